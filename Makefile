@@ -1,0 +1,60 @@
+# Needs only Python (>= 3.11), make and a package registry: everything else is installed into .tools and .venv.
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := .venv/bin
+CHECKED := src tests tools
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+DEMO_ARGS ?=
+TEST_ARGS ?= -n 2
+
+.PHONY: demo test check format lock sample calendars clean
+
+demo: .venv/.runtime
+	$(RUN)/fulltape demo $(DEMO_ARGS)
+
+test: .venv/.dev
+	$(RUN)/python -m pytest $(TEST_ARGS)
+
+check: .venv/.dev
+	$(RUN)/ruff format --check $(CHECKED)
+	$(RUN)/ruff check $(CHECKED)
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/python -m pytest -q -p no:randomly tests/test_shape.py
+
+format: .venv/.dev
+	$(RUN)/ruff format $(CHECKED)
+	$(RUN)/ruff check --fix $(CHECKED)
+
+# The lock: hashes without addresses, so that it works with any registry.
+lock: $(UV)
+	echo "uv==0.13.9" | $(LOCK) - -o requirements/uv.txt
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+
+# Rebuild package data from its sources; the results are committed.
+sample: .venv/.dev
+	$(UV) pip install --quiet --python $(RUN)/python "bokeh_sampledata==2026.1"
+	$(RUN)/python tools/build_sample.py
+
+calendars: .venv/.dev
+	$(RUN)/fulltape calendars refresh XNYS
+
+$(UV): requirements/uv.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --require-hashes --target .tools -r requirements/uv.txt
+	@touch $@
+
+.venv/bin/python: $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+
+.venv/.runtime: .venv/bin/python requirements/runtime.txt pyproject.toml
+	$(UV) pip install --quiet --python $< --require-hashes -r requirements/runtime.txt
+	$(UV) pip install --quiet --python $< --no-deps --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .tools dist

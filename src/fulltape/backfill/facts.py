@@ -1,0 +1,76 @@
+"""Reads from the ledger what the dispatcher decides by."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from fulltape.backfill.plan import Candidate, Capacity, SourceFacts
+from fulltape.core.time import Instant
+from fulltape.ledger.queue import Task
+from fulltape.stores import Feed, Stores, Wanted
+
+
+def candidate(stores: Stores, task: Task) -> Candidate:
+    """A task as the planner sees it."""
+    wanted = stores.wanted[task.dataset]
+    start, stop = wanted.calendar.between(task.first, task.last)
+    if wanted.dataset.grain == "day":
+        rows = stop - start
+    else:
+        rows = sum(wanted.calendar.expected_minutes(position) for position in range(start, stop))
+    return Candidate(
+        task_id=task.task_id,
+        dataset=task.dataset,
+        instrument=task.instrument,
+        symbol=task.symbol,
+        first=task.first,
+        last=task.last,
+        rows=rows,
+    )
+
+
+def of_source(stores: Stores, source: str, feed: Feed) -> SourceFacts:
+    """Capacity and answers of one source, which do not change while backfill runs; refusals come by `forbidden`."""
+    capacity = {}
+    answered: dict[tuple[str, str], list[tuple[dt.date, dt.date]]] = {}
+    for name, wanted in stores.wanted.items():
+        serves = feed.serves(name)
+        if serves is None or source not in wanted.sources:
+            continue
+        capacity[name] = Capacity(
+            symbols_per_request=serves.symbols_per_request,
+            rows_per_page=serves.rows_per_page,
+            first_day=feed.first_day(name),
+        )
+        for fact in stores.ledger.coverage.of_dataset(name):
+            if fact.source == source:
+                answered.setdefault((name, fact.instrument), []).append((fact.first, fact.last))
+    return SourceFacts(capacity=capacity, forbidden=frozenset(), answered=answered)
+
+
+def forbidden(stores: Stores, source: str, now: Instant) -> frozenset[tuple[str, str]]:
+    """(dataset, symbol or '*') that the source must not be asked for now."""
+    return frozenset(
+        (one.dataset, one.symbol)
+        for one in stores.ledger.eligibility.all()
+        if one.source == source and one.forbids(now)
+    )
+
+
+def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[str, ...]) -> frozenset[str]:
+    """Symbols that this source has shown to exist: by a reference answer, or by rows of their instrument."""
+    confirmed = {
+        one.symbol for one in stores.ledger.eligibility.all() if one.source == source and one.state == "ok"
+    }
+    with_rows = {
+        fact.instrument
+        for fact in stores.ledger.coverage.of_dataset(wanted.dataset.name)
+        if fact.source == source and fact.fact in ("present", "partial")
+    }
+    spelled = {
+        dated.symbol
+        for name in with_rows
+        if name in wanted.instruments
+        for dated in wanted.instruments[name].symbols
+    }
+    return frozenset(symbol for symbol in symbols if symbol in confirmed or symbol in spelled)

@@ -1,0 +1,333 @@
+"""One conversation with one vendor: within its budget, retried inside the lease, every page durable before the next
+request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import stamina
+
+from fulltape import errors
+from fulltape.core.time import SECOND, Clock
+from fulltape.core.vendor import (
+    RETRYABLE,
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Outcome,
+    Request,
+    Response,
+    Vendor,
+)
+from fulltape.lake import asks
+from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
+from fulltape.lake.journal import Journal, Kind
+from fulltape.ledger.budgets import Granted, Refused
+from fulltape.stores import Event, Feed, Progress, Stores
+from fulltape.transport.http import HttpClient
+
+
+class StoppedError(errors.FulltapeError):
+    """Somebody asked us to stop; the ask stays open in the journal and goes on with the next run."""
+
+
+class NoRoomError(errors.FulltapeError):
+    """The source has no room for longer than we may wait."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(f"no room ({refused.dimension})")
+        self.refused = refused
+
+
+class _AgainError(errors.FulltapeError):
+    """A try that failed and may be repeated."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What to fetch: a new ask, or one to go on with from a cursor after `pages` pages."""
+
+    ask_id: str
+    ask: Ask
+    kind: str
+    tasks: Mapping[int, int]
+    """Task ids and their attempts."""
+    instruments: Mapping[str, str]
+    """Instrument by symbol."""
+    resume: Cursor | None = None
+    pages: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """How an ask went: its last outcome, its durable pages, and what was learned on the way."""
+
+    outcome: Outcome = Outcome.EMPTY
+    pages: int = 0
+    requests: int = 0
+    reason: str = ""
+    refused: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
+    confirmed: list[str] = field(default_factory=list)
+    no_room: Refused | None = None
+
+
+class Fetcher:
+    """Fetches for one source on one thread."""
+
+    def __init__(
+        self, stores: Stores, feed: Feed, clock: Clock, progress: Progress, stop: threading.Event
+    ) -> None:
+        self._stores = stores
+        self._feed = feed
+        self._clock = clock
+        self._progress = progress
+        self._stop = stop
+        self._vendor: Vendor = stores.vendors[feed.vendor]
+        self._client = HttpClient(stores.accounts[feed.vendor], clock)
+        self._journal: Journal | None = None
+
+    @property
+    def journal_size(self) -> int:
+        """Bytes written so far."""
+        return self._journal.size if self._journal else 0
+
+    def close(self) -> None:
+        """Close the journal file and the connections."""
+        self._client.close()
+        if self._journal:
+            self._journal.close()
+
+    def fetch(self, work: Work) -> Result:
+        """Carry the ask to its end; `StoppedError` leaves it open."""
+        journal = self._open_journal()
+        record = AskRecord(
+            ask_id=work.ask_id,
+            ask=work.ask,
+            tasks=dict(work.tasks),
+            instruments=dict(work.instruments),
+            started_at=self._clock.now(),
+        )
+        journal.append(Kind.ASK, asks.encode_ask(record))
+        journal.sync()
+        result = Result(pages=work.pages)
+        self._converse(work, journal, result)
+        end = EndRecord(
+            ask_id=work.ask_id,
+            outcome=result.outcome,
+            ended_at=self._clock.now(),
+            refused={symbol: reason for symbol, (_, reason) in result.refused.items()},
+            confirmed=tuple(result.confirmed),
+            reason=result.reason,
+        )
+        journal.append(Kind.END, asks.encode_end(end))
+        journal.sync()
+        return result
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(
+                self._stores.layout,
+                writer=self._stores.rules.worker,
+                source=self._feed.source.name,
+                clock=self._clock,
+            )
+        return self._journal
+
+    def _converse(self, work: Work, journal: Journal, result: Result) -> None:
+        conversation = self._vendor.history(work.ask, work.resume)
+        tokens = {work.resume.token} if work.resume else set()
+        request = _first(conversation)
+        while request is not None:
+            try:
+                answer = self._exchange(work, conversation, request, journal, result)
+            except NoRoomError as error:
+                result.outcome, result.no_room, result.reason = (
+                    Outcome.RATE_LIMITED,
+                    error.refused,
+                    str(error),
+                )
+                return
+            if answer.cursor and answer.cursor.token in tokens:
+                answer = Answer(outcome=Outcome.MALFORMED, keep=True, reason="a page that repeats its cursor")
+                self._keep(work, journal, answer, result)
+                result.outcome, result.reason = answer.outcome, answer.reason
+                return
+            if answer.cursor:
+                tokens.add(answer.cursor.token)
+            if answer.outcome in RETRYABLE:
+                result.outcome, result.reason = answer.outcome, answer.reason
+                return
+            self._learn(answer, result)
+            if answer.keep:
+                self._keep(work, journal, answer, result)
+            request = _next(conversation)
+
+    def _exchange(
+        self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
+    ) -> Answer:
+        """One request until it has an answer that stands, or until the tries are used up."""
+        rules = self._stores.rules
+        answer = Answer(outcome=Outcome.TRANSIENT, reason="no try was made")
+        try:
+            for attempt in stamina.retry_context(
+                on=_AgainError,
+                attempts=rules.attempts,
+                timeout=None,
+                wait_initial=rules.retry_wait,
+                wait_max=rules.retry_wait * 16,
+                wait_jitter=rules.retry_wait,
+            ):
+                with attempt:
+                    answer = self._try(work, conversation, request, journal, result)
+                    if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
+                        self._tell(f"asked again: {answer.reason}")
+                        raise _AgainError(answer)
+        except _AgainError as error:
+            answer = error.answer
+        return answer
+
+    def _try(
+        self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
+    ) -> Answer:
+        while True:
+            self._wait_for_room(work.kind)
+            sent_at, started = self._clock.now(), self._clock.steady()
+            result.requests += 1
+            try:
+                response: Response | None = self._client.send(request)
+            except errors.TransportError as error:
+                response = None
+                answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
+            else:
+                answer = _answer(conversation.send(response))
+            self._note(work, request, response, answer, sent_at, self._clock.steady() - started)
+            if response is not None:
+                self._body = response
+            if answer.outcome is Outcome.MALFORMED:
+                self._keep(work, journal, answer, result)
+            if response is not None and answer.outcome in RETRYABLE:
+                # Continued after a retryable answer, a conversation yields the same request again.
+                _same(conversation, request)
+            if answer.outcome is not Outcome.RATE_LIMITED:
+                return answer
+            self._rate_limited(answer)
+
+    def _rate_limited(self, answer: Answer) -> None:
+        now = self._clock.steady()
+        opens = self._stores.ledger.budgets.closed(
+            self._feed.vendor, self._feed.limits, until=answer.retry_at, now=now
+        )
+        self._tell(f"told to wait {max(0, opens - now) / SECOND:.1f} s: {answer.reason}")
+
+    def _wait_for_room(self, kind: str) -> None:
+        waited_until = self._clock.steady() + self._stores.rules.max_wait
+        while True:
+            if self._stop.is_set():
+                raise StoppedError("stopped; the ask goes on with the next run.")
+            now = self._clock.steady()
+            answer = self._stores.ledger.budgets.reserve(
+                self._feed.vendor, self._feed.limits, kind=kind, now=now
+            )
+            if isinstance(answer, Granted):
+                return
+            if answer.room_at > waited_until:
+                raise NoRoomError(answer)
+            self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
+
+    def _note(
+        self, work: Work, request: Request, response: Response | None, answer: Answer, sent_at: int, took: int
+    ) -> None:
+        query = "&".join(f"{name}={value}" for name, value in request.params.items())
+        self._stores.ledger.requests.record(
+            ask=work.ask_id,
+            source=self._feed.source.name,
+            target=f"{request.path}?{query}" if query else request.path,
+            kind=work.kind,
+            sent_at=sent_at,
+            status=response.status if response else 0,
+            outcome=answer.outcome.value,
+            size=len(response.body) if response else 0,
+            took=took,
+        )
+        if response is not None and answer.outcome is not Outcome.RATE_LIMITED:
+            self._stores.ledger.budgets.served(
+                self._feed.vendor,
+                self._feed.limits,
+                allowed=answer.allowed_per_minute,
+                now=self._clock.steady(),
+            )
+
+    def _keep(self, work: Work, journal: Journal, answer: Answer, result: Result) -> None:
+        record = PageRecord(
+            ask_id=work.ask_id,
+            number=result.pages + 1,
+            status=self._body.status,
+            outcome=answer.outcome,
+            cursor=answer.cursor,
+            settled=answer.settled,
+            reason=answer.reason,
+        )
+        journal.append(Kind.PAGE, asks.encode_page(record, self._body.body))
+        journal.sync()
+        if answer.outcome is Outcome.MALFORMED:
+            return
+        result.pages += 1
+        lease_until = self._clock.now() + self._stores.rules.lease
+        with self._stores.ledger.write():
+            self._stores.ledger.queue.renew(
+                dict(work.tasks), worker=self._stores.rules.worker, lease_until=lease_until
+            )
+        self._progress(Event(stage="backfill", done=1, unit="pages"))
+
+    def _learn(self, answer: Answer, result: Result) -> None:
+        result.confirmed.extend(answer.confirmed)
+        if answer.outcome in (Outcome.ROWS, Outcome.EMPTY):
+            if result.outcome is not Outcome.ROWS:
+                result.outcome = answer.outcome
+            return
+        for symbol in answer.symbols:
+            result.refused[symbol] = (answer.outcome, answer.reason)
+            self._tell(f"{symbol}: {answer.outcome.value.replace('_', ' ')} ({answer.reason})")
+        if not answer.symbols:
+            result.outcome, result.reason = answer.outcome, answer.reason
+            self._tell(f"{answer.outcome.value.replace('_', ' ')}: {answer.reason}")
+
+    def _tell(self, words: str) -> None:
+        self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
+
+
+def _first(conversation: Conversation) -> Request | None:
+    return _next(conversation)
+
+
+def _next(conversation: Conversation) -> Request | None:
+    try:
+        step = next(conversation)
+    except StopIteration:
+        return None
+    if not isinstance(step, Request):
+        _broken("yielded an answer where a request was due")
+    return step
+
+
+def _same(conversation: Conversation, request: Request) -> None:
+    if _next(conversation) != request:
+        _broken("did not repeat its request after a retryable answer")
+
+
+def _answer(step: Request | Answer) -> Answer:
+    if not isinstance(step, Answer):
+        _broken("yielded a request where an answer was due")
+    return step
+
+
+def _broken(what: str) -> NoReturn:
+    raise TypeError(f"a vendor's conversation {what}; see core/vendor.py")

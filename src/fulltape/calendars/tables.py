@@ -1,0 +1,71 @@
+"""Loads a calendar: the table, with the overrides laid over it.
+
+A table is a CSV file with one line a session (`session,open,close`, times UTC) under a comment line that says where
+it comes from and which days it knows. The version is a digest of table and overrides and goes into manifests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import importlib.resources
+import tomllib
+from typing import Any
+
+from fulltape import errors
+from fulltape.core.sessions import Calendar, Session
+from fulltape.core.time import HOUR, MINUTE, SECOND, Instant, Span, midnight
+
+_HERE = importlib.resources.files(__package__)
+
+
+@functools.cache
+def load(name: str) -> Calendar:
+    """The calendar of that name from package data; `UsageError` if there is none."""
+    table = _HERE / "tables" / f"{name}.csv"
+    if not table.is_file():
+        raise errors.UsageError(f"there is no calendar {name!r}.")
+    return parse(table.read_text(), (_HERE / "overrides.toml").read_text())
+
+
+def parse(text: str, overrides: str) -> Calendar:
+    """A calendar out of a table's text and the overrides' text."""
+    lines = text.splitlines()
+    head = dict(pair.split("=", 1) for pair in lines[0].removeprefix("# ").split(" "))
+    known = tomllib.loads(overrides).get(head["name"], {})
+    hours = {row["session"]: row for row in known.get("hours", ())}
+    halts: dict[dt.date, tuple[Span, ...]] = {}
+    for row in known.get("halt", ()):
+        halts[row["session"]] = (*halts.get(row["session"], ()), _span(row))
+    return Calendar(
+        name=head["name"],
+        version=hashlib.sha256(f"{text}\n{overrides}".encode()).hexdigest()[:12],
+        zone=head["zone"],
+        known_from=dt.date.fromisoformat(head["known_from"]),
+        known_to=dt.date.fromisoformat(head["known_to"]),
+        sessions=tuple(_session(line, hours) for line in lines[2:]),
+        halts=halts,
+    )
+
+
+def _session(line: str, hours: dict[dt.date, Any]) -> Session:
+    label_text, open_text, close_text = line.split(",")
+    label = dt.date.fromisoformat(label_text)
+    override = hours.get(label, {})
+    return Session(
+        label=label,
+        open=_at(label, override.get("open", open_text)),
+        close=_at(label, override.get("close", close_text)),
+    )
+
+
+def _span(row: dict[str, Any]) -> Span:
+    return Span(start=_at(row["session"], row["from"]), end=_at(row["session"], row["to"]))
+
+
+def _at(day: dt.date, clock: str) -> Instant:
+    hour, minute, *second = clock.split(":")
+    return (
+        midnight(day) + int(hour) * HOUR + int(minute) * MINUTE + (int(second[0]) if second else 0) * SECOND
+    )

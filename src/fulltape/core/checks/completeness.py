@@ -1,0 +1,212 @@
+"""Completeness: minutes against a learned occupancy, never against a round number.
+
+The occupancy p(m) of an instrument is the share of its sessions that have a row in regular minute m. A session's count
+is then a sum of independent draws (Poisson-binomial); its lower band is the `band` quantile by the refined normal
+approximation with skewness (A. Yu. Volkova, Theory Probab. Appl. 40, 1996). Thin names lack minutes every day and are
+whole; a liquid name that lacks a stretch is not.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from fulltape.core.checks import findings
+from fulltape.core.checks.findings import Context
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_NORMAL = NormalDist()
+_LEAST_P = 1e-3
+_MOST_P = 1 - 1e-3
+
+
+def lower_band(mean: float, variance: float, skew: float, probability: float) -> int:
+    """The largest count k for which P(X < k) stays below `probability`.
+
+    `mean` is the sum of p, `variance` the sum of p(1-p), `skew` the sum of p(1-p)(1-2p), over the minutes.
+    """
+    if variance <= 0:
+        return math.floor(mean)
+    sigma = math.sqrt(variance)
+    gamma = skew / sigma**3
+
+    def below(count: int) -> float:
+        x = (count - 0.5 - mean) / sigma
+        return _NORMAL.cdf(x) + gamma * (1 - x * x) * _NORMAL.pdf(x) / 6
+
+    count = math.floor(mean)
+    while count > 0 and below(count) >= probability:
+        count -= 1
+    return count
+
+
+def occupancy(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Per (instrument, minute_of_session): p, clamped away from 0 and 1, and how many sessions it was learned from.
+
+    Sessions with less than half the median count are not accepted as examples of how the instrument trades.
+    """
+    import polars as pl
+
+    regular = _regular(frame)
+    counts = regular.group_by("instrument", "session").len("rows").join(_lengths(context), on="session")
+    share = pl.col("rows") / pl.col("minutes")
+    accepted = counts.filter(share >= share.median().over("instrument") / 2)
+    accepted = accepted.with_columns(pl.len().over("instrument").alias("sessions"))
+    grid = (
+        accepted.with_columns(pl.int_ranges("minutes").alias("minute_of_session"))
+        .explode("minute_of_session", empty_as_null=False)
+        .group_by("instrument", "minute_of_session")
+        .agg(pl.len().alias("chances"), pl.col("sessions").first())
+    )
+    seen = (
+        regular.join(accepted.select("instrument", "session"), on=["instrument", "session"])
+        .group_by("instrument", "minute_of_session")
+        .len("seen")
+    )
+    return grid.join(seen, on=["instrument", "minute_of_session"], how="left").select(
+        "instrument",
+        "minute_of_session",
+        "sessions",
+        (pl.col("seen").fill_null(0) / pl.col("chances")).clip(_LEAST_P, _MOST_P).alias("p"),
+    )
+
+
+def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Per cell of `frame`: rows, minutes, sessions learned from, and the lower band (null while it cannot be judged).
+
+    `baseline` is the `occupancy` of up to `baseline_sessions` sessions around the cells.
+    """
+    import polars as pl
+
+    cells = (
+        frame.select("instrument", "session")
+        .unique()
+        .join(
+            _regular(frame).group_by("instrument", "session").len("rows"),
+            on=["instrument", "session"],
+            how="left",
+        )
+        .with_columns(pl.col("rows").fill_null(0))
+        .join(_lengths(context), on="session", how="left")
+    )
+    p = pl.col("p")
+    moments = (
+        cells.select("instrument", "minutes")
+        .unique()
+        .join(baseline, on="instrument")
+        .filter(pl.col("minute_of_session") < pl.col("minutes"))
+        .group_by("instrument", "minutes")
+        .agg(
+            pl.col("sessions").first(),
+            p.sum().alias("mean"),
+            (p * (1 - p)).sum().alias("variance"),
+            (p * (1 - p) * (1 - 2 * p)).sum().alias("skew"),
+        )
+    )
+    bands = [
+        lower_band(row["mean"], row["variance"], row["skew"], context.thresholds.band)
+        if row["sessions"] >= context.thresholds.baseline_least
+        else None
+        for row in moments.iter_rows(named=True)
+    ]
+    moments = moments.with_columns(pl.Series("band", bands, dtype=pl.Int64))
+    return cells.join(
+        moments.select("instrument", "minutes", "sessions", "band"), on=["instrument", "minutes"], how="left"
+    ).sort("instrument", "session")
+
+
+def check(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """AMBER below the band and for an implausible empty stretch; RED for a long one in a busy instrument."""
+    import polars as pl
+
+    measured = expected(frame, baseline, context)
+    judged = measured.filter(pl.col("band").is_not_null())
+    short = findings.shaped(
+        judged.filter(pl.col("rows") < pl.col("band")).with_columns(
+            pl.lit("completeness.count").alias("code"),
+            pl.lit("AMBER").alias("severity"),
+            pl.col("rows").cast(pl.Float64).alias("measure"),
+            pl.col("band").cast(pl.Float64).alias("threshold"),
+            pl.format("{} of {} minutes; at least {} are usual", "rows", "minutes", "band").alias("sentence"),
+        )
+    )
+    return pl.concat([short, _stretches(frame, judged, baseline, context)])
+
+
+def _stretches(
+    frame: pl.DataFrame, judged: pl.DataFrame, baseline: pl.DataFrame, context: Context
+) -> pl.DataFrame:
+    import polars as pl
+
+    limits = context.thresholds
+    key = ["instrument", "session", "minute_of_session"]
+    grid = (
+        judged.filter(pl.col("rows") < pl.col("minutes"))
+        .with_columns(pl.int_ranges("minutes").alias("minute_of_session"))
+        .explode("minute_of_session", empty_as_null=False)
+    )
+    missing = grid.join(_regular(frame), on=key, how="anti").join(_halted(context), on=key[1:], how="anti")
+    runs = (
+        missing.join(
+            baseline.select("instrument", "minute_of_session", "p"), on=["instrument", "minute_of_session"]
+        )
+        .sort(key)
+        .with_columns((pl.col("minute_of_session") - pl.int_range(pl.len()).over(key[:2])).alias("run"))
+        .group_by("instrument", "session", "run")
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("minute_of_session").min().alias("first"),
+            pl.col("p").mean().alias("mean_p"),
+            (1 - pl.col("p")).log().sum().alias("log_probability"),
+        )
+        .filter(pl.col("log_probability") < math.log(limits.stretch_p))
+    )
+    long = (pl.col("rows") >= limits.stretch_red_minutes) & (pl.col("mean_p") > limits.stretch_red_p)
+    return findings.shaped(
+        runs.with_columns(
+            pl.lit("completeness.stretch").alias("code"),
+            pl.when(long).then(pl.lit("RED")).otherwise(pl.lit("AMBER")).alias("severity"),
+            pl.col("log_probability").exp().alias("measure"),
+            pl.lit(limits.stretch_p).alias("threshold"),
+            pl.format("{} minutes without a row from minute {}", "rows", "first").alias("sentence"),
+        ).sort("instrument", "session", "first")
+    )
+
+
+def _regular(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return (
+        frame.filter(pl.col("phase") == "regular")
+        .select("instrument", "session", "minute_of_session")
+        .unique()
+    )
+
+
+def _lengths(context: Context) -> pl.DataFrame:
+    import polars as pl
+
+    calendar = context.calendar
+    return pl.DataFrame(
+        {
+            "session": [session.label for session in calendar.sessions],
+            "minutes": [(session.close - session.open) // 60_000_000 for session in calendar.sessions],
+        },
+        schema={"session": pl.Date, "minutes": pl.Int64},
+    )
+
+
+def _halted(context: Context) -> pl.DataFrame:
+    import polars as pl
+
+    calendar = context.calendar
+    pairs = [
+        (label, minute)
+        for label in calendar.halts
+        if (position := calendar.position(label)) is not None
+        for minute in calendar.halted_minutes(position)
+    ]
+    return pl.DataFrame(pairs, schema={"session": pl.Date, "minute_of_session": pl.Int64}, orient="row")

@@ -1,0 +1,115 @@
+"""Instruments and their dated symbols, and the universe file that lists them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fulltape import errors
+from fulltape.core import symbols
+
+COLUMNS = ("symbol", "listed_from", "listed_to", "instrument")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedSymbol:
+    """A symbol that an instrument was known by, from and to a session (inclusive; None is unknown)."""
+
+    symbol: str
+    first: dt.date | None
+    last: dt.date | None
+
+    def covers(self, session: dt.date) -> bool:
+        """Whether the symbol was valid on that session, as far as is known."""
+        return (self.first is None or self.first <= session) and (self.last is None or session <= self.last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """What is traded: an opaque id and the symbols it was known by, oldest first."""
+
+    instrument: str
+    symbols: tuple[DatedSymbol, ...]
+
+    @property
+    def listed_from(self) -> dt.date | None:
+        """First session of its life, None where no reference says so."""
+        return self.symbols[0].first
+
+    @property
+    def listed_to(self) -> dt.date | None:
+        """Last session of its life, None while it trades or where nobody knows."""
+        return self.symbols[-1].last
+
+    @property
+    def symbol(self) -> str:
+        """The symbol it is known by now."""
+        return self.symbols[-1].symbol
+
+    def symbol_on(self, session: dt.date) -> str:
+        """The spelling valid on `session`: requests use it, raw rows keep it."""
+        for dated in self.symbols:
+            if dated.covers(session):
+                return dated.symbol
+        return self.symbol
+
+
+def of(*names: str) -> tuple[Instrument, ...]:
+    """Instruments of unknown listing, one per symbol."""
+    return tuple(
+        Instrument(
+            instrument=symbols.validate(name), symbols=(DatedSymbol(symbol=name, first=None, last=None),)
+        )
+        for name in names
+    )
+
+
+def parse_universe(text: str, *, where: str) -> tuple[Instrument, ...]:
+    """Instruments of a `universe.csv`; several rows with one instrument are its symbols over time.
+
+    Raises `ConfigError` that names the line.
+    """
+    reader = csv.reader(text.splitlines())
+    header = next(reader, [])
+    if [name.strip() for name in header][:1] != ["symbol"] or set(header) - set(COLUMNS):
+        raise errors.ConfigError(
+            f"the header is {','.join(header) or 'missing'}.",
+            where=f"{where}:1",
+            hint=f"It should be {','.join(COLUMNS)}; only symbol is required.",
+        )
+    rows: dict[str, list[DatedSymbol]] = {}
+    for line, cells in enumerate(reader, start=2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        dated = _dated_symbol(row, f"{where}:{line}")
+        rows.setdefault(row.get("instrument") or dated.symbol, []).append(dated)
+    return tuple(_instrument(name, dated, where) for name, dated in rows.items())
+
+
+def _dated_symbol(row: dict[str, str], where: str) -> DatedSymbol:
+    try:
+        symbol = symbols.validate(row.get("symbol", ""))
+        first, last = (
+            dt.date.fromisoformat(row[key]) if row.get(key) else None for key in ("listed_from", "listed_to")
+        )
+    except (errors.UsageError, ValueError) as error:
+        raise errors.ConfigError(str(error), where=where, hint="Dates are YYYY-MM-DD.") from error
+    if first and last and first > last:
+        raise errors.ConfigError(f"{symbol} is listed from {first} to {last}.", where=where)
+    return DatedSymbol(symbol=symbol, first=first, last=last)
+
+
+def _instrument(name: str, dated: Iterable[DatedSymbol], where: str) -> Instrument:
+    ordered = sorted(dated, key=lambda one: one.first or dt.date.min)
+    for earlier, later in itertools.pairwise(ordered):
+        if earlier.last is None or later.first is None or earlier.last >= later.first:
+            raise errors.ConfigError(
+                f"the symbols {earlier.symbol} and {later.symbol} of {name} overlap in time.",
+                where=where,
+                hint="Give listed_to and listed_from so that each session has one symbol.",
+            )
+    return Instrument(instrument=symbols.validate(name), symbols=tuple(ordered))

@@ -1,0 +1,94 @@
+"""Sessions of a market: a dated table with a position for every session, and what is expected in each."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from fulltape.core.ranges import Range
+from fulltape.core.time import MINUTE, Instant, Span, from_datetime
+
+Day = Literal["session", "closed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One trading day: its label and the regular hours [open, close), UTC microseconds."""
+
+    label: dt.date
+    open: Instant
+    close: Instant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    """All sessions of one market between `known_from` and `known_to`; outside that nothing is known.
+
+    Sessions are addressed by position, so that ranges of positions are ranges of consecutive sessions.
+    `halts` are market-wide: minutes wholly inside one are not expected.
+    """
+
+    name: str
+    version: str
+    zone: str
+    known_from: dt.date
+    known_to: dt.date
+    sessions: Sequence[Session]
+    halts: Mapping[dt.date, tuple[Span, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _labels(self) -> list[dt.date]:
+        return [session.label for session in self.sessions]
+
+    def __len__(self) -> int:
+        return len(self.sessions)
+
+    def day(self, label: dt.date) -> Day:
+        """What kind of day `label` is; beyond the published horizon it is unknown, never open or closed."""
+        if not self.known_from <= label <= self.known_to:
+            return "unknown"
+        return "closed" if self.position(label) is None else "session"
+
+    def position(self, label: dt.date) -> int | None:
+        """The position of that session, None if the market was closed or the day is unknown."""
+        at = bisect.bisect_left(self._labels, label)
+        return at if at < len(self._labels) and self._labels[at] == label else None
+
+    def between(self, first: dt.date, last: dt.date) -> Range:
+        """Positions [start, stop) of the sessions from `first` to `last`, both inclusive."""
+        return bisect.bisect_left(self._labels, first), bisect.bisect_right(self._labels, last)
+
+    def label(self, position: int) -> dt.date:
+        """The label of the session at a position."""
+        return self._labels[position]
+
+    def closed_by(self, instant: Instant) -> int:
+        """How many sessions had closed at `instant`: the positions [0, n) are over."""
+        return bisect.bisect_right(self.sessions, instant, key=lambda session: session.close)
+
+    def expected_minutes(self, position: int) -> int:
+        """Regular minutes of a session: close minus open, less the minutes wholly inside a market-wide halt."""
+        session = self.sessions[position]
+        return (session.close - session.open) // MINUTE - len(self.halted_minutes(position))
+
+    def span(self, first: dt.date, last: dt.date) -> Span:
+        """The instants of the sessions from `first` to `last`: 20:00 of the evening before to 20:00, market time."""
+        return Span(start=self._roll(first - dt.timedelta(days=1)), end=self._roll(last))
+
+    def _roll(self, day: dt.date) -> Instant:
+        evening = dt.datetime.combine(day, dt.time(20), tzinfo=zoneinfo.ZoneInfo(self.zone))
+        return from_datetime(evening)
+
+    def halted_minutes(self, position: int) -> tuple[int, ...]:
+        """Minutes since the open that lie wholly inside a market-wide halt."""
+        session = self.sessions[position]
+        minutes: list[int] = []
+        for halt in self.halts.get(session.label, ()):
+            first = -(-(halt.start - session.open) // MINUTE)
+            minutes.extend(range(first, (halt.end - session.open) // MINUTE))
+        return tuple(minutes)

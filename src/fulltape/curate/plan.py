@@ -1,0 +1,68 @@
+"""Which source wins a cell, and the curated rows. Pure: frames in, frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from fulltape.core import frames
+from fulltape.core.cell import SEVERITY
+from fulltape.core.datasets import Dataset
+from fulltape.core.sessions import Calendar
+from fulltape.core.time import MINUTE
+
+
+def newest(raw: pl.DataFrame) -> pl.DataFrame:
+    """Of each source's cell the rows of its newest part only: a re-fetch replaces the cell as a whole."""
+    return raw.filter(
+        pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
+    ).drop("log_pos")
+
+
+def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
+    """One source per cell: by verdict, then completeness, then preference; the present choice stays unless another
+    is strictly better in verdict or completeness.
+
+    `cells`: instrument, session, source, verdict, rows. `present`: instrument, session, source. Returns instrument,
+    session, source.
+    """
+    rank = {str(verdict): severity for verdict, severity in SEVERITY.items()}
+    order = {source: at for at, source in enumerate(preference)}
+    ranked = (
+        cells.with_columns(
+            pl.col("verdict").replace_strict(rank, return_dtype=pl.Int64).alias("severity"),
+            pl.col("source").replace_strict(order, default=len(order), return_dtype=pl.Int64).alias("place"),
+        )
+        .join(
+            present.with_columns(pl.lit(value=True).alias("chosen")),
+            on=["instrument", "session", "source"],
+            how="left",
+        )
+        .with_columns(pl.col("chosen").fill_null(value=False))
+    )
+    return (
+        ranked.sort(
+            ["instrument", "session", "severity", "rows", "chosen", "place", "source"],
+            descending=[False, False, False, True, True, False, False],
+        )
+        .group_by("instrument", "session", maintain_order=True)
+        .first()
+        .select("instrument", "session", "source")
+    )
+
+
+def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
+    """The chosen rows in the curated schema, sorted by instrument and time.
+
+    `available_at` is the bar's end: a minute after `ts`, or the session's regular close.
+    """
+    taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
+    closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
+    ends = (
+        pl.col("session_close") if dataset.grain == "day" else pl.col("ts") + pl.duration(microseconds=MINUTE)
+    )
+    provenance = taken.join(closes, on="session", how="left").with_columns(
+        ends.alias("available_at"), pl.lit(value=True).alias("is_final")
+    )
+    return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts")

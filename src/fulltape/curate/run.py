@@ -1,0 +1,285 @@
+"""Reads touched raw folders, checks each source's cells, chooses, and rewrites the touched curated folders whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape import __version__
+from fulltape.core import ranges
+from fulltape.core.cell import Verdict
+from fulltape.core.checks import completeness, findings, registry
+from fulltape.core.checks import rows as row_checks
+from fulltape.core.checks.findings import Context
+from fulltape.core.time import Clock, Instant
+from fulltape.curate import plan
+from fulltape.lake import layout, parquet, parts
+from fulltape.ledger.catalogue import NewPart, Part
+from fulltape.ledger.coverage import CoverageFact, VerdictRange
+from fulltape.stores import Event, Progress, Stores, Wanted, silent
+
+STAGE = "curate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Folders looked at and rewritten, rows in them, and source cells that turned out partial."""
+
+    folders: int = 0
+    written: int = 0
+    rows: int = 0
+    partial: int = 0
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+    """Curate what raw parts since the bookmark have touched."""
+    with stores.stage(STAGE, clock, layer="curated"):
+        position = stores.ledger.bookmark(STAGE, "raw")
+        latest = stores.ledger.catalogue.last_position("raw")
+        touched: dict[str, set[str]] = defaultdict(set)
+        for part in stores.ledger.catalogue.since("raw", position):
+            if part.dataset in stores.wanted:
+                touched[part.dataset] |= _folders(part, stores.wanted[part.dataset])
+        total = Report()
+        todo = sum(map(len, touched.values()))
+        for name, keys in sorted(touched.items()):
+            for chunk in _chunks(keys, stores.wanted[name]):
+                done = _Chunk(stores, stores.wanted[name], clock.now()).curate(chunk)
+                total = Report(
+                    folders=total.folders + done.folders,
+                    written=total.written + done.written,
+                    rows=total.rows + done.rows,
+                    partial=total.partial + done.partial,
+                )
+                progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
+        if latest != position:
+            with stores.ledger.write():
+                stores.ledger.set_bookmark(STAGE, "raw", latest)
+        return total
+
+
+def _folders(part: Part, wanted: Wanted) -> set[str]:
+    calendar = wanted.calendar
+    return {
+        layout.folder_key(wanted.dataset.curated_folder, calendar.label(position))
+        for spans in part.cells.values()
+        for first, last in spans
+        for position in range(*calendar.between(first, last))
+    }
+
+
+def _chunks(keys: Iterable[str], wanted: Wanted) -> list[list[str]]:
+    """Curated folders that share a raw folder, so that its parts are read once."""
+    if wanted.dataset.curated_folder == wanted.dataset.raw_folder:
+        return [[key] for key in sorted(keys)]
+    by_month: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(keys):
+        by_month[key.partition("=")[2][:7]].append(key)
+    return list(by_month.values())
+
+
+class _Chunk:
+    """Curated folders of one dataset that are worked on together."""
+
+    def __init__(self, stores: Stores, wanted: Wanted, now: Instant) -> None:
+        self._stores = stores
+        self._wanted = wanted
+        self._now = now
+        self._context = Context(
+            dataset=wanted.dataset,
+            calendar=wanted.calendar,
+            instruments=wanted.instruments,
+            now=now,
+            thresholds=stores.rules.thresholds,
+        )
+
+    def curate(self, keys: Sequence[str]) -> Report:
+        """Check, choose, write, commit."""
+        labels = self._labels(keys)
+        raw = self._raw(labels)
+        inside = raw.filter(pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode()))
+        if inside.is_empty():
+            return Report(folders=len(keys))
+        flagged = row_checks.flagged(inside, self._context)
+        judged = self._judge(flagged, raw)
+        chosen = plan.choose(judged, self._present(keys), self._wanted.sources)
+        curated = plan.rows(flagged, chosen, self._wanted.dataset, self._wanted.calendar)
+        written = [part for key in keys if (part := self._write(key, curated)) is not None]
+        partial = self._commit(judged, written)
+        return Report(folders=len(keys), written=len(written), rows=curated.height, partial=partial)
+
+    def _labels(self, keys: Sequence[str]) -> list[dt.date]:
+        calendar = self._wanted.calendar
+        folder = self._wanted.dataset.curated_folder
+        spans = [layout.days_of(folder, key) for key in keys]
+        return [
+            calendar.label(position)
+            for first, last in spans
+            for position in range(*calendar.between(first, last))
+        ]
+
+    def _raw(self, labels: Sequence[dt.date]) -> pl.DataFrame:
+        """Rows of all sources for these sessions and, to learn occupancy from, for those around them."""
+        calendar = self._wanted.calendar
+        reach = (
+            self._stores.rules.thresholds.baseline_sessions // 2
+            if "completeness" in self._wanted.dataset.checks
+            else 0
+        )
+        start, stop = calendar.between(min(labels), max(labels))
+        first = calendar.label(max(0, start - reach))
+        last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
+        frames = []
+        for part in self._stores.ledger.catalogue.current("raw", dataset=self._wanted.dataset.name):
+            if part.source in self._wanted.sources and _overlaps(part, first, last):
+                rows = parquet.scan([self._stores.layout.root / part.path])
+                rows = rows.filter(pl.col("session").is_between(first, last))
+                frames.append(
+                    rows.with_columns(
+                        pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos")
+                    )
+                )
+        return plan.newest(pl.concat(frames).collect())
+
+    def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
+        """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""
+        out = []
+        for (source,), frame in flagged.group_by(["source"], maintain_order=True):
+            same = around.filter(pl.col("source") == source)
+            baseline = (
+                completeness.occupancy(same, self._context)
+                if "completeness" in self._wanted.dataset.checks
+                else None
+            )
+            ordered = frame.sort("instrument", "ts")
+            found = registry.run(ordered, baseline, self._context)
+            counted = ordered.group_by("instrument", "session").len("rows").sort("instrument", "session")
+            out.append(
+                findings.verdicts(found, counted)
+                .join(counted, on=["instrument", "session"])
+                .with_columns(pl.lit(source).alias("source"))
+            )
+        return pl.concat(out)
+
+    def _present(self, keys: Sequence[str]) -> pl.DataFrame:
+        known = [
+            self._stores.layout.root / part.path
+            for key in keys
+            for part in self._stores.ledger.catalogue.current(
+                "curated", dataset=self._wanted.dataset.name, folder=key
+            )
+        ]
+        columns = ["instrument", "session", "source"]
+        if not known:
+            return pl.DataFrame(schema={"instrument": pl.String, "session": pl.Date, "source": pl.String})
+        return parquet.scan(known).select(columns).unique().collect()
+
+    def _write(self, key: str, curated: pl.DataFrame) -> NewPart | None:
+        """Write one folder's rows; None if the same rows are there already."""
+        dataset = self._wanted.dataset
+        first, last = layout.days_of(dataset.curated_folder, key)
+        frame = curated.filter(pl.col("session").is_between(first, last))
+        if frame.is_empty():
+            return None
+        cells = self._wanted.cells(frame.select("instrument", "session").unique().iter_rows())
+        sessions = frame["session"]
+        written = parts.write(
+            frame,
+            self._stores.layout.curated(dataset, key),
+            first=sessions.min(),  # type: ignore[arg-type]
+            last=sessions.max(),  # type: ignore[arg-type]
+            names=sorted(cells),
+            metadata={
+                "dataset": dataset.name,
+                "schema_version": str(dataset.schema.version),
+                "software": f"fulltape {__version__}",
+                "calendar": self._wanted.calendar.version,
+            },
+        )
+        path = self._stores.layout.relative(written.path)
+        current = self._stores.ledger.catalogue.current("curated", dataset=dataset.name, folder=key)
+        if [part.path for part in current] == [path]:
+            return None
+        return NewPart(
+            layer="curated",
+            source="",
+            dataset=dataset.name,
+            folder=key,
+            path=path,
+            rows=written.rows,
+            bytes=written.bytes,
+            sha256=written.sha256,
+            min_ts=written.min_ts,
+            max_ts=written.max_ts,
+            origin="derived",
+            cells=cells,
+        )
+
+    def _commit(self, judged: pl.DataFrame, written: Sequence[NewPart]) -> int:
+        """Register what was written, record verdicts of the sources' cells, and turn doubtful ones into `partial`
+        facts so that the next source is asked."""
+        doubtful = judged.filter(
+            (pl.col("verdict") == Verdict.RED.value) | pl.col("codes").str.contains("completeness")
+        )
+        with self._stores.ledger.write():
+            for part in written:
+                self._stores.ledger.catalogue.register(part, now=self._now)
+            self._stores.ledger.verdicts.record(self._verdicts(judged), self._wanted.next_session)
+            self._stores.ledger.coverage.record(self._partial(doubtful), self._wanted.next_session)
+        return doubtful.height
+
+    def _verdicts(self, judged: pl.DataFrame) -> list[VerdictRange]:
+        return [
+            VerdictRange(
+                dataset=self._wanted.dataset.name,
+                instrument=instrument,
+                source=source,
+                first=first,
+                last=last,
+                verdict=Verdict(verdict),
+                codes=codes,
+                since=self._now,
+            )
+            for instrument, source, verdict, codes, first, last in self._spans(
+                judged, ["instrument", "source", "verdict", "codes"]
+            )
+        ]
+
+    def _partial(self, doubtful: pl.DataFrame) -> list[CoverageFact]:
+        return [
+            CoverageFact(
+                dataset=self._wanted.dataset.name,
+                instrument=instrument,
+                source=source,
+                first=first,
+                last=last,
+                fact="partial",
+                sound=True,
+                final=True,
+                since=self._now,
+                evidence="curate",
+                reason=codes,
+            )
+            for instrument, source, codes, first, last in self._spans(
+                doubtful, ["instrument", "source", "codes"]
+            )
+        ]
+
+    def _spans(self, frame: pl.DataFrame, labels: list[str]) -> list[tuple[str, ...]]:
+        """Consecutive sessions of equal labels, as (*labels, first, last)."""
+        calendar = self._wanted.calendar
+        out: list[tuple[str, ...]] = []
+        for row in frame.group_by(labels, maintain_order=True).agg("session").sort(labels).iter_rows():
+            *values, sessions = row
+            points = [position for label in sessions if (position := calendar.position(label)) is not None]
+            for start, stop in ranges.from_points(points):
+                out.append((*values, calendar.label(start), calendar.label(stop - 1)))
+        return out
+
+
+def _overlaps(part: Part, first: dt.date, last: dt.date) -> bool:
+    return any(start <= last and first <= stop for spans in part.cells.values() for start, stop in spans)

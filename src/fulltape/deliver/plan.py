@@ -1,0 +1,154 @@
+"""What goes into a bundle, and the one row per cell that tells what is there and why not. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape.core import frames, ranges, series
+from fulltape.core.cell import Availability, Completeness, Finality, Verdict
+from fulltape.core.checks import rows as row_checks
+from fulltape.core.datasets import Dataset
+from fulltape.core.instruments import Instrument
+from fulltape.core.ranges import Ranges
+from fulltape.core.series import Series
+from fulltape.core.sessions import Calendar
+
+STATUS = {
+    "dataset": pl.String,
+    "instrument": pl.String,
+    "symbol": pl.String,
+    "session": pl.Date,
+    "source": pl.String,
+    "availability": pl.String,
+    "finality": pl.String,
+    "completeness": pl.String,
+    "verdict": pl.String,
+    "rows": pl.Int64,
+    "expected_low": pl.Int64,
+    "expected_high": pl.Int64,
+    "codes": pl.String,
+    "findings": pl.String,
+    "digest": pl.String,
+    "rules_version": pl.Int64,
+    "checked_at": pl.Datetime("us", "UTC"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Included:
+    """A curated file that goes into a bundle; `red` are its RED cells (instrument, session)."""
+
+    dataset: str
+    folder: str
+    path: str
+    sha256: str
+    rows: int
+    red: tuple[tuple[str, dt.date], ...]
+
+
+def digest(included: Iterable[Included], inputs: Mapping[str, str]) -> str:
+    """A digest of everything that a bundle is made of: equal digest, equal bundle."""
+    lines = [f"{one.path} {one.sha256} {sorted(one.red)}" for one in included]
+    lines += [f"{name}={value}" for name, value in sorted(inputs.items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -> pl.DataFrame:
+    """The rows of a file that a policy lets through: `drop_cell` takes RED cells out whole, `drop_rows` only their
+    bad rows, `keep_flagged` nothing."""
+    if not red or policy == "keep_flagged":
+        return frame
+    cells = pl.DataFrame(list(red), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
+    if policy == "drop_cell":
+        return frame.join(cells, on=["instrument", "session"], how="anti", maintain_order="left")
+    bad = (pl.col("flags") & row_checks.HOLDS_OUT) > 0
+    return frame.filter(~bad)
+
+
+def status(
+    dataset: Dataset, calendar: Calendar, all_series: Iterable[Series], checked: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`."""
+    pieces = []
+    for one in all_series:
+        shown = series.picture(one, busy=series.is_busy(one))
+        pieces += [
+            _cells(one.instrument, calendar, shown.held, Availability.HELD, Completeness.WHOLE),
+            _cells(
+                one.instrument, calendar, shown.partial, Availability.HELD, Completeness.HOLES_UNEXPLAINED
+            ),
+            _cells(one.instrument, calendar, shown.empty, Availability.EMPTY),
+            _cells(one.instrument, calendar, shown.unobtainable, Availability.UNOBTAINABLE),
+            _cells(one.instrument, calendar, shown.unknown_listing, Availability.UNKNOWN_LISTING),
+            _cells(one.instrument, calendar, shown.missing, Availability.MISSING),
+        ]
+    shape = {"instrument": pl.String, "symbol": pl.String, "session": pl.Date}
+    shape |= {"availability": pl.String, "finality": pl.String, "completeness": pl.String}
+    cells = pl.DataFrame([row for piece in pieces for row in piece], schema=shape, orient="row")
+    unmeasured = pl.col("expected_low").is_null() & (pl.col("completeness") == Completeness.WHOLE.value)
+    return (
+        cells.join(checked.drop("symbol"), on=["instrument", "session"], how="left")
+        .with_columns(
+            pl.lit(dataset.name).alias("dataset"),
+            pl.col("verdict").fill_null(Verdict.UNCHECKED.value),
+            pl.col("source", "codes", "findings", "digest").fill_null(""),
+            pl.col("rows").fill_null(0),
+            pl.when(unmeasured)
+            .then(pl.lit(Completeness.UNMEASURED.value))
+            .otherwise(pl.col("completeness"))
+            .alias("completeness"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in STATUS.items())
+        .sort("dataset", "instrument", "session")
+    )
+
+
+def instruments(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
+    """Instruments and their dated symbols; unknown dates are null."""
+    return pl.DataFrame(
+        [
+            (one.instrument, dated.symbol, dated.first, dated.last, one.listed_from, one.listed_to)
+            for one in wanted.values()
+            for dated in one.symbols
+        ],
+        schema={
+            "instrument": pl.String,
+            "symbol": pl.String,
+            "valid_from": pl.Date,
+            "valid_to": pl.Date,
+            "listed_from": pl.Date,
+            "listed_to": pl.Date,
+        },
+        orient="row",
+    ).sort("instrument", "valid_from")
+
+
+def sessions(calendar: Calendar, first: dt.date, last: dt.date) -> pl.DataFrame:
+    """The calendar between two days: session, open, close (UTC), expected minutes."""
+    return frames.sessions(calendar).filter(pl.col("session").is_between(first, last))
+
+
+def _cells(
+    instrument: Instrument,
+    calendar: Calendar,
+    where: Ranges,
+    availability: Availability,
+    completeness: Completeness | None = None,
+) -> list[tuple[object, ...]]:
+    finality = Finality.FINAL.value if availability is Availability.HELD else None
+    return [
+        (
+            instrument.instrument,
+            instrument.symbol_on(label),
+            label,
+            availability.value,
+            finality,
+            completeness.value if completeness else None,
+        )
+        for label in map(calendar.label, ranges.points(where))
+    ]

@@ -1,0 +1,250 @@
+"""Writes the nightly bundle: curated files, cells, sessions, instruments, manifest, checksums."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from fulltape import __version__
+from fulltape.core.cell import Verdict
+from fulltape.core.time import Clock, Instant
+from fulltape.deliver import plan
+from fulltape.deliver.plan import Included
+from fulltape.lake import files, parquet
+from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
+
+STAGE = "export"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The bundle, whether it was written now, and the cells in it by availability and verdict."""
+
+    path: str
+    written: bool
+    files: int
+    rows: int
+    bytes: int
+    held_out: int
+    cells: dict[str, int]
+    verdicts: dict[str, int]
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report | None:
+    """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""
+    with stores.stage(STAGE, clock):
+        day = _day(stores, clock.now())
+        included = _included(stores)
+        if day is None or not included:
+            return None
+        path = stores.layout.bundle(day)
+        status = _status(stores, clock.now())
+        recipe = plan.digest(included, _inputs(stores, status))
+        earlier = stores.ledger.export_of(day.isoformat())
+        fresh = earlier is None or earlier["digest"] != recipe or not (path / "manifest.json").is_file()
+        if fresh:
+            _write(stores, path, included, status, recipe, progress)
+            with stores.ledger.write():
+                stores.ledger.record_export(
+                    day=day.isoformat(), path=stores.layout.relative(path), digest=recipe, at=clock.now()
+                )
+        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+        return Report(
+            path=str(path),
+            written=fresh,
+            files=len(manifest["files"]),
+            rows=manifest["rows"],
+            bytes=sum(one["bytes"] for one in manifest["files"]),
+            held_out=manifest["held_out_rows"],
+            cells=manifest["cells"],
+            verdicts=manifest["verdicts"],
+        )
+
+
+def _day(stores: Stores, now: Instant) -> dt.date | None:
+    """The newest session that is wanted and final."""
+    days = [last for wanted in stores.wanted.values() if (last := known.last_wanted(wanted, now))]
+    return max(days, default=None)
+
+
+def _included(stores: Stores) -> list[Included]:
+    out = []
+    for name in sorted(stores.wanted):
+        red = [one for one in stores.ledger.verdicts.of_dataset(name) if one.verdict is Verdict.RED]
+        calendar = stores.wanted[name].calendar
+        red_cells = {
+            (one.instrument, calendar.label(position))
+            for one in red
+            for position in range(*calendar.between(one.first, one.last))
+        }
+        for part in stores.ledger.catalogue.current("curated", dataset=name):
+            inside = [
+                (instrument, label)
+                for instrument, label in red_cells
+                if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
+            ]
+            out.append(
+                Included(
+                    dataset=name,
+                    folder=part.folder,
+                    path=part.path,
+                    sha256=part.sha256,
+                    rows=part.rows,
+                    red=tuple(sorted(inside)),
+                )
+            )
+    return out
+
+
+def _inputs(stores: Stores, status: pl.DataFrame) -> dict[str, str]:
+    facts = status.drop("checked_at").hash_rows(seed=0).sum()
+    return {
+        "software": __version__,
+        "policy": stores.rules.export_policy,
+        "status": str(facts),
+        **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
+        **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in stores.wanted.items()},
+    }
+
+
+def _status(stores: Stores, now: Instant) -> pl.DataFrame:
+    """One row per wanted cell of every dataset."""
+    pieces = [_status_of(stores, wanted, now) for _, wanted in sorted(stores.wanted.items())]
+    return pl.concat(pieces)
+
+
+def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
+    checked = [
+        stores.layout.root / part.path
+        for part in stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name)
+    ]
+    cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
+    return plan.status(wanted.dataset, wanted.calendar, known.read(stores, wanted, now), cells)
+
+
+_CHECKED = {
+    name: dtype
+    for name, dtype in plan.STATUS.items()
+    if name not in ("dataset", "availability", "finality", "completeness")
+}
+
+
+def _write(
+    stores: Stores,
+    path: Path,
+    included: list[Included],
+    status: pl.DataFrame,
+    recipe: str,
+    progress: Progress,
+) -> None:
+    """Build the bundle beside its place, then give it its name; an older bundle of the day goes last."""
+    files.make_folder(path.parent)
+    for leftover in path.parent.iterdir():
+        if leftover.name.startswith(files.TEMPORARY):
+            shutil.rmtree(leftover)
+    work = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    work.mkdir()
+    held_out = 0
+    for done, one in enumerate(included, start=1):
+        held_out += _place(stores, one, work)
+        progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
+    parquet.publish(status, work / "qc" / "partition_status.parquet", {"table": "partition_status"})
+    for wanted in stores.wanted.values():
+        first, last = wanted.first, status["session"].max()
+        table = plan.sessions(wanted.calendar, first, last if isinstance(last, dt.date) else first)
+        parquet.publish(
+            table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
+        )
+    everybody = {name: one for wanted in stores.wanted.values() for name, one in wanted.instruments.items()}
+    parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
+    _manifest(stores, work, included, status, recipe, held_out)
+    older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    if path.exists():
+        path.rename(older)
+    work.rename(path)
+    files.sync_folder(path.parent)
+    if older.exists():
+        shutil.rmtree(older)
+
+
+def _place(stores: Stores, one: Included, work: Path) -> int:
+    """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out."""
+    source = stores.layout.root / one.path
+    target = work / one.path
+    files.make_folder(target.parent)
+    if one.red and stores.rules.export_policy != "keep_flagged":
+        frame = parquet.read([source])
+        kept = plan.keep(frame, one.red, stores.rules.export_policy)
+        if kept.height:
+            parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {__version__}"})
+        return frame.height - kept.height
+    try:
+        # Parts are immutable, so a second name is as good as a copy and costs nothing.
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    return 0
+
+
+def _manifest(
+    stores: Stores, work: Path, included: list[Included], status: pl.DataFrame, recipe: str, held_out: int
+) -> None:
+    listed = sorted(file for file in work.rglob("*") if file.is_file())
+    entries = [
+        {
+            "path": file.relative_to(work).as_posix(),
+            "bytes": file.stat().st_size,
+            "sha256": files.sha256(file),
+        }
+        for file in listed
+    ]
+    day = status["session"].max()
+    manifest = {
+        "bundle": day.isoformat() if isinstance(day, dt.date) else "",
+        "digest": recipe,
+        "software": f"fulltape {__version__}",
+        "policy": stores.rules.export_policy,
+        "rows": sum(one.rows for one in included) - held_out,
+        "held_out_rows": held_out,
+        "survivorship": "BIASED",
+        "survivorship_reason": "no dated universe membership is known, so the universe is today's",
+        "adjustment": "raw: prices and volumes as traded",
+        "cells": _counts(status, "availability"),
+        "verdicts": _counts(status, "verdict"),
+        "knowledge": {
+            layer: stores.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
+        },
+        "datasets": [_described(wanted) for _, wanted in sorted(stores.wanted.items())],
+        "files": entries,
+    }
+    files.publish_bytes(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    entries.append({"path": "manifest.json", "sha256": files.sha256(work / "manifest.json")})
+    lines = [f"{entry['sha256']}  {entry['path']}\n" for entry in entries]
+    files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
+
+
+def _counts(status: pl.DataFrame, column: str) -> dict[str, int]:
+    return dict(status.group_by(column).len().sort(column).iter_rows())
+
+
+def _described(wanted: Wanted) -> dict[str, object]:
+    dataset = wanted.dataset
+    return {
+        "name": dataset.name,
+        "summary": dataset.summary,
+        "sources": list(wanted.sources),
+        "calendar": wanted.calendar.name,
+        "calendar_version": wanted.calendar.version,
+        "schema_version": dataset.schema.version,
+        "columns": [
+            {"name": column.name, "type": column.dtype, "nullable": column.nullable, "unit": column.unit}
+            for column in dataset.curated.columns
+        ],
+    }

@@ -1,0 +1,79 @@
+"""Every error that fulltape raises on purpose, named for what the caller does next.
+
+The command line prints `message` and `hint` and exits with `exit_code`; a traceback is only ever shown for a
+defect of fulltape itself.
+"""
+
+from __future__ import annotations
+
+
+class FulltapeError(Exception):
+    """Root of all deliberate errors: what happened, to what (`message`), and what to do (`hint`)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class UsageError(FulltapeError):
+    """The command was called with something it cannot take; call it differently."""
+
+    exit_code = 2
+
+
+class ConfigError(FulltapeError):
+    """A setting is wrong; `where` names file and line. Mend the file; nothing has started."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{where}: {message}" if where else message, hint=hint)
+        self.where = where
+
+
+class NodeNotFoundError(ConfigError):
+    """There is no node in this folder; create one or name another."""
+
+
+class VendorError(FulltapeError):
+    """A vendor cannot be used until somebody acts."""
+
+    exit_code = 3
+
+
+class CredentialsRefusedError(VendorError):
+    """The vendor refused our key; the source stays stopped until the settings change."""
+
+
+class StorageError(FulltapeError):
+    """The disk, the ledger or the lake cannot do what was asked; nothing acknowledged is lost."""
+
+    exit_code = 4
+
+
+class LedgerTooNewError(StorageError):
+    """The ledger was written by a newer fulltape; install that version."""
+
+
+class BusyError(StorageError):
+    """Another process holds the lock; wait for it or stop it."""
+
+
+class CorruptPartError(StorageError):
+    """A file of the lake does not have the digest that the ledger recorded; restore it from a bundle."""
+
+
+class TransportError(FulltapeError):
+    """A request got no usable answer (refused, reset, timed out, cut short); asking again may help."""
+
+    exit_code = 3
+
+
+class DecodeError(FulltapeError):
+    """Bytes that a vendor sent do not have the documented shape; they are kept and the reason is recorded."""

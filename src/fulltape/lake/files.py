@@ -1,0 +1,96 @@
+"""Durable files: written under a temporary name, fsynced, renamed, and the folder fsynced."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fulltape import errors
+
+TEMPORARY = ".tmp-"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents durably."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def publish(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then make it durable and give it its name.
+
+    After a crash there is the whole file or none; a file of that name is replaced whole.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise errors.StorageError(
+            f"{path} could not be written: {error.strerror or error}.",
+            hint="Check space and rights of the disk.",
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def publish_bytes(path: Path, content: bytes) -> None:
+    """Write `content` durably under `path`."""
+    publish(path, lambda temporary: _write(temporary, content))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    """Remove a file durably; nothing happens if it is gone."""
+    if path.exists():
+        path.unlink()
+        sync_folder(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """The file's digest in hex, read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, who: str) -> Iterator[None]:
+    """Hold the lock file `path`, or raise `BusyError` that names `who`; the kernel frees it when the process dies."""
+    make_folder(path.parent)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.BusyError(
+                f"another process is running {who} on this node.", hint="Wait for it, or stop it."
+            ) from None
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,171 @@
+"""The journal: checksummed records that everything reaches first.
+
+Record: `[magic 4][length u32][xxh3-64 over length and everything after][receive time ns i64][kind u8][payload]`,
+little endian; `length` counts what follows the checksum. A record is *acknowledged* once `sync` has returned. After a
+crash a file is read, never appended to. Reading finds torn and flipped records by their checksum and goes on at the
+next magic that verifies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import xxhash
+
+from fulltape import errors
+from fulltape.core.time import Clock, to_datetime
+from fulltape.lake import files
+from fulltape.lake.layout import Layout
+
+MAGIC = b"\xf7tj1"
+_HEAD = struct.Struct("<4sIQ")
+_LENGTH = struct.Struct("<I")
+_BODY = struct.Struct("<qB")
+LONGEST = 512 * 1024 * 1024
+"""No record is longer; a length beyond it is damage."""
+
+
+class Kind(IntEnum):
+    """What a record is about."""
+
+    ASK = 1
+    PAGE = 2
+    END = 3
+    MESSAGE = 4
+    MARK = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record and where it lies."""
+
+    kind: Kind
+    received_ns: int
+    payload: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Bytes that belong to no verifiable record; `torn` when they are the end of the file."""
+
+    offset: int
+    length: int
+    torn: bool
+
+
+def encode(kind: Kind, received_ns: int, payload: bytes) -> bytes:
+    """The bytes of one record."""
+    body = _BODY.pack(received_ns, kind) + payload
+    length = _LENGTH.pack(len(body))
+    digest = xxhash.xxh3_64_intdigest(length + body)
+    return _HEAD.pack(MAGIC, len(body), digest) + body
+
+
+def scan(data: bytes | mmap.mmap) -> Iterator[Record | Damage]:
+    """Every verifiable record, and the damage between them, in the order of the file."""
+    at = bad_from = 0
+    end = len(data)
+    while at < end:
+        record = _record_at(data, at, end)
+        if record is None:
+            following = data.find(MAGIC, at + 1)
+            at = end if following < 0 else following
+            continue
+        if bad_from < at:
+            yield Damage(offset=bad_from, length=at - bad_from, torn=False)
+        yield record
+        at = bad_from = at + _HEAD.size + _BODY.size + len(record.payload)
+    if bad_from < end:
+        yield Damage(offset=bad_from, length=end - bad_from, torn=True)
+
+
+def _record_at(data: bytes | mmap.mmap, at: int, end: int) -> Record | None:
+    if end - at < _HEAD.size + _BODY.size:
+        return None
+    magic, length, digest = _HEAD.unpack(data[at : at + _HEAD.size])
+    stop = at + _HEAD.size + length
+    if magic != MAGIC or not _BODY.size <= length <= LONGEST or stop > end:
+        return None
+    body = data[at + _HEAD.size : stop]
+    if xxhash.xxh3_64_intdigest(_LENGTH.pack(length) + body) != digest:
+        return None
+    received_ns, kind = _BODY.unpack_from(body)
+    if kind not in Kind.__members__.values():
+        return None
+    return Record(kind=Kind(kind), received_ns=received_ns, payload=body[_BODY.size :], offset=at)
+
+
+def read(path: Path) -> Iterator[Record | Damage]:
+    """`scan` of a file; raises `StorageError` if it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                yield from scan(data)
+    except OSError as error:
+        raise errors.StorageError(f"the journal {path} cannot be read: {error.strerror}.") from error
+
+
+def in_use(path: Path) -> bool:
+    """Whether a living writer holds the file."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+class Journal:
+    """One growing file of one writer and source. Not thread-safe: one thread owns it.
+
+    `append` hands the bytes to the kernel at once, so that a killed process loses nothing; `sync` makes them survive
+    a power cut, and whoever waits for a network syncs first.
+    """
+
+    def __init__(self, layout: Layout, *, writer: str, source: str, clock: Clock) -> None:
+        self._clock = clock
+        self.path = layout.journal(writer, source, to_datetime(clock.now()), uuid.uuid4().hex)
+        files.make_folder(self.path.parent)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        files.sync_folder(self.path.parent)
+        self.size = 0
+        self._synced_size = 0
+
+    def append(self, kind: Kind, payload: bytes) -> int:
+        """Write one record and return its offset; on a full disk the file ends where it ended before."""
+        record = encode(kind, self._clock.now() * 1_000, payload)
+        offset = self.size
+        try:
+            written = os.write(self._fd, record)
+            while written < len(record):
+                written += os.write(self._fd, record[written:])
+        except OSError as error:
+            os.ftruncate(self._fd, offset)
+            raise errors.StorageError(
+                f"the journal {self.path} cannot grow: {error.strerror}.", hint="Make room on the disk."
+            ) from error
+        self.size = offset + len(record)
+        return offset
+
+    def sync(self) -> None:
+        """Return once everything appended so far survives a power cut."""
+        if self._synced_size < self.size:
+            os.fdatasync(self._fd)
+            self._synced_size = self.size
+
+    def close(self) -> None:
+        """Sync and let go of the file."""
+        self.sync()
+        os.close(self._fd)

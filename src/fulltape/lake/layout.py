@@ -1,0 +1,110 @@
+"""Where everything lies. Paths are derived here and nowhere else, from validated components only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.core import symbols
+from fulltape.core.datasets import Dataset, Folder
+
+JOURNAL = ".journal"
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The folders of one lake under `root`."""
+
+    root: Path
+
+    @property
+    def journals(self) -> Path:
+        """All writers' journals."""
+        return self.root / "journal"
+
+    def writer(self, writer: str) -> Path:
+        """The folder of one journal writer."""
+        return self.journals / _identifier(writer)
+
+    def journal(self, writer: str, source: str, utc: dt.datetime, file_id: str) -> Path:
+        """A new journal file: <utc>-<id>.journal."""
+        return self.writer(writer) / _identifier(source) / f"{utc:%Y%m%dT%H%M%S%f}-{file_id}{JOURNAL}"
+
+    def journal_files(self, writer: str) -> list[Path]:
+        """A writer's journal files, oldest first."""
+        return sorted(
+            self.writer(writer).glob(f"*/*{JOURNAL}"), key=lambda path: (path.name, path.parent.name)
+        )
+
+    def raw(self, source: str, dataset: Dataset, key: str) -> Path:
+        """A raw folder of one source and dataset; `key` as `folder_key` gives it."""
+        return self.root / "raw" / _identifier(source) / dataset.name / key
+
+    def curated(self, dataset: Dataset, key: str) -> Path:
+        """A curated folder."""
+        return self.root / "curated" / dataset.name / key
+
+    def checked(self, dataset: Dataset, key: str) -> Path:
+        """The folder of what the checks found about a curated folder."""
+        return self.root / "qc" / dataset.name / key
+
+    def rejected(self, source: str, ask_id: str, page: int) -> Path:
+        """Bytes that could not be decoded; the reason lies beside them with the suffix .json."""
+        return self.root / "rejected" / _identifier(source) / f"{_identifier(ask_id)}-{page:05d}.body"
+
+    def bundle(self, day: dt.date) -> Path:
+        """The export of one day."""
+        return self.root / "exports" / "nightly" / day.isoformat()
+
+    @property
+    def exports(self) -> Path:
+        """The folder that holds all bundles."""
+        return self.root / "exports" / "nightly"
+
+    def relative(self, path: Path) -> str:
+        """`path` as the ledger stores it."""
+        return path.relative_to(self.root).as_posix()
+
+    def part_files(self, layer: str) -> Iterator[Path]:
+        """Every file below a layer's folder: for finding what no catalogue knows, never for reading data."""
+        return (path for path in (self.root / layer).rglob("*") if path.is_file())
+
+
+def folder_key(folder: Folder, session: dt.date) -> str:
+    """The folder of a session: year=2024, month=2024-11 or date=2024-11-29."""
+    if folder == "year":
+        return f"year={session:%Y}"
+    if folder == "month":
+        return f"month={session:%Y-%m}"
+    return f"date={session:%Y-%m-%d}"
+
+
+def days_of(folder: Folder, key: str) -> tuple[dt.date, dt.date]:
+    """The first and the last day of a folder."""
+    value = key.partition("=")[2]
+    if folder == "year":
+        return dt.date(int(value), 1, 1), dt.date(int(value), 12, 31)
+    if folder == "month":
+        first = dt.date.fromisoformat(f"{value}-01")
+        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    return dt.date.fromisoformat(value), dt.date.fromisoformat(value)
+
+
+def part_name(first: dt.date, last: dt.date, names: tuple[str, ...], digest: str) -> str:
+    """<first>_<last>_<symbol or count>_<digest8>.parquet"""
+    who = symbols.path_name(names[0]) if len(names) == 1 else f"{len(names)}-instruments"
+    return f"{first:%Y%m%d}_{last:%Y%m%d}_{who}_{digest[:8]}.parquet"
+
+
+def _identifier(name: str) -> str:
+    """A name of our own (source, writer, ask) as a path component."""
+    if not _IDENTIFIER.fullmatch(name) or ".." in name:
+        raise errors.UsageError(
+            f"{name!r} cannot name a folder.", hint="Use small letters, digits, _ . and -."
+        )
+    return name

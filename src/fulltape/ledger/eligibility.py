@@ -1,0 +1,101 @@
+"""What a source has shown it can serve, and the log of requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fulltape.core.time import Instant
+from fulltape.ledger.database import Database, Row
+
+EligibilityState = Literal["ok", "cooling down", "not entitled", "not supported", "unknown symbol"]
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eligible:
+    """What is known of (source, dataset, symbol or '*'): 'ok' means that the symbol was shown to exist."""
+
+    source: str
+    dataset: str
+    symbol: str
+    state: EligibilityState
+    until: Instant
+    reason: str
+    since: Instant
+
+    def forbids(self, now: Instant) -> bool:
+        """Whether the source must not be asked at `now`."""
+        return self.state != "ok" and now < self.until
+
+
+class Eligibility:
+    """Eligibility of all sources."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[Eligible]:
+        """Everything known."""
+        return [Eligible(**row) for row in self._database.run("eligibility")]
+
+    def record(self, one: Eligible) -> None:
+        """Replace what was known, inside a transaction."""
+        self._database.run(
+            "set_eligibility",
+            source=one.source,
+            dataset=one.dataset,
+            symbol=one.symbol,
+            state=one.state,
+            until=one.until,
+            reason=one.reason,
+            since=one.since,
+        )
+
+
+class Requests:
+    """Every request that was sent, so that any cell can name the one it came from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(
+        self,
+        *,
+        ask: str,
+        source: str,
+        target: str,
+        kind: str,
+        sent_at: Instant,
+        status: int,
+        outcome: str,
+        size: int,
+        took: int,
+    ) -> None:
+        """Add one request; `took` in microseconds, `status` 0 where no answer came."""
+        with self._database.write():
+            self._database.run(
+                "record_request",
+                request_id=self._database.next("request"),
+                ask=ask,
+                source=source,
+                target=target,
+                kind=kind,
+                sent_at=sent_at,
+                status=status,
+                outcome=outcome,
+                byte_count=size,
+                took_us=took,
+            )
+
+    def of_ask(self, ask: str) -> list[Row]:
+        """The requests of one ask, in order."""
+        return self._database.run("requests_of_ask", ask=ask)
+
+    def by_outcome(self, since: Instant = 0) -> list[Row]:
+        """Count, bytes and mean time per source and outcome."""
+        return self._database.run("requests_by_outcome", since=since)
+
+    def forget(self, before: Instant) -> None:
+        """Drop requests older than `before`, inside a transaction."""
+        self._database.run("forget_requests", before=before)

@@ -1,0 +1,107 @@
+"""The ledger as stages receive it: one database and its rooms."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fulltape.core.time import Instant
+from fulltape.ledger.budgets import Budgets
+from fulltape.ledger.catalogue import Catalogue
+from fulltape.ledger.coverage import Coverage, Verdicts
+from fulltape.ledger.database import Database, Row
+from fulltape.ledger.eligibility import Eligibility, Requests
+from fulltape.ledger.queue import Queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Bytes that were kept because they could not be taken as data; `path` relative to the lake."""
+
+    ask: str
+    page: int
+    source: str
+    reason: str
+    rows: int
+    path: str
+
+
+class Ledger:
+    """What the node knows. `with ledger.write():` makes everything inside one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = Database(path)
+        self.catalogue = Catalogue(self.database)
+        self.coverage = Coverage(self.database)
+        self.verdicts = Verdicts(self.database)
+        self.queue = Queue(self.database)
+        self.budgets = Budgets(self.database)
+        self.eligibility = Eligibility(self.database)
+        self.requests = Requests(self.database)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[None]:
+        """A transaction; nested ones join it."""
+        with self.database.write():
+            yield
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.database.close()
+
+    def bookmark(self, stage: str, log: str) -> int:
+        """How far a stage has read a log; 0 at the beginning."""
+        return int(self.database.value("bookmark", stage=stage, log=log) or 0)
+
+    def set_bookmark(self, stage: str, log: str, position: int) -> None:
+        """Move a bookmark, inside a transaction."""
+        self.database.run("set_bookmark", stage=stage, log=log, position=position)
+
+    def drop_bookmark(self, stage: str, log: str) -> None:
+        """Forget a bookmark whose log is gone, inside a transaction."""
+        self.database.run("drop_bookmark", stage=stage, log=log)
+
+    def stage_started(self, stage: str, now: Instant) -> bool:
+        """Note that a stage runs; returns whether its last run ended cleanly."""
+        with self.write():
+            before = self.database.run("stage_run", stage=stage)
+            self.database.run("stage_started", stage=stage, now=now)
+        return not before or before[0]["finished_at"] is not None
+
+    def stage_finished(self, stage: str, now: Instant) -> None:
+        """Note that a stage ended cleanly."""
+        with self.write():
+            self.database.run("stage_finished", stage=stage, now=now)
+
+    def reject(self, rejection: Rejection, *, now: Instant) -> None:
+        """Count bytes that were kept under `rejected/`, inside a transaction."""
+        self.database.run(
+            "record_rejection",
+            ask=rejection.ask,
+            page=rejection.page,
+            source=rejection.source,
+            reason=rejection.reason,
+            row_count=rejection.rows,
+            path=rejection.path,
+            at=now,
+        )
+
+    def rejections(self) -> list[Row]:
+        """Rejected pages by source and reason."""
+        return self.database.run("rejections_by_source")
+
+    def export_of(self, day: str) -> Row | None:
+        """The export recorded for a day."""
+        rows = self.database.run("export_of", day=day)
+        return rows[0] if rows else None
+
+    def newest_export(self) -> Row | None:
+        """The newest export."""
+        rows = self.database.run("newest_export")
+        return rows[0] if rows else None
+
+    def record_export(self, *, day: str, path: str, digest: str, at: Instant) -> None:
+        """Note an export, inside a transaction."""
+        self.database.run("record_export", day=day, path=path, digest=digest, at=at)

@@ -1,0 +1,80 @@
+-- name: open_tasks
+SELECT * FROM tasks WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
+
+-- name: open_tasks_of_all
+SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task_id
+
+-- name: add_task
+INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, from_ts, to_ts, kind, purpose,
+                   priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, ask,
+                   last_error, enqueued_at, finished_at)
+VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, NULL, NULL, :kind, :purpose,
+        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL)
+
+-- name: candidates
+SELECT * FROM tasks
+WHERE (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
+  AND NOT EXISTS (SELECT 1 FROM task_sources
+                  WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
+                    AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
+ORDER BY priority, batch, task_id LIMIT :most
+
+-- name: claim
+UPDATE tasks SET state = 'leased', attempt = attempt + 1, source = :source, worker = :worker,
+                 lease_until = :lease_until, ask = :ask
+WHERE task_id = :task_id AND attempt = :attempt
+  AND (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
+RETURNING task_id, attempt
+
+-- name: renew
+UPDATE tasks SET lease_until = :lease_until
+WHERE task_id = :task_id AND attempt = :attempt AND worker = :worker AND state = 'leased'
+RETURNING task_id
+
+-- name: release
+UPDATE tasks SET state = 'queued', worker = '', lease_until = 0, failures = failures + :failures, last_error = :error
+WHERE task_id = :task_id AND attempt = :attempt AND state IN ('leased', 'fetched')
+RETURNING task_id
+
+-- name: fetched
+UPDATE tasks SET state = 'fetched', lease_until = 0
+WHERE task_id = :task_id AND attempt = :attempt AND state = 'leased'
+RETURNING task_id
+
+-- name: finish
+UPDATE tasks SET state = :state, worker = '', lease_until = 0, last_error = :error, finished_at = :now
+WHERE task_id = :task_id AND attempt = :attempt AND state IN ('queued', 'leased', 'fetched')
+RETURNING task_id
+
+-- name: shrink
+UPDATE tasks SET first_session = :first_session WHERE task_id = :task_id AND attempt = :attempt
+RETURNING task_id
+
+-- name: close_superseded
+UPDATE tasks SET state = 'cancelled', last_error = 'another open task asks for the same', finished_at = :now
+WHERE task_id = :task_id
+
+-- name: same_open_task
+SELECT task_id FROM tasks
+WHERE dataset = :dataset AND instrument = :instrument AND first_session = :first_session AND last_session = :last_session
+  AND purpose = :purpose AND task_id <> :task_id AND state IN ('queued', 'leased', 'fetched')
+
+-- name: leased_by
+SELECT * FROM tasks WHERE state = 'leased' AND worker = :worker ORDER BY task_id
+
+-- name: task
+SELECT * FROM tasks WHERE task_id = :task_id
+
+-- name: tasks_by_state
+SELECT state, kind, dataset, COUNT(*) AS tasks FROM tasks GROUP BY state, kind, dataset ORDER BY state, kind, dataset
+
+-- name: list_tasks
+SELECT * FROM tasks WHERE (:state = '' OR state = :state) ORDER BY task_id DESC LIMIT :most
+
+-- name: tasks_touching
+SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument
+  AND first_session <= :session AND last_session >= :session ORDER BY task_id
+
+-- name: hold_back
+INSERT INTO task_sources (task_id, source, not_before, refusal) VALUES (:task_id, :source, :not_before, :refusal)
+ON CONFLICT (task_id, source) DO UPDATE SET not_before = excluded.not_before, refusal = excluded.refusal

@@ -1,0 +1,67 @@
+"""From findings to one row per cell. Pure."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from fulltape.core.checks import completeness, findings, registry
+from fulltape.core.checks.findings import RULES_VERSION, Context
+
+CELLS = {
+    "instrument": pl.String,
+    "symbol": pl.String,
+    "session": pl.Date,
+    "source": pl.String,
+    "rows": pl.Int64,
+    "expected_low": pl.Int64,
+    "expected_high": pl.Int64,
+    "verdict": pl.String,
+    "codes": pl.String,
+    "findings": pl.String,
+    "digest": pl.String,
+    "rules_version": pl.Int64,
+    "checked_at": pl.Datetime("us", "UTC"),
+}
+
+
+def cells(frame: pl.DataFrame, around: pl.DataFrame, digests: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """One row per cell of `frame`, in the shape of `CELLS`.
+
+    `around` holds the sessions from which minute occupancy is learned; `digests` the digest of the file by session.
+    For day bars one row is expected; for minutes the learned band (null while it cannot be judged) up to the regular
+    minutes of the session, and `rows` counts regular minutes.
+    """
+    judged = "completeness" in context.dataset.checks
+    baseline = completeness.occupancy(around, context) if judged else None
+    found = registry.run(frame, baseline, context)
+    described = frame.group_by("instrument", "session").agg(
+        pl.col("symbol").first(), pl.col("source").first(), pl.len().cast(pl.Int64).alias("rows")
+    )
+    if judged and baseline is not None:
+        measured = completeness.expected(frame, baseline, context).select(
+            "instrument",
+            "session",
+            "rows",
+            pl.col("band").alias("expected_low"),
+            pl.col("minutes").alias("expected_high"),
+        )
+        described = described.drop("rows").join(measured, on=["instrument", "session"])
+    else:
+        described = described.with_columns(
+            pl.lit(1, dtype=pl.Int64).alias("expected_low"), pl.lit(1, dtype=pl.Int64).alias("expected_high")
+        )
+    sentences = found.group_by("instrument", "session").agg(
+        pl.col("sentence").str.join("; ").alias("findings")
+    )
+    return (
+        described.join(findings.verdicts(found, described), on=["instrument", "session"])
+        .join(sentences, on=["instrument", "session"], how="left")
+        .join(digests, on="session", how="left")
+        .with_columns(
+            pl.col("findings").fill_null(""),
+            pl.lit(RULES_VERSION, dtype=pl.Int64).alias("rules_version"),
+            pl.lit(context.now, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")).alias("checked_at"),
+        )
+        .select(*CELLS)
+        .sort("instrument", "session")
+    )

@@ -1,0 +1,162 @@
+"""Checks curated folders that changed, and writes verdicts and one file of cells per folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape import __version__
+from fulltape.core.cell import Verdict
+from fulltape.core.checks.findings import Context
+from fulltape.core.time import Clock, Instant
+from fulltape.lake import layout, parquet, parts
+from fulltape.ledger.catalogue import NewPart, Part
+from fulltape.ledger.coverage import VerdictRange
+from fulltape.quality import plan
+from fulltape.stores import Event, Progress, Stores, Wanted, silent
+
+STAGE = "quality"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How many cells were checked, and their verdicts."""
+
+    cells: int = 0
+    green: int = 0
+    amber: int = 0
+    red: int = 0
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+    """Check the curated folders that changed since the bookmark."""
+    with stores.stage(STAGE, clock, layer="qc"):
+        position = stores.ledger.bookmark(STAGE, "curated")
+        latest = stores.ledger.catalogue.last_position("curated")
+        touched: dict[tuple[str, str], list[Part]] = defaultdict(list)
+        for part in stores.ledger.catalogue.since("curated", position):
+            if part.dataset in stores.wanted:
+                wanted = stores.wanted[part.dataset]
+                first, _ = layout.days_of(wanted.dataset.curated_folder, part.folder)
+                touched[part.dataset, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
+        counts = dict.fromkeys(Verdict, 0)
+        for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
+            cells = _check(stores, stores.wanted[name], changed, clock.now())
+            _commit(stores, stores.wanted[name], key, cells, clock.now())
+            for verdict, count in cells.group_by("verdict").len().iter_rows():
+                counts[Verdict(verdict)] += count
+            progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
+        if latest != position:
+            with stores.ledger.write():
+                stores.ledger.set_bookmark(STAGE, "curated", latest)
+        return Report(
+            cells=sum(counts.values()),
+            green=counts[Verdict.GREEN],
+            amber=counts[Verdict.AMBER],
+            red=counts[Verdict.RED],
+        )
+
+
+def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant) -> pl.DataFrame:
+    root = stores.layout.root
+    frame = parquet.read([root / part.path for part in changed]).sort("instrument", "ts")
+    digests = pl.concat(
+        parquet.scan([root / part.path])
+        .select("session")
+        .unique()
+        .with_columns(pl.lit(part.sha256).alias("digest"))
+        for part in changed
+    ).collect()
+    context = Context(
+        dataset=wanted.dataset,
+        calendar=wanted.calendar,
+        instruments=wanted.instruments,
+        now=now,
+        thresholds=stores.rules.thresholds,
+    )
+    return plan.cells(frame, _around(stores, wanted, frame), digests, context)
+
+
+def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame:
+    """Curated rows of the sessions around `frame`, from which occupancy is learned."""
+    if "completeness" not in wanted.dataset.checks:
+        return frame
+    calendar = wanted.calendar
+    start, stop = calendar.between(_date(frame["session"].min()), _date(frame["session"].max()))
+    reach = stores.rules.thresholds.baseline_sessions // 2
+    first = calendar.label(max(0, start - reach))
+    last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
+    near = [
+        stores.layout.root / part.path
+        for part in stores.ledger.catalogue.current("curated", dataset=wanted.dataset.name)
+        if any(begin <= last and first <= end for spans in part.cells.values() for begin, end in spans)
+    ]
+    return parquet.scan(near).filter(pl.col("session").is_between(first, last)).collect()
+
+
+def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: Instant) -> None:
+    """Lay the checked cells over those known of the folder, write them, and record the verdicts."""
+    dataset = wanted.dataset
+    known = [
+        stores.layout.root / part.path
+        for part in stores.ledger.catalogue.current("qc", dataset=dataset.name, folder=key)
+    ]
+    whole = cells
+    if known:
+        kept = parquet.read(known).join(
+            cells.select("instrument", "session"), on=["instrument", "session"], how="anti"
+        )
+        whole = pl.concat([kept, cells])
+    whole = whole.sort("instrument", "session")
+    written = parts.write(
+        whole,
+        stores.layout.checked(dataset, key),
+        first=_date(whole["session"].min()),
+        last=_date(whole["session"].max()),
+        names=whole["instrument"].unique().sort().to_list(),
+        metadata={"dataset": dataset.name, "software": f"fulltape {__version__}"},
+    )
+    part = NewPart(
+        layer="qc",
+        source="",
+        dataset=dataset.name,
+        folder=key,
+        path=stores.layout.relative(written.path),
+        rows=written.rows,
+        bytes=written.bytes,
+        sha256=written.sha256,
+        min_ts=written.min_ts,
+        max_ts=written.max_ts,
+        origin="derived",
+        cells=wanted.cells(whole.select("instrument", "session").iter_rows()),
+    )
+    with stores.ledger.write():
+        stores.ledger.catalogue.register(part, now=now)
+        for (verdict, codes), same in cells.group_by(["verdict", "codes"], maintain_order=True):
+            ranges_of = wanted.cells(same.select("instrument", "session").iter_rows())
+            stores.ledger.verdicts.record(
+                (
+                    VerdictRange(
+                        dataset=dataset.name,
+                        instrument=instrument,
+                        source="",
+                        first=first,
+                        last=last,
+                        verdict=Verdict(str(verdict)),
+                        codes=str(codes),
+                        since=now,
+                    )
+                    for instrument, spans in ranges_of.items()
+                    for first, last in spans
+                ),
+                wanted.next_session,
+            )
+
+
+def _date(value: object) -> dt.date:
+    assert isinstance(value, dt.date)
+    return value

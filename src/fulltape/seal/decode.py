@@ -1,0 +1,125 @@
+"""From the pages of one ask to rows in the dataset's schema, and to what was rejected."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape.core import frames
+from fulltape.core.checks import rows as row_checks
+from fulltape.core.vendor import Page, Rejected, Vendor
+from fulltape.lake.asks import StoredAsk, StoredPage
+from fulltape.stores import Feed, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Clean rows of one ask, sorted by (instrument, ts) and unique, and the rejections with the page's bytes."""
+
+    frame: pl.DataFrame
+    rejected: tuple[Rejected, ...]
+
+
+def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sealed:
+    """All rows of an ask's sound pages; whatever breaks the contract is rejected with a reason."""
+    ask = stored.record.ask
+    pages = [_page(stored, page) for page in stored.sound_pages()]
+    decoded = vendor.decode(pages)
+    serves = feed.serves(ask.dataset)
+    assert serves is not None
+    frame = frames.bars(decoded, wanted.dataset, serves, wanted.calendar)
+    frame = frame.with_columns(
+        pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
+    )
+    frame, broken = _schema(frame, wanted)
+    frame, outside = _inside(frame, ask.first, ask.last)
+    frame, closed = _open_days(frame, wanted)
+    unsorted = _unsorted(frame)
+    frame, doubles = _unique(frame, wanted)
+    frame = frame.drop("page").sort("instrument", "ts")
+    return Sealed(frame=frame, rejected=(*decoded.rejected, *broken, *outside, *closed, *unsorted, *doubles))
+
+
+def malformed(page: StoredPage) -> Rejected:
+    """A page that could not be read when it came."""
+    return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=page.record.reason)
+
+
+def _page(stored: StoredAsk, page: StoredPage) -> Page:
+    return Page(ask=stored.record.ask, number=page.record.number, status=page.record.status, body=page.body)
+
+
+def _schema(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows with nulls, infinities or signs that the schema forbids."""
+    found: list[Rejected] = []
+    for column in wanted.dataset.schema.columns:
+        breaks = row_checks.column_breaks(column)
+        found += _rejections(frame.filter(breaks), f"{column.name} breaks the schema ({column.sign})")
+        frame = frame.filter(~breaks)
+    return frame, found
+
+
+def _inside(frame: pl.DataFrame, first: dt.date, last: dt.date) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows of sessions that were not asked for."""
+    inside = pl.col("session").is_between(first, last)
+    return frame.filter(inside), _rejections(frame.filter(~inside), "a session that was not asked for")
+
+
+def _open_days(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows of days on which the market was closed."""
+    labels = pl.Series([session.label for session in wanted.calendar.sessions], dtype=pl.Date)
+    trading = pl.col("session").is_in(labels.implode())
+    return frame.filter(trading), _rejections(frame.filter(~trading), "rows on a closed day")
+
+
+def _unsorted(frame: pl.DataFrame) -> list[Rejected]:
+    """Rows that run backwards are sorted and taken; the pages are kept, with the reason."""
+    backwards = frame.filter(
+        (pl.col("ts") < pl.col("ts").shift(1).over("symbol", "page")).fill_null(value=False)
+    )
+    return [
+        Rejected(
+            page=page,
+            symbol=symbol,
+            session=None,
+            rows=count,
+            reason="rows out of order; sorted and taken",
+            lost=False,
+        )
+        for page, symbol, count in backwards.group_by("page", "symbol", maintain_order=True).len().iter_rows()
+    ]
+
+
+def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Equal copies become one; copies that contradict each other are all taken out."""
+    key = list(wanted.dataset.schema.key)
+    values = [name for name in frame.columns if name != "page"]
+    once = frame.unique(subset=values, keep="first", maintain_order=True)
+    copies = frame.height - once.height
+    found: list[Rejected] = []
+    if copies:
+        again = frame.filter(pl.struct(values).is_duplicated())
+        found += [
+            Rejected(
+                page=page,
+                symbol=symbol,
+                session=None,
+                rows=count,
+                reason="repeated rows; one copy taken",
+                lost=False,
+            )
+            for page, symbol, count in again.group_by("page", "symbol", maintain_order=True).len().iter_rows()
+        ]
+    contradicts = pl.struct(key).is_duplicated()
+    found += _rejections(once.filter(contradicts), "rows that contradict each other")
+    return once.filter(~contradicts), found
+
+
+def _rejections(frame: pl.DataFrame, reason: str) -> list[Rejected]:
+    counted = frame.group_by("page", "symbol", "session", maintain_order=True).len()
+    return [
+        Rejected(page=page, symbol=symbol, session=session, rows=count, reason=reason)
+        for page, symbol, session, count in counted.iter_rows()
+    ]

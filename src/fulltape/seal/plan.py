@@ -1,0 +1,85 @@
+"""What an ask proves: facts per symbol and session, and what remains of its tasks. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fulltape.core import ranges
+from fulltape.core.cell import FactKind
+from fulltape.core.ranges import Range, Ranges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What an ask showed of one symbol, in positions: asked, settled, with rows, with rejected rows."""
+
+    symbol: str
+    asked: Range
+    settled_to: int
+    """One past the last settled position."""
+    rows: Ranges
+    rejected: Ranges
+    unlocated: bool
+    """Whether rows were rejected of which nobody knows the session."""
+    exists: bool
+    """Whether the symbol was known to exist, was confirmed, or has rows."""
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRange:
+    """A fact about consecutive positions."""
+
+    span: Range
+    fact: FactKind
+    sound: bool
+    reason: str
+
+
+def facts(shown: Shown, *, others: Ranges, history_from: int, ended: bool) -> list[FactRange]:
+    """The facts that follow.
+
+    `others` are positions for which the same ask carried another symbol's rows; `history_from` is the first position
+    inside the source's history; `ended` says that paging and look-ups came to their end. A symbol whose existence was
+    never settled, because the ask was cut off before it was looked up, proves nothing by silence.
+    """
+    settled: Ranges = ranges.clip((shown.asked,), shown.asked[0], shown.settled_to)
+    refused = ranges.intersect(shown.rejected, settled)
+    present = ranges.subtract(ranges.intersect(shown.rows, settled), refused)
+    silent = ranges.subtract(ranges.subtract(settled, present), refused)
+    found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
+    found += [
+        FactRange(span=span, fact="refused", sound=False, reason="rows that break the schema")
+        for span in refused
+    ]
+    if shown.refused or not silent:
+        return found
+    if shown.unlocated:
+        reason = "rejected rows of unknown session"
+        return found + [FactRange(span=span, fact="refused", sound=False, reason=reason) for span in silent]
+    if not shown.exists and not ended:
+        return found
+    # Rows of its own before or after, or another instrument's rows for that very session.
+    proof = settled if present else others
+    sound = (
+        ranges.clip(ranges.intersect(silent, proof), history_from, shown.asked[1])
+        if shown.exists
+        else ranges.EMPTY
+    )
+    doubtful = ranges.subtract(silent, sound)
+    found += [FactRange(span=span, fact="empty", sound=True, reason="") for span in sound]
+    why = "no rows beside it in the same answer" if shown.exists else "nothing shows that the symbol existed"
+    found += [FactRange(span=span, fact="empty", sound=False, reason=why) for span in doubtful]
+    return found
+
+
+def settled_through(
+    settled: Mapping[str, dt.date], symbol: str, asked: Range, last: Sequence[dt.date]
+) -> int:
+    """One past the last position of `asked` that is settled for a symbol; `last` are the labels of `asked`."""
+    through = settled.get(symbol)
+    if through is None:
+        return asked[0]
+    return asked[0] + sum(1 for label in last if label <= through)

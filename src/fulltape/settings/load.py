@@ -1,0 +1,189 @@
+"""Reads fulltape.toml: expands the environment, validates, and remembers where every value came from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from fulltape import errors
+from fulltape.settings.model import SECTIONS, Settings
+
+FILE = "fulltape.toml"
+_HEADER = re.compile(r"^\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The settings of a node, its folder, and where each value came from."""
+
+    folder: Path
+    values: Settings
+    lines: Mapping[str, int]
+    variables: Mapping[str, str]
+
+    def where(self, key: str) -> str:
+        """`file:line` of a dotted key, or of the nearest table above it."""
+        return _where(self.folder / FILE, self.lines, key)
+
+    def origin(self, key: str) -> str:
+        """Where the value of a dotted key came from: file and line, an environment variable too, or the default."""
+        if key not in self.lines:
+            return "default"
+        place = f"{FILE}:{self.lines[key]}"
+        return f"{place}, environment {self.variables[key]}" if key in self.variables else place
+
+
+def find(folder: Path | None) -> Path:
+    """The node's folder: the one named, `FULLTAPE_NODE`, or the working folder; it must hold a fulltape.toml."""
+    chosen = folder or Path(os.environ.get("FULLTAPE_NODE", "."))
+    if not (chosen / FILE).is_file():
+        raise errors.NodeNotFoundError(
+            f"there is no {FILE} in {chosen.resolve()}.",
+            hint="Create a node with `fulltape init FOLDER`, or name one with --node.",
+        )
+    return chosen
+
+
+def load(folder: Path) -> Loaded:
+    """The validated settings of the node in `folder`; `ConfigError` names key, file and line."""
+    path = folder / FILE
+    try:
+        text = path.read_text()
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise errors.ConfigError(f"is not TOML: {error}.", where=str(path)) from error
+    lines = locate(text)
+    variables: dict[str, str] = {}
+    expanded = _expand(raw, "", path, lines, variables)
+    try:
+        values = Settings.model_validate(expanded)
+    except ValidationError as error:
+        sentences = [_sentence(path, lines, cast("dict[str, Any]", one)) for one in error.errors()]
+        raise errors.ConfigError("\n".join(sentences)) from None
+    return Loaded(folder=folder, values=values, lines=lines, variables=variables)
+
+
+def locate(text: str) -> dict[str, int]:
+    """The line of each dotted key and table header in a TOML text."""
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _dotted(header[1])
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            name = _dotted(key[1])
+            lines.setdefault(f"{table}.{name}" if table else name, number)
+    return lines
+
+
+def effective(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
+    """Every setting as (dotted key, value, origin); secrets are masked by their type."""
+    yield from _walk(loaded.values, "", loaded)
+
+
+def _walk(section: BaseModel, prefix: str, loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        key = f"{prefix}{field.alias or name}"
+        if isinstance(value, BaseModel):
+            yield from _walk(value, f"{key}.", loaded)
+        elif isinstance(value, dict):
+            for inner, model in value.items():
+                yield from _walk(model, f"{key}.{inner}.", loaded)
+        else:
+            yield key, value, loaded.origin(key)
+
+
+def _dotted(name: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in name.split("."))
+
+
+def _where(path: Path, lines: Mapping[str, int], key: str) -> str:
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        if line := lines.get(".".join(parts[:length])):
+            return f"{path}:{line}"
+    return str(path)
+
+
+def _expand(value: Any, key: str, path: Path, lines: dict[str, int], variables: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        out = {}
+        for name, inner in value.items():
+            inner_key = f"{key}.{name}" if key else name
+            if name in ("key_file", "secret_file") and isinstance(inner, str):
+                target = name.removesuffix("_file")
+                out[target] = _read_secret(path, lines, inner_key, inner)
+                lines[f"{key}.{target}"] = lines.get(inner_key, 0)
+            else:
+                out[name] = _expand(inner, inner_key, path, lines, variables)
+        return out
+    if isinstance(value, list):
+        return [_expand(inner, key, path, lines, variables) for inner in value]
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda found: _variable(found, key, path, lines, variables), value)
+    return value
+
+
+def _variable(
+    found: re.Match[str], key: str, path: Path, lines: dict[str, int], variables: dict[str, str]
+) -> str:
+    name, default = found[1], found[2]
+    variables[key] = name
+    value = os.environ.get(name) or default
+    if value is None:
+        raise errors.ConfigError(
+            f"{key} needs the environment variable {name}, which is not set.",
+            where=_where(path, lines, key),
+            hint=f"Set it, or write ${{{name}:-default}}.",
+        )
+    return value
+
+
+def _read_secret(path: Path, lines: dict[str, int], key: str, name: str) -> str:
+    try:
+        return (path.parent / name).read_text().strip()
+    except OSError as error:
+        raise errors.ConfigError(
+            f"{key} names {name}, which cannot be read: {error.strerror}.", where=_where(path, lines, key)
+        ) from error
+
+
+def _sentence(path: Path, lines: Mapping[str, int], error: Mapping[str, Any]) -> str:
+    location = [str(part) for part in error["loc"] if not isinstance(part, int)]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(location[-1], _siblings(location), n=1, cutoff=0.5)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        return f"{_where(path, lines, key)}: there is no setting {key}.{meant}"
+    if error["type"] == "missing":
+        return f"{_where(path, lines, key)}: {key} is missing."
+    shown = "" if location[-1] in ("key", "secret") else f" = {_toml(error['input'])}"
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{_where(path, lines, key)}: {key}{shown} is wrong: {reason[0].lower()}{reason[1:]}."
+
+
+def _toml(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _siblings(location: list[str]) -> list[str]:
+    if len(location) == 1:
+        return list(Settings.model_fields)
+    section = SECTIONS.get(location[0]) or SECTIONS.get(f"{location[0]}.NAME")
+    if section is None:
+        return []
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,143 @@
+"""Every setting: type, default, unit, reason. Unknown keys are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
+
+
+def seconds(value: Any) -> Any:
+    """A duration like "250ms", "15m" or "7d" as seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
+        if not found:
+            raise ValueError('a duration looks like "250ms", "30s", "15m", "2h" or "7d"')
+        return float(found[1]) * _UNITS[found[2]]
+    raise ValueError('a duration is text with a unit, like "30s"')
+
+
+def size(value: Any) -> Any:
+    """A size like "100MB" as bytes."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", value.strip())
+        if found:
+            return int(float(found[1]) * _SIZES[found[2]])
+    raise ValueError('a size is text with a unit, like "100MB"')
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(size)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and no key that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=True)
+
+
+class Node(Section):
+    lake: str = Field("lake", description="folder of the lake, relative to the node")
+    worker: str = Field("node", description="name under which this node leases tasks and writes its journal")
+
+
+class Universe(Section):
+    symbols: tuple[str, ...] = Field((), description="symbols of unknown listing")
+    file: str = Field("", description="a universe.csv (symbol, listed_from, listed_to, instrument)")
+
+
+class DatasetSettings(Section):
+    universe: str = Field(description="which [universe.NAME] it covers")
+    sources: tuple[str, ...] = Field(description="sources in order of preference, like alpaca.sip")
+    from_: dt.date = Field(alias="from", description="first session wanted")
+    until: dt.date | None = Field(None, description="last session wanted; absent: for ever")
+    final_after: Duration = Field(
+        "30m",
+        description="time after the close from which an answer is final; a source's own delay counts if longer",
+    )
+
+
+class VendorSettings(Section):
+    key: SecretStr | None = Field(None, description="API key; write ${VAR} or use key_file")
+    secret: SecretStr | None = Field(None, description="API secret, where the vendor has one; or secret_file")
+    plan: str = Field("", description="the plan you pay for; its limits are the defaults below")
+    base_url: str = Field(
+        "", description="another address for all of the vendor's hosts, such as a simulator"
+    )
+    requests_per_minute: int | None = Field(None, ge=1, description="overrides the plan's limit")
+    requests_per_day: int | None = Field(None, ge=1, description="overrides the plan's daily cap")
+    history_from: dt.date | None = Field(None, description="first day that your plan serves, if it differs")
+    timeout: Duration = Field("30s", description="longest wait for an answer to one request")
+
+
+class Backfill(Section):
+    max_wait: Duration = Field(
+        "90s", description="longest wait for room in a budget; beyond it the source pauses"
+    )
+    lease: Duration = Field("10m", description="how long a worker may hold a task without a sign of life")
+    max_failures: int = Field(5, ge=1, description="real failures after which a task is stalled and shown")
+    attempts: int = Field(
+        4, ge=1, description="tries of one request inside a lease, with growing random waits"
+    )
+    retry_wait: Duration = Field("500ms", description="first wait between tries; doubles, with full jitter")
+    cooldown: Duration = Field(
+        "7d", description="how long 'not entitled' or 'unknown symbol' keeps a source away"
+    )
+    seal_after: Duration = Field("60s", description="fetched pages are sealed at least this often")
+    seal_bytes: Size = Field("100MB", description="and when the journal has grown by this much")
+    rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
+
+
+class Quality(Section):
+    bad_share_red: float = Field(0.01, gt=0, le=1, description="share of bad rows from which a cell is RED")
+    vwap_ticks: float = Field(0.02, ge=0, description="currency by which vwap may lie outside low to high")
+    vwap_share: float = Field(
+        0.005, ge=0, description="the same as a share of the price; the larger one counts"
+    )
+    baseline_sessions: int = Field(40, ge=1, description="sessions from which minute occupancy is learned")
+    baseline_least: int = Field(10, ge=2, description="with fewer, completeness is not judged")
+    band: float = Field(
+        0.001, gt=0, lt=1, description="probability below which a count of minutes is too low"
+    )
+    stretch_p: float = Field(
+        1e-6, gt=0, lt=1, description="probability below which an empty stretch is a finding"
+    )
+    stretch_red_minutes: int = Field(30, ge=1, description="an empty stretch this long in a busy name is RED")
+    stretch_red_p: float = Field(0.95, gt=0, lt=1, description="what busy means there: mean occupancy")
+    early_close_share: float = Field(
+        0.5, gt=0, le=1, description="rows after an early close that raise doubt"
+    )
+
+
+class Export(Section):
+    policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = Field(
+        "drop_cell",
+        description="what happens to RED cells: lose their bad rows, stay out whole, or stay in, flagged",
+    )
+
+
+class Settings(Section):
+    node: Node = Node()
+    universe: dict[str, Universe] = Field(default_factory=dict)
+    dataset: dict[str, DatasetSettings] = Field(default_factory=dict)
+    vendor: dict[str, VendorSettings] = Field(default_factory=dict)
+    backfill: Backfill = Backfill()
+    quality: Quality = Quality()
+    export: Export = Export()
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "node": Node,
+    "universe.NAME": Universe,
+    "dataset.NAME": DatasetSettings,
+    "vendor.NAME": VendorSettings,
+    "backfill": Backfill,
+    "quality": Quality,
+    "export": Export,
+}
+"""The tables of the file in the order of the reference."""

@@ -1,0 +1,168 @@
+"""Opens the ledger, the lake and the calendars of a node: what every stage receives."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fulltape.calendars import tables
+from fulltape.core import ranges
+from fulltape.core.checks.findings import Thresholds
+from fulltape.core.datasets import Dataset
+from fulltape.core.instruments import Instrument
+from fulltape.core.sessions import Calendar
+from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.core.vendor import Limits, Serves, Source, Vendor
+from fulltape.lake import files
+from fulltape.lake.layout import Layout
+from fulltape.ledger.catalogue import Layer
+from fulltape.ledger.ledger import Ledger
+from fulltape.transport.http import Account
+
+LEDGER = "ledger.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A source as this node uses it: what it serves, whose budget it spends, within which limits."""
+
+    source: Source
+    vendor: str
+    limits: Limits
+    history_from: dt.date | None
+
+    def serves(self, dataset: str) -> Serves | None:
+        """What it serves of a dataset, with the plan's history."""
+        return self.source.of(dataset)
+
+    def first_day(self, dataset: str) -> dt.date:
+        """The first day that it serves of a dataset."""
+        serves = self.source.of(dataset)
+        assert serves is not None
+        return self.history_from or serves.history_from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A dataset as this node wants it: whom, from whom in order of preference, since and until when."""
+
+    dataset: Dataset
+    calendar: Calendar
+    instruments: Mapping[str, Instrument]
+    sources: Sequence[str]
+    first: dt.date
+    until: dt.date | None
+    final_after: int
+    """Microseconds after the close."""
+
+    def final_at(self, position: int) -> Instant:
+        """When the session at a position counts as final."""
+        return self.calendar.sessions[position].close + self.final_after
+
+    def final_until(self, now: Instant) -> int:
+        """How many sessions of the calendar are final."""
+        return self.calendar.closed_by(now - self.final_after)
+
+    def cells(self, pairs: Iterable[tuple[str, dt.date]]) -> dict[str, list[tuple[dt.date, dt.date]]]:
+        """Ranges of consecutive sessions per instrument, out of (instrument, session) in any order."""
+        points: dict[str, list[int]] = {}
+        for instrument, label in pairs:
+            position = self.calendar.position(label)
+            if position is not None:
+                points.setdefault(instrument, []).append(position)
+        return {
+            instrument: [
+                (self.calendar.label(start), self.calendar.label(stop - 1))
+                for start, stop in ranges.from_points(found)
+            ]
+            for instrument, found in sorted(points.items())
+        }
+
+    def next_session(self, day: dt.date) -> dt.date:
+        """The first session after a day; the next day beyond the calendar."""
+        start, stop = self.calendar.between(day + dt.timedelta(days=1), self.calendar.known_to)
+        return self.calendar.label(start) if start < stop else day + dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Numbers from the settings that the stages decide by; durations in microseconds."""
+
+    worker: str = "node"
+    max_wait: int = 90 * SECOND
+    lease: int = 600 * SECOND
+    max_failures: int = 5
+    attempts: int = 4
+    retry_wait: float = 0.5
+    cooldown: int = 7 * 86_400 * SECOND
+    seal_after: int = 60 * SECOND
+    seal_bytes: int = 100_000_000
+    rounds: int = 4
+    export_policy: str = "drop_cell"
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Everything that a stage may touch."""
+
+    folder: Path
+    ledger: Ledger
+    layout: Layout
+    wanted: Mapping[str, Wanted]
+    feeds: Mapping[str, Feed]
+    vendors: Mapping[str, Vendor]
+    accounts: Mapping[str, Account]
+    rules: Rules
+
+    @contextlib.contextmanager
+    def stage(self, name: str, clock: Clock, *, layer: Layer | None = None) -> Iterator[None]:
+        """Hold the stage's lock while it runs; after an unclean end remove what no catalogue knows of `layer`."""
+        with files.locked(self.folder / "locks" / f"{name}.lock", who=name):
+            clean = self.ledger.stage_started(name, clock.now())
+            if layer and not clean:
+                self._sweep(layer)
+            yield
+            self.ledger.stage_finished(name, clock.now())
+
+    def _sweep(self, layer: Layer) -> None:
+        known = self.ledger.catalogue.paths(layer)
+        for path in self.layout.part_files(layer):
+            if self.layout.relative(path) not in known:
+                files.remove(path)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+
+def calendar(name: str) -> Calendar:
+    """A calendar from package data."""
+    return tables.load(name)
+
+
+def open_ledger(folder: Path) -> Ledger:
+    """The ledger of the node in `folder`, created if there is none."""
+    files.make_folder(folder)
+    return Ledger(folder / LEDGER)
+
+
+Progress = Callable[["Event"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What a stage tells whoever watches: the stage, how much is done of how much, and a sentence for the log."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    sentence: str = ""
+
+
+def silent(_: Event) -> None:
+    """Nobody watches."""

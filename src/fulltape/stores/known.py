@@ -1,0 +1,69 @@
+"""Reads from the ledger what is known of every series; several stages and the reader decide by it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from fulltape.core import ranges, series
+from fulltape.core.cell import FactKind
+from fulltape.core.ranges import Range, Ranges
+from fulltape.core.series import Series
+from fulltape.core.time import Instant
+from fulltape.ledger.eligibility import ANY
+from fulltape.stores import Stores, Wanted
+
+
+def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
+    """Every series of a dataset with what is known of it, in the order of the universe."""
+    facts: dict[str, dict[str, list[tuple[FactKind, bool, Range]]]] = {}
+    for fact in stores.ledger.coverage.of_dataset(wanted.dataset.name):
+        span = wanted.calendar.between(fact.first, fact.last)
+        facts.setdefault(fact.instrument, {}).setdefault(fact.source, []).append(
+            (fact.fact, fact.sound, span)
+        )
+    opened: dict[str, list[Range]] = {}
+    for task in stores.ledger.queue.open(wanted.dataset.name):
+        opened.setdefault(task.instrument, []).append(wanted.calendar.between(task.first, task.last))
+    last = last_wanted(wanted, now)
+    barred = forbidden(stores, now)
+    for name, instrument in wanted.instruments.items():
+        by_source = facts.get(name, {})
+        yield Series(
+            instrument=instrument,
+            wanted=series.life(instrument, wanted.calendar, wanted.first, last) if last else ranges.EMPTY,
+            known={source: series.known(spans) for source, spans in by_source.items()},
+            servable=servable(stores, wanted, name, barred),
+            open=ranges.normalise(opened.get(name, [])),
+        )
+
+
+def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
+    final = wanted.final_until(now)
+    if final == 0:
+        return None
+    last = wanted.calendar.label(final - 1)
+    return min(last, wanted.until) if wanted.until else last
+
+
+def servable(
+    stores: Stores, wanted: Wanted, instrument: str, barred: set[tuple[str, str, str]]
+) -> Mapping[str, Ranges]:
+    """By source in order of preference, the positions that it may be asked for."""
+    if instrument not in wanted.instruments:
+        return {}
+    symbols = {dated.symbol for dated in wanted.instruments[instrument].symbols}
+    name = wanted.dataset.name
+    return {
+        source: ranges.normalise(
+            [wanted.calendar.between(stores.feeds[source].first_day(name), wanted.calendar.known_to)]
+        )
+        for source in wanted.sources
+        if not any((source, name, symbol) in barred for symbol in (*symbols, ANY))
+    }
+
+
+def forbidden(stores: Stores, now: Instant) -> set[tuple[str, str, str]]:
+    return {
+        (one.source, one.dataset, one.symbol) for one in stores.ledger.eligibility.all() if one.forbids(now)
+    }

@@ -1,0 +1,83 @@
+"""HTTP: the only file that imports httpx2.
+
+Credentials are added here and nowhere else, and taken out of whatever a server echoes, before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx2
+
+from fulltape import errors
+from fulltape.core.time import Clock
+from fulltape.core.vendor import Request, Response, VendorSpec
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs URLs
+_REDACTED = b"[redacted]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How to reach one vendor: its hosts, and its secrets, which never leave the transport."""
+
+    hosts: Mapping[str, str]
+    auth: Mapping[str, str]
+    secrets: Mapping[str, str]
+    timeout: float
+
+    def __repr__(self) -> str:
+        return f"Account(hosts={dict(self.hosts)}, secrets={sorted(self.secrets)})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The authentication headers."""
+        return {name: template.format(**self.secrets) for name, template in self.auth.items()}
+
+    def redact(self, content: bytes) -> bytes:
+        """`content` without any secret."""
+        for secret in self.secrets.values():
+            if len(secret) >= 4:
+                content = content.replace(secret.encode(), _REDACTED)
+        return content
+
+
+def account(spec: VendorSpec, *, base_url: str, secrets: Mapping[str, str], timeout: float) -> Account:
+    """The account of a vendor; `base_url` replaces all of its hosts."""
+    hosts = {name: base_url.rstrip("/") or url for name, url in spec.hosts.items()}
+    return Account(hosts=hosts, auth=spec.auth, secrets=secrets, timeout=timeout)
+
+
+class HttpClient:
+    """Sends requests of one vendor, one at a time; keeps its connections."""
+
+    def __init__(self, account: Account, clock: Clock) -> None:
+        self._account = account
+        self._clock = clock
+        self._client = httpx2.Client(
+            timeout=account.timeout, follow_redirects=False, headers=account.headers, trust_env=False
+        )
+
+    def send(self, request: Request) -> Response:
+        """The answer, whatever its status; `TransportError` where none or only a part of one came."""
+        url = f"{self._account.hosts[request.host]}{request.path}"
+        try:
+            answer = self._client.request(request.method, url, params=dict(request.params))
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            words = self._account.redact(str(error).encode()).decode(errors="replace")
+            raise errors.TransportError(f"{type(error).__name__}: {words}") from None
+        return Response(
+            status=answer.status_code,
+            headers={name.lower(): self._text(value) for name, value in answer.headers.items()},
+            body=self._account.redact(answer.content),
+            received_at=self._clock.now(),
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _text(self, value: str) -> str:
+        return self._account.redact(value.encode()).decode(errors="replace")

@@ -1,0 +1,27 @@
+"""Vendors: one file each, found by being there.
+
+Belongs here: how a vendor is asked and what its bytes mean, from its documents. Does not belong here: sockets, clocks,
+other vendors, polars. Nobody imports a vendor by name; `load` finds it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from typing import cast
+
+from fulltape.core.vendor import Vendor
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Every vendor that is there."""
+    return tuple(
+        sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    )
+
+
+def load(name: str) -> Vendor:
+    """The vendor of that name; it must be one of `names()`."""
+    return cast("Vendor", importlib.import_module(f"{__name__}.{name}"))

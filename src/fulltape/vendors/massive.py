@@ -1,0 +1,303 @@
+"""Massive (formerly Polygon): equities aggregates, day and minute, one ticker a request.
+
+Prices unadjusted (`adjusted=false`; its default is split-adjusted), both ends inclusive. A page that has a `next_url`
+settles every session before its last row's. Unknown and empty look the same in aggregates; the ticker endpoint tells
+them apart. The key travels in a header, never in a URL, and `next_url` is only followed by its path and query, so that
+no foreign host ever sees it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+import zoneinfo
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from fulltape.core import envelopes
+from fulltape.core.time import to_datetime
+from fulltape.core.vendor import (
+    RETRYABLE,
+    Answer,
+    Ask,
+    Columns,
+    Conversation,
+    Cursor,
+    Decoded,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Source,
+    VendorSpec,
+)
+
+_NEW_YORK = "America/New_York"
+_TIMESPANS = {"equities_bars_day": "day", "equities_bars_minute": "minute"}
+_ROWS_PER_PAGE = 50_000
+_MILLISECOND = 1_000
+
+SPEC = VendorSpec(
+    name="massive",
+    title="Massive",
+    hosts={"data": "https://api.massive.com"},
+    secrets=("key",),
+    auth={"Authorization": "Bearer {key}"},
+    plans={
+        "basic": Limits(per_minute=5),
+        # "Unlimited" plans are throttled in bursts; 50 a second stays well below what is said to be safe.
+        "starter": Limits(per_minute=3_000),
+        "developer": Limits(per_minute=3_000),
+        "advanced": Limits(per_minute=3_000),
+    },
+    default_plan="basic",
+    sources=(
+        Source(
+            name="massive.sip",
+            feed="sip",
+            scope="consolidated",
+            serves=tuple(
+                Serves(
+                    dataset=dataset,
+                    history_from=dt.date(2003, 9, 10),
+                    symbols_per_request=1,
+                    rows_per_page=_ROWS_PER_PAGE,
+                    stamp_zone=_NEW_YORK if timespan == "day" else "UTC",
+                    # Late trades enter the bars at the end of the day; the free plan serves a day after it ended.
+                    delay=8 * 3_600,
+                )
+                for dataset, timespan in _TIMESPANS.items()
+            ),
+        ),
+    ),
+    documents=("https://massive.com/docs/rest/stocks/aggregates/custom-bars",),
+)
+
+
+_Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=7_258_118_400_000)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+
+
+class _Stamp(msgspec.Struct):
+    t: _Milliseconds
+
+
+class _Bar(msgspec.Struct):
+    t: _Milliseconds
+    o: float
+    h: float
+    l: float  # noqa: E741
+    c: float
+    v: float
+    n: _Count | None = None
+    vw: float | None = None
+
+
+class _Envelope(msgspec.Struct):
+    status: str
+    ticker: str = ""
+    adjusted: bool = False
+    results: msgspec.Raw | None = None
+    next_url: str | None = None
+
+
+class _Error(msgspec.Struct):
+    status: str = ""
+    error: str = ""
+    message: str = ""
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_stamps = msgspec.json.Decoder(list[_Stamp])
+_bars = msgspec.json.Decoder(list[_Bar])
+_slices = msgspec.json.Decoder(list[msgspec.Raw])
+_bar = msgspec.json.Decoder(_Bar)
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """Pages of one ticker until there is no `next_url`; a ticker never seen and without rows is looked up once."""
+    (symbol,) = ask.symbols
+    token = resume.token if resume else ""
+    rows = False
+    while True:
+        response = yield _request(ask, symbol, token)
+        assert response is not None
+        answer = _read(ask, symbol, response, first=not token)
+        yield answer
+        if answer.outcome in RETRYABLE:
+            continue
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+            return
+        rows = rows or answer.outcome is Outcome.ROWS
+        if answer.cursor is None:
+            break
+        token = answer.cursor.token
+    if not rows and not resume and symbol not in ask.known:
+        yield from _look_up(symbol)
+
+
+def _request(ask: Ask, symbol: str, token: str) -> Request:
+    if token:
+        path, _, query = token.partition("?")
+        return Request(path=path, params=dict(urllib.parse.parse_qsl(query)))
+    span = _TIMESPANS[ask.dataset]
+    ticker = urllib.parse.quote(symbol, safe=":.")
+    first, last = (
+        (ask.first.isoformat(), ask.last.isoformat())
+        if span == "day"
+        else (str(ask.start // _MILLISECOND), str(ask.end // _MILLISECOND - 1))
+    )
+    return Request(
+        path=f"/v2/aggs/ticker/{ticker}/range/1/{span}/{first}/{last}",
+        params={"adjusted": "false", "sort": "asc", "limit": str(ask.rows_per_page or _ROWS_PER_PAGE)},
+    )
+
+
+def _read(ask: Ask, symbol: str, response: Response, *, first: bool) -> Answer:
+    if response.status != 200:
+        return _refusal(response, symbol, first=first)
+    try:
+        page = _envelope.decode(response.body)
+        stamps = _stamps.decode(page.results) if page.results is not None else []
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        return envelopes.malformed(f"not a page of aggregates: {error}")
+    if page.status not in ("OK", "DELAYED"):
+        return envelopes.malformed(f"status {page.status!r} in a 200 answer")
+    if page.ticker and page.ticker != symbol:
+        return envelopes.malformed(f"aggregates of {page.ticker}, not of {symbol}")
+    if page.adjusted:
+        return envelopes.malformed("split-adjusted prices, though unadjusted ones were asked for")
+    cursor = Cursor(token=_path_and_query(page.next_url)) if page.next_url else None
+    through = ask.last
+    if cursor:
+        if not stamps:
+            return Answer(outcome=Outcome.EMPTY, keep=True, cursor=cursor)
+        through = _session_of(ask, stamps[-1].t) - dt.timedelta(days=1)
+    settled = (Settled(symbol=symbol, through=through),) if through >= ask.first else ()
+    return Answer(
+        outcome=Outcome.ROWS if stamps else Outcome.EMPTY, keep=True, cursor=cursor, settled=settled
+    )
+
+
+def _path_and_query(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def _session_of(ask: Ask, stamp_ms: int) -> dt.date:
+    """The session in whose midst the page ended: a minute after 20:00 New York belongs to the next."""
+    local = to_datetime(stamp_ms * _MILLISECOND).astimezone(zoneinfo.ZoneInfo(_NEW_YORK))
+    return (local + dt.timedelta(hours=4)).date() if ask.dataset == "equities_bars_minute" else local.date()
+
+
+def _refusal(response: Response, symbol: str, *, first: bool) -> Answer:
+    text = _error_text(response)
+    reason = envelopes.reason(text, response.status)
+    if response.status == 429:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if trouble := envelopes.server_trouble(response, text):
+        return trouble
+    if response.status == 401:
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if response.status == 403 and "before end of day" in text:
+        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+    if response.status == 403 and "data timeframe" in text:
+        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    if response.status in (402, 403):
+        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=(symbol,), reason=reason)
+    if response.status == 404:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=reason)
+    if not first and "cursor" in text:
+        return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
+    return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+
+
+def _error_text(response: Response) -> str:
+    try:
+        error = msgspec.json.decode(response.body, type=_Error)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return response.body[:200].decode(errors="replace")
+    return error.error or error.message
+
+
+def _look_up(symbol: str) -> Conversation:
+    answer = Answer(outcome=Outcome.TRANSIENT)
+    while answer.outcome in RETRYABLE:
+        response = yield Request(path=f"/v3/reference/tickers/{urllib.parse.quote(symbol, safe=':.')}")
+        assert response is not None
+        if response.status == 200:
+            answer = Answer(outcome=Outcome.EMPTY, confirmed=(symbol,))
+        else:
+            answer = _refusal(response, symbol, first=True)
+        yield answer
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """Aggregates of all pages; a page with a bad row is taken row by row, and what is bad is reported."""
+    columns: Columns = {
+        name: []
+        for name in (
+            "symbol",
+            "stamp",
+            "open",
+            "high",
+            "low",
+            "close",
+            "volume",
+            "vwap",
+            "trade_count",
+            "page",
+        )
+    }
+    rejected: list[Rejected] = []
+    for page in pages:
+        (symbol,) = page.ask.symbols
+        bars = _rows(page, symbol, rejected)
+        columns["symbol"].extend([symbol] * len(bars))
+        columns["stamp"].extend([bar.t * _MILLISECOND for bar in bars])
+        columns["open"].extend([bar.o for bar in bars])
+        columns["high"].extend([bar.h for bar in bars])
+        columns["low"].extend([bar.l for bar in bars])
+        columns["close"].extend([bar.c for bar in bars])
+        columns["volume"].extend([bar.v for bar in bars])
+        columns["vwap"].extend([bar.vw for bar in bars])
+        columns["trade_count"].extend([bar.n for bar in bars])
+        columns["page"].extend([page.number] * len(bars))
+    return Decoded(columns=columns, rejected=tuple(rejected))
+
+
+def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
+    try:
+        results = _envelope.decode(page.body).results
+        if results is None:
+            return []
+        try:
+            return _bars.decode(results)
+        except msgspec.ValidationError:
+            rows = _slices.decode(results)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
+        return []
+    bars = []
+    for row in rows:
+        try:
+            bars.append(_bar.decode(row))
+        except msgspec.ValidationError as error:
+            session = _session_of_broken(page.ask, row)
+            rejected.append(
+                Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
+            )
+    return bars
+
+
+def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
+    try:
+        return _session_of(ask, msgspec.json.decode(row, type=_Stamp).t)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None
