@@ -39,8 +39,8 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 shown = series.picture(one, busy=series.is_busy(one))
                 for name in counts:
                     counts[name] += ranges.size(getattr(shown, name))
-                for gap in plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder):
-                    found.append((gap.span[0], _task(gap, wanted)))
+                gaps = plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder)
+                found.extend((gap.span[0], _task(gap, wanted)) for gap in gaps)
                 progress(
                     Event(stage="audit", done=done, total=len(wanted.instruments), unit=wanted.dataset.name)
                 )

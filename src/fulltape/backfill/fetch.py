@@ -31,6 +31,9 @@ from fulltape.stores import Event, Feed, Progress, Stores
 from fulltape.transport.http import HttpClient
 
 
+stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through our own progress
+
+
 class StoppedError(errors.FulltapeError):
     """Somebody asked us to stop; the ask stays open in the journal and goes on with the next run."""
 
@@ -187,12 +190,15 @@ class Fetcher:
             ):
                 with attempt:
                     answer = self._try(work, conversation, request, journal, result)
-                    if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
-                        self._tell(f"asked again: {answer.reason}")
-                        raise _AgainError(answer)
+                    self._again_if_failed(answer)
         except _AgainError as error:
             answer = error.answer
         return answer
+
+    def _again_if_failed(self, answer: Answer) -> None:
+        if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
+            self._tell(f"had trouble: {answer.reason}")
+            raise _AgainError(answer)
 
     def _try(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result

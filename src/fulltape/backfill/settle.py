@@ -31,12 +31,10 @@ def settle(stores: Stores, source: str, work: Work, result: Result, now: Instant
         if plan.effect(result.outcome) == "refuse":
             _refused(stores, source, work, result, now)
         for task_id, attempt in work.tasks.items():
-            _pass_on(stores, source, work, result, task_id, attempt, now)
+            _pass_on(stores, source, result, task_id, attempt, now)
 
 
-def _pass_on(
-    stores: Stores, source: str, work: Work, result: Result, task_id: int, attempt: int, now: Instant
-) -> None:
+def _pass_on(stores: Stores, source: str, result: Result, task_id: int, attempt: int, now: Instant) -> None:
     queue = stores.ledger.queue
     task = queue.get(task_id)
     if task is None:

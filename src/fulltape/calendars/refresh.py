@@ -39,8 +39,10 @@ def table(name: str) -> str:
     calendar = exchange_calendars.get_calendar(name, start=FIRST)
     schedule = calendar.schedule
     lines = [
-        (f"# name={name} zone={calendar.tz.key} known_from={FIRST} known_to={calendar.last_session.date()}"
-        f" source=exchange-calendars-{exchange_calendars.__version__}"),
+        (
+            f"# name={name} zone={calendar.tz.key} known_from={FIRST} known_to={calendar.last_session.date()}"
+            f" source=exchange-calendars-{exchange_calendars.__version__}"
+        ),
         "session,open,close",
     ]
     for session, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from fulltape import __version__
-from fulltape.core import ranges
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import completeness, findings, registry
 from fulltape.core.checks import rows as row_checks
@@ -237,16 +236,17 @@ class _Chunk:
             VerdictRange(
                 dataset=self._wanted.dataset.name,
                 instrument=instrument,
-                source=source,
+                source=str(source),
                 first=first,
                 last=last,
-                verdict=Verdict(verdict),
-                codes=codes,
+                verdict=Verdict(str(verdict)),
+                codes=str(codes),
                 since=self._now,
             )
-            for instrument, source, verdict, codes, first, last in self._spans(
-                judged, ["instrument", "source", "verdict", "codes"]
+            for (source, verdict, codes), same in judged.group_by(
+                ["source", "verdict", "codes"], maintain_order=True
             )
+            for instrument, first, last in self._spans(same)
         ]
 
     def _partial(self, doubtful: pl.DataFrame) -> list[CoverageFact]:
@@ -254,31 +254,24 @@ class _Chunk:
             CoverageFact(
                 dataset=self._wanted.dataset.name,
                 instrument=instrument,
-                source=source,
+                source=str(source),
                 first=first,
                 last=last,
                 fact="partial",
                 sound=True,
                 final=True,
                 since=self._now,
-                evidence="curate",
-                reason=codes,
+                evidence=STAGE,
+                reason=str(codes),
             )
-            for instrument, source, codes, first, last in self._spans(
-                doubtful, ["instrument", "source", "codes"]
-            )
+            for (source, codes), same in doubtful.group_by(["source", "codes"], maintain_order=True)
+            for instrument, first, last in self._spans(same)
         ]
 
-    def _spans(self, frame: pl.DataFrame, labels: list[str]) -> list[tuple[str, ...]]:
-        """Consecutive sessions of equal labels, as (*labels, first, last)."""
-        calendar = self._wanted.calendar
-        out: list[tuple[str, ...]] = []
-        for row in frame.group_by(labels, maintain_order=True).agg("session").sort(labels).iter_rows():
-            *values, sessions = row
-            points = [position for label in sessions if (position := calendar.position(label)) is not None]
-            for start, stop in ranges.from_points(points):
-                out.append((*values, calendar.label(start), calendar.label(stop - 1)))
-        return out
+    def _spans(self, cells: pl.DataFrame) -> list[tuple[str, dt.date, dt.date]]:
+        """Consecutive sessions of each instrument."""
+        found = self._wanted.cells(cells.select("instrument", "session").iter_rows())
+        return [(instrument, first, last) for instrument, spans in found.items() for first, last in spans]
 
 
 def _overlaps(part: Part, first: dt.date, last: dt.date) -> bool:

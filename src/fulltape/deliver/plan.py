@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from fulltape.core.ranges import Ranges
 from fulltape.core.series import Series
 from fulltape.core.sessions import Calendar
 
-STATUS = {
+STATUS: dict[str, Any] = {
     "dataset": pl.String,
     "instrument": pl.String,
     "symbol": pl.String,

@@ -80,7 +80,7 @@ class StoredAsk:
 
     def sound_pages(self) -> list[StoredPage]:
         """Pages 1, 2, … up to the first one that is lost."""
-        out = []
+        out: list[StoredPage] = []
         while page := self.pages.get(len(out) + 1):
             out.append(page)
         return out

@@ -101,7 +101,7 @@ class Database:
                 self._depth = 0
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
-    def run(self, name: str, **values: object) -> list[Row]:
+    def run(self, name: str, /, **values: object) -> list[Row]:
         """Run a named statement; outside of `write` it must only read."""
         with self._turn:
             return self._execute(statements()[name], values)
@@ -114,7 +114,7 @@ class Database:
             except sqlite3.Error as error:
                 raise errors.StorageError(f"the ledger refused {name}: {error}.") from error
 
-    def value(self, name: str, **values: object) -> Any:
+    def value(self, name: str, /, **values: object) -> Any:
         """The first column of the first row, None without rows."""
         rows = self.run(name, **values)
         return next(iter(dict(rows[0]).values())) if rows else None

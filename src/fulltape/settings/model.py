@@ -31,6 +31,11 @@ def size(value: Any) -> Any:
     raise ValueError('a size is text with a unit, like "100MB"')
 
 
+def _text(value: str) -> Any:
+    """A default in the spelling of the file; it is validated like any other value."""
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 
@@ -57,7 +62,7 @@ class DatasetSettings(Section):
     from_: dt.date = Field(alias="from", description="first session wanted")
     until: dt.date | None = Field(None, description="last session wanted; absent: for ever")
     final_after: Duration = Field(
-        "30m",
+        _text("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",
     )
 
@@ -72,24 +77,28 @@ class VendorSettings(Section):
     requests_per_minute: int | None = Field(None, ge=1, description="overrides the plan's limit")
     requests_per_day: int | None = Field(None, ge=1, description="overrides the plan's daily cap")
     history_from: dt.date | None = Field(None, description="first day that your plan serves, if it differs")
-    timeout: Duration = Field("30s", description="longest wait for an answer to one request")
+    timeout: Duration = Field(_text("30s"), description="longest wait for an answer to one request")
 
 
 class Backfill(Section):
     max_wait: Duration = Field(
-        "90s", description="longest wait for room in a budget; beyond it the source pauses"
+        _text("90s"), description="longest wait for room in a budget; beyond it the source pauses"
     )
-    lease: Duration = Field("10m", description="how long a worker may hold a task without a sign of life")
+    lease: Duration = Field(
+        _text("10m"), description="how long a worker may hold a task without a sign of life"
+    )
     max_failures: int = Field(5, ge=1, description="real failures after which a task is stalled and shown")
     attempts: int = Field(
         4, ge=1, description="tries of one request inside a lease, with growing random waits"
     )
-    retry_wait: Duration = Field("500ms", description="first wait between tries; doubles, with full jitter")
-    cooldown: Duration = Field(
-        "7d", description="how long 'not entitled' or 'unknown symbol' keeps a source away"
+    retry_wait: Duration = Field(
+        _text("500ms"), description="first wait between tries; doubles, with full jitter"
     )
-    seal_after: Duration = Field("60s", description="fetched pages are sealed at least this often")
-    seal_bytes: Size = Field("100MB", description="and when the journal has grown by this much")
+    cooldown: Duration = Field(
+        _text("7d"), description="how long 'not entitled' or 'unknown symbol' keeps a source away"
+    )
+    seal_after: Duration = Field(_text("60s"), description="fetched pages are sealed at least this often")
+    seal_bytes: Size = Field(_text("100MB"), description="and when the journal has grown by this much")
     rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
 
 

@@ -99,11 +99,14 @@ class _Bar(msgspec.Struct):
     vw: float | None = None
 
 
+_NONE = msgspec.Raw(b"[]")
+
+
 class _Envelope(msgspec.Struct):
     status: str
     ticker: str = ""
     adjusted: bool = False
-    results: msgspec.Raw | None = None
+    results: msgspec.Raw = _NONE  # the key is absent where there is no data
     next_url: str | None = None
 
 
@@ -164,7 +167,7 @@ def _read(ask: Ask, symbol: str, response: Response, *, first: bool) -> Answer:
         return _refusal(response, symbol, first=first)
     try:
         page = _envelope.decode(response.body)
-        stamps = _stamps.decode(page.results) if page.results is not None else []
+        stamps = _stamps.decode(page.results)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         return envelopes.malformed(f"not a page of aggregates: {error}")
     if page.status not in ("OK", "DELAYED"):
@@ -275,8 +278,6 @@ def decode(pages: Sequence[Page]) -> Decoded:
 def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
     try:
         results = _envelope.decode(page.body).results
-        if results is None:
-            return []
         try:
             return _bars.decode(results)
         except msgspec.ValidationError:

@@ -76,7 +76,7 @@ def none() -> pl.DataFrame:
 
 def shaped(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` with exactly the columns of findings, in order and type."""
-    return frame.select(*none().columns).cast(none().schema)  # type: ignore[arg-type]
+    return frame.select(*none().columns).cast(none().schema)
 
 
 def verdicts(findings: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:

@@ -37,7 +37,7 @@ def column_breaks(column: Column) -> pl.Expr:
     import polars as pl
 
     value = pl.col(column.name)
-    broken = value.is_null() if not column.nullable else pl.lit(value=False)
+    broken = value.is_null() & pl.lit(not column.nullable)
     if column.dtype == "f64":
         broken = broken | (value.is_not_null() & ~value.is_finite())
     if column.sign == "positive":

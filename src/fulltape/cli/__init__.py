@@ -1,0 +1,84 @@
+"""The command line: one file per verb.
+
+Belongs here: options, progress, printing, exit codes. Does not belong here: decisions. Importing this package imports
+no polars: whatever is heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from fulltape import __version__, errors
+from fulltape.cli import (
+    audit,
+    backfill,
+    calendars,
+    check,
+    config,
+    curate,
+    demo,
+    export,
+    init,
+    nightly,
+    simulate,
+    status,
+    tasks,
+)
+
+app = typer.Typer(
+    name="fulltape",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A self-hosted market-data node: it knows what is missing, fetches it, checks it, and exports it.",
+    epilog="Example: fulltape demo",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fulltape {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+for verb in (init, nightly, audit, backfill, curate, check, export, status, tasks, simulate, demo):
+    verb.register(app)
+app.add_typer(config.app, name="config")
+app.add_typer(calendars.app, name="calendars")
+
+
+def main() -> None:
+    """Run the command line: 0 complete, 1 gaps or RED cells, 2 usage, 3 vendor, 4 storage, 130 interrupted."""
+    try:
+        app()
+    except errors.FulltapeError as error:
+        typer.secho(f"fulltape: {error.message}", err=True, fg="red")
+        if error.hint:
+            typer.echo(error.hint, err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was fetched is kept, and the next run goes on from there.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception:
+        # Python's own exit code for this is 1, which here means "finished, with gaps".
+        traceback.print_exc()
+        typer.secho(
+            "fulltape: this is a defect of fulltape; nothing acknowledged is lost.", err=True, fg="red"
+        )
+        sys.exit(70)

@@ -1,0 +1,123 @@
+"""`fulltape audit`: what is missing, and why any cell is what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
+from fulltape.cli.progress import Watch
+
+if TYPE_CHECKING:
+    from fulltape.node.state import Story
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape audit --explain equities_bars_day AAPL 2012-10-29")(audit)
+
+
+def audit(
+    explain: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(
+            metavar="DATASET SYMBOL SESSION", help="Tell one cell's whole story.", show_default=False
+        ),
+    ] = None,
+    node: NodeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare coverage with the calendar, and enqueue tasks for what is missing."""
+    if explain:
+        _explain(explain, node, json)
+        return
+    import dataclasses
+
+    from fulltape.audit import run
+    from fulltape.clock import SystemClock
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(stores, SystemClock(), watch)
+    if json:
+        options.emit_json(dataclasses.asdict(report))
+    elif not quiet:
+        for name in ("wanted", "held", "partial", "empty", "unobtainable", "unknown_listing", "missing"):
+            typer.echo(f"{number(getattr(report, name)):>12} {name.replace('_', ' ')}")
+        typer.echo(f"{counted(report.tasks, 'new task')} enqueued")
+    if report.missing or report.partial or report.unobtainable:
+        raise typer.Exit(1)
+
+
+def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
+    from fulltape import errors
+    from fulltape.clock import SystemClock
+    from fulltape.core import datasets
+    from fulltape.node import state
+
+    dataset, symbol, text = asked
+    session = options.session(text)
+    with options.opened(node) as stores:
+        wanted = stores.wanted.get(datasets.get(dataset).name)
+        if wanted is None:
+            raise errors.UsageError(
+                f"this node does not want {dataset}.", hint=f"It wants {', '.join(stores.wanted)}."
+            )
+        instrument = next(
+            (
+                name
+                for name, one in wanted.instruments.items()
+                if name == symbol or any(dated.symbol == symbol for dated in one.symbols)
+            ),
+            None,
+        )
+        if instrument is None:
+            raise errors.UsageError(
+                f"{symbol} is not in the universe of {dataset}.",
+                hint=f"It has {', '.join(wanted.instruments)}.",
+            )
+        story = state.explain(stores, SystemClock(), wanted, instrument, session)
+    if json:
+        options.emit_json(story)
+        return
+    for line in lines(story, dataset, symbol, text):
+        typer.echo(line)
+
+
+def lines(story: Story, dataset: str, symbol: str, session: str) -> list[str]:
+    """A cell's story."""
+    from fulltape.core.time import iso
+
+    cell = story.cell
+    out = [
+        f"{dataset} {symbol} {session}",
+        f"  {cell.availability.value}: {cell.why}",
+        f"  expected      {story.expected}",
+    ]
+    if cell.finality and cell.completeness:
+        out.append(f"  finality      {cell.finality.value}")
+        out.append(f"  completeness  {cell.completeness.value}")
+    out.append(f"  verdict       {cell.verdict.value}")
+    if story.checked:
+        low, high = story.checked["expected_low"], story.checked["expected_high"]
+        band = f"{low} to {high} usual" if low is not None else f"at most {high}, too few sessions to judge"
+        out.append(f"  rows          {story.checked['rows']} ({band})")
+        out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
+    for fact in story.facts:
+        out.append(
+            f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {fact['since']}"
+        )
+    out += [f"  part          {part}" for part in story.parts]
+    for task in story.tasks:
+        out.append(
+            f"  task {task.task_id:<8} {task.kind} {task.first} to {task.last}: {task.state}"
+            + (f" by {task.source}" if task.source else "")
+            + (f", {task.last_error}" if task.last_error else "")
+        )
+    out += [
+        f"  request       {iso(row['sent_at'])} {row['source']} {row['outcome']} {row['target'][:100]}"
+        for row in story.requests
+    ]
+    return out

@@ -1,0 +1,29 @@
+"""`fulltape calendars`: session tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Rebuild session tables.")
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command(epilog="Example: fulltape calendars refresh XNYS")
+def refresh(
+    name: Annotated[str, typer.Argument(help="The calendar, such as XNYS.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the table (default: the installed package).", show_default=False),
+    ] = None,
+) -> None:
+    """Rebuild a session table with exchange_calendars in a child process (needs fulltape[calendars])."""
+    from fulltape.calendars import refresh as rebuilding
+
+    typer.echo(f"wrote {rebuilding.run(name, folder)}")

@@ -1,0 +1,36 @@
+"""`fulltape check`: verdicts on the curated series."""
+
+from __future__ import annotations
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
+from fulltape.cli.progress import Watch
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape check --node ~/market")(check)
+
+
+def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Check what was curated since the last check, and print all verdicts."""
+    import dataclasses
+
+    from fulltape.clock import SystemClock
+    from fulltape.node import state
+    from fulltape.quality import run
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(stores, SystemClock(), watch)
+        verdicts = state.verdicts(stores)
+    if json:
+        options.emit_json({"checked": dataclasses.asdict(report), "verdicts": verdicts})
+    elif not quiet:
+        typer.echo(f"{counted(report.cells, 'cell')} checked now")
+        for name, counts in verdicts.items():
+            shown = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(counts.items()))
+            typer.echo(f"{name}: {shown or 'nothing checked yet'}")
+    if any(counts.get("RED") for counts in verdicts.values()):
+        raise typer.Exit(1)

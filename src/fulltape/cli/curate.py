@@ -1,0 +1,32 @@
+"""`fulltape curate`: raw parts become curated files."""
+
+from __future__ import annotations
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
+from fulltape.cli.progress import Watch
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape curate --node ~/market")(curate)
+
+
+def curate(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Check every source's new cells, choose between sources, and rewrite the curated folders that changed."""
+    import dataclasses
+
+    from fulltape.clock import SystemClock
+    from fulltape.curate import run
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(stores, SystemClock(), watch)
+    if json:
+        options.emit_json(dataclasses.asdict(report))
+    elif not quiet:
+        typer.echo(
+            f"{counted(report.written, 'folder')} written of {number(report.folders)} looked at; "
+            f"{counted(report.partial, 'cell')} of a source incomplete or doubtful"
+        )

@@ -1,0 +1,92 @@
+"""`fulltape demo`: the whole of it in a minute, without an account."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fulltape.stores import Stores
+
+
+_SCANNED = "equities_bars_day"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape demo --keep")(demo)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the node, to look around in it.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the node shall live (with --keep; default: fulltape-demo).", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """A night of work on real data: two simulated vendors, faults, a kill -9, a restart, and the proof."""
+    from fulltape.demo import story
+
+    place = (
+        (folder or Path("fulltape-demo"))
+        if keep or folder
+        else Path(tempfile.mkdtemp(prefix="fulltape-")) / "node"
+    )
+    try:
+        ending = story.tell(place, typer.echo, _draw, _report)
+    finally:
+        if not keep:
+            shutil.rmtree(place if folder else place.parent, ignore_errors=True)
+    typer.echo(f"\n{ending.seconds:.0f} s, the largest process {ending.largest_mb:.0f} MB.")
+    if not ending.proved:
+        raise typer.Exit(1)
+    typer.echo("\nWhat to try next:")
+    if not keep:
+        typer.echo("  fulltape demo --keep            leaves the node, to look around in it")
+        return
+    for line in _next(place):
+        typer.echo(f"  {line}")
+
+
+def _draw(stores: Stores) -> list[str]:
+    from fulltape.cli import drawing
+    from fulltape.clock import SystemClock
+
+    return drawing.coverage(stores, SystemClock().now(), synthetic=frozenset({"equities_bars_minute"}))
+
+
+def _report(stores: Stores) -> list[str]:
+    """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
+    from fulltape.cli import status
+    from fulltape.clock import SystemClock
+    from fulltape.node import state
+
+    out = ["", "Who fetched what:"]
+    for (name, dataset), (rows, parts) in state.fetched(stores).items():
+        out.append(f"  {name:<12} {dataset:<21} {rows:>9,} rows in {parts} parts")
+    out += ["", "Requests against budgets, what was refused and what was asked again:"]
+    for source in state.sources(stores, SystemClock()):
+        out += [f"  {line}" for line in status.source_lines(source)]
+    out += ["", "Verdicts on the curated cells:"]
+    for name, counts in state.verdicts(stores).items():
+        shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
+        out.append(f"  {name:<21} {shown}")
+    return out
+
+
+def _next(place: Path) -> list[str]:
+    return [
+        f"fulltape status --picture --node {place}",
+        f"fulltape audit --explain equities_bars_day IBM 2005-03-02 --node {place}",
+        f"fulltape audit --explain equities_bars_minute AAPL 2012-12-24 --node {place}",
+        f"fulltape audit --explain equities_bars_day FB 2012-10-29 --node {place}",
+        f"fulltape tasks --node {place}",
+        f"(cd {place}/lake/exports/nightly/* && sha256sum --check --quiet SHA256SUMS)",
+        f"python -c \"import fulltape; print(fulltape.open('{place}').scan('{_SCANNED}', symbols=['FB']).collect())\"",
+    ]

@@ -1,0 +1,38 @@
+"""`fulltape export`: the bundle."""
+
+from __future__ import annotations
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
+from fulltape.cli.progress import Watch
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape export --node ~/market")(export)
+
+
+def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Write the bundle of the newest final session, unless an equal one is there."""
+    import dataclasses
+
+    from fulltape.clock import SystemClock
+    from fulltape.deliver import run
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(stores, SystemClock(), watch)
+    if json:
+        options.emit_json(dataclasses.asdict(report) if report else None)
+        return
+    if report is None:
+        typer.echo("nothing is curated yet; run fulltape nightly first.", err=True)
+        raise typer.Exit(1)
+    if not quiet:
+        typer.echo(f"{report.path} ({'written' if report.written else 'unchanged'})")
+        typer.echo(
+            f"{counted(report.files, 'file')}, {counted(report.rows, 'row')}, {report.bytes / 1e6:.1f} MB; "
+            f"{counted(report.held_out, 'row')} held out"
+        )
+        typer.echo("survivorship: BIASED, since the universe is today's list, not a dated one")

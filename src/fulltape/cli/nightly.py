@@ -1,0 +1,80 @@
+"""`fulltape nightly`: all stages once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
+from fulltape.cli.progress import Watch
+
+if TYPE_CHECKING:
+    from fulltape.node.nightly import Night
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape nightly --node ~/market")(nightly)
+
+
+def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Audit, fill what is missing, curate, check and export: everything once, from where the last run ended."""
+    from fulltape import errors
+    from fulltape.clock import SystemClock
+    from fulltape.node import nightly as night
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        done = night.run(stores, SystemClock(), watch)
+    if json:
+        options.emit_json({"complete": done.complete, **_plain(done)})
+    elif not quiet:
+        for line in lines(done):
+            typer.echo(line)
+    if done.filled.stopped:
+        source, reason = done.filled.stopped[0]
+        raise errors.CredentialsRefusedError(
+            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
+        )
+    if not done.complete:
+        raise typer.Exit(1)
+
+
+def lines(done: Night) -> list[str]:
+    """The night in a few lines."""
+    from fulltape.core.time import iso
+
+    filled, audited = done.filled, done.audit
+    out = [
+        f"fetched   {counted(filled.requests, 'request')}, {counted(filled.pages, 'page')}, "
+        f"{counted(filled.rows, 'row')} for {counted(filled.tasks, 'task')}",
+        f"curated   {counted(done.curated.written, 'folder')} written, {number(done.curated.rows)} rows",
+        f"checked   {counted(done.quality.cells, 'cell')}: {number(done.quality.green)} GREEN, "
+        f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED",
+        f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "
+        f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
+        f"{number(audited.missing)} missing",
+    ]
+    if filled.rejected:
+        out.append(f"rejected  {counted(filled.rejected, 'page')}, kept under rejected/ with the reason")
+    if filled.damaged:
+        out.append(
+            f"journal   {counted(filled.damaged, 'damaged stretch')} skipped; what they held is fetched again"
+        )
+    out += [f"waiting   {source}: {why}, room at {iso(room)}" for source, why, room in filled.waiting]
+    if done.export is None:
+        out.append("exported  nothing: nothing is curated yet")
+    else:
+        state = "written" if done.export.written else "unchanged"
+        out.append(
+            f"exported  {done.export.path} ({state}: {counted(done.export.files, 'file')}, {number(done.export.rows)} rows)"
+        )
+        out.append("          survivorship: BIASED, since the universe is today's list, not a dated one")
+    return out
+
+
+def _plain(done: Night) -> dict[str, object]:
+    import dataclasses
+
+    return dataclasses.asdict(done)

@@ -1,0 +1,81 @@
+"""Options that several verbs share, and opening a node."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fulltape import errors
+
+if TYPE_CHECKING:
+    from fulltape.settings.load import Loaded
+    from fulltape.stores import Stores
+
+NodeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--node",
+        "-n",
+        help="The node's folder (default: FULLTAPE_NODE, else this folder).",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def load(node: Path | None) -> Loaded:
+    """The settings of the chosen node."""
+    from fulltape.settings import load as loading
+
+    return loading.load(loading.find(node))
+
+
+@contextlib.contextmanager
+def opened(node: Path | None) -> Iterator[Stores]:
+    """The stores of the chosen node; SIGTERM ends the command like Ctrl-C."""
+    from fulltape.node import assemble
+
+    stores = assemble.open_stores(load(node))
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield stores
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        stores.close()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def session(text: str) -> dt.date:
+    """A session from the command line."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise errors.UsageError(f"{text!r} is no session.", hint="Sessions are dates: YYYY-MM-DD.") from None
+
+
+def emit_json(value: object) -> None:
+    """Print a value as JSON."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
+def number(value: Any) -> str:
+    """12,345"""
+    return f"{value:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """1 task, 2 tasks"""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

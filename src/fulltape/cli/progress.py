@@ -1,0 +1,95 @@
+"""Progress: a live line with counts, rate and time left on a terminal; plain lines elsewhere; nothing with --quiet."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from fulltape.stores import Event
+
+_EVERY = 2.0
+
+
+class Watch:
+    """A `stores.Progress` for people; a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live: Progress | None = None
+        self._bars: dict[tuple[str, str], TaskID] = {}
+        self._done: dict[tuple[str, str], int] = {}
+        self._said: dict[tuple[str, str], float] = {}
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._live = Progress(
+                TextColumn("{task.description:<9}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]} {task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self._quiet:
+            return
+        with self._turn:
+            if event.sentence:
+                self._say(f"{event.stage}: {event.sentence}")
+                return
+            key = (event.stage, event.unit)
+            # Without a total an event counts what was just done, with one how far the stage has come.
+            self._done[key] = event.done if event.total else self._done.get(key, 0) + event.done
+            if self._live:
+                self._draw(key, event.total)
+            else:
+                self._line(key, event.total)
+
+    def _draw(self, key: tuple[str, str], total: int) -> None:
+        assert self._live is not None
+        if key not in self._bars:
+            self._bars[key] = self._live.add_task(key[0], total=total or None, unit=key[1], rate="")
+        bar = self._bars[key]
+        speed = self._live.tasks[self._live.task_ids.index(bar)].speed
+        rate = f"{speed:,.0f}/s" if speed else ""
+        self._live.update(bar, completed=self._done[key], total=total or None, rate=rate)
+
+    def _line(self, key: tuple[str, str], total: int) -> None:
+        now = time.monotonic()
+        done = self._done[key]
+        if key not in self._said or (total and done == 1):
+            self._said[key] = now
+        if now - self._said[key] < _EVERY:
+            return
+        self._said[key] = now
+        of = f" of {total:,}" if total else ""
+        self._say(f"{key[0]}: {done:,}{of} {key[1]}")
+
+    def _say(self, words: str) -> None:
+        if self._live:
+            self._live.console.print(words, highlight=False, markup=False)
+        else:
+            typer.echo(words, err=True)

@@ -1,0 +1,94 @@
+"""`fulltape status`: the node at a glance."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, counted, number
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape status --picture")(status)
+
+
+def status(
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Draw coverage: symbols by months and sessions.")
+    ] = False,
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show coverage, tasks, sources with their budgets, rejected pages, verdicts and the newest bundle."""
+    from fulltape.clock import SystemClock
+    from fulltape.node import state
+
+    clock = SystemClock()
+    with options.opened(node) as stores:
+        now = clock.now()
+        cells = state.cells(stores, now)
+        verdicts = state.verdicts(stores)
+        sources = state.sources(stores, clock)
+        counts = stores.ledger.queue.counts()
+        rejections = stores.ledger.rejections()
+        export = stores.ledger.newest_export()
+        drawing = _drawing(stores, now) if picture else []
+    if json:
+        options.emit_json(
+            {
+                "cells": cells,
+                "verdicts": verdicts,
+                "sources": sources,
+                "tasks": counts,
+                "rejected": rejections,
+                "export": export,
+            }
+        )
+        return
+    for line in drawing:
+        typer.echo(line)
+    for name, by_state in cells.items():
+        shown = ", ".join(
+            f"{number(count)} {word.replace('_', ' ')}" for word, count in by_state.items() if count
+        )
+        typer.echo(f"{name}: {shown or 'nothing wanted yet'}")
+        said = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(verdicts[name].items()))
+        typer.echo(f"  verdicts: {said or 'none yet'}")
+    typer.echo(
+        "tasks: "
+        + (", ".join(f"{number(row['tasks'])} {row['state']} {row['kind']}" for row in counts) or "none")
+    )
+    for source in sources:
+        for line in source_lines(source):
+            typer.echo(line)
+    for row in rejections:
+        typer.echo(f"rejected: {row['source']}, {counted(row['pages'], 'page')}: {row['reason']}")
+    typer.echo(f"newest bundle: {export['path']}" if export else "newest bundle: none")
+
+
+def source_lines(source: object) -> list[str]:
+    """A source's requests, budgets and refusals."""
+    from fulltape.node.state import SourceState
+
+    assert isinstance(source, SourceState)
+    per_minute = (
+        f"{source.last_minute} of {source.per_minute}" if source.per_minute else f"{source.last_minute}"
+    )
+    today = f"{source.today} of {source.per_day}" if source.per_day else f"{source.today}"
+    outcomes = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in source.outcomes.items())
+    out = [
+        f"{source.source}: {counted(source.requests, 'request')} ({outcomes or 'none yet'}); "
+        f"last minute {per_minute}, today {today}"
+        + (f"; closed until {source.closed_until}" if source.closed_until else "")
+    ]
+    out += [f"  may not be asked for {what}: {why}" for what, why in source.refusals.items()]
+    return out
+
+
+def _drawing(stores: object, now: int) -> list[str]:
+    from fulltape.cli import drawing
+
+    return drawing.coverage(stores, now)  # type: ignore[arg-type]

@@ -1,0 +1,152 @@
+"""The demonstration from beginning to end."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.demo import node, proof
+from fulltape.node import assemble
+from fulltape.settings import load
+from fulltape.simulator import market, run, scenario
+from fulltape.simulator.run import Running
+from fulltape.simulator.server import Served
+from fulltape.stores import Stores
+
+Say = Callable[[str], None]
+Draw = Callable[[Stores], list[str]]
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What the demonstration came to."""
+
+    proved: bool
+    seconds: float
+    largest_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """What the kill found: the answers that were on their way."""
+
+    in_flight: tuple[Served, ...]
+
+
+def tell(folder: Path, say: Say, draw: Draw, report: Callable[[Stores], list[str]]) -> Ending:
+    """Run the whole story in `folder`, which must not exist or be empty; `draw` and `report` show a node."""
+    if folder.exists() and any(folder.iterdir()):
+        raise errors.UsageError(f"{folder} is not empty.", hint="Name another folder, or remove it.")
+    started = time.monotonic()
+    faults = scenario.parse(_scenario(), where="demo/scenario.toml")
+    say("The plan, all of it ordinary settings:")
+    for line in node.plan():
+        say(f"  {line}")
+    with run.running(market.sample(), faults) as twins:
+        node.create(folder, {name: server.url for name, server in twins.servers.items()})
+        say(f"\nA node in {folder}, and both vendors simulated on loopback. Before the night:\n")
+        _show(folder, draw, say)
+        killed = _until_killed(folder, twins, say)
+        say("\nThe restart:\n")
+        _nightly(folder, say)
+        say("\nAfter the night:\n")
+        _show(folder, draw, say)
+        _show(folder, report, say)
+        say("\nThe proof:")
+        proved = _prove(folder, twins, killed, say)
+    usage = max(
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
+    return Ending(proved=proved, seconds=time.monotonic() - started, largest_mb=usage / 1_000)
+
+
+def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
+    """Start the night, and kill the node while a page of a multi-symbol answer is on its way."""
+    say(
+        "\nThe night begins. One page of an answer for several symbols will be held open, and the node killed:\n"
+    )
+    child = _start(folder)
+    held = twins.servers["alpaca"].held
+    patience = time.monotonic() + _PATIENCE
+    while not held.wait(0.05):
+        if child.poll() is not None or time.monotonic() > patience:
+            child.kill()
+            raise errors.FulltapeError(
+                "the night ended before the page was held: the demonstration is broken."
+            )
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    last = tuple(server.log[-1] for server in twins.servers.values() if server.log)
+    on_its_way = next(line for line in twins.log() if line.held)
+    symbols = on_its_way.params.get("symbols", "")
+    say(f"  killed (-9) while a page of {symbols} was on its way; {len(twins.log())} requests had been sent")
+    twins.release()
+    return Killed(in_flight=(*last, on_its_way))
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fulltape", "nightly", "--node", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _nightly(folder: Path, say: Say) -> None:
+    child = _start(folder)
+    out, _ = child.communicate(timeout=300)
+    for line in out.splitlines():
+        say(f"  {line}")
+    if child.returncode not in (0, 1):
+        raise errors.FulltapeError(f"the night failed with exit code {child.returncode}.")
+
+
+def _show(folder: Path, draw: Draw, say: Say) -> None:
+    stores = assemble.open_stores(load.load(folder))
+    try:
+        for line in draw(stores):
+            say(line)
+    finally:
+        stores.close()
+
+
+def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:
+    good = True
+
+    def claim(holds: bool, words: str) -> None:
+        nonlocal good
+        good = good and holds
+        say(f"  {'ok  ' if holds else 'FAIL'} {words}")
+
+    twice = proof.asked_twice(twins.log(), killed.in_flight)
+    claim(
+        not twice,
+        f"no answer was asked for twice ({len(twins.log())} requests; in flight at the kill: excepted)",
+    )
+    lake = folder / "lake"
+    bundle = max((lake / "exports" / "nightly").iterdir())
+    count, wrong = proof.checksums(bundle)
+    claim(not wrong, f"SHA256SUMS: {count} files of the bundle verify")
+    for dataset, kind in (("equities_bars_day", "real"), ("equities_bars_minute", "synthetic")):
+        rows, different = proof.differences(folder, market.sample(), dataset)
+        claim(
+            rows > 0 and not different,
+            f"{dataset}: {rows:,} curated rows equal the {kind} sample, {different} differ",
+        )
+    before, asked = proof.snapshot(lake), len(twins.log())
+    _nightly(folder, lambda _: None)
+    same = proof.snapshot(lake) == before and len(twins.log()) == asked
+    claim(same, "a second night sent no request and changed no file of the lake")
+    return good
+
+
+def _scenario() -> str:
+    return (importlib.resources.files("fulltape.demo") / "scenario.toml").read_text()

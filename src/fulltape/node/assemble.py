@@ -1,0 +1,225 @@
+"""Puts settings, vendors and stores together, and refuses a configuration that cannot work before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from fulltape import errors, stores, vendors
+from fulltape.core import datasets, instruments
+from fulltape.core.checks.findings import Thresholds
+from fulltape.core.instruments import Instrument
+from fulltape.core.time import SECOND
+from fulltape.core.vendor import Limits, Vendor, VendorSpec
+from fulltape.lake.layout import Layout
+from fulltape.settings.load import Loaded
+from fulltape.settings.model import DatasetSettings, VendorSettings
+from fulltape.stores import Feed, Rules, Stores, Wanted
+from fulltape.transport import http
+
+
+def check(loaded: Loaded) -> None:
+    """Raise `ConfigError` for the first thing that cannot work: key, file and line."""
+    specs = _specs(loaded)
+    _feeds(loaded, specs)
+    _wanted(loaded, specs)
+
+
+def open_stores(loaded: Loaded) -> Stores:
+    """Everything that the stages of this node need."""
+    specs = _specs(loaded)
+    feeds = _feeds(loaded, specs)
+    wanted = _wanted(loaded, specs)
+    used = {source for one in wanted.values() for source in one.sources}
+    return Stores(
+        folder=loaded.folder,
+        ledger=stores.open_ledger(loaded.folder),
+        layout=Layout(root=loaded.folder / loaded.values.node.lake),
+        wanted=wanted,
+        feeds={name: feeds[name] for name in _by_preference(wanted) if name in used},
+        vendors=dict(specs),
+        accounts={name: _account(loaded, name, vendor.SPEC) for name, vendor in specs.items()},
+        rules=_rules(loaded),
+    )
+
+
+def _specs(loaded: Loaded) -> Mapping[str, Vendor]:
+    known = vendors.names()
+    for name in loaded.values.vendor:
+        if name not in known:
+            raise errors.ConfigError(
+                f"there is no vendor {name!r}.{_near(name, known)}",
+                where=loaded.where(f"vendor.{name}"),
+            )
+    return {name: vendors.load(name) for name in loaded.values.vendor}
+
+
+def _feeds(loaded: Loaded, specs: Mapping[str, Vendor]) -> dict[str, Feed]:
+    feeds = {}
+    for name, vendor in specs.items():
+        settings = loaded.values.vendor[name]
+        for secret in vendor.SPEC.secrets:
+            if getattr(settings, secret) is None or not getattr(settings, secret).get_secret_value():
+                raise errors.ConfigError(
+                    f"vendor.{name}.{secret} is missing; {vendor.SPEC.title} cannot be asked without it.",
+                    where=loaded.where(f"vendor.{name}.{secret}"),
+                    hint=f'Add {secret} = "${{{name.upper()}_{secret.upper()}}}" or {secret}_file.',
+                )
+        limits = _limits(loaded, name, vendor.SPEC, settings)
+        for source in vendor.SPEC.sources:
+            feeds[source.name] = Feed(
+                source=source, vendor=name, limits=limits, history_from=settings.history_from
+            )
+    return feeds
+
+
+def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSettings) -> Limits:
+    plan = settings.plan or spec.default_plan
+    if plan not in spec.plans:
+        raise errors.ConfigError(
+            f'vendor.{name}.plan = "{plan}" is no plan of {spec.title}: {", ".join(spec.plans)}.',
+            where=loaded.where(f"vendor.{name}.plan"),
+        )
+    standard = spec.plans[plan]
+    return Limits(
+        per_minute=settings.requests_per_minute or standard.per_minute,
+        per_day=settings.requests_per_day or standard.per_day,
+        day_zone=standard.day_zone,
+    )
+
+
+def _wanted(loaded: Loaded, specs: Mapping[str, Vendor]) -> dict[str, Wanted]:
+    if not loaded.values.dataset:
+        raise errors.ConfigError(
+            "no dataset is configured.",
+            where=str(loaded.where("dataset")),
+            hint="Add a table like [dataset.equities_bars_day].",
+        )
+    return {name: _one_wanted(loaded, specs, name, one) for name, one in loaded.values.dataset.items()}
+
+
+def _one_wanted(loaded: Loaded, specs: Mapping[str, Vendor], name: str, one: DatasetSettings) -> Wanted:
+    key = f"dataset.{name}"
+    if name not in datasets.DATASETS:
+        raise errors.ConfigError(
+            f"there is no dataset {name!r}.{_near(name, datasets.DATASETS)}", where=loaded.where(key)
+        )
+    dataset = datasets.DATASETS[name]
+    if one.until and one.until < one.from_:
+        raise errors.ConfigError(
+            f"{key}.until = {one.until} lies before {key}.from = {one.from_}.",
+            where=loaded.where(f"{key}.until"),
+        )
+    calendar = stores.calendar(dataset.calendar)
+    for limit, day in (("from", one.from_), ("until", one.until)):
+        if day and not calendar.known_from <= day <= calendar.known_to:
+            raise errors.ConfigError(
+                f"{key}.{limit} = {day} lies outside the calendar {calendar.name}, which knows "
+                f"{calendar.known_from} to {calendar.known_to}.",
+                where=loaded.where(f"{key}.{limit}"),
+            )
+    delay = max((_delay(loaded, specs, key, name, source) for source in one.sources), default=None)
+    if delay is None:
+        raise errors.ConfigError(
+            f"{key}.sources is empty; no configured source serves {name}.",
+            where=loaded.where(f"{key}.sources"),
+        )
+    return Wanted(
+        dataset=dataset,
+        calendar=calendar,
+        instruments={found.instrument: found for found in _universe(loaded, key, one.universe)},
+        sources=one.sources,
+        first=one.from_,
+        until=one.until,
+        final_after=int(max(one.final_after, delay) * SECOND),
+    )
+
+
+def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, source: str) -> int:
+    """The source's own delay in seconds; refuses sources that do not exist or do not serve the dataset."""
+    where = loaded.where(f"{key}.sources")
+    vendor = source.partition(".")[0]
+    if vendor not in specs:
+        known = vendor in vendors.names()
+        hint = f"Add a table [vendor.{vendor}]." if known else f"Vendors: {', '.join(vendors.names())}."
+        raise errors.ConfigError(
+            f"{key}.sources names {source}, but no vendor {vendor} is configured.", where=where, hint=hint
+        )
+    spec = specs[vendor].SPEC
+    found = next((one for one in spec.sources if one.name == source), None)
+    if found is None:
+        names = [one.name for one in spec.sources]
+        raise errors.ConfigError(
+            f"{spec.title} has no source {source}; it has {', '.join(names)}.{_near(source, names)}",
+            where=where,
+        )
+    serves = found.of(dataset)
+    if serves is None:
+        raise errors.ConfigError(f"{source} does not serve {dataset}.", where=where)
+    return serves.delay
+
+
+def _universe(loaded: Loaded, key: str, name: str) -> tuple[Instrument, ...]:
+    where = loaded.where(f"{key}.universe")
+    universe = loaded.values.universe.get(name)
+    if universe is None:
+        raise errors.ConfigError(
+            f'{key}.universe = "{name}", but there is no [universe.{name}].{_near(name, loaded.values.universe)}',
+            where=where,
+        )
+    found: tuple[Instrument, ...] = ()
+    if universe.symbols:
+        try:
+            found += instruments.of(*universe.symbols)
+        except errors.UsageError as error:
+            raise errors.ConfigError(error.message, where=loaded.where(f"universe.{name}.symbols")) from error
+    if universe.file:
+        path = loaded.folder / universe.file
+        try:
+            found += instruments.parse_universe(path.read_text(), where=str(path))
+        except OSError as error:
+            raise errors.ConfigError(
+                f"universe.{name}.file = {universe.file} cannot be read: {error.strerror}.",
+                where=loaded.where(f"universe.{name}.file"),
+            ) from error
+    if not found:
+        raise errors.ConfigError(f"[universe.{name}] names nobody.", where=loaded.where(f"universe.{name}"))
+    return found
+
+
+def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
+    settings = loaded.values.vendor[name]
+    secrets = {}
+    for secret in spec.secrets:
+        value = getattr(settings, secret)
+        secrets[secret] = value.get_secret_value() if value else ""
+    return http.account(spec, base_url=settings.base_url, secrets=secrets, timeout=settings.timeout)
+
+
+def _rules(loaded: Loaded) -> Rules:
+    values = loaded.values
+    backfill = values.backfill
+    return Rules(
+        worker=values.node.worker,
+        max_wait=int(backfill.max_wait * SECOND),
+        lease=int(backfill.lease * SECOND),
+        max_failures=backfill.max_failures,
+        attempts=backfill.attempts,
+        retry_wait=backfill.retry_wait,
+        cooldown=int(backfill.cooldown * SECOND),
+        seal_after=int(backfill.seal_after * SECOND),
+        seal_bytes=backfill.seal_bytes,
+        rounds=backfill.rounds,
+        export_policy=values.export.policy,
+        thresholds=Thresholds(**values.quality.model_dump()),
+    )
+
+
+def _by_preference(wanted: Mapping[str, Wanted]) -> list[str]:
+    """Sources in the order in which the datasets prefer them."""
+    return list(dict.fromkeys(source for one in wanted.values() for source in one.sources))
+
+
+def _near(name: str, known: object) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
+    return f" Did you mean {near[0]}?" if near else ""

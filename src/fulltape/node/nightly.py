@@ -1,0 +1,122 @@
+"""All stages once, in order: what a night does."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from fulltape.audit import run as audit
+from fulltape.backfill import run as backfill
+from fulltape.core.time import Clock, Instant
+from fulltape.curate import run as curate
+from fulltape.deliver import run as deliver
+from fulltape.quality import run as quality
+from fulltape.seal import run as seal
+from fulltape.stores import Event, Progress, Stores, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What filling gaps came to, over all rounds."""
+
+    tasks: int = 0
+    asks: int = 0
+    requests: int = 0
+    pages: int = 0
+    rows: int = 0
+    rejected: int = 0
+    damaged: int = 0
+    waiting: tuple[tuple[str, str, Instant], ...] = ()
+    """Sources that have no room: name, dimension, when there will be room."""
+    stopped: tuple[tuple[str, str], ...] = ()
+    """Sources that refused our credentials, and their words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """The reports of one night; `audit` is the last one."""
+
+    audit: audit.Report
+    filled: Filled
+    curated: curate.Report
+    quality: quality.Report
+    export: deliver.Report | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing and nothing is RED."""
+        red = self.export.verdicts.get("RED", 0) if self.export else 0
+        return not (self.audit.missing or self.audit.unobtainable or red)
+
+
+def run(
+    stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+) -> Night:
+    """Seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes nothing."""
+    leftovers = seal.run_once(stores, clock, progress)
+    if leftovers.left_open:
+        progress(
+            Event(stage="seal", sentence=f"{leftovers.left_open} interrupted asks go on where they stopped")
+        )
+    filled = Filled(rows=leftovers.rows, rejected=leftovers.rejected, damaged=leftovers.damaged)
+    curated = curate.Report()
+    for _ in range(stores.rules.rounds):
+        audited = audit.run_once(stores, clock, progress)
+        more = fill(stores, clock, progress, stop=stop)
+        filled = _sum(filled, more, audited.tasks)
+        done = curate.run_once(stores, clock, progress)
+        curated = curate.Report(
+            folders=curated.folders + done.folders,
+            written=curated.written + done.written,
+            rows=curated.rows + done.rows,
+            partial=curated.partial + done.partial,
+        )
+        if not more.asks:
+            break
+    checked = quality.run_once(stores, clock, progress)
+    final = audit.run_once(stores, clock, progress)
+    return Night(
+        audit=final,
+        filled=filled,
+        curated=curated,
+        quality=checked,
+        export=deliver.run_once(stores, clock, progress),
+    )
+
+
+def fill(
+    stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+) -> Filled:
+    """Fetch and seal in turns until no source takes anything more."""
+    total = Filled()
+    more = True
+    while more:
+        fetched = backfill.run_once(stores, clock, progress, stop=stop)
+        sealed = seal.run_once(stores, clock, progress)
+        total = Filled(
+            tasks=0,
+            asks=total.asks + fetched.asks,
+            requests=total.requests + fetched.requests,
+            pages=total.pages + fetched.pages,
+            rows=total.rows + sealed.rows,
+            rejected=total.rejected + sealed.rejected,
+            damaged=total.damaged + sealed.damaged,
+            waiting=tuple((source, *why) for source, why in sorted(fetched.waiting.items())),
+            stopped=tuple(sorted(fetched.stopped.items())),
+        )
+        more = fetched.more
+    return total
+
+
+def _sum(one: Filled, other: Filled, tasks: int) -> Filled:
+    return Filled(
+        tasks=one.tasks + tasks,
+        asks=one.asks + other.asks,
+        requests=one.requests + other.requests,
+        pages=one.pages + other.pages,
+        rows=one.rows + other.rows,
+        rejected=one.rejected + other.rejected,
+        damaged=one.damaged + other.damaged,
+        waiting=other.waiting,
+        stopped=one.stopped or other.stopped,
+    )
