@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fulltape.version import VERSION
+
 if TYPE_CHECKING:
     from os import PathLike
 
     from fulltape.reader import Reader
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "open"]
 
 

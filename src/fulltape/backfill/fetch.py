@@ -30,7 +30,6 @@ from fulltape.ledger.budgets import Granted, Refused
 from fulltape.stores import Event, Feed, Progress, Stores
 from fulltape.transport.http import HttpClient
 
-
 stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through our own progress
 
 

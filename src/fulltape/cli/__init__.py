@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from fulltape import __version__, errors
+from fulltape import errors
 from fulltape.cli import (
     audit,
     backfill,
@@ -27,6 +27,7 @@ from fulltape.cli import (
     status,
     tasks,
 )
+from fulltape.version import VERSION
 
 app = typer.Typer(
     name="fulltape",
@@ -41,7 +42,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"fulltape {__version__}")
+        typer.echo(f"fulltape {VERSION}")
         raise typer.Exit
 
 
@@ -75,7 +76,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Python's own exit code for this is 1, which here means "finished, with gaps".
         traceback.print_exc()
         typer.secho(

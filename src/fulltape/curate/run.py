@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape import __version__
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import completeness, findings, registry
 from fulltape.core.checks import rows as row_checks
@@ -20,6 +19,7 @@ from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import CoverageFact, VerdictRange
 from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.version import VERSION
 
 STAGE = "curate"
 
@@ -195,7 +195,7 @@ class _Chunk:
             metadata={
                 "dataset": dataset.name,
                 "schema_version": str(dataset.schema.version),
-                "software": f"fulltape {__version__}",
+                "software": f"fulltape {VERSION}",
                 "calendar": self._wanted.calendar.version,
             },
         )

@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape import __version__
 from fulltape.core.cell import Verdict
 from fulltape.core.time import Clock, Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Included
 from fulltape.lake import files, parquet
 from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
+from fulltape.version import VERSION
 
 STAGE = "export"
 
@@ -106,7 +106,7 @@ def _included(stores: Stores) -> list[Included]:
 def _inputs(stores: Stores, status: pl.DataFrame) -> dict[str, str]:
     facts = status.drop("checked_at").hash_rows(seed=0).sum()
     return {
-        "software": __version__,
+        "software": VERSION,
         "policy": stores.rules.export_policy,
         "status": str(facts),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
@@ -183,7 +183,7 @@ def _place(stores: Stores, one: Included, work: Path) -> int:
         frame = parquet.read([source])
         kept = plan.keep(frame, one.red, stores.rules.export_policy)
         if kept.height:
-            parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {__version__}"})
+            parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})
         return frame.height - kept.height
     try:
         # Parts are immutable, so a second name is as good as a copy and costs nothing.
@@ -209,7 +209,7 @@ def _manifest(
     manifest = {
         "bundle": day.isoformat() if isinstance(day, dt.date) else "",
         "digest": recipe,
-        "software": f"fulltape {__version__}",
+        "software": f"fulltape {VERSION}",
         "policy": stores.rules.export_policy,
         "rows": sum(one.rows for one in included) - held_out,
         "held_out_rows": held_out,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape import __version__
 from fulltape.core.cell import Verdict
 from fulltape.core.checks.findings import Context
 from fulltape.core.time import Clock, Instant
@@ -18,6 +17,7 @@ from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import VerdictRange
 from fulltape.quality import plan
 from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.version import VERSION
 
 STAGE = "quality"
 
@@ -118,7 +118,7 @@ def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: 
         first=_date(whole["session"].min()),
         last=_date(whole["session"].max()),
         names=whole["instrument"].unique().sort().to_list(),
-        metadata={"dataset": dataset.name, "software": f"fulltape {__version__}"},
+        metadata={"dataset": dataset.name, "software": f"fulltape {VERSION}"},
     )
     part = NewPart(
         layer="qc",

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape import __version__
 from fulltape.core import ranges
 from fulltape.core.time import Clock, Instant
 from fulltape.core.vendor import Outcome, Rejected
@@ -22,6 +21,7 @@ from fulltape.ledger.ledger import Rejection
 from fulltape.seal import decode, plan
 from fulltape.seal.decode import Sealed
 from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.version import VERSION
 
 STAGE = "seal"
 
@@ -273,7 +273,7 @@ class _Batch:
                 "schema_version": str(wanted.dataset.schema.version),
                 "source": source,
                 "asks": ",".join(sorted(set(self._ask_ids[key]))),
-                "software": f"fulltape {__version__}",
+                "software": f"fulltape {VERSION}",
             },
         )
         return NewPart(

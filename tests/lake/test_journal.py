@@ -1,0 +1,110 @@
+"""The journal: whatever happens to the bytes, every other record is read and the damage is found."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clocks import FakeClock
+from fulltape import errors
+from fulltape.lake import journal
+from fulltape.lake.journal import Damage, Journal, Kind, Record
+from fulltape.lake.layout import Layout
+
+PAYLOADS = [bytes([number]) * (number * 7 % 40) for number in range(30)]
+
+
+def file_of(payloads: list[bytes]) -> tuple[bytes, list[int]]:
+    """The bytes of a small journal, and the offset behind each record."""
+    data, ends = b"", []
+    for number, payload in enumerate(payloads):
+        data += journal.encode(Kind.PAGE, number, payload)
+        ends.append(len(data))
+    return data, ends
+
+
+def read(data: bytes) -> tuple[list[bytes], list[Damage]]:
+    items = list(journal.scan(data))
+    return (
+        [item.payload for item in items if isinstance(item, Record)],
+        [item for item in items if isinstance(item, Damage)],
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2**62), st.binary(max_size=200)), max_size=10
+    )
+)
+def test_what_was_written_is_read(records: list[tuple[Kind, int, bytes]]) -> None:
+    data = b"".join(journal.encode(*record) for record in records)
+    items = list(journal.scan(data))
+    assert [
+        (item.kind, item.received_ns, item.payload) for item in items if isinstance(item, Record)
+    ] == records
+    assert len(items) == len(records)
+
+
+def test_truncated_anywhere_every_whole_record_is_read_and_the_rest_is_found() -> None:
+    data, ends = file_of(PAYLOADS)
+    for length in range(len(data) + 1):
+        whole = sum(end <= length for end in ends)
+        payloads, damage = read(data[:length])
+        assert payloads == PAYLOADS[:whole]
+        torn = length - (ends[whole - 1] if whole else 0)
+        assert damage == ([Damage(offset=length - torn, length=torn, torn=True)] if torn else [])
+
+
+def test_a_thousand_bit_flips_lose_one_record_each_and_never_hide() -> None:
+    data, ends = file_of(PAYLOADS)
+    dice = random.Random(1)
+    for _ in range(1_000):
+        at = dice.randrange(len(data))
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << dice.randrange(8)
+        hit = sum(end <= at for end in ends)
+        payloads, damage = read(bytes(flipped))
+        assert payloads == PAYLOADS[:hit] + PAYLOADS[hit + 1 :]
+        assert len(damage) == 1
+        assert damage[0].offset <= at < damage[0].offset + damage[0].length
+
+
+def test_rubbish_between_records_is_skipped_and_counted() -> None:
+    one, two = journal.encode(Kind.ASK, 1, b"one"), journal.encode(Kind.END, 2, b"two")
+    payloads, damage = read(one + journal.MAGIC + b"rubbish" * 9 + two)
+    assert payloads == [b"one", b"two"]
+    assert [(found.offset, found.length) for found in damage] == [(len(one), 4 + 63)]
+
+
+def test_a_living_writer_holds_its_file_and_a_closed_file_is_free(tmp_path: Path) -> None:
+    writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
+    writer.append(Kind.ASK, b"x")
+    assert journal.in_use(writer.path)
+    writer.close()
+    assert not journal.in_use(writer.path)
+    assert [item.payload for item in journal.read(writer.path) if isinstance(item, Record)] == [b"x"]
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
+    writer.append(Kind.PAGE, b"kept")
+    genuine = journal.os.write
+
+    def full(fd: int, data: bytes) -> int:
+        genuine(fd, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal.os, "write", full)
+    with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
+        writer.append(Kind.PAGE, b"lost" * 100)
+    monkeypatch.undo()
+    writer.append(Kind.PAGE, b"later")
+    writer.close()
+    items = list(journal.read(writer.path))
+    assert [item.payload for item in items if isinstance(item, Record)] == [b"kept", b"later"]

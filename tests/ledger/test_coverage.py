@@ -1,0 +1,76 @@
+"""Facts and verdicts as ranges: the last word holds for each session, and neighbours grow together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fulltape.core.cell import FactKind
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.ledger import Ledger
+
+START = dt.date(2024, 1, 1)
+
+
+def next_session(day: dt.date) -> dt.date:
+    """A market that is open from Monday to Friday."""
+    following = day + dt.timedelta(days=1)
+    while following.weekday() >= 5:
+        following += dt.timedelta(days=1)
+    return following
+
+
+def fact(first: int, last: int, kind: FactKind, ask: str = "x") -> CoverageFact:
+    return CoverageFact(
+        dataset="d",
+        instrument="A",
+        source="a.sip",
+        first=START + dt.timedelta(days=first),
+        last=START + dt.timedelta(days=last),
+        fact=kind,
+        sound=True,
+        final=True,
+        since=1,
+        evidence=ask,
+    )
+
+
+spans = st.tuples(st.integers(0, 30), st.integers(0, 10), st.sampled_from(["present", "partial", "empty"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(spans, min_size=1, max_size=8))
+def test_the_last_fact_holds_for_every_session(steps: list[tuple[int, int, FactKind]]) -> None:
+    truth: dict[dt.date, str] = {}
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "l.db")
+        for first, length, kind in steps:
+            with ledger.write():
+                ledger.coverage.record([fact(first, first + length, kind)], next_session)
+            for day in range(first, first + length + 1):
+                truth[START + dt.timedelta(days=day)] = kind
+        stored = ledger.coverage.of_dataset("d")
+        ledger.close()
+    for day, kind in truth.items():
+        if day.weekday() < 5:
+            assert [one.fact for one in stored if one.first <= day <= one.last] == [kind]
+
+
+def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.db")
+    day = START
+    with ledger.write():
+        for number in range(250):
+            position = (day - START).days
+            ledger.coverage.record([fact(position, position, "present", ask=f"ask-{number}")], next_session)
+            day = next_session(day)
+    assert len(ledger.coverage.of_dataset("d")) == 1
+    with ledger.write():
+        ledger.coverage.record(
+            [fact(400, 400, "empty", ask="one"), fact(401, 401, "empty", ask="two")], next_session
+        )
+    assert [one.evidence for one in ledger.coverage.of_dataset("d")][1:] == ["one", "two"]

@@ -1,0 +1,150 @@
+"""The queue: nothing is claimed twice, nobody finishes with an old attempt, expired leases are free."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from fulltape import errors
+from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.queue import Kind, NewTask, Task
+
+NOW = 1_000
+
+
+def new(instrument: str = "A", kind: Kind = "GAP", day: int = 2) -> NewTask:
+    session = dt.date(2024, 1, day)
+    return NewTask(
+        dataset="d", instrument=instrument, symbol=instrument, first=session, last=session, kind=kind
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.db")
+
+
+def enqueue(ledger: Ledger, *tasks: NewTask) -> list[Task]:
+    with ledger.write():
+        ledger.queue.enqueue(tasks, now=NOW)
+    return ledger.queue.candidates("a.sip", now=NOW)
+
+
+def claim(
+    ledger: Ledger, tasks: list[Task], *, now: int = NOW, worker: str = "w", until: int = NOW + 10
+) -> dict[int, int]:
+    with ledger.write():
+        return ledger.queue.claim(tasks, source="a.sip", worker=worker, ask="x", now=now, lease_until=until)
+
+
+def test_order_is_by_kind_then_batch_then_id(ledger: Ledger) -> None:
+    enqueue(ledger, new("A", "BOOTSTRAP"), new("B", "GAP"))
+    found = enqueue(ledger, new("C", "GAP"), new("D", "FORWARD"))
+    assert [task.instrument for task in found] == ["D", "B", "C", "A"]
+
+
+def test_the_same_open_task_exists_once(ledger: Ledger) -> None:
+    enqueue(ledger, new())
+    with pytest.raises(errors.StorageError, match="refused add_task"):
+        enqueue(ledger, new())
+
+
+def test_a_claimed_task_is_nobody_elses_until_its_lease_ends(ledger: Ledger) -> None:
+    tasks = enqueue(ledger, new())
+    assert claim(ledger, tasks) == {tasks[0].task_id: 1}
+    assert claim(ledger, tasks) == {}
+    assert ledger.queue.candidates("a.sip", now=NOW + 9) == []
+    again = ledger.queue.candidates("a.sip", now=NOW + 10)
+    assert claim(ledger, again, now=NOW + 10, worker="other", until=NOW + 20) == {tasks[0].task_id: 2}
+
+
+def test_an_old_attempt_can_neither_renew_nor_finish_nor_release(ledger: Ledger) -> None:
+    tasks = enqueue(ledger, new())
+    claim(ledger, tasks)
+    claim(
+        ledger, ledger.queue.candidates("a.sip", now=NOW + 10), now=NOW + 10, worker="fresh", until=NOW + 50
+    )
+    (task_id,) = (task.task_id for task in tasks)
+    with ledger.write():
+        assert ledger.queue.renew({task_id: 1}, worker="w", lease_until=NOW + 99) == set()
+        assert not ledger.queue.fetched(task_id, 1)
+        assert not ledger.queue.release(task_id, 1)
+        assert not ledger.queue.finish(task_id, 1, "done", now=NOW)
+        assert ledger.queue.finish(task_id, 2, "done", now=NOW)
+
+
+def test_a_fetched_task_is_not_claimable_and_needs_no_lease(ledger: Ledger) -> None:
+    tasks = enqueue(ledger, new())
+    ((task_id, attempt),) = claim(ledger, tasks).items()
+    with ledger.write():
+        assert ledger.queue.fetched(task_id, attempt)
+    assert ledger.queue.candidates("a.sip", now=NOW + 1_000) == []
+
+
+def test_a_source_can_be_held_back_while_others_go_on(ledger: Ledger) -> None:
+    tasks = enqueue(ledger, new("A"), new("B"))
+    with ledger.write():
+        ledger.queue.hold_back(tasks[0].task_id, "a.sip", not_before=NOW + 5)
+        ledger.queue.hold_back(tasks[1].task_id, "a.sip", refusal="not in the plan")
+    assert ledger.queue.candidates("a.sip", now=NOW) == []
+    assert [task.instrument for task in ledger.queue.candidates("a.sip", now=NOW + 5)] == ["A"]
+    assert len(ledger.queue.candidates("b.sip", now=NOW)) == 2
+
+
+def test_shrinking_onto_another_open_task_cancels_this_one(ledger: Ledger) -> None:
+    wide = NewTask(
+        dataset="d",
+        instrument="A",
+        symbol="A",
+        first=dt.date(2024, 1, 2),
+        last=dt.date(2024, 1, 9),
+        kind="GAP",
+    )
+    narrow = NewTask(
+        dataset="d",
+        instrument="A",
+        symbol="A",
+        first=dt.date(2024, 1, 5),
+        last=dt.date(2024, 1, 9),
+        kind="GAP",
+    )
+    first, second = enqueue(ledger, wide, narrow)
+    with ledger.write():
+        ledger.queue.shrink(first, dt.date(2024, 1, 5), now=NOW)
+    assert [task.task_id for task in ledger.queue.open()] == [second.task_id]
+
+
+def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
+    def broken() -> None:
+        with ledger.write():
+            ledger.queue.enqueue([new()], now=NOW)
+            raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        broken()
+    assert ledger.queue.open() == []
+
+
+def test_a_ledger_of_a_newer_fulltape_is_refused(ledger: Ledger) -> None:
+    path = ledger.database.path
+    ledger.database._connection.execute("PRAGMA user_version=999")
+    ledger.close()
+    with pytest.raises(errors.LedgerTooNewError, match="version 999"):
+        Ledger(path)
+
+
+def test_two_processes_worth_of_connections_never_claim_the_same(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path / "l.db"), Ledger(tmp_path / "l.db")
+    enqueue(one, *(new(f"S{number}") for number in range(40)))
+    seen: list[int] = []
+    while True:
+        mine = one.queue.candidates("a.sip", now=NOW, most=7)
+        theirs = other.queue.candidates("a.sip", now=NOW, most=5)
+        if not mine and not theirs:
+            break
+        seen += claim(one, mine)
+        seen += claim(other, theirs)
+    assert sorted(seen) == sorted(set(seen))
+    assert len(seen) == 40
