@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from fulltape.backfill.plan import Candidate, Capacity, SourceFacts
 from fulltape.core.time import Instant
@@ -74,3 +75,27 @@ def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[st
         for dated in wanted.instruments[name].symbols
     }
     return frozenset(symbol for symbol in symbols if symbol in confirmed or symbol in spelled)
+
+
+def asked(stores: Stores, source: str, tasks: Sequence[Task]) -> tuple[dt.date, dt.date]:
+    """The sessions to ask for: those of the tasks, and for a gap one more on either side.
+
+    Silence about a session proves something only if the same answer carries rows beside it; the neighbours cost no
+    further request. They lie inside the life of every instrument asked for and inside the source's history.
+    """
+    first, last = tasks[0].first, tasks[0].last
+    if tasks[0].kind != "GAP":
+        return first, last
+    wanted = stores.wanted[tasks[0].dataset]
+    start, stop = wanted.calendar.between(first, last)
+    before, after = max(0, start - 1), min(stop, len(wanted.calendar) - 1)
+    earlier, later = wanted.calendar.label(before), wanted.calendar.label(after)
+    if earlier < max(wanted.first, stores.feeds[source].first_day(tasks[0].dataset)):
+        earlier = first
+    if (wanted.until and later > wanted.until) or wanted.final_at(after) > tasks[0].enqueued_at:
+        later = last
+    for task in tasks:
+        spelled = [dated for dated in wanted.instruments[task.instrument].symbols if dated.covers(first)]
+        earlier = earlier if spelled and spelled[0].covers(earlier) else first
+        later = later if spelled and spelled[0].covers(later) else last
+    return earlier, later

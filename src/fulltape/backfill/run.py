@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
-from fulltape import errors
 from fulltape.backfill import facts, plan, settle
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
 from fulltape.core.time import SECOND, Clock, Instant
@@ -38,13 +37,23 @@ class Report:
 
 
 def run_once(
-    stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+    stores: Stores,
+    clock: Clock,
+    progress: Progress = silent,
+    *,
+    stop: threading.Event | None = None,
+    stopped: Mapping[str, str] | None = None,
 ) -> Report:
-    """Fetch until nothing is left that a source may take and has room for, or until it is time to seal."""
+    """Fetch until nothing is left that a source may take and has room for, or until it is time to seal.
+
+    `stopped` are sources that refused our credentials before, with their words: they are not asked again.
+    """
     with stores.stage("backfill", clock):
         with stores.ledger.write():
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
-        return _Round(stores, clock, progress, stop or threading.Event()).run()
+        begun = _Round(stores, clock, progress, stop or threading.Event())
+        begun.stopped.update(stopped or {})
+        return begun.run()
 
 
 class _Round:
@@ -56,6 +65,7 @@ class _Round:
         self._progress = progress
         self._stop = stop
         self._report = Report()
+        self.stopped = self._report.stopped
         self._fetchers: dict[str, Fetcher] = {}
         self._busy: dict[str, Future[tuple[Work, Result]]] = {}
         self._facts: dict[str, plan.SourceFacts] = {}
@@ -99,6 +109,10 @@ class _Round:
             if work:
                 self._report.asks += 1
                 self._busy[source] = pool.submit(self._fetch, feed, work)
+                continue
+            chance = self._stores.ledger.queue.next_chance(source, now=self._clock.now())
+            if chance is not None and chance - self._clock.now() <= self._stores.rules.max_wait:
+                wake = min(wake, chance) if wake else chance
         return wake
 
     def _wait(self, wake: Instant | None) -> None:
@@ -159,7 +173,7 @@ class _Round:
                 lease_until=now + self._stores.rules.lease,
             )
         mine = [tasks[task_id] for task_id in attempts]
-        return self._work(ask_id, source, feed, mine, attempts) if mine else None
+        return _work(self._stores, ask_id, source, mine, attempts) if mine else None
 
     def _plan(self, source: str, feed: Feed) -> tuple[dict[int, Task], tuple[plan.Candidate, ...]]:
         tasks = {
@@ -174,33 +188,32 @@ class _Round:
         candidates = [facts.candidate(self._stores, task) for task in tasks.values()]
         return tasks, plan.claim(candidates, known)
 
-    def _work(
-        self, ask_id: str, source: str, feed: Feed, tasks: list[Task], attempts: dict[int, int]
-    ) -> Work:
-        wanted = self._stores.wanted[tasks[0].dataset]
-        first, last = tasks[0].first, tasks[0].last
-        serves = feed.serves(tasks[0].dataset)
-        assert serves is not None
-        symbols = tuple(sorted(task.symbol for task in tasks))
-        span = wanted.calendar.span(first, last)
-        ask = Ask(
-            source=source,
-            dataset=wanted.dataset.name,
-            symbols=symbols,
-            first=first,
-            last=last,
-            start=span.start,
-            end=span.end,
-            known=facts.known_symbols(self._stores, source, wanted, symbols),
-            rows_per_page=serves.rows_per_page,
-        )
-        return Work(
-            ask_id=ask_id,
-            ask=ask,
-            kind=tasks[0].kind,
-            tasks=attempts,
-            instruments={task.symbol: task.instrument for task in tasks},
-        )
+
+def _work(stores: Stores, ask_id: str, source: str, tasks: list[Task], attempts: dict[int, int]) -> Work:
+    wanted = stores.wanted[tasks[0].dataset]
+    serves = stores.feeds[source].serves(tasks[0].dataset)
+    assert serves is not None
+    symbols = tuple(sorted(task.symbol for task in tasks))
+    first, last = facts.asked(stores, source, tasks)
+    span = wanted.calendar.span(first, last)
+    ask = Ask(
+        source=source,
+        dataset=wanted.dataset.name,
+        symbols=symbols,
+        first=first,
+        last=last,
+        start=span.start,
+        end=span.end,
+        known=facts.known_symbols(stores, source, wanted, symbols),
+        rows_per_page=serves.rows_per_page,
+    )
+    return Work(
+        ask_id=ask_id,
+        ask=ask,
+        kind=tasks[0].kind,
+        tasks=attempts,
+        instruments={task.symbol: task.instrument for task in tasks},
+    )
 
 
 def resumable(stores: Stores) -> dict[str, list[StoredAsk]]:
@@ -243,12 +256,3 @@ def _resumed(stored: StoredAsk) -> Work:
         resume=pages[-1].record.cursor if pages else None,
         pages=len(pages),
     )
-
-
-def refuse_if_stopped(report: Report) -> None:
-    """Raise if a vendor refused our credentials: nothing more can come from it."""
-    if report.stopped:
-        source, reason = next(iter(report.stopped.items()))
-        raise errors.CredentialsRefusedError(
-            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
-        )

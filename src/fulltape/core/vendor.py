@@ -63,10 +63,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Where an interrupted ask goes on: the last durable cursor, and the symbols still asked."""
+    """Where an interrupted ask goes on: the last durable cursor, the symbols still asked, and those that had rows."""
 
     token: str
     symbols: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

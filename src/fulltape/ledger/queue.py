@@ -166,6 +166,11 @@ class Queue:
             "hold_back", task_id=task_id, source=source, not_before=not_before, refusal=refusal
         )
 
+    def next_chance(self, source: str, *, now: Instant) -> Instant | None:
+        """When the first queued task that the source was kept away from may be taken by it."""
+        at = self._database.value("next_chance", source=source, now=now)
+        return int(at) if at is not None else None
+
     def leased_by(self, worker: str) -> list[Task]:
         """What a worker holds, such as its own leases from before a crash."""
         return [_task(row) for row in self._database.run("leased_by", worker=worker)]

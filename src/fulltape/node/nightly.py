@@ -62,7 +62,7 @@ def run(
     curated = curate.Report()
     for _ in range(stores.rules.rounds):
         audited = audit.run_once(stores, clock, progress)
-        more = fill(stores, clock, progress, stop=stop)
+        more = fill(stores, clock, progress, stop=stop, stopped=dict(filled.stopped))
         filled = _sum(filled, more, audited.tasks)
         done = curate.run_once(stores, clock, progress)
         curated = curate.Report(
@@ -85,13 +85,18 @@ def run(
 
 
 def fill(
-    stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+    stores: Stores,
+    clock: Clock,
+    progress: Progress = silent,
+    *,
+    stop: threading.Event | None = None,
+    stopped: dict[str, str] | None = None,
 ) -> Filled:
-    """Fetch and seal in turns until no source takes anything more."""
-    total = Filled()
+    """Fetch and seal in turns until no source takes anything more; `stopped` sources are left alone."""
+    total = Filled(stopped=tuple((stopped or {}).items()))
     more = True
     while more:
-        fetched = backfill.run_once(stores, clock, progress, stop=stop)
+        fetched = backfill.run_once(stores, clock, progress, stop=stop, stopped=dict(total.stopped))
         sealed = seal.run_once(stores, clock, progress)
         total = Filled(
             tasks=0,
@@ -118,5 +123,5 @@ def _sum(one: Filled, other: Filled, tasks: int) -> Filled:
         rejected=one.rejected + other.rejected,
         damaged=one.damaged + other.damaged,
         waiting=other.waiting,
-        stopped=one.stopped or other.stopped,
+        stopped=other.stopped,
     )

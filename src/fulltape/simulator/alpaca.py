@@ -135,7 +135,7 @@ class Alpaca:
             return Reply(status=200, body=b'{"bars":{"AAPL":[{"t":', headers=headers)
         page = [] if fault and fault.do == "empty_page" else rows[:limit]
         more = len(rows) > len(page)
-        token = _token(*(page[-1] if page else (after[0], after[1]))) if more else None
+        token = (_token(*page[-1]) if page else _token(*after, again=True)) if more else None
         if fault and fault.do == "repeat_cursor":
             token = _token(*rows[0]) if rows else "AAAA"
         bars: dict[str, list[dict[str, object]]] = {}
@@ -173,9 +173,10 @@ def _instant(text: str, *, last: bool) -> Instant:
     return from_datetime(dt.datetime.fromisoformat(text))
 
 
-def _token(symbol: str, bar: Bar | Instant) -> str:
+def _token(symbol: str, bar: Bar | Instant, *, again: bool = False) -> str:
+    """Opaque to clients. After an empty page the place is the same, yet the token is another."""
     start = bar.start if isinstance(bar, Bar) else bar
-    return base64.b64encode(f"{symbol}|M|{start}".encode()).decode()
+    return base64.b64encode(f"{symbol}|{'E' if again else 'M'}|{start}".encode()).decode()
 
 
 def _untoken(token: str) -> tuple[str, Instant]:

@@ -62,6 +62,9 @@ class HttpClient:
 
     def send(self, request: Request) -> Response:
         """The answer, whatever its status; `TransportError` where none or only a part of one came."""
+        if not request.path.startswith("/"):
+            # Anything else could turn the host into a user name and send the key to a stranger.
+            raise errors.TransportError(f"{request.path!r} is no path.")
         url = f"{self._account.hosts[request.host]}{request.path}"
         try:
             answer = self._client.request(request.method, url, params=dict(request.params))

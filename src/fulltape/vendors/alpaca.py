@@ -118,11 +118,11 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     again; symbols never seen and without rows are looked up once."""
     symbols = resume.symbols if resume else tuple(sorted(ask.symbols))
     token = resume.token if resume else ""
-    seen: set[str] = set()
+    seen = set(resume.seen) if resume else set()
     while symbols:
         response = yield _request(ask, symbols, token)
         assert response is not None
-        answer, page = _read(ask, symbols, response, first=not token)
+        answer, page = _read(ask, symbols, response, seen, first=not token)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
@@ -131,7 +131,6 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
             continue
         if page is None:
             return
-        seen.update(page.bars)
         if not page.next_page_token:
             break
         token = page.next_page_token
@@ -160,7 +159,7 @@ def _just_before(end: Instant) -> str:
 
 
 def _read(
-    ask: Ask, symbols: Sequence[str], response: Response, *, first: bool
+    ask: Ask, symbols: Sequence[str], response: Response, seen: set[str], *, first: bool
 ) -> tuple[Answer, _Envelope | None]:
     if response.status != 200:
         refusal = _refusal(response, first=first)
@@ -173,7 +172,12 @@ def _read(
     strangers = sorted(set(page.bars) - set(symbols))
     if strangers:
         return envelopes.malformed(f"bars of {', '.join(strangers)}, which were not asked for"), None
-    cursor = Cursor(token=page.next_page_token, symbols=tuple(symbols)) if page.next_page_token else None
+    seen.update(page.bars)
+    cursor = (
+        Cursor(token=page.next_page_token, symbols=tuple(symbols), seen=tuple(sorted(seen)))
+        if page.next_page_token
+        else None
+    )
     allowed = response.headers.get("x-ratelimit-limit", "")
     answer = Answer(
         outcome=Outcome.ROWS if page.bars else Outcome.EMPTY,

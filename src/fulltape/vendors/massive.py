@@ -127,11 +127,11 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Pages of one ticker until there is no `next_url`; a ticker never seen and without rows is looked up once."""
     (symbol,) = ask.symbols
     token = resume.token if resume else ""
-    rows = False
+    rows = bool(resume and resume.seen)
     while True:
         response = yield _request(ask, symbol, token)
         assert response is not None
-        answer = _read(ask, symbol, response, first=not token)
+        answer = _read(ask, symbol, response, first=not token, rows=rows)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
@@ -141,7 +141,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         if answer.cursor is None:
             break
         token = answer.cursor.token
-    if not rows and not resume and symbol not in ask.known:
+    if not rows and symbol not in ask.known:
         yield from _look_up(symbol)
 
 
@@ -162,7 +162,7 @@ def _request(ask: Ask, symbol: str, token: str) -> Request:
     )
 
 
-def _read(ask: Ask, symbol: str, response: Response, *, first: bool) -> Answer:
+def _read(ask: Ask, symbol: str, response: Response, *, first: bool, rows: bool) -> Answer:
     if response.status != 200:
         return _refusal(response, symbol, first=first)
     try:
@@ -176,9 +176,13 @@ def _read(ask: Ask, symbol: str, response: Response, *, first: bool) -> Answer:
         return envelopes.malformed(f"aggregates of {page.ticker}, not of {symbol}")
     if page.adjusted:
         return envelopes.malformed("split-adjusted prices, though unadjusted ones were asked for")
-    cursor = Cursor(token=_path_and_query(page.next_url)) if page.next_url else None
     through = ask.last
-    if cursor:
+    cursor = None
+    if page.next_url:
+        token = _path_and_query(page.next_url)
+        if not token.startswith("/"):
+            return envelopes.malformed(f"next_url {page.next_url!r} is no address")
+        cursor = Cursor(token=token, seen=(symbol,) if stamps or rows else ())
         if not stamps:
             return Answer(outcome=Outcome.EMPTY, keep=True, cursor=cursor)
         through = _session_of(ask, stamps[-1].t) - dt.timedelta(days=1)
@@ -189,7 +193,10 @@ def _read(ask: Ask, symbol: str, response: Response, *, first: bool) -> Answer:
 
 
 def _path_and_query(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.path}?{parts.query}"
 
 

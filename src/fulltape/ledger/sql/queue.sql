@@ -75,6 +75,11 @@ SELECT * FROM tasks WHERE (:state = '' OR state = :state) ORDER BY task_id DESC 
 SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument
   AND first_session <= :session AND last_session >= :session ORDER BY task_id
 
+-- name: next_chance
+SELECT MIN(task_sources.not_before) AS at FROM task_sources JOIN tasks ON tasks.task_id = task_sources.task_id
+WHERE task_sources.source = :source AND task_sources.refusal = '' AND task_sources.not_before > :now
+  AND tasks.state = 'queued'
+
 -- name: hold_back
 INSERT INTO task_sources (task_id, source, not_before, refusal) VALUES (:task_id, :source, :not_before, :refusal)
 ON CONFLICT (task_id, source) DO UPDATE SET not_before = excluded.not_before, refusal = excluded.refusal

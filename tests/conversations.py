@@ -1,0 +1,97 @@
+"""Drives a vendor's conversation without sockets: against a twin called directly, or against canned answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fulltape import vendors
+from fulltape.calendars import tables
+from fulltape.core.vendor import Answer, Ask, Cursor, Page, Request, Response
+from fulltape.simulator import run
+from fulltape.simulator.market import Market
+from fulltape.simulator.scenario import Scenario
+from fulltape.simulator.server import Call
+
+Send = Callable[[Request], Response]
+HEADERS = {"apca-api-key-id": "k", "apca-api-secret-key": "s", "authorization": "Bearer k"}
+
+
+@dataclass
+class Talk:
+    """What was said."""
+
+    requests: list[Request] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+
+    def settled(self) -> dict[str, dt.date]:
+        """Per symbol the last settled session."""
+        return {one.symbol: one.through for answer in self.answers for one in answer.settled}
+
+
+def ask(source: str, dataset: str, symbols: tuple[str, ...], first: str, last: str, **more: Any) -> Ask:
+    """An ask over whole sessions."""
+    span = tables.load("XNYS").span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+    return Ask(
+        source=source,
+        dataset=dataset,
+        symbols=symbols,
+        first=dt.date.fromisoformat(first),
+        last=dt.date.fromisoformat(last),
+        start=span.start,
+        end=span.end,
+        **more,
+    )
+
+
+def twin(name: str, market: Market, scenario: Scenario | None = None) -> Send:
+    """A vendor's twin as a function, without a socket."""
+    handle = run.TWINS[name](market, scenario or Scenario())
+
+    def send(request: Request) -> Response:
+        call = Call(method="GET", path=request.path, params=request.params, headers=HEADERS)
+        reply = handle(call)
+        headers = {key.lower(): value for key, value in reply.headers.items()}
+        return Response(status=reply.status, headers=headers, body=reply.body, received_at=0)
+
+    return send
+
+
+def canned(*bodies: bytes, status: int = 200) -> Send:
+    """The same answers in order, the last one for ever."""
+    left = list(bodies)
+
+    def send(_: Request) -> Response:
+        body = left.pop(0) if len(left) > 1 else left[0]
+        return Response(status=status, headers={}, body=body, received_at=0)
+
+    return send
+
+
+def talk(
+    asked: Ask, send: Send, *, resume: Cursor | None = None, most: int = 50, stop_after: int = 0
+) -> Talk:
+    """Hold the conversation to its end, to `stop_after` kept pages, or to the first retryable answer."""
+    from fulltape.core.vendor import RETRYABLE
+
+    said = Talk()
+    conversation = vendors.load(asked.source.partition(".")[0]).history(asked, resume)
+    step: Request | Answer | None = next(conversation, None)
+    while step is not None and len(said.requests) < most:
+        assert isinstance(step, Request)
+        said.requests.append(step)
+        response = send(step)
+        answer = conversation.send(response)
+        assert isinstance(answer, Answer)
+        said.answers.append(answer)
+        if answer.keep:
+            number = len(said.pages) + 1
+            said.pages.append(Page(ask=asked, number=number, status=response.status, body=response.body))
+        if answer.outcome in RETRYABLE or (stop_after and len(said.pages) >= stop_after):
+            break
+        step = next(conversation, None)
+    conversation.close()
+    return said
