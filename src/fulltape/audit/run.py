@@ -60,7 +60,7 @@ def settle_hopeless(stores: Stores, now: Instant) -> int:
         for name, wanted in stores.wanted.items():
             for task in stores.ledger.queue.open(name):
                 span = wanted.calendar.between(task.first, task.last)
-                sources = known.servable(stores, wanted, task.instrument, barred)
+                sources = known.servable(stores, wanted, task.instrument, barred, now)
                 if task.state == "queued" and not any(
                     ranges.intersect((span,), where) for where in sources.values()
                 ):

@@ -30,7 +30,7 @@ def candidate(stores: Stores, task: Task) -> Candidate:
     )
 
 
-def of_source(stores: Stores, source: str, feed: Feed) -> SourceFacts:
+def of_source(stores: Stores, source: str, feed: Feed, now: Instant) -> SourceFacts:
     """Capacity and answers of one source, which do not change while backfill runs; refusals come by `forbidden`."""
     capacity = {}
     answered: dict[tuple[str, str], list[tuple[dt.date, dt.date]]] = {}
@@ -41,7 +41,7 @@ def of_source(stores: Stores, source: str, feed: Feed) -> SourceFacts:
         capacity[name] = Capacity(
             symbols_per_request=serves.symbols_per_request,
             rows_per_page=serves.rows_per_page,
-            first_day=feed.first_day(name),
+            first_day=feed.first_day(name, now),
         )
         for fact in stores.ledger.coverage.of_dataset(name):
             if fact.source == source:
@@ -77,7 +77,7 @@ def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[st
     return frozenset(symbol for symbol in symbols if symbol in confirmed or symbol in spelled)
 
 
-def asked(stores: Stores, source: str, tasks: Sequence[Task]) -> tuple[dt.date, dt.date]:
+def asked(stores: Stores, source: str, tasks: Sequence[Task], now: Instant) -> tuple[dt.date, dt.date]:
     """The sessions to ask for: those of the tasks, and for a gap one more on either side.
 
     Silence about a session proves something only if the same answer carries rows beside it; the neighbours cost no
@@ -90,9 +90,9 @@ def asked(stores: Stores, source: str, tasks: Sequence[Task]) -> tuple[dt.date, 
     start, stop = wanted.calendar.between(first, last)
     before, after = max(0, start - 1), min(stop, len(wanted.calendar) - 1)
     earlier, later = wanted.calendar.label(before), wanted.calendar.label(after)
-    if earlier < max(wanted.first, stores.feeds[source].first_day(tasks[0].dataset)):
+    if earlier < max(wanted.first, stores.feeds[source].first_day(tasks[0].dataset, now)):
         earlier = first
-    if (wanted.until and later > wanted.until) or wanted.final_at(after) > tasks[0].enqueued_at:
+    if (wanted.until and later > wanted.until) or wanted.final_at(after) > now:
         later = last
     for task in tasks:
         spelled = [dated for dated in wanted.instruments[task.instrument].symbols if dated.covers(first)]

@@ -173,7 +173,7 @@ class _Round:
                 lease_until=now + self._stores.rules.lease,
             )
         mine = [tasks[task_id] for task_id in attempts]
-        return _work(self._stores, ask_id, source, mine, attempts) if mine else None
+        return _work(self._stores, ask_id, source, mine, attempts, now) if mine else None
 
     def _plan(self, source: str, feed: Feed) -> tuple[dict[int, Task], tuple[plan.Candidate, ...]]:
         tasks = {
@@ -182,19 +182,21 @@ class _Round:
             if task.dataset in self._stores.wanted and source in self._stores.wanted[task.dataset].sources
         }
         if source not in self._facts:
-            self._facts[source] = facts.of_source(self._stores, source, feed)
+            self._facts[source] = facts.of_source(self._stores, source, feed, self._clock.now())
         forbidden = facts.forbidden(self._stores, source, self._clock.now())
         known = replace(self._facts[source], forbidden=forbidden)
         candidates = [facts.candidate(self._stores, task) for task in tasks.values()]
         return tasks, plan.claim(candidates, known)
 
 
-def _work(stores: Stores, ask_id: str, source: str, tasks: list[Task], attempts: dict[int, int]) -> Work:
+def _work(
+    stores: Stores, ask_id: str, source: str, tasks: list[Task], attempts: dict[int, int], now: Instant
+) -> Work:
     wanted = stores.wanted[tasks[0].dataset]
     serves = stores.feeds[source].serves(tasks[0].dataset)
     assert serves is not None
     symbols = tuple(sorted(task.symbol for task in tasks))
-    first, last = facts.asked(stores, source, tasks)
+    first, last = facts.asked(stores, source, tasks, now)
     span = wanted.calendar.span(first, last)
     ask = Ask(
         source=source,

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from fulltape.core.vendor import Answer, Outcome, Response
 
+UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+"""All that decoding a stranger's bytes may raise."""
+
 _LONGEST_REASON = 200
+_LONGEST_NUMBER = 12
 
 
 def reason(text: str, status: int) -> str:
@@ -20,6 +26,20 @@ def server_trouble(response: Response, text: str) -> Answer | None:
     if response.status >= 500 or response.status in (408, 425):
         return Answer(outcome=Outcome.TRANSIENT, reason=reason(text, response.status))
     return None
+
+
+def whole_number(text: str | None) -> int | None:
+    """A header's number, None if it is none that could be meant."""
+    if text and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
+        return int(text)
+    return None
+
+
+def undocumented(response: Response, why: str) -> Answer:
+    """A refusal: a wrong request for 400 and 422; any other status is nobody's answer to our question (a proxy, a
+    captive portal, a wrong address) and proves nothing."""
+    outcome = Outcome.BAD_REQUEST if response.status in (400, 422) else Outcome.TRANSIENT
+    return Answer(outcome=outcome, reason=why)
 
 
 def malformed(what: str) -> Answer:

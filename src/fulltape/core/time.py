@@ -81,6 +81,22 @@ def parse_iso(text: str) -> Instant:
     return from_datetime(dt.datetime.fromisoformat(text))
 
 
+EARLIEST: Instant = 0
+LATEST: Instant = 7_258_118_400 * SECOND
+"""1970 to 2200: no stamp of market data lies outside."""
+
+
+def parse_stamp(text: str) -> Instant:
+    """`parse_iso` for stamps of market data; `ValueError` outside of 1970 to 2200."""
+    try:
+        instant = parse_iso(text)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is no time") from error
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{text!r} lies outside of 1970 to 2200")
+    return instant
+
+
 def to_datetime(instant: Instant) -> dt.datetime:
     """An aware UTC datetime."""
     return _EPOCH + dt.timedelta(microseconds=instant)

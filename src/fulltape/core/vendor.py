@@ -196,12 +196,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a plan allows; 0 means no limit of that kind. A day begins at midnight in `day_zone`."""
+    """What a plan allows; 0 means no limit of that kind. A day begins at midnight in `day_zone`; `history_days` is how
+    far back a plan reaches from today."""
 
     per_minute: int
     per_day: int = 0
     day_zone: str = "UTC"
-    burst: int = 0
+    history_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
         per_minute=settings.requests_per_minute or standard.per_minute,
         per_day=settings.requests_per_day or standard.per_day,
         day_zone=standard.day_zone,
+        history_days=standard.history_days,
     )
 
 

@@ -196,7 +196,7 @@ class _Batch:
     ) -> pl.DataFrame:
         """Record the facts about one symbol and return the cells whose rows may be taken."""
         ask = stored.record.ask
-        history = self._stores.feeds[ask.source].first_day(ask.dataset)
+        history = self._stores.feeds[ask.source].first_day(ask.dataset, self._now)
         ended = stored.end is not None and stored.end.outcome in (Outcome.ROWS, Outcome.EMPTY)
         found = plan.facts(
             shown,

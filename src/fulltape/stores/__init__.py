@@ -14,7 +14,7 @@ from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
 from fulltape.core.sessions import Calendar
-from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.core.time import SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Limits, Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
@@ -38,11 +38,17 @@ class Feed:
         """What it serves of a dataset, with the plan's history."""
         return self.source.of(dataset)
 
-    def first_day(self, dataset: str) -> dt.date:
-        """The first day that it serves of a dataset."""
+    def first_day(self, dataset: str, now: Instant) -> dt.date:
+        """The first day that it serves of a dataset: the settings' word, else the plan's and the vendor's."""
         serves = self.source.of(dataset)
         assert serves is not None
-        return self.history_from or serves.history_from
+        if self.history_from:
+            return self.history_from
+        if not self.limits.history_days:
+            return serves.history_from
+        # A day later than the plan says: it was counted when the request is answered, not when it is planned.
+        rolling = utc_date(now) - dt.timedelta(days=self.limits.history_days - 1)
+        return max(serves.history_from, rolling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
             instrument=instrument,
             wanted=series.life(instrument, wanted.calendar, wanted.first, last) if last else ranges.EMPTY,
             known={source: series.known(spans) for source, spans in by_source.items()},
-            servable=servable(stores, wanted, name, barred),
+            servable=servable(stores, wanted, name, barred, now),
             open=ranges.normalise(opened.get(name, [])),
         )
 
@@ -47,7 +47,7 @@ def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
 
 
 def servable(
-    stores: Stores, wanted: Wanted, instrument: str, barred: set[tuple[str, str, str]]
+    stores: Stores, wanted: Wanted, instrument: str, barred: set[tuple[str, str, str]], now: Instant
 ) -> Mapping[str, Ranges]:
     """By source in order of preference, the positions that it may be asked for."""
     if instrument not in wanted.instruments:
@@ -56,7 +56,7 @@ def servable(
     name = wanted.dataset.name
     return {
         source: ranges.normalise(
-            [wanted.calendar.between(stores.feeds[source].first_day(name), wanted.calendar.known_to)]
+            [wanted.calendar.between(stores.feeds[source].first_day(name, now), wanted.calendar.known_to)]
         )
         for source in wanted.sources
         if not any((source, name, symbol) in barred for symbol in (*symbols, ANY))

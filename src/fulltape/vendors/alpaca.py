@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import urllib.parse
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,7 +19,8 @@ from typing import Annotated
 import msgspec
 
 from fulltape.core import envelopes
-from fulltape.core.time import SECOND, Instant, iso, parse_iso, to_datetime
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import SECOND, Instant, iso, parse_stamp, to_datetime
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
@@ -43,7 +45,7 @@ _NEW_YORK = "America/New_York"
 _HISTORY_FROM = dt.date(2016, 1, 1)
 _ROWS_PER_PAGE = 10_000
 _TIMEFRAMES = {"equities_bars_day": "1Day", "equities_bars_minute": "1Min"}
-_INVALID_SYMBOL = re.compile(r"invalid symbol: ?(\S+)")
+_INVALID_SYMBOL = re.compile(r"invalid symbols?: ?([^:]+)")
 _TOO_RECENT = 42210000
 
 
@@ -64,7 +66,11 @@ def _serves(symbols_per_request: int, delay: int) -> tuple[Serves, ...]:
 SPEC = VendorSpec(
     name="alpaca",
     title="Alpaca",
-    hosts={"data": "https://data.alpaca.markets", "trading": "https://paper-api.alpaca.markets"},
+    hosts={
+        "data": "https://data.alpaca.markets",
+        "trading": "https://api.alpaca.markets",
+        "paper": "https://paper-api.alpaca.markets",
+    },
     secrets=("key", "secret"),
     auth={"APCA-API-KEY-ID": "{key}", "APCA-API-SECRET-KEY": "{secret}"},
     plans={"basic": Limits(per_minute=200), "plus": Limits(per_minute=10_000)},
@@ -99,6 +105,10 @@ class _Bar(msgspec.Struct):
     v: float
     n: _Count | None = None
     vw: float | None = None
+
+
+class _Asset(msgspec.Struct):
+    symbol: str
 
 
 class _Error(msgspec.Struct):
@@ -163,28 +173,27 @@ def _read(
 ) -> tuple[Answer, _Envelope | None]:
     if response.status != 200:
         refusal = _refusal(response, first=first)
-        return (refusal if set(refusal.symbols) <= set(symbols) else replace(refusal, symbols=())), None
+        return replace(refusal, symbols=tuple(set(refusal.symbols) & set(symbols))), None
     try:
         page = _envelope.decode(response.body)
         settled = _settled(ask, symbols, page)
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
+    except UNREADABLE as error:
         return envelopes.malformed(f"not a page of bars: {error}"), None
     strangers = sorted(set(page.bars) - set(symbols))
     if strangers:
         return envelopes.malformed(f"bars of {', '.join(strangers)}, which were not asked for"), None
-    seen.update(page.bars)
+    seen.update(symbol for symbol, raw in page.bars.items() if bytes(raw).strip() != b"[]")
     cursor = (
         Cursor(token=page.next_page_token, symbols=tuple(symbols), seen=tuple(sorted(seen)))
         if page.next_page_token
         else None
     )
-    allowed = response.headers.get("x-ratelimit-limit", "")
     answer = Answer(
-        outcome=Outcome.ROWS if page.bars else Outcome.EMPTY,
+        outcome=Outcome.ROWS if seen & set(page.bars) else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
         settled=settled,
-        allowed_per_minute=int(allowed) if allowed.isdigit() else None,
+        allowed_per_minute=envelopes.whole_number(response.headers.get("x-ratelimit-limit")),
     )
     return answer, page
 
@@ -197,9 +206,14 @@ def _settled(ask: Ask, symbols: Sequence[str], page: _Envelope) -> tuple[Settled
         return ()
     last = present[-1]
     done = [Settled(symbol=symbol, through=ask.last) for symbol in symbols if symbol < last]
-    stamps = _stamps.decode(page.bars[last])
-    if stamps:
-        through = _session_of(ask, parse_iso(stamps[-1].t)) - dt.timedelta(days=1)
+    try:
+        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode(page.bars[last])]
+    except UNREADABLE:
+        return tuple(
+            done
+        )  # the rows are judged one by one when they are decoded; until the end nothing is settled
+    if stamps and stamps == sorted(stamps):
+        through = _session_of(ask, stamps[-1]) - dt.timedelta(days=1)
         if through >= ask.first:
             done.append(Settled(symbol=last, through=through))
     return tuple(done)
@@ -215,50 +229,62 @@ def _refusal(response: Response, *, first: bool) -> Answer:
     text, code = _error_text(response)
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
-        reset = response.headers.get("x-ratelimit-reset", "")
-        return Answer(
-            outcome=Outcome.RATE_LIMITED,
-            reason=reason,
-            retry_at=int(reset) * SECOND if reset.isdigit() else None,
-        )
+        reset = envelopes.whole_number(response.headers.get("x-ratelimit-reset"))
+        retry_at = reset * SECOND if reset is not None else None
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if code == _TOO_RECENT or "recent SIP data" in text:
         return Answer(outcome=Outcome.NOT_YET, reason=reason)
-    if response.status == 401 or (response.status == 403 and "forbidden" in text):
+    if response.status == 401 or (response.status == 403 and "forbidden" in text.casefold()):
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
-    if response.status in (402, 403):
+    if response.status in (402, 403) and ("subscription" in text or "permit" in text):
         return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
-    if invalid := _INVALID_SYMBOL.search(text):
-        return Answer(outcome=Outcome.BAD_REQUEST, symbols=(invalid[1],), reason=reason)
-    if not first and "page_token" in text:
+    if response.status in (400, 422) and (invalid := _INVALID_SYMBOL.search(text)):
+        named = tuple(part for part in re.split(r"[,\s\"']+", invalid[1]) if part)
+        return Answer(outcome=Outcome.BAD_REQUEST, symbols=named, reason=reason)
+    if response.status == 400 and not first and "page_token" in text:
         return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
-    return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+    return envelopes.undocumented(response, reason)
 
 
 def _error_text(response: Response) -> tuple[str, int]:
     try:
         error = msgspec.json.decode(response.body, type=_Error)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except UNREADABLE:
         return response.body[:200].decode(errors="replace"), 0
     return error.message, error.code
 
 
 def _look_up(symbols: Iterable[str]) -> Conversation:
-    """Unknown and empty look the same in bars; the asset endpoint tells them apart (404 is unknown)."""
+    """Unknown and empty look the same in bars; the asset endpoint tells them apart (404 is unknown).
+
+    Keys of live and of paper accounts have hosts of their own; where neither knows our key, or the answer is not about
+    the symbol, nothing is confirmed and nothing is refused.
+    """
     for symbol in symbols:
-        answer = Answer(outcome=Outcome.TRANSIENT)
-        while answer.outcome in RETRYABLE:
-            response = yield Request(path=f"/v2/assets/{symbol}", host="trading")
-            assert response is not None
-            if response.status == 200:
-                answer = Answer(outcome=Outcome.EMPTY, confirmed=(symbol,))
-            elif response.status == 404:
-                reason = f"{symbol}: no such asset"
-                answer = Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=reason)
-            else:
-                answer = _refusal(response, first=True)
-            yield answer
+        for host in ("trading", "paper"):
+            answer = Answer(outcome=Outcome.TRANSIENT)
+            while answer.outcome in RETRYABLE:
+                response = yield Request(path=f"/v2/assets/{urllib.parse.quote(symbol, safe='')}", host=host)
+                assert response is not None
+                answer = _asset(symbol, response)
+                yield answer
+            if answer.confirmed or answer.symbols:
+                break
+
+
+def _asset(symbol: str, response: Response) -> Answer:
+    if response.status == 404:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: no such asset")
+    if response.status == 200:
+        try:
+            named = msgspec.json.decode(response.body, type=_Asset).symbol
+        except UNREADABLE as error:
+            return replace(envelopes.malformed(f"not an asset: {error}"), keep=False)
+        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == symbol else ())
+    refusal = _refusal(response, first=True)
+    return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
@@ -282,7 +308,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     for page in pages:
         try:
             envelope = _envelope.decode(page.body)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
         for symbol, raw in envelope.bars.items():
@@ -296,8 +322,8 @@ def _rows(
 ) -> tuple[list[_Bar], list[Instant]]:
     try:
         bars = _bars.decode(raw)
-        return bars, [parse_iso(bar.t) for bar in bars]
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError):
+        return bars, [parse_stamp(bar.t) for bar in bars]
+    except UNREADABLE:
         return _row_by_row(page, symbol, raw, rejected)
 
 
@@ -308,14 +334,14 @@ def _row_by_row(
     stamps: list[Instant] = []
     try:
         rows = _slices.decode(raw)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
         return bars, stamps
     for row in rows:
         try:
             bar = _bar.decode(row)
-            stamp = parse_iso(bar.t)
-        except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
+            stamp = parse_stamp(bar.t)
+        except UNREADABLE as error:
             session = _session_of_broken(page.ask, row)
             rejected.append(
                 Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
@@ -328,8 +354,8 @@ def _row_by_row(
 
 def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
     try:
-        return _session_of(ask, parse_iso(msgspec.json.decode(row, type=_Stamp).t))
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError):
+        return _session_of(ask, parse_stamp(msgspec.json.decode(row, type=_Stamp).t))
+    except UNREADABLE:
         return None
 
 

@@ -12,11 +12,13 @@ import datetime as dt
 import urllib.parse
 import zoneinfo
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 
 from fulltape.core import envelopes
+from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import to_datetime
 from fulltape.core.vendor import (
     RETRYABLE,
@@ -50,10 +52,10 @@ SPEC = VendorSpec(
     secrets=("key",),
     auth={"Authorization": "Bearer {key}"},
     plans={
-        "basic": Limits(per_minute=5),
+        "basic": Limits(per_minute=5, history_days=730),
         # "Unlimited" plans are throttled in bursts; 50 a second stays well below what is said to be safe.
-        "starter": Limits(per_minute=3_000),
-        "developer": Limits(per_minute=3_000),
+        "starter": Limits(per_minute=3_000, history_days=1_826),
+        "developer": Limits(per_minute=3_000, history_days=3_652),
         "advanced": Limits(per_minute=3_000),
     },
     default_plan="basic",
@@ -105,9 +107,17 @@ _NONE = msgspec.Raw(b"[]")
 class _Envelope(msgspec.Struct):
     status: str
     ticker: str = ""
-    adjusted: bool = False
+    adjusted: bool | None = None
     results: msgspec.Raw = _NONE  # the key is absent where there is no data
     next_url: str | None = None
+
+
+class _Ticker(msgspec.Struct):
+    ticker: str
+
+
+class _Details(msgspec.Struct):
+    results: _Ticker
 
 
 class _Error(msgspec.Struct):
@@ -148,9 +158,10 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
 def _request(ask: Ask, symbol: str, token: str) -> Request:
     if token:
         path, _, query = token.partition("?")
-        return Request(path=path, params=dict(urllib.parse.parse_qsl(query)))
+        # The documented cursor holds limit and sort only, and `adjusted` is true by default.
+        return Request(path=path, params={"adjusted": "false", **dict(urllib.parse.parse_qsl(query))})
     span = _TIMESPANS[ask.dataset]
-    ticker = urllib.parse.quote(symbol, safe=":.")
+    ticker = urllib.parse.quote(symbol, safe=":")
     first, last = (
         (ask.first.isoformat(), ask.last.isoformat())
         if span == "day"
@@ -167,29 +178,38 @@ def _read(ask: Ask, symbol: str, response: Response, *, first: bool, rows: bool)
         return _refusal(response, symbol, first=first)
     try:
         page = _envelope.decode(response.body)
-        stamps = _stamps.decode(page.results)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        count = len(_slices.decode(page.results))
+    except UNREADABLE as error:
         return envelopes.malformed(f"not a page of aggregates: {error}")
     if page.status not in ("OK", "DELAYED"):
         return envelopes.malformed(f"status {page.status!r} in a 200 answer")
     if page.ticker and page.ticker != symbol:
         return envelopes.malformed(f"aggregates of {page.ticker}, not of {symbol}")
-    if page.adjusted:
-        return envelopes.malformed("split-adjusted prices, though unadjusted ones were asked for")
+    if page.adjusted is not False:
+        return envelopes.malformed(
+            "prices that are not declared unadjusted, though unadjusted ones were asked for"
+        )
     through = ask.last
     cursor = None
     if page.next_url:
         token = _path_and_query(page.next_url)
         if not token.startswith("/"):
             return envelopes.malformed(f"next_url {page.next_url!r} is no address")
-        cursor = Cursor(token=token, seen=(symbol,) if stamps or rows else ())
-        if not stamps:
-            return Answer(outcome=Outcome.EMPTY, keep=True, cursor=cursor)
-        through = _session_of(ask, stamps[-1].t) - dt.timedelta(days=1)
+        cursor = Cursor(token=token, seen=(symbol,) if count or rows else ())
+        through = _last_whole_session(ask, page)
     settled = (Settled(symbol=symbol, through=through),) if through >= ask.first else ()
-    return Answer(
-        outcome=Outcome.ROWS if stamps else Outcome.EMPTY, keep=True, cursor=cursor, settled=settled
-    )
+    return Answer(outcome=Outcome.ROWS if count else Outcome.EMPTY, keep=True, cursor=cursor, settled=settled)
+
+
+def _last_whole_session(ask: Ask, page: _Envelope) -> dt.date:
+    """The session before the one in whose midst the page ends; none of the ask's where that cannot be read."""
+    try:
+        stamps = [stamp.t for stamp in _stamps.decode(page.results)]
+    except UNREADABLE:
+        stamps = []  # the rows are judged one by one when they are decoded; until the end nothing is settled
+    if not stamps or stamps != sorted(stamps):
+        return ask.first - dt.timedelta(days=1)
+    return _session_of(ask, stamps[-1]) - dt.timedelta(days=1)
 
 
 def _path_and_query(url: str) -> str:
@@ -219,19 +239,17 @@ def _refusal(response: Response, symbol: str, *, first: bool) -> Answer:
         return Answer(outcome=Outcome.NOT_YET, reason=reason)
     if response.status == 403 and "data timeframe" in text:
         return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
-    if response.status in (402, 403):
+    if response.status in (402, 403) and "entitled" in text:
         return Answer(outcome=Outcome.NOT_ENTITLED, symbols=(symbol,), reason=reason)
-    if response.status == 404:
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=reason)
-    if not first and "cursor" in text:
+    if response.status == 400 and not first and "cursor" in text:
         return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
-    return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+    return envelopes.undocumented(response, reason)
 
 
 def _error_text(response: Response) -> str:
     try:
         error = msgspec.json.decode(response.body, type=_Error)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except UNREADABLE:
         return response.body[:200].decode(errors="replace")
     return error.error or error.message
 
@@ -239,13 +257,24 @@ def _error_text(response: Response) -> str:
 def _look_up(symbol: str) -> Conversation:
     answer = Answer(outcome=Outcome.TRANSIENT)
     while answer.outcome in RETRYABLE:
-        response = yield Request(path=f"/v3/reference/tickers/{urllib.parse.quote(symbol, safe=':.')}")
+        response = yield Request(path=f"/v3/reference/tickers/{urllib.parse.quote(symbol, safe=':')}")
         assert response is not None
-        if response.status == 200:
-            answer = Answer(outcome=Outcome.EMPTY, confirmed=(symbol,))
-        else:
-            answer = _refusal(response, symbol, first=True)
+        answer = _ticker(symbol, response)
         yield answer
+
+
+def _ticker(symbol: str, response: Response) -> Answer:
+    """Where the answer is not about the ticker, nothing is confirmed and nothing is refused."""
+    if response.status == 404 and "not found" in _error_text(response).casefold():
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
+    if response.status == 200:
+        try:
+            named = msgspec.json.decode(response.body, type=_Details).results.ticker
+        except UNREADABLE as error:
+            return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
+        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == symbol else ())
+    refusal = _refusal(response, symbol, first=True)
+    return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
@@ -287,16 +316,16 @@ def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
         results = _envelope.decode(page.body).results
         try:
             return _bars.decode(results)
-        except msgspec.ValidationError:
+        except UNREADABLE:
             rows = _slices.decode(results)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
         return []
     bars = []
     for row in rows:
         try:
             bars.append(_bar.decode(row))
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             session = _session_of_broken(page.ask, row)
             rejected.append(
                 Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
@@ -307,5 +336,5 @@ def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
 def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
     try:
         return _session_of(ask, msgspec.json.decode(row, type=_Stamp).t)
-    except (msgspec.ValidationError, ValueError, OverflowError):
+    except UNREADABLE:
         return None
