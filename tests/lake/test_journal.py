@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -94,13 +95,13 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
 ) -> None:
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
     writer.append(Kind.PAGE, b"kept")
-    genuine = journal.os.write
+    genuine = os.write
 
     def full(fd: int, data: bytes) -> int:
         genuine(fd, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
         writer.append(Kind.PAGE, b"lost" * 100)
     monkeypatch.undo()

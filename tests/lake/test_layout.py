@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fulltape import errors
 from fulltape.core import symbols
+from fulltape.core.datasets import Folder
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
 
@@ -42,13 +43,13 @@ def test_part_names_stay_inside(symbol: str) -> None:
 @pytest.mark.parametrize("source", ["../x", "a/b", "", "UPPER", "a..b", ".hidden"])
 def test_sources_that_are_no_identifiers_are_refused(source: str, tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="cannot name a folder"):
-        Layout(root=tmp_path).rejected(source, "ask", 1)
+        Layout(root=tmp_path).rejected(source, "ask", 1, "0123456789")
 
 
 @pytest.mark.parametrize(
     ("folder", "key"), [("year", "year=2012"), ("month", "month=2012-02"), ("date", "date=2012-02-29")]
 )
-def test_a_folder_knows_its_days(folder: layout.Folder, key: str) -> None:
+def test_a_folder_knows_its_days(folder: Folder, key: str) -> None:
     day = dt.date(2012, 2, 29)
     assert layout.folder_key(folder, day) == key
     first, last = layout.days_of(folder, key)

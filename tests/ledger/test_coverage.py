@@ -55,9 +55,9 @@ def test_the_last_fact_holds_for_every_session(steps: list[tuple[int, int, FactK
                 truth[START + dt.timedelta(days=day)] = kind
         stored = ledger.coverage.of_dataset("d")
         ledger.close()
-    for day, kind in truth.items():
-        if day.weekday() < 5:
-            assert [one.fact for one in stored if one.first <= day <= one.last] == [kind]
+    for label, said in truth.items():
+        if label.weekday() < 5:
+            assert [one.fact for one in stored if one.first <= label <= one.last] == [said]
 
 
 def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(tmp_path: Path) -> None:

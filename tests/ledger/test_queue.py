@@ -12,6 +12,7 @@ from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.queue import Kind, NewTask, Task
 
 NOW = 1_000
+SERVED = {"d": dt.date(2000, 1, 3)}
 
 
 def new(instrument: str = "A", kind: Kind = "GAP", day: int = 2) -> NewTask:
@@ -29,7 +30,7 @@ def ledger(tmp_path: Path) -> Ledger:
 def enqueue(ledger: Ledger, *tasks: NewTask) -> list[Task]:
     with ledger.write():
         ledger.queue.enqueue(tasks, now=NOW)
-    return ledger.queue.candidates("a.sip", now=NOW)
+    return ledger.queue.candidates("a.sip", SERVED, now=NOW)
 
 
 def claim(
@@ -55,8 +56,8 @@ def test_a_claimed_task_is_nobody_elses_until_its_lease_ends(ledger: Ledger) -> 
     tasks = enqueue(ledger, new())
     assert claim(ledger, tasks) == {tasks[0].task_id: 1}
     assert claim(ledger, tasks) == {}
-    assert ledger.queue.candidates("a.sip", now=NOW + 9) == []
-    again = ledger.queue.candidates("a.sip", now=NOW + 10)
+    assert ledger.queue.candidates("a.sip", SERVED, now=NOW + 9) == []
+    again = ledger.queue.candidates("a.sip", SERVED, now=NOW + 10)
     assert claim(ledger, again, now=NOW + 10, worker="other", until=NOW + 20) == {tasks[0].task_id: 2}
 
 
@@ -64,7 +65,11 @@ def test_an_old_attempt_can_neither_renew_nor_finish_nor_release(ledger: Ledger)
     tasks = enqueue(ledger, new())
     claim(ledger, tasks)
     claim(
-        ledger, ledger.queue.candidates("a.sip", now=NOW + 10), now=NOW + 10, worker="fresh", until=NOW + 50
+        ledger,
+        ledger.queue.candidates("a.sip", SERVED, now=NOW + 10),
+        now=NOW + 10,
+        worker="fresh",
+        until=NOW + 50,
     )
     (task_id,) = (task.task_id for task in tasks)
     with ledger.write():
@@ -80,7 +85,7 @@ def test_a_fetched_task_is_not_claimable_and_needs_no_lease(ledger: Ledger) -> N
     ((task_id, attempt),) = claim(ledger, tasks).items()
     with ledger.write():
         assert ledger.queue.fetched(task_id, attempt)
-    assert ledger.queue.candidates("a.sip", now=NOW + 1_000) == []
+    assert ledger.queue.candidates("a.sip", SERVED, now=NOW + 1_000) == []
 
 
 def test_a_source_can_be_held_back_while_others_go_on(ledger: Ledger) -> None:
@@ -88,9 +93,9 @@ def test_a_source_can_be_held_back_while_others_go_on(ledger: Ledger) -> None:
     with ledger.write():
         ledger.queue.hold_back(tasks[0].task_id, "a.sip", not_before=NOW + 5)
         ledger.queue.hold_back(tasks[1].task_id, "a.sip", refusal="not in the plan")
-    assert ledger.queue.candidates("a.sip", now=NOW) == []
-    assert [task.instrument for task in ledger.queue.candidates("a.sip", now=NOW + 5)] == ["A"]
-    assert len(ledger.queue.candidates("b.sip", now=NOW)) == 2
+    assert ledger.queue.candidates("a.sip", SERVED, now=NOW) == []
+    assert [task.instrument for task in ledger.queue.candidates("a.sip", SERVED, now=NOW + 5)] == ["A"]
+    assert len(ledger.queue.candidates("b.sip", SERVED, now=NOW)) == 2
 
 
 def test_shrinking_onto_another_open_task_cancels_this_one(ledger: Ledger) -> None:
@@ -140,8 +145,8 @@ def test_two_processes_worth_of_connections_never_claim_the_same(tmp_path: Path)
     enqueue(one, *(new(f"S{number}") for number in range(40)))
     seen: list[int] = []
     while True:
-        mine = one.queue.candidates("a.sip", now=NOW, most=7)
-        theirs = other.queue.candidates("a.sip", now=NOW, most=5)
+        mine = one.queue.candidates("a.sip", SERVED, now=NOW, most=7)
+        theirs = other.queue.candidates("a.sip", SERVED, now=NOW, most=5)
         if not mine and not theirs:
             break
         seen += claim(one, mine)

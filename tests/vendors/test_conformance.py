@@ -315,4 +315,4 @@ def test_recorded_massive_aggregates_decode_to_what_was_recorded() -> None:
     assert answer.cursor
     resumed = talk(asked, canned(msgspec.json.encode({"status": "OK"})), resume=answer.cursor, most=1)
     assert resumed.requests[0].path == "/v2/aggs/ticker/AAPL/range/1/day/1578114000000/2020-01-10"
-    assert resumed.requests[0].params == {"cursor": "bGltaXQ9Mg"}
+    assert resumed.requests[0].params == {"cursor": "bGltaXQ9Mg", "adjusted": "false"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,15 @@ def gaps(series: Series, calendar: Calendar, folder: Folder) -> list[Gap]:
         )
         for start, stop in ranges.split_at(open_gap, cuts)
     ]
+
+
+def hopeless(series: Series, span: Ranges, *, refused: AbstractSet[str]) -> bool:
+    """Whether no source is left that could answer for any of `span`; `refused` have refused just this task."""
+    return not any(
+        ranges.subtract(ranges.intersect(span, positions), series.known.get(source, Known()).answered)
+        for source, positions in series.servable.items()
+        if source not in refused
+    )
 
 
 def _folder_cuts(gap: Ranges, calendar: Calendar, folder: Folder) -> list[int]:

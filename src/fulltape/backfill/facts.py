@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from fulltape.backfill.plan import Candidate, Capacity, SourceFacts
+from fulltape.backfill.plan import Candidate, Capacity
 from fulltape.core.time import Instant
 from fulltape.ledger.queue import Task
 from fulltape.stores import Feed, Stores, Wanted
@@ -30,32 +30,16 @@ def candidate(stores: Stores, task: Task) -> Candidate:
     )
 
 
-def of_source(stores: Stores, source: str, feed: Feed, now: Instant) -> SourceFacts:
-    """Capacity and answers of one source, which do not change while backfill runs; refusals come by `forbidden`."""
-    capacity = {}
-    answered: dict[tuple[str, str], list[tuple[dt.date, dt.date]]] = {}
+def capacity(stores: Stores, source: str, feed: Feed) -> dict[str, Capacity]:
+    """What one request of a source carries, by dataset that is wanted from it."""
+    out = {}
     for name, wanted in stores.wanted.items():
         serves = feed.serves(name)
-        if serves is None or source not in wanted.sources:
-            continue
-        capacity[name] = Capacity(
-            symbols_per_request=serves.symbols_per_request,
-            rows_per_page=serves.rows_per_page,
-            first_day=feed.first_day(name, now),
-        )
-        for fact in stores.ledger.coverage.of_dataset(name):
-            if fact.source == source:
-                answered.setdefault((name, fact.instrument), []).append((fact.first, fact.last))
-    return SourceFacts(capacity=capacity, forbidden=frozenset(), answered=answered)
-
-
-def forbidden(stores: Stores, source: str, now: Instant) -> frozenset[tuple[str, str]]:
-    """(dataset, symbol or '*') that the source must not be asked for now."""
-    return frozenset(
-        (one.dataset, one.symbol)
-        for one in stores.ledger.eligibility.all()
-        if one.source == source and one.forbids(now)
-    )
+        if serves is not None and source in wanted.sources:
+            out[name] = Capacity(
+                symbols_per_request=serves.symbols_per_request, rows_per_page=serves.rows_per_page
+            )
+    return out
 
 
 def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[str, ...]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import stamina
 
 from fulltape import errors
-from fulltape.core.time import SECOND, Clock
+from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
@@ -33,6 +33,10 @@ from fulltape.transport.http import HttpClient
 stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through our own progress
 
 
+_PATIENCE = 3
+"""So often may a vendor answer one request with "too many" before its source pauses."""
+
+
 class StoppedError(errors.FulltapeError):
     """Somebody asked us to stop; the ask stays open in the journal and goes on with the next run."""
 
@@ -43,6 +47,14 @@ class NoRoomError(errors.FulltapeError):
     def __init__(self, refused: Refused) -> None:
         super().__init__(f"no room ({refused.dimension})")
         self.refused = refused
+
+
+class _BrokenError(errors.FulltapeError):
+    """The conversation died of a response; it cannot be continued."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
 
 
 class _AgainError(errors.FulltapeError):
@@ -95,6 +107,7 @@ class Fetcher:
         self._vendor: Vendor = stores.vendors[feed.vendor]
         self._client = HttpClient(stores.accounts[feed.vendor], clock)
         self._journal: Journal | None = None
+        self._renewed_at: Instant = 0
 
     @property
     def journal_size(self) -> int:
@@ -110,6 +123,7 @@ class Fetcher:
     def fetch(self, work: Work) -> Result:
         """Carry the ask to its end; `StoppedError` leaves it open."""
         journal = self._open_journal()
+        self._renewed_at = self._clock.now()
         record = AskRecord(
             ask_id=work.ask_id,
             ask=work.ask,
@@ -190,7 +204,7 @@ class Fetcher:
                 with attempt:
                     answer = self._try(work, conversation, request, journal, result)
                     self._again_if_failed(answer)
-        except _AgainError as error:
+        except (_AgainError, _BrokenError) as error:
             answer = error.answer
         return answer
 
@@ -202,49 +216,61 @@ class Fetcher:
     def _try(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
     ) -> Answer:
+        told_to_wait = 0
         while True:
-            self._wait_for_room(work.kind)
+            self._wait_for_room(work)
             sent_at, started = self._clock.now(), self._clock.steady()
             result.requests += 1
+            response: Response | None = None
             try:
-                response: Response | None = self._client.send(request)
+                response = received = self._client.send(request)
             except errors.TransportError as error:
-                response = None
                 answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
             else:
-                answer = _answer(conversation.send(response))
+                answer = self._understood(conversation, received)
             self._note(work, request, response, answer, sent_at, self._clock.steady() - started)
             if response is not None:
                 self._body = response
             if answer.outcome is Outcome.MALFORMED:
                 self._keep(work, journal, answer, result)
-            if response is not None and answer.outcome in RETRYABLE:
-                # Continued after a retryable answer, a conversation yields the same request again.
-                _same(conversation, request)
+            if response is not None and answer.outcome in RETRYABLE and not _goes_on(conversation, request):
+                raise _BrokenError(answer)
             if answer.outcome is not Outcome.RATE_LIMITED:
                 return answer
-            self._rate_limited(answer)
+            opens = self._rate_limited(answer)
+            told_to_wait += 1
+            if told_to_wait >= _PATIENCE:
+                raise NoRoomError(Refused(dimension="vendor_says_wait", room_at=opens))
 
-    def _rate_limited(self, answer: Answer) -> None:
+    def _understood(self, conversation: Conversation, response: Response) -> Answer:
+        """What the vendor's file makes of a response; where it fails, the bytes are kept and the ask ends."""
+        try:
+            return _answer(conversation.send(response))
+        except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
+            return Answer(outcome=Outcome.MALFORMED, keep=True, reason=f"{type(error).__name__}: {error}")
+
+    def _rate_limited(self, answer: Answer) -> Instant:
         now = self._clock.steady()
         opens = self._stores.ledger.budgets.closed(
             self._feed.vendor, self._feed.limits, until=answer.retry_at, now=now
         )
         self._tell(f"told to wait {max(0, opens - now) / SECOND:.1f} s: {answer.reason}")
+        return opens
 
-    def _wait_for_room(self, kind: str) -> None:
+    def _wait_for_room(self, work: Work) -> None:
         waited_until = self._clock.steady() + self._stores.rules.max_wait
         while True:
             if self._stop.is_set():
                 raise StoppedError("stopped; the ask goes on with the next run.")
             now = self._clock.steady()
             answer = self._stores.ledger.budgets.reserve(
-                self._feed.vendor, self._feed.limits, kind=kind, now=now
+                self._feed.vendor, self._feed.limits, kind=work.kind, now=now
             )
             if isinstance(answer, Granted):
                 return
             if answer.room_at > waited_until:
                 raise NoRoomError(answer)
+            self._renew(work)
             self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
 
     def _note(
@@ -285,17 +311,24 @@ class Fetcher:
         if answer.outcome is Outcome.MALFORMED:
             return
         result.pages += 1
-        lease_until = self._clock.now() + self._stores.rules.lease
+        self._renew(work)
+        self._progress(Event(stage="backfill", done=1, unit="pages"))
+
+    def _renew(self, work: Work) -> None:
+        """A sign of life: leases are extended once a third of their time has gone by."""
+        now = self._clock.now()
+        if now - self._renewed_at < self._stores.rules.lease // 3:
+            return
+        self._renewed_at = now
         with self._stores.ledger.write():
             self._stores.ledger.queue.renew(
-                dict(work.tasks), worker=self._stores.rules.worker, lease_until=lease_until
+                work.tasks, worker=self._stores.rules.worker, lease_until=now + self._stores.rules.lease
             )
-        self._progress(Event(stage="backfill", done=1, unit="pages"))
 
     def _learn(self, answer: Answer, result: Result) -> None:
         result.confirmed.extend(answer.confirmed)
         if answer.outcome in (Outcome.ROWS, Outcome.EMPTY):
-            if result.outcome is not Outcome.ROWS:
+            if result.outcome is Outcome.EMPTY:
                 result.outcome = answer.outcome
             return
         for symbol in answer.symbols:
@@ -323,9 +356,12 @@ def _next(conversation: Conversation) -> Request | None:
     return step
 
 
-def _same(conversation: Conversation, request: Request) -> None:
-    if _next(conversation) != request:
+def _goes_on(conversation: Conversation, request: Request) -> bool:
+    """Continued after a retryable answer a conversation yields the same request again; False if it has died."""
+    following = _next(conversation)
+    if following is not None and following != request:
         _broken("did not repeat its request after a retryable answer")
+    return following is not None
 
 
 def _answer(step: Request | Answer) -> Answer:

@@ -28,54 +28,31 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one request of a source can carry of a dataset, and from when it has history."""
+    """What one request of a source can carry of a dataset."""
 
     symbols_per_request: int
     rows_per_page: int
-    first_day: dt.date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFacts:
-    """What decides whether a source may take a task: capacity by dataset, whom it must not be asked for, and what it
-    has answered already, as (dataset, instrument) → ranges of dates."""
-
-    capacity: Mapping[str, Capacity]
-    forbidden: frozenset[tuple[str, str]]
-    answered: Mapping[tuple[str, str], Sequence[tuple[dt.date, dt.date]]]
-
-
-def may_take(candidate: Candidate, facts: SourceFacts) -> bool:
-    """Whether the source serves all of the task's span and has not answered for it already."""
-    capacity = facts.capacity.get(candidate.dataset)
-    if capacity is None or candidate.first < capacity.first_day:
-        return False
-    if facts.forbidden & {(candidate.dataset, candidate.symbol), (candidate.dataset, "*")}:
-        return False
-    return not any(
-        first <= candidate.first and candidate.last <= last
-        for first, last in facts.answered.get((candidate.dataset, candidate.instrument), ())
-    )
-
-
-def claim(candidates: Sequence[Candidate], facts: SourceFacts) -> tuple[Candidate, ...]:
-    """The tasks that a source takes next, as one ask: the first it may take, and others over the same sessions, as
-    many as a request and `MOST_PAGES` pages carry. `candidates` come in the order of (kind, batch, id)."""
-    seed = next((candidate for candidate in candidates if may_take(candidate, facts)), None)
-    if seed is None:
+def claim(candidates: Sequence[Candidate], capacity: Mapping[str, Capacity]) -> tuple[Candidate, ...]:
+    """The tasks that a source takes next, as one ask: the first one, and others over the same sessions, as many as a
+    request and `MOST_PAGES` pages carry. `candidates` are those that it may take, in the order of (kind, batch, id);
+    `capacity` is by dataset."""
+    if not candidates:
         return ()
-    capacity = facts.capacity[seed.dataset]
+    seed = candidates[0]
+    room = capacity[seed.dataset]
     taken = [seed]
     symbols = {seed.symbol}
-    room = MOST_PAGES * capacity.rows_per_page - seed.rows
-    for candidate in candidates:
-        if len(taken) >= capacity.symbols_per_request:
+    rows = MOST_PAGES * room.rows_per_page - seed.rows
+    for candidate in candidates[1:]:
+        if len(taken) >= room.symbols_per_request:
             break
         same = (candidate.dataset, candidate.first, candidate.last) == (seed.dataset, seed.first, seed.last)
-        if same and candidate.symbol not in symbols and candidate.rows <= room and may_take(candidate, facts):
+        if same and candidate.symbol not in symbols and candidate.rows <= rows:
             taken.append(candidate)
             symbols.add(candidate.symbol)
-            room -= candidate.rows
+            rows -= candidate.rows
     return tuple(taken)
 
 

@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fulltape.backfill import facts, plan, settle
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
@@ -63,26 +63,26 @@ class _Round:
         self._stores = stores
         self._clock = clock
         self._progress = progress
-        self._stop = stop
+        self._asked_to_stop = stop
+        self._shut = threading.Event()
         self._report = Report()
         self.stopped = self._report.stopped
         self._fetchers: dict[str, Fetcher] = {}
         self._busy: dict[str, Future[tuple[Work, Result]]] = {}
-        self._facts: dict[str, plan.SourceFacts] = {}
-        self._resumable = resumable(stores)
+        self._resumable = resumable(stores, clock.now())
         self._started = clock.steady()
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
         with ThreadPoolExecutor(max_workers=max(1, len(self._stores.feeds))) as pool:
             try:
-                while not self._stop.is_set():
+                while not self._asked_to_stop.is_set():
                     wake = self._hand_out(pool)
                     if not self._busy and wake is None:
                         break
                     self._wait(wake)
             finally:
-                self._stop.set()
+                self._shut.set()
                 wait(self._busy.values())
                 for fetcher in self._fetchers.values():
                     fetcher.close()
@@ -108,6 +108,10 @@ class _Round:
             work = self._next_work(source, feed)
             if work:
                 self._report.asks += 1
+                if source not in self._fetchers:
+                    self._fetchers[source] = Fetcher(
+                        self._stores, feed, self._clock, self._progress, self._shut
+                    )
                 self._busy[source] = pool.submit(self._fetch, feed, work)
                 continue
             chance = self._stores.ledger.queue.next_chance(source, now=self._clock.now())
@@ -135,8 +139,6 @@ class _Round:
 
     def _fetch(self, feed: Feed, work: Work) -> tuple[Work, Result]:
         source = feed.source.name
-        if source not in self._fetchers:
-            self._fetchers[source] = Fetcher(self._stores, feed, self._clock, self._progress, self._stop)
         result = self._fetchers[source].fetch(work)
         settle.settle(self._stores, source, work, result, self._clock.now())
         if result.outcome is Outcome.BAD_CREDENTIALS:
@@ -156,8 +158,10 @@ class _Round:
         return bool(self._resumable.get(source)) or bool(self._plan(source, feed)[1])
 
     def _next_work(self, source: str, feed: Feed) -> Work | None:
-        if self._resumable.get(source):
-            return _resumed(self._resumable[source].pop(0))
+        while self._resumable.get(source):
+            stored = self._resumable[source].pop(0)
+            if _renewed(self._stores, stored, self._clock.now()):
+                return _resumed(stored)
         tasks, chosen = self._plan(source, feed)
         if not chosen:
             return None
@@ -176,17 +180,17 @@ class _Round:
         return _work(self._stores, ask_id, source, mine, attempts, now) if mine else None
 
     def _plan(self, source: str, feed: Feed) -> tuple[dict[int, Task], tuple[plan.Candidate, ...]]:
+        capacity = facts.capacity(self._stores, source, feed)
+        now = self._clock.now()
+        first_days = {name: feed.first_day(name, now) for name in capacity}
+        found = self._stores.ledger.queue.candidates(source, first_days, now=now)
         tasks = {
             task.task_id: task
-            for task in self._stores.ledger.queue.candidates(source, now=self._clock.now())
-            if task.dataset in self._stores.wanted and source in self._stores.wanted[task.dataset].sources
+            for task in found
+            if task.instrument in self._stores.wanted[task.dataset].instruments
         }
-        if source not in self._facts:
-            self._facts[source] = facts.of_source(self._stores, source, feed, self._clock.now())
-        forbidden = facts.forbidden(self._stores, source, self._clock.now())
-        known = replace(self._facts[source], forbidden=forbidden)
         candidates = [facts.candidate(self._stores, task) for task in tasks.values()]
-        return tasks, plan.claim(candidates, known)
+        return tasks, plan.claim(candidates, capacity)
 
 
 def _work(
@@ -218,7 +222,7 @@ def _work(
     )
 
 
-def resumable(stores: Stores) -> dict[str, list[StoredAsk]]:
+def resumable(stores: Stores, now: Instant) -> dict[str, list[StoredAsk]]:
     """Asks that an earlier run left open and whose tasks we still hold, by source; our other leases are given back."""
     held = {task.task_id: task for task in stores.ledger.queue.leased_by(stores.rules.worker)}
     paths = [path for path in stores.layout.journal_files(stores.rules.worker) if not journal.in_use(path)]
@@ -230,7 +234,8 @@ def resumable(stores: Stores) -> dict[str, list[StoredAsk]]:
             for task_id, attempt in stored.record.tasks.items()
             if task_id in held and held[task_id].attempt == attempt
         }
-        if stored.end is None and stored.whole and ours and _can_go_on(stored):
+        possible = stored.end is None and stored.whole and stored.record.ask.source in stores.feeds
+        if possible and ours and _can_go_on(stored) and _renewed(stores, stored, now):
             found.setdefault(stored.record.ask.source, []).append(stored)
             resumed |= ours
     with stores.ledger.write():
@@ -240,6 +245,15 @@ def resumable(stores: Stores) -> dict[str, list[StoredAsk]]:
                     task_id, task.attempt, error="its worker died before it had an answer"
                 )
     return found
+
+
+def _renewed(stores: Stores, stored: StoredAsk, now: Instant) -> bool:
+    """Take the leases of an interrupted ask up again; False if somebody else has all of its tasks by now."""
+    with stores.ledger.write():
+        ours = stores.ledger.queue.renew(
+            stored.record.tasks, worker=stores.rules.worker, lease_until=now + stores.rules.lease
+        )
+    return bool(ours)
 
 
 def _can_go_on(stored: StoredAsk) -> bool:

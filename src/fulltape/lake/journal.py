@@ -63,7 +63,9 @@ class Damage:
 
 
 def encode(kind: Kind, received_ns: int, payload: bytes) -> bytes:
-    """The bytes of one record."""
+    """The bytes of one record; `StorageError` for one that is too long to be read again."""
+    if _BODY.size + len(payload) > LONGEST:
+        raise errors.StorageError(f"a record of {len(payload):,} bytes is too long for the journal.")
     body = _BODY.pack(received_ns, kind) + payload
     length = _LENGTH.pack(len(body))
     digest = xxhash.xxh3_64_intdigest(length + body)
@@ -137,8 +139,11 @@ class Journal:
         self._clock = clock
         self.path = layout.journal(writer, source, to_datetime(clock.now()), uuid.uuid4().hex)
         files.make_folder(self.path.parent)
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        # Locked before it has a name that others look for, so that nobody can take it for a leftover.
+        unborn = self.path.with_suffix(".unborn")
+        self._fd = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        unborn.rename(self.path)
         files.sync_folder(self.path.parent)
         self.size = 0
         self._synced_size = 0

@@ -35,11 +35,11 @@ class Layout:
         """A new journal file: <utc>-<id>.journal."""
         return self.writer(writer) / _identifier(source) / f"{utc:%Y%m%dT%H%M%S%f}-{file_id}{JOURNAL}"
 
-    def journal_files(self, writer: str) -> list[Path]:
-        """A writer's journal files, oldest first."""
-        return sorted(
-            self.writer(writer).glob(f"*/*{JOURNAL}"), key=lambda path: (path.name, path.parent.name)
-        )
+    def journal_files(self, writer: str = "") -> list[Path]:
+        """The journal files of a writer, or of all writers, oldest first."""
+        folders = [self.writer(writer)] if writer else list(self.journals.glob("*"))
+        found = [path for folder in folders for path in folder.glob(f"*/*{JOURNAL}")]
+        return sorted(found, key=lambda path: (path.name, path.parent.name))
 
     def raw(self, source: str, dataset: Dataset, key: str) -> Path:
         """A raw folder of one source and dataset; `key` as `folder_key` gives it."""
@@ -53,9 +53,11 @@ class Layout:
         """The folder of what the checks found about a curated folder."""
         return self.root / "qc" / dataset.name / key
 
-    def rejected(self, source: str, ask_id: str, page: int) -> Path:
-        """Bytes that could not be decoded; the reason lies beside them with the suffix .json."""
-        return self.root / "rejected" / _identifier(source) / f"{_identifier(ask_id)}-{page:05d}.body"
+    def rejected(self, source: str, origin: str, number: int, digest: str) -> Path:
+        """Bytes that could not be taken, by where they came from (an ask and its page, a journal and an offset); the
+        reason lies beside them with the suffix .json."""
+        name = f"{_identifier(origin)}-{number:05d}-{_identifier(digest[:8])}.body"
+        return self.root / "rejected" / _identifier(source) / name
 
     def bundle(self, day: dt.date) -> Path:
         """The export of one day."""

@@ -21,6 +21,7 @@ MARGIN = SECOND // 4
 """A request may arrive later than it was sent, and its neighbour earlier."""
 SPAN = 60
 SPACED_BELOW = 10
+LONGEST_CLOSED = 3_600 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +66,22 @@ class Budgets:
             row = self._row(scope, "minute", limits, now)
             strikes = row["strikes"] + 1
             pause = max(1, SPAN // (row["allowed"] or SPAN)) * 2 ** (strikes - 1)
-            opens = until if until is not None else now + min(pause, SPAN) * SECOND
+            # A time in the past or far in the future is a clock that differs from ours, not the vendor's will.
+            believed = until is not None and now < until <= now + LONGEST_CLOSED
+            opens = until if believed and until is not None else now + min(pause, SPAN) * SECOND
             self._store(row, closed_until=max(opens, row["closed_until"]), strikes=strikes)
             return max(opens, int(row["closed_until"]))
 
     def served(self, scope: str, limits: Limits, *, allowed: int | None, now: Instant) -> None:
         """An answer came: strikes are forgotten, and a limit in its headers that is lower than ours is learned."""
-        row = self._row(scope, "minute", limits, now)
-        learned = allowed or 0
-        lower = learned if 0 < learned < (row["allowed"] or learned + 1) else row["allowed"]
-        if row["strikes"] or lower != row["allowed"]:
-            with self._database.write():
-                self._store(row, allowed=lower, strikes=0)
+        if self._unchanged(self._row(scope, "minute", limits, now), allowed or 0):
+            return
+        with self._database.write():
+            row = self._row(scope, "minute", limits, now)
+            self._store(row, allowed=_lower(row, allowed or 0), strikes=0)
+
+    def _unchanged(self, row: Row, learned: int) -> bool:
+        return not row["strikes"] and _lower(row, learned) == row["allowed"]
 
     def all(self) -> list[Row]:
         """Every budget as stored."""
@@ -138,6 +143,12 @@ class Budgets:
 
     def _store(self, row: Row, **changes: int) -> None:
         self._database.run("set_budget", **{**row, **changes})
+
+
+def _lower(row: Row, learned: int) -> int:
+    """The smaller of a limit that we have and one that a header tells; 0 is no limit."""
+    have = int(row["allowed"])
+    return learned if 0 < learned < (have or learned + 1) else have
 
 
 def _next_midnight(now: Instant, zone: str) -> Instant:

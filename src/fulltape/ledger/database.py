@@ -93,10 +93,11 @@ class Database:
                 self._execute("BEGIN IMMEDIATE", {})
                 try:
                     yield
+                    self._execute("COMMIT", {})
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a full disk has rolled back already
+                        self._connection.execute("ROLLBACK")
                     raise
-                self._execute("COMMIT", {})
             finally:
                 self._depth = 0
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)

@@ -11,7 +11,7 @@ by the same statement.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,10 +91,28 @@ class Queue:
         self._database.run_many("add_task", rows)
         return len(rows)
 
-    def candidates(self, source: str, *, now: Instant, most: int = CANDIDATES) -> list[Task]:
-        """Claimable tasks that this source was not told to leave alone, in the order of (kind, batch, id)."""
-        rows = self._database.run("candidates", source=source, now=now, most=most)
-        return [_task(row) for row in rows]
+    def candidates(
+        self, source: str, first_days: Mapping[str, dt.date], *, now: Instant, most: int = CANDIDATES
+    ) -> list[Task]:
+        """Claimable tasks that this source may take, in the order of (kind, batch, id).
+
+        `first_days` are the datasets that it serves and the first day of each. Left out are tasks that it refused or
+        must wait for, symbols that it must not be asked for, and spans that it has answered already.
+        """
+        rows = [
+            row
+            for dataset, first_day in first_days.items()
+            for row in self._database.run(
+                "candidates",
+                source=source,
+                dataset=dataset,
+                first_day=first_day.isoformat(),
+                now=now,
+                most=most,
+            )
+        ]
+        rows.sort(key=lambda row: (row["priority"], row["batch"], row["task_id"]))
+        return [_task(row) for row in rows[:most]]
 
     def claim(
         self, tasks: Iterable[Task], *, source: str, worker: str, ask: str, now: Instant, lease_until: Instant
@@ -115,7 +133,7 @@ class Queue:
                 claimed[int(row["task_id"])] = int(row["attempt"])
         return claimed
 
-    def renew(self, attempts: dict[int, int], *, worker: str, lease_until: Instant) -> set[int]:
+    def renew(self, attempts: Mapping[int, int], *, worker: str, lease_until: Instant) -> set[int]:
         """Extend leases; returns the tasks that are still ours."""
         ours = set()
         for task_id, attempt in attempts.items():
@@ -170,6 +188,26 @@ class Queue:
         """When the first queued task that the source was kept away from may be taken by it."""
         at = self._database.value("next_chance", source=source, now=now)
         return int(at) if at is not None else None
+
+    def stalled(self, dataset: str = "") -> list[Task]:
+        """Tasks that failed too often; they wait for `retry`."""
+        return [_task(row) for row in self._database.run("stalled_tasks", dataset=dataset)]
+
+    def retry(self, task_id: int) -> bool:
+        """Queue a stalled task again, with its failures and waits forgotten."""
+        self._database.run("forget_hold_backs", task_id=task_id)
+        return bool(self._database.run("retry", task_id=task_id))
+
+    def awaiting_seal(self) -> list[Task]:
+        """Tasks whose answers lie in a journal."""
+        return [_task(row) for row in self._database.run("fetched_tasks")]
+
+    def refusals(self) -> dict[int, set[str]]:
+        """Queued tasks and the sources that refused them for good."""
+        out: dict[int, set[str]] = {}
+        for row in self._database.run("refusals"):
+            out.setdefault(int(row["task_id"]), set()).add(str(row["source"]))
+        return out
 
     def leased_by(self, worker: str) -> list[Task]:
         """What a worker holds, such as its own leases from before a crash."""

@@ -42,11 +42,6 @@ def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sea
     return Sealed(frame=frame, rejected=(*decoded.rejected, *broken, *outside, *closed, *unsorted, *doubles))
 
 
-def malformed(page: StoredPage) -> Rejected:
-    """A page that could not be read when it came."""
-    return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=page.record.reason)
-
-
 def _page(stored: StoredAsk, page: StoredPage) -> Page:
     return Page(ask=stored.record.ask, number=page.record.number, status=page.record.status, body=page.body)
 

@@ -23,7 +23,11 @@ def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
             (fact.fact, fact.sound, span)
         )
     opened: dict[str, list[Range]] = {}
-    for task in stores.ledger.queue.open(wanted.dataset.name):
+    # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
+    for task in (
+        *stores.ledger.queue.open(wanted.dataset.name),
+        *stores.ledger.queue.stalled(wanted.dataset.name),
+    ):
         opened.setdefault(task.instrument, []).append(wanted.calendar.between(task.first, task.last))
     last = last_wanted(wanted, now)
     barred = forbidden(stores, now)
@@ -52,15 +56,23 @@ def servable(
     """By source in order of preference, the positions that it may be asked for."""
     if instrument not in wanted.instruments:
         return {}
-    symbols = {dated.symbol for dated in wanted.instruments[instrument].symbols}
-    name = wanted.dataset.name
-    return {
-        source: ranges.normalise(
-            [wanted.calendar.between(stores.feeds[source].first_day(name, now), wanted.calendar.known_to)]
+    name, calendar = wanted.dataset.name, wanted.calendar
+    out = {}
+    for source in wanted.sources:
+        if (source, name, ANY) in barred:
+            continue
+        serves = ranges.normalise(
+            [calendar.between(stores.feeds[source].first_day(name, now), calendar.known_to)]
         )
-        for source in wanted.sources
-        if not any((source, name, symbol) in barred for symbol in (*symbols, ANY))
-    }
+        for dated in wanted.instruments[instrument].symbols:
+            if (source, name, dated.symbol) in barred:
+                spelled = calendar.between(
+                    dated.first or calendar.known_from, dated.last or calendar.known_to
+                )
+                serves = ranges.subtract(serves, ranges.normalise([spelled]))
+        if serves:
+            out[source] = serves
+    return out
 
 
 def forbidden(stores: Stores, now: Instant) -> set[tuple[str, str, str]]:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import httpx2
 
 from fulltape import errors
-from fulltape.core.time import Clock
+from fulltape.core.time import SECOND, Clock
 from fulltape.core.vendor import Request, Response, VendorSpec
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs URLs
 _REDACTED = b"[redacted]"
+LARGEST_BODY = 200_000_000
+_SLOWEST = 10
+"""A body may take this many times the time-out for a single read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,9 @@ class Account:
     def redact(self, content: bytes) -> bytes:
         """`content` without any secret."""
         for secret in self.secrets.values():
-            if len(secret) >= 4:
-                content = content.replace(secret.encode(), _REDACTED)
+            for spelling in {secret, repr(secret)[1:-1]}:
+                if len(spelling) >= 4:
+                    content = content.replace(spelling.encode(), _REDACTED)
         return content
 
 
@@ -67,16 +71,31 @@ class HttpClient:
             raise errors.TransportError(f"{request.path!r} is no path.")
         url = f"{self._account.hosts[request.host]}{request.path}"
         try:
-            answer = self._client.request(request.method, url, params=dict(request.params))
+            with self._client.stream(request.method, url, params=dict(request.params)) as answer:
+                body = self._read(answer)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             words = self._account.redact(str(error).encode()).decode(errors="replace")
             raise errors.TransportError(f"{type(error).__name__}: {words}") from None
         return Response(
             status=answer.status_code,
             headers={name.lower(): self._text(value) for name, value in answer.headers.items()},
-            body=self._account.redact(answer.content),
+            body=self._account.redact(body),
             received_at=self._clock.now(),
         )
+
+    def _read(self, answer: httpx2.Response) -> bytes:
+        """The whole body; a server that drips or never ends is cut off."""
+        chunks: list[bytes] = []
+        size = 0
+        deadline = self._clock.steady() + int(_SLOWEST * self._account.timeout * SECOND)
+        for chunk in answer.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise errors.TransportError(f"the answer is larger than {LARGEST_BODY // 1_000_000} MB.")
+            if self._clock.steady() > deadline:
+                raise errors.TransportError("the answer came too slowly to its end.")
+        return b"".join(chunks)
 
     def close(self) -> None:
         """Close its connections."""

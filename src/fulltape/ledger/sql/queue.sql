@@ -13,10 +13,19 @@ VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session,
 
 -- name: candidates
 SELECT * FROM tasks
-WHERE (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
+WHERE dataset = :dataset AND first_session >= :first_day
+  AND (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
   AND NOT EXISTS (SELECT 1 FROM task_sources
                   WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
                     AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
+  AND NOT EXISTS (SELECT 1 FROM eligibility
+                  WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
+                    AND eligibility.symbol IN (tasks.symbol, '*')
+                    AND eligibility.state <> 'ok' AND eligibility.until > :now)
+  AND NOT EXISTS (SELECT 1 FROM coverage
+                  WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument
+                    AND coverage.source = :source
+                    AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session)
 ORDER BY priority, batch, task_id LIMIT :most
 
 -- name: claim
@@ -58,6 +67,24 @@ WHERE task_id = :task_id
 SELECT task_id FROM tasks
 WHERE dataset = :dataset AND instrument = :instrument AND first_session = :first_session AND last_session = :last_session
   AND purpose = :purpose AND task_id <> :task_id AND state IN ('queued', 'leased', 'fetched')
+
+-- name: fetched_tasks
+SELECT * FROM tasks WHERE state = 'fetched' ORDER BY task_id
+
+-- name: refusals
+SELECT task_sources.task_id AS task_id, task_sources.source AS source FROM task_sources
+JOIN tasks ON tasks.task_id = task_sources.task_id
+WHERE tasks.state = 'queued' AND task_sources.refusal <> ''
+
+-- name: stalled_tasks
+SELECT * FROM tasks WHERE state = 'stalled' AND (:dataset = '' OR dataset = :dataset) ORDER BY task_id
+
+-- name: retry
+UPDATE tasks SET state = 'queued', failures = 0, finished_at = NULL WHERE task_id = :task_id AND state = 'stalled'
+RETURNING task_id
+
+-- name: forget_hold_backs
+DELETE FROM task_sources WHERE task_id = :task_id
 
 -- name: leased_by
 SELECT * FROM tasks WHERE state = 'leased' AND worker = :worker ORDER BY task_id
