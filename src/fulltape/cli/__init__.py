@@ -76,6 +76,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        typer.secho(f"fulltape: {error.filename or 'the disk'}: {error.strerror}.", err=True, fg="red")
+        sys.exit(4)
     except Exception:  # noqa: BLE001
         # Python's own exit code for this is 1, which here means "finished, with gaps".
         traceback.print_exc()

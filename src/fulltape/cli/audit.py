@@ -93,7 +93,9 @@ def lines(story: Story, dataset: str, symbol: str, session: str) -> list[str]:
     cell = story.cell
     out = [
         f"{dataset} {symbol} {session}",
-        f"  {cell.availability.value}: {cell.why}",
+        f"  {cell.availability.value}: {cell.why}"
+        if story.wanted
+        else "  not wanted: the session lies outside the dataset's from and until",
         f"  expected      {story.expected}",
     ]
     if cell.finality and cell.completeness:

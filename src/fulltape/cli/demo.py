@@ -26,28 +26,32 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Where the node shall live (with --keep; default: fulltape-demo).", show_default=False
+            help="Where the node shall live and stay (default with --keep: fulltape-demo).",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
     """A night of work on real data: two simulated vendors, faults, a kill -9, a restart, and the proof."""
+    from fulltape import errors
     from fulltape.demo import story
 
-    place = (
-        (folder or Path("fulltape-demo"))
-        if keep or folder
-        else Path(tempfile.mkdtemp(prefix="fulltape-")) / "node"
-    )
+    temporary = None if keep or folder else Path(tempfile.mkdtemp(prefix="fulltape-"))
+    place = temporary / "node" if temporary else folder or Path("fulltape-demo")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UsageError(f"{place} cannot be a folder: {error.strerror}.") from None
     try:
         ending = story.tell(place, typer.echo, _draw, _report)
     finally:
-        if not keep:
-            shutil.rmtree(place if folder else place.parent, ignore_errors=True)
+        # Only what this call has made is removed, never a folder that somebody named.
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
     typer.echo(f"\n{ending.seconds:.0f} s, the largest process {ending.largest_mb:.0f} MB.")
     if not ending.proved:
         raise typer.Exit(1)
     typer.echo("\nWhat to try next:")
-    if not keep:
+    if temporary:
         typer.echo("  fulltape demo --keep            leaves the node, to look around in it")
         return
     for line in _next(place):

@@ -50,7 +50,10 @@ def init(folder: Annotated[Path, typer.Argument(help="Where the node shall live.
     """Create a node: a commented fulltape.toml and a universe.csv."""
     if (folder / "fulltape.toml").exists():
         raise errors.UsageError(f"{folder} is a node already.", hint="Edit its fulltape.toml.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UsageError(f"{folder} cannot be a folder: {error.strerror}.") from None
     (folder / "fulltape.toml").write_text(TEMPLATE)
     universe = folder / "universe.csv"
     if not universe.exists():

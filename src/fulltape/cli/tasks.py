@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def tasks(
     state: Annotated[str, typer.Option(help=f"Only one state: {', '.join(STATES)}.")] = "",
-    most: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    most: Annotated[int, typer.Option(min=1, max=100_000, help="How many, newest first.")] = 20,
     node: NodeOption = None,
     json: JsonOption = False,
 ) -> None:

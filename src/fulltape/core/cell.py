@@ -119,7 +119,7 @@ def cell(
 
     if day == "closed":
         return without_rows(Availability.CLOSED, "the market was closed that day")
-    if life.known and not life.listed:
+    if not life.listed:
         return without_rows(Availability.UNLISTED, "the session lies outside the instrument's listing")
     held = {source: fact for source, fact in facts.items() if fact.kind in ("present", "partial")}
     if held:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fulltape import errors
 from fulltape.core import symbols
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 COLUMNS = ("symbol", "listed_from", "listed_to", "instrument")
 
@@ -81,13 +85,21 @@ def parse_universe(text: str, *, where: str) -> tuple[Instrument, ...]:
             hint=f"It should be {','.join(COLUMNS)}; only symbol is required.",
         )
     rows: dict[str, list[DatedSymbol]] = {}
-    for line, cells in enumerate(reader, start=2):
+    for cells in _rows(reader, where):
+        line = reader.line_num
         if not any(cell.strip() for cell in cells):
             continue
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         dated = _dated_symbol(row, f"{where}:{line}")
         rows.setdefault(row.get("instrument") or dated.symbol, []).append(dated)
     return tuple(_instrument(name, dated, where) for name, dated in rows.items())
+
+
+def _rows(reader: CsvReader, where: str) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise errors.ConfigError(f"is no CSV: {error}.", where=f"{where}:{reader.line_num}") from error
 
 
 def _dated_symbol(row: dict[str, str], where: str) -> DatedSymbol:

@@ -19,6 +19,8 @@ def validate(symbol: str) -> str:
         raise errors.UsageError(
             f"{symbol!r} is no symbol: it has spaces, separators or unprintable characters."
         )
+    if not symbol.strip("./"):
+        raise errors.UsageError(f"{symbol!r} is no symbol.")
     return symbol
 
 

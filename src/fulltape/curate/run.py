@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape.core.cell import Verdict
+from fulltape.core import frames as frames_of
+from fulltape.core.cell import FactKind, Verdict
 from fulltape.core.checks import completeness, findings, registry
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.checks.findings import Context
@@ -22,6 +23,7 @@ from fulltape.stores import Event, Progress, Stores, Wanted, silent
 from fulltape.version import VERSION
 
 STAGE = "curate"
+_CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +39,12 @@ class Report:
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Curate what raw parts since the bookmark have touched."""
     with stores.stage(STAGE, clock, layer="curated"):
-        position = stores.ledger.bookmark(STAGE, "raw")
         latest = stores.ledger.catalogue.last_position("raw")
-        touched: dict[str, set[str]] = defaultdict(set)
-        for part in stores.ledger.catalogue.since("raw", position):
-            if part.dataset in stores.wanted:
-                touched[part.dataset] |= _folders(part, stores.wanted[part.dataset])
+        touched: dict[str, set[str]] = {}
+        for name, wanted in stores.wanted.items():
+            # A bookmark for each dataset: one that is not wanted for a while is taken up where it was left.
+            changed = stores.ledger.catalogue.since("raw", stores.ledger.bookmark(STAGE, name), dataset=name)
+            touched[name] = {key for part in changed for key in _folders(part, wanted)}
         total = Report()
         todo = sum(map(len, touched.values()))
         for name, keys in sorted(touched.items()):
@@ -55,9 +57,9 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                     partial=total.partial + done.partial,
                 )
                 progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
-        if latest != position:
-            with stores.ledger.write():
-                stores.ledger.set_bookmark(STAGE, "raw", latest)
+        with stores.ledger.write():
+            for name in touched:
+                stores.ledger.set_bookmark(STAGE, name, latest)
         return total
 
 
@@ -142,6 +144,10 @@ class _Chunk:
                         pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos")
                     )
                 )
+        if not frames:
+            return frames_of.empty(self._wanted.dataset.schema.columns).with_columns(
+                pl.lit("").alias("source"), pl.lit(0).alias("log_pos")
+            )
         return plan.newest(pl.concat(frames).collect())
 
     def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
@@ -174,7 +180,7 @@ class _Chunk:
         ]
         columns = ["instrument", "session", "source"]
         if not known:
-            return pl.DataFrame(schema={"instrument": pl.String, "session": pl.Date, "source": pl.String})
+            return pl.DataFrame(schema=_CELL)
         return parquet.scan(known).select(columns).unique().collect()
 
     def _write(self, key: str, curated: pl.DataFrame) -> NewPart | None:
@@ -224,12 +230,27 @@ class _Chunk:
         doubtful = judged.filter(
             (pl.col("verdict") == Verdict.RED.value) | pl.col("codes").str.contains("completeness")
         )
+        healed = judged.join(doubtful, on=["instrument", "session", "source"], how="anti").join(
+            self._partial_before(), on=["instrument", "session", "source"], how="semi"
+        )
         with self._stores.ledger.write():
             for part in written:
                 self._stores.ledger.catalogue.register(part, now=self._now)
             self._stores.ledger.verdicts.record(self._verdicts(judged), self._wanted.next_session)
-            self._stores.ledger.coverage.record(self._partial(doubtful), self._wanted.next_session)
+            self._stores.ledger.coverage.record(self._facts(doubtful, "partial"), self._wanted.next_session)
+            self._stores.ledger.coverage.record(self._facts(healed, "present"), self._wanted.next_session)
         return doubtful.height
+
+    def _partial_before(self) -> pl.DataFrame:
+        """Cells that were called partial, which more neighbours or a better answer may have put right."""
+        calendar = self._wanted.calendar
+        cells = [
+            (fact.instrument, calendar.label(position), fact.source)
+            for fact in self._stores.ledger.coverage.of_dataset(self._wanted.dataset.name)
+            if fact.fact == "partial"
+            for position in range(*calendar.between(fact.first, fact.last))
+        ]
+        return pl.DataFrame(cells, schema=_CELL, orient="row")
 
     def _verdicts(self, judged: pl.DataFrame) -> list[VerdictRange]:
         return [
@@ -249,7 +270,7 @@ class _Chunk:
             for instrument, first, last in self._spans(same)
         ]
 
-    def _partial(self, doubtful: pl.DataFrame) -> list[CoverageFact]:
+    def _facts(self, cells: pl.DataFrame, kind: FactKind) -> list[CoverageFact]:
         return [
             CoverageFact(
                 dataset=self._wanted.dataset.name,
@@ -257,14 +278,14 @@ class _Chunk:
                 source=str(source),
                 first=first,
                 last=last,
-                fact="partial",
+                fact=kind,
                 sound=True,
                 final=True,
                 since=self._now,
                 evidence=STAGE,
-                reason=str(codes),
+                reason=str(codes) if kind == "partial" else "",
             )
-            for (source, codes), same in doubtful.group_by(["source", "codes"], maintain_order=True)
+            for (source, codes), same in cells.group_by(["source", "codes"], maintain_order=True)
             for instrument, first, last in self._spans(same)
         ]
 

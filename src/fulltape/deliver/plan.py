@@ -67,8 +67,10 @@ def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -
     cells = pl.DataFrame(list(red), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
     if policy == "drop_cell":
         return frame.join(cells, on=["instrument", "session"], how="anti", maintain_order="left")
-    bad = (pl.col("flags") & row_checks.HOLDS_OUT) > 0
-    return frame.filter(~bad)
+    bad = frame.filter((pl.col("flags") & row_checks.HOLDS_OUT) > 0).join(
+        cells, on=["instrument", "session"], how="semi"
+    )
+    return frame.join(bad, on=["instrument", "ts"], how="anti", maintain_order="left")
 
 
 def status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import shutil
 import uuid
@@ -48,7 +49,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         status = _status(stores, clock.now())
         recipe = plan.digest(included, _inputs(stores, status))
         earlier = stores.ledger.export_of(day.isoformat())
-        fresh = earlier is None or earlier["digest"] != recipe or not (path / "manifest.json").is_file()
+        fresh = earlier is None or earlier["digest"] != recipe or not _whole(path)
         if fresh:
             _write(stores, path, included, status, recipe, progress)
             with stores.ledger.write():
@@ -66,6 +67,18 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             cells=manifest["cells"],
             verdicts=manifest["verdicts"],
         )
+
+
+def _whole(path: Path) -> bool:
+    """Whether a bundle's files are all there in their sizes, as its manifest lists them."""
+    manifest = path / "manifest.json"
+    if not manifest.is_file() or not (path / "SHA256SUMS").is_file():
+        return False
+    entries = msgspec.json.decode(manifest.read_bytes())["files"]
+    return all(
+        (path / one["path"]).is_file() and (path / one["path"]).stat().st_size == one["bytes"]
+        for one in entries
+    )
 
 
 def _day(stores: Stores, now: Instant) -> dt.date | None:
@@ -104,11 +117,11 @@ def _included(stores: Stores) -> list[Included]:
 
 
 def _inputs(stores: Stores, status: pl.DataFrame) -> dict[str, str]:
-    facts = status.drop("checked_at").hash_rows(seed=0).sum()
+    facts = hashlib.sha256(status.drop("checked_at").write_csv().encode()).hexdigest()
     return {
         "software": VERSION,
         "policy": stores.rules.export_policy,
-        "status": str(facts),
+        "status": facts,
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in stores.wanted.items()},
     }
@@ -165,6 +178,7 @@ def _write(
     everybody = {name: one for wanted in stores.wanted.values() for name, one in wanted.instruments.items()}
     parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
     _manifest(stores, work, included, status, recipe, held_out)
+    files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
         path.rename(older)

@@ -24,6 +24,15 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def sync_tree(root: Path) -> None:
+    """Make a folder's files and names durable, from the leaves up."""
+    for folder, _, names in os.walk(root, topdown=False):
+        for name in names:
+            with (Path(folder) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(folder))
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents durably."""
     if folder.is_dir():

@@ -100,9 +100,12 @@ class Catalogue:
             for row in self._database.run("current_parts", layer=layer, dataset=dataset, folder=folder)
         ]
 
-    def since(self, layer: Layer, position: int) -> list[Part]:
-        """Current parts after a position of the log."""
-        return [_part(row) for row in self._database.run("parts_since", layer=layer, position=position)]
+    def since(self, layer: Layer, position: int, *, dataset: str) -> list[Part]:
+        """A dataset's current parts after a position of the log."""
+        return [
+            _part(row)
+            for row in self._database.run("parts_since", layer=layer, dataset=dataset, position=position)
+        ]
 
     def paths(self, layer: Layer) -> set[str]:
         """Every path that was ever registered in a layer."""

@@ -177,10 +177,11 @@ def _universe(loaded: Loaded, key: str, name: str) -> tuple[Instrument, ...]:
     if universe.file:
         path = loaded.folder / universe.file
         try:
-            found += instruments.parse_universe(path.read_text(), where=str(path))
-        except OSError as error:
+            found += instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise errors.ConfigError(
-                f"universe.{name}.file = {universe.file} cannot be read: {error.strerror}.",
+                f"universe.{name}.file = {universe.file} cannot be read: {reason}.",
                 where=loaded.where(f"universe.{name}.file"),
             ) from error
     if not found:

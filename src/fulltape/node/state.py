@@ -101,6 +101,8 @@ class Story:
     parts: list[str]
     tasks: list[Task]
     requests: list[Row]
+    wanted: bool
+    """Whether the session lies between the dataset's `from` and `until`."""
     checked: dict[str, Any]
     """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
 
@@ -170,6 +172,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
         ],
         tasks=tasks,
         requests=[row for task in tasks for row in stores.ledger.requests.of_ask(task.ask) if task.ask],
+        wanted=wanted.first <= session <= (wanted.until or session),
         checked=checked,
     )
 

@@ -35,14 +35,13 @@ class Report:
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Check the curated folders that changed since the bookmark."""
     with stores.stage(STAGE, clock, layer="qc"):
-        position = stores.ledger.bookmark(STAGE, "curated")
         latest = stores.ledger.catalogue.last_position("curated")
         touched: dict[tuple[str, str], list[Part]] = defaultdict(list)
-        for part in stores.ledger.catalogue.since("curated", position):
-            if part.dataset in stores.wanted:
-                wanted = stores.wanted[part.dataset]
+        for name, wanted in stores.wanted.items():
+            position = stores.ledger.bookmark(STAGE, name)
+            for part in stores.ledger.catalogue.since("curated", position, dataset=name):
                 first, _ = layout.days_of(wanted.dataset.curated_folder, part.folder)
-                touched[part.dataset, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
+                touched[name, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
         counts = dict.fromkeys(Verdict, 0)
         for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
             cells = _check(stores, stores.wanted[name], changed, clock.now())
@@ -50,9 +49,9 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             for verdict, count in cells.group_by("verdict").len().iter_rows():
                 counts[Verdict(verdict)] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
-        if latest != position:
-            with stores.ledger.write():
-                stores.ledger.set_bookmark(STAGE, "curated", latest)
+        with stores.ledger.write():
+            for name in stores.wanted:
+                stores.ledger.set_bookmark(STAGE, name, latest)
         return Report(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -35,11 +36,11 @@ class SetAside:
     def damage(self, path: Path, damage: Damage) -> None:
         """A stretch of a journal that no checksum vouches for."""
         content = path.read_bytes()[damage.offset : damage.offset + damage.length]
-        entry: dict[str, object] = {"reason": "torn end of a journal" if damage.torn else "damaged journal"}
+        entry = {"reason": "torn end of a journal" if damage.torn else "damaged journal"}
         self._keep("journal", path.stem.lower(), damage.offset, content, entry, 0)
 
     def _keep(
-        self, source: str, origin: str, number: int, content: bytes, entry: dict[str, object], rows: int
+        self, source: str, origin: str, number: int, content: bytes, entry: Mapping[str, object], rows: int
     ) -> None:
         path = self._layout.rejected(source, origin, number, hashlib.sha256(content).hexdigest())
         files.publish_bytes(path, content)

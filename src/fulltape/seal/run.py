@@ -33,8 +33,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     with stores.stage(STAGE, clock, layer="raw"):
         everything = stores.layout.journal_files()
         paths = [path for path in everything if not journal.in_use(path)]
-        busy = {path.parents[1] for path in everything} - {path.parents[1] for path in paths}
-        busy |= {path.parents[1] for path in set(everything) - set(paths)}
+        busy = {path.parents[1] for path in set(everything) - set(paths)}
         contents = asks.collect(paths)
         ready, waiting = _sorted(stores, contents, busy)
         lost = _lost(stores, contents) if len(paths) == len(everything) else []

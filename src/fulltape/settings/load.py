@@ -17,7 +17,7 @@ from fulltape import errors
 from fulltape.settings.model import SECTIONS, Settings
 
 FILE = "fulltape.toml"
-_HEADER = re.compile(r"^\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_HEADER = re.compile(r"^\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -58,7 +58,7 @@ def load(folder: Path) -> Loaded:
     """The validated settings of the node in `folder`; `ConfigError` names key, file and line."""
     path = folder / FILE
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
         raw = tomllib.loads(text)
     except OSError as error:
         raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from error
@@ -156,10 +156,11 @@ def _variable(
 def _read_secret(path: Path, lines: dict[str, int], key: str, name: str) -> str:
     try:
         return (path.parent / name).read_text().strip()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise errors.ConfigError(
-            f"{key} names {name}, which cannot be read: {error.strerror}.", where=_where(path, lines, key)
-        ) from error
+            f"{key} names {name}, which cannot be read: {reason}.", where=_where(path, lines, key)
+        ) from None
 
 
 def _sentence(path: Path, lines: Mapping[str, int], error: Mapping[str, Any]) -> str:
@@ -171,9 +172,19 @@ def _sentence(path: Path, lines: Mapping[str, int], error: Mapping[str, Any]) ->
         return f"{_where(path, lines, key)}: there is no setting {key}.{meant}"
     if error["type"] == "missing":
         return f"{_where(path, lines, key)}: {key} is missing."
-    shown = "" if location[-1] in ("key", "secret") else f" = {_toml(error['input'])}"
+    shown = f" = {_toml(error['input'])}" if _may_be_shown(location, error["input"]) else ""
     reason = error["msg"].removeprefix("Value error, ")
     return f"{_where(path, lines, key)}: {key}{shown} is wrong: {reason[0].lower()}{reason[1:]}."
+
+
+_SHOWN_OF_VENDORS = ("plan", "timeout", "requests_per_minute", "requests_per_day", "history_from")
+
+
+def _may_be_shown(location: list[str], value: Any) -> bool:
+    """Whether a wrong value may be repeated: never a container, and of vendors only what cannot be a secret."""
+    if isinstance(value, (dict, list)):
+        return False
+    return location[0] != "vendor" or location[-1] in _SHOWN_OF_VENDORS
 
 
 def _toml(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = 10 * 366 * 86_400
 _SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
 
 
@@ -18,7 +19,10 @@ def seconds(value: Any) -> Any:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
         if not found:
             raise ValueError('a duration looks like "250ms", "30s", "15m", "2h" or "7d"')
-        return float(found[1]) * _UNITS[found[2]]
+        length = float(found[1]) * _UNITS[found[2]]
+        if length > _LONGEST:
+            raise ValueError("a duration is at most ten years")
+        return length
     raise ValueError('a duration is text with a unit, like "30s"')
 
 
@@ -31,11 +35,40 @@ def size(value: Any) -> Any:
     raise ValueError('a size is text with a unit, like "100MB"')
 
 
+def day(value: Any) -> Any:
+    """A date, written as TOML's own date or as text."""
+    if isinstance(value, dt.datetime) or not isinstance(value, (dt.date, str)):
+        raise ValueError("a date is written YYYY-MM-DD")  # noqa: TRY004 — pydantic wants it
+    try:
+        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a date is written YYYY-MM-DD") from None
+
+
+def address(value: Any) -> Any:
+    """An http address, or nothing."""
+    if value == "" or (isinstance(value, str) and re.fullmatch(r"https?://[^/\s@]+(/\S*)?", value)):
+        return value
+    raise ValueError("an address looks like http://127.0.0.1:8080")
+
+
+def secret(value: Any) -> Any:
+    """A key that fits into a header."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value.isascii() and value.isprintable() and " " not in value:
+            return value
+    raise ValueError("a key is one line of printable ASCII without spaces")
+
+
 def _text(value: str) -> Any:
     """A default in the spelling of the file; it is validated like any other value."""
     return value
 
 
+Day = Annotated[dt.date, BeforeValidator(day)]
+Address = Annotated[str, BeforeValidator(address)]
+Secret = Annotated[SecretStr, BeforeValidator(secret)]
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 
@@ -43,7 +76,7 @@ Size = Annotated[int, BeforeValidator(size)]
 class Section(BaseModel):
     """A table of the file: frozen, and no key that is not declared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class Node(Section):
@@ -59,8 +92,8 @@ class Universe(Section):
 class DatasetSettings(Section):
     universe: str = Field(description="which [universe.NAME] it covers")
     sources: tuple[str, ...] = Field(description="sources in order of preference, like alpaca.sip")
-    from_: dt.date = Field(alias="from", description="first session wanted")
-    until: dt.date | None = Field(None, description="last session wanted; absent: for ever")
+    from_: Day = Field(alias="from", description="first session wanted")
+    until: Day | None = Field(None, description="last session wanted; absent: for ever")
     final_after: Duration = Field(
         _text("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",
@@ -68,16 +101,20 @@ class DatasetSettings(Section):
 
 
 class VendorSettings(Section):
-    key: SecretStr | None = Field(None, description="API key; write ${VAR} or use key_file")
-    secret: SecretStr | None = Field(None, description="API secret, where the vendor has one; or secret_file")
+    key: Secret | None = Field(None, description="API key; write ${VAR} or use key_file")
+    secret: Secret | None = Field(None, description="API secret, where the vendor has one; or secret_file")
     plan: str = Field("", description="the plan you pay for; its limits are the defaults below")
     base_url: str = Field(
         "", description="another address for all of the vendor's hosts, such as a simulator"
     )
-    requests_per_minute: int | None = Field(None, ge=1, description="overrides the plan's limit")
-    requests_per_day: int | None = Field(None, ge=1, description="overrides the plan's daily cap")
-    history_from: dt.date | None = Field(None, description="first day that your plan serves, if it differs")
-    timeout: Duration = Field(_text("30s"), description="longest wait for an answer to one request")
+    requests_per_minute: int | None = Field(
+        None, ge=1, le=1_000_000, strict=True, description="overrides the plan's limit"
+    )
+    requests_per_day: int | None = Field(
+        None, ge=1, le=1_000_000_000, strict=True, description="overrides the plan's daily cap"
+    )
+    history_from: Day | None = Field(None, description="first day that your plan serves, if it differs")
+    timeout: Duration = Field(_text("30s"), gt=0, description="longest wait for an answer to one request")
 
 
 class Backfill(Section):
@@ -119,7 +156,12 @@ class Quality(Section):
     stretch_red_minutes: int = Field(30, ge=1, description="an empty stretch this long in a busy name is RED")
     stretch_red_p: float = Field(0.95, gt=0, lt=1, description="what busy means there: mean occupancy")
     early_close_share: float = Field(
-        0.5, gt=0, le=1, description="rows after an early close that raise doubt"
+        0.5, gt=0, le=1, description="share of minutes with rows after an early close"
+    )
+    early_close_volume: float = Field(
+        0.25,
+        gt=0,
+        description="and their median volume against regular minutes, from which the calendar is doubted",
     )
 
 

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from fulltape.core.time import Instant, from_datetime, iso
+from fulltape.core.time import SECOND, Instant, from_datetime, iso, to_datetime
 from fulltape.simulator.market import Market, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.scenario import Scenario
@@ -20,6 +20,7 @@ VENDOR = "alpaca"
 _GRAINS = {"1Day": "day", "1D": "day", "1Min": "minute", "1T": "minute"}
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]*")
 _DEFAULT_LIMIT = 1_000
+_SERVED = {"adjustment": ("raw",), "sort": ("asc",), "feed": ("sip", "iex"), "currency": ("USD",)}
 _MOST = 10_000
 
 
@@ -89,16 +90,21 @@ class Alpaca:
         grain = _GRAINS.get(params.get("timeframe", ""))
         if grain is None:
             return _error(400, f"invalid timeframe: {params.get('timeframe', '')}", headers)
+        if not symbols:
+            return _error(400, "symbols is required", headers)
+        for name, served in _SERVED.items():
+            if params.get(name, served[0]) not in served:
+                return _error(400, f"this server has no {name}={params[name]}", headers)
         for symbol in symbols:
             if not _SYMBOL.fullmatch(symbol):
                 return _error(400, f"invalid symbol: {symbol}", headers)
         try:
-            start, end = _instant(params["start"], last=False), _instant(params["end"], last=True)
+            today = to_datetime(int(time.time()) * SECOND).date().isoformat()
+            start = _instant(params.get("start", today), last=False)
+            end = _instant(params.get("end", today), last=True)
             limit = int(params.get("limit", _DEFAULT_LIMIT))
             after = _untoken(params["page_token"]) if "page_token" in params else ("", -1)
-        except KeyError as missing:
-            return _error(400, f"missing parameter: {missing.args[0]}", headers)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             return _error(400, f"invalid page_token or time: {error}", headers)
         if not 1 <= limit <= _MOST:
             return _error(400, f"invalid limit: {limit}", headers)

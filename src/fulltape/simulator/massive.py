@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
+import urllib.parse
 import uuid
 
 from fulltape.core.time import Instant
@@ -36,9 +37,8 @@ class Massive:
 
     def __call__(self, call: Call) -> Reply:
         """The answer to one request."""
-        if not call.headers.get("authorization", "").removeprefix("Bearer ") and not call.params.get(
-            "apiKey"
-        ):
+        bearer, _, key = call.headers.get("authorization", "").partition(" ")
+        if not (bearer == "Bearer" and key) and not call.params.get("apiKey"):
             return _error(401, "error", "API Key was not provided")
         allowed, _, _ = self._limit.take()
         if not allowed:
@@ -68,9 +68,12 @@ class Massive:
             start, end = _instant(first, last=False), _instant(last, last=True)
             limit = min(int(call.params.get("limit", _DEFAULT_LIMIT)), _MOST)
             if "cursor" in call.params:
-                limit = int(base64.urlsafe_b64decode(call.params["cursor"]).decode().partition("=")[2])
-        except ValueError:
+                held = urllib.parse.parse_qs(base64.urlsafe_b64decode(call.params["cursor"] + "==").decode())
+                limit = int(held["limit"][0])
+        except (ValueError, KeyError, OverflowError):
             return _error(400, "error", "Could not parse the time range or the cursor.")
+        if limit < 1 or call.params.get("sort", "asc") != "asc":
+            return _error(400, "error", "This server knows positive limits and ascending order only.")
         if call.params.get("adjusted", "true") != "false":
             return _error(400, "error", "This server has unadjusted prices only.")
         if self._scenario.about("not_entitled", VENDOR, grain=grain, symbol=ticker):
@@ -95,9 +98,9 @@ class Massive:
             body["results"] = [_row(bar) for bar in rows]
         if len(bars) > len(rows) or (fault and fault.do == "repeat_cursor"):
             following = bars[len(rows)].start if len(bars) > len(rows) else start
-            cursor = base64.urlsafe_b64encode(f"limit={limit}".encode()).decode()
+            cursor = base64.urlsafe_b64encode(f"limit={limit}&sort=asc".encode()).decode().rstrip("=")
             path = f"/v2/aggs/ticker/{ticker}/range/1/{grain}/{following // 1_000}/{last}"
-            body["next_url"] = f"{self.url}{path}?adjusted=false&cursor={cursor}"
+            body["next_url"] = f"{self.url}{path}?cursor={cursor}"
         return Reply(status=200, body=json.dumps(body).encode(), rows=len(rows), fault=fault)
 
     def _served(self, grain: str, ticker: str, start: Instant, end: Instant) -> list[Bar]:

@@ -25,6 +25,7 @@ Do = Literal[
     "not_entitled",
     "unknown_symbol",
 ]
+VENDORS = ("alpaca", "massive")
 _ABOUT_DATA = ("missing_days", "not_entitled", "unknown_symbol")
 
 
@@ -98,14 +99,21 @@ def _concerns(fault: Fault, vendor: str, grain: str, symbols: Sequence[str], pag
 def parse(text: str, *, where: str) -> Scenario:
     """A scenario; `ConfigError` says what is wrong."""
     try:
-        return msgspec.convert(tomllib.loads(text), type=Scenario)
+        found = msgspec.convert(tomllib.loads(text), type=Scenario)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise errors.ConfigError(f"is no scenario: {error}.", where=where) from error
+    for name in (*found.limits, *(fault.vendor for fault in found.fault)):
+        if name not in VENDORS:
+            raise errors.ConfigError(
+                f"names the vendor {name!r}; there are {', '.join(VENDORS)}.", where=where
+            )
+    return found
 
 
 def load(path: Path) -> Scenario:
     """A scenario from a file."""
     try:
         return parse(path.read_text(), where=str(path))
-    except OSError as error:
-        raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from error
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise errors.ConfigError(f"cannot be read: {reason}.", where=str(path)) from error

@@ -58,6 +58,7 @@ def occupancy(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     grid = (
         accepted.with_columns(pl.int_ranges("minutes").alias("minute_of_session"))
         .explode("minute_of_session", empty_as_null=False)
+        .join(_halted(context), on=["session", "minute_of_session"], how="anti")
         .group_by("instrument", "minute_of_session")
         .agg(pl.len().alias("chances"), pl.col("sessions").first())
     )
@@ -94,28 +95,41 @@ def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> p
     )
     p = pl.col("p")
     moments = (
-        cells.select("instrument", "minutes")
-        .unique()
+        cells.select("instrument", "session", "minutes")
         .join(baseline, on="instrument")
         .filter(pl.col("minute_of_session") < pl.col("minutes"))
-        .group_by("instrument", "minutes")
+        .join(_halted(context), on=["session", "minute_of_session"], how="anti")
+        .group_by("instrument", "session")
         .agg(
             pl.col("sessions").first(),
             p.sum().alias("mean"),
             (p * (1 - p)).sum().alias("variance"),
             (p * (1 - p) * (1 - 2 * p)).sum().alias("skew"),
         )
+        .sort("instrument", "session")
     )
-    bands = [
-        lower_band(row["mean"], row["variance"], row["skew"], context.thresholds.band)
-        if row["sessions"] >= context.thresholds.baseline_least
-        else None
-        for row in moments.iter_rows(named=True)
+    distinct = moments.select("mean", "variance", "skew").unique()
+    bands = {
+        (mean, variance, skew): lower_band(mean, variance, skew, context.thresholds.band)
+        for mean, variance, skew in distinct.iter_rows()
+    }
+    learned = [
+        bands[row[1:]] if row[0] >= context.thresholds.baseline_least else None
+        for row in moments.select("sessions", "mean", "variance", "skew").iter_rows()
     ]
-    moments = moments.with_columns(pl.Series("band", bands, dtype=pl.Int64))
-    return cells.join(
-        moments.select("instrument", "minutes", "sessions", "band"), on=["instrument", "minutes"], how="left"
-    ).sort("instrument", "session")
+    moments = moments.with_columns(pl.Series("band", learned, dtype=pl.Int64))
+    halted = _halted(context).group_by("session").len("halted")
+    return (
+        cells.join(
+            moments.select("instrument", "session", "sessions", "band"),
+            on=["instrument", "session"],
+            how="left",
+        )
+        .join(halted, on="session", how="left")
+        .with_columns(pl.col("minutes") - pl.col("halted").fill_null(0).cast(pl.Int64))
+        .drop("halted")
+        .sort("instrument", "session")
+    )
 
 
 def check(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -145,6 +159,8 @@ def _stretches(
     key = ["instrument", "session", "minute_of_session"]
     grid = (
         judged.filter(pl.col("rows") < pl.col("minutes"))
+        .drop("minutes")
+        .join(_lengths(context), on="session")
         .with_columns(pl.int_ranges("minutes").alias("minute_of_session"))
         .explode("minute_of_session", empty_as_null=False)
     )

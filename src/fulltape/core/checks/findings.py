@@ -42,7 +42,9 @@ class Thresholds:
     """An empty stretch this long at p > `stretch_red_p` is RED."""
     stretch_red_p: float = 0.95
     early_close_share: float = 0.5
-    """Share of the minutes between an early close and the usual one with rows, from which the calendar is in doubt."""
+    """Share of the minutes between an early close and the usual one with rows, from which the calendar is in doubt,"""
+    early_close_volume: float = 0.25
+    """if their median volume is at least this share of the regular minutes' one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,19 +29,27 @@ def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     if hours.is_empty():
         return findings.none()
     usual = int(hours["minutes"].mode().max())  # type: ignore[arg-type]
-    after = (
-        frame.join(hours.filter(pl.col("minutes") < usual), on="session")
-        .filter(pl.col("minute_of_session").is_between(pl.col("minutes"), usual - 1))
-        .group_by("instrument", "session")
-        .agg(pl.col("ts").n_unique().alias("rows"), pl.col("minutes").first())
+    early = frame.join(hours.filter(pl.col("minutes") < usual), on="session").filter(
+        pl.col("minute_of_session").is_between(0, usual - 1)
     )
+    late = pl.col("minute_of_session") >= pl.col("minutes")
+    measured = early.group_by("instrument", "session").agg(
+        pl.col("ts").filter(late).n_unique().cast(pl.Int64).alias("rows"),
+        pl.col("minutes").first(),
+        (pl.col("volume").filter(late).median() / pl.col("volume").filter(~late).median()).alias("measure"),
+    )
+    # After-hours bars of a busy name are as many as regular ones, but thin: SPY has 1 % of its regular volume there.
     share = pl.col("rows") / (usual - pl.col("minutes"))
+    limits = context.thresholds
     return findings.shaped(
-        after.filter(share >= context.thresholds.early_close_share).with_columns(
+        measured.filter(
+            (share >= limits.early_close_share) & (pl.col("measure") >= limits.early_close_volume)
+        )
+        .with_columns(
             pl.lit("session_timing.early_close").alias("code"),
             pl.lit("AMBER").alias("severity"),
-            share.alias("measure"),
-            pl.lit(context.thresholds.early_close_share).alias("threshold"),
-            pl.format("{} rows after an early close", "rows").alias("sentence"),
+            pl.lit(limits.early_close_volume).alias("threshold"),
+            pl.format("{} rows of regular size after an early close", "rows").alias("sentence"),
         )
+        .sort("instrument", "session")
     )

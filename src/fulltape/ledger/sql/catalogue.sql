@@ -20,7 +20,7 @@ SELECT * FROM parts WHERE path = :path
 UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHERE part_id = :part_id
 
 -- name: parts_since
-SELECT * FROM parts WHERE layer = :layer AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
+SELECT * FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
 
 -- name: paths_of_layer
 SELECT path FROM parts WHERE layer = :layer
