@@ -13,7 +13,7 @@ from clocks import SkippingClock
 from fulltape.core.cell import Availability, Completeness, Verdict
 from fulltape.demo import proof
 from fulltape.ledger.queue import Task
-from fulltape.node import nightly, state
+from fulltape.node import explain, nightly, state
 from fulltape.node.nightly import Night
 from fulltape.simulator import market as markets
 from nodes import (
@@ -91,10 +91,10 @@ def test_nothing_is_asked_of_closed_days_or_before_a_listing(tmp_path: Path) -> 
         with opened(folder) as stores:
             wanted = stores.wanted["equities_bars_day"]
             stories = {
-                day: state.explain(stores, SkippingClock(), wanted, "IBM", dt.date.fromisoformat(day)).cell
+                day: explain.explain(stores, SkippingClock(), wanted, "IBM", dt.date.fromisoformat(day)).cell
                 for day in ("2012-10-29", "2001-09-12", "2012-10-26")
             }
-            fb = state.explain(stores, SkippingClock(), wanted, "FB", dt.date(2012, 5, 17)).cell
+            fb = explain.explain(stores, SkippingClock(), wanted, "FB", dt.date(2012, 5, 17)).cell
     assert done.audit.missing == 0
     assert stories["2012-10-29"].availability is stories["2001-09-12"].availability is Availability.CLOSED
     assert stories["2012-10-26"].availability is Availability.HELD
@@ -178,7 +178,7 @@ def test_a_vendor_without_a_day_is_believed_only_with_a_second_opinion(tmp_path:
         assert (done.audit.empty, done.audit.missing) == (1, 0)
         with opened(folder) as stores:
             wanted = stores.wanted["equities_bars_day"]
-            story = state.explain(stores, SkippingClock(), wanted, "IBM", dt.date(2012, 3, 1))
+            story = explain.explain(stores, SkippingClock(), wanted, "IBM", dt.date(2012, 3, 1))
         assert story.cell.availability is Availability.EMPTY
         assert {fact["source"] for fact in story.facts} == {"alpaca.sip", "massive.sip"}
         assert story.requests
@@ -248,8 +248,8 @@ def test_real_minutes_half_days_thin_names_and_a_split(tmp_path: Path) -> None:
         assert different(folder, market, "equities_bars_minute", wish).is_empty()
         with opened(folder) as stores:
             wanted = stores.wanted["equities_bars_minute"]
-            thin = state.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 28))
-            half = state.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 24))
+            thin = explain.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 28))
+            half = explain.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 24))
         assert (thin.checked["rows"], thin.checked["expected_high"]) == (382, 390)
         assert thin.cell.availability is Availability.HELD
         assert thin.cell.completeness is Completeness.UNMEASURED

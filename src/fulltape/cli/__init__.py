@@ -71,7 +71,6 @@ def main() -> None:
             typer.echo(error.hint, err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was fetched is kept, and the next run goes on from there.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

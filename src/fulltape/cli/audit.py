@@ -11,7 +11,7 @@ from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, n
 from fulltape.cli.progress import Watch
 
 if TYPE_CHECKING:
-    from fulltape.node.state import Story
+    from fulltape.node.explain import Story
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     from fulltape import errors
     from fulltape.clock import SystemClock
     from fulltape.core import datasets
-    from fulltape.node import state
+    from fulltape.node import explain as explaining
 
     dataset, symbol, text = asked
     session = options.session(text)
@@ -78,7 +78,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
                 f"{symbol} is not in the universe of {dataset}.",
                 hint=f"It has {', '.join(wanted.instruments)}.",
             )
-        story = state.explain(stores, SystemClock(), wanted, instrument, session)
+        story = explaining.explain(stores, SystemClock(), wanted, instrument, session)
     if json:
         options.emit_json(story)
         return

@@ -47,6 +47,9 @@ def opened(node: Path | None) -> Iterator[Stores]:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield stores
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was fetched is kept, and the next run goes on from there.", err=True)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
         stores.close()

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from fulltape.core import ranges, series
-from fulltape.core.cell import Cell, Fact, Life, Verdict, cell
 from fulltape.core.series import Picture
 from fulltape.core.time import SECOND, Clock, Instant, iso
-from fulltape.lake import layout, parquet
-from fulltape.ledger.database import Row
-from fulltape.ledger.queue import Task
 from fulltape.stores import Stores, Wanted, known
 
 
@@ -89,112 +83,6 @@ def sources(stores: Stores, clock: Clock) -> list[SourceState]:
             )
         )
     return out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """All that is known of one cell."""
-
-    cell: Cell
-    expected: str
-    facts: list[dict[str, str]]
-    parts: list[str]
-    tasks: list[Task]
-    requests: list[Row]
-    wanted: bool
-    """Whether the session lies between the dataset's `from` and `until`."""
-    checked: dict[str, Any]
-    """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
-
-
-def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, session: dt.date) -> Story:
-    """The story of a cell: its answers, each source's facts, the parts, tasks and requests behind them."""
-    now = clock.now()
-    calendar, dataset = wanted.calendar, wanted.dataset
-    position = calendar.position(session)
-    one = next(
-        found for found in known.read(stores, wanted, now) if found.instrument.instrument == instrument
-    )
-    facts = [
-        fact
-        for fact in stores.ledger.coverage.of_dataset(dataset.name)
-        if fact.instrument == instrument and fact.first <= session <= fact.last
-    ]
-    said = [
-        found
-        for found in stores.ledger.verdicts.of_dataset(dataset.name)
-        if found.instrument == instrument and found.first <= session <= found.last
-    ]
-    who = wanted.instruments[instrument]
-    checked = _checked(stores, wanted, instrument, session)
-    tasks = stores.ledger.queue.touching(dataset.name, instrument, session)
-    eligible = [
-        source
-        for source, where in one.servable.items()
-        if position is not None and ranges.contains(where, position)
-    ]
-    answer = cell(
-        day=calendar.day(session),
-        final_at=wanted.final_at(position) if position is not None else None,
-        life=Life(
-            known=who.listed_from is not None,
-            listed=(who.listed_from or session) <= session <= (who.listed_to or session),
-        ),
-        facts={
-            fact.source: Fact(kind=fact.fact, final=fact.final, sound=fact.sound, reason=fact.reason)
-            for fact in facts
-        },
-        eligible=eligible,
-        busy=series.is_busy(one),
-        explained=False,
-        measured=checked.get("expected_low") is not None,
-        verdict=said[0].verdict if said else Verdict.UNCHECKED,
-        now=now,
-    )
-    return Story(
-        cell=answer,
-        expected=_expected(wanted, position),
-        facts=[
-            {
-                "source": fact.source,
-                "fact": fact.fact,
-                "since": iso(fact.since),
-                "evidence": fact.evidence,
-                "reason": fact.reason or ("sound" if fact.sound else "not proved"),
-            }
-            for fact in facts
-        ],
-        parts=[
-            f"{part.layer} {part.path}"
-            for layer in ("raw", "curated")
-            for part in stores.ledger.catalogue.current(layer, dataset=dataset.name)
-            if any(first <= session <= last for first, last in part.cells.get(instrument, ()))
-        ],
-        tasks=tasks,
-        requests=[row for task in tasks for row in stores.ledger.requests.of_ask(task.ask) if task.ask],
-        wanted=wanted.first <= session <= (wanted.until or session),
-        checked=checked,
-    )
-
-
-def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) -> dict[str, Any]:
-    key = layout.folder_key(wanted.dataset.raw_folder, session)
-    parts = stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name, folder=key)
-    if not parts:
-        return {}
-    rows = parquet.scan([stores.layout.root / part.path for part in parts]).collect()
-    found = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
-    return found.row(0, named=True) if found.height else {}
-
-
-def _expected(wanted: Wanted, position: int | None) -> str:
-    if position is None:
-        return "nothing: no session"
-    if wanted.dataset.grain == "day":
-        return "1 bar"
-    session = wanted.calendar.sessions[position]
-    minutes = wanted.calendar.expected_minutes(position)
-    return f"at most {minutes} regular minutes ({iso(session.open)} to {iso(session.close)})"
 
 
 def fetched(stores: Stores) -> dict[tuple[str, str], tuple[int, int]]:

@@ -114,8 +114,10 @@ def _dotted(name: str) -> str:
 def _where(path: Path, lines: Mapping[str, int], key: str) -> str:
     parts = key.split(".")
     for length in range(len(parts), 0, -1):
-        if line := lines.get(".".join(parts[:length])):
-            return f"{path}:{line}"
+        table = ".".join(parts[:length])
+        inside = [line for name, line in lines.items() if name == table or name.startswith(f"{table}.")]
+        if inside:
+            return f"{path}:{lines.get(table) or min(inside)}"
     return str(path)
 
 

@@ -91,7 +91,7 @@ class Universe(Section):
 
 class DatasetSettings(Section):
     universe: str = Field(description="which [universe.NAME] it covers")
-    sources: tuple[str, ...] = Field(description="sources in order of preference, like alpaca.sip")
+    sources: tuple[str, ...] = Field(description="sources (vendor.feed) in order of preference")
     from_: Day = Field(alias="from", description="first session wanted")
     until: Day | None = Field(None, description="last session wanted; absent: for ever")
     final_after: Duration = Field(
@@ -104,7 +104,7 @@ class VendorSettings(Section):
     key: Secret | None = Field(None, description="API key; write ${VAR} or use key_file")
     secret: Secret | None = Field(None, description="API secret, where the vendor has one; or secret_file")
     plan: str = Field("", description="the plan you pay for; its limits are the defaults below")
-    base_url: str = Field(
+    base_url: Address = Field(
         "", description="another address for all of the vendor's hosts, such as a simulator"
     )
     requests_per_minute: int | None = Field(

@@ -43,6 +43,7 @@ def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
 
 
 def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
+    """The newest session that is wanted and final, None while there is none."""
     final = wanted.final_until(now)
     if final == 0:
         return None
@@ -76,6 +77,7 @@ def servable(
 
 
 def forbidden(stores: Stores, now: Instant) -> set[tuple[str, str, str]]:
+    """(source, dataset, symbol or '*') that must not be asked for now."""
     return {
         (one.source, one.dataset, one.symbol) for one in stores.ledger.eligibility.all() if one.forbids(now)
     }

@@ -1,0 +1,144 @@
+"""All that is known of one cell, and why it is what it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fulltape.core import ranges, series
+from fulltape.core.cell import Cell, Fact, Life, Verdict, cell
+from fulltape.core.instruments import Instrument
+from fulltape.core.series import Series
+from fulltape.core.time import Clock, Instant, iso
+from fulltape.lake import layout, parquet
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.database import Row
+from fulltape.ledger.queue import Task
+from fulltape.stores import Stores, Wanted, known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A cell's answers, each source's facts, and the parts, tasks and requests behind them."""
+
+    cell: Cell
+    expected: str
+    facts: list[dict[str, str]]
+    parts: list[str]
+    tasks: list[Task]
+    requests: list[Row]
+    wanted: bool
+    """Whether the session lies between the dataset's `from` and `until`."""
+    checked: dict[str, Any]
+    """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
+
+
+def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, session: dt.date) -> Story:
+    """The story of a cell; `instrument` must be in the dataset's universe."""
+    now = clock.now()
+    name = wanted.dataset.name
+    one = next(
+        found for found in known.read(stores, wanted, now) if found.instrument.instrument == instrument
+    )
+    facts = [
+        fact
+        for fact in stores.ledger.coverage.of_dataset(name)
+        if fact.instrument == instrument and fact.first <= session <= fact.last
+    ]
+    checked = _checked(stores, wanted, instrument, session)
+    tasks = stores.ledger.queue.touching(name, instrument, session)
+    return Story(
+        cell=_answer(stores, wanted, one, session, facts, checked, now),
+        expected=_expected(wanted, session),
+        facts=[_told(fact) for fact in facts],
+        parts=[
+            f"{part.layer} {part.path}"
+            for layer in ("raw", "curated")
+            for part in stores.ledger.catalogue.current(layer, dataset=name)
+            if any(first <= session <= last for first, last in part.cells.get(instrument, ()))
+        ],
+        tasks=tasks,
+        requests=[row for task in tasks if task.ask for row in stores.ledger.requests.of_ask(task.ask)],
+        wanted=wanted.first <= session <= (wanted.until or session),
+        checked=checked,
+    )
+
+
+def _answer(
+    stores: Stores,
+    wanted: Wanted,
+    one: Series,
+    session: dt.date,
+    facts: Sequence[CoverageFact],
+    checked: dict[str, Any],
+    now: Instant,
+) -> Cell:
+    calendar = wanted.calendar
+    position = calendar.position(session)
+    verdict = next(
+        (
+            said.verdict
+            for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
+            if said.instrument == one.instrument.instrument and said.first <= session <= said.last
+        ),
+        Verdict.UNCHECKED,
+    )
+    return cell(
+        day=calendar.day(session),
+        final_at=wanted.final_at(position) if position is not None else None,
+        life=_life(one.instrument, session),
+        facts={
+            fact.source: Fact(kind=fact.fact, final=fact.final, sound=fact.sound, reason=fact.reason)
+            for fact in facts
+        },
+        eligible=[
+            source
+            for source, where in one.servable.items()
+            if position is not None and ranges.contains(where, position)
+        ],
+        busy=series.is_busy(one),
+        explained=False,
+        measured=checked.get("expected_low") is not None,
+        verdict=verdict,
+        now=now,
+    )
+
+
+def _life(instrument: Instrument, session: dt.date) -> Life:
+    return Life(
+        known=instrument.listed_from is not None,
+        listed=(instrument.listed_from or session) <= session <= (instrument.listed_to or session),
+    )
+
+
+def _told(fact: CoverageFact) -> dict[str, str]:
+    return {
+        "source": fact.source,
+        "fact": fact.fact,
+        "since": iso(fact.since),
+        "evidence": fact.evidence,
+        "reason": fact.reason or ("sound" if fact.sound else "not proved"),
+    }
+
+
+def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) -> dict[str, Any]:
+    key = layout.folder_key(wanted.dataset.raw_folder, session)
+    parts = stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name, folder=key)
+    if not parts:
+        return {}
+    rows = parquet.read([stores.layout.root / part.path for part in parts])
+    found = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
+    return found.row(0, named=True) if found.height else {}
+
+
+def _expected(wanted: Wanted, session: dt.date) -> str:
+    position = wanted.calendar.position(session)
+    if position is None:
+        return "nothing: no session"
+    if wanted.dataset.grain == "day":
+        return "1 bar"
+    hours = wanted.calendar.sessions[position]
+    minutes = wanted.calendar.expected_minutes(position)
+    return f"at most {minutes} regular minutes ({iso(hours.open)} to {iso(hours.close)})"
