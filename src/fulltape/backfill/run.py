@@ -96,7 +96,7 @@ class _Round:
             self._report.more = True
             return None
         for source, feed in self._stores.feeds.items():
-            if source in self._busy or source in self._report.stopped:
+            if source in self._busy or source in self._report.stopped or source in self._report.waiting:
                 continue
             room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, now=self._clock.steady())
             if not isinstance(room, Granted):

@@ -55,8 +55,9 @@ def _root(
     pass
 
 
-for verb in (init, nightly, audit, backfill, curate, check, export, status, tasks, simulate, demo):
+for verb in (init, nightly, audit, backfill, curate, check, export, status, simulate, demo):
     verb.register(app)
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(config.app, name="config")
 app.add_typer(calendars.app, name="calendars")
 

@@ -109,7 +109,8 @@ def fill(
             waiting=tuple((source, *why) for source, why in sorted(fetched.waiting.items())),
             stopped=tuple(sorted(fetched.stopped.items())),
         )
-        more = fetched.more
+        # Without a page there is nothing to seal, and going on would only ask the same again.
+        more = fetched.more and fetched.pages > 0
     return total
 
 
