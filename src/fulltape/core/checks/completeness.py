@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 _NORMAL = NormalDist()
 _LEAST_P = 1e-3
-_MOST_P = 1 - 1e-3
+
+
+def most_p(chances: pl.Expr) -> pl.Expr:
+    """The highest occupancy that so many chances can teach: a minute that was there n times out of n is there with
+    (n + 1) / (n + 2) (Laplace's rule of succession), so that few sessions make no bold judge."""
+    return (chances + 1) / (chances + 2)
 
 
 def lower_band(mean: float, variance: float, skew: float, probability: float) -> int:
@@ -44,7 +49,7 @@ def lower_band(mean: float, variance: float, skew: float, probability: float) ->
 
 
 def occupancy(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Per (instrument, minute_of_session): p, clamped away from 0 and 1, and how many sessions it was learned from.
+    """Per (instrument, minute_of_session): p, how often it was seen out of how many chances, in how many sessions.
 
     Sessions with less than half the median count are not accepted as examples of how the instrument trades.
     """
@@ -67,11 +72,18 @@ def occupancy(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         .group_by("instrument", "minute_of_session")
         .len("seen")
     )
-    return grid.join(seen, on=["instrument", "minute_of_session"], how="left").select(
-        "instrument",
-        "minute_of_session",
-        "sessions",
-        (pl.col("seen").fill_null(0) / pl.col("chances")).clip(_LEAST_P, _MOST_P).alias("p"),
+    share = pl.col("seen") / pl.col("chances")
+    return (
+        grid.join(seen, on=["instrument", "minute_of_session"], how="left")
+        .with_columns(pl.col("seen").fill_null(0))
+        .select(
+            "instrument",
+            "minute_of_session",
+            "sessions",
+            "seen",
+            "chances",
+            share.clip(_LEAST_P, most_p(pl.col("chances"))).alias("p"),
+        )
     )
 
 
@@ -166,9 +178,8 @@ def _stretches(
     )
     missing = grid.join(_regular(frame), on=key, how="anti").join(_halted(context), on=key[1:], how="anti")
     runs = (
-        missing.join(
-            baseline.select("instrument", "minute_of_session", "p"), on=["instrument", "minute_of_session"]
-        )
+        missing.join(baseline.select(*key[::2], "seen", "chances"), on=key[::2])
+        .with_columns(_without_itself().alias("p"))
         .sort(key)
         .with_columns((pl.col("minute_of_session") - pl.int_range(pl.len()).over(key[:2])).alias("run"))
         .group_by("instrument", "session", "run")
@@ -190,6 +201,14 @@ def _stretches(
             pl.format("{} minutes without a row from minute {}", "rows", "first").alias("sentence"),
         ).sort("instrument", "session", "first")
     )
+
+
+def _without_itself() -> pl.Expr:
+    """The occupancy of a missing minute by the other sessions: a hole must not vouch for itself."""
+    import polars as pl
+
+    others = (pl.col("chances") - 1).clip(1)
+    return (pl.col("seen") / others).clip(_LEAST_P, most_p(others))
 
 
 def _regular(frame: pl.DataFrame) -> pl.DataFrame:
