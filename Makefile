@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test check format lock sample calendars clean
+.PHONY: demo test check format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -55,6 +55,9 @@ $(UV): requirements/uv.txt
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
 	@touch $@
+
+reference: .venv/.dev
+	$(RUN)/python tools/build_reference.py
 
 clean:
 	rm -rf .venv .tools dist

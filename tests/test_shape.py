@@ -103,8 +103,7 @@ def test_data_is_found_through_the_catalogue_never_by_globbing(path: Path) -> No
 def test_no_vendor_is_named_outside_its_rooms(path: Path) -> None:
     if name(path).startswith(VENDOR_ROOMS):
         return
-    text = re.sub(r"https?://\S+", "", path.read_text())
-    code = ast.unparse(_without_docstrings(ast.parse(text)))
+    code = re.sub(r"https?://\S+", "", ast.unparse(_without_docstrings(tree(path))))
     for vendor in vendors.names():
         assert not re.search(rf"\b{vendor}\b", code), f"{vendor} is named"
 

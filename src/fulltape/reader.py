@@ -20,7 +20,7 @@ class Reader:
     """A node opened for reading; every call sees what is committed at that moment."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        loaded = load.load(load.find(Path(path)))
+        loaded = load.load(load.find(Path(path).expanduser()))
         self._folder = loaded.folder
         self._lake = loaded.folder / loaded.values.node.lake
 
