@@ -44,12 +44,14 @@ $(UV): requirements/uv.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --require-hashes --target .tools -r requirements/uv.txt
 	@touch $@
 
-.venv/bin/python: $(UV)
+# A stamp, because .venv/bin/python is a link whose age is that of the system's Python.
+.venv/.created: $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	@touch $@
 
-.venv/.runtime: .venv/bin/python requirements/runtime.txt pyproject.toml
-	$(UV) pip install --quiet --python $< --require-hashes -r requirements/runtime.txt
-	$(UV) pip install --quiet --python $< --no-deps --editable .
+.venv/.runtime: .venv/.created requirements/runtime.txt pyproject.toml
+	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/runtime.txt
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
