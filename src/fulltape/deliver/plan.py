@@ -12,6 +12,7 @@ import polars as pl
 
 from fulltape.core import frames, ranges, series
 from fulltape.core.cell import Availability, Completeness, Finality, Verdict
+from fulltape.core.checks import continuity
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
@@ -78,8 +79,12 @@ def status(
 ) -> pl.DataFrame:
     """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`."""
     pieces = []
+    broken: list[tuple[str, dt.date]] = []
     for one in all_series:
         shown = series.picture(one, busy=series.is_busy(one))
+        broken += [
+            (one.instrument.instrument, calendar.label(at)) for at in ranges.points(continuity.broken(shown))
+        ]
         pieces += [
             _cells(one.instrument, calendar, shown.held, Availability.HELD, Completeness.WHOLE),
             _cells(
@@ -94,8 +99,21 @@ def status(
     shape |= {"availability": pl.String, "finality": pl.String, "completeness": pl.String}
     cells = pl.DataFrame([row for piece in pieces for row in piece], schema=shape, orient="row")
     unmeasured = pl.col("expected_low").is_null() & (pl.col("completeness") == Completeness.WHOLE.value)
+    gaps = pl.DataFrame(
+        broken, schema={"instrument": pl.String, "session": pl.Date}, orient="row"
+    ).with_columns(
+        pl.lit(Verdict.AMBER.value).alias("gap_verdict"),
+        pl.lit(continuity.CODE).alias("gap_code"),
+        pl.lit(continuity.SENTENCE).alias("gap_sentence"),
+    )
     return (
         cells.join(checked.drop("symbol"), on=["instrument", "session"], how="left")
+        .join(gaps, on=["instrument", "session"], how="left")
+        .with_columns(
+            pl.coalesce("verdict", "gap_verdict").alias("verdict"),
+            pl.coalesce("codes", "gap_code").alias("codes"),
+            pl.coalesce("findings", "gap_sentence").alias("findings"),
+        )
         .with_columns(
             pl.lit(dataset.name).alias("dataset"),
             pl.col("verdict").fill_null(Verdict.UNCHECKED.value),

@@ -93,6 +93,10 @@ class Verdicts:
             _verdict(row) for row in self._database.run("verdicts_of_dataset", dataset=dataset, source=source)
         ]
 
+    def forget(self, dataset: str, codes: str) -> None:
+        """Drop verdicts on the curated series with exactly these codes, inside a transaction."""
+        self._database.run("forget_verdicts", dataset=dataset, codes=codes)
+
     def record(self, verdicts: Iterable[VerdictRange], next_session: NextSession) -> None:
         """Lay verdicts over what was said before, inside a transaction."""
         for verdict in verdicts:

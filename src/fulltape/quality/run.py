@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fulltape.core import series
 from fulltape.core.cell import Verdict
+from fulltape.core.checks import continuity
 from fulltape.core.checks.findings import Context
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import VerdictRange
 from fulltape.quality import plan
-from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
 from fulltape.version import VERSION
 
 STAGE = "quality"
@@ -50,7 +52,8 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 counts[Verdict(verdict)] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         with stores.ledger.write():
-            for name in stores.wanted:
+            for name, wanted in stores.wanted.items():
+                counts[Verdict.AMBER] += _continuity(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
         return Report(
             cells=sum(counts.values()),
@@ -78,6 +81,31 @@ def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant
         thresholds=stores.rules.thresholds,
     )
     return plan.cells(frame, _around(stores, wanted, frame), digests, context)
+
+
+def _continuity(stores: Stores, wanted: Wanted, now: Instant) -> int:
+    """Lay AMBER over sessions that are missing between held ones, in place of what was said before; returns how many
+    there are."""
+    name, calendar = wanted.dataset.name, wanted.calendar
+    if continuity.CODE not in wanted.dataset.checks:
+        return 0
+    stores.ledger.verdicts.forget(name, continuity.CODE)
+    found = 0
+    for one in known.read(stores, wanted, now):
+        for start, stop in continuity.broken(series.picture(one, busy=series.is_busy(one))):
+            found += stop - start
+            verdict = VerdictRange(
+                dataset=name,
+                instrument=one.instrument.instrument,
+                source="",
+                first=calendar.label(start),
+                last=calendar.label(stop - 1),
+                verdict=Verdict.AMBER,
+                codes=continuity.CODE,
+                since=now,
+            )
+            stores.ledger.verdicts.record([verdict], wanted.next_session)
+    return found
 
 
 def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame:

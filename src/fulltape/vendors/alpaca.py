@@ -14,18 +14,16 @@ import urllib.parse
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Annotated
 
 import msgspec
 
-from fulltape.core import envelopes
+from fulltape.core import bars, envelopes
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import SECOND, Instant, iso, parse_stamp, to_datetime
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
-    Columns,
     Conversation,
     Cursor,
     Decoded,
@@ -93,9 +91,6 @@ class _Stamp(msgspec.Struct):
     t: str
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
-
-
 class _Bar(msgspec.Struct):
     t: str
     o: float
@@ -103,7 +98,7 @@ class _Bar(msgspec.Struct):
     l: float  # noqa: E741
     c: float
     v: float
-    n: _Count | None = None
+    n: bars.Count | None = None
     vw: float | None = None
 
 
@@ -289,21 +284,7 @@ def _asset(symbol: str, response: Response) -> Answer:
 
 def decode(pages: Sequence[Page]) -> Decoded:
     """Bars of all pages; a slice with a bad row is taken row by row, and what is bad is reported."""
-    columns: Columns = {
-        name: []
-        for name in (
-            "symbol",
-            "stamp",
-            "open",
-            "high",
-            "low",
-            "close",
-            "volume",
-            "vwap",
-            "trade_count",
-            "page",
-        )
-    }
+    columns = bars.columns()
     rejected: list[Rejected] = []
     for page in pages:
         try:
@@ -312,8 +293,8 @@ def decode(pages: Sequence[Page]) -> Decoded:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
         for symbol, raw in envelope.bars.items():
-            bars, stamps = _rows(page, symbol, raw, rejected)
-            _append(columns, page.number, symbol, bars, stamps)
+            found, stamps = _rows(page, symbol, raw, rejected)
+            bars.append(columns, page=page.number, symbol=symbol, stamps=stamps, bars=found)
     return Decoded(columns=columns, rejected=tuple(rejected))
 
 
@@ -321,8 +302,8 @@ def _rows(
     page: Page, symbol: str, raw: msgspec.Raw, rejected: list[Rejected]
 ) -> tuple[list[_Bar], list[Instant]]:
     try:
-        bars = _bars.decode(raw)
-        return bars, [parse_stamp(bar.t) for bar in bars]
+        found = _bars.decode(raw)
+        return found, [parse_stamp(bar.t) for bar in found]
     except UNREADABLE:
         return _row_by_row(page, symbol, raw, rejected)
 
@@ -330,13 +311,13 @@ def _rows(
 def _row_by_row(
     page: Page, symbol: str, raw: msgspec.Raw, rejected: list[Rejected]
 ) -> tuple[list[_Bar], list[Instant]]:
-    bars: list[_Bar] = []
+    found: list[_Bar] = []
     stamps: list[Instant] = []
     try:
         rows = _slices.decode(raw)
     except UNREADABLE as error:
         rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
-        return bars, stamps
+        return found, stamps
     for row in rows:
         try:
             bar = _bar.decode(row)
@@ -347,9 +328,9 @@ def _row_by_row(
                 Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
             )
         else:
-            bars.append(bar)
+            found.append(bar)
             stamps.append(stamp)
-    return bars, stamps
+    return found, stamps
 
 
 def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
@@ -357,16 +338,3 @@ def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
         return _session_of(ask, parse_stamp(msgspec.json.decode(row, type=_Stamp).t))
     except UNREADABLE:
         return None
-
-
-def _append(columns: Columns, page: int, symbol: str, bars: list[_Bar], stamps: list[Instant]) -> None:
-    columns["symbol"].extend([symbol] * len(bars))
-    columns["stamp"].extend(stamps)
-    columns["open"].extend([bar.o for bar in bars])
-    columns["high"].extend([bar.h for bar in bars])
-    columns["low"].extend([bar.l for bar in bars])
-    columns["close"].extend([bar.c for bar in bars])
-    columns["volume"].extend([bar.v for bar in bars])
-    columns["vwap"].extend([bar.vw for bar in bars])
-    columns["trade_count"].extend([bar.n for bar in bars])
-    columns["page"].extend([page] * len(bars))

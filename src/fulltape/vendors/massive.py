@@ -17,14 +17,13 @@ from typing import Annotated
 
 import msgspec
 
-from fulltape.core import envelopes
+from fulltape.core import bars, envelopes
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import to_datetime
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
-    Columns,
     Conversation,
     Cursor,
     Decoded,
@@ -83,7 +82,6 @@ SPEC = VendorSpec(
 
 
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=7_258_118_400_000)]
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
 class _Stamp(msgspec.Struct):
@@ -97,7 +95,7 @@ class _Bar(msgspec.Struct):
     l: float  # noqa: E741
     c: float
     v: float
-    n: _Count | None = None
+    n: bars.Count | None = None
     vw: float | None = None
 
 
@@ -279,35 +277,13 @@ def _ticker(symbol: str, response: Response) -> Answer:
 
 def decode(pages: Sequence[Page]) -> Decoded:
     """Aggregates of all pages; a page with a bad row is taken row by row, and what is bad is reported."""
-    columns: Columns = {
-        name: []
-        for name in (
-            "symbol",
-            "stamp",
-            "open",
-            "high",
-            "low",
-            "close",
-            "volume",
-            "vwap",
-            "trade_count",
-            "page",
-        )
-    }
+    columns = bars.columns()
     rejected: list[Rejected] = []
     for page in pages:
         (symbol,) = page.ask.symbols
-        bars = _rows(page, symbol, rejected)
-        columns["symbol"].extend([symbol] * len(bars))
-        columns["stamp"].extend([bar.t * _MILLISECOND for bar in bars])
-        columns["open"].extend([bar.o for bar in bars])
-        columns["high"].extend([bar.h for bar in bars])
-        columns["low"].extend([bar.l for bar in bars])
-        columns["close"].extend([bar.c for bar in bars])
-        columns["volume"].extend([bar.v for bar in bars])
-        columns["vwap"].extend([bar.vw for bar in bars])
-        columns["trade_count"].extend([bar.n for bar in bars])
-        columns["page"].extend([page.number] * len(bars))
+        found = _rows(page, symbol, rejected)
+        stamps = [bar.t * _MILLISECOND for bar in found]
+        bars.append(columns, page=page.number, symbol=symbol, stamps=stamps, bars=found)
     return Decoded(columns=columns, rejected=tuple(rejected))
 
 
@@ -321,16 +297,16 @@ def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
     except UNREADABLE as error:
         rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
         return []
-    bars = []
+    found = []
     for row in rows:
         try:
-            bars.append(_bar.decode(row))
+            found.append(_bar.decode(row))
         except UNREADABLE as error:
             session = _session_of_broken(page.ask, row)
             rejected.append(
                 Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
             )
-    return bars
+    return found
 
 
 def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from fulltape.core import ranges
 from fulltape.core.ranges import Ranges
+from fulltape.core.series import Picture
+
+CODE = "continuity"
+SENTENCE = "no rows, though sessions before and after have some"
 
 
-def missing(held: Ranges, benign: Ranges, wanted: Ranges) -> Ranges:
-    """Positions between the first and the last held session that are wanted, not held and not known to be empty."""
+def broken(shown: Picture) -> Ranges:
+    """Positions between the first and the last held session that are neither held nor known to be rightly empty."""
+    held = ranges.union(shown.held, shown.partial)
     if not held:
         return ranges.EMPTY
-    inside = ranges.clip(wanted, held[0][0], held[-1][1])
-    return ranges.subtract(ranges.subtract(inside, held), benign)
+    inside = ranges.clip(shown.wanted, held[0][0], held[-1][1])
+    return ranges.subtract(ranges.subtract(inside, held), shown.empty)

@@ -31,6 +31,9 @@ SELECT * FROM verdicts WHERE dataset = :dataset AND source = :source ORDER BY in
 DELETE FROM verdicts
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND first_session = :first_session
 
+-- name: forget_verdicts
+DELETE FROM verdicts WHERE dataset = :dataset AND source = '' AND codes = :codes
+
 -- name: add_verdict
 INSERT INTO verdicts (dataset, instrument, source, first_session, last_session, verdict, codes, since)
 VALUES (:dataset, :instrument, :source, :first_session, :last_session, :verdict, :codes, :since)
