@@ -56,8 +56,7 @@ def test_no_window_of_a_minute_ever_holds_more_than_allowed(
         assert all(later - earlier >= 60 * SECOND // allowed for earlier, later in itertools.pairwise(sent))
 
 
-def test_the_daily_cap_holds_until_midnight_and_says_so(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.db")
+def test_the_daily_cap_holds_until_midnight_and_says_so(ledger: Ledger) -> None:
     limits = Limits(per_minute=0, per_day=3)
     for _ in range(3):
         assert isinstance(ledger.budgets.reserve("key", limits, kind="GAP", now=START), Granted)
@@ -68,8 +67,7 @@ def test_the_daily_cap_holds_until_midnight_and_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_rate_limit_answer_closes_the_window_until_the_time_given(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.db")
+def test_a_rate_limit_answer_closes_the_window_until_the_time_given(ledger: Ledger) -> None:
     limits = Limits(per_minute=100)
     assert ledger.budgets.closed("key", limits, until=START + 7 * SECOND, now=START) == START + 7 * SECOND
     assert ledger.budgets.room("key", limits, now=START) == Refused(
@@ -78,8 +76,7 @@ def test_a_rate_limit_answer_closes_the_window_until_the_time_given(tmp_path: Pa
     assert isinstance(ledger.budgets.room("key", limits, now=START + 7 * SECOND), Granted)
 
 
-def test_without_a_time_the_wait_grows_with_each_strike_and_an_answer_forgives(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.db")
+def test_without_a_time_the_wait_grows_with_each_strike_and_an_answer_forgives(ledger: Ledger) -> None:
     limits = Limits(per_minute=5)
     waits = [ledger.budgets.closed("key", limits, until=None, now=START) - START for _ in range(4)]
     assert waits == [12 * SECOND, 24 * SECOND, 48 * SECOND, 60 * SECOND]
@@ -88,8 +85,7 @@ def test_without_a_time_the_wait_grows_with_each_strike_and_an_answer_forgives(t
     assert ledger.budgets.closed("key", limits, until=None, now=later) - later == 12 * SECOND
 
 
-def test_lower_limits_are_learned_from_headers_and_higher_ones_are_not(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.db")
+def test_lower_limits_are_learned_from_headers_and_higher_ones_are_not(ledger: Ledger) -> None:
     limits = Limits(per_minute=100)
     ledger.budgets.served("key", limits, allowed=10_000, now=START)
     for day, (allowed, room) in enumerate(((10_000, 100), (20, 20))):

@@ -60,8 +60,7 @@ def test_the_last_fact_holds_for_every_session(steps: list[tuple[int, int, FactK
             assert [one.fact for one in stored if one.first <= label <= one.last] == [said]
 
 
-def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.db")
+def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(ledger: Ledger) -> None:
     day = START
     with ledger.write():
         for number in range(250):

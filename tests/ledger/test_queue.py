@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ def new(instrument: str = "A", kind: Kind = "GAP", day: int = 2) -> NewTask:
     return NewTask(
         dataset="d", instrument=instrument, symbol=instrument, first=session, last=session, kind=kind
     )
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.db")
 
 
 def enqueue(ledger: Ledger, *tasks: NewTask) -> list[Task]:
@@ -135,13 +129,13 @@ def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
 def test_a_ledger_of_a_newer_fulltape_is_refused(ledger: Ledger) -> None:
     path = ledger.database.path
     ledger.database._connection.execute("PRAGMA user_version=999")
-    ledger.close()
     with pytest.raises(errors.LedgerTooNewError, match="version 999"):
         Ledger(path)
 
 
-def test_two_processes_worth_of_connections_never_claim_the_same(tmp_path: Path) -> None:
-    one, other = Ledger(tmp_path / "l.db"), Ledger(tmp_path / "l.db")
+def test_two_processes_worth_of_connections_never_claim_the_same(ledger: Ledger) -> None:
+    one = ledger
+    other = Ledger(ledger.database.path)
     enqueue(one, *(new(f"S{number}") for number in range(40)))
     seen: list[int] = []
     while True:
@@ -151,5 +145,6 @@ def test_two_processes_worth_of_connections_never_claim_the_same(tmp_path: Path)
             break
         seen += claim(one, mine)
         seen += claim(other, theirs)
+    other.close()
     assert sorted(seen) == sorted(set(seen))
     assert len(seen) == 40

@@ -53,17 +53,18 @@ class Database:
         self._turn = threading.RLock()
         self._depth = 0
         self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
         try:
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, timeout=30, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._migrate()
         except sqlite3.Error as error:
-            os.close(self._lock_fd)
+            self.close()
             raise errors.StorageError(f"the ledger {path} cannot be opened: {error}.") from error
+        except errors.StorageError:
+            self.close()
+            raise
 
     def _migrate(self) -> None:
         newest = migrations()[-1][0]
