@@ -27,6 +27,7 @@ BREACHES = [
     ("a stage names a vendor", "backfill/run.py", "from fulltape.vendors import alpaca"),
     ("the command line names a vendor", "cli/status.py", "from fulltape.vendors import alpaca"),
     ("sqlite outside its door", "ledger/queue.py", "import sqlite3"),
+    ("PostgreSQL outside its door", "ledger/ledger.py", "import psycopg"),
     ("HTTP outside its door", "backfill/run.py", "import httpx2"),
     ("the lake knows the ledger", "lake/parts.py", "from fulltape.ledger import catalogue"),
     ("the ledger knows the lake", "ledger/catalogue.py", "from fulltape.lake import files"),

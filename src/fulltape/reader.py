@@ -22,6 +22,7 @@ class Reader:
     def __init__(self, path: str | PathLike[str]) -> None:
         loaded = load.load(load.find(Path(path).expanduser()))
         self._folder = loaded.folder
+        self._ledger_url = loaded.ledger_url
         self._lake = loaded.folder / loaded.values.node.lake
 
     def scan(
@@ -51,11 +52,11 @@ class Reader:
         return rows
 
     def _paths(self, dataset: str, first: dt.date, last: dt.date) -> list[Path]:
-        if not (self._folder / LEDGER).is_file():
+        if not self._ledger_url and not (self._folder / LEDGER).is_file():
             raise errors.NodeNotFoundError(
                 f"the node {self._folder} holds nothing yet.", hint="Run `fulltape nightly` first."
             )
-        ledger = open_ledger(self._folder)
+        ledger = open_ledger(self._folder, self._ledger_url)
         try:
             return [
                 self._lake / part.path

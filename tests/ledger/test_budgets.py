@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import uuid
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import Opener
 from fulltape.core.time import DAY, SECOND
 from fulltape.core.vendor import Limits
 from fulltape.ledger.budgets import Granted, Refused
@@ -17,15 +17,15 @@ from fulltape.ledger.ledger import Ledger
 START = 1_800_000_000 * SECOND + 123_456
 
 
-def send_all(ledger: Ledger, limits: Limits, gaps: list[int], *, reopen_at: int = -1) -> list[int]:
+def send_all(open_ledger: Opener, limits: Limits, gaps: list[int], *, reopen_at: int = -1) -> list[int]:
     """Try to send after each gap (microseconds), wait as told when refused; returns the times of sending."""
     now, sent = START, []
+    name = uuid.uuid4().hex
+    ledger = open_ledger(name)
     for number, gap in enumerate(gaps):
         now += gap
         if number == reopen_at:
-            path = ledger.database.path
-            ledger.close()
-            ledger = Ledger(path)
+            ledger = open_ledger(name)
         answer = ledger.budgets.reserve("key", limits, kind="GAP", now=now)
         if isinstance(answer, Refused):
             assert answer.room_at > now
@@ -35,21 +35,19 @@ def send_all(ledger: Ledger, limits: Limits, gaps: list[int], *, reopen_at: int 
             answer = ledger.budgets.reserve("key", limits, kind="GAP", now=now)
         assert isinstance(answer, Granted)
         sent.append(now)
-    ledger.close()
     return sent
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(1, 40),
     st.lists(st.integers(0, 8 * SECOND), min_size=5, max_size=80),
     st.integers(0, 60),
 )
 def test_no_window_of_a_minute_ever_holds_more_than_allowed(
-    allowed: int, gaps: list[int], reopen_at: int
+    open_ledger: Opener, allowed: int, gaps: list[int], reopen_at: int
 ) -> None:
-    with TemporaryDirectory() as folder:
-        sent = send_all(Ledger(Path(folder) / "l.db"), Limits(per_minute=allowed), gaps, reopen_at=reopen_at)
+    sent = send_all(open_ledger, Limits(per_minute=allowed), gaps, reopen_at=reopen_at)
     for first, last in zip(sent, sent[allowed:], strict=False):
         assert last - first >= 60 * SECOND, "one request too many within a minute"
     if allowed < 10:
@@ -97,7 +95,7 @@ def test_lower_limits_are_learned_from_headers_and_higher_ones_are_not(ledger: L
         assert granted == room
 
 
-def test_below_ten_a_minute_requests_are_spaced_exactly(tmp_path: Path) -> None:
-    sent = send_all(Ledger(tmp_path / "l.db"), Limits(per_minute=5), [0] * 6)
+def test_below_ten_a_minute_requests_are_spaced_exactly(open_ledger: Opener) -> None:
+    sent = send_all(open_ledger, Limits(per_minute=5), [0] * 6)
     spaces = [later - earlier for earlier, later in itertools.pairwise(sent)]
     assert all(12 * SECOND <= space <= 14 * SECOND for space in spaces)

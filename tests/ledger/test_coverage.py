@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import uuid
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import Opener
 from fulltape.core.cell import FactKind
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.ledger import Ledger
@@ -42,19 +42,19 @@ def fact(first: int, last: int, kind: FactKind, ask: str = "x") -> CoverageFact:
 spans = st.tuples(st.integers(0, 30), st.integers(0, 10), st.sampled_from(["present", "partial", "empty"]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(spans, min_size=1, max_size=8))
-def test_the_last_fact_holds_for_every_session(steps: list[tuple[int, int, FactKind]]) -> None:
+def test_the_last_fact_holds_for_every_session(
+    open_ledger: Opener, steps: list[tuple[int, int, FactKind]]
+) -> None:
     truth: dict[dt.date, str] = {}
-    with TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder) / "l.db")
-        for first, length, kind in steps:
-            with ledger.write():
-                ledger.coverage.record([fact(first, first + length, kind)], next_session)
-            for day in range(first, first + length + 1):
-                truth[START + dt.timedelta(days=day)] = kind
-        stored = ledger.coverage.of_dataset("d")
-        ledger.close()
+    ledger = open_ledger(uuid.uuid4().hex)
+    for first, length, kind in steps:
+        with ledger.write():
+            ledger.coverage.record([fact(first, first + length, kind)], next_session)
+        for day in range(first, first + length + 1):
+            truth[START + dt.timedelta(days=day)] = kind
+    stored = ledger.coverage.of_dataset("d")
     for label, said in truth.items():
         if label.weekday() < 5:
             assert [one.fact for one in stored if one.first <= label <= one.last] == [said]

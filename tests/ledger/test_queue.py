@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from conftest import Opener
 from fulltape import errors
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.queue import Kind, NewTask, Task
@@ -42,7 +43,7 @@ def test_order_is_by_kind_then_batch_then_id(ledger: Ledger) -> None:
 
 def test_the_same_open_task_exists_once(ledger: Ledger) -> None:
     enqueue(ledger, new())
-    with pytest.raises(errors.StorageError, match="refused add_task"):
+    with pytest.raises(errors.StorageError, match="failed"):
         enqueue(ledger, new())
 
 
@@ -126,16 +127,16 @@ def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.queue.open() == []
 
 
-def test_a_ledger_of_a_newer_fulltape_is_refused(ledger: Ledger) -> None:
-    path = ledger.database.path
-    ledger.database._connection.execute("PRAGMA user_version=999")
+def test_a_ledger_of_a_newer_fulltape_is_refused(open_ledger: Opener) -> None:
+    first = open_ledger("ledger")
+    with first.write():
+        first.database._execute("INSERT INTO schema_version (version) VALUES (999)", {})
     with pytest.raises(errors.LedgerTooNewError, match="version 999"):
-        Ledger(path)
+        open_ledger("ledger")
 
 
-def test_two_processes_worth_of_connections_never_claim_the_same(ledger: Ledger) -> None:
-    one = ledger
-    other = Ledger(ledger.database.path)
+def test_two_processes_worth_of_connections_never_claim_the_same(open_ledger: Opener) -> None:
+    one, other = open_ledger("ledger"), open_ledger("ledger")
     enqueue(one, *(new(f"S{number}") for number in range(40)))
     seen: list[int] = []
     while True:
@@ -145,6 +146,16 @@ def test_two_processes_worth_of_connections_never_claim_the_same(ledger: Ledger)
             break
         seen += claim(one, mine)
         seen += claim(other, theirs)
-    other.close()
     assert sorted(seen) == sorted(set(seen))
     assert len(seen) == 40
+
+
+def test_a_stage_runs_once_at_a_time(open_ledger: Opener) -> None:
+    one, other = open_ledger("ledger"), open_ledger("ledger")
+    with one.database.hold("seal"):
+        with pytest.raises(errors.BusyError, match="running seal"), other.database.hold("seal"):
+            pass
+        with other.database.hold("audit"):
+            pass
+    with other.database.hold("seal"):
+        pass

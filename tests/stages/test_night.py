@@ -314,3 +314,26 @@ def test_no_secret_is_anywhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     for path in folder.rglob("*"):
         if path.is_file() and path.name != "fulltape.toml":
             assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_the_same_night_over_a_ledger_on_postgresql(tmp_path: Path, database: str) -> None:
+    """The stages do not know which engine keeps what the node knows."""
+    market = markets.sample()
+    extra = f'[cluster]\nledger = "{database}"\n[backfill]\nretry_wait = "1ms"\n'
+    with simulated(
+        tmp_path,
+        market,
+        [DAYS_2012, MINUTES_2012],
+        universe=SAMPLE_UNIVERSE,
+        faults=FAULTS,
+        extra=extra,
+        per_minute=200,
+    ) as (folder, twins):
+        assert night(folder).complete
+        assert not (folder / "ledger.db").exists()
+        assert different(folder, market, "equities_bars_day", DAYS_2012).is_empty()
+        assert different(folder, market, "equities_bars_minute", MINUTES_2012).is_empty()
+        before, asked = proof.snapshot(folder / "lake"), len(twins.log())
+        assert night(folder).complete
+        assert len(twins.log()) == asked
+        assert proof.snapshot(folder / "lake") == before

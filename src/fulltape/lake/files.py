@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from fulltape import errors
@@ -86,20 +84,3 @@ def sha256(path: Path) -> str:
     """The file's digest in hex, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, who: str) -> Iterator[None]:
-    """Hold the lock file `path`, or raise `BusyError` that names `who`; the kernel frees it when the process dies."""
-    make_folder(path.parent)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise errors.BusyError(
-                f"another process is running {who} on this node.", hint="Wait for it, or stop it."
-            ) from None
-        yield
-    finally:
-        os.close(fd)

@@ -50,6 +50,7 @@ class Budgets:
     def reserve(self, scope: str, limits: Limits, *, kind: str, now: Instant) -> Granted | Refused:
         """Count one request that is about to be sent, or say why not. `now` is steady time."""
         with self._database.write():
+            self._database.lock(f"budget {scope}")
             answer = self.room(scope, limits, now=now)
             if isinstance(answer, Granted):
                 self._database.run("add_send", scope=scope, second=now // SECOND, kind=kind, sent=1)
@@ -63,6 +64,7 @@ class Budgets:
         Returns when there will be room.
         """
         with self._database.write():
+            self._database.lock(f"budget {scope}")
             row = self._row(scope, "minute", limits, now)
             strikes = row["strikes"] + 1
             pause = max(1, SPAN // (row["allowed"] or SPAN)) * 2 ** (strikes - 1)
@@ -77,6 +79,7 @@ class Budgets:
         if self._unchanged(self._row(scope, "minute", limits, now), allowed or 0):
             return
         with self._database.write():
+            self._database.lock(f"budget {scope}")
             row = self._row(scope, "minute", limits, now)
             self._store(row, allowed=_lower(row, allowed or 0), strikes=0)
 

@@ -61,6 +61,7 @@ class Coverage:
     def record(self, facts: Iterable[CoverageFact], next_session: NextSession) -> None:
         """Lay facts over what was known, inside a transaction."""
         for fact in facts:
+            self._database.lock(f"coverage {fact.dataset} {fact.instrument} {fact.source}")
             series = {"dataset": fact.dataset, "instrument": fact.instrument, "source": fact.source}
             stored = [
                 Ranged(first=one.first, last=one.last, label=one)
@@ -100,6 +101,7 @@ class Verdicts:
     def record(self, verdicts: Iterable[VerdictRange], next_session: NextSession) -> None:
         """Lay verdicts over what was said before, inside a transaction."""
         for verdict in verdicts:
+            self._database.lock(f"verdicts {verdict.dataset} {verdict.instrument} {verdict.source}")
             series = {"dataset": verdict.dataset, "instrument": verdict.instrument, "source": verdict.source}
             stored = [
                 Ranged(first=one.first, last=one.last, label=one)

@@ -1,21 +1,18 @@
-"""The database behind the ledger: SQLite in WAL mode, durable at every commit.
+"""The database behind the ledger: one schema and one SQL text for every engine.
 
-Statements are named and live in `sql/*.sql` under `-- name: …` lines. Any process may write, one at a time:
-`write` takes a file lock and then `BEGIN IMMEDIATE`. One `Database` may be used by several threads.
+Statements are named and live in `sql/*.sql` under `-- name: …` lines; migrations are numbered and run by themselves.
+`sqlite.py` and `postgres.py` are the engines. One `Database` may be used by several threads: they take turns.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import importlib.resources
-import os
 import re
-import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fulltape import errors
@@ -45,41 +42,40 @@ def migrations() -> tuple[tuple[int, str], ...]:
     return tuple(sorted((int(file.name[:4]), file.read_text()) for file in files))
 
 
-class Database:
-    """One SQLite file. Threads take turns; `write` makes a transaction, nested ones join the outer."""
+class Database(ABC):
+    """One database. `write` makes a transaction, nested ones join the outer."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    blob = "BLOB"
+    """The engine's word for bytes: the only thing that differs in the schema."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
         self._turn = threading.RLock()
         self._depth = 0
-        self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._migrate()
-        except sqlite3.Error as error:
-            self.close()
-            raise errors.StorageError(f"the ledger {path} cannot be opened: {error}.") from error
-        except errors.StorageError:
-            self.close()
-            raise
 
-    def _migrate(self) -> None:
-        newest = migrations()[-1][0]
-        with self.write():
-            have = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-            if have > newest:
-                raise errors.LedgerTooNewError(
-                    f"the ledger {self.path} has version {have}, this fulltape knows {newest}.",
-                    hint="Install the newer fulltape that wrote it.",
-                )
-            for number, text in migrations():
-                if number > have:
-                    for statement in text.split(";\n"):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA user_version={number}")
+    @abstractmethod
+    def _execute(self, sql: str, values: Mapping[str, object]) -> list[Row]:
+        """Run one statement; `StorageError` where the engine refuses."""
+
+    @abstractmethod
+    def _execute_many(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run one statement for each row; `StorageError` where the engine refuses."""
+
+    @abstractmethod
+    def _transaction(self) -> contextlib.AbstractContextManager[None]:
+        """Begin; commit durably at the end, or roll back on any error."""
+
+    @abstractmethod
+    def lock(self, name: str) -> None:
+        """Inside `write`: wait until nobody else's transaction holds this name, and hold it until the end of ours."""
+
+    @abstractmethod
+    def hold(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Hold a name beyond transactions, or raise `BusyError`; it is freed when the process dies."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database."""
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:
@@ -88,20 +84,12 @@ class Database:
             if self._depth:
                 yield
                 return
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             self._depth = 1
             try:
-                self._execute("BEGIN IMMEDIATE", {})
-                try:
+                with self._transaction():
                     yield
-                    self._execute("COMMIT", {})
-                except BaseException:
-                    if self._connection.in_transaction:  # a full disk has rolled back already
-                        self._connection.execute("ROLLBACK")
-                    raise
             finally:
                 self._depth = 0
-                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
     def run(self, name: str, /, **values: object) -> list[Row]:
         """Run a named statement; outside of `write` it must only read."""
@@ -111,10 +99,7 @@ class Database:
     def run_many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Run a named statement for each row, inside `write`."""
         with self._turn:
-            try:
-                self._connection.executemany(statements()[name], rows)
-            except sqlite3.Error as error:
-                raise errors.StorageError(f"the ledger refused {name}: {error}.") from error
+            self._execute_many(statements()[name], rows)
 
     def value(self, name: str, /, **values: object) -> Any:
         """The first column of the first row, None without rows."""
@@ -125,14 +110,25 @@ class Database:
         """Advance a counter by `count` inside `write`, and return its new value."""
         return int(self.value("advance_counter", name=counter, count=count))
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._turn:
-            self._connection.close()
-            os.close(self._lock_fd)
-
-    def _execute(self, sql: str, values: Mapping[str, object]) -> list[Row]:
-        try:
-            return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
-        except sqlite3.Error as error:
-            raise errors.StorageError(f"the ledger {self.path} failed: {error}.") from error
+    def migrate(self) -> None:
+        """Bring the schema forward; a database of a newer fulltape is refused."""
+        newest = migrations()[-1][0]
+        with self.write():
+            self.lock("migrations")
+            self._execute(
+                "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)", {}
+            )
+            found = self._execute("SELECT MAX(version) AS version FROM schema_version", {})
+            have = int(found[0]["version"] or 0)
+            if have > newest:
+                raise errors.LedgerTooNewError(
+                    f"the ledger {self.where} has version {have}, this fulltape knows {newest}.",
+                    hint="Install the newer fulltape that wrote it.",
+                )
+            for number, text in migrations():
+                if number > have:
+                    for statement in text.replace("{blob}", self.blob).split(";\n"):
+                        self._execute(statement, {})
+                    self._execute(
+                        "INSERT INTO schema_version (version) VALUES (:version)", {"version": number}
+                    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fulltape.core.time import Instant
 from fulltape.ledger.budgets import Budgets
@@ -31,8 +30,8 @@ class Rejection:
 class Ledger:
     """What the node knows. `with ledger.write():` makes everything inside one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.catalogue = Catalogue(self.database)
         self.coverage = Coverage(self.database)
         self.verdicts = Verdicts(self.database)

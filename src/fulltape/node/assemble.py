@@ -33,7 +33,7 @@ def open_stores(loaded: Loaded) -> Stores:
     used = {source for one in wanted.values() for source in one.sources}
     return Stores(
         folder=loaded.folder,
-        ledger=stores.open_ledger(loaded.folder),
+        ledger=stores.open_ledger(loaded.folder, loaded.ledger_url),
         layout=Layout(root=loaded.folder / loaded.values.node.lake),
         wanted=wanted,
         feeds={name: feeds[name] for name in _by_preference(wanted) if name in used},

@@ -35,6 +35,12 @@ class Loaded:
         """`file:line` of a dotted key, or of the nearest table above it."""
         return _where(self.folder / FILE, self.lines, key)
 
+    @property
+    def ledger_url(self) -> str:
+        """The address of a shared ledger, '' for the node's own file."""
+        shared = self.values.cluster.ledger
+        return shared.get_secret_value() if shared else ""
+
     def origin(self, key: str) -> str:
         """Where the value of a dotted key came from: file and line, an environment variable too, or the default."""
         if key not in self.lines:
@@ -186,7 +192,7 @@ def _may_be_shown(location: list[str], value: Any) -> bool:
     """Whether a wrong value may be repeated: never a container, and of vendors only what cannot be a secret."""
     if isinstance(value, (dict, list)):
         return False
-    return location[0] != "vendor" or location[-1] in _SHOWN_OF_VENDORS
+    return location[0] not in ("vendor", "cluster") or location[-1] in _SHOWN_OF_VENDORS
 
 
 def _toml(value: Any) -> str:

@@ -172,6 +172,13 @@ class Export(Section):
     )
 
 
+class Cluster(Section):
+    ledger: SecretStr | None = Field(
+        None,
+        description="postgresql://… of a ledger that several machines share; absent: ledger.db in the node",
+    )
+
+
 class Settings(Section):
     node: Node = Node()
     universe: dict[str, Universe] = Field(default_factory=dict)
@@ -180,6 +187,7 @@ class Settings(Section):
     backfill: Backfill = Backfill()
     quality: Quality = Quality()
     export: Export = Export()
+    cluster: Cluster = Cluster()
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -190,5 +198,6 @@ SECTIONS: dict[str, type[Section]] = {
     "backfill": Backfill,
     "quality": Quality,
     "export": Export,
+    "cluster": Cluster,
 }
 """The tables of the file in the order of the reference."""

@@ -20,6 +20,7 @@ from fulltape.lake import files
 from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Layer
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.sqlite import Sqlite
 from fulltape.transport.http import Account
 
 LEDGER = "ledger.db"
@@ -127,7 +128,7 @@ class Stores:
     @contextlib.contextmanager
     def stage(self, name: str, clock: Clock, *, layer: Layer | None = None) -> Iterator[None]:
         """Hold the stage's lock while it runs; after an unclean end remove what no catalogue knows of `layer`."""
-        with files.locked(self.folder / "locks" / f"{name}.lock", who=name):
+        with self.ledger.database.hold(name):
             clean = self.ledger.stage_started(name, clock.now())
             if layer and not clean:
                 self._sweep(layer)
@@ -150,10 +151,14 @@ def calendar(name: str) -> Calendar:
     return tables.load(name)
 
 
-def open_ledger(folder: Path) -> Ledger:
-    """The ledger of the node in `folder`, created if there is none."""
+def open_ledger(folder: Path, url: str = "") -> Ledger:
+    """The ledger of the node in `folder`, created if there is none; `url` names one on PostgreSQL."""
     files.make_folder(folder)
-    return Ledger(folder / LEDGER)
+    if url:
+        from fulltape.ledger.postgres import Postgres
+
+        return Ledger(Postgres(url))
+    return Ledger(Sqlite(folder / LEDGER))
 
 
 Progress = Callable[["Event"], None]

@@ -21,7 +21,7 @@ CREATE TABLE parts (
     origin      TEXT   NOT NULL CHECK (origin IN ('fetched', 'captured', 'derived')),
     replaced_at BIGINT,
     replaced_by BIGINT,
-    cells       BLOB   NOT NULL              -- compressed: instruments and session ranges; decoded by the catalogue only
+    cells       {blob} NOT NULL              -- compressed: instruments and session ranges; decoded by the catalogue only
 );
 CREATE INDEX parts_folder ON parts (layer, dataset, folder);
 

@@ -1,0 +1,85 @@
+"""SQLite behind the ledger: a file in WAL mode, durable at every commit. The only file that imports sqlite3."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.ledger.database import Database, Row
+
+
+class Sqlite(Database):
+    """Any process may write, one at a time: `write` takes a file lock and then `BEGIN IMMEDIATE`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self.migrate()
+        except sqlite3.Error as error:
+            self.close()
+            raise errors.StorageError(f"the ledger {path} cannot be opened: {error}.") from error
+        except errors.StorageError:
+            self.close()
+            raise
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        try:
+            self._execute("BEGIN IMMEDIATE", {})
+            try:
+                yield
+                self._execute("COMMIT", {})
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk has rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+        finally:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def lock(self, name: str) -> None:
+        """Nothing to do: there is one writer at a time."""
+
+    @contextlib.contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """A lock file beside the ledger."""
+        fd = os.open(self._path.with_suffix(f".{name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise errors.BusyError(
+                    f"another process is running {name} on this node.", hint="Wait for it, or stop it."
+                ) from None
+            yield
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._turn:
+            self._connection.close()
+            os.close(self._lock_fd)
+
+    def _execute(self, sql: str, values: Mapping[str, object]) -> list[Row]:
+        try:
+            return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
+        except sqlite3.Error as error:
+            raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
+
+    def _execute_many(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
