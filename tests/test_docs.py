@@ -13,6 +13,8 @@ import typer
 
 from fulltape.cli import app
 from fulltape.core import datasets
+from fulltape.node import assemble
+from fulltape.settings import load
 from fulltape.simulator import scenario
 from fulltape.version import VERSION
 
@@ -49,7 +51,7 @@ def test_every_command_in_the_documents_exists() -> None:
     assert {"demo", "init", "nightly", "status", "audit", "tasks", "simulate"} <= used
 
 
-def test_every_column_and_fault_is_described() -> None:
+def test_every_column_and_fault_is_described(tmp_path: Path) -> None:
     data = (ROOT / "docs" / "data.md").read_text()
     for dataset in datasets.DATASETS.values():
         for column in dataset.curated.names:
@@ -57,9 +59,10 @@ def test_every_column_and_fault_is_described() -> None:
     simulator = (ROOT / "docs" / "simulator.md").read_text()
     for fault in typing.get_args(scenario.Do):
         assert f"`{fault}`" in simulator
-    example = re.search(r"```toml\n(.*?)```", simulator, re.DOTALL)
-    assert example
-    scenario.parse(example[1], where="docs/simulator.md")
+    node, faults = re.findall(r"```toml\n(.*?)```", simulator, re.DOTALL)
+    scenario.parse(faults, where="docs/simulator.md")
+    (tmp_path / "fulltape.toml").write_text(node)
+    assemble.check(load.load(tmp_path))
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import errors
-from fulltape.core import datasets, frames
+from fulltape.core import datasets, frames, instruments
 from fulltape.lake import parquet
+from fulltape.ledger.catalogue import Part
 from fulltape.settings import load
 from fulltape.stores import LEDGER, open_ledger
 
@@ -23,56 +25,87 @@ class Reader:
         loaded = load.load(load.find(Path(path).expanduser()))
         self._folder = loaded.folder
         self._ledger_url = loaded.ledger_url
+        self._settings = loaded.values
         self._lake = loaded.folder / loaded.values.node.lake
+
+    def __repr__(self) -> str:
+        return f"fulltape.open({str(self._folder)!r})"
 
     def scan(
         self,
         dataset: str,
         *,
-        symbols: Sequence[str] | None = None,
+        symbols: str | Sequence[str] | None = None,
         start: str | dt.date | None = None,
         end: str | dt.date | None = None,
     ) -> pl.LazyFrame:
-        """A lazy frame of curated rows, unadjusted, sorted by instrument and time within each file.
+        """A lazy frame of curated rows, unadjusted.
 
-        `symbols` as they were valid on the session, all by default; `start` and `end` are sessions, both inclusive
-        (`datetime.date` or "YYYY-MM-DD"). `ts` is UTC, start of the bar. Only the files that can hold wanted rows are
-        opened. Raises `UsageError` for an unknown dataset or a bad date.
+        `symbols`: one or several, as they were valid on the session; all by default. `start` and `end` are sessions,
+        both inclusive (`datetime.date` or "YYYY-MM-DD"). `ts` is UTC, the start of the bar. Only the files that can
+        hold wanted rows are opened; rows come by folder (year or date), in each by instrument and time: sort them if
+        you need another order. Raises `UsageError` for a dataset, a symbol or a date that cannot be meant.
         """
         declared = datasets.get(dataset)
         first, last = _day(start) or dt.date.min, _day(end) or dt.date.max
-        paths = self._paths(dataset, first, last)
+        if first > last:
+            raise errors.UsageError(f"start {first} lies after end {last}.")
+        parts = self._parts(dataset)
+        chosen = [symbols] if isinstance(symbols, str) else list(symbols) if symbols is not None else None
+        self._refuse_strangers(dataset, chosen or [], {name for part in parts for name in part.cells})
+        paths = [
+            self._lake / part.path
+            for part in parts
+            if any(begin <= last and first <= stop for spans in part.cells.values() for begin, stop in spans)
+        ]
         if not paths:
             return frames.empty(declared.curated.columns).lazy()
         rows = parquet.scan(paths)
         if start is not None or end is not None:
             rows = rows.filter(pl.col("session").is_between(first, last))
-        if symbols is not None:
-            rows = rows.filter(pl.col("symbol").is_in(list(symbols)))
+        if chosen is not None:
+            rows = rows.filter(pl.col("symbol").is_in(chosen))
         return rows
 
-    def _paths(self, dataset: str, first: dt.date, last: dt.date) -> list[Path]:
+    def _refuse_strangers(self, dataset: str, chosen: Sequence[str], held: set[str]) -> None:
+        known = held | self._universe(dataset)
+        for symbol in chosen:
+            if symbol not in known:
+                near = difflib.get_close_matches(symbol.upper(), known, n=1, cutoff=0.5)
+                hint = f"Did you mean {near[0]}?" if near else f"It has {len(known)} symbols."
+                raise errors.UsageError(f"this node has no {symbol!r} in {dataset}.", hint=hint)
+
+    def _universe(self, dataset: str) -> set[str]:
+        """The spellings of a dataset's universe as the settings name them now."""
+        wanted = self._settings.dataset.get(dataset)
+        universe = self._settings.universe.get(wanted.universe) if wanted else None
+        if universe is None:
+            return set()
+        names = set(universe.symbols)
+        path = self._folder / universe.file
+        if universe.file and path.is_file():
+            listed = instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
+            names |= {dated.symbol for one in listed for dated in one.symbols}
+        return names
+
+    def _parts(self, dataset: str) -> list[Part]:
         if not self._ledger_url and not (self._folder / LEDGER).is_file():
             raise errors.NodeNotFoundError(
                 f"the node {self._folder} holds nothing yet.", hint="Run `fulltape nightly` first."
             )
         ledger = open_ledger(self._folder, self._ledger_url)
         try:
-            return [
-                self._lake / part.path
-                for part in ledger.catalogue.current("curated", dataset=dataset)
-                if any(
-                    begin <= last and first <= stop for spans in part.cells.values() for begin, stop in spans
-                )
-            ]
+            return ledger.catalogue.current("curated", dataset=dataset)
         finally:
             ledger.close()
 
 
-def _day(value: str | dt.date | None) -> dt.date | None:
-    if isinstance(value, str):
-        try:
+def _day(value: object) -> dt.date | None:
+    if value is None or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+        return value
+    try:
+        if isinstance(value, str):
             return dt.date.fromisoformat(value)
-        except ValueError as error:
-            raise errors.UsageError(f"{value!r} is no date.", hint="Dates are YYYY-MM-DD.") from error
-    return value
+    except ValueError:
+        pass
+    raise errors.UsageError(f"{value!r} is no session.", hint="Give a datetime.date or YYYY-MM-DD.")

@@ -158,6 +158,23 @@ def test_an_undocumented_status_proves_nothing(tmp_path: Path, status: int) -> N
         assert done.audit.unobtainable == 0
 
 
+def test_a_vendor_that_cannot_be_reached_is_left_alone_and_its_tasks_are_not_blamed(tmp_path: Path) -> None:
+    with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
+        settings = folder / "fulltape.toml"
+        good = settings.read_text()
+        settings.write_text(good.replace(twins.servers["alpaca"].url, "http://127.0.0.1:9"))
+        with opened(folder) as stores:
+            done = nightly.run(stores, SkippingClock())
+            assert [source for source, _ in done.filled.unreachable] == ["alpaca.sip"]
+            assert done.filled.requests == 4
+            assert [task.failures for task in stores.ledger.queue.open()] == [0, 0]
+        failed = CliRunner().invoke(app, ["nightly", "--quiet", "--node", str(folder)])
+        assert "cannot be reached" in str(failed.exception)
+        settings.write_text(good)
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+
+
 def test_a_stalled_task_is_not_asked_again_before_somebody_retries_it(tmp_path: Path) -> None:
     with simulated(
         tmp_path,

@@ -91,6 +91,8 @@ class Result:
     refused: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
     confirmed: list[str] = field(default_factory=list)
     no_room: Refused | None = None
+    unreachable: bool = False
+    """Whether the last tries got no answer at all: a fact about the source, not about the tasks."""
 
 
 class Fetcher:
@@ -108,6 +110,7 @@ class Fetcher:
         self._client = HttpClient(stores.accounts[feed.vendor], clock)
         self._journal: Journal | None = None
         self._renewed_at: Instant = 0
+        self._told = ""
 
     @property
     def journal_size(self) -> int:
@@ -210,7 +213,9 @@ class Fetcher:
 
     def _again_if_failed(self, answer: Answer) -> None:
         if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
-            self._tell(f"had trouble: {answer.reason}")
+            if answer.reason != self._told:
+                self._told = answer.reason
+                self._tell(f"had trouble, asking again: {answer.reason}")
             raise _AgainError(answer)
 
     def _try(
@@ -228,6 +233,7 @@ class Fetcher:
                 answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
             else:
                 answer = self._understood(conversation, received)
+            result.unreachable = response is None
             self._note(work, request, response, answer, sent_at, self._clock.steady() - started)
             if response is not None:
                 self._body = response
@@ -259,6 +265,7 @@ class Fetcher:
 
     def _wait_for_room(self, work: Work) -> None:
         waited_until = self._clock.steady() + self._stores.rules.max_wait
+        told = False
         while True:
             if self._stop.is_set():
                 raise StoppedError("stopped; the ask goes on with the next run.")
@@ -270,6 +277,9 @@ class Fetcher:
                 return
             if answer.room_at > waited_until:
                 raise NoRoomError(answer)
+            if not told and answer.room_at - now > 2 * SECOND:
+                told = True
+                self._tell(f"waits {(answer.room_at - now) / SECOND:.0f} s for room ({answer.dimension})")
             self._renew(work)
             self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
 

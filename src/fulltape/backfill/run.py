@@ -29,11 +29,13 @@ class Report:
     sources have no room until when, and why."""
 
     asks: int = 0
+    tasks: int = 0
     requests: int = 0
     pages: int = 0
     more: bool = False
     waiting: dict[str, tuple[str, Instant]] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
 
 
 def run_once(
@@ -43,16 +45,19 @@ def run_once(
     *,
     stop: threading.Event | None = None,
     stopped: Mapping[str, str] | None = None,
+    unreachable: Mapping[str, str] | None = None,
 ) -> Report:
     """Fetch until nothing is left that a source may take and has room for, or until it is time to seal.
 
-    `stopped` are sources that refused our credentials before, with their words: they are not asked again.
+    `stopped` are sources that refused our credentials before, `unreachable` those that gave no answer, with the
+    reasons: they are not asked again.
     """
     with stores.stage("backfill", clock):
         with stores.ledger.write():
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
         begun = _Round(stores, clock, progress, stop or threading.Event())
-        begun.stopped.update(stopped or {})
+        begun.report.stopped.update(stopped or {})
+        begun.report.unreachable.update(unreachable or {})
         return begun.run()
 
 
@@ -65,8 +70,7 @@ class _Round:
         self._progress = progress
         self._asked_to_stop = stop
         self._shut = threading.Event()
-        self._report = Report()
-        self.stopped = self._report.stopped
+        self._report = self.report = Report()
         self._fetchers: dict[str, Fetcher] = {}
         self._busy: dict[str, Future[tuple[Work, Result]]] = {}
         self._resumable = resumable(stores, clock.now())
@@ -96,7 +100,7 @@ class _Round:
             self._report.more = True
             return None
         for source, feed in self._stores.feeds.items():
-            if source in self._busy or source in self._report.stopped or source in self._report.waiting:
+            if source in self._busy or self._rests(source):
                 continue
             room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, now=self._clock.steady())
             if not isinstance(room, Granted):
@@ -119,6 +123,12 @@ class _Round:
                 wake = min(wake, chance) if wake else chance
         return wake
 
+    def _rests(self, source: str) -> bool:
+        """Whether a source is out for the rest of this run."""
+        return any(
+            source in why for why in (self._report.stopped, self._report.unreachable, self._report.waiting)
+        )
+
     def _wait(self, wake: Instant | None) -> None:
         pause = max(0.0, (wake - self._clock.steady()) / SECOND) if wake is not None else None
         if not self._busy:
@@ -131,9 +141,10 @@ class _Round:
     def _collect(self, done: Iterable[Future[tuple[Work, Result]]]) -> None:
         for future in done:
             try:
-                _, result = future.result()
+                work, result = future.result()
             except StoppedError:
                 continue
+            self._report.tasks += len(work.tasks)
             self._report.requests += result.requests
             self._report.pages += result.pages
 
@@ -143,6 +154,11 @@ class _Round:
         settle.settle(self._stores, source, work, result, self._clock.now())
         if result.outcome is Outcome.BAD_CREDENTIALS:
             self._report.stopped[source] = result.reason
+        if result.unreachable and result.outcome is Outcome.TRANSIENT:
+            self._report.unreachable[source] = result.reason
+            self._progress(
+                Event(stage="backfill", sentence=f"{source} cannot be reached, and is left alone for now")
+            )
         if result.no_room:
             self._report.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
         self._progress(Event(stage="backfill", done=len(work.tasks), unit="tasks"))

@@ -40,21 +40,20 @@ def _pass_on(stores: Stores, source: str, result: Result, task_id: int, attempt:
     if task is None:
         return
     effect = plan.effect(result.outcome)
+    failed = effect == "fail" and not result.unreachable
     if effect == "hold":
         queue.hold_back(task_id, source, not_before=now + _NOT_YET)
-    elif effect == "fail":
+    elif failed:
         queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
     elif effect == "refuse":
         queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
     if result.pages:
         queue.fetched(task_id, attempt)
-    elif effect == "fail" and task.failures + 1 >= stores.rules.max_failures:
+    elif failed and task.failures + 1 >= stores.rules.max_failures:
         queue.finish(task_id, attempt, "stalled", now=now, error=result.reason)
     else:
         reason = result.refused.get(task.symbol, (None, result.reason))[1]
-        queue.release(
-            task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=effect == "fail"
-        )
+        queue.release(task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=failed)
 
 
 def _refused(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:

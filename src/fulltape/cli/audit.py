@@ -119,7 +119,11 @@ def lines(story: Story, dataset: str, symbol: str, session: str) -> list[str]:
             + (f", {task.last_error}" if task.last_error else "")
         )
     out += [
-        f"  request       {iso(row['sent_at'])} {row['source']} {row['outcome']} {row['target'][:100]}"
+        f"  request       {iso(row['sent_at'])} {row['source']} {row['outcome']} {_short(row['target'])}"
         for row in story.requests
     ]
     return out
+
+
+def _short(target: str, width: int = 110) -> str:
+    return target if len(target) <= width else f"{target[: width - 1]}…"

@@ -18,7 +18,6 @@ def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOpti
     """Fetch queued tasks from every source that has room, and seal the answers."""
     import dataclasses
 
-    from fulltape import errors
     from fulltape.clock import SystemClock
     from fulltape.core.time import iso
     from fulltape.node import nightly
@@ -38,10 +37,6 @@ def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOpti
         )
         for source, why, room in filled.waiting:
             typer.echo(f"{source} waits ({why}) until {iso(room)}")
-    if filled.stopped:
-        source, reason = filled.stopped[0]
-        raise errors.CredentialsRefusedError(
-            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
-        )
+    options.fail_for_vendors(filled)
     if left:
         raise typer.Exit(1)

@@ -23,7 +23,7 @@ def refresh(
         typer.Option(help="Where to write the table (default: the installed package).", show_default=False),
     ] = None,
 ) -> None:
-    """Rebuild a session table with exchange_calendars in a child process (needs fulltape[calendars])."""
+    """Rebuild a session table with exchange_calendars in a child process (needs the extra 'calendars')."""
     from fulltape.calendars import refresh as rebuilding
 
     typer.echo(f"wrote {rebuilding.run(name, folder)}")

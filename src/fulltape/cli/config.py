@@ -38,4 +38,8 @@ def check(node: NodeOption = None) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, (bool, int, float, list, tuple)) or value is None else str(value)
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return value if isinstance(value, (bool, int, float)) else str(value)

@@ -28,5 +28,5 @@ def curate(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
     elif not quiet:
         typer.echo(
             f"{counted(report.written, 'folder')} written of {number(report.folders)} looked at; "
-            f"{counted(report.partial, 'cell')} of a source incomplete or doubtful"
+            f"{counted(report.partial, 'cell')} left for another source, as incomplete or RED"
         )

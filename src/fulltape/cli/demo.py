@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +54,7 @@ def demo(
         raise typer.Exit(1)
     typer.echo("\nWhat to try next:")
     if temporary:
-        typer.echo("  fulltape demo --keep            leaves the node, to look around in it")
+        typer.echo(f"  {_called_as()[0]} demo --keep      leaves the node, to look around in it")
         return
     for line in _next(place):
         typer.echo(f"  {line}")
@@ -71,7 +73,10 @@ def _report(stores: Stores) -> list[str]:
     from fulltape.clock import SystemClock
     from fulltape.node import state
 
-    out = ["", "Who fetched what:"]
+    out = [
+        "",
+        "Who fetched what (a gap is asked with one session more on either side, so a few cells come twice):",
+    ]
     for (name, dataset), (rows, parts) in state.fetched(stores).items():
         out.append(f"  {name:<12} {dataset:<21} {rows:>9,} rows in {parts} parts")
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
@@ -85,12 +90,23 @@ def _report(stores: Stores) -> list[str]:
 
 
 def _next(place: Path) -> list[str]:
+    me, python = _called_as()
     return [
-        f"fulltape status --picture --node {place}",
-        f"fulltape audit --explain equities_bars_day IBM 2005-03-02 --node {place}",
-        f"fulltape audit --explain equities_bars_minute AAPL 2012-12-24 --node {place}",
-        f"fulltape audit --explain equities_bars_day FB 2012-10-29 --node {place}",
-        f"fulltape tasks --node {place}",
+        f"{me} status --picture --node {place}",
+        f"{me} audit --explain equities_bars_day IBM 2005-03-02 --node {place}",
+        f"{me} audit --explain equities_bars_minute AAPL 2012-12-24 --node {place}",
+        f"{me} audit --explain equities_bars_day FB 2012-10-29 --node {place}",
+        f"{me} tasks --node {place}",
         f"(cd {place}/lake/exports/nightly/* && sha256sum --check --quiet SHA256SUMS)",
-        f"python -c \"import fulltape; print(fulltape.open('{place}').scan('{_SCANNED}', symbols=['FB']).collect())\"",
+        f"{python} -c \"import fulltape; print(fulltape.open('{place}').scan('{_SCANNED}', symbols='FB').collect())\"",
     ]
+
+
+def _called_as() -> tuple[str, str]:
+    """How this program and its Python can be called again from here."""
+    if shutil.which("fulltape") and Path(shutil.which("fulltape") or "").samefile(
+        Path(sys.executable).parent / "fulltape"
+    ):
+        return "fulltape", "python"
+    here = Path(os.path.relpath(Path(sys.executable).parent))
+    return str(here / "fulltape"), str(here / "python")

@@ -21,7 +21,6 @@ def register(app: typer.Typer) -> None:
 
 def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Audit, fill what is missing, curate, check and export: everything once, from where the last run ended."""
-    from fulltape import errors
     from fulltape.clock import SystemClock
     from fulltape.node import nightly as night
 
@@ -32,11 +31,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     elif not quiet:
         for line in lines(done):
             typer.echo(line)
-    if done.filled.stopped:
-        source, reason = done.filled.stopped[0]
-        raise errors.CredentialsRefusedError(
-            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
-        )
+    options.fail_for_vendors(done.filled)
     if not done.complete:
         raise typer.Exit(1)
 
@@ -46,10 +41,12 @@ def lines(done: Night) -> list[str]:
     from fulltape.core.time import iso
 
     filled, audited = done.filled, done.audit
+    earlier = ", also what the interrupted run before had fetched" if filled.resumed else ""
     out = [
         f"fetched   {counted(filled.requests, 'request')}, {counted(filled.pages, 'page')}, "
-        f"{counted(filled.rows, 'row')} for {counted(filled.tasks, 'task')}",
-        f"curated   {counted(done.curated.written, 'folder')} written, {number(done.curated.rows)} rows",
+        f"for {counted(filled.tasks, 'task')}",
+        f"sealed    {counted(filled.rows, 'row')}{earlier}",
+        f"curated   {counted(done.curated.written, 'folder')} written",
         f"checked   {counted(done.quality.cells, 'cell')}: {number(done.quality.green)} GREEN, "
         f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED",
         f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "

@@ -15,6 +15,7 @@ import typer
 from fulltape import errors
 
 if TYPE_CHECKING:
+    from fulltape.node.nightly import Filled
     from fulltape.settings.load import Loaded
     from fulltape.stores import Stores
 
@@ -57,6 +58,18 @@ def opened(node: Path | None) -> Iterator[Stores]:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def fail_for_vendors(filled: Filled) -> None:
+    """Raise if a vendor refused our credentials or could not be reached: exit code 3."""
+    for source, reason in filled.stopped:
+        raise errors.CredentialsRefusedError(
+            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
+        )
+    for source, reason in filled.unreachable:
+        raise errors.VendorError(
+            f"{source} cannot be reached ({reason}).", hint="Check the network; the next run tries again."
+        )
 
 
 def session(text: str) -> dt.date:

@@ -22,14 +22,21 @@ def simulate(
     ] = 0,
 ) -> None:
     """Serve the bundled sample as Alpaca and Massive would, on loopback, until Ctrl-C."""
+    import contextlib
     import signal
 
+    from fulltape import errors
     from fulltape.simulator import market, run
     from fulltape.simulator import scenario as scenarios
 
     chosen = scenarios.load(scenario) if scenario else scenarios.Scenario()
     ports = {name: port + at if port else 0 for at, name in enumerate(run.TWINS)}
-    with run.running(market.sample(), chosen, vendors=ports) as twins:
+    try:
+        serving = contextlib.ExitStack()
+        twins = serving.enter_context(run.running(market.sample(), chosen, vendors=ports))
+    except OSError as error:
+        raise errors.UsageError(f"no server can be started at port {port}: {error.strerror}.") from None
+    with serving:
         for name, server in twins.servers.items():
             typer.echo(f'[vendor.{name}] base_url = "{server.url}"')
         typer.echo(

@@ -57,9 +57,12 @@ def status(
         typer.echo(f"{name}: {shown or 'nothing wanted yet'}")
         said = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(verdicts[name].items()))
         typer.echo(f"  verdicts: {said or 'none yet'}")
+    by_kind: dict[str, int] = {}
+    for row in counts:
+        kind = f"{row['state']} {row['kind']}"
+        by_kind[kind] = by_kind.get(kind, 0) + row["tasks"]
     typer.echo(
-        "tasks: "
-        + (", ".join(f"{number(row['tasks'])} {row['state']} {row['kind']}" for row in counts) or "none")
+        "tasks: " + (", ".join(f"{number(count)} {kind}" for kind, count in by_kind.items()) or "none")
     )
     for source in sources:
         for line in source_lines(source):

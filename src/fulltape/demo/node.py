@@ -13,7 +13,8 @@ PER_DAY = {"alpaca": 5_000, "massive": 1_000}
 KEY = "demo-key-of-no-value"
 
 _TEMPLATE = """\
-# The node of `fulltape demo`: ordinary settings, pointed at simulated vendors on loopback.
+# The node of `fulltape demo`: ordinary settings, pointed at simulated vendors on loopback. They end with the
+# demonstration; what is held here stays readable.
 
 [universe.sample]
 file = "universe.csv"

@@ -46,7 +46,9 @@ class Killed:
 def tell(folder: Path, say: Say, draw: Draw, report: Callable[[Stores], list[str]]) -> Ending:
     """Run the whole story in `folder`, which must not exist or be empty; `draw` and `report` show a node."""
     if folder.exists() and any(folder.iterdir()):
-        raise errors.UsageError(f"{folder} is not empty.", hint="Name another folder, or remove it.")
+        raise errors.UsageError(
+            f"{folder} is not empty.", hint=f"Name another folder with --folder, or remove it: rm -r {folder}"
+        )
     started = time.monotonic()
     faults = scenario.parse(_scenario(), where="demo/scenario.toml")
     say("The plan, all of it ordinary settings:")
@@ -81,7 +83,7 @@ def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
     say(
         "\nThe night begins. One page of an answer for several symbols will be held open, and the node killed:\n"
     )
-    child = _start(folder)
+    child = _start(folder, "--quiet")
     held = twins.servers["alpaca"].held
     patience = time.monotonic() + _PATIENCE
     while not held.wait(0.05):
@@ -100,8 +102,8 @@ def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
     return Killed(in_flight=(*last, on_its_way))
 
 
-def _start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fulltape", "nightly", "--node", str(folder)]
+def _start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fulltape", "nightly", "--node", str(folder), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -134,7 +136,7 @@ def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:
     twice = proof.asked_twice(twins.log(), killed.in_flight)
     claim(
         not twice,
-        f"no answer was asked for twice ({len(twins.log())} requests; in flight at the kill: excepted)",
+        f"none of {len(twins.log())} requests asked again for an answer that had come (in flight at the kill: excepted)",
     )
     lake = folder / "lake"
     bundle = max((lake / "exports" / "nightly").iterdir())

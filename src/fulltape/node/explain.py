@@ -39,25 +39,28 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
     """The story of a cell; `instrument` must be in the dataset's universe."""
     now = clock.now()
     name = wanted.dataset.name
+    trading = (
+        wanted.calendar.day(session) == "session"
+    )  # ranges reach over closed days and say nothing of them
     one = next(
         found for found in known.read(stores, wanted, now) if found.instrument.instrument == instrument
     )
     facts = [
         fact
         for fact in stores.ledger.coverage.of_dataset(name)
-        if fact.instrument == instrument and fact.first <= session <= fact.last
+        if trading and fact.instrument == instrument and fact.first <= session <= fact.last
     ]
     checked = _checked(stores, wanted, instrument, session)
-    tasks = stores.ledger.queue.touching(name, instrument, session)
+    tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
     return Story(
         cell=_answer(stores, wanted, one, session, facts, checked, now),
-        expected=_expected(wanted, session),
+        expected=_expected(wanted, instrument, session),
         facts=[_told(fact) for fact in facts],
         parts=[
             f"{part.layer} {part.path}"
             for layer in ("raw", "curated")
             for part in stores.ledger.catalogue.current(layer, dataset=name)
-            if any(first <= session <= last for first, last in part.cells.get(instrument, ()))
+            if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))
         ],
         tasks=tasks,
         requests=[row for task in tasks if task.ask for row in stores.ledger.requests.of_ask(task.ask)],
@@ -81,7 +84,9 @@ def _answer(
         (
             said.verdict
             for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
-            if said.instrument == one.instrument.instrument and said.first <= session <= said.last
+            if position is not None
+            and said.instrument == one.instrument.instrument
+            and said.first <= session <= said.last
         ),
         Verdict.UNCHECKED,
     )
@@ -133,10 +138,12 @@ def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) 
     return found.row(0, named=True) if found.height else {}
 
 
-def _expected(wanted: Wanted, session: dt.date) -> str:
+def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
     position = wanted.calendar.position(session)
-    if position is None:
-        return "nothing: no session"
+    if wanted.calendar.day(session) == "unknown":
+        return f"unknown: the calendar ends on {wanted.calendar.known_to}"
+    if position is None or not _life(wanted.instruments[instrument], session).listed:
+        return "nothing"
     if wanted.dataset.grain == "day":
         return "1 bar"
     hours = wanted.calendar.sessions[position]

@@ -30,6 +30,10 @@ class Filled:
     """Sources that have no room: name, dimension, when there will be room."""
     stopped: tuple[tuple[str, str], ...] = ()
     """Sources that refused our credentials, and their words."""
+    unreachable: tuple[tuple[str, str], ...] = ()
+    """Sources that gave no answer, and why."""
+    resumed: bool = False
+    """Whether rows were sealed that an earlier, interrupted run had fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,17 @@ def run(
         progress(
             Event(stage="seal", sentence=f"{leftovers.left_open} interrupted asks go on where they stopped")
         )
-    filled = Filled(rows=leftovers.rows, rejected=leftovers.rejected, damaged=leftovers.damaged)
+    filled = Filled(
+        rows=leftovers.rows,
+        rejected=leftovers.rejected,
+        damaged=leftovers.damaged,
+        resumed=bool(leftovers.rows or leftovers.left_open),
+    )
     curated = curate.Report()
     for _ in range(stores.rules.rounds):
-        audited = audit.run_once(stores, clock, progress)
-        more = fill(stores, clock, progress, stop=stop, stopped=dict(filled.stopped))
-        filled = _sum(filled, more, audited.tasks)
+        audit.run_once(stores, clock, progress)
+        more = fill(stores, clock, progress, stop=stop, before=filled)
+        filled = _sum(filled, more)
         done = curate.run_once(stores, clock, progress)
         curated = curate.Report(
             folders=curated.folders + done.folders,
@@ -90,16 +99,23 @@ def fill(
     progress: Progress = silent,
     *,
     stop: threading.Event | None = None,
-    stopped: dict[str, str] | None = None,
+    before: Filled | None = None,
 ) -> Filled:
-    """Fetch and seal in turns until no source takes anything more; `stopped` sources are left alone."""
-    total = Filled(stopped=tuple((stopped or {}).items()))
+    """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone."""
+    total = Filled(stopped=before.stopped, unreachable=before.unreachable) if before else Filled()
     more = True
     while more:
-        fetched = backfill.run_once(stores, clock, progress, stop=stop, stopped=dict(total.stopped))
+        fetched = backfill.run_once(
+            stores,
+            clock,
+            progress,
+            stop=stop,
+            stopped=dict(total.stopped),
+            unreachable=dict(total.unreachable),
+        )
         sealed = seal.run_once(stores, clock, progress)
         total = Filled(
-            tasks=0,
+            tasks=total.tasks + fetched.tasks,
             asks=total.asks + fetched.asks,
             requests=total.requests + fetched.requests,
             pages=total.pages + fetched.pages,
@@ -108,15 +124,16 @@ def fill(
             damaged=total.damaged + sealed.damaged,
             waiting=tuple((source, *why) for source, why in sorted(fetched.waiting.items())),
             stopped=tuple(sorted(fetched.stopped.items())),
+            unreachable=tuple(sorted(fetched.unreachable.items())),
         )
         # Without a page there is nothing to seal, and going on would only ask the same again.
         more = fetched.more and fetched.pages > 0
     return total
 
 
-def _sum(one: Filled, other: Filled, tasks: int) -> Filled:
+def _sum(one: Filled, other: Filled) -> Filled:
     return Filled(
-        tasks=one.tasks + tasks,
+        tasks=one.tasks + other.tasks,
         asks=one.asks + other.asks,
         requests=one.requests + other.requests,
         pages=one.pages + other.pages,
@@ -125,4 +142,6 @@ def _sum(one: Filled, other: Filled, tasks: int) -> Filled:
         damaged=one.damaged + other.damaged,
         waiting=other.waiting,
         stopped=other.stopped,
+        unreachable=other.unreachable,
+        resumed=one.resumed,
     )

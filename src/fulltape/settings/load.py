@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from fulltape import errors
-from fulltape.settings.model import SECTIONS, Settings
+from fulltape.settings.model import SECTIONS, Settings, seconds, spell
 
 FILE = "fulltape.toml"
 _HEADER = re.compile(r"^\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
@@ -110,7 +110,12 @@ def _walk(section: BaseModel, prefix: str, loaded: Loaded) -> Iterator[tuple[str
             for inner, model in value.items():
                 yield from _walk(model, f"{key}.{inner}.", loaded)
         else:
-            yield key, value, loaded.origin(key)
+            shown = (
+                spell(value)
+                if any(isinstance(one, BeforeValidator) and one.func is seconds for one in field.metadata)
+                else value
+            )
+            yield key, shown, loaded.origin(key)
 
 
 def _dotted(name: str) -> str:

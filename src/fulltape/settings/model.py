@@ -26,6 +26,14 @@ def seconds(value: Any) -> Any:
     raise ValueError('a duration is text with a unit, like "30s"')
 
 
+def spell(length: float) -> str:
+    """A duration in seconds as the file writes it."""
+    for unit, worth in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        if length >= worth and length % worth == 0:
+            return f"{length / worth:g}{unit}"
+    return f"{length * 1_000:g}ms"
+
+
 def size(value: Any) -> Any:
     """A size like "100MB" as bytes."""
     if isinstance(value, str):

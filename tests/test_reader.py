@@ -1,0 +1,82 @@
+"""Reading a node: just the rows that were meant, and no silence where nothing could be meant."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import fulltape
+from clocks import SkippingClock
+from fulltape import errors
+from fulltape.node import nightly
+from fulltape.simulator import market as markets
+from nodes import Wish, opened, simulated
+
+UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nFB,2012-05-18,,\n"
+WISH = Wish("equities_bars_day", "2011-01-03", "2012-12-31", ("alpaca.sip",))
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with simulated(tmp_path_factory.mktemp("reader"), markets.sample(), [WISH], universe=UNIVERSE) as (
+        folder,
+        _,
+    ):
+        with opened(folder) as stores:
+            nightly.run(stores, SkippingClock())
+    return folder
+
+
+def test_rows_by_symbol_and_dates_also_across_years(node: Path) -> None:
+    rows = fulltape.open(node).scan(
+        "equities_bars_day", symbols=["AAPL"], start="2011-12-29", end=dt.date(2012, 1, 4)
+    )
+    assert isinstance(rows, pl.LazyFrame)
+    sessions = rows.collect()["session"].to_list()
+    assert sessions == [
+        dt.date(2011, 12, 29),
+        dt.date(2011, 12, 30),
+        dt.date(2012, 1, 3),
+        dt.date(2012, 1, 4),
+    ]
+
+
+def test_one_symbol_may_be_a_plain_string_and_all_are_the_default(node: Path) -> None:
+    scan = fulltape.open(str(node)).scan
+    assert scan("equities_bars_day", symbols="FB").collect().height == 155
+    assert scan("equities_bars_day").collect().height == 155 + 502
+    assert scan("equities_bars_day", symbols=[]).collect().is_empty()
+    assert scan("equities_bars_day", symbols="FB", end="2012-05-17").collect().is_empty()
+
+
+def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None:
+    plan = fulltape.open(node).scan("equities_bars_day", start="2012-02-01").explain()
+    assert "year=2012" in plan
+    assert "year=2011" not in plan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"dataset": "equities_bars_dya"}, "Did you mean equities_bars_day"),
+        ({"symbols": "aapl"}, "Did you mean AAPL"),
+        ({"symbols": ["AAPL", "XXXX"]}, "has no 'XXXX'"),
+        ({"start": "yesterday"}, "is no session"),
+        ({"start": 20120103}, "is no session"),
+        ({"start": dt.datetime(2012, 1, 3)}, "is no session"),
+        ({"start": "2012-02-01", "end": "2012-01-03"}, "lies after"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(node: Path, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(errors.UsageError, match=words):
+        fulltape.open(node).scan(**{"dataset": "equities_bars_day", **arguments})
+
+
+def test_a_node_that_holds_nothing_yet_says_so(tmp_path: Path) -> None:
+    (tmp_path / "fulltape.toml").write_text("")
+    with pytest.raises(errors.NodeNotFoundError, match="holds nothing yet"):
+        fulltape.open(tmp_path).scan("equities_bars_day")
