@@ -22,12 +22,14 @@ WISH = Wish("equities_bars_day", "2011-01-03", "2012-12-31", ("alpaca.sip",))
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with simulated(tmp_path_factory.mktemp("reader"), markets.sample(), [WISH], universe=UNIVERSE) as (
-        folder,
-        _,
+    with (
+        simulated(tmp_path_factory.mktemp("reader"), markets.sample(), [WISH], universe=UNIVERSE) as (
+            folder,
+            _,
+        ),
+        opened(folder) as stores,
     ):
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        nightly.run(stores, SkippingClock())
     return folder
 
 
