@@ -75,6 +75,8 @@ class _Round:
         self._busy: dict[str, Future[tuple[Work, Result]]] = {}
         self._resumable = resumable(stores, clock.now())
         self._started = clock.steady()
+        self._total = len(stores.ledger.queue.open())
+        self._done = 0
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
@@ -161,7 +163,10 @@ class _Round:
             )
         if result.no_room:
             self._report.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
-        self._progress(Event(stage="backfill", done=len(work.tasks), unit="tasks"))
+        self._done += len(work.tasks)
+        self._progress(
+            Event(stage="backfill", done=self._done, total=max(self._total, self._done), unit="tasks")
+        )
         return work, result
 
     def _time_to_seal(self) -> bool:

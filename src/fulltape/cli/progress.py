@@ -26,6 +26,7 @@ class Watch:
         self._live: Progress | None = None
         self._bars: dict[tuple[str, str], TaskID] = {}
         self._done: dict[tuple[str, str], int] = {}
+        self._beside: dict[str, str] = {}
         self._said: dict[tuple[str, str], float] = {}
         self._turn = threading.Lock()
 
@@ -70,12 +71,25 @@ class Watch:
 
     def _draw(self, key: tuple[str, str], total: int) -> None:
         assert self._live is not None
+        stage, unit = key
+        if not total:
+            # What has no known end is told beside the bar of its stage.
+            self._beside[stage] = f", {self._done[key]:,} {unit}"
+            for (other, words), bar in self._bars.items():
+                if other == stage:
+                    self._live.update(bar, unit=f"{words}{self._beside[stage]}")
+            return
         if key not in self._bars:
-            self._bars[key] = self._live.add_task(key[0], total=total or None, unit=key[1], rate="")
+            self._bars[key] = self._live.add_task(stage, total=total, unit=unit, rate="")
         bar = self._bars[key]
         speed = self._live.tasks[self._live.task_ids.index(bar)].speed
-        rate = f"{speed:,.0f}/s" if speed else ""
-        self._live.update(bar, completed=self._done[key], total=total or None, rate=rate)
+        self._live.update(
+            bar,
+            completed=self._done[key],
+            total=total,
+            unit=f"{unit}{self._beside.get(stage, '')}",
+            rate=f"{speed:,.1f}/s" if speed else "",
+        )
 
     def _line(self, key: tuple[str, str], total: int) -> None:
         now = time.monotonic()

@@ -6,7 +6,6 @@ A twin turns a `Call` into a `Reply`; the server sends it as the reply's fault d
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 import urllib.parse
@@ -131,8 +130,6 @@ class Server:
             pass  # the client went away or speaks no HTTP: this connection is over, the server is not
         finally:
             writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def _one(
         self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
