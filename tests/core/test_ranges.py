@@ -44,6 +44,11 @@ def test_clip_keeps_what_lies_inside(some: ranges.Ranges, start: int, stop: int)
     assert points(ranges.clip(some, start, stop)) == points(some) & set(range(start, stop))
 
 
+@given(canonical, st.integers(-30, 70), st.integers(-30, 70))
+def test_overlaps_says_whether_they_share_anything(some: ranges.Ranges, start: int, stop: int) -> None:
+    assert ranges.overlaps(some, (start, stop)) == bool(points(some) & set(range(start, stop)))
+
+
 @given(canonical, st.lists(st.integers(-30, 70)))
 def test_split_pieces_cover_the_same_and_cross_no_cut(some: ranges.Ranges, cuts: list[int]) -> None:
     pieces = ranges.split_at(some, cuts)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from fulltape.audit import plan
 from fulltape.core import ranges, series
+from fulltape.core.ranges import Ranges
 from fulltape.core.series import Series
 from fulltape.core.time import Clock, Instant
-from fulltape.ledger.queue import NewTask
+from fulltape.ledger.queue import NewTask, Task
 from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
 
 
@@ -45,9 +46,9 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
 
 def _audit(stores: Stores, wanted: Wanted, counts: dict[str, int], now: Instant, progress: Progress) -> int:
     found: list[tuple[int, NewTask]] = []
-    all_series = {}
+    askable = {}
     for done, one in enumerate(known.read(stores, wanted, now), start=1):
-        all_series[one.instrument.instrument] = one
+        askable[one.instrument.instrument] = series.to_ask(one)
         shown = series.picture(one, busy=series.is_busy(one))
         for name in counts:
             counts[name] += ranges.size(getattr(shown, name))
@@ -57,36 +58,53 @@ def _audit(stores: Stores, wanted: Wanted, counts: dict[str, int], now: Instant,
     # By window first, so that tasks which follow each other share their sessions and make few requests.
     found.sort(key=lambda pair: (pair[0], pair[1].instrument))
     added = stores.ledger.queue.enqueue([task for _, task in found], now=now)
-    _settle_pointless(stores, wanted, all_series, now)
+    _settle_pointless(stores, wanted, askable, now)
     return added
 
 
-def _settle_pointless(stores: Stores, wanted: Wanted, all_series: Mapping[str, Series], now: Instant) -> None:
-    """End queued tasks that no source is left to answer."""
+def _settle_pointless(stores: Stores, wanted: Wanted, askable: Mapping[str, Ranges], now: Instant) -> None:
+    """End queued tasks that no source is left to answer; `askable` are the positions that some source could."""
     queue = stores.ledger.queue
     refusals = queue.refusals()
-    for task in queue.open(wanted.dataset.name):
-        one = all_series.get(task.instrument)
-        if task.state != "queued" or one is None:
-            continue
-        span = (wanted.calendar.between(task.first, task.last),)
-        if plan.hopeless(one, span, refused=refusals.get(task.task_id, set())):
-            held = ranges.union(*(known_of.present for known_of in one.known.values()))
-            if ranges.subtract(span, held):
-                error = task.last_error or "no source may serve it"
-                queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
-            else:
-                queue.finish(task.task_id, task.attempt, "done", now=now)
+    suspects = {
+        instrument
+        for task_id, instrument, first, last in queue.queued(wanted.dataset.name)
+        if instrument in askable
+        and (
+            task_id in refusals
+            or not ranges.overlaps(askable[instrument], wanted.calendar.span_of(first, last))
+        )
+    }
+    if not suspects:
+        return
+    for one in known.read(stores, wanted, now):
+        if one.instrument.instrument in suspects:
+            for task in queue.queued_of(wanted.dataset.name, one.instrument.instrument):
+                _settle_if_pointless(stores, wanted, one, task, refusals.get(task.task_id, set()), now)
+
+
+def _settle_if_pointless(
+    stores: Stores, wanted: Wanted, one: Series, task: Task, refused: set[str], now: Instant
+) -> None:
+    span = (wanted.calendar.between(task.first, task.last),)
+    if not plan.hopeless(one, span, refused=refused):
+        return
+    held = ranges.union(*(known_of.present for known_of in one.known.values()))
+    if ranges.subtract(span, held):
+        error = task.last_error or "no source may serve it"
+        stores.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
+    else:
+        stores.ledger.queue.finish(task.task_id, task.attempt, "done", now=now)
 
 
 def _cancel_unwanted(stores: Stores, now: Instant) -> None:
     """End queued tasks of datasets and instruments that the settings no longer name."""
-    for task in stores.ledger.queue.open():
-        wanted = stores.wanted.get(task.dataset)
-        if task.state == "queued" and (wanted is None or task.instrument not in wanted.instruments):
-            stores.ledger.queue.finish(
-                task.task_id, task.attempt, "cancelled", now=now, error="no longer wanted"
-            )
+    queue = stores.ledger.queue
+    for dataset, instrument in queue.queued_series():
+        wanted = stores.wanted.get(dataset)
+        if wanted is None or instrument not in wanted.instruments:
+            for task in queue.queued_of(dataset, instrument):
+                queue.finish(task.task_id, task.attempt, "cancelled", now=now, error="no longer wanted")
 
 
 def _task(gap: plan.Gap, wanted: Wanted) -> NewTask:

@@ -7,6 +7,7 @@ makes them out of anything.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator
 
 Range = tuple[int, int]
@@ -45,11 +46,16 @@ def size(ranges: Ranges) -> int:
 
 def union(*many: Ranges) -> Ranges:
     """What is in any of them."""
-    return normalise(pair for ranges in many for pair in ranges)
+    some = [ranges for ranges in many if ranges]
+    if len(some) <= 1:
+        return some[0] if some else EMPTY
+    return normalise(pair for ranges in some for pair in ranges)
 
 
 def intersect(left: Ranges, right: Ranges) -> Ranges:
     """What is in both, in one pass over each."""
+    if not left or not right:
+        return EMPTY
     out: list[Range] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -65,6 +71,8 @@ def intersect(left: Ranges, right: Ranges) -> Ranges:
 
 def subtract(left: Ranges, right: Ranges) -> Ranges:
     """What is in `left` and not in `right`, in one pass over each."""
+    if not left or not right:
+        return left
     out: list[Range] = []
     j = 0
     for start, stop in left:
@@ -85,6 +93,12 @@ def subtract(left: Ranges, right: Ranges) -> Ranges:
 def clip(ranges: Ranges, start: int, stop: int) -> Ranges:
     """What of `ranges` lies in [start, stop)."""
     return intersect(ranges, ((start, stop),)) if start < stop else EMPTY
+
+
+def overlaps(ranges: Ranges, span: Range) -> bool:
+    """Whether any integer of `span` is in `ranges`; quicker than `intersect` where only that matters."""
+    at = bisect.bisect_right(ranges, span[0], key=lambda one: one[1])
+    return at < len(ranges) and ranges[at][0] < span[1] and span[0] < span[1]
 
 
 def contains(ranges: Ranges, point: int) -> bool:

@@ -63,6 +63,17 @@ class Calendar:
         """Positions [start, stop) of the sessions from `first` to `last`, both inclusive."""
         return bisect.bisect_left(self._labels, first), bisect.bisect_right(self._labels, last)
 
+    @cached_property
+    def _by_text(self) -> dict[str, int]:
+        return {label.isoformat(): at for at, label in enumerate(self._labels)}
+
+    def span_of(self, first: str, last: str) -> Range:
+        """`between` for two dates as ISO text; quick where both are sessions, as they mostly are."""
+        start, stop = self._by_text.get(first), self._by_text.get(last)
+        if start is None or stop is None:
+            return self.between(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+        return start, stop + 1
+
     def label(self, position: int) -> dt.date:
         """The label of the session at a position."""
         return self._labels[position]

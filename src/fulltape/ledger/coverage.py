@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from fulltape.core.cell import FactKind, Verdict
 from fulltape.core.time import Instant
@@ -57,6 +58,13 @@ class Coverage:
     def of_dataset(self, dataset: str) -> list[CoverageFact]:
         """All facts about a dataset, by instrument, source and session."""
         return [_fact(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
+
+    def spans(self, dataset: str) -> list[tuple[str, str, FactKind, int, str, str]]:
+        """All facts about a dataset as (instrument, source, fact, sound, first, last), dates as ISO text."""
+        return cast(
+            "list[tuple[str, str, FactKind, int, str, str]]",
+            self._database.tuples("coverage_spans", dataset=dataset),
+        )
 
     def record(self, facts: Iterable[CoverageFact], next_session: NextSession) -> None:
         """Lay facts over what was known, inside a transaction."""

@@ -62,6 +62,10 @@ class Database(ABC):
         """Run one statement for each row; `StorageError` where the engine refuses."""
 
     @abstractmethod
+    def _tuples(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Run one statement that reads, and return bare tuples: for reading a hundred thousand rows."""
+
+    @abstractmethod
     def _transaction(self) -> contextlib.AbstractContextManager[None]:
         """Begin; commit durably at the end, or roll back on any error."""
 
@@ -95,6 +99,11 @@ class Database(ABC):
         """Run a named statement; outside of `write` it must only read."""
         with self._turn:
             return self._execute(statements()[name], values)
+
+    def tuples(self, name: str, /, **values: object) -> list[tuple[Any, ...]]:
+        """Run a named statement that reads much; rows are bare tuples in the order of its columns."""
+        with self._turn:
+            return self._tuples(statements()[name], values)
 
     def run_many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Run a named statement for each row, inside `write`."""

@@ -88,6 +88,13 @@ class Postgres(Database):
         except self._psycopg.Error as error:
             raise errors.StorageError(f"the ledger {self.where} failed: {_first_line(error)}.") from error
 
+    def _tuples(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        try:
+            with self._connection.cursor(row_factory=self._psycopg.rows.tuple_row) as cursor:
+                return list(cursor.execute(_text(sql), values).fetchall())
+        except self._psycopg.Error as error:
+            raise errors.StorageError(f"the ledger {self.where} failed: {_first_line(error)}.") from error
+
     def _execute_many(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
         try:
             with self._connection.cursor() as cursor:

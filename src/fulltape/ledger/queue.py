@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
@@ -65,6 +65,23 @@ class Queue:
         if dataset:
             return [_task(row) for row in self._database.run("open_tasks", dataset=dataset)]
         return [_task(row) for row in self._database.run("open_tasks_of_all")]
+
+    def spans(self, dataset: str) -> list[tuple[str, str, str]]:
+        """(instrument, first, last) of every open or stalled task of a dataset, dates as ISO text."""
+        return cast("list[tuple[str, str, str]]", self._database.tuples("open_spans", dataset=dataset))
+
+    def queued(self, dataset: str) -> list[tuple[int, str, str, str]]:
+        """(task id, instrument, first, last) of every queued task of a dataset, dates as ISO text."""
+        return cast("list[tuple[int, str, str, str]]", self._database.tuples("queued_spans", dataset=dataset))
+
+    def queued_series(self) -> list[tuple[str, str]]:
+        """(dataset, instrument) of all queued tasks."""
+        return cast("list[tuple[str, str]]", self._database.tuples("queued_series"))
+
+    def queued_of(self, dataset: str, instrument: str) -> list[Task]:
+        """The queued tasks of one series."""
+        rows = self._database.run("queued_of_series", dataset=dataset, instrument=instrument)
+        return [_task(row) for row in rows]
 
     def enqueue(self, tasks: Sequence[NewTask], *, now: Instant) -> int:
         """Add tasks as one batch, in their order; returns how many. The caller has subtracted what is open."""

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fulltape import errors
 from fulltape.ledger.database import Database, Row
@@ -75,6 +76,14 @@ class Sqlite(Database):
     def _execute(self, sql: str, values: Mapping[str, object]) -> list[Row]:
         try:
             return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
+        except sqlite3.Error as error:
+            raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
+
+    def _tuples(self, sql: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        try:
+            cursor = self._connection.cursor()
+            cursor.row_factory = None
+            return cursor.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
 

@@ -16,26 +16,22 @@ from fulltape.stores import Stores, Wanted
 
 def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
     """Every series of a dataset with what is known of it, in the order of the universe."""
+    calendar = wanted.calendar
     facts: dict[str, dict[str, list[tuple[FactKind, bool, Range]]]] = {}
-    for fact in stores.ledger.coverage.of_dataset(wanted.dataset.name):
-        span = wanted.calendar.between(fact.first, fact.last)
-        facts.setdefault(fact.instrument, {}).setdefault(fact.source, []).append(
-            (fact.fact, fact.sound, span)
-        )
-    opened: dict[str, list[Range]] = {}
+    for instrument, source, fact, sound, start, stop in stores.ledger.coverage.spans(wanted.dataset.name):
+        span = calendar.span_of(start, stop)
+        facts.setdefault(instrument, {}).setdefault(source, []).append((fact, bool(sound), span))
     # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
-    for task in (
-        *stores.ledger.queue.open(wanted.dataset.name),
-        *stores.ledger.queue.stalled(wanted.dataset.name),
-    ):
-        opened.setdefault(task.instrument, []).append(wanted.calendar.between(task.first, task.last))
+    opened: dict[str, list[Range]] = {}
+    for instrument, start, stop in stores.ledger.queue.spans(wanted.dataset.name):
+        opened.setdefault(instrument, []).append(calendar.span_of(start, stop))
     last = last_wanted(wanted, now)
     barred = forbidden(stores, now)
-    for name, instrument in wanted.instruments.items():
+    for name, listed in wanted.instruments.items():
         by_source = facts.get(name, {})
         yield Series(
-            instrument=instrument,
-            wanted=series.life(instrument, wanted.calendar, wanted.first, last) if last else ranges.EMPTY,
+            instrument=listed,
+            wanted=series.life(listed, wanted.calendar, wanted.first, last) if last else ranges.EMPTY,
             known={source: series.known(spans) for source, spans in by_source.items()},
             servable=servable(stores, wanted, name, barred, now),
             open=ranges.normalise(opened.get(name, [])),

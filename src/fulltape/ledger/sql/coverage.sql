@@ -1,8 +1,9 @@
 -- name: coverage_of_dataset
 SELECT * FROM coverage WHERE dataset = :dataset ORDER BY instrument, source, first_session
 
--- name: coverage_of_series
-SELECT * FROM coverage WHERE dataset = :dataset AND instrument = :instrument AND source = :source ORDER BY first_session
+-- name: coverage_spans
+SELECT instrument, source, fact, sound, first_session, last_session FROM coverage WHERE dataset = :dataset
+ORDER BY instrument, source, first_session
 
 -- name: coverage_touching
 SELECT * FROM coverage

@@ -1,6 +1,20 @@
 -- name: open_tasks
 SELECT * FROM tasks WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
 
+-- name: open_spans
+SELECT instrument, first_session, last_session FROM tasks
+WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched', 'stalled')
+
+-- name: queued_spans
+SELECT task_id, instrument, first_session, last_session FROM tasks WHERE dataset = :dataset AND state = 'queued'
+ORDER BY task_id
+
+-- name: queued_series
+SELECT DISTINCT dataset, instrument FROM tasks WHERE state = 'queued'
+
+-- name: queued_of_series
+SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' ORDER BY task_id
+
 -- name: open_tasks_of_all
 SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task_id
 
