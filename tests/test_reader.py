@@ -8,13 +8,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
+from fulltape.cli import app
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
-from nodes import Wish, opened, simulated
+from nodes import CANARY, Wish, opened, simulated
 
 UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nFB,2012-05-18,,\n"
 WISH = Wish("equities_bars_day", "2011-01-03", "2012-12-31", ("alpaca.sip",))
@@ -76,6 +78,24 @@ def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None
 def test_what_cannot_be_meant_is_refused(node: Path, arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(errors.UsageError, match=words):
         fulltape.open(node).scan(**{"dataset": "equities_bars_day", **arguments})
+
+
+def test_reading_needs_no_vendor_keys(node: Path) -> None:
+    settings = node / "fulltape.toml"
+    good = settings.read_text()
+    settings.write_text(good.replace(f'key = "{CANARY}"', 'key = "${KEY_THAT_IS_NOT_SET}"'))
+    try:
+        assert fulltape.open(node).scan("equities_bars_day", symbols="FB").collect().height == 155
+        for command in (
+            ["status"],
+            ["tasks"],
+            ["audit", "--explain", "equities_bars_day", "FB", "2012-05-18"],
+        ):
+            assert CliRunner().invoke(app, [*command, "--node", str(node)]).exit_code == 0
+        asked = CliRunner().invoke(app, ["nightly", "--node", str(node)])
+        assert "KEY_THAT_IS_NOT_SET" in str(asked.exception)
+    finally:
+        settings.write_text(good)
 
 
 def test_a_node_that_holds_nothing_yet_says_so(tmp_path: Path) -> None:

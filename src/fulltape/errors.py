@@ -75,5 +75,5 @@ class TransportError(FulltapeError):
     exit_code = 3
 
 
-class DecodeError(FulltapeError):
-    """Bytes that a vendor sent do not have the documented shape; they are kept and the reason is recorded."""
+class UnreachableError(TransportError):
+    """There was no connection at all: nothing is known about what was asked, only that nobody answers."""

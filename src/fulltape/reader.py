@@ -22,7 +22,7 @@ class Reader:
     """A node opened for reading; every call sees what is committed at that moment."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        loaded = load.load(load.find(Path(path).expanduser()))
+        loaded = load.load(load.find(Path(path).expanduser()), asking=False)
         self._folder = loaded.folder
         self._ledger_url = loaded.ledger_url
         self._settings = loaded.values
@@ -68,7 +68,7 @@ class Reader:
         return rows
 
     def _refuse_strangers(self, dataset: str, chosen: Sequence[str], held: set[str]) -> None:
-        known = held | self._universe(dataset)
+        known = self._universe(dataset) or held
         for symbol in chosen:
             if symbol not in known:
                 near = difflib.get_close_matches(symbol.upper(), known, n=1, cutoff=0.5)

@@ -175,6 +175,24 @@ def test_a_vendor_that_cannot_be_reached_is_left_alone_and_its_tasks_are_not_bla
             assert nightly.run(stores, SkippingClock()).complete
 
 
+def test_bodies_that_are_always_cut_stall_their_task_and_starve_nobody(tmp_path: Path) -> None:
+    """A cut body is a failure of the task, not of the source: the others get theirs."""
+    universe = "symbol,listed_from,listed_to,instrument\nAAPL,2012-12-04,,\nIBM,1915-11-11,,\n"
+    faults = '[[fault]]\nvendor = "alpaca"\ndo = "truncate"\nsymbols = ["AAPL"]\ntimes = 99\n'
+    extra = '[backfill]\nretry_wait = "1ms"\nmax_failures = 2\n'
+    with simulated(tmp_path, markets.sample(), [WISH], universe=universe, faults=faults, extra=extra) as (
+        folder,
+        _,
+    ):
+        for _night in range(2):
+            with opened(folder) as stores:
+                done = nightly.run(stores, SkippingClock())
+                stalled = [task.symbol for task in stores.ledger.queue.stalled()]
+        assert stalled == ["AAPL"]
+        assert done.filled.unreachable == ()
+        assert fulltape.open(folder).scan("equities_bars_day", symbols="IBM").collect().height == 10
+
+
 def test_a_stalled_task_is_not_asked_again_before_somebody_retries_it(tmp_path: Path) -> None:
     with simulated(
         tmp_path,

@@ -230,10 +230,11 @@ class Fetcher:
             try:
                 response = received = self._client.send(request)
             except errors.TransportError as error:
+                result.unreachable = isinstance(error, errors.UnreachableError)
                 answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
             else:
+                result.unreachable = False
                 answer = self._understood(conversation, received)
-            result.unreachable = response is None
             self._note(work, request, response, answer, sent_at, self._clock.steady() - started)
             if response is not None:
                 self._body = response

@@ -54,6 +54,7 @@ def run_once(
     """
     with stores.stage("backfill", clock):
         with stores.ledger.write():
+            stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
         begun = _Round(stores, clock, progress, stop or threading.Event())
         begun.report.stopped.update(stopped or {})
@@ -76,7 +77,6 @@ class _Round:
         self._resumable = resumable(stores, clock.now())
         self._started = clock.steady()
         self._total = len(stores.ledger.queue.open())
-        self._done = 0
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
@@ -147,6 +147,8 @@ class _Round:
             except StoppedError:
                 continue
             self._report.tasks += len(work.tasks)
+            total = max(self._total, self._report.tasks)
+            self._progress(Event(stage="backfill", done=self._report.tasks, total=total, unit="tasks"))
             self._report.requests += result.requests
             self._report.pages += result.pages
 
@@ -163,10 +165,6 @@ class _Round:
             )
         if result.no_room:
             self._report.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
-        self._done += len(work.tasks)
-        self._progress(
-            Event(stage="backfill", done=self._done, total=max(self._total, self._done), unit="tasks")
-        )
         return work, result
 
     def _time_to_seal(self) -> bool:

@@ -27,7 +27,8 @@ def settle(stores: Stores, source: str, work: Work, result: Result, now: Instant
             _learn(stores, source, work.ask.dataset, symbol, "ok", _FOR_EVER, "a reference answer", now)
         for symbol, (outcome, reason) in result.refused.items():
             until = now + stores.rules.cooldown
-            _learn(stores, source, work.ask.dataset, symbol, _STATES[outcome], until, reason, now)
+            if outcome in _STATES:
+                _learn(stores, source, work.ask.dataset, symbol, _STATES[outcome], until, reason, now)
         if plan.effect(result.outcome) == "refuse":
             _refused(stores, source, work, result, now)
         for task_id, attempt in work.tasks.items():

@@ -82,17 +82,17 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     if json:
         options.emit_json(story)
         return
-    for line in lines(story, dataset, symbol, text):
+    for line in lines(story, symbol, text):
         typer.echo(line)
 
 
-def lines(story: Story, dataset: str, symbol: str, session: str) -> list[str]:
+def lines(story: Story, symbol: str, session: str) -> list[str]:
     """A cell's story."""
     from fulltape.core.time import iso
 
     cell = story.cell
     out = [
-        f"{dataset} {symbol} {session}",
+        f"{story.title} {symbol} {session}",
         f"  {cell.availability.value}: {cell.why}"
         if story.wanted
         else "  not wanted: the session lies outside the dataset's from and until",

@@ -24,7 +24,7 @@ def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOpti
     from fulltape.seal import run as seal
 
     clock = SystemClock()
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
         seal.run_once(stores, clock, watch)
         filled = nightly.fill(stores, clock, watch)
         left = len(stores.ledger.queue.open())

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Rebuild session tables.")
+app = typer.Typer(
+    no_args_is_help=True, help="Rebuild session tables.", epilog="Example: fulltape calendars refresh XNYS"
+)
 
 
 @app.callback()

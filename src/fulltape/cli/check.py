@@ -25,12 +25,15 @@ def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption 
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)
         verdicts = state.verdicts(stores)
+        titles = {name: wanted.title for name, wanted in stores.wanted.items()}
     if json:
         options.emit_json({"checked": dataclasses.asdict(report), "verdicts": verdicts})
     elif not quiet:
         typer.echo(f"{counted(report.cells, 'cell')} checked now")
+        if report.broken:
+            typer.echo(f"{counted(report.broken, 'session')} missing between held ones (AMBER)")
         for name, counts in verdicts.items():
             shown = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(counts.items()))
-            typer.echo(f"{name}: {shown or 'nothing checked yet'}")
+            typer.echo(f"{titles[name]}: {shown or 'nothing checked yet'}")
     if any(counts.get("RED") for counts in verdicts.values()):
         raise typer.Exit(1)

@@ -9,7 +9,11 @@ import typer
 from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption
 
-app = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Show and check the settings.",
+    epilog="Example: fulltape config check --node ~/market",
+)
 
 
 @app.command(epilog="Example: fulltape config show --node ~/market")

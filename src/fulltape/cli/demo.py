@@ -64,7 +64,7 @@ def _draw(stores: Stores) -> list[str]:
     from fulltape.cli import drawing
     from fulltape.clock import SystemClock
 
-    return drawing.coverage(stores, SystemClock().now(), synthetic=frozenset({"equities_bars_minute"}))
+    return drawing.coverage(stores, SystemClock().now())
 
 
 def _report(stores: Stores) -> list[str]:
@@ -78,14 +78,14 @@ def _report(stores: Stores) -> list[str]:
         "Who fetched what (a gap is asked with one session more on either side, so a few cells come twice):",
     ]
     for (name, dataset), (rows, parts) in state.fetched(stores).items():
-        out.append(f"  {name:<12} {dataset:<21} {rows:>9,} rows in {parts} parts")
+        out.append(f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {parts} parts")
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
     for source in state.sources(stores, SystemClock()):
         out += [f"  {line}" for line in status.source_lines(source)]
     out += ["", "Verdicts on the curated cells:"]
     for name, counts in state.verdicts(stores).items():
         shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
-        out.append(f"  {name:<21} {shown}")
+        out.append(f"  {stores.wanted[name].title:<33} {shown}")
     return out
 
 

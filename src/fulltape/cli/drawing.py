@@ -7,15 +7,18 @@ from fulltape.node import state
 from fulltape.stores import Stores
 
 
-def coverage(stores: Stores, now: int, *, synthetic: frozenset[str] = frozenset()) -> list[str]:
-    """Every dataset by months, then by sessions of its last quarter; `synthetic` datasets are named so."""
+def coverage(stores: Stores, now: int) -> list[str]:
+    """Every dataset by months, then by sessions of its last quarter."""
     rows: dict[str, list[picture.Row]] = {}
     for wanted, instrument, shown in state.pictures(stores, now):
         rows.setdefault(wanted.dataset.name, []).append((instrument, shown))
     lines: list[str] = []
     for name, found in rows.items():
-        calendar = stores.wanted[name].calendar
-        title = f"{name} (synthetic)" if name in synthetic else name
-        lines += [f"{title} by month", *picture.months(calendar, found), ""]
-        lines += [f"{title}, the last quarter by session", *picture.sessions(calendar, found), ""]
+        wanted = stores.wanted[name]
+        lines += [f"{wanted.title} by month", *picture.months(wanted.calendar, found), ""]
+        lines += [
+            f"{wanted.title}, the last quarter by session",
+            *picture.sessions(wanted.calendar, found),
+            "",
+        ]
     return [*lines, picture.LEGEND]

@@ -24,7 +24,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     from fulltape.clock import SystemClock
     from fulltape.node import nightly as night
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
         done = night.run(stores, SystemClock(), watch)
     if json:
         options.emit_json({"complete": done.complete, **_plain(done)})
@@ -53,6 +53,8 @@ def lines(done: Night) -> list[str]:
         f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
         f"{number(audited.missing)} missing",
     ]
+    if done.quality.broken:
+        out.append(f"gaps      {counted(done.quality.broken, 'session')} missing between held ones (AMBER)")
     if filled.rejected:
         out.append(f"rejected  {counted(filled.rejected, 'page')}, kept under rejected/ with the reason")
     if filled.damaged:

@@ -32,19 +32,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
-def load(node: Path | None) -> Loaded:
-    """The settings of the chosen node."""
+def load(node: Path | None, *, asking: bool = True) -> Loaded:
+    """The settings of the chosen node; who asks no vendor needs no secrets."""
     from fulltape.settings import load as loading
 
-    return loading.load(loading.find(node))
+    return loading.load(loading.find(node), asking=asking)
 
 
 @contextlib.contextmanager
-def opened(node: Path | None) -> Iterator[Stores]:
-    """The stores of the chosen node; SIGTERM ends the command like Ctrl-C."""
+def opened(node: Path | None, *, asking: bool = False) -> Iterator[Stores]:
+    """The stores of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C."""
     from fulltape.node import assemble
 
-    stores = assemble.open_stores(load(node))
+    stores = assemble.open_stores(load(node, asking=asking), asking=asking)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield stores
@@ -62,14 +62,12 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def fail_for_vendors(filled: Filled) -> None:
     """Raise if a vendor refused our credentials or could not be reached: exit code 3."""
-    for source, reason in filled.stopped:
-        raise errors.CredentialsRefusedError(
-            f"{source} refused the credentials ({reason}).", hint="Mend key and secret in fulltape.toml."
-        )
-    for source, reason in filled.unreachable:
-        raise errors.VendorError(
-            f"{source} cannot be reached ({reason}).", hint="Check the network; the next run tries again."
-        )
+    if filled.stopped:
+        words = "; ".join(f"{source} refused the credentials ({reason})" for source, reason in filled.stopped)
+        raise errors.CredentialsRefusedError(f"{words}.", hint="Mend key and secret in fulltape.toml.")
+    if filled.unreachable:
+        words = "; ".join(f"{source} cannot be reached ({reason})" for source, reason in filled.unreachable)
+        raise errors.VendorError(f"{words}.", hint="Check the network; the next run tries again.")
 
 
 def session(text: str) -> dt.date:

@@ -36,6 +36,7 @@ def status(
         rejections = stores.ledger.rejections()
         export = stores.ledger.newest_export()
         drawing = _drawing(stores, now) if picture else []
+        titles = {name: wanted.title for name, wanted in stores.wanted.items()}
     if json:
         options.emit_json(
             {
@@ -54,7 +55,7 @@ def status(
         shown = ", ".join(
             f"{number(count)} {word.replace('_', ' ')}" for word, count in by_state.items() if count
         )
-        typer.echo(f"{name}: {shown or 'nothing wanted yet'}")
+        typer.echo(f"{titles[name]}: {shown or 'nothing wanted yet'}")
         said = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(verdicts[name].items()))
         typer.echo(f"  verdicts: {said or 'none yet'}")
     by_kind: dict[str, int] = {}

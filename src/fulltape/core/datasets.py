@@ -38,11 +38,6 @@ class Dataset:
         """The curated table: the raw columns and where each row came from."""
         return self.schema.extended(*_PROVENANCE)
 
-    @property
-    def prices(self) -> tuple[str, ...]:
-        """Names of the columns that hold prices."""
-        return tuple(column.name for column in self.schema.columns if column.unit == "price")
-
 
 _IDENTITY = (
     Column(name="instrument", dtype="cat"),

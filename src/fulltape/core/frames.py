@@ -16,7 +16,6 @@ from fulltape.core.vendor import Decoded, Serves
 if TYPE_CHECKING:
     import polars as pl
 
-PHASES = ("overnight", "pre", "regular", "post")
 _PRE_OPEN = 4 * HOUR
 _SESSION_ROLL = 4 * HOUR  # a session begins at 20:00 the evening before: local time + 4 h is its date
 _EXTENDED_END = 20 * HOUR

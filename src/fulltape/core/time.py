@@ -11,7 +11,6 @@ from typing import Protocol
 
 Instant = int
 
-MICROSECOND = 1
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

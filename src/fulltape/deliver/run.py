@@ -253,6 +253,7 @@ def _described(wanted: Wanted) -> dict[str, object]:
     return {
         "name": dataset.name,
         "summary": dataset.summary,
+        "synthetic": wanted.synthetic,
         "sources": list(wanted.sources),
         "calendar": wanted.calendar.name,
         "calendar_version": wanted.calendar.version,

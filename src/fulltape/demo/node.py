@@ -25,7 +25,8 @@ sources = ["alpaca.sip", "massive.sip"]
 from = {days[0]}
 until = {days[1]}
 
-[dataset.equities_bars_minute]   # synthetic, made by the simulator
+[dataset.equities_bars_minute]
+synthetic = true                 # made by the simulator from the real day bars
 universe = "sample"
 sources = ["alpaca.sip", "massive.sip"]
 from = {minutes[0]}

@@ -63,11 +63,6 @@ class Layout:
         """The export of one day."""
         return self.root / "exports" / "nightly" / day.isoformat()
 
-    @property
-    def exports(self) -> Path:
-        """The folder that holds all bundles."""
-        return self.root / "exports" / "nightly"
-
     def relative(self, path: Path) -> str:
         """`path` as the ledger stores it."""
         return path.relative_to(self.root).as_posix()

@@ -86,6 +86,10 @@ class Budgets:
     def _unchanged(self, row: Row, learned: int) -> bool:
         return not row["strikes"] and _lower(row, learned) == row["allowed"]
 
+    def forget(self, *, now: Instant) -> None:
+        """Drop sends that no window reaches any more, inside a transaction."""
+        self._database.run("forget_sends", before=now // SECOND - 3_600)
+
     def all(self) -> list[Row]:
         """Every budget as stored."""
         return self._database.run("budgets")

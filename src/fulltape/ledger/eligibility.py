@@ -54,7 +54,7 @@ class Eligibility:
 
 
 class Requests:
-    """Every request that was sent, so that any cell can name the one it came from."""
+    """Every request of the last 30 days, so that a cell can name the one it came from."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -38,8 +38,14 @@ class Postgres(Database):
                 url, autocommit=True, row_factory=dict_row, cursor_factory=psycopg.ClientCursor
             )
         except psycopg.Error as error:
+            # The server's words may be shown, but a wrong address is repeated in the client's, with its password.
+            reason = (
+                _first_line(error) if isinstance(error, psycopg.OperationalError) else "its address is wrong"
+            )
+            for secret in re.findall(r"://[^:/@]*:([^@]*)@", url):
+                reason = reason.replace(secret, "[redacted]")
             raise errors.StorageError(
-                f"the ledger on PostgreSQL cannot be opened: {_first_line(error)}."
+                f"the ledger on PostgreSQL cannot be opened: {reason}.", hint="Check [cluster] ledger."
             ) from None
         info = self._connection.info
         super().__init__(f"{info.dbname} on {info.host}")

@@ -25,10 +25,10 @@ def check(loaded: Loaded) -> None:
     _wanted(loaded, specs)
 
 
-def open_stores(loaded: Loaded) -> Stores:
-    """Everything that the stages of this node need."""
+def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
+    """Everything that the stages of this node need; who asks no vendor needs no secrets."""
     specs = _specs(loaded)
-    feeds = _feeds(loaded, specs)
+    feeds = _feeds(loaded, specs, asking=asking)
     wanted = _wanted(loaded, specs)
     used = {source for one in wanted.values() for source in one.sources}
     return Stores(
@@ -54,11 +54,11 @@ def _specs(loaded: Loaded) -> Mapping[str, Vendor]:
     return {name: vendors.load(name) for name in loaded.values.vendor}
 
 
-def _feeds(loaded: Loaded, specs: Mapping[str, Vendor]) -> dict[str, Feed]:
+def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) -> dict[str, Feed]:
     feeds = {}
     for name, vendor in specs.items():
         settings = loaded.values.vendor[name]
-        for secret in vendor.SPEC.secrets:
+        for secret in vendor.SPEC.secrets if asking else ():
             if getattr(settings, secret) is None or not getattr(settings, secret).get_secret_value():
                 raise errors.ConfigError(
                     f"vendor.{name}.{secret} is missing; {vendor.SPEC.title} cannot be asked without it.",
@@ -133,6 +133,7 @@ def _one_wanted(loaded: Loaded, specs: Mapping[str, Vendor], name: str, one: Dat
         first=one.from_,
         until=one.until,
         final_after=int(max(one.final_after, delay) * SECOND),
+        synthetic=one.synthetic,
     )
 
 

@@ -23,6 +23,7 @@ from fulltape.stores import Stores, Wanted, known
 class Story:
     """A cell's answers, each source's facts, and the parts, tasks and requests behind them."""
 
+    title: str
     cell: Cell
     expected: str
     facts: list[dict[str, str]]
@@ -53,6 +54,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
     checked = _checked(stores, wanted, instrument, session)
     tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
     return Story(
+        title=wanted.title,
         cell=_answer(stores, wanted, one, session, facts, checked, now),
         expected=_expected(wanted, instrument, session),
         facts=[_told(fact) for fact in facts],

@@ -76,13 +76,17 @@ def sources(stores: Stores, clock: Clock) -> list[SourceState]:
                 today=int(day["used"]) if day and now < day["resets_at"] else 0,
                 closed_until=iso(closed) if closed > now else "",
                 refusals={
-                    f"{one.dataset} {one.symbol}": f"{one.state}: {one.reason}"
+                    f"{_title(stores, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"
                     for one in stores.ledger.eligibility.all()
                     if one.source == name and one.forbids(clock.now())
                 },
             )
         )
     return out
+
+
+def _title(stores: Stores, dataset: str) -> str:
+    return stores.wanted[dataset].title if dataset in stores.wanted else dataset
 
 
 def fetched(stores: Stores) -> dict[tuple[str, str], tuple[int, int]]:

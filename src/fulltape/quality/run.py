@@ -26,12 +26,13 @@ STAGE = "quality"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How many cells were checked, and their verdicts."""
+    """How many cells were checked now, and their verdicts; `broken` are all sessions missing between held ones."""
 
     cells: int = 0
     green: int = 0
     amber: int = 0
     red: int = 0
+    broken: int = 0
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
@@ -45,6 +46,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 first, _ = layout.days_of(wanted.dataset.curated_folder, part.folder)
                 touched[name, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
         counts = dict.fromkeys(Verdict, 0)
+        broken = 0
         for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
             cells = _check(stores, stores.wanted[name], changed, clock.now())
             _commit(stores, stores.wanted[name], key, cells, clock.now())
@@ -53,13 +55,14 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         with stores.ledger.write():
             for name, wanted in stores.wanted.items():
-                counts[Verdict.AMBER] += _continuity(stores, wanted, clock.now())
+                broken += _continuity(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
         return Report(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],
             amber=counts[Verdict.AMBER],
             red=counts[Verdict.RED],
+            broken=broken,
         )
 
 
@@ -89,23 +92,29 @@ def _continuity(stores: Stores, wanted: Wanted, now: Instant) -> int:
     name, calendar = wanted.dataset.name, wanted.calendar
     if continuity.CODE not in wanted.dataset.checks:
         return 0
-    stores.ledger.verdicts.forget(name, continuity.CODE)
-    found = 0
-    for one in known.read(stores, wanted, now):
-        for start, stop in continuity.broken(series.picture(one, busy=series.is_busy(one))):
-            found += stop - start
-            verdict = VerdictRange(
-                dataset=name,
-                instrument=one.instrument.instrument,
-                source="",
-                first=calendar.label(start),
-                last=calendar.label(stop - 1),
-                verdict=Verdict.AMBER,
-                codes=continuity.CODE,
-                since=now,
-            )
-            stores.ledger.verdicts.record([verdict], wanted.next_session)
-    return found
+    found = [
+        VerdictRange(
+            dataset=name,
+            instrument=one.instrument.instrument,
+            source="",
+            first=calendar.label(start),
+            last=calendar.label(stop - 1),
+            verdict=Verdict.AMBER,
+            codes=continuity.CODE,
+            since=now,
+        )
+        for one in known.read(stores, wanted, now)
+        for start, stop in continuity.broken(series.picture(one, busy=series.is_busy(one)))
+    ]
+    before = {
+        (said.instrument, said.first, said.last)
+        for said in stores.ledger.verdicts.of_dataset(name)
+        if said.codes == continuity.CODE
+    }
+    if before != {(said.instrument, said.first, said.last) for said in found}:
+        stores.ledger.verdicts.forget(name, continuity.CODE)
+        stores.ledger.verdicts.record(found, wanted.next_session)
+    return sum(stop - start for said in found for start, stop in [calendar.between(said.first, said.last)])
 
 
 def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame:

@@ -87,7 +87,11 @@ def _waits(stores: Stores, stored: StoredAsk, busy: AbstractSet[Path]) -> bool:
 
 def _lost(stores: Stores, contents: Contents) -> list[Task]:
     """Tasks that wait for an answer which no journal holds any more."""
-    return [task for task in stores.ledger.queue.awaiting_seal() if task.ask not in contents.asks]
+    return [
+        task
+        for task in stores.ledger.queue.awaiting_seal()
+        if task.worker == stores.rules.worker and task.ask not in contents.asks
+    ]
 
 
 def _clear(stores: Stores, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]) -> None:

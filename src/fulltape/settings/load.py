@@ -60,8 +60,11 @@ def find(folder: Path | None) -> Path:
     return chosen
 
 
-def load(folder: Path) -> Loaded:
-    """The validated settings of the node in `folder`; `ConfigError` names key, file and line."""
+def load(folder: Path, *, asking: bool = True) -> Loaded:
+    """The validated settings of the node in `folder`; `ConfigError` names key, file and line.
+
+    Who only reads (`asking` False) needs no vendor's secrets: unset variables of vendors are taken as empty.
+    """
     path = folder / FILE
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -72,6 +75,8 @@ def load(folder: Path) -> Loaded:
         raise errors.ConfigError(f"is not TOML: {error}.", where=str(path)) from error
     lines = locate(text)
     variables: dict[str, str] = {}
+    if not asking:
+        raw["vendor"] = {name: _without_secrets(table) for name, table in raw.get("vendor", {}).items()}
     expanded = _expand(raw, "", path, lines, variables)
     try:
         values = Settings.model_validate(expanded)
@@ -130,6 +135,12 @@ def _where(path: Path, lines: Mapping[str, int], key: str) -> str:
         if inside:
             return f"{path}:{lines.get(table) or min(inside)}"
     return str(path)
+
+
+def _without_secrets(table: Any) -> Any:
+    if not isinstance(table, dict):
+        return table
+    return {name: value for name, value in table.items() if not name.startswith(("key", "secret"))}
 
 
 def _expand(value: Any, key: str, path: Path, lines: dict[str, int], variables: dict[str, str]) -> Any:

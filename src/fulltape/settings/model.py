@@ -69,6 +69,13 @@ def secret(value: Any) -> Any:
     raise ValueError("a key is one line of printable ASCII without spaces")
 
 
+def postgres_address(value: Any) -> Any:
+    """An address of a database on PostgreSQL."""
+    if isinstance(value, str) and re.fullmatch(r"postgres(ql)?://\S+", value):
+        return value
+    raise ValueError("an address looks like postgresql://user:password@host/database")
+
+
 def _text(value: str) -> Any:
     """A default in the spelling of the file; it is validated like any other value."""
     return value
@@ -77,6 +84,7 @@ def _text(value: str) -> Any:
 Day = Annotated[dt.date, BeforeValidator(day)]
 Address = Annotated[str, BeforeValidator(address)]
 Secret = Annotated[SecretStr, BeforeValidator(secret)]
+PostgresAddress = Annotated[SecretStr, BeforeValidator(postgres_address)]
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
 
@@ -102,6 +110,9 @@ class DatasetSettings(Section):
     sources: tuple[str, ...] = Field(description="sources (vendor.feed) in order of preference")
     from_: Day = Field(alias="from", description="first session wanted")
     until: Day | None = Field(None, description="last session wanted; absent: for ever")
+    synthetic: bool = Field(
+        False, description="whether the rows are made up; they are named so wherever they are shown"
+    )
     final_after: Duration = Field(
         _text("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",
@@ -181,9 +192,9 @@ class Export(Section):
 
 
 class Cluster(Section):
-    ledger: SecretStr | None = Field(
+    ledger: PostgresAddress | None = Field(
         None,
-        description="postgresql://… of a ledger that several machines share; absent: ledger.db in the node",
+        description="postgresql://… of the ledger; absent: ledger.db in the node",
     )
 
 

@@ -64,6 +64,12 @@ class Wanted:
     until: dt.date | None
     final_after: int
     """Microseconds after the close."""
+    synthetic: bool = False
+
+    @property
+    def title(self) -> str:
+        """The dataset's name as people see it: made-up rows are called so."""
+        return f"{self.dataset.name} (synthetic)" if self.synthetic else self.dataset.name
 
     def final_at(self, position: int) -> Instant:
         """When the session at a position counts as final."""

@@ -73,9 +73,10 @@ class HttpClient:
         try:
             with self._client.stream(request.method, url, params=dict(request.params)) as answer:
                 body = self._read(answer)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise errors.UnreachableError(self._told(error)) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            words = self._account.redact(str(error).encode()).decode(errors="replace")
-            raise errors.TransportError(f"{type(error).__name__}: {words}") from None
+            raise errors.TransportError(self._told(error)) from None
         return Response(
             status=answer.status_code,
             headers={name.lower(): self._text(value) for name, value in answer.headers.items()},
@@ -100,6 +101,9 @@ class HttpClient:
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+
+    def _told(self, error: Exception) -> str:
+        return f"{type(error).__name__}: {self._text(str(error))}"
 
     def _text(self, value: str) -> str:
         return self._account.redact(value.encode()).decode(errors="replace")

@@ -18,7 +18,7 @@ INSERT INTO sends (scope, second, kind, sent) VALUES (:scope, :second, :kind, :s
 ON CONFLICT (scope, second, kind) DO UPDATE SET sent = sends.sent + excluded.sent
 
 -- name: forget_sends
-DELETE FROM sends WHERE scope = :scope AND second < :before
+DELETE FROM sends WHERE second < :before
 
 -- name: record_request
 INSERT INTO requests (request_id, ask, source, target, kind, sent_at, status, outcome, byte_count, took_us)

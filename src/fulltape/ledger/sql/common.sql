@@ -1,9 +1,6 @@
 -- name: advance_counter
 UPDATE counters SET value = value + :count WHERE name = :name RETURNING value
 
--- name: counter
-SELECT value FROM counters WHERE name = :name
-
 -- name: bookmark
 SELECT position FROM bookmarks WHERE stage = :stage AND log = :log
 
