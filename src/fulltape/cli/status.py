@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
+
+if TYPE_CHECKING:
+    from fulltape.node.state import SourceState
+    from fulltape.stores import Stores
 
 
 def register(app: typer.Typer) -> None:
@@ -73,11 +77,8 @@ def status(
     typer.echo(f"newest bundle: {export['path']}" if export else "newest bundle: none")
 
 
-def source_lines(source: object) -> list[str]:
+def source_lines(source: SourceState) -> list[str]:
     """A source's requests, budgets and refusals."""
-    from fulltape.node.state import SourceState
-
-    assert isinstance(source, SourceState)
     per_minute = (
         f"{source.last_minute} of {source.per_minute}" if source.per_minute else f"{source.last_minute}"
     )
@@ -92,7 +93,7 @@ def source_lines(source: object) -> list[str]:
     return out
 
 
-def _drawing(stores: object, now: int) -> list[str]:
+def _drawing(stores: Stores, now: int) -> list[str]:
     from fulltape.cli import drawing
 
-    return drawing.coverage(stores, now)  # type: ignore[arg-type]
+    return drawing.coverage(stores, now)
