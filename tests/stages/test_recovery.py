@@ -136,6 +136,24 @@ def test_a_defect_in_decoding_costs_one_ask_and_is_shown(
         assert rows(folder) == 20
 
 
+def test_a_defect_between_two_pages_costs_one_ask_and_keeps_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = alpaca.history
+
+    def broken(asked: Any, resume: Any) -> Any:
+        conversation = genuine(asked, resume)
+        response = yield next(conversation)
+        yield conversation.send(response)
+        raise KeyError("a defect")
+
+    with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
+        monkeypatch.setattr(alpaca, "history", broken)
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+        assert rows(folder) == 20
+
+
 def test_a_vendor_that_always_says_too_many_is_left_alone_after_a_while(tmp_path: Path) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         past = {"X-RateLimit-Reset": "1"}

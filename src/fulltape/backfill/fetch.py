@@ -163,7 +163,7 @@ class Fetcher:
     def _converse(self, work: Work, journal: Journal, result: Result) -> None:
         conversation = self._vendor.history(work.ask, work.resume)
         tokens = {work.resume.token} if work.resume else set()
-        request = _first(conversation)
+        request = self._following(conversation, result)
         while request is not None:
             try:
                 answer = self._exchange(work, conversation, request, journal, result)
@@ -187,7 +187,15 @@ class Fetcher:
             self._learn(answer, result)
             if answer.keep:
                 self._keep(work, journal, answer, result)
-            request = _next(conversation)
+            request = self._following(conversation, result)
+
+    def _following(self, conversation: Conversation, result: Result) -> Request | None:
+        """The next request; a vendor's file that fails here ends its ask, as one that fails over a response does."""
+        try:
+            return _next(conversation)
+        except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
+            result.outcome, result.reason = Outcome.MALFORMED, f"{type(error).__name__}: {error}"
+            return None
 
     def _exchange(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
@@ -351,10 +359,6 @@ class Fetcher:
 
     def _tell(self, words: str) -> None:
         self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
-
-
-def _first(conversation: Conversation) -> Request | None:
-    return _next(conversation)
 
 
 def _next(conversation: Conversation) -> Request | None:

@@ -56,22 +56,22 @@ def run_once(
         with stores.ledger.write():
             stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
-        begun = _Round(stores, clock, progress, stop or threading.Event())
-        begun.report.stopped.update(stopped or {})
-        begun.report.unreachable.update(unreachable or {})
-        return begun.run()
+        report = Report(stopped=dict(stopped or {}), unreachable=dict(unreachable or {}))
+        return _Round(stores, clock, progress, stop or threading.Event(), report).run()
 
 
 class _Round:
     """One run: its sources, their threads, and what they were given."""
 
-    def __init__(self, stores: Stores, clock: Clock, progress: Progress, stop: threading.Event) -> None:
+    def __init__(
+        self, stores: Stores, clock: Clock, progress: Progress, stop: threading.Event, report: Report
+    ) -> None:
         self._stores = stores
         self._clock = clock
         self._progress = progress
         self._asked_to_stop = stop
         self._shut = threading.Event()
-        self._report = self.report = Report()
+        self._report = report
         self._fetchers: dict[str, Fetcher] = {}
         self._busy: dict[str, Future[tuple[Work, Result]]] = {}
         self._resumable = resumable(stores, clock.now())
@@ -87,6 +87,11 @@ class _Round:
                     if not self._busy and wake is None:
                         break
                     self._wait(wake)
+            except KeyboardInterrupt:
+                self._progress(
+                    Event(stage="backfill", sentence="stopping, once the answers on their way are here")
+                )
+                raise
             finally:
                 self._shut.set()
                 wait(self._busy.values())

@@ -58,18 +58,32 @@ def conform(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
 
 
 def sessions(calendar: Calendar) -> pl.DataFrame:
-    """The calendar as a frame: session (date), open and close (UTC), minutes expected."""
+    """The calendar as a frame: session (date), open and close (UTC), `length` in minutes from open to close, and
+    `minutes` expected, which leave out market-wide halts."""
     import polars as pl
 
     labels = [session.label for session in calendar.sessions]
+    lengths = [(session.close - session.open) // MINUTE for session in calendar.sessions]
+    expected = list(lengths)
+    for label in calendar.halts:
+        position = calendar.position(label)
+        if position is not None:
+            expected[position] = calendar.expected_minutes(position)
     return pl.DataFrame(
         {
             "session": labels,
             "open": [session.open for session in calendar.sessions],
             "close": [session.close for session in calendar.sessions],
-            "minutes": [calendar.expected_minutes(position) for position in range(len(labels))],
+            "length": lengths,
+            "minutes": expected,
         },
-        schema={"session": pl.Date, "open": pl.Int64, "close": pl.Int64, "minutes": pl.Int64},
+        schema={
+            "session": pl.Date,
+            "open": pl.Int64,
+            "close": pl.Int64,
+            "length": pl.Int64,
+            "minutes": pl.Int64,
+        },
     ).with_columns(pl.col("open", "close").cast(pl.Datetime("us", "UTC")))
 
 

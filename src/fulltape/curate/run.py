@@ -35,6 +35,15 @@ class Report:
     rows: int = 0
     partial: int = 0
 
+    def __add__(self, other: Report) -> Report:
+        """Both together."""
+        return Report(
+            folders=self.folders + other.folders,
+            written=self.written + other.written,
+            rows=self.rows + other.rows,
+            partial=self.partial + other.partial,
+        )
+
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Curate what raw parts since the bookmark have touched."""
@@ -50,12 +59,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         for name, keys in sorted(touched.items()):
             for chunk in _chunks(keys, stores.wanted[name]):
                 done = _Chunk(stores, stores.wanted[name], clock.now()).curate(chunk)
-                total = Report(
-                    folders=total.folders + done.folders,
-                    written=total.written + done.written,
-                    rows=total.rows + done.rows,
-                    partial=total.partial + done.partial,
-                )
+                total += done
                 progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
         with stores.ledger.write():
             for name in touched:
@@ -209,18 +213,11 @@ class _Chunk:
         current = self._stores.ledger.catalogue.current("curated", dataset=dataset.name, folder=key)
         if [part.path for part in current] == [path]:
             return None
-        return NewPart(
+        return self._stores.described(
+            written,
             layer="curated",
-            source="",
             dataset=dataset.name,
             folder=key,
-            path=path,
-            rows=written.rows,
-            bytes=written.bytes,
-            sha256=written.sha256,
-            min_ts=written.min_ts,
-            max_ts=written.max_ts,
-            origin="derived",
             cells=cells,
         )
 

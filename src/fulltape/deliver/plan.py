@@ -151,7 +151,7 @@ def instruments(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
 
 def sessions(calendar: Calendar, first: dt.date, last: dt.date) -> pl.DataFrame:
     """The calendar between two days: session, open, close (UTC), expected minutes."""
-    return frames.sessions(calendar).filter(pl.col("session").is_between(first, last))
+    return frames.sessions(calendar).drop("length").filter(pl.col("session").is_between(first, last))
 
 
 def _cells(

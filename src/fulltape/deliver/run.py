@@ -210,14 +210,13 @@ def _place(stores: Stores, one: Included, work: Path) -> int:
 def _manifest(
     stores: Stores, work: Path, included: list[Included], status: pl.DataFrame, recipe: str, held_out: int
 ) -> None:
-    listed = sorted(file for file in work.rglob("*") if file.is_file())
     entries = [
         {
             "path": file.relative_to(work).as_posix(),
             "bytes": file.stat().st_size,
             "sha256": files.sha256(file),
         }
-        for file in listed
+        for file in files.tree(work)
     ]
     day = status["session"].max()
     manifest = {

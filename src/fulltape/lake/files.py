@@ -22,6 +22,11 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def tree(root: Path) -> list[Path]:
+    """Every file below a folder, by path."""
+    return sorted(Path(folder) / name for folder, _, names in os.walk(root) for name in names)
+
+
 def sync_tree(root: Path) -> None:
     """Make a folder's files and names durable, from the leaves up."""
     for folder, _, names in os.walk(root, topdown=False):

@@ -73,13 +73,7 @@ def run(
         audit.run_once(stores, clock, progress)
         more = fill(stores, clock, progress, stop=stop, before=filled)
         filled = _sum(filled, more)
-        done = curate.run_once(stores, clock, progress)
-        curated = curate.Report(
-            folders=curated.folders + done.folders,
-            written=curated.written + done.written,
-            rows=curated.rows + done.rows,
-            partial=curated.partial + done.partial,
-        )
+        curated += curate.run_once(stores, clock, progress)
         if not more.asks:
             break
     checked = quality.run_once(stores, clock, progress)
@@ -114,18 +108,19 @@ def fill(
             unreachable=dict(total.unreachable),
         )
         sealed = seal.run_once(stores, clock, progress)
-        total = Filled(
-            tasks=total.tasks + fetched.tasks,
-            asks=total.asks + fetched.asks,
-            requests=total.requests + fetched.requests,
-            pages=total.pages + fetched.pages,
-            rows=total.rows + sealed.rows,
-            rejected=total.rejected + sealed.rejected,
-            damaged=total.damaged + sealed.damaged,
+        step = Filled(
+            tasks=fetched.tasks,
+            asks=fetched.asks,
+            requests=fetched.requests,
+            pages=fetched.pages,
+            rows=sealed.rows,
+            rejected=sealed.rejected,
+            damaged=sealed.damaged,
             waiting=tuple((source, *why) for source, why in sorted(fetched.waiting.items())),
             stopped=tuple(sorted(fetched.stopped.items())),
             unreachable=tuple(sorted(fetched.unreachable.items())),
         )
+        total = _sum(total, step)
         # Without a page there is nothing to seal, and going on would only ask the same again.
         more = fetched.more and fetched.pages > 0
     return total

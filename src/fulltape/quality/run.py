@@ -15,7 +15,7 @@ from fulltape.core.checks import continuity
 from fulltape.core.checks.findings import Context
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
-from fulltape.ledger.catalogue import NewPart, Part
+from fulltape.ledger.catalogue import Part
 from fulltape.ledger.coverage import VerdictRange
 from fulltape.quality import plan
 from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
@@ -156,18 +156,11 @@ def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: 
         names=whole["instrument"].unique().sort().to_list(),
         metadata={"dataset": dataset.name, "software": f"fulltape {VERSION}"},
     )
-    part = NewPart(
+    part = stores.described(
+        written,
         layer="qc",
-        source="",
         dataset=dataset.name,
         folder=key,
-        path=stores.layout.relative(written.path),
-        rows=written.rows,
-        bytes=written.bytes,
-        sha256=written.sha256,
-        min_ts=written.min_ts,
-        max_ts=written.max_ts,
-        origin="derived",
         cells=wanted.cells(whole.select("instrument", "session").iter_rows()),
     )
     with stores.ledger.write():

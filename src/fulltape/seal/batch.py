@@ -199,19 +199,14 @@ class Batch:
                 "software": f"fulltape {VERSION}",
             },
         )
-        return NewPart(
+        return self._stores.described(
+            written,
             layer="raw",
-            source=source,
             dataset=dataset_name,
             folder=folder,
-            path=self._stores.layout.relative(written.path),
-            rows=written.rows,
-            bytes=written.bytes,
-            sha256=written.sha256,
-            min_ts=written.min_ts,
-            max_ts=written.max_ts,
-            origin="fetched",
             cells=cells,
+            source=source,
+            origin="fetched",
         )
 
     def _finish(self, stored: StoredAsk) -> None:

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from fulltape.calendars import tables
 from fulltape.core import ranges
@@ -18,10 +19,15 @@ from fulltape.core.time import SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Limits, Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
-from fulltape.ledger.catalogue import Layer
+from fulltape.ledger.catalogue import Cells, Layer, NewPart
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.transport.http import Account
+
+if TYPE_CHECKING:
+    from fulltape.lake.parts import (
+        PartFile,  # it imports polars, which those who only read a ledger do not need
+    )
 
 LEDGER = "ledger.db"
 
@@ -146,6 +152,33 @@ class Stores:
         for path in self.layout.part_files(layer):
             if self.layout.relative(path) not in known:
                 files.remove(path)
+
+    def described(
+        self,
+        written: PartFile,
+        *,
+        layer: Layer,
+        dataset: str,
+        folder: str,
+        cells: Cells,
+        source: str = "",
+        origin: Literal["fetched", "captured", "derived"] = "derived",
+    ) -> NewPart:
+        """A written file as the catalogue takes it."""
+        return NewPart(
+            layer=layer,
+            source=source,
+            dataset=dataset,
+            folder=folder,
+            path=self.layout.relative(written.path),
+            rows=written.rows,
+            bytes=written.bytes,
+            sha256=written.sha256,
+            min_ts=written.min_ts,
+            max_ts=written.max_ts,
+            origin=origin,
+            cells=cells,
+        )
 
     def close(self) -> None:
         """Let go of the ledger."""

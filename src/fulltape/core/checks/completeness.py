@@ -12,6 +12,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from fulltape.core import frames
 from fulltape.core.checks import findings
 from fulltape.core.checks.findings import Context
 
@@ -224,14 +225,7 @@ def _regular(frame: pl.DataFrame) -> pl.DataFrame:
 def _lengths(context: Context) -> pl.DataFrame:
     import polars as pl
 
-    calendar = context.calendar
-    return pl.DataFrame(
-        {
-            "session": [session.label for session in calendar.sessions],
-            "minutes": [(session.close - session.open) // 60_000_000 for session in calendar.sessions],
-        },
-        schema={"session": pl.Date, "minutes": pl.Int64},
-    )
+    return frames.sessions(context.calendar).select("session", pl.col("length").alias("minutes"))
 
 
 def _halted(context: Context) -> pl.DataFrame:

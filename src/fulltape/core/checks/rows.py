@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fulltape.core import frames
 from fulltape.core.checks import findings
 from fulltape.core.checks.findings import Context
 from fulltape.core.schema import Column
@@ -188,8 +189,4 @@ def _weighed(hit: pl.DataFrame, rule: RowRule, context: Context) -> pl.DataFrame
 def _market(context: Context) -> pl.DataFrame:
     import polars as pl
 
-    sessions = context.calendar.sessions
-    return pl.DataFrame(
-        {"session": [one.label for one in sessions], "session_open": [one.open for one in sessions]},
-        schema={"session": pl.Date, "session_open": pl.Int64},
-    )
+    return frames.sessions(context.calendar).select("session", pl.col("open").alias("session_open"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fulltape.core import frames
 from fulltape.core.checks import findings
 from fulltape.core.checks.findings import Context
 
@@ -18,14 +19,7 @@ def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     """
     import polars as pl
 
-    sessions = context.calendar.sessions
-    hours = pl.DataFrame(
-        {
-            "session": [one.label for one in sessions],
-            "minutes": [(one.close - one.open) // 60_000_000 for one in sessions],
-        },
-        schema={"session": pl.Date, "minutes": pl.Int64},
-    )
+    hours = frames.sessions(context.calendar).select("session", pl.col("length").alias("minutes"))
     if hours.is_empty():
         return findings.none()
     usual = int(hours["minutes"].mode().max())  # type: ignore[arg-type]
