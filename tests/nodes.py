@@ -50,6 +50,7 @@ def write_node(
     universe: str,
     extra: str = "",
     per_minute: int = 3_000,
+    preferred: str = "",
 ) -> Path:
     """A node's files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,7 @@ def write_node(
         lines.append(
             f'[vendor.{name}]\nkey = "{CANARY}"\n{secret}base_url = "{url}"\n'
             f"history_from = 1998-01-02\nrequests_per_minute = {per_minute}\n"
+            + ("preference = 100\n" if name == preferred else "")
         )
     if "[backfill]" not in extra:
         lines.append('[backfill]\nretry_wait = "1ms"\n')
@@ -92,6 +94,7 @@ def simulated(
     universe: str | None = None,
     extra: str = "",
     per_minute: int = 3_000,
+    preferred: str = "",
 ) -> Iterator[tuple[Path, Running]]:
     """A node in `tmp_path/node` and both twins serving a market."""
     listed = universe or "symbol,listed_from,listed_to,instrument\n" + "".join(
@@ -100,7 +103,15 @@ def simulated(
     with run.running(found, scenario.parse(faults, where="test")) as twins:
         urls = {name: server.url for name, server in twins.servers.items()}
         yield (
-            write_node(tmp_path / "node", urls, wishes, universe=listed, extra=extra, per_minute=per_minute),
+            write_node(
+                tmp_path / "node",
+                urls,
+                wishes,
+                universe=listed,
+                extra=extra,
+                per_minute=per_minute,
+                preferred=preferred,
+            ),
             twins,
         )
 

@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
 from fulltape.core.time import Instant
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Anchor(Protocol):
+    """Where all processes of one boot agree on how far UTC is from the time since boot."""
+
+    def __call__(self, boot: str, offset: int, *, since_boot: int) -> int:
+        """The offset (µs) to count with; `offset` is what the caller's clocks say."""
+        ...
+
+
+def _since_boot() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class SystemClock:
     """Wall time and steady time of this machine (see `core.time.Clock`).
 
-    Steady time follows the wall, but never gains on the monotonic clock, nor runs back: a wall clock that is set
-    forward refills no budget, and one that is set back does not reopen a window.
+    Steady time is the time since boot, plus an offset to UTC that stays the same until the next boot. With an `anchor`
+    all processes share it. So a wall clock that is set forward refills no budget, and one that is set back neither
+    reopens a window nor stops it, whichever process starts when. `boot`, `wall` and `since_boot` (ns) are the machine's.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._wall_at_start = time.time_ns()
-        self._monotonic_at_start = time.monotonic_ns()
-        self._latest = 0
+    def __init__(
+        self,
+        anchor: Anchor | None = None,
+        *,
+        boot: str | None = None,
+        wall: Callable[[], int] = time.time_ns,
+        since_boot: Callable[[], int] = _since_boot,
+    ) -> None:
+        self._wall = wall
+        self._since_boot = since_boot
+        began = since_boot() // 1_000
+        self._offset = wall() // 1_000 - began
+        if anchor is not None:
+            name = boot if boot is not None else _BOOT_ID.read_text().strip()
+            self._offset = anchor(name, self._offset, since_boot=began)
 
     def now(self) -> Instant:
         """Wall time, microseconds UTC."""
-        return time.time_ns() // 1_000
+        return self._wall() // 1_000
 
     def steady(self) -> Instant:
-        """The smaller of wall time and start plus elapsed, never smaller than before."""
-        with self._lock:
-            elapsed = self._wall_at_start + time.monotonic_ns() - self._monotonic_at_start
-            self._latest = max(self._latest, min(time.time_ns(), elapsed) // 1_000)
-            return self._latest
+        """Microseconds UTC that no setting of the wall clock changes."""
+        return self._offset + self._since_boot() // 1_000
 
     def sleep(self, seconds: float) -> None:
         """Block this thread."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import Opener
 from fulltape.core.time import DAY, SECOND
 from fulltape.core.vendor import Limits
-from fulltape.ledger.budgets import Granted, Refused
+from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.ledger.ledger import Ledger
 
 START = 1_800_000_000 * SECOND + 123_456
@@ -26,13 +26,13 @@ def send_all(open_ledger: Opener, limits: Limits, gaps: list[int], *, reopen_at:
         now += gap
         if number == reopen_at:
             ledger = open_ledger(name)
-        answer = ledger.budgets.reserve("key", limits, kind="GAP", now=now)
+        answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now)
         if isinstance(answer, Refused):
             assert answer.room_at > now
-            early = ledger.budgets.room("key", limits, now=answer.room_at - 1)
+            early = ledger.budgets.room("key", limits, Want(kind="GAP"), now=answer.room_at - 1)
             assert isinstance(early, Refused), "there was room earlier than said"
             now = answer.room_at
-            answer = ledger.budgets.reserve("key", limits, kind="GAP", now=now)
+            answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now)
         assert isinstance(answer, Granted)
         sent.append(now)
     return sent
@@ -57,21 +57,23 @@ def test_no_window_of_a_minute_ever_holds_more_than_allowed(
 def test_the_daily_cap_holds_until_midnight_and_says_so(ledger: Ledger) -> None:
     limits = Limits(per_minute=0, per_day=3)
     for _ in range(3):
-        assert isinstance(ledger.budgets.reserve("key", limits, kind="GAP", now=START), Granted)
-    refused = ledger.budgets.reserve("key", limits, kind="GAP", now=START)
-    assert refused == Refused(dimension="daily_cap", room_at=(START // DAY + 1) * DAY)
+        assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=START), Granted)
+    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=START)
+    assert refused == Refused(
+        dimension="daily_cap", room_at=(START // DAY + 1) * DAY, limit="3 requests per day"
+    )
     assert isinstance(
-        ledger.budgets.reserve("key", limits, kind="GAP", now=(START // DAY + 1) * DAY), Granted
+        ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=(START // DAY + 1) * DAY), Granted
     )
 
 
 def test_a_rate_limit_answer_closes_the_window_until_the_time_given(ledger: Ledger) -> None:
     limits = Limits(per_minute=100)
     assert ledger.budgets.closed("key", limits, until=START + 7 * SECOND, now=START) == START + 7 * SECOND
-    assert ledger.budgets.room("key", limits, now=START) == Refused(
+    assert ledger.budgets.room("key", limits, Want(kind="GAP"), now=START) == Refused(
         dimension="vendor_says_wait", room_at=START + 7 * SECOND
     )
-    assert isinstance(ledger.budgets.room("key", limits, now=START + 7 * SECOND), Granted)
+    assert isinstance(ledger.budgets.room("key", limits, Want(kind="GAP"), now=START + 7 * SECOND), Granted)
 
 
 def test_without_a_time_the_wait_grows_with_each_strike_and_an_answer_forgives(ledger: Ledger) -> None:
@@ -90,7 +92,7 @@ def test_lower_limits_are_learned_from_headers_and_higher_ones_are_not(ledger: L
         now = START + day * DAY
         ledger.budgets.served("key", limits, allowed=allowed, now=now)
         granted = 0
-        while isinstance(ledger.budgets.reserve("key", limits, kind="GAP", now=now), Granted):
+        while isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now), Granted):
             granted += 1
         assert granted == room
 

@@ -9,10 +9,10 @@ import pytest
 from conftest import Opener
 from fulltape import errors
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.queue import Kind, NewTask, Task
+from fulltape.ledger.queue import Claimable, Kind, NewTask
 
 NOW = 1_000
-SERVED = {"d": dt.date(2000, 1, 3)}
+SERVED = dt.date(2000, 1, 3)
 
 
 def new(instrument: str = "A", kind: Kind = "GAP", day: int = 2) -> NewTask:
@@ -22,14 +22,27 @@ def new(instrument: str = "A", kind: Kind = "GAP", day: int = 2) -> NewTask:
     )
 
 
-def enqueue(ledger: Ledger, *tasks: NewTask) -> list[Task]:
+def enqueue(ledger: Ledger, *tasks: NewTask) -> list[Claimable]:
     with ledger.write():
         ledger.queue.enqueue(tasks, now=NOW)
-    return ledger.queue.candidates("a.sip", SERVED, now=NOW)
+    return candidates(ledger)
+
+
+def candidates(
+    ledger: Ledger, *, source: str = "a.sip", now: int = NOW, most: int = 1_000
+) -> list[Claimable]:
+    """All that a source may take, in the order of dispatch; expired leases are given back first."""
+    with ledger.write():
+        ledger.queue.requeue_expired(now=now)
+    return [
+        task
+        for of in ledger.queue.census()
+        for task in ledger.queue.candidates(source, of, first_day=SERVED, now=now, most=most)
+    ]
 
 
 def claim(
-    ledger: Ledger, tasks: list[Task], *, now: int = NOW, worker: str = "w", until: int = NOW + 10
+    ledger: Ledger, tasks: list[Claimable], *, now: int = NOW, worker: str = "w", until: int = NOW + 10
 ) -> dict[int, int]:
     with ledger.write():
         return ledger.queue.claim(tasks, source="a.sip", worker=worker, ask="x", now=now, lease_until=until)
@@ -51,8 +64,8 @@ def test_a_claimed_task_is_nobody_elses_until_its_lease_ends(ledger: Ledger) -> 
     tasks = enqueue(ledger, new())
     assert claim(ledger, tasks) == {tasks[0].task_id: 1}
     assert claim(ledger, tasks) == {}
-    assert ledger.queue.candidates("a.sip", SERVED, now=NOW + 9) == []
-    again = ledger.queue.candidates("a.sip", SERVED, now=NOW + 10)
+    assert candidates(ledger, source="a.sip", now=NOW + 9) == []
+    again = candidates(ledger, source="a.sip", now=NOW + 10)
     assert claim(ledger, again, now=NOW + 10, worker="other", until=NOW + 20) == {tasks[0].task_id: 2}
 
 
@@ -61,7 +74,7 @@ def test_an_old_attempt_can_neither_renew_nor_finish_nor_release(ledger: Ledger)
     claim(ledger, tasks)
     claim(
         ledger,
-        ledger.queue.candidates("a.sip", SERVED, now=NOW + 10),
+        candidates(ledger, source="a.sip", now=NOW + 10),
         now=NOW + 10,
         worker="fresh",
         until=NOW + 50,
@@ -80,7 +93,7 @@ def test_a_fetched_task_is_not_claimable_and_needs_no_lease(ledger: Ledger) -> N
     ((task_id, attempt),) = claim(ledger, tasks).items()
     with ledger.write():
         assert ledger.queue.fetched(task_id, attempt)
-    assert ledger.queue.candidates("a.sip", SERVED, now=NOW + 1_000) == []
+    assert candidates(ledger, source="a.sip", now=NOW + 1_000) == []
 
 
 def test_a_source_can_be_held_back_while_others_go_on(ledger: Ledger) -> None:
@@ -88,9 +101,9 @@ def test_a_source_can_be_held_back_while_others_go_on(ledger: Ledger) -> None:
     with ledger.write():
         ledger.queue.hold_back(tasks[0].task_id, "a.sip", not_before=NOW + 5)
         ledger.queue.hold_back(tasks[1].task_id, "a.sip", refusal="not in the plan")
-    assert ledger.queue.candidates("a.sip", SERVED, now=NOW) == []
-    assert [task.instrument for task in ledger.queue.candidates("a.sip", SERVED, now=NOW + 5)] == ["A"]
-    assert len(ledger.queue.candidates("b.sip", SERVED, now=NOW)) == 2
+    assert candidates(ledger, source="a.sip", now=NOW) == []
+    assert [task.instrument for task in candidates(ledger, source="a.sip", now=NOW + 5)] == ["A"]
+    assert len(candidates(ledger, source="b.sip", now=NOW)) == 2
 
 
 def test_shrinking_onto_another_open_task_cancels_this_one(ledger: Ledger) -> None:
@@ -111,8 +124,10 @@ def test_shrinking_onto_another_open_task_cancels_this_one(ledger: Ledger) -> No
         kind="GAP",
     )
     first, second = enqueue(ledger, wide, narrow)
+    task = ledger.queue.get(first.task_id)
+    assert task is not None
     with ledger.write():
-        ledger.queue.shrink(first, dt.date(2024, 1, 5), now=NOW)
+        ledger.queue.shrink(task, dt.date(2024, 1, 5), now=NOW)
     assert [task.task_id for task in ledger.queue.open()] == [second.task_id]
 
 
@@ -140,8 +155,8 @@ def test_two_processes_worth_of_connections_never_claim_the_same(open_ledger: Op
     enqueue(one, *(new(f"S{number}") for number in range(40)))
     seen: list[int] = []
     while True:
-        mine = one.queue.candidates("a.sip", SERVED, now=NOW, most=7)
-        theirs = other.queue.candidates("a.sip", SERVED, now=NOW, most=5)
+        mine = candidates(one, source="a.sip", now=NOW, most=7)
+        theirs = candidates(other, source="a.sip", now=NOW, most=5)
         if not mine and not theirs:
             break
         seen += claim(one, mine)

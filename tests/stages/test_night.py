@@ -143,7 +143,13 @@ requests = [4]
 def test_a_bad_night_ends_with_the_same_rows(tmp_path: Path) -> None:
     market = markets.sample()
     with simulated(
-        tmp_path, market, [DAYS_2012, MINUTES_2012], universe=SAMPLE_UNIVERSE, faults=FAULTS, per_minute=200
+        tmp_path,
+        market,
+        [DAYS_2012, MINUTES_2012],
+        universe=SAMPLE_UNIVERSE,
+        faults=FAULTS,
+        per_minute=200,
+        preferred="massive",
     ) as (folder, twins):
         done = night(folder)
         assert done.complete, done

@@ -20,36 +20,63 @@ Kind = Literal["FORWARD", "GAP", "BOOTSTRAP"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Consecutive sessions to ask for, under the spelling valid on them."""
+    """Consecutive sessions to ask for, under the spelling valid on them; `takers` could answer all of it."""
 
     instrument: str
     symbol: str
     span: Range
     kind: Kind
+    takers: tuple[str, ...]
 
 
-def gaps(series: Series, calendar: Calendar, folder: Folder) -> list[Gap]:
-    """What to ask for: cut at folders, at changes of symbol, and where different sources are left to ask."""
+def left(series: Series) -> dict[str, Ranges]:
+    """By source in order of preference: the positions that it serves and has not answered for."""
+    return {
+        source: ranges.subtract(positions, series.known.get(source, Known()).answered)
+        for source, positions in series.servable.items()
+    }
+
+
+def gaps(series: Series, calendar: Calendar, folder: Folder, *, newest: int | None = None) -> list[Gap]:
+    """What to ask for: cut at folders, at changes of symbol, and where different sources are left to ask.
+
+    What lies after everything known of the series, or from `newest` on, is FORWARD.
+    """
     open_gap = ranges.subtract(to_ask(series), series.open)
     if not open_gap:
         return []
+    askable = left(series)
     everything = ranges.union(*(known.answered for known in series.known.values()))
-    newest = everything[-1][1] if everything else None
-    cuts = [*_folder_cuts(open_gap, calendar, folder), *_symbol_cuts(series.instrument, calendar)]
-    for source, positions in series.servable.items():
-        left = ranges.subtract(positions, series.known.get(source, Known()).answered)
-        cuts.extend(edge for span in left for edge in span)
+    if newest is None and everything:
+        newest = everything[-1][1]
+    edges = cuts(series.instrument, open_gap, calendar, folder)
+    edges.extend(edge for positions in askable.values() for span in positions for edge in span)
     if newest is not None:
-        cuts.append(newest)
+        edges.append(newest)
     return [
         Gap(
             instrument=series.instrument.instrument,
             symbol=series.instrument.symbol_on(calendar.label(start)),
             span=(start, stop),
             kind="BOOTSTRAP" if newest is None else "FORWARD" if start >= newest else "GAP",
+            takers=tuple(
+                source for source, where in askable.items() if ranges.overlaps(where, (start, stop))
+            ),
         )
-        for start, stop in ranges.split_at(open_gap, cuts)
+        for start, stop in ranges.split_at(open_gap, edges)
     ]
+
+
+def cuts(instrument: Instrument, gap: Ranges, calendar: Calendar, folder: Folder) -> list[int]:
+    """Where tasks are cut: at raw folders and where the symbol changes."""
+    return [*_folder_cuts(gap, calendar, folder), *_symbol_cuts(instrument, calendar)]
+
+
+def again(series: Series, servable: Ranges, expired: Ranges, opened: Ranges) -> Ranges:
+    """What to ask a source again: what its expired evidence says of wanted positions that nobody holds."""
+    held = ranges.union(*(known.present for known in series.known.values()))
+    due = ranges.intersect(ranges.intersect(expired, servable), series.wanted)
+    return ranges.subtract(ranges.subtract(due, held), opened)
 
 
 def hopeless(series: Series, span: Ranges, *, refused: AbstractSet[str]) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
 from fulltape.core import ranges, series
-from fulltape.core.ranges import Ranges
+from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Series
 from fulltape.core.time import Clock, Instant
-from fulltape.ledger.queue import NewTask, Task
+from fulltape.ledger.queue import AGAIN, LAST, NewTask, Task
 from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
 
 
@@ -29,57 +29,160 @@ class Report:
     tasks: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incremental:
+    """What an incremental audit looked at, and the tasks that were enqueued."""
+
+    series: int
+    tasks: int
+
+
+STAGE = "audit"
+Left = Mapping[str, Ranges]
+"""By source: the positions that it could still answer for."""
+
+
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Audit every dataset, end tasks that have become pointless, and enqueue what is missing and not asked for."""
     now = clock.now()
     counts = dict.fromkeys((field.name for field in dataclasses.fields(Report) if field.name != "tasks"), 0)
     tasks = 0
-    with stores.stage("audit", clock):
+    with stores.stage(STAGE, clock):
+        batch = _new_batch(stores)
         for wanted in stores.wanted.values():
             # One transaction: what is known, what is open and what is enqueued must belong together.
             with stores.ledger.write():
-                tasks += _audit(stores, wanted, counts, now, progress)
+                tasks += _audit(stores, wanted, counts, batch, now, progress)
+                _looked_at(stores, wanted, now)
         with stores.ledger.write():
             _cancel_unwanted(stores, now)
     return Report(tasks=tasks, **counts)
 
 
-def _audit(stores: Stores, wanted: Wanted, counts: dict[str, int], now: Instant, progress: Progress) -> int:
-    found: list[tuple[int, NewTask]] = []
-    askable = {}
-    for done, one in enumerate(known.read(stores, wanted, now), start=1):
-        askable[one.instrument.instrument] = series.to_ask(one)
-        shown = series.picture(one, busy=series.is_busy(one))
-        for name in counts:
-            counts[name] += ranges.size(getattr(shown, name))
-        gaps = plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder)
-        found.extend((gap.span[0], _task(gap, wanted)) for gap in gaps)
-        progress(Event(stage="audit", done=done, total=len(wanted.instruments), unit=wanted.dataset.name))
-    # By window first, so that tasks which follow each other share their sessions and make few requests.
-    found.sort(key=lambda pair: (pair[0], pair[1].instrument))
-    added = stores.ledger.queue.enqueue([task for _, task in found], now=now)
-    _settle_pointless(stores, wanted, askable, now)
-    return added
+def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -> Incremental:
+    """Audit only what may have changed since the last audit: series about which something was recorded, sessions that
+    have become final, and evidence that has expired."""
+    now = clock.now()
+    looked, tasks = 0, 0
+    with stores.stage(STAGE, clock):
+        batch = _new_batch(stores)
+        for name, wanted in stores.wanted.items():
+            before = stores.ledger.bookmark(STAGE, name)
+            with stores.ledger.write():
+                touched = set(stores.ledger.coverage.touched(name))
+                found, left = _gaps_of(known.read(stores, wanted, now, touched), wanted)
+                _settle_pointless(stores, wanted, left, now)
+                looked += len(left)
+                if before and wanted.final_until(now) > before:
+                    fresh = (
+                        one
+                        for one in known.recent(stores, wanted, now, before)
+                        if one.instrument.instrument not in touched
+                    )
+                    found += _gaps_of(fresh, wanted, newest=before)[0]
+                    looked += len(wanted.instruments) - len(left)
+                tasks += _enqueue(stores, wanted, found, batch, now)
+                tasks += _ask_again(stores, wanted, batch, now)
+                _looked_at(stores, wanted, now)
+                progress(Event(stage=STAGE, done=looked, total=looked, unit=name))
+    return Incremental(series=looked, tasks=tasks)
 
 
-def _settle_pointless(stores: Stores, wanted: Wanted, askable: Mapping[str, Ranges], now: Instant) -> None:
-    """End queued tasks that no source is left to answer; `askable` are the positions that some source could."""
+def _new_batch(stores: Stores) -> int:
+    with stores.ledger.write():
+        return stores.ledger.queue.new_batch()
+
+
+def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
+    stores.ledger.coverage.forget_touched(wanted.dataset.name)
+    stores.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
+
+
+def _audit(
+    stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
+) -> int:
+    def counted() -> Iterator[Series]:
+        for done, one in enumerate(known.read(stores, wanted, now), start=1):
+            shown = series.picture(one, busy=series.is_busy(one))
+            for name in counts:
+                counts[name] += ranges.size(getattr(shown, name))
+            progress(Event(stage=STAGE, done=done, total=len(wanted.instruments), unit=wanted.dataset.name))
+            yield one
+
+    found, left = _gaps_of(counted(), wanted)
+    _settle_pointless(stores, wanted, left, now)
+    return _enqueue(stores, wanted, found, batch, now) + _ask_again(stores, wanted, batch, now)
+
+
+def _gaps_of(
+    found: Iterable[Series], wanted: Wanted, *, newest: int | None = None
+) -> tuple[list[plan.Gap], dict[str, Left]]:
+    """What to ask for, by window first, so that tasks which follow each other share their sessions; and by instrument
+    what each source could still answer."""
+    gaps: list[plan.Gap] = []
+    left: dict[str, Left] = {}
+    for one in found:
+        left[one.instrument.instrument] = plan.left(one)
+        gaps += plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder, newest=newest)
+    gaps.sort(key=lambda gap: (gap.span[0], gap.instrument))
+    return gaps, left
+
+
+def _enqueue(stores: Stores, wanted: Wanted, gaps: Sequence[plan.Gap], batch: int, now: Instant) -> int:
+    return stores.ledger.queue.enqueue([_task(gap, wanted) for gap in gaps], now=now, batch=batch)
+
+
+def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
+    """Enqueue, after everything else, what only expired evidence says: emptiness and refusals."""
+    name, calendar = wanted.dataset.name, wanted.calendar
+    found = stores.ledger.coverage.expired(name, now=now)
+    if not found:
+        return 0
+    opened: dict[str, list[Range]] = {}
+    for instrument, first, last in stores.ledger.queue.spans(name, AGAIN):
+        opened.setdefault(instrument, []).append(calendar.span_of(first, last))
+    expired: dict[tuple[str, str], list[Range]] = {}
+    for instrument, source, first, last in found:
+        expired.setdefault((instrument, source), []).append(calendar.span_of(first, last))
+    tasks = []
+    for one in known.read(stores, wanted, now, {instrument for instrument, _ in expired}):
+        instrument = one.instrument.instrument
+        for source, servable in one.servable.items():
+            spans = plan.again(
+                one,
+                servable,
+                ranges.normalise(expired.get((instrument, source), [])),
+                ranges.normalise(opened.get(instrument, [])),
+            )
+            for span in ranges.split_at(
+                spans, plan.cuts(one.instrument, spans, calendar, wanted.dataset.raw_folder)
+            ):
+                symbol = one.instrument.symbol_on(calendar.label(span[0]))
+                gap = plan.Gap(instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,))
+                tasks.append(dataclasses.replace(_task(gap, wanted), purpose=AGAIN))
+                opened.setdefault(instrument, []).append(span)
+    return stores.ledger.queue.enqueue(tasks, now=now, batch=batch, priority=LAST)
+
+
+def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, Left], now: Instant) -> None:
+    """End queued tasks that no source is left to answer, and correct who is left to answer the others."""
     queue = stores.ledger.queue
     refusals = queue.refusals()
-    suspects = {
-        instrument
-        for task_id, instrument, first, last in queue.queued(wanted.dataset.name)
-        if instrument in askable
-        and (
-            task_id in refusals
-            or not ranges.overlaps(askable[instrument], wanted.calendar.span_of(first, last))
-        )
-    }
-    if not suspects:
-        return
-    for one in known.read(stores, wanted, now):
-        if one.instrument.instrument in suspects:
-            for task in queue.queued_of(wanted.dataset.name, one.instrument.instrument):
+    suspects = set()
+    corrected = {}
+    for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name):
+        if purpose == AGAIN or instrument not in left:
+            continue
+        span = wanted.calendar.span_of(first, last)
+        able = tuple(source for source, where in left[instrument].items() if ranges.overlaps(where, span))
+        if not able or task_id in refusals:
+            suspects.add(instrument)
+        if able and ",".join(able) != takers:
+            corrected[task_id] = able
+    queue.set_takers(corrected)
+    for one in known.read(stores, wanted, now, suspects) if suspects else ():
+        for task in queue.queued_of(wanted.dataset.name, one.instrument.instrument):
+            if task.purpose != AGAIN:
                 _settle_if_pointless(stores, wanted, one, task, refusals.get(task.task_id, set()), now)
 
 
@@ -115,4 +218,6 @@ def _task(gap: plan.Gap, wanted: Wanted) -> NewTask:
         first=wanted.calendar.label(gap.span[0]),
         last=wanted.calendar.label(gap.span[1] - 1),
         kind=gap.kind,
+        takers=gap.takers,
+        expected_rows=wanted.rows(gap.span),
     )

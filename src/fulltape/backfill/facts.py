@@ -5,41 +5,79 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from fulltape.backfill.plan import Candidate, Capacity
+from fulltape.backfill.pack import Candidate, Capacity
+from fulltape.core import ranges
+from fulltape.core.ranges import Range
 from fulltape.core.time import Instant
-from fulltape.ledger.queue import Task
+from fulltape.ledger.queue import Claimable, Task
 from fulltape.stores import Feed, Stores, Wanted
 
 
-def candidate(stores: Stores, task: Task) -> Candidate:
-    """A task as the planner sees it."""
-    wanted = stores.wanted[task.dataset]
-    start, stop = wanted.calendar.between(task.first, task.last)
-    if wanted.dataset.grain == "day":
-        rows = stop - start
-    else:
-        rows = sum(wanted.calendar.expected_minutes(position) for position in range(start, stop))
-    return Candidate(
-        task_id=task.task_id,
-        dataset=task.dataset,
-        instrument=task.instrument,
-        symbol=task.symbol,
-        first=task.first,
-        last=task.last,
-        rows=rows,
-    )
+class Planner:
+    """What one source may be asked of one dataset, remembered while it claims."""
 
+    def __init__(self, feed: Feed, wanted: Wanted, now: Instant) -> None:
+        serves = feed.serves(wanted.dataset.name)
+        assert serves is not None
+        self.capacity = Capacity(
+            symbols_per_request=serves.symbols_per_request, rows_per_page=serves.rows_per_page
+        )
+        self.first_day = feed.first_day(wanted.dataset.name, now)
+        self.wanted = wanted
+        calendar = wanted.calendar
+        start, _ = calendar.between(max(wanted.first, self.first_day), calendar.known_to)
+        stop = wanted.final_until(now)
+        if wanted.until:
+            stop = min(stop, calendar.between(wanted.first, wanted.until)[1])
+        self._whole: Range = (start, max(start, stop))
+        self._lives: dict[tuple[str, str], Range] = {}
 
-def capacity(stores: Stores, source: str, feed: Feed) -> dict[str, Capacity]:
-    """What one request of a source carries, by dataset that is wanted from it."""
-    out = {}
-    for name, wanted in stores.wanted.items():
-        serves = feed.serves(name)
-        if serves is not None and source in wanted.sources:
-            out[name] = Capacity(
-                symbols_per_request=serves.symbols_per_request, rows_per_page=serves.rows_per_page
-            )
-    return out
+    def candidate(self, task: Claimable) -> Candidate:
+        """A claimable task as the planner sees it."""
+        span = self.wanted.calendar.span_of(task.first, task.last)
+        life = self._life(task.instrument, task.symbol)
+        return Candidate(
+            task_id=task.task_id,
+            symbol=task.symbol,
+            span=span,
+            life=(min(life[0], span[0]), max(life[1], span[1])),
+            rows=task.expected_rows or self.wanted.rows(span),
+            beside=1 if task.kind == "GAP" else 0,
+        )
+
+    def knows(self, task: Claimable) -> bool:
+        """Whether its instrument is still wanted."""
+        return task.instrument in self.wanted.instruments
+
+    def _life(self, instrument: str, symbol: str) -> Range:
+        """Positions for which a symbol is the right spelling and may be asked."""
+        found = self._lives.get((instrument, symbol))
+        if found is None:
+            calendar = self.wanted.calendar
+            spelled = [
+                ranges.clip(
+                    (calendar.between(dated.first or calendar.known_from, dated.last or calendar.known_to),),
+                    *self._whole,
+                )
+                for dated in self.wanted.instruments[instrument].symbols
+                if dated.symbol == symbol
+            ]
+            found = next((spans[0] for spans in spelled if spans), (0, 0))
+            self._lives[instrument, symbol] = found
+        return found
+
+    def asked(self, taken: Sequence[Candidate]) -> tuple[dt.date, dt.date]:
+        """The sessions to ask for: all those of the tasks, and for a gap one more on either side.
+
+        Silence about a session proves something only if the same answer carries rows beside it; the neighbours cost
+        no further request. They lie inside the life of every symbol asked for and inside the source's history.
+        """
+        first, stop = min(one.span[0] for one in taken), max(one.span[1] for one in taken)
+        beside = max(one.beside for one in taken)
+        earlier = max(first - beside, *(one.life[0] for one in taken))
+        later = min(stop + beside, *(one.life[1] for one in taken))
+        calendar = self.wanted.calendar
+        return calendar.label(min(first, earlier)), calendar.label(max(stop, later) - 1)
 
 
 def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[str, ...]) -> frozenset[str]:
@@ -47,11 +85,7 @@ def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[st
     confirmed = {
         one.symbol for one in stores.ledger.eligibility.all() if one.source == source and one.state == "ok"
     }
-    with_rows = {
-        fact.instrument
-        for fact in stores.ledger.coverage.of_dataset(wanted.dataset.name)
-        if fact.source == source and fact.fact in ("present", "partial")
-    }
+    with_rows = stores.ledger.coverage.with_rows(wanted.dataset.name, source)
     spelled = {
         dated.symbol
         for name in with_rows
@@ -61,25 +95,6 @@ def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[st
     return frozenset(symbol for symbol in symbols if symbol in confirmed or symbol in spelled)
 
 
-def asked(stores: Stores, source: str, tasks: Sequence[Task], now: Instant) -> tuple[dt.date, dt.date]:
-    """The sessions to ask for: those of the tasks, and for a gap one more on either side.
-
-    Silence about a session proves something only if the same answer carries rows beside it; the neighbours cost no
-    further request. They lie inside the life of every instrument asked for and inside the source's history.
-    """
-    first, last = tasks[0].first, tasks[0].last
-    if tasks[0].kind != "GAP":
-        return first, last
-    wanted = stores.wanted[tasks[0].dataset]
-    start, stop = wanted.calendar.between(first, last)
-    before, after = max(0, start - 1), min(stop, len(wanted.calendar) - 1)
-    earlier, later = wanted.calendar.label(before), wanted.calendar.label(after)
-    if earlier < max(wanted.first, stores.feeds[source].first_day(tasks[0].dataset, now)):
-        earlier = first
-    if (wanted.until and later > wanted.until) or wanted.final_at(after) > now:
-        later = last
-    for task in tasks:
-        spelled = [dated for dated in wanted.instruments[task.instrument].symbols if dated.covers(first)]
-        earlier = earlier if spelled and spelled[0].covers(earlier) else first
-        later = later if spelled and spelled[0].covers(later) else last
-    return earlier, later
+def kind(tasks: Sequence[Task | Claimable]) -> str:
+    """Under which kind an ask is counted: that of its first task."""
+    return tasks[0].kind

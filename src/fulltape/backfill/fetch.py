@@ -4,13 +4,15 @@ request."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 import stamina
 
 from fulltape import errors
+from fulltape.backfill import conversation as steps
+from fulltape.backfill.pace import Paces
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.core.vendor import (
     RETRYABLE,
@@ -26,12 +28,11 @@ from fulltape.core.vendor import (
 from fulltape.lake import asks
 from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
 from fulltape.lake.journal import Journal, Kind
-from fulltape.ledger.budgets import Granted, Refused
+from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.stores import Event, Feed, Progress, Stores
 from fulltape.transport.http import HttpClient
 
 stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through our own progress
-
 
 _PATIENCE = 3
 """So often may a vendor answer one request with "too many" before its source pauses."""
@@ -45,16 +46,8 @@ class NoRoomError(errors.FulltapeError):
     """The source has no room for longer than we may wait."""
 
     def __init__(self, refused: Refused) -> None:
-        super().__init__(f"no room ({refused.dimension})")
+        super().__init__(f"no room ({refused.limit or refused.dimension.replace('_', ' ')})")
         self.refused = refused
-
-
-class _BrokenError(errors.FulltapeError):
-    """The conversation died of a response; it cannot be continued."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.reason)
-        self.answer = answer
 
 
 class _AgainError(errors.FulltapeError):
@@ -63,6 +56,10 @@ class _AgainError(errors.FulltapeError):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.reason)
         self.answer = answer
+
+
+class _BrokenError(_AgainError):
+    """The conversation died of a response; it cannot be continued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +93,20 @@ class Result:
 
 
 class Fetcher:
-    """Fetches for one source on one thread."""
+    """Fetches for one source on one thread; `demand` tells the requests still due today, by kind."""
 
     def __init__(
-        self, stores: Stores, feed: Feed, clock: Clock, progress: Progress, stop: threading.Event
+        self,
+        stores: Stores,
+        feed: Feed,
+        clock: Clock,
+        progress: Progress,
+        stop: threading.Event,
+        paces: Paces,
+        demand: Callable[[str], Mapping[str, int]],
     ) -> None:
+        self._paces = paces
+        self._demand = demand
         self._stores = stores
         self._feed = feed
         self._clock = clock
@@ -192,7 +198,7 @@ class Fetcher:
     def _following(self, conversation: Conversation, result: Result) -> Request | None:
         """The next request; a vendor's file that fails here ends its ask, as one that fails over a response does."""
         try:
-            return _next(conversation)
+            return steps.following(conversation)
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
             result.outcome, result.reason = Outcome.MALFORMED, f"{type(error).__name__}: {error}"
             return None
@@ -205,7 +211,7 @@ class Fetcher:
         answer = Answer(outcome=Outcome.TRANSIENT, reason="no try was made")
         try:
             for attempt in stamina.retry_context(
-                on=_AgainError,
+                on=_may_repeat,
                 attempts=rules.attempts,
                 timeout=None,
                 wait_initial=rules.retry_wait,
@@ -215,7 +221,7 @@ class Fetcher:
                 with attempt:
                     answer = self._try(work, conversation, request, journal, result)
                     self._again_if_failed(answer)
-        except (_AgainError, _BrokenError) as error:
+        except _AgainError as error:
             answer = error.answer
         return answer
 
@@ -231,7 +237,8 @@ class Fetcher:
     ) -> Answer:
         told_to_wait = 0
         while True:
-            self._wait_for_room(work)
+            token = uuid.uuid4().hex
+            self._wait_for_room(work, request, token)
             sent_at, started = self._clock.now(), self._clock.steady()
             result.requests += 1
             response: Response | None = None
@@ -243,16 +250,24 @@ class Fetcher:
             else:
                 result.unreachable = False
                 answer = self._understood(conversation, received)
-            self._note(work, request, response, answer, sent_at, self._clock.steady() - started)
+            self._stores.ledger.budgets.landed(self._feed.limits, token)
+            took = self._clock.steady() - started
+            good = answer.outcome not in (Outcome.TRANSIENT, Outcome.MALFORMED)
+            self._paces.answered(self._feed.source.name, took=took, good=good)
+            self._note(work, request, response, answer, sent_at, took)
             if response is not None:
                 self._body = response
             if answer.outcome is Outcome.MALFORMED:
                 self._keep(work, journal, answer, result)
-            if response is not None and answer.outcome in RETRYABLE and not _goes_on(conversation, request):
+            if (
+                response is not None
+                and answer.outcome in RETRYABLE
+                and not steps.goes_on(conversation, request)
+            ):
                 raise _BrokenError(answer)
             if answer.outcome is not Outcome.RATE_LIMITED:
                 return answer
-            opens = self._rate_limited(answer)
+            opens = self._rate_limited(answer, request)
             told_to_wait += 1
             if told_to_wait >= _PATIENCE:
                 raise NoRoomError(Refused(dimension="vendor_says_wait", room_at=opens))
@@ -260,35 +275,49 @@ class Fetcher:
     def _understood(self, conversation: Conversation, response: Response) -> Answer:
         """What the vendor's file makes of a response; where it fails, the bytes are kept and the ask ends."""
         try:
-            return _answer(conversation.send(response))
+            return steps.answer(conversation.send(response))
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
             return Answer(outcome=Outcome.MALFORMED, keep=True, reason=f"{type(error).__name__}: {error}")
 
-    def _rate_limited(self, answer: Answer) -> Instant:
+    def _rate_limited(self, answer: Answer, request: Request) -> Instant:
         now = self._clock.steady()
         opens = self._stores.ledger.budgets.closed(
-            self._feed.vendor, self._feed.limits, until=answer.retry_at, now=now
+            self._feed.vendor,
+            self._feed.limits,
+            until=answer.retry_at,
+            now=now,
+            allowed=answer.allowed_per_minute,
+            endpoint=request.endpoint,
         )
         self._tell(f"told to wait {max(0, opens - now) / SECOND:.1f} s: {answer.reason}")
         return opens
 
-    def _wait_for_room(self, work: Work) -> None:
+    def _wait_for_room(self, work: Work, request: Request, token: str) -> None:
         waited_until = self._clock.steady() + self._stores.rules.max_wait
         told = False
         while True:
             if self._stop.is_set():
                 raise StoppedError("stopped; the ask goes on with the next run.")
             now = self._clock.steady()
-            answer = self._stores.ledger.budgets.reserve(
-                self._feed.vendor, self._feed.limits, kind=work.kind, now=now
+            want = Want(
+                kind=work.kind,
+                cost=request.cost,
+                endpoint=request.endpoint,
+                same=_fingerprint(request) if self._feed.limits.identical_after else "",
+                token=token,
+                until=now + int(20 * self._stores.accounts[self._feed.vendor].timeout * SECOND),
+                shares=self._stores.rules.shares,
+                demand=self._demand(self._feed.vendor),
             )
+            answer = self._stores.ledger.budgets.reserve(self._feed.vendor, self._feed.limits, want, now=now)
             if isinstance(answer, Granted):
                 return
             if answer.room_at > waited_until:
                 raise NoRoomError(answer)
             if not told and answer.room_at - now > 2 * SECOND:
                 told = True
-                self._tell(f"waits {(answer.room_at - now) / SECOND:.0f} s for room ({answer.dimension})")
+                words = answer.limit or answer.dimension.replace("_", " ")
+                self._tell(f"waits {(answer.room_at - now) / SECOND:.0f} s for room ({words})")
             self._renew(work)
             self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
 
@@ -313,6 +342,7 @@ class Fetcher:
                 self._feed.limits,
                 allowed=answer.allowed_per_minute,
                 now=self._clock.steady(),
+                endpoint=request.endpoint,
             )
 
     def _keep(self, work: Work, journal: Journal, answer: Answer, result: Result) -> None:
@@ -361,29 +391,10 @@ class Fetcher:
         self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
 
 
-def _next(conversation: Conversation) -> Request | None:
-    try:
-        step = next(conversation)
-    except StopIteration:
-        return None
-    if not isinstance(step, Request):
-        _broken("yielded an answer where a request was due")
-    return step
+def _may_repeat(error: Exception) -> bool:
+    return isinstance(error, _AgainError) and not isinstance(error, _BrokenError)
 
 
-def _goes_on(conversation: Conversation, request: Request) -> bool:
-    """Continued after a retryable answer a conversation yields the same request again; False if it has died."""
-    following = _next(conversation)
-    if following is not None and following != request:
-        _broken("did not repeat its request after a retryable answer")
-    return following is not None
-
-
-def _answer(step: Request | Answer) -> Answer:
-    if not isinstance(step, Answer):
-        _broken("yielded a request where an answer was due")
-    return step
-
-
-def _broken(what: str) -> NoReturn:
-    raise TypeError(f"a vendor's conversation {what}; see core/vendor.py")
+def _fingerprint(request: Request) -> str:
+    query = "&".join(f"{name}={value}" for name, value in sorted(request.params.items()))
+    return f"{request.method} {request.host} {request.path}?{query}"

@@ -1,60 +1,11 @@
-"""The dispatcher's decisions: which tasks a source takes together, and what an outcome does to a task. Pure."""
+"""What an outcome does to a task and to its source's eligibility. Pure."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from fulltape.core.time import SECOND
 from fulltape.core.vendor import Outcome
-
-MOST_PAGES = 10
-"""Longer conversations would only make leases longer; shorter ones leave the last page of each symbol half empty."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A claimable task as the planner sees it; `rows` is what is expected at most."""
-
-    task_id: int
-    dataset: str
-    instrument: str
-    symbol: str
-    first: dt.date
-    last: dt.date
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What one request of a source can carry of a dataset."""
-
-    symbols_per_request: int
-    rows_per_page: int
-
-
-def claim(candidates: Sequence[Candidate], capacity: Mapping[str, Capacity]) -> tuple[Candidate, ...]:
-    """The tasks that a source takes next, as one ask: the first one, and others over the same sessions, as many as a
-    request and `MOST_PAGES` pages carry. `candidates` are those that it may take, in the order of (kind, batch, id);
-    `capacity` is by dataset."""
-    if not candidates:
-        return ()
-    seed = candidates[0]
-    room = capacity[seed.dataset]
-    taken = [seed]
-    symbols = {seed.symbol}
-    rows = MOST_PAGES * room.rows_per_page - seed.rows
-    for candidate in candidates[1:]:
-        if len(taken) >= room.symbols_per_request:
-            break
-        same = (candidate.dataset, candidate.first, candidate.last) == (seed.dataset, seed.first, seed.last)
-        if same and candidate.symbol not in symbols and candidate.rows <= rows:
-            taken.append(candidate)
-            symbols.add(candidate.symbol)
-            rows -= candidate.rows
-    return tuple(taken)
-
 
 Effect = Literal["none", "fail", "refuse", "hold", "stop"]
 """What an ask's end does beside sealing what is durable: nothing more; a failure is counted and the source leaves the
@@ -84,3 +35,12 @@ def effect(outcome: Outcome) -> Effect:
 def backoff(failures: int) -> int:
     """Seconds that a source leaves a failed task to others: a minute, doubling, at most an hour."""
     return int(min(60 * 2**failures, 3_600))
+
+
+LONGEST_COOLDOWN = 90 * 86_400 * SECOND
+
+
+def cooldown(base: int, strikes: int) -> int:
+    """Microseconds for which a source is not asked again for what it refused `strikes` times in a row: `base`,
+    doubling each time, at most 90 days or `base`."""
+    return int(min(base * 2 ** min(strikes - 1, 16), max(base, LONGEST_COOLDOWN)))

@@ -1,25 +1,26 @@
 """Claims tasks for every source that has room, fetches, and settles what the answers mean for the queue.
 
-One thread a source; the main thread claims. Nothing is decoded here: pages lie durable in the journal, and the tasks
+As many lanes (threads) a source as fill its rate; the main thread claims. Nothing is decoded here: pages lie durable in the journal, and the tasks
 they answer are `fetched` until seal has made parts of them.
 """
 
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from fulltape.backfill import facts, plan, settle
+from fulltape.backfill import facts, settle
+from fulltape.backfill.dispatch import TICK, Claim, Dispatcher
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
+from fulltape.backfill.guard import Guards
+from fulltape.backfill.pace import Paces
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.core.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
-from fulltape.ledger.budgets import Granted
-from fulltape.ledger.queue import Task
+from fulltape.ledger.budgets import Granted, Want
 from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 
@@ -61,7 +62,7 @@ def run_once(
 
 
 class _Round:
-    """One run: its sources, their threads, and what they were given."""
+    """One run: its sources, their lanes (one thread each), and what they were given."""
 
     def __init__(
         self, stores: Stores, clock: Clock, progress: Progress, stop: threading.Event, report: Report
@@ -72,15 +73,20 @@ class _Round:
         self._asked_to_stop = stop
         self._shut = threading.Event()
         self._report = report
-        self._fetchers: dict[str, Fetcher] = {}
-        self._busy: dict[str, Future[tuple[Work, Result]]] = {}
+        self._paces = Paces(stores, clock)
+        self._guards = Guards(stores)
+        self._dispatcher = Dispatcher(stores, clock, self._paces, out=self._rests)
+        self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
+        self._fetchers: list[Fetcher] = []
+        self._busy: dict[Future[tuple[Work, Result]], str] = {}
         self._resumable = resumable(stores, clock.now())
         self._started = clock.steady()
         self._total = len(stores.ledger.queue.open())
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
-        with ThreadPoolExecutor(max_workers=max(1, len(self._stores.feeds))) as pool:
+        lanes = sum(self._paces.lanes(source) for source in self._stores.feeds)
+        with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
             try:
                 while not self._asked_to_stop.is_set():
                     wake = self._hand_out(pool)
@@ -94,41 +100,77 @@ class _Round:
                 raise
             finally:
                 self._shut.set()
-                wait(self._busy.values())
-                for fetcher in self._fetchers.values():
+                wait(self._busy)
+                for fetcher in self._fetchers:
                     fetcher.close()
-        self._collect(self._busy.values())
+        self._collect(list(self._busy))
         return self._report
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> Instant | None:
-        """Give every idle source work; returns when the first one that lacks room will have some."""
-        wake: Instant | None = None
+        """Give every source with room work until no lane is free; returns when to look again, if that is soon."""
         if self._time_to_seal():
             self._report.more = True
             return None
-        for source, feed in self._stores.feeds.items():
-            if source in self._busy or self._rests(source):
-                continue
-            room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, now=self._clock.steady())
+        wakes = [self._serve(pool, source, feed) for source, feed in self._stores.feeds.items()]
+        return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _serve(self, pool: ThreadPoolExecutor, source: str, feed: Feed) -> Instant | None:
+        """Fill the lanes of one source; returns when it may have room or work again, in steady time."""
+        while not self._rests(source):
+            flying = sum(1 for one in self._busy.values() if one == source)
+            # Until a source has answered once, one conversation is enough to learn whether it answers at all.
+            if flying >= (self._paces.lanes(source) if self._guards.ever_served(source) else 1):
+                return None
+            rest = self._guards.rest(source, now=self._clock.now(), flying=flying)
+            if rest is not None:
+                return self._soon(source, rest - self._clock.now())
+            now = self._clock.steady()
+            room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, Want(kind=""), now=now)
             if not isinstance(room, Granted):
-                if room.room_at - self._clock.steady() > self._stores.rules.max_wait:
+                if room.room_at - now > self._stores.rules.max_wait:
                     self._report.waiting[source] = (room.dimension, room.room_at)
-                elif self._has_work(source, feed):
-                    wake = min(wake, room.room_at) if wake else room.room_at
-                continue
-            work = self._next_work(source, feed)
-            if work:
-                self._report.asks += 1
-                if source not in self._fetchers:
-                    self._fetchers[source] = Fetcher(
-                        self._stores, feed, self._clock, self._progress, self._shut
-                    )
-                self._busy[source] = pool.submit(self._fetch, feed, work)
-                continue
-            chance = self._stores.ledger.queue.next_chance(source, now=self._clock.now())
-            if chance is not None and chance - self._clock.now() <= self._stores.rules.max_wait:
-                wake = min(wake, chance) if wake else chance
-        return wake
+                    return None
+                return room.room_at if self._has_work(source) else None
+            work = self._next_work(source)
+            if work is None:
+                return self._later(source)
+            self._guards.sent(source, now=self._clock.now())
+            self._report.asks += 1
+            self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
+        return None
+
+    def _later(self, source: str) -> Instant | None:
+        """When a source that found nothing should look again: a tick later while others work on what it may take, or
+        when a task that it was kept away from is free again."""
+        now = self._clock.now()
+        chance = self._stores.ledger.queue.next_chance(source, now=now)
+        if chance is not None and chance - now <= self._stores.rules.max_wait:
+            return self._clock.steady() + chance - now
+        if self._busy and self._dispatcher.has_left(source):
+            return self._clock.steady() + TICK
+        return None
+
+    def _soon(self, source: str, wait: int) -> Instant | None:
+        """When a resting source may be tried again; one that rests longer than we may wait is out for this run."""
+        if wait > self._stores.rules.max_wait:
+            self._report.unreachable[source] = self._guards.reason(source)
+            return None
+        return self._clock.steady() + wait if self._has_work(source) else None
+
+    def _lane(self, source: str, feed: Feed) -> Fetcher:
+        if not self._idle[source]:
+            fetcher = Fetcher(
+                self._stores,
+                feed,
+                self._clock,
+                self._progress,
+                self._shut,
+                self._paces,
+                self._dispatcher.demand,
+            )
+            self._fetchers.append(fetcher)
+            return fetcher
+        return self._idle[source].pop()
 
     def _rests(self, source: str) -> bool:
         """Whether a source is out for the rest of this run."""
@@ -141,12 +183,12 @@ class _Round:
         if not self._busy:
             self._clock.sleep(min(pause or 0.0, 0.5))
             return
-        done, _ = wait(self._busy.values(), timeout=pause, return_when=FIRST_COMPLETED)
-        self._collect(done)
-        self._busy = {source: future for source, future in self._busy.items() if future not in done}
+        done, _ = wait(self._busy, timeout=pause, return_when=FIRST_COMPLETED)
+        self._collect(list(done))
 
-    def _collect(self, done: Iterable[Future[tuple[Work, Result]]]) -> None:
+    def _collect(self, done: list[Future[tuple[Work, Result]]]) -> None:
         for future in done:
+            self._busy.pop(future)
             try:
                 work, result = future.result()
             except StoppedError:
@@ -157,92 +199,72 @@ class _Round:
             self._report.requests += result.requests
             self._report.pages += result.pages
 
-    def _fetch(self, feed: Feed, work: Work) -> tuple[Work, Result]:
+    def _fetch(self, fetcher: Fetcher, feed: Feed, work: Work) -> tuple[Work, Result]:
         source = feed.source.name
-        result = self._fetchers[source].fetch(work)
-        settle.settle(self._stores, source, work, result, self._clock.now())
+        try:
+            result = fetcher.fetch(work)
+        finally:
+            self._idle[source].append(fetcher)
+        now = self._clock.now()
+        healthy = self._guards.came_back(source, result, now=now)
+        settle.settle(self._stores, source, work, result, now, blame_tasks=healthy)
+        if result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
+            self._dispatcher.recount()
         if result.outcome is Outcome.BAD_CREDENTIALS:
             self._report.stopped[source] = result.reason
-        if result.unreachable and result.outcome is Outcome.TRANSIENT:
+        if (
+            result.unreachable
+            and result.outcome is Outcome.TRANSIENT
+            and not self._guards.ever_served(source)
+        ):
             self._report.unreachable[source] = result.reason
             self._progress(
                 Event(stage="backfill", sentence=f"{source} cannot be reached, and is left alone for now")
             )
-        if result.no_room:
+        if result.no_room and result.no_room.dimension != "kind_share":
             self._report.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
         return work, result
 
     def _time_to_seal(self) -> bool:
-        grown = sum(fetcher.journal_size for fetcher in self._fetchers.values())
+        grown = sum(fetcher.journal_size for fetcher in self._fetchers)
         waited = self._clock.steady() - self._started
         rules = self._stores.rules
         return grown > 0 and (grown >= rules.seal_bytes or waited >= rules.seal_after)
 
-    def _has_work(self, source: str, feed: Feed) -> bool:
-        return bool(self._resumable.get(source)) or bool(self._plan(source, feed)[1])
+    def _has_work(self, source: str) -> bool:
+        return bool(self._resumable.get(source)) or self._dispatcher.has_left(source)
 
-    def _next_work(self, source: str, feed: Feed) -> Work | None:
+    def _next_work(self, source: str) -> Work | None:
         while self._resumable.get(source):
             stored = self._resumable[source].pop(0)
             if _renewed(self._stores, stored, self._clock.now()):
-                return _resumed(stored)
-        tasks, chosen = self._plan(source, feed)
-        if not chosen:
-            return None
-        ask_id = uuid.uuid4().hex
-        now = self._clock.now()
-        with self._stores.ledger.write():
-            attempts = self._stores.ledger.queue.claim(
-                (tasks[one.task_id] for one in chosen),
-                source=source,
-                worker=self._stores.rules.worker,
-                ask=ask_id,
-                now=now,
-                lease_until=now + self._stores.rules.lease,
-            )
-        mine = [tasks[task_id] for task_id in attempts]
-        return _work(self._stores, ask_id, source, mine, attempts, now) if mine else None
-
-    def _plan(self, source: str, feed: Feed) -> tuple[dict[int, Task], tuple[plan.Candidate, ...]]:
-        capacity = facts.capacity(self._stores, source, feed)
-        now = self._clock.now()
-        first_days = {name: feed.first_day(name, now) for name in capacity}
-        found = self._stores.ledger.queue.candidates(source, first_days, now=now)
-        tasks = {
-            task.task_id: task
-            for task in found
-            if task.instrument in self._stores.wanted[task.dataset].instruments
-        }
-        candidates = [facts.candidate(self._stores, task) for task in tasks.values()]
-        return tasks, plan.claim(candidates, capacity)
+                return _resumed(self._stores, stored)
+        claim = self._dispatcher.claim(source)
+        return _work(self._stores, source, claim) if claim else None
 
 
-def _work(
-    stores: Stores, ask_id: str, source: str, tasks: list[Task], attempts: dict[int, int], now: Instant
-) -> Work:
-    wanted = stores.wanted[tasks[0].dataset]
-    serves = stores.feeds[source].serves(tasks[0].dataset)
-    assert serves is not None
-    symbols = tuple(sorted(task.symbol for task in tasks))
-    first, last = facts.asked(stores, source, tasks, now)
+def _work(stores: Stores, source: str, claim: Claim) -> Work:
+    wanted = stores.wanted[claim.dataset]
+    symbols = tuple(sorted({task.symbol for task in claim.tasks}))
+    first, last = claim.planner.asked(claim.taken)
     span = wanted.calendar.span(first, last)
     ask = Ask(
         source=source,
-        dataset=wanted.dataset.name,
+        dataset=claim.dataset,
         symbols=symbols,
         first=first,
         last=last,
         start=span.start,
         end=span.end,
         known=facts.known_symbols(stores, source, wanted, symbols),
-        rows_per_page=serves.rows_per_page,
+        rows_per_page=claim.planner.capacity.rows_per_page,
     )
     return Work(
-        ask_id=ask_id,
+        ask_id=claim.ask_id,
         ask=ask,
-        kind=tasks[0].kind,
-        tasks=attempts,
-        instruments={task.symbol: task.instrument for task in tasks},
+        kind=claim.kind,
+        tasks=claim.attempts,
+        instruments={task.symbol: task.instrument for task in claim.tasks},
     )
 
 
@@ -285,12 +307,13 @@ def _can_go_on(stored: StoredAsk) -> bool:
     return not pages or pages[-1].record.cursor is not None
 
 
-def _resumed(stored: StoredAsk) -> Work:
+def _resumed(stores: Stores, stored: StoredAsk) -> Work:
     pages = stored.sound_pages()
+    tasks = [stores.ledger.queue.get(task_id) for task_id in stored.record.tasks]
     return Work(
         ask_id=stored.record.ask_id,
         ask=stored.record.ask,
-        kind="resumed",
+        kind=next((task.kind for task in tasks if task), "GAP"),
         tasks=stored.record.tasks,
         instruments=stored.record.instruments,
         resume=pages[-1].record.cursor if pages else None,

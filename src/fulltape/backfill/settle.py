@@ -20,33 +20,50 @@ _FOR_EVER: Instant = 2**62
 _NOT_YET = 15 * MINUTE
 
 
-def settle(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
-    """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
+def settle(
+    stores: Stores, source: str, work: Work, result: Result, now: Instant, *, blame_tasks: bool = True
+) -> None:
+    """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue.
+
+    A failure counts against the tasks only if `blame_tasks`: a source that answers nobody says nothing about them.
+    """
     with stores.ledger.write():
         for symbol in result.confirmed:
             _learn(stores, source, work.ask.dataset, symbol, "ok", _FOR_EVER, "a reference answer", now)
         for symbol, (outcome, reason) in result.refused.items():
-            until = now + stores.rules.cooldown
             if outcome in _STATES:
-                _learn(stores, source, work.ask.dataset, symbol, _STATES[outcome], until, reason, now)
+                _learn(stores, source, work.ask.dataset, symbol, _STATES[outcome], None, reason, now)
+        if result.outcome is Outcome.ROWS:
+            _heal(stores, source, work, result, now)
         if plan.effect(result.outcome) == "refuse":
             _refused(stores, source, work, result, now)
         for task_id, attempt in work.tasks.items():
-            _pass_on(stores, source, result, task_id, attempt, now)
+            _pass_on(stores, source, result, task_id, attempt, now, blame_tasks=blame_tasks)
 
 
-def _pass_on(stores: Stores, source: str, result: Result, task_id: int, attempt: int, now: Instant) -> None:
+def _pass_on(
+    stores: Stores,
+    source: str,
+    result: Result,
+    task_id: int,
+    attempt: int,
+    now: Instant,
+    *,
+    blame_tasks: bool,
+) -> None:
     queue = stores.ledger.queue
     task = queue.get(task_id)
     if task is None:
         return
     effect = plan.effect(result.outcome)
-    failed = effect == "fail" and not result.unreachable
+    failed = effect == "fail" and blame_tasks and not result.unreachable
     if effect == "hold":
         queue.hold_back(task_id, source, not_before=now + _NOT_YET)
     elif failed:
         queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
-    elif effect == "refuse":
+    if effect == "refuse" or task.symbol in result.refused:
+        queue.set_takers({task_id: tuple(one for one in task.takers if one != source)})
+    if effect == "refuse":
         queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
     if result.pages:
         queue.fetched(task_id, attempt)
@@ -60,9 +77,8 @@ def _pass_on(stores: Stores, source: str, result: Result, task_id: int, attempt:
 def _refused(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
     """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions."""
     if result.outcome is Outcome.NOT_ENTITLED:
-        until = now + stores.rules.cooldown
         for symbol in work.ask.symbols:
-            _learn(stores, source, work.ask.dataset, symbol, "not entitled", until, result.reason, now)
+            _learn(stores, source, work.ask.dataset, symbol, "not entitled", None, result.reason, now)
         return
     wanted = stores.wanted[work.ask.dataset]
     stores.ledger.coverage.record(
@@ -93,12 +109,31 @@ def _learn(
     dataset: str,
     symbol: str,
     state: EligibilityState,
-    until: Instant,
+    until: Instant | None,
     reason: str,
     now: Instant,
 ) -> None:
+    """Remember what a source showed; `until` None: for a cooldown that grows each time it refuses again."""
+    before = stores.ledger.eligibility.of(source, dataset, symbol)
+    strikes = 0 if until else 1 + (before.strikes if before else 0)
     stores.ledger.eligibility.record(
         Eligible(
-            source=source, dataset=dataset, symbol=symbol, state=state, until=until, reason=reason, since=now
+            source=source,
+            dataset=dataset,
+            symbol=symbol,
+            state=state,
+            until=until or now + plan.cooldown(stores.rules.cooldown, strikes),
+            reason=reason,
+            since=now,
+            strikes=strikes,
         )
     )
+
+
+def _heal(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
+    """Symbols that were refused once and are served again are as good as any."""
+    for symbol in work.ask.symbols:
+        if symbol not in result.refused:
+            known = stores.ledger.eligibility.of(source, work.ask.dataset, symbol)
+            if known and known.state != "ok":
+                _learn(stores, source, work.ask.dataset, symbol, "ok", _FOR_EVER, "served again", now)

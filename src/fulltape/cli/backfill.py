@@ -23,8 +23,8 @@ def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOpti
     from fulltape.node import nightly
     from fulltape.seal import run as seal
 
-    clock = SystemClock()
     with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(stores.ledger.budgets.anchor)
         seal.run_once(stores, clock, watch)
         filled = nightly.fill(stores, clock, watch)
         left = len(stores.ledger.queue.open())

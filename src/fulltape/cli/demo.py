@@ -80,7 +80,7 @@ def _report(stores: Stores) -> list[str]:
     for (name, dataset), (rows, parts) in state.fetched(stores).items():
         out.append(f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {parts} parts")
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
-    for source in state.sources(stores, SystemClock()):
+    for source in state.sources(stores, SystemClock(stores.ledger.budgets.anchor)):
         out += [f"  {line}" for line in status.source_lines(source)]
     out += ["", "Verdicts on the curated cells:"]
     for name, counts in state.verdicts(stores).items():

@@ -25,7 +25,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     from fulltape.node import nightly as night
 
     with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
-        done = night.run(stores, SystemClock(), watch)
+        done = night.run(stores, SystemClock(stores.ledger.budgets.anchor), watch)
     if json:
         options.emit_json({"complete": done.complete, **_plain(done)})
     elif not quiet:

@@ -30,8 +30,8 @@ def status(
     from fulltape.clock import SystemClock
     from fulltape.node import state
 
-    clock = SystemClock()
     with options.opened(node) as stores:
+        clock = SystemClock(stores.ledger.budgets.anchor)
         now = clock.now()
         cells = state.cells(stores, now)
         verdicts = state.verdicts(stores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import itertools
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,15 @@ class Calendar:
         """Regular minutes of a session: close minus open, less the minutes wholly inside a market-wide halt."""
         session = self.sessions[position]
         return (session.close - session.open) // MINUTE - len(self.halted_minutes(position))
+
+    @cached_property
+    def _minutes_before(self) -> list[int]:
+        each = (self.expected_minutes(position) for position in range(len(self.sessions)))
+        return list(itertools.accumulate(each, initial=0))
+
+    def expected_minutes_of(self, span: Range) -> int:
+        """Regular minutes of the sessions of a span."""
+        return self._minutes_before[span[1]] - self._minutes_before[span[0]]
 
     def span(self, first: dt.date, last: dt.date) -> Span:
         """The instants of the sessions from `first` to `last`: 20:00 of the evening before to 20:00, market time."""

@@ -16,7 +16,7 @@ import datetime as dt
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fulltape.core.time import Instant
 
@@ -74,7 +74,8 @@ class Cursor:
 class Request:
     """One request, without credentials: the transport adds them at its door.
 
-    `host` names one of the vendor's hosts (`VendorSpec.hosts`); `cost` is its weight in the budget.
+    `host` names one of the vendor's hosts (`VendorSpec.hosts`); `cost` is its weight in the budget, `endpoint` the
+    class of endpoints that it belongs to, where the vendor limits one by itself.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Request:
     host: str = "data"
     method: str = "GET"
     cost: int = 1
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,13 +198,25 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a plan allows; 0 means no limit of that kind. A day begins at midnight in `day_zone`; `history_days` is how
-    far back a plan reaches from today."""
+    """What a plan allows; 0 means no limit of that kind.
 
-    per_minute: int
+    Weight and credits count `Request.cost`. A day begins at midnight in `day_zone`. `identical_after` is how many
+    seconds must lie between two identical requests. `counted_by` says whether the vendor counts a key or an address.
+    `endpoints` are further limits on classes of endpoints, beside those of the whole (see `Request.endpoint`).
+    `history_days` is how far back a plan reaches from today.
+    """
+
+    per_minute: int = 0
+    per_second: int = 0
     per_day: int = 0
+    weight_per_minute: int = 0
+    credits_per_day: int = 0
+    concurrency: int = 0
+    identical_after: float = 0
+    counted_by: Literal["key", "ip"] = "key"
     day_zone: str = "UTC"
     history_days: int = 0
+    endpoints: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ from fulltape.simulator import market
 
 DAYS = ("2000-03-01", "2013-03-01")
 MINUTES = ("2012-10-01", "2012-12-31")
-PER_MINUTE = {"alpaca": 200, "massive": 300}
+PER_MINUTE = {"alpaca": 200, "massive": 120}
 PER_DAY = {"alpaca": 5_000, "massive": 1_000}
 KEY = "demo-key-of-no-value"
 
+LANES = 4
+"""Conversations with one vendor at once."""
 _TEMPLATE = """\
 # The node of `fulltape demo`: ordinary settings, pointed at simulated vendors on loopback. They end with the
 # demonstration; what is held here stays readable.
@@ -46,6 +48,9 @@ base_url = "{massive}"
 history_from = {days[0]}
 requests_per_minute = {per_minute[massive]}
 requests_per_day = {per_day[massive]}
+
+[backfill]
+lanes = {lanes}
 """
 
 
@@ -53,7 +58,7 @@ def create(folder: Path, urls: dict[str, str]) -> None:
     """Write the node's settings and universe."""
     folder.mkdir(parents=True, exist_ok=True)
     text = _TEMPLATE.format(
-        days=DAYS, minutes=MINUTES, key=KEY, per_minute=PER_MINUTE, per_day=PER_DAY, **urls
+        days=DAYS, minutes=MINUTES, key=KEY, per_minute=PER_MINUTE, per_day=PER_DAY, lanes=LANES, **urls
     )
     (folder / "fulltape.toml").write_text(text)
     (folder / "universe.csv").write_text(market.sample_universe())

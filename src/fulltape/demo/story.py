@@ -94,7 +94,7 @@ def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
             )
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    last = tuple(server.log[-1] for server in twins.servers.values() if server.log)
+    last = tuple(line for server in twins.servers.values() for line in server.log[-node.LANES :])
     on_its_way = next(line for line in twins.log() if line.held)
     symbols = on_its_way.params.get("symbols", "")
     say(f"  killed (-9) while a page of {symbols} was on its way; {len(twins.log())} requests had been sent")

@@ -1,27 +1,35 @@
 """Budgets: what a vendor allows, counted before sending, shared by all processes, kept across restarts.
 
-Requests per minute are a sliding window over persisted send times in buckets of a second: a send of bucket s counts
-until s + 1 + span + margin, so no window of the span ever holds more than allowed, wherever it begins. Below ten a
-minute requests are spaced exactly. Every refusal names the dimension and when there will be room.
+Requests in a span are a sliding window over persisted send times, in buckets: a send counts until the end of its
+bucket plus span plus margin, so no window of the span ever holds more than allowed, wherever it begins. Below ten a
+minute requests are spaced exactly. Every refusal names the dimension, the limit, and when there will be room.
+
+A scope is what a vendor counts: a key or an address, and beside it a class of endpoints. All instants are steady time
+(`core.time.Clock.steady`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import zoneinfo
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fulltape.core.time import SECOND, Instant, from_datetime, to_datetime
 from fulltape.core.vendor import Limits
 from fulltape.ledger.database import Database, Row
 
-Dimension = Literal["rate_window", "daily_cap", "vendor_says_wait"]
+Dimension = Literal[
+    "rate_window", "daily_cap", "kind_share", "vendor_says_wait", "concurrency", "identical_request"
+]
 MARGIN = SECOND // 4
 """A request may arrive later than it was sent, and its neighbour earlier."""
-SPAN = 60
 SPACED_BELOW = 10
 LONGEST_CLOSED = 3_600 * SECOND
+LEARNED_FOR = 86_400 * SECOND
+_POLL = SECOND // 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,134 +39,305 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """No room: which dimension, and when there will be some."""
+    """No room: which dimension, which limit in words, and when there will be some."""
 
     dimension: Dimension
     room_at: Instant
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """One request that somebody wants to send.
+
+    `same` tells identical requests; `token` names the request while it is in flight, at most until `until`. Of a daily
+    cap, each kind of `shares` may keep its share for itself as far as it has `demand` (requests still due today).
+    """
+
+    kind: str
+    cost: int = 1
+    endpoint: str = ""
+    same: str = ""
+    token: str = ""
+    until: Instant = 0
+    shares: Mapping[str, float] = field(default_factory=dict)
+    demand: Mapping[str, int] = field(default_factory=dict)
+
+
+def kept_for_others(
+    kind: str, cap: int, *, used: Mapping[str, int], shares: Mapping[str, float], demand: Mapping[str, int]
+) -> int:
+    """Requests of a daily cap that `kind` must leave: for every other kind what it still needs of its floor."""
+    return sum(
+        min(max(0, int(share * cap) - used.get(other, 0)), demand.get(other, 0))
+        for other, share in shares.items()
+        if other != kind
+    )
 
 
 class Budgets:
-    """The budgets of every scope (a vendor's key)."""
+    """The budgets of every vendor's scopes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def room(self, scope: str, limits: Limits, *, now: Instant) -> Granted | Refused:
-        """Whether one request could be sent now; counts nothing."""
-        return self._daily(scope, limits, now) or self._minute(scope, limits, now) or Granted()
+    def room(self, vendor: str, limits: Limits, want: Want, *, now: Instant) -> Granted | Refused:
+        """Whether this request could be sent now; counts nothing."""
+        refusals = [
+            refused
+            for scope, of_scope in _scopes(vendor, limits, want.endpoint)
+            for refused in self._refusals(scope, of_scope, want, now)
+        ]
+        return max(refusals, key=lambda one: one.room_at) if refusals else Granted()
 
-    def reserve(self, scope: str, limits: Limits, *, kind: str, now: Instant) -> Granted | Refused:
-        """Count one request that is about to be sent, or say why not. `now` is steady time."""
+    def reserve(self, vendor: str, limits: Limits, want: Want, *, now: Instant) -> Granted | Refused:
+        """Count one request that is about to be sent, or say why not."""
         with self._database.write():
-            self._database.lock(f"budget {scope}")
-            answer = self.room(scope, limits, now=now)
+            for scope, _ in _scopes(vendor, limits, want.endpoint):
+                self._database.lock(f"budget {scope}")
+            answer = self.room(vendor, limits, want, now=now)
             if isinstance(answer, Granted):
-                self._database.run("add_send", scope=scope, second=now // SECOND, kind=kind, sent=1)
-                day = self._row(scope, "day", limits, now)
-                self._store(day, used=day["used"] + 1)
+                for scope, of_scope in _scopes(vendor, limits, want.endpoint):
+                    self._count(scope, of_scope, want, now)
             return answer
 
-    def closed(self, scope: str, limits: Limits, *, until: Instant | None, now: Instant) -> Instant:
+    def landed(self, limits: Limits, token: str) -> None:
+        """A request is no longer in flight."""
+        if limits.concurrency or any(one.concurrency for one in limits.endpoints.values()):
+            with self._database.write():
+                self._database.run("landed", token=token)
+
+    def closed(
+        self,
+        vendor: str,
+        limits: Limits,
+        *,
+        until: Instant | None,
+        now: Instant,
+        allowed: int | None = None,
+        endpoint: str = "",
+    ) -> Instant:
         """The vendor said that it was too much: closed until the time it gave, or for a growing share of the window.
 
-        Returns when there will be room.
+        Returns when there will be room. A limit that it names is learned.
         """
+        scope, of_scope = _scopes(vendor, limits, endpoint)[-1]
         with self._database.write():
             self._database.lock(f"budget {scope}")
-            row = self._row(scope, "minute", limits, now)
+            row = self._scope(scope)
             strikes = row["strikes"] + 1
-            pause = max(1, SPAN // (row["allowed"] or SPAN)) * 2 ** (strikes - 1)
+            pause = max(1, 60 // (self._per_minute(row, of_scope, now) or 60)) * 2 ** min(strikes - 1, 10)
             # A time in the past or far in the future is a clock that differs from ours, not the vendor's will.
             believed = until is not None and now < until <= now + LONGEST_CLOSED
-            opens = until if believed and until is not None else now + min(pause, SPAN) * SECOND
-            self._store(row, closed_until=max(opens, row["closed_until"]), strikes=strikes)
-            return max(opens, int(row["closed_until"]))
+            opens = until if believed and until is not None else now + min(pause, 60) * SECOND
+            opens = max(opens, int(row["closed_until"]))
+            self._store(row, closed_until=opens, strikes=strikes, **_learned(row, allowed, of_scope, now))
+            return opens
 
-    def served(self, scope: str, limits: Limits, *, allowed: int | None, now: Instant) -> None:
+    def served(
+        self, vendor: str, limits: Limits, *, allowed: int | None, now: Instant, endpoint: str = ""
+    ) -> None:
         """An answer came: strikes are forgotten, and a limit in its headers that is lower than ours is learned."""
-        if self._unchanged(self._row(scope, "minute", limits, now), allowed or 0):
+        scope, of_scope = _scopes(vendor, limits, endpoint)[-1]
+        row = self._scope(scope)
+        if not row["strikes"] and not _learned(row, allowed, of_scope, now):
             return
         with self._database.write():
             self._database.lock(f"budget {scope}")
-            row = self._row(scope, "minute", limits, now)
-            self._store(row, allowed=_lower(row, allowed or 0), strikes=0)
-
-    def _unchanged(self, row: Row, learned: int) -> bool:
-        return not row["strikes"] and _lower(row, learned) == row["allowed"]
+            row = self._scope(scope)
+            self._store(row, strikes=0, **_learned(row, allowed, of_scope, now))
 
     def forget(self, *, now: Instant) -> None:
-        """Drop sends that no window reaches any more, inside a transaction."""
-        self._database.run("forget_sends", before=now // SECOND - 3_600)
+        """Drop what no window reaches any more, inside a transaction."""
+        self._database.run("forget_sends", before=now - 3_600 * SECOND)
+        self._database.run("forget_same_requests", before=now - 3_600 * SECOND)
+        self._database.run("forget_in_flight", now=now)
 
-    def all(self) -> list[Row]:
-        """Every budget as stored."""
-        return self._database.run("budgets")
+    def anchor(self, boot: str, offset: int, *, since_boot: int) -> int:
+        """The offset (µs) from the time since boot to UTC that all processes of one boot count with.
 
-    def sent_within(self, scope: str, *, since: Instant) -> int:
-        """How many requests were counted since an instant."""
-        return sum(
-            row["sent"] for row in self._database.run("sends_since", scope=scope, since=since // SECOND)
+        The first process of a boot brings it; later ones take it, whatever their wall clock says by then. It never puts
+        steady time before what was sent last.
+        """
+        found = self._database.run("clock", boot=boot)
+        if found:
+            return int(found[0]["offset_us"])
+        with self._database.write():
+            self._database.lock("clock")
+            found = self._database.run("clock", boot=boot)
+            if found:
+                return int(found[0]["offset_us"])
+            newest = int(self._database.value("newest_send") or 0)
+            offset = max(offset, newest - since_boot)
+            self._database.run("set_clock", boot=boot, offset_us=offset)
+            return offset
+
+    def scope_state(self, vendor: str, limits: Limits, *, now: Instant) -> Row:
+        """What is counted of the vendor's own scope: sent in the last minute, used today by kind, closed until when,
+        what was learned."""
+        scope, of_scope = _scopes(vendor, limits, "")[0]
+        row = self._scope(scope)
+        sends = self._database.run("sends_since", scope=scope, since=now - 60 * SECOND)
+        return {
+            "scope": scope,
+            "last_minute": sum(one["requests"] for one in sends),
+            "per_minute": self._per_minute(row, of_scope, now),
+            "learned": row["allowed"] if row["learned_at"] + LEARNED_FOR > now else 0,
+            "closed_until": int(row["closed_until"]),
+            "day_ends": next_midnight(now, of_scope.day_zone),
+            "today": {
+                dimension: self._used(scope, dimension, now)
+                for dimension in {"requests_per_day", *(name for name, _, _ in _days(of_scope))}
+            },
+        }
+
+    def _refusals(self, scope: str, limits: Limits, want: Want, now: Instant) -> Iterator[Refused]:
+        row = self._scope(scope)
+        if row["closed_until"] > now:
+            yield Refused(dimension="vendor_says_wait", room_at=int(row["closed_until"]))
+        for dimension, cap, cost in _days(limits, want.cost):
+            yield from self._daily(scope, dimension, cap, cost, limits.day_zone, want, now)
+        for words, unit, span, allowed in self._windows(row, limits, now):
+            yield from self._window(scope, words, unit, span, allowed, want, now)
+        if limits.concurrency:
+            flying = self._database.value("in_flight", scope=scope, now=now)
+            if flying >= limits.concurrency:
+                yield Refused(
+                    dimension="concurrency", room_at=now + _POLL, limit=f"{limits.concurrency} at a time"
+                )
+        if limits.identical_after and want.same:
+            sent = self._database.value("same_request", scope=scope, request=want.same)
+            again = int((sent or 0) + limits.identical_after * SECOND + MARGIN)
+            if sent is not None and again > now:
+                words = f"identical requests {limits.identical_after:g} s apart"
+                yield Refused(dimension="identical_request", room_at=again, limit=words)
+
+    def _daily(
+        self, scope: str, dimension: str, cap: int, cost: int, zone: str, want: Want, now: Instant
+    ) -> Iterator[Refused]:
+        used = self._used(scope, dimension, now)
+        total = sum(used.values())
+        words = f"{cap:,} {dimension.replace('_', ' ')}"
+        if total + cost > cap:
+            yield Refused(dimension="daily_cap", room_at=next_midnight(now, zone), limit=words)
+        elif total + cost > cap - kept_for_others(
+            want.kind, cap, used=used, shares=want.shares, demand=want.demand
+        ):
+            words = f"{words}, the rest is kept for other kinds"
+            yield Refused(dimension="kind_share", room_at=next_midnight(now, zone), limit=words)
+
+    def _windows(self, row: Row, limits: Limits, now: Instant) -> list[tuple[str, str, int, int]]:
+        """(words, unit, span in microseconds, allowed) of every window."""
+        per_minute = self._per_minute(row, limits, now)
+        found = [
+            (f"{limits.per_second} requests per second", "requests", SECOND, limits.per_second),
+            (
+                f"{limits.weight_per_minute} weight per minute",
+                "weight",
+                60 * SECOND,
+                limits.weight_per_minute,
+            ),
+        ]
+        words = f"{per_minute} requests per minute"
+        if 0 < per_minute < SPACED_BELOW:
+            found.append((words, "requests", 60 * SECOND // per_minute, 1))
+        else:
+            found.append((words, "requests", 60 * SECOND, per_minute))
+        return [one for one in found if one[3]]
+
+    def _window(
+        self, scope: str, words: str, unit: str, span: int, allowed: int, want: Want, now: Instant
+    ) -> Iterator[Refused]:
+        sends = sorted(
+            (ends, int(one[unit]))
+            for one in self._database.run("sends_since", scope=scope, since=now - span - MARGIN - SECOND)
+            if (ends := one["at"] + one["width"] + span + MARGIN) > now
+        )
+        surplus = sum(count for _, count in sends) + (want.cost if unit == "weight" else 1) - allowed
+        for ends, count in sends:
+            if surplus <= 0:
+                return
+            surplus -= count
+            if surplus <= 0:
+                yield Refused(dimension="rate_window", room_at=ends, limit=words)
+
+    def _count(self, scope: str, limits: Limits, want: Want, now: Instant) -> None:
+        width = _width(limits, self._per_minute(self._scope(scope), limits, now))
+        self._database.run(
+            "add_send", scope=scope, at=now // width * width, width=width, kind=want.kind, weight=want.cost
+        )
+        resets_at = next_midnight(now, limits.day_zone)
+        counted = {"requests_per_day": 1, **{name: cost for name, _, cost in _days(limits, want.cost)}}
+        for dimension, cost in counted.items():
+            self._database.run(
+                "use_day",
+                scope=scope,
+                dimension=dimension,
+                kind=want.kind,
+                used=cost,
+                resets_at=resets_at,
+                now=now,
+            )
+        if limits.concurrency and want.token:
+            self._database.run("take_off", scope=scope, token=want.token, until=want.until)
+        if limits.identical_after and want.same:
+            self._database.run("add_same_request", scope=scope, request=want.same, sent_at=now)
+
+    def _used(self, scope: str, dimension: str, now: Instant) -> dict[str, int]:
+        rows = self._database.run("day_used", scope=scope, dimension=dimension, now=now)
+        return {str(row["kind"]): int(row["used"]) for row in rows}
+
+    def _per_minute(self, row: Row, limits: Limits, now: Instant) -> int:
+        learned = int(row["allowed"]) if row["learned_at"] + LEARNED_FOR > now else 0
+        return min(learned, limits.per_minute or learned) if learned else limits.per_minute
+
+    def _scope(self, scope: str) -> Row:
+        found = self._database.run("scope", scope=scope)
+        return (
+            found[0]
+            if found
+            else {"scope": scope, "allowed": 0, "learned_at": 0, "closed_until": 0, "strikes": 0}
         )
 
-    def _daily(self, scope: str, limits: Limits, now: Instant) -> Refused | None:
-        row = self._row(scope, "day", limits, now)
-        if limits.per_day and row["used"] >= limits.per_day:
-            return Refused(dimension="daily_cap", room_at=int(row["resets_at"]))
-        return None
-
-    def _minute(self, scope: str, limits: Limits, now: Instant) -> Refused | None:
-        row = self._row(scope, "minute", limits, now)
-        if row["closed_until"] > now:
-            return Refused(dimension="vendor_says_wait", room_at=int(row["closed_until"]))
-        allowed = int(row["allowed"])
-        if not allowed:
-            return None
-        span = SPAN * SECOND
-        if allowed < SPACED_BELOW:
-            allowed, span = 1, span // allowed
-        since = (now - span - MARGIN) // SECOND - 1
-        sends = [
-            (int(one["second"]), int(one["sent"]))
-            for one in self._database.run("sends_since", scope=scope, since=since)
-            if (one["second"] + 1) * SECOND + span + MARGIN > now
-        ]
-        surplus = sum(sent for _, sent in sends) - allowed + 1
-        for second, sent in sends:
-            if surplus <= 0:
-                break
-            surplus -= sent
-            if surplus <= 0:
-                return Refused(dimension="rate_window", room_at=(second + 1) * SECOND + span + MARGIN)
-        return None
-
-    def _row(self, scope: str, dimension: str, limits: Limits, now: Instant) -> Row:
-        stored = self._database.run("budget", scope=scope, dimension=dimension)
-        if dimension == "minute":
-            fresh = {
-                "scope": scope, "dimension": dimension, "span_s": SPAN, "allowed": limits.per_minute,
-                "used": 0, "resets_at": 0, "closed_until": 0, "strikes": 0,
-            }  # fmt: skip
-            if stored and 0 < stored[0]["allowed"] <= (limits.per_minute or stored[0]["allowed"]):
-                return stored[0]
-            return {**(stored[0] if stored else fresh), "allowed": limits.per_minute}
-        if stored and now < stored[0]["resets_at"]:
-            return stored[0]
-        return {
-            "scope": scope, "dimension": dimension, "span_s": 86_400, "allowed": limits.per_day,
-            "used": 0, "resets_at": _next_midnight(now, limits.day_zone), "closed_until": 0, "strikes": 0,
-        }  # fmt: skip
-
     def _store(self, row: Row, **changes: int) -> None:
-        self._database.run("set_budget", **{**row, **changes})
+        self._database.run("set_scope", **{**row, **changes})
 
 
-def _lower(row: Row, learned: int) -> int:
-    """The smaller of a limit that we have and one that a header tells; 0 is no limit."""
-    have = int(row["allowed"])
-    return learned if 0 < learned < (have or learned + 1) else have
+def _scopes(vendor: str, limits: Limits, endpoint: str) -> list[tuple[str, Limits]]:
+    """What the vendor counts for a request: the whole, and the endpoint's class if that is limited by itself."""
+    name = vendor if limits.counted_by == "key" else f"{vendor}@{socket.gethostname()}"
+    found = [(name, limits)]
+    if endpoint in limits.endpoints:
+        found.append((f"{name}/{endpoint}", limits.endpoints[endpoint]))
+    return found
 
 
-def _next_midnight(now: Instant, zone: str) -> Instant:
+def _days(limits: Limits, cost: int = 1) -> list[tuple[str, int, int]]:
+    """(dimension, cap, what this request counts) of every daily cap."""
+    found = [("requests_per_day", limits.per_day, 1), ("credits_per_day", limits.credits_per_day, cost)]
+    return [one for one in found if one[1]]
+
+
+def _width(limits: Limits, per_minute: int) -> int:
+    """The length of a bucket (µs): exact where requests are few, short where a second is a window."""
+    if limits.per_second:
+        return SECOND // 20
+    if 0 < per_minute < 60:
+        return 1
+    return SECOND
+
+
+def _learned(row: Row, allowed: int | None, limits: Limits, now: Instant) -> dict[str, int]:
+    """What to store of a limit that an answer tells: the smallest one of the last day, if it is below the plan's."""
+    if not allowed or (limits.per_minute and allowed >= limits.per_minute):
+        return {}
+    if 0 < row["allowed"] <= allowed and row["learned_at"] + LEARNED_FOR > now:
+        return {}
+    return {"allowed": allowed, "learned_at": now}
+
+
+def next_midnight(now: Instant, zone: str) -> Instant:
+    """When the day of a zone ends."""
     local = to_datetime(now).astimezone(zoneinfo.ZoneInfo(zone))
     following = (local + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return from_datetime(following)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from fulltape.core.cell import FactKind, Verdict
-from fulltape.core.time import Instant
+from fulltape.core.time import DAY, Instant
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.ranged import Ranged
@@ -16,6 +16,7 @@ from fulltape.ledger.ranged import Ranged
 NextSession = Callable[[dt.date], dt.date]
 _REACH = dt.timedelta(days=10)
 """Longer than any closure of a market, so that neighbours are found."""
+_FEW = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class CoverageFact:
     since: Instant
     evidence: str
     reason: str = ""
+    shown: int = 1
+    """How often the source said the same again after its evidence had expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +69,123 @@ class Coverage:
             self._database.tuples("coverage_spans", dataset=dataset),
         )
 
+    def with_rows(self, dataset: str, source: str) -> set[str]:
+        """Instruments of which a source has shown rows."""
+        return {
+            row[0] for row in self._database.tuples("instruments_with_rows", dataset=dataset, source=source)
+        }
+
+    def spans_of(self, dataset: str, instrument: str) -> list[tuple[str, FactKind, int, str, str]]:
+        """All facts about one series as (source, fact, sound, first, last)."""
+        return cast(
+            "list[tuple[str, FactKind, int, str, str]]",
+            self._database.tuples("coverage_spans_of_series", dataset=dataset, instrument=instrument),
+        )
+
+    def spans_since(self, dataset: str, first: dt.date) -> list[tuple[str, str, FactKind, int, str, str]]:
+        """Like `spans`, but only facts that reach to sessions from `first` on."""
+        return cast(
+            "list[tuple[str, str, FactKind, int, str, str]]",
+            self._database.tuples("coverage_since", dataset=dataset, first_session=first.isoformat()),
+        )
+
+    def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str]]:
+        """(instrument, source, first, last) of emptiness and refusals that should be asked again: after 1, then 7, then
+        30 days; what was shown four times is kept."""
+        return cast(
+            "list[tuple[str, str, str, str]]",
+            self._database.tuples(
+                "expired_evidence",
+                dataset=dataset,
+                before_1=now - DAY,
+                before_2=now - 7 * DAY,
+                before_3=now - 30 * DAY,
+            ),
+        )
+
+    def touched(self, dataset: str) -> list[str]:
+        """Instruments about which something was recorded since `forget_touched`."""
+        return [row[0] for row in self._database.tuples("touched", dataset=dataset)]
+
+    def forget_touched(self, dataset: str) -> None:
+        """Everything touched has been looked at, inside a transaction."""
+        self._database.run("forget_touched", dataset=dataset)
+
     def record(self, facts: Iterable[CoverageFact], next_session: NextSession) -> None:
         """Lay facts over what was known, inside a transaction."""
+        by_source: dict[tuple[str, str], list[CoverageFact]] = {}
         for fact in facts:
-            self._database.lock(f"coverage {fact.dataset} {fact.instrument} {fact.source}")
-            series = {"dataset": fact.dataset, "instrument": fact.instrument, "source": fact.source}
-            stored = [
-                Ranged(first=one.first, last=one.last, label=one)
-                for one in (
-                    _fact(row)
-                    for row in self._database.run(
-                        "coverage_touching",
-                        **series,
-                        first_session=(fact.first - _REACH).isoformat(),
-                        last_session=(fact.last + _REACH).isoformat(),
-                    )
+            by_source.setdefault((fact.dataset, fact.source), []).append(fact)
+        for (dataset, source), found in by_source.items():
+            self._database.lock(f"coverage {dataset} {source}")
+            before = self._near(dataset, source, found)
+            after = {instrument: list(known) for instrument, known in before.items()}
+            for fact in found:
+                known = after.setdefault(fact.instrument, [])
+                after[fact.instrument] = _laid(fact, known, next_session)
+            self._replace(dataset, source, before, after)
+
+    def _near(
+        self, dataset: str, source: str, facts: Sequence[CoverageFact]
+    ) -> dict[str, list[Ranged[CoverageFact]]]:
+        """What is stored around these facts, by instrument: with many facts read at once, with few one by one."""
+        series = {"dataset": dataset, "source": source}
+        if len(facts) > _FEW:
+            rows = self._database.run(
+                "coverage_near",
+                **series,
+                first_session=(min(fact.first for fact in facts) - _REACH).isoformat(),
+                last_session=(max(fact.last for fact in facts) + _REACH).isoformat(),
+            )
+        else:
+            rows = [
+                row
+                for instrument in dict.fromkeys(fact.instrument for fact in facts)
+                for row in self._database.run(
+                    "coverage_touching",
+                    **series,
+                    instrument=instrument,
+                    first_session=(
+                        min(fact.first for fact in facts if fact.instrument == instrument) - _REACH
+                    ).isoformat(),
+                    last_session=(
+                        max(fact.last for fact in facts if fact.instrument == instrument) + _REACH
+                    ).isoformat(),
                 )
             ]
-            new = Ranged(first=fact.first, last=fact.last, label=fact)
-            removed, added = ranged.overlay(stored, new, same=_same_fact, next_session=next_session)
-            for old in removed:
-                self._database.run("drop_coverage", **series, first_session=old.first.isoformat())
-            self._database.run_many("add_coverage", [_fact_row(one) for one in added])
+        wanted = {fact.instrument for fact in facts}
+        near: dict[str, list[Ranged[CoverageFact]]] = {}
+        for row in rows:
+            if row["instrument"] in wanted:
+                fact = _fact(row)
+                near.setdefault(fact.instrument, []).append(
+                    Ranged(first=fact.first, last=fact.last, label=fact)
+                )
+        return near
+
+    def _replace(
+        self,
+        dataset: str,
+        source: str,
+        before: Mapping[str, Sequence[Ranged[CoverageFact]]],
+        after: Mapping[str, Sequence[Ranged[CoverageFact]]],
+    ) -> None:
+        """Store what changed, and note whom it concerns."""
+        series = {"dataset": dataset, "source": source}
+        drop: list[Mapping[str, object]] = []
+        add: list[Mapping[str, object]] = []
+        for instrument, known in after.items():
+            kept = {id(one) for one in known}
+            stored = {id(one) for one in before.get(instrument, ())}
+            drop += [
+                {**series, "instrument": instrument, "first_session": one.first.isoformat()}
+                for one in before.get(instrument, ())
+                if id(one) not in kept
+            ]
+            add += [_fact_row(one) for one in known if id(one) not in stored]
+        self._database.run_many("drop_coverage", drop)
+        self._database.run_many("add_coverage", add)
+        self._database.run_many("touch", [{"dataset": dataset, "instrument": one} for one in after])
 
 
 class Verdicts:
@@ -130,13 +228,32 @@ class Verdicts:
             self._database.run_many("add_verdict", [_verdict_row(one) for one in added])
 
 
+def _laid(
+    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: NextSession
+) -> list[Ranged[CoverageFact]]:
+    """`known` with a fact laid over it. Emptiness that is shown again after a day weighs more."""
+    if fact.fact in ("empty", "refused"):
+        again = [
+            one.label.shown + (fact.since - one.label.since >= DAY)
+            for one in known
+            if one.label.fact == fact.fact and one.first <= fact.last and fact.first <= one.last
+        ]
+        fact = replace(fact, shown=max(again, default=1))
+    near = [one for one in known if one.first <= fact.last + _REACH and one.last >= fact.first - _REACH]
+    new = Ranged(first=fact.first, last=fact.last, label=fact)
+    removed, added = ranged.overlay(near, new, same=_same_fact, next_session=next_session)
+    gone = {id(one) for one in removed}
+    return [one for one in known if id(one) not in gone] + added
+
+
 def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
     """Rows that are there are found again through their parts; emptiness and refusal keep the ask that showed them."""
-    if (left.fact, left.sound, left.final, left.reason) != (
+    if (left.fact, left.sound, left.final, left.reason, left.shown) != (
         right.fact,
         right.sound,
         right.final,
         right.reason,
+        right.shown,
     ):
         return False
     return left.fact in ("present", "partial") or left.evidence == right.evidence
@@ -159,6 +276,7 @@ def _fact(row: Row) -> CoverageFact:
         since=row["since"],
         evidence=row["evidence"],
         reason=row["reason"],
+        shown=row["shown"],
     )
 
 
@@ -176,6 +294,7 @@ def _fact_row(one: Ranged[CoverageFact]) -> dict[str, object]:
         "since": fact.since,
         "evidence": fact.evidence,
         "reason": fact.reason,
+        "shown": fact.shown,
     }
 
 

@@ -47,6 +47,9 @@ class Database(ABC):
 
     blob = "BLOB"
     """The engine's word for bytes: the only thing that differs in the schema."""
+    skip_locked = ""
+    """How a statement passes over rows that another transaction is choosing from: the only thing that differs in a
+    statement, and nothing where there is one writer at a time."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -98,17 +101,20 @@ class Database(ABC):
     def run(self, name: str, /, **values: object) -> list[Row]:
         """Run a named statement; outside of `write` it must only read."""
         with self._turn:
-            return self._execute(statements()[name], values)
+            return self._execute(self._text(name), values)
 
     def tuples(self, name: str, /, **values: object) -> list[tuple[Any, ...]]:
         """Run a named statement that reads much; rows are bare tuples in the order of its columns."""
         with self._turn:
-            return self._tuples(statements()[name], values)
+            return self._tuples(self._text(name), values)
 
     def run_many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Run a named statement for each row, inside `write`."""
         with self._turn:
-            self._execute_many(statements()[name], rows)
+            self._execute_many(self._text(name), rows)
+
+    def _text(self, name: str) -> str:
+        return statements()[name].replace("{skip_locked}", self.skip_locked)
 
     def value(self, name: str, /, **values: object) -> Any:
         """The first column of the first row, None without rows."""

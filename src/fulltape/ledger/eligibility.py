@@ -23,6 +23,8 @@ class Eligible:
     until: Instant
     reason: str
     since: Instant
+    strikes: int = 0
+    """How often in a row it was refused."""
 
     def forbids(self, now: Instant) -> bool:
         """Whether the source must not be asked at `now`."""
@@ -50,7 +52,13 @@ class Eligibility:
             until=one.until,
             reason=one.reason,
             since=one.since,
+            strikes=one.strikes,
         )
+
+    def of(self, source: str, dataset: str, symbol: str) -> Eligible | None:
+        """What is known of one symbol, or of the whole dataset (`ANY`)."""
+        found = self._database.run("one_eligibility", source=source, dataset=dataset, symbol=symbol)
+        return Eligible(**found[0]) if found else None
 
 
 class Requests:

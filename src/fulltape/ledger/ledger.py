@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fulltape.core.time import Instant
+from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
 from fulltape.ledger.coverage import Coverage, Verdicts
@@ -39,6 +40,7 @@ class Ledger:
         self.budgets = Budgets(self.database)
         self.eligibility = Eligibility(self.database)
         self.requests = Requests(self.database)
+        self.breakers = Breakers(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ class Postgres(Database):
     """One connection; transactions of other processes run beside ours, so whoever reads in order to write locks."""
 
     blob = "BYTEA"
+    skip_locked = "FOR UPDATE OF tasks SKIP LOCKED"
 
     def __init__(self, url: str) -> None:
         try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
@@ -21,12 +21,20 @@ from fulltape.ledger.database import Database, Row
 Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
 State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]
 PRIORITY: dict[Kind, int] = {"FORWARD": 0, "GAP": 1, "QC_PROBE": 2, "BOOTSTRAP": 3}
+FIRST, LAST = -1, 4
+"""Priorities before and after all kinds: for what somebody wants first, and for asking again what is settled."""
+AGAIN = "again"
+"""The purpose of tasks that ask a source once more for what it has answered."""
 CANDIDATES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A request to fill sessions `first` to `last` of an instrument from any source."""
+    """A request to fill sessions `first` to `last` of an instrument from any source.
+
+    `takers` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
+    what is expected at most. A `purpose` other than "fill" is also for sources that have answered before.
+    """
 
     dataset: str
     instrument: str
@@ -35,6 +43,32 @@ class NewTask:
     last: dt.date
     kind: Kind
     purpose: str = "fill"
+    takers: tuple[str, ...] = ()
+    expected_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskClass:
+    """Queued tasks that are alike to a dispatcher: the same dataset, priority and batch, and the same takers."""
+
+    dataset: str
+    takers: tuple[str, ...]
+    priority: int
+    batch: int
+
+
+class Claimable(NamedTuple):
+    """A claimable task, bare: thousands of them are read to choose a few. Sessions are ISO text."""
+
+    task_id: int
+    attempt: int
+    instrument: str
+    symbol: str
+    first: str
+    last: str
+    kind: Kind
+    purpose: str
+    expected_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +76,7 @@ class Task(NewTask):
     """A task in the queue."""
 
     task_id: int
+    priority: int
     batch: int
     state: State
     attempt: int
@@ -66,13 +101,28 @@ class Queue:
             return [_task(row) for row in self._database.run("open_tasks", dataset=dataset)]
         return [_task(row) for row in self._database.run("open_tasks_of_all")]
 
-    def spans(self, dataset: str) -> list[tuple[str, str, str]]:
-        """(instrument, first, last) of every open or stalled task of a dataset, dates as ISO text."""
-        return cast("list[tuple[str, str, str]]", self._database.tuples("open_spans", dataset=dataset))
+    def spans(self, dataset: str, purpose: str = "fill") -> list[tuple[str, str, str]]:
+        """(instrument, first, last) of every open or stalled task of a dataset and purpose, dates as ISO text."""
+        return cast(
+            "list[tuple[str, str, str]]",
+            self._database.tuples("open_spans", dataset=dataset, purpose=purpose),
+        )
 
-    def queued(self, dataset: str) -> list[tuple[int, str, str, str]]:
-        """(task id, instrument, first, last) of every queued task of a dataset, dates as ISO text."""
-        return cast("list[tuple[int, str, str, str]]", self._database.tuples("queued_spans", dataset=dataset))
+    def spans_of(self, dataset: str, instrument: str, purpose: str = "fill") -> list[tuple[str, str]]:
+        """The same of one series: (first, last)."""
+        return cast(
+            "list[tuple[str, str]]",
+            self._database.tuples(
+                "open_spans_of_series", dataset=dataset, instrument=instrument, purpose=purpose
+            ),
+        )
+
+    def queued(self, dataset: str) -> list[tuple[int, str, str, str, str, str]]:
+        """(task id, instrument, first, last, takers, purpose) of every queued task of a dataset, dates as ISO text."""
+        return cast(
+            "list[tuple[int, str, str, str, str, str]]",
+            self._database.tuples("queued_takers", dataset=dataset),
+        )
 
     def queued_series(self) -> list[tuple[str, str]]:
         """(dataset, instrument) of all queued tasks."""
@@ -83,60 +133,101 @@ class Queue:
         rows = self._database.run("queued_of_series", dataset=dataset, instrument=instrument)
         return [_task(row) for row in rows]
 
-    def enqueue(self, tasks: Sequence[NewTask], *, now: Instant) -> int:
-        """Add tasks as one batch, in their order; returns how many. The caller has subtracted what is open."""
+    def enqueue(
+        self, tasks: Sequence[NewTask], *, now: Instant, batch: int = 0, priority: int | None = None
+    ) -> int:
+        """Add tasks in their order, as one batch or to the one named; returns how many. The caller has subtracted what
+        is open. `priority` overrides that of their kind."""
         if not tasks:
             return 0
-        batch = self._database.next("batch")
-        last = self._database.next("task", len(tasks))
-        rows = [
-            {
-                "task_id": last - len(tasks) + 1 + at,
-                "dataset": task.dataset,
-                "instrument": task.instrument,
-                "symbol": task.symbol,
-                "first_session": task.first.isoformat(),
-                "last_session": task.last.isoformat(),
-                "kind": task.kind,
-                "purpose": task.purpose,
-                "priority": PRIORITY[task.kind],
-                "batch": batch,
-                "now": now,
-            }
-            for at, task in enumerate(tasks)
-        ]
-        self._database.run_many("add_task", rows)
-        return len(rows)
+        batch = batch or self.new_batch()
+        first = self._database.next("task", len(tasks)) - len(tasks) + 1
+        self._database.run_many(
+            "add_task",
+            (
+                {
+                    "task_id": first + at,
+                    "dataset": task.dataset,
+                    "instrument": task.instrument,
+                    "symbol": task.symbol,
+                    "first_session": task.first.isoformat(),
+                    "last_session": task.last.isoformat(),
+                    "kind": task.kind,
+                    "purpose": task.purpose,
+                    "priority": PRIORITY[task.kind] if priority is None else priority,
+                    "batch": batch,
+                    "now": now,
+                    "takers": ",".join(task.takers),
+                    "expected_rows": task.expected_rows,
+                }
+                for at, task in enumerate(tasks)
+            ),
+        )
+        return len(tasks)
+
+    def new_batch(self) -> int:
+        """The number of a new enqueueing, inside a transaction."""
+        return self._database.next("batch")
+
+    def requeue_expired(self, *, now: Instant) -> int:
+        """Queue the tasks again whose leases have run out, inside a transaction; returns how many."""
+        return len(self._database.run("requeue_expired", now=now))
+
+    def census(self) -> dict[TaskClass, tuple[int, int]]:
+        """How many tasks are queued in each class and how many rows they expect, in the order of dispatch."""
+        found = cast("list[tuple[str, str, int, int, int, int]]", self._database.tuples("census"))
+        return {
+            TaskClass(
+                dataset=dataset,
+                takers=tuple(takers.split(",")) if takers else (),
+                priority=priority,
+                batch=batch,
+            ): (tasks, int(rows))
+            for dataset, takers, priority, batch, tasks, rows in found
+        }
 
     def candidates(
-        self, source: str, first_days: Mapping[str, dt.date], *, now: Instant, most: int = CANDIDATES
-    ) -> list[Task]:
-        """Claimable tasks that this source may take, in the order of (kind, batch, id).
+        self,
+        source: str,
+        of: TaskClass,
+        *,
+        first_day: dt.date,
+        now: Instant,
+        most: int = CANDIDATES,
+        instrument: str = "",
+    ) -> list[Claimable]:
+        """Queued tasks of a class that this source may take, in their order; of one instrument by session.
 
-        `first_days` are the datasets that it serves and the first day of each. Left out are tasks that it refused or
-        must wait for, symbols that it must not be asked for, and spans that it has answered already.
+        Left out are tasks that it refused or must wait for, symbols that it must not be asked for, sessions before its
+        `first_day`, and spans that it has answered already.
         """
-        rows = [
-            row
-            for dataset, first_day in first_days.items()
-            for row in self._database.run(
-                "candidates",
-                source=source,
-                dataset=dataset,
-                first_day=first_day.isoformat(),
-                now=now,
-                most=most,
-            )
-        ]
-        rows.sort(key=lambda row: (row["priority"], row["batch"], row["task_id"]))
-        return [_task(row) for row in rows[:most]]
+        found = self._database.tuples(
+            "candidates_of_series" if instrument else "candidates",
+            source=source,
+            dataset=of.dataset,
+            takers=",".join(of.takers),
+            priority=of.priority,
+            batch=of.batch,
+            first_day=first_day.isoformat(),
+            now=now,
+            most=most,
+            **({"instrument": instrument} if instrument else {}),
+        )
+        return [Claimable._make(row) for row in found]
 
     def claim(
-        self, tasks: Iterable[Task], *, source: str, worker: str, ask: str, now: Instant, lease_until: Instant
+        self,
+        candidates: Iterable[Claimable],
+        *,
+        source: str,
+        worker: str,
+        ask: str,
+        now: Instant,
+        lease_until: Instant,
     ) -> dict[int, int]:
         """Lease these tasks; returns the new attempt per task id. Tasks lost to a race are not in it."""
         claimed: dict[int, int] = {}
-        for task in tasks:
+        for task in candidates:
             for row in self._database.run(
                 "claim",
                 task_id=task.task_id,
@@ -215,6 +306,25 @@ class Queue:
         self._database.run("forget_hold_backs", task_id=task_id)
         return bool(self._database.run("retry", task_id=task_id))
 
+    def cancel(self, task_id: int, *, now: Instant, error: str) -> bool:
+        """End a queued or stalled task; False if it is neither."""
+        return bool(self._database.run("cancel", task_id=task_id, now=now, error=error))
+
+    def reprioritise(self, task_id: int, priority: int) -> bool:
+        """Let a queued task be taken earlier or later; False if it is not queued."""
+        return bool(self._database.run("reprioritise", task_id=task_id, priority=priority))
+
+    def set_takers(self, takers: Mapping[int, tuple[str, ...]]) -> None:
+        """Correct who could answer tasks, inside a transaction."""
+        self._database.run_many(
+            "set_takers",
+            [{"task_id": task_id, "takers": ",".join(found)} for task_id, found in takers.items()],
+        )
+
+    def waits(self, task_id: int) -> list[Row]:
+        """Sources that were kept away from a task: until when, or why for good."""
+        return self._database.run("task_sources", task_id=task_id)
+
     def awaiting_seal(self) -> list[Task]:
         """Tasks whose answers lie in a journal."""
         return [_task(row) for row in self._database.run("fetched_tasks")]
@@ -261,6 +371,9 @@ def _task(row: Row) -> Task:
         last=dt.date.fromisoformat(row["last_session"]),
         kind=row["kind"],
         purpose=row["purpose"],
+        takers=tuple(row["takers"].split(",")) if row["takers"] else (),
+        expected_rows=row["expected_rows"],
+        priority=row["priority"],
         batch=row["batch"],
         state=row["state"],
         attempt=row["attempt"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fulltape import errors, stores, vendors
 from fulltape.core import datasets, instruments
@@ -23,6 +24,8 @@ def check(loaded: Loaded) -> None:
     specs = _specs(loaded)
     _feeds(loaded, specs)
     _wanted(loaded, specs)
+    if sum(loaded.values.budget.model_dump().values()) > 1 + 1e-9:
+        raise errors.ConfigError("the shares in [budget] come to more than 1.", where=loaded.where("budget"))
 
 
 def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
@@ -68,7 +71,11 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
         limits = _limits(loaded, name, vendor.SPEC, settings)
         for source in vendor.SPEC.sources:
             feeds[source.name] = Feed(
-                source=source, vendor=name, limits=limits, history_from=settings.history_from
+                source=source,
+                vendor=name,
+                limits=limits,
+                history_from=settings.history_from,
+                preference=settings.preference,
             )
     return feeds
 
@@ -81,11 +88,15 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
             where=loaded.where(f"vendor.{name}.plan"),
         )
     standard = spec.plans[plan]
-    return Limits(
+    return replace(
+        standard,
         per_minute=settings.requests_per_minute or standard.per_minute,
+        per_second=settings.requests_per_second or standard.per_second,
         per_day=settings.requests_per_day or standard.per_day,
-        day_zone=standard.day_zone,
-        history_days=standard.history_days,
+        weight_per_minute=settings.weight_per_minute or standard.weight_per_minute,
+        credits_per_day=settings.credits_per_day or standard.credits_per_day,
+        concurrency=settings.concurrency or standard.concurrency,
+        identical_after=settings.identical_after or standard.identical_after,
     )
 
 
@@ -213,6 +224,8 @@ def _rules(loaded: Loaded) -> Rules:
         seal_after=int(backfill.seal_after * SECOND),
         seal_bytes=backfill.seal_bytes,
         rounds=backfill.rounds,
+        lanes=backfill.lanes,
+        shares={name.upper(): share for name, share in values.budget.model_dump().items()},
         export_policy=values.export.policy,
         thresholds=Thresholds(**values.quality.model_dump()),
     )

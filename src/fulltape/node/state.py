@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fulltape.core import ranges, series
 from fulltape.core.series import Picture
-from fulltape.core.time import SECOND, Clock, Instant, iso
+from fulltape.core.time import Clock, Instant, iso
 from fulltape.stores import Stores, Wanted, known
 
 
@@ -58,22 +58,20 @@ def sources(stores: Stores, clock: Clock) -> list[SourceState]:
     """Every source of the node."""
     now = clock.steady()
     by_outcome = stores.ledger.requests.by_outcome()
-    budgets = {(row["scope"], row["dimension"]): row for row in stores.ledger.budgets.all()}
     out = []
     for name, feed in stores.feeds.items():
         outcomes = {row["outcome"]: int(row["requests"]) for row in by_outcome if row["source"] == name}
-        minute = budgets.get((feed.vendor, "minute"))
-        day = budgets.get((feed.vendor, "day"))
-        closed = int(minute["closed_until"]) if minute else 0
+        budget = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
+        closed = budget["closed_until"]
         out.append(
             SourceState(
                 source=name,
                 requests=sum(outcomes.values()),
                 outcomes=outcomes,
-                per_minute=int(minute["allowed"]) if minute else feed.limits.per_minute,
-                last_minute=stores.ledger.budgets.sent_within(feed.vendor, since=now - 60 * SECOND),
+                per_minute=budget["per_minute"],
+                last_minute=budget["last_minute"],
                 per_day=feed.limits.per_day,
-                today=int(day["used"]) if day and now < day["resets_at"] else 0,
+                today=sum(budget["today"]["requests_per_day"].values()),
                 closed_until=iso(closed) if closed > now else "",
                 refusals={
                     f"{_title(stores, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"

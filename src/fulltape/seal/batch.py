@@ -57,8 +57,9 @@ class Batch:
         with self._stores.ledger.write():
             for part in registered:
                 self._stores.ledger.catalogue.register(part, now=self._now)
-            for fact in self._facts:
-                self._stores.ledger.coverage.record([fact], self._stores.wanted[fact.dataset].next_session)
+            for name in dict.fromkeys(fact.dataset for fact in self._facts):
+                of_dataset = [fact for fact in self._facts if fact.dataset == name]
+                self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
             for rejection in self._set_aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
             for stored in ready:

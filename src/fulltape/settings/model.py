@@ -132,6 +132,35 @@ class VendorSettings(Section):
     requests_per_day: int | None = Field(
         None, ge=1, le=1_000_000_000, strict=True, description="overrides the plan's daily cap"
     )
+    requests_per_second: int | None = Field(
+        None, ge=1, le=100_000, strict=True, description="overrides the plan's limit"
+    )
+    weight_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        strict=True,
+        description="overrides the plan's limit on weighted requests",
+    )
+    credits_per_day: int | None = Field(
+        None, ge=1, le=1_000_000_000, strict=True, description="overrides the plan's daily credits"
+    )
+    concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        strict=True,
+        description="requests that may be under way at once, over all processes",
+    )
+    identical_after: Duration | None = Field(
+        None, description="least time between two identical requests, where the vendor wants one"
+    )
+    preference: float = Field(
+        1.0,
+        gt=0,
+        le=1_000,
+        description="weight of this vendor's sources when tasks are shared out, beside their order",
+    )
     history_from: Day | None = Field(None, description="first day that your plan serves, if it differs")
     timeout: Duration = Field(_text("30s"), gt=0, description="longest wait for an answer to one request")
 
@@ -151,11 +180,27 @@ class Backfill(Section):
         _text("500ms"), description="first wait between tries; doubles, with full jitter"
     )
     cooldown: Duration = Field(
-        _text("7d"), description="how long 'not entitled' or 'unknown symbol' keeps a source away"
+        _text("7d"),
+        description="how long 'not entitled' or 'unknown symbol' keeps a source away; doubles each time, at most 90d",
+    )
+    lanes: int = Field(
+        8, ge=1, le=64, description="conversations with one source at once, as far as its plan has room"
     )
     seal_after: Duration = Field(_text("60s"), description="fetched pages are sealed at least this often")
     seal_bytes: Size = Field(_text("100MB"), description="and when the journal has grown by this much")
     rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
+
+
+class Budget(Section):
+    forward: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="share of a daily cap kept for the newest sessions, as far as they need it",
+    )
+    gap: float = Field(0.3, ge=0, le=1, description="the same for gaps")
+    bootstrap: float = Field(0.25, ge=0, le=1, description="the same for first history")
+    qc_probe: float = Field(0.05, ge=0, le=1, description="the same for second opinions")
 
 
 class Quality(Section):
@@ -204,6 +249,7 @@ class Settings(Section):
     dataset: dict[str, DatasetSettings] = Field(default_factory=dict)
     vendor: dict[str, VendorSettings] = Field(default_factory=dict)
     backfill: Backfill = Backfill()
+    budget: Budget = Budget()
     quality: Quality = Quality()
     export: Export = Export()
     cluster: Cluster = Cluster()
@@ -215,6 +261,7 @@ SECTIONS: dict[str, type[Section]] = {
     "dataset.NAME": DatasetSettings,
     "vendor.NAME": VendorSettings,
     "backfill": Backfill,
+    "budget": Budget,
     "quality": Quality,
     "export": Export,
     "cluster": Cluster,

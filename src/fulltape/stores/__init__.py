@@ -14,6 +14,7 @@ from fulltape.core import ranges
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
+from fulltape.core.ranges import Range
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Limits, Serves, Source, Vendor
@@ -40,6 +41,8 @@ class Feed:
     vendor: str
     limits: Limits
     history_from: dt.date | None
+    preference: float = 1.0
+    """Its weight in the score beside its cost."""
 
     def serves(self, dataset: str) -> Serves | None:
         """What it serves of a dataset, with the plan's history."""
@@ -76,6 +79,10 @@ class Wanted:
     def title(self) -> str:
         """The dataset's name as people see it: made-up rows are called so."""
         return f"{self.dataset.name} (synthetic)" if self.synthetic else self.dataset.name
+
+    def rows(self, span: Range) -> int:
+        """Rows that the sessions of a span hold at most."""
+        return span[1] - span[0] if self.dataset.grain == "day" else self.calendar.expected_minutes_of(span)
 
     def final_at(self, position: int) -> Instant:
         """When the session at a position counts as final."""
@@ -120,6 +127,8 @@ class Rules:
     seal_after: int = 60 * SECOND
     seal_bytes: int = 100_000_000
     rounds: int = 4
+    lanes: int = 8
+    shares: Mapping[str, float] = field(default_factory=dict)
     export_policy: str = "drop_cell"
     thresholds: Thresholds = field(default_factory=Thresholds)
 

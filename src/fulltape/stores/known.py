@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from fulltape.core import ranges, series
 from fulltape.core.cell import FactKind
@@ -14,20 +14,16 @@ from fulltape.ledger.eligibility import ANY
 from fulltape.stores import Stores, Wanted
 
 
-def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
-    """Every series of a dataset with what is known of it, in the order of the universe."""
-    calendar = wanted.calendar
-    facts: dict[str, dict[str, list[tuple[FactKind, bool, Range]]]] = {}
-    for instrument, source, fact, sound, start, stop in stores.ledger.coverage.spans(wanted.dataset.name):
-        span = calendar.span_of(start, stop)
-        facts.setdefault(instrument, {}).setdefault(source, []).append((fact, bool(sound), span))
-    # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
-    opened: dict[str, list[Range]] = {}
-    for instrument, start, stop in stores.ledger.queue.spans(wanted.dataset.name):
-        opened.setdefault(instrument, []).append(calendar.span_of(start, stop))
+def read(
+    stores: Stores, wanted: Wanted, now: Instant, only: Collection[str] | None = None
+) -> Iterator[Series]:
+    """Every series of a dataset with what is known of it, in the order of the universe; `only` some instruments."""
+    facts, opened = _everything(stores, wanted) if only is None else _some(stores, wanted, only)
     last = last_wanted(wanted, now)
     barred = forbidden(stores, now)
     for name, listed in wanted.instruments.items():
+        if only is not None and name not in only:
+            continue
         by_source = facts.get(name, {})
         yield Series(
             instrument=listed,
@@ -36,6 +32,62 @@ def read(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
             servable=servable(stores, wanted, name, barred, now),
             open=ranges.normalise(opened.get(name, [])),
         )
+
+
+def recent(stores: Stores, wanted: Wanted, now: Instant, start: int) -> Iterator[Series]:
+    """Every series, but only its sessions from position `start` on."""
+    name, span_of = wanted.dataset.name, wanted.calendar.span_of
+    facts: _Facts = {}
+    first = wanted.calendar.label(start)
+    for instrument, source, fact, sound, begin, end in stores.ledger.coverage.spans_since(name, first):
+        by_source = facts.setdefault(instrument, {})
+        by_source.setdefault(source, []).append((fact, bool(sound), span_of(begin, end)))
+    last = last_wanted(wanted, now)
+    barred = forbidden(stores, now)
+    for instrument, listed in wanted.instruments.items():
+        life = series.life(listed, wanted.calendar, max(wanted.first, first), last) if last else ranges.EMPTY
+        known = {source: series.known(spans) for source, spans in facts.get(instrument, {}).items()}
+        yield Series(
+            instrument=listed,
+            wanted=ranges.clip(life, start, len(wanted.calendar)),
+            known=known,
+            servable=servable(stores, wanted, instrument, barred, now),
+            open=ranges.normalise(span_of(*span) for span in stores.ledger.queue.spans_of(name, instrument))
+            if life
+            else ranges.EMPTY,
+        )
+
+
+_Facts = dict[str, dict[str, list[tuple[FactKind, bool, Range]]]]
+
+
+def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[Range]]]:
+    """Facts and open tasks of all series of a dataset."""
+    name, span_of = wanted.dataset.name, wanted.calendar.span_of
+    facts: _Facts = {}
+    for instrument, source, fact, sound, start, stop in stores.ledger.coverage.spans(name):
+        by_source = facts.setdefault(instrument, {})
+        by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
+    # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
+    opened: dict[str, list[Range]] = {}
+    for instrument, start, stop in stores.ledger.queue.spans(name):
+        opened.setdefault(instrument, []).append(span_of(start, stop))
+    return facts, opened
+
+
+def _some(stores: Stores, wanted: Wanted, only: Collection[str]) -> tuple[_Facts, dict[str, list[Range]]]:
+    """Facts and open tasks of some series."""
+    name, span_of = wanted.dataset.name, wanted.calendar.span_of
+    facts: _Facts = {}
+    opened: dict[str, list[Range]] = {}
+    for instrument in only:
+        for source, fact, sound, start, stop in stores.ledger.coverage.spans_of(name, instrument):
+            by_source = facts.setdefault(instrument, {})
+            by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
+        opened[instrument] = [
+            span_of(start, stop) for start, stop in stores.ledger.queue.spans_of(name, instrument)
+        ]
+    return facts, opened
 
 
 def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:

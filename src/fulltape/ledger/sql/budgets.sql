@@ -1,44 +1,63 @@
--- name: budget
-SELECT * FROM budgets WHERE scope = :scope AND dimension = :dimension
+-- name: scope
+SELECT * FROM scopes WHERE scope = :scope
 
--- name: budgets
-SELECT * FROM budgets ORDER BY scope, dimension
+-- name: scopes
+SELECT * FROM scopes ORDER BY scope
 
--- name: set_budget
-INSERT INTO budgets (scope, dimension, span_s, allowed, used, resets_at, closed_until, strikes)
-VALUES (:scope, :dimension, :span_s, :allowed, :used, :resets_at, :closed_until, :strikes)
-ON CONFLICT (scope, dimension) DO UPDATE SET span_s = excluded.span_s, allowed = excluded.allowed,
-    used = excluded.used, resets_at = excluded.resets_at, closed_until = excluded.closed_until, strikes = excluded.strikes
+-- name: set_scope
+INSERT INTO scopes (scope, allowed, learned_at, closed_until, strikes)
+VALUES (:scope, :allowed, :learned_at, :closed_until, :strikes)
+ON CONFLICT (scope) DO UPDATE SET allowed = excluded.allowed, learned_at = excluded.learned_at,
+    closed_until = excluded.closed_until, strikes = excluded.strikes
+
+-- name: day_used
+SELECT kind, used, resets_at FROM days WHERE scope = :scope AND dimension = :dimension AND resets_at > :now
+
+-- name: use_day
+INSERT INTO days (scope, dimension, kind, used, resets_at) VALUES (:scope, :dimension, :kind, :used, :resets_at)
+ON CONFLICT (scope, dimension, kind) DO UPDATE SET
+    used = CASE WHEN days.resets_at > :now THEN days.used + excluded.used ELSE excluded.used END,
+    resets_at = CASE WHEN days.resets_at > :now THEN days.resets_at ELSE excluded.resets_at END
 
 -- name: sends_since
-SELECT second, SUM(sent) AS sent FROM sends WHERE scope = :scope AND second >= :since GROUP BY second ORDER BY second
+SELECT at, width, SUM(requests) AS requests, SUM(weight) AS weight FROM sends WHERE scope = :scope AND at >= :since
+GROUP BY at, width ORDER BY at
 
 -- name: add_send
-INSERT INTO sends (scope, second, kind, sent) VALUES (:scope, :second, :kind, :sent)
-ON CONFLICT (scope, second, kind) DO UPDATE SET sent = sends.sent + excluded.sent
+INSERT INTO sends (scope, at, width, kind, requests, weight) VALUES (:scope, :at, :width, :kind, 1, :weight)
+ON CONFLICT (scope, at, kind) DO UPDATE SET requests = sends.requests + 1, weight = sends.weight + excluded.weight
 
 -- name: forget_sends
-DELETE FROM sends WHERE second < :before
+DELETE FROM sends WHERE at < :before
 
--- name: record_request
-INSERT INTO requests (request_id, ask, source, target, kind, sent_at, status, outcome, byte_count, took_us)
-VALUES (:request_id, :ask, :source, :target, :kind, :sent_at, :status, :outcome, :byte_count, :took_us)
+-- name: in_flight
+SELECT COUNT(*) AS flying FROM in_flight WHERE scope = :scope AND until > :now
 
--- name: requests_of_ask
-SELECT * FROM requests WHERE ask = :ask ORDER BY request_id
+-- name: take_off
+INSERT INTO in_flight (scope, token, until) VALUES (:scope, :token, :until)
+ON CONFLICT (scope, token) DO UPDATE SET until = excluded.until
 
--- name: requests_by_outcome
-SELECT source, outcome, COUNT(*) AS requests, SUM(byte_count) AS byte_count, AVG(took_us) AS took_us
-FROM requests WHERE sent_at >= :since GROUP BY source, outcome ORDER BY source, outcome
+-- name: landed
+DELETE FROM in_flight WHERE token = :token
 
--- name: forget_requests
-DELETE FROM requests WHERE sent_at < :before
+-- name: forget_in_flight
+DELETE FROM in_flight WHERE until <= :now
 
--- name: eligibility
-SELECT * FROM eligibility ORDER BY source, dataset, symbol
+-- name: same_request
+SELECT sent_at FROM identical WHERE scope = :scope AND request = :request
 
--- name: set_eligibility
-INSERT INTO eligibility (source, dataset, symbol, state, until, reason, since)
-VALUES (:source, :dataset, :symbol, :state, :until, :reason, :since)
-ON CONFLICT (source, dataset, symbol) DO UPDATE SET state = excluded.state, until = excluded.until,
-    reason = excluded.reason, since = excluded.since
+-- name: add_same_request
+INSERT INTO identical (scope, request, sent_at) VALUES (:scope, :request, :sent_at)
+ON CONFLICT (scope, request) DO UPDATE SET sent_at = excluded.sent_at
+
+-- name: forget_same_requests
+DELETE FROM identical WHERE sent_at < :before
+
+-- name: clock
+SELECT offset_us FROM clocks WHERE boot = :boot
+
+-- name: set_clock
+INSERT INTO clocks (boot, offset_us) VALUES (:boot, :offset_us)
+
+-- name: newest_send
+SELECT MAX(at) AS at FROM sends

@@ -5,19 +5,52 @@ SELECT * FROM coverage WHERE dataset = :dataset ORDER BY instrument, source, fir
 SELECT instrument, source, fact, sound, first_session, last_session FROM coverage WHERE dataset = :dataset
 ORDER BY instrument, source, first_session
 
+-- name: coverage_spans_of_series
+SELECT source, fact, sound, first_session, last_session FROM coverage
+WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
+
+-- name: coverage_since
+SELECT instrument, source, fact, sound, first_session, last_session FROM coverage
+WHERE dataset = :dataset AND last_session >= :first_session ORDER BY instrument, source, first_session
+
+-- name: expired_evidence
+SELECT instrument, source, first_session, last_session FROM coverage
+WHERE dataset = :dataset AND fact IN ('empty', 'refused')
+  AND since <= CASE shown WHEN 1 THEN :before_1 WHEN 2 THEN :before_2 WHEN 3 THEN :before_3 ELSE 0 END
+ORDER BY instrument, source, first_session
+
+-- name: touch
+INSERT INTO touched (dataset, instrument) VALUES (:dataset, :instrument) ON CONFLICT (dataset, instrument) DO NOTHING
+
+-- name: touched
+SELECT instrument FROM touched WHERE dataset = :dataset ORDER BY instrument
+
+-- name: forget_touched
+DELETE FROM touched WHERE dataset = :dataset
+
 -- name: coverage_touching
 SELECT * FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source
   AND first_session <= :last_session AND last_session >= :first_session
 ORDER BY first_session
 
+-- name: instruments_with_rows
+SELECT DISTINCT instrument FROM coverage WHERE dataset = :dataset AND source = :source AND fact IN ('present', 'partial')
+
+-- name: coverage_near
+SELECT * FROM coverage
+WHERE dataset = :dataset AND source = :source AND last_session >= :first_session AND first_session <= :last_session
+ORDER BY instrument, first_session
+
 -- name: drop_coverage
 DELETE FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND first_session = :first_session
 
 -- name: add_coverage
-INSERT INTO coverage (dataset, instrument, source, first_session, last_session, fact, sound, final, since, evidence, reason)
-VALUES (:dataset, :instrument, :source, :first_session, :last_session, :fact, :sound, :final, :since, :evidence, :reason)
+INSERT INTO coverage (dataset, instrument, source, first_session, last_session, fact, sound, final, since, evidence,
+                      reason, shown)
+VALUES (:dataset, :instrument, :source, :first_session, :last_session, :fact, :sound, :final, :since, :evidence,
+        :reason, :shown)
 
 -- name: verdicts_touching
 SELECT * FROM verdicts

@@ -3,11 +3,12 @@ SELECT * FROM tasks WHERE dataset = :dataset AND state IN ('queued', 'leased', '
 
 -- name: open_spans
 SELECT instrument, first_session, last_session FROM tasks
-WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched', 'stalled')
+WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched', 'stalled') AND purpose = :purpose
 
--- name: queued_spans
-SELECT task_id, instrument, first_session, last_session FROM tasks WHERE dataset = :dataset AND state = 'queued'
-ORDER BY task_id
+-- name: open_spans_of_series
+SELECT first_session, last_session FROM tasks
+WHERE dataset = :dataset AND instrument = :instrument AND state IN ('queued', 'leased', 'fetched', 'stalled')
+  AND purpose = :purpose
 
 -- name: queued_series
 SELECT DISTINCT dataset, instrument FROM tasks WHERE state = 'queued'
@@ -21,14 +22,24 @@ SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task
 -- name: add_task
 INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, from_ts, to_ts, kind, purpose,
                    priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, ask,
-                   last_error, enqueued_at, finished_at)
+                   last_error, enqueued_at, finished_at, takers, expected_rows)
 VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, NULL, NULL, :kind, :purpose,
-        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL)
+        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :takers, :expected_rows)
+
+-- name: requeue_expired
+UPDATE tasks SET state = 'queued', worker = '', lease_until = 0
+WHERE state = 'leased' AND lease_until <= :now RETURNING task_id
+
+-- name: census
+SELECT dataset, takers, priority, batch, COUNT(*) AS tasks, SUM(expected_rows) AS expected_rows FROM tasks
+WHERE state = 'queued' GROUP BY dataset, takers, priority, batch ORDER BY priority, batch, dataset, takers
 
 -- name: candidates
-SELECT * FROM tasks
-WHERE dataset = :dataset AND first_session >= :first_day
-  AND (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
+-- What a source may take of one class, in order. On PostgreSQL rows that another worker is just choosing from are
+-- passed over; SQLite has one writer at a time.
+SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
+WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND priority = :priority AND batch = :batch
+  AND first_session >= :first_day
   AND NOT EXISTS (SELECT 1 FROM task_sources
                   WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
                     AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
@@ -36,11 +47,25 @@ WHERE dataset = :dataset AND first_session >= :first_day
                   WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
                     AND eligibility.symbol IN (tasks.symbol, '*')
                     AND eligibility.state <> 'ok' AND eligibility.until > :now)
-  AND NOT EXISTS (SELECT 1 FROM coverage
-                  WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument
-                    AND coverage.source = :source
-                    AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session)
-ORDER BY priority, batch, task_id LIMIT :most
+  AND (purpose <> 'fill' OR NOT EXISTS (
+        SELECT 1 FROM coverage
+        WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
+          AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
+ORDER BY task_id LIMIT :most {skip_locked}
+
+-- name: candidates_of_series
+-- The same for one instrument, in the order of sessions: for sources that take one symbol at a time.
+SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
+WHERE state = 'queued' AND dataset = :dataset AND instrument = :instrument AND takers = :takers
+  AND priority = :priority AND batch = :batch AND first_session >= :first_day
+  AND NOT EXISTS (SELECT 1 FROM task_sources
+                  WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
+                    AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
+  AND (purpose <> 'fill' OR NOT EXISTS (
+        SELECT 1 FROM coverage
+        WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
+          AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
+ORDER BY first_session LIMIT :most {skip_locked}
 
 -- name: claim
 UPDATE tasks SET state = 'leased', attempt = attempt + 1, source = :source, worker = :worker,
@@ -96,6 +121,25 @@ SELECT * FROM tasks WHERE state = 'stalled' AND (:dataset = '' OR dataset = :dat
 -- name: retry
 UPDATE tasks SET state = 'queued', failures = 0, finished_at = NULL WHERE task_id = :task_id AND state = 'stalled'
 RETURNING task_id
+
+-- name: cancel
+UPDATE tasks SET state = 'cancelled', worker = '', lease_until = 0, last_error = :error, finished_at = :now
+WHERE task_id = :task_id AND state IN ('queued', 'stalled')
+RETURNING task_id
+
+-- name: reprioritise
+UPDATE tasks SET priority = :priority WHERE task_id = :task_id AND state = 'queued'
+RETURNING task_id
+
+-- name: set_takers
+UPDATE tasks SET takers = :takers WHERE task_id = :task_id
+
+-- name: task_sources
+SELECT source, not_before, refusal FROM task_sources WHERE task_id = :task_id ORDER BY source
+
+-- name: queued_takers
+SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
+WHERE dataset = :dataset AND state = 'queued' ORDER BY task_id
 
 -- name: forget_hold_backs
 DELETE FROM task_sources WHERE task_id = :task_id

@@ -1,0 +1,265 @@
+"""Who takes what next: counts what is queued, shares it out among the sources, and claims for one of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fulltape.backfill import facts, forecast, pack, share
+from fulltape.backfill.facts import Planner
+from fulltape.backfill.pace import Paces
+from fulltape.backfill.share import Load
+from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.queue import CANDIDATES, PRIORITY, Claimable, TaskClass
+from fulltape.stores import Stores
+
+TICK = SECOND
+_RECOUNT_AFTER = 30 * SECOND
+_SAMPLE = 300
+_KINDS = {priority: kind for kind, priority in PRIORITY.items()}
+_TASKS_A_SECOND = 100_000
+"""Counting a million tasks takes some tenths of a second; it is not worth doing all the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Tasks that a source holds now, to be asked for together."""
+
+    ask_id: str
+    dataset: str
+    kind: str
+    tasks: Sequence[Claimable]
+    attempts: dict[int, int]
+    planner: Planner
+    taken: Sequence[pack.Candidate]
+
+
+class Dispatcher:
+    """The dispatcher of one process. What it counted may be old; the claim itself checks again."""
+
+    def __init__(self, stores: Stores, clock: Clock, paces: Paces, *, out: Callable[[str], bool]) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._paces = paces
+        self._out = out
+        self._planners: dict[tuple[str, str], Planner] = {}
+        self._left: dict[TaskClass, int] = {}
+        self._quota: dict[tuple[str, TaskClass], float] = {}
+        self._per_request: dict[tuple[str, TaskClass], float] = {}
+        self._served: dict[str, float] = defaultdict(float)
+        self._demand: dict[str, dict[str, int]] = {}
+        self._counted_at: Instant | None = None
+        self._stale = False
+        self._claimed = 0
+        self._dry: set[tuple[str, TaskClass]] = set()
+        self._barren: dict[str, set[TaskClass]] = defaultdict(set)
+
+    def recount(self) -> None:
+        """What was counted is wrong by now: something happened that changes who may take what."""
+        self._stale = True
+
+    def claim(self, source: str) -> Claim | None:
+        """Lease the tasks that this source should ask for next, None if there are none for it now."""
+        if self._is_old():
+            self._count()
+        while True:
+            for of in self._order(source):
+                found = self._claim_of(source, of)
+                if found:
+                    return found
+            if not self._may_count_again():
+                return None
+            self._count()
+
+    def has_left(self, source: str) -> bool:
+        """Whether tasks are queued that this source might take, as far as was counted."""
+        if self._is_old():
+            self._count()
+        return any(
+            tasks > 0 and (not of.takers or source in of.takers) and of not in self._barren[source]
+            for of, tasks in self._left.items()
+        )
+
+    def demand(self, vendor: str) -> Mapping[str, int]:
+        """Requests that each kind still needs of a vendor today: those of open tasks, and the sessions still due."""
+        return self._demand.get(vendor, {})
+
+    def _is_old(self) -> bool:
+        if self._counted_at is None:
+            return True
+        if self._stale and self._may_count_again():
+            return True
+        tasks = sum(self._left.values())
+        return self._clock.steady() - self._counted_at >= _RECOUNT_AFTER or self._claimed > max(
+            50, (tasks + self._claimed) // 4
+        )
+
+    def _may_count_again(self) -> bool:
+        """Whether the last count is at least a tick old, or more where counting takes long."""
+        assert self._counted_at is not None
+        pause = max(TICK, sum(self._left.values()) * SECOND // _TASKS_A_SECOND)
+        return self._clock.steady() - self._counted_at >= pause
+
+    def _order(self, source: str) -> list[TaskClass]:
+        """The classes that a source may take from now, best first: kind, batch, then the dataset that had least, then
+        the tasks that the fewest others could do."""
+        found = [
+            of
+            for of, tasks in self._left.items()
+            if tasks > 0
+            and self._quota.get((source, of), 0.0) > 1e-6
+            and (source, of) not in self._dry
+            and self._has_share(source, of)
+        ]
+        return sorted(
+            found,
+            key=lambda of: (
+                of.priority,
+                of.batch,
+                self._served[of.dataset],
+                len(of.takers) or 99,
+                of.takers,
+                of.dataset,
+            ),
+        )
+
+    def _has_share(self, source: str, of: TaskClass) -> bool:
+        """Whether the kind of a class may still use some of the source's day."""
+        feed = self._stores.feeds[source]
+        kind = _KINDS.get(of.priority)
+        if kind is None or not (feed.limits.per_day or feed.limits.credits_per_day):
+            return True
+        want = Want(kind=kind, shares=self._stores.rules.shares, demand=self.demand(feed.vendor))
+        room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, want, now=self._clock.steady())
+        return isinstance(room, Granted) or room.dimension != "kind_share"
+
+    def _claim_of(self, source: str, of: TaskClass) -> Claim | None:
+        planner = self._planner(source, of.dataset)
+        now = self._clock.now()
+        ask_id = uuid.uuid4().hex
+        per_request = self._per_request.get((source, of), 0.0)
+        pages = int(self._quota[source, of] / per_request + 0.5) if per_request else pack.MOST_PAGES
+        with self._stores.ledger.write():
+            found = self._found(source, of, planner, now)
+            by_id = {task.task_id: task for task in found}
+            taken = pack.pack(
+                [planner.candidate(task) for task in found],
+                planner.capacity,
+                most_pages=min(max(1, pages), pack.MOST_PAGES),
+            )
+            attempts = self._stores.ledger.queue.claim(
+                [by_id[one.task_id] for one in taken],
+                source=source,
+                worker=self._stores.rules.worker,
+                ask=ask_id,
+                now=now,
+                lease_until=now + self._stores.rules.lease,
+            )
+        if not attempts:
+            self._dry.add((source, of))
+            self._barren[source].add(of)
+            return None
+        self._left[of] -= len(attempts)
+        self._quota[source, of] -= len(attempts)
+        self._claimed += len(attempts)
+        taken = tuple(one for one in taken if one.task_id in attempts)
+        self._served[of.dataset] += planner.capacity.pages(sum(one.asked for one in taken))
+        tasks = [by_id[one.task_id] for one in taken]
+        return Claim(
+            ask_id=ask_id,
+            dataset=of.dataset,
+            kind=facts.kind(tasks),
+            tasks=tasks,
+            attempts=attempts,
+            planner=planner,
+            taken=taken,
+        )
+
+    def _found(
+        self, source: str, of: TaskClass, planner: Planner, now: Instant, *, most: int = 0
+    ) -> list[Claimable]:
+        """Tasks to choose from; where a request carries one symbol, those of the first task's instrument."""
+        symbols = planner.capacity.symbols_per_request
+        queue = self._stores.ledger.queue
+        most = most or (1 if symbols == 1 else min(CANDIDATES, max(50, 4 * symbols)))
+        found = queue.candidates(source, of, first_day=planner.first_day, now=now, most=most)
+        found = [task for task in found if planner.knows(task)]
+        if symbols == 1 and found:
+            instrument = found[0].instrument
+            found = queue.candidates(
+                source, of, first_day=planner.first_day, now=now, most=100, instrument=instrument
+            )
+            found = [task for task in found if task.symbol == found[0].symbol]
+        return found
+
+    def _planner(self, source: str, dataset: str) -> Planner:
+        return self._planners[source, dataset]
+
+    def _count(self) -> None:
+        """Count what is queued and share it out."""
+        now = self._clock.now()
+        self._counted_at = self._clock.steady()
+        with self._stores.ledger.write():
+            self._stores.ledger.queue.requeue_expired(now=now)
+        self._left = {
+            of: tasks
+            for of, (tasks, _) in self._stores.ledger.queue.census().items()
+            if of.dataset in self._stores.wanted
+        }
+        self._claimed, self._stale = 0, False
+        self._dry.clear()
+        self._barren.clear()
+        self._planners.clear()
+        self._quota.clear()
+        self._per_request.clear()
+        groups: dict[tuple[int, int], list[Load]] = {}
+        for of in self._left:
+            takers = self._takers(of, now)
+            load = self._load(of, takers, now)
+            if load:
+                groups.setdefault((of.priority, of.batch), []).append(load)
+        seats = self._paces.seats([source for source in self._stores.feeds if not self._out(source)])
+        shared = share.share([groups[key] for key in sorted(groups)], seats) if groups else {}
+        for of in self._left:
+            for source, part in shared.get(of, {}).items():
+                self._quota[source, of] = part * self._left[of]
+        self._demand = forecast.demand(self._stores, self._quota, self._per_request, now)
+
+    def _takers(self, of: TaskClass, now: Instant) -> list[str]:
+        """Sources that may be asked for a class and take part."""
+        wanted = self._stores.wanted[of.dataset]
+        found = [
+            source
+            for source in (of.takers or wanted.sources)
+            if source in wanted.sources and source in self._stores.feeds and not self._out(source)
+        ]
+        for source in found:
+            if (source, of.dataset) not in self._planners:
+                self._planners[source, of.dataset] = Planner(self._stores.feeds[source], wanted, now)
+        return found
+
+    def _load(self, of: TaskClass, takers: Sequence[str], now: Instant) -> Load | None:
+        """What a class costs each of its takers; who is alone needs no estimate."""
+        requests: dict[str, float] = {}
+        for source in takers:
+            tasks_a_request = 1.0
+            if len(takers) > 1 or self._stores.feeds[source].limits.per_day:
+                sample = self._found(source, of, self._planners[source, of.dataset], now, most=_SAMPLE)
+                if not sample:
+                    self._barren[source].add(of)
+                    continue
+                planner = self._planners[source, of.dataset]
+                asked = pack.requests([planner.candidate(task) for task in sample], planner.capacity)
+                tasks_a_request = len(sample) / asked
+                self._per_request[source, of] = tasks_a_request
+            requests[source] = self._left[of] / tasks_a_request
+        if not requests:
+            return None
+        order = list(self._stores.wanted[of.dataset].sources)
+        preference = {
+            source: self._stores.feeds[source].preference / (1 + order.index(source)) for source in requests
+        }
+        return Load(key=of, requests=requests, preference=preference)

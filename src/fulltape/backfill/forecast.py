@@ -1,0 +1,49 @@
+"""How many requests each kind still needs of a vendor today, so that a kind's share of the day is kept only for need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fulltape.core.time import Instant
+from fulltape.ledger.budgets import next_midnight
+from fulltape.ledger.queue import PRIORITY, TaskClass
+from fulltape.stores import Stores, Wanted
+
+_KINDS = {priority: kind for kind, priority in PRIORITY.items()}
+
+
+def demand(
+    stores: Stores,
+    quota: Mapping[tuple[str, TaskClass], float],
+    per_request: Mapping[tuple[str, TaskClass], float],
+    now: Instant,
+) -> dict[str, dict[str, int]]:
+    """Requests by vendor and kind: those of the queued tasks that were shared out to it, and of sessions still due."""
+    found: dict[str, dict[str, float]] = {feed.vendor: {} for feed in stores.feeds.values()}
+    for (source, of), tasks in quota.items():
+        kind = _KINDS.get(of.priority)
+        if kind:
+            by_kind = found[stores.feeds[source].vendor]
+            by_kind[kind] = by_kind.get(kind, 0.0) + tasks / per_request.get((source, of), 1.0)
+    for wanted in stores.wanted.values():
+        source = wanted.sources[0]
+        feed = stores.feeds[source]
+        due = _due(wanted, now, next_midnight(now, feed.limits.day_zone))
+        serves = feed.serves(wanted.dataset.name)
+        if due and serves:
+            requests = math.ceil(len(wanted.instruments) / serves.symbols_per_request) * due
+            by_kind = found[feed.vendor]
+            by_kind["FORWARD"] = by_kind.get("FORWARD", 0.0) + requests
+    return {
+        vendor: {kind: math.ceil(count) for kind, count in by_kind.items()}
+        for vendor, by_kind in found.items()
+    }
+
+
+def _due(wanted: Wanted, now: Instant, until: Instant) -> int:
+    """Sessions that become final between now and then."""
+    if wanted.until:
+        last = wanted.calendar.between(wanted.first, wanted.until)[1]
+        return max(0, min(wanted.final_until(until), last) - wanted.final_until(now))
+    return wanted.final_until(until) - wanted.final_until(now)

@@ -1,0 +1,137 @@
+"""Which tasks a source takes together, as one ask. Pure.
+
+A request carries so many symbols and a page so many rows. Tasks over the same sessions are taken as many as fill whole
+pages best; others join as long as the box of all symbols and all sessions costs no page more than the tasks themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fulltape.core.ranges import Range
+
+MOST_PAGES = 10
+"""Longer conversations would only make leases longer; shorter ones leave the last page of each symbol half empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A claimable task as the planner sees it, in positions of sessions.
+
+    `life` are the positions for which its symbol is the right spelling and may be asked of the source; `rows` is what
+    is expected at most; `beside` says how many sessions more are asked on either side.
+    """
+
+    task_id: int
+    symbol: str
+    span: Range
+    life: Range
+    rows: int
+    beside: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Rows a session."""
+        return self.rows / (self.span[1] - self.span[0])
+
+    @property
+    def asked(self) -> float:
+        """Rows with those of the neighbouring sessions."""
+        return self.rows + 2 * self.beside * self.rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What one request of a source can carry of a dataset."""
+
+    symbols_per_request: int
+    rows_per_page: int
+
+    def pages(self, rows: float) -> int:
+        """How many pages so many rows take; even an empty answer is one."""
+        return max(1, math.ceil(rows / self.rows_per_page)) if self.rows_per_page else 1
+
+
+def pack(
+    candidates: Sequence[Candidate], capacity: Capacity, *, most_pages: int = MOST_PAGES
+) -> tuple[Candidate, ...]:
+    """The tasks to take as one ask: the first one, and others with it. All are of one dataset, in order of dispatch."""
+    if not candidates:
+        return ()
+    seed = candidates[0]
+    alike: list[Candidate] = []
+    others: list[Candidate] = []
+    symbols: set[str] = set()
+    for one in candidates:
+        if one.span != seed.span or one.beside != seed.beside:
+            others.append(one)
+        elif one.symbol not in symbols and len(alike) < capacity.symbols_per_request:
+            alike.append(one)
+            symbols.add(one.symbol)
+    taken = alike[: _fullest(alike, capacity, most_pages)]
+    if len(taken) < len(alike):
+        return tuple(taken)
+    return tuple(_joined(taken, others, capacity, most_pages))
+
+
+def requests(candidates: Sequence[Candidate], capacity: Capacity) -> int:
+    """How many requests it takes to ask for all of them, packed like that."""
+    left, total = list(candidates), 0
+    while left:
+        taken = pack(left, capacity)
+        gone = {one.task_id for one in taken}
+        left = [one for one in left if one.task_id not in gone]
+        total += capacity.pages(_box(taken))
+    return total
+
+
+def _fullest(alike: Sequence[Candidate], capacity: Capacity, most_pages: int) -> int:
+    """How many of these to take so that their pages are as full as can be; of equals the most."""
+    best, best_fill, rows = 1, 0.0, 0.0
+    for count, one in enumerate(alike, start=1):
+        rows += one.asked
+        pages = capacity.pages(rows)
+        if pages > most_pages:
+            break
+        fill = rows / pages
+        if fill >= best_fill:
+            best, best_fill = count, fill
+    return best
+
+
+def _joined(
+    taken: list[Candidate], others: Sequence[Candidate], capacity: Capacity, most_pages: int
+) -> list[Candidate]:
+    """`taken` and those of other sessions that cost no page more."""
+    symbols = {one.symbol for one in taken}
+    first, stop = taken[0].span
+    own = sum(one.asked for one in taken)
+    rate = max(one.rate for one in taken)
+    life = (max(one.life[0] for one in taken), min(one.life[1] for one in taken))
+    for one in others:
+        if one.symbol not in symbols and len(symbols) >= capacity.symbols_per_request:
+            continue
+        union = (min(first, one.span[0]), max(stop, one.span[1]))
+        both = (max(life[0], one.life[0]), min(life[1], one.life[1]))
+        if union[0] < both[0] or union[1] > both[1]:
+            continue
+        pages = capacity.pages(own + one.asked)
+        count = len(symbols) + (one.symbol not in symbols)
+        sessions = union[1] - union[0] + 2 * max(one.beside, taken[0].beside)
+        if pages > most_pages or max(rate, one.rate) * count * sessions > pages * capacity.rows_per_page:
+            continue
+        taken.append(one)
+        symbols.add(one.symbol)
+        (first, stop), life, own, rate = union, both, own + one.asked, max(rate, one.rate)
+    return taken
+
+
+def _box(taken: Sequence[Candidate]) -> float:
+    """Rows of all symbols over all sessions asked."""
+    if all(one.span == taken[0].span for one in taken):
+        return sum(one.asked for one in taken)
+    sessions = max(one.span[1] for one in taken) - min(one.span[0] for one in taken)
+    sessions += 2 * max(one.beside for one in taken)
+    return max(one.rate for one in taken) * len({one.symbol for one in taken}) * sessions

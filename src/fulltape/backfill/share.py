@@ -1,0 +1,215 @@
+"""First refusal: how many tasks of each class which source takes. Pure.
+
+Each class of tasks belongs to its best-scored source (score = preference ÷ expected seconds). That source keeps what it
+will reach sooner than another one would finish it; what it would reach later goes to others, along the exchange that
+costs least: perhaps a third source takes over another class, so that the tasks which only few can do find their source.
+So a preferred source keeps its work, none idles beside a backlog, and all end together.
+
+Budgets belong to vendors, so sources of one vendor share one `Seat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_ROUNDS = 200
+_ENOUGH = 0.002
+"""Loads that differ by less than this share are even."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A class of tasks: how many requests all of it would take from each source that may, and how much each is
+    preferred there."""
+
+    key: Hashable
+    requests: Mapping[str, float]
+    preference: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A vendor's room: when it opens, how fast it goes, what is left of its day, how much of what it does succeeds.
+
+    `rate` in requests a second over long, `fast` while the `burst` lasts that its window has room for now; `opens` and `day_ends` in seconds from now; `finish` is how long one ask takes from its
+    claim to its answer; `left_today` and `per_day` in requests, None without a cap.
+    """
+
+    sources: tuple[str, ...]
+    rate: float
+    fast: float = 0.0
+    burst: float = 0.0
+    opens: float = 0.0
+    finish: float = 0.0
+    success: float = 1.0
+    left_today: float | None = None
+    per_day: float | None = None
+    day_ends: float = 0.0
+
+    def ends(self, requests: float) -> float:
+        """Seconds from now until it has sent so many requests; those that fail are sent again."""
+        count = requests / max(self.success, 0.01)
+        if count <= 0:
+            return 0.0
+        alone = self.opens + max(count / max(self.fast, self.rate), (count - self.burst) / self.rate)
+        if self.left_today is None or self.per_day is None or count <= self.left_today:
+            return alone
+        beyond = count - self.left_today
+        days, rest = divmod(beyond, self.per_day)
+        return max(alone, self.day_ends + days * 86_400 + rest / self.rate)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The state of the balancing: requests of each seat, and what part of each class lies where."""
+
+    seats: Sequence[Seat]
+    total: list[float]
+    parts: dict[Hashable, list[float]] = field(default_factory=dict)
+    costs: dict[Hashable, list[float | None]] = field(default_factory=dict)
+
+
+def share(loads: Iterable[Sequence[Load]], seats: Sequence[Seat]) -> dict[Hashable, dict[str, float]]:
+    """The part (0 to 1) of each class that each source takes. `loads` are groups in order of dispatch: a later group
+    is laid upon what the earlier ones leave."""
+    table = _Table(seats=seats, total=[0.0] * len(seats))
+    out: dict[Hashable, dict[str, float]] = {}
+    for group in loads:
+        table.parts.clear()
+        table.costs.clear()
+        chosen: dict[Hashable, list[str]] = {}
+        for load in group:
+            chosen[load.key] = [_best(load, seat) for seat in seats]
+            table.costs[load.key] = [load.requests.get(source) for source in chosen[load.key]]
+            first = _favourite(load, chosen[load.key], seats)
+            table.parts[load.key] = [float(at == first) for at in range(len(seats))]
+            table.total[first] += load.requests[chosen[load.key][first]]
+        _balance(table)
+        for key, parts in table.parts.items():
+            out[key] = {chosen[key][at]: part for at, part in enumerate(parts) if part > 0}
+    return out
+
+
+def _best(load: Load, seat: Seat) -> str:
+    """The source of a seat that is best for a class; '' if none may."""
+    own = [source for source in seat.sources if source in load.requests]
+    return max(own, key=lambda one: load.preference[one] / load.requests[one], default="")
+
+
+def _favourite(load: Load, chosen: Sequence[str], seats: Sequence[Seat]) -> int:
+    """The seat whose source scores best."""
+
+    def score(at: int) -> float:
+        if not chosen[at]:
+            return -1.0
+        seconds = load.requests[chosen[at]] / seats[at].rate / max(seats[at].success, 0.01)
+        return load.preference[chosen[at]] / max(seconds, 1e-9)
+
+    return max(range(len(seats)), key=lambda at: (score(at), -at))
+
+
+def _balance(table: _Table) -> None:
+    for _ in range(_ROUNDS):
+        ends = [seat.ends(total) for seat, total in zip(table.seats, table.total, strict=True)]
+        if not any(
+            _relieve(table, ends, busiest)
+            for busiest in sorted(range(len(ends)), key=lambda at: -ends[at])
+            if ends[busiest] > 0
+        ):
+            return
+
+
+def _relieve(table: _Table, ends: Sequence[float], busiest: int) -> bool:
+    """Move work away from a seat, along the cheapest exchange to one that would finish it sooner."""
+    cost, steps = _exchanges(table, busiest)
+    seats = table.seats
+    better = [
+        at
+        for at in range(len(seats))
+        if at != busiest
+        and cost[at] < float("inf")
+        and ends[at] + seats[at].finish < ends[busiest] * (1 - _ENOUGH)
+    ]
+    for target in sorted(better, key=lambda at: (cost[at] * seats[busiest].rate / seats[at].rate, at)):
+        path = _path(steps, busiest, target)
+        if path and _move(table, path, busiest, target):
+            return True
+    return False
+
+
+def _exchanges(table: _Table, start: int) -> tuple[list[float], list[tuple[int, Hashable] | None]]:
+    """For each seat the fewest requests that it must send for each one taken from `start`, and the last step there."""
+    count = len(table.seats)
+    edges: dict[tuple[int, int], tuple[float, Hashable]] = {}
+    for key, parts in table.parts.items():
+        costs = table.costs[key]
+        for giver in range(count):
+            have = costs[giver]
+            if parts[giver] <= 1e-9 or not have:
+                continue
+            for taker in range(count):
+                takes = costs[taker]
+                if taker != giver and takes and takes / have < edges.get((giver, taker), (float("inf"),))[0]:
+                    edges[giver, taker] = (takes / have, key)
+    cost = [float("inf")] * count
+    cost[start] = 1.0
+    steps: list[tuple[int, Hashable] | None] = [None] * count
+    for _ in range(count - 1):
+        for (giver, taker), (ratio, key) in edges.items():
+            if taker != start and cost[giver] * ratio < cost[taker] * (1 - 1e-9):
+                cost[taker] = cost[giver] * ratio
+                steps[taker] = (giver, key)
+    return cost, steps
+
+
+def _path(
+    steps: Sequence[tuple[int, Hashable] | None], start: int, target: int
+) -> list[tuple[int, int, Hashable]]:
+    path: list[tuple[int, int, Hashable]] = []
+    at = target
+    while at != start:
+        step = steps[at]
+        if step is None or len(path) > len(steps):
+            return []
+        path.append((step[0], at, step[1]))
+        at = step[0]
+    return path[::-1]
+
+
+def _move(table: _Table, path: Sequence[tuple[int, int, Hashable]], start: int, target: int) -> bool:
+    """Move as much along the path as evens both ends, at most what each step has."""
+    factors, factor, most = [], 1.0, float("inf")
+    for giver, taker, key in path:
+        have, takes = _cost(table, key, giver), _cost(table, key, taker)
+        factors.append(factor)
+        most = min(most, table.parts[key][giver] * have / factor)
+        factor *= takes / have
+
+    def early(amount: float) -> bool:
+        """Whether the giver would still end later than the taker."""
+        gives = table.seats[start].ends(table.total[start] - amount)
+        return gives > table.seats[target].ends(table.total[target] + amount * factor)
+
+    low, high = 0.0, most
+    if not early(most):
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if early(middle) else (low, middle)
+    amount = high if early(most) else low
+    if amount <= 1e-6 * max(1.0, table.total[start]):
+        return False
+    for (giver, taker, key), passed in zip(path, factors, strict=True):
+        have = _cost(table, key, giver)
+        part = min(amount * passed / have, table.parts[key][giver])
+        table.parts[key][giver] -= part
+        table.parts[key][taker] += part
+    table.total[start] -= amount
+    table.total[target] += amount * factor
+    return True
+
+
+def _cost(table: _Table, key: Hashable, seat: int) -> float:
+    found = table.costs[key][seat]
+    assert found is not None, "a class moves only between seats that may take it"
+    return found
