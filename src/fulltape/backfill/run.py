@@ -12,31 +12,27 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from fulltape.backfill import facts, settle
-from fulltape.backfill.dispatch import TICK, Claim, Dispatcher
+from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
-from fulltape.backfill.guard import Guards
-from fulltape.backfill.pace import Paces
+from fulltape.backfill.gate import Closed, Gate, Out
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.core.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
-from fulltape.ledger.budgets import Granted, Want
 from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What was asked and answered; `more` says that tasks are left which only wait for sealing, `waiting` which
-    sources have no room until when, and why."""
+    """What was asked and answered; `more` says that tasks are left which only wait for sealing, `out` which sources
+    took no further part, and why."""
 
     asks: int = 0
     tasks: int = 0
     requests: int = 0
     pages: int = 0
     more: bool = False
-    waiting: dict[str, tuple[str, Instant]] = field(default_factory=dict)
-    stopped: dict[str, str] = field(default_factory=dict)
-    unreachable: dict[str, str] = field(default_factory=dict)
+    out: Out = field(default_factory=Out)
 
 
 def run_once(
@@ -57,7 +53,7 @@ def run_once(
         with stores.ledger.write():
             stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
-        report = Report(stopped=dict(stopped or {}), unreachable=dict(unreachable or {}))
+        report = Report(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
         return _Round(stores, clock, progress, stop or threading.Event(), report).run()
 
 
@@ -73,9 +69,7 @@ class _Round:
         self._asked_to_stop = stop
         self._shut = threading.Event()
         self._report = report
-        self._paces = Paces(stores, clock)
-        self._guards = Guards(stores)
-        self._dispatcher = Dispatcher(stores, clock, self._paces, out=self._rests)
+        self._gate = Gate(stores, clock, report.out)
         self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
         self._fetchers: list[Fetcher] = []
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
@@ -85,7 +79,7 @@ class _Round:
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
-        lanes = sum(self._paces.lanes(source) for source in self._stores.feeds)
+        lanes = sum(self._gate.paces.lanes(source) for source in self._stores.feeds)
         with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
             try:
                 while not self._asked_to_stop.is_set():
@@ -116,46 +110,28 @@ class _Round:
 
     def _serve(self, pool: ThreadPoolExecutor, source: str, feed: Feed) -> Instant | None:
         """Fill the lanes of one source; returns when it may have room or work again, in steady time."""
-        while not self._rests(source):
+        while True:
             flying = sum(1 for one in self._busy.values() if one == source)
-            # Until a source has answered once, one conversation is enough to learn whether it answers at all.
-            if flying >= (self._paces.lanes(source) if self._guards.ever_served(source) else 1):
-                return None
-            rest = self._guards.rest(source, now=self._clock.now(), flying=flying)
-            if rest is not None:
-                return self._soon(source, rest - self._clock.now())
-            now = self._clock.steady()
-            room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, Want(kind=""), now=now)
-            if not isinstance(room, Granted):
-                if room.room_at - now > self._stores.rules.max_wait:
-                    self._report.waiting[source] = (room.dimension, room.room_at)
-                    return None
-                return room.room_at if self._has_work(source) else None
-            work = self._next_work(source)
+            closed = self._gate.closed(source, flying=flying, owed=bool(self._resumable.get(source)))
+            if closed:
+                return closed.again
+            work = self._owed(source)
             if work is None:
-                return self._later(source)
-            self._guards.sent(source, now=self._clock.now())
+                claim = self._gate.claim(source, others_busy=bool(self._busy))
+                if isinstance(claim, Closed):
+                    return claim.again
+                work = _work(self._stores, source, claim)
+            self._gate.guards.sent(source, now=self._clock.now())
             self._report.asks += 1
             self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
-        return None
 
-    def _later(self, source: str) -> Instant | None:
-        """When a source that found nothing should look again: a tick later while others work on what it may take, or
-        when a task that it was kept away from is free again."""
-        now = self._clock.now()
-        chance = self._stores.ledger.queue.next_chance(source, now=now)
-        if chance is not None and chance - now <= self._stores.rules.max_wait:
-            return self._clock.steady() + chance - now
-        if self._busy and self._dispatcher.has_left(source):
-            return self._clock.steady() + TICK
+    def _owed(self, source: str) -> Work | None:
+        """An interrupted ask of an earlier run to go on with."""
+        while self._resumable.get(source):
+            stored = self._resumable[source].pop(0)
+            if _renewed(self._stores, stored, self._clock.now()):
+                return _resumed(self._stores, stored)
         return None
-
-    def _soon(self, source: str, wait: int) -> Instant | None:
-        """When a resting source may be tried again; one that rests longer than we may wait is out for this run."""
-        if wait > self._stores.rules.max_wait:
-            self._report.unreachable[source] = self._guards.reason(source)
-            return None
-        return self._clock.steady() + wait if self._has_work(source) else None
 
     def _lane(self, source: str, feed: Feed) -> Fetcher:
         if not self._idle[source]:
@@ -165,18 +141,12 @@ class _Round:
                 self._clock,
                 self._progress,
                 self._shut,
-                self._paces,
-                self._dispatcher.demand,
+                self._gate.paces,
+                self._gate.dispatcher.demand,
             )
             self._fetchers.append(fetcher)
             return fetcher
         return self._idle[source].pop()
-
-    def _rests(self, source: str) -> bool:
-        """Whether a source is out for the rest of this run."""
-        return any(
-            source in why for why in (self._report.stopped, self._report.unreachable, self._report.waiting)
-        )
 
     def _wait(self, wake: Instant | None) -> None:
         pause = max(0.0, (wake - self._clock.steady()) / SECOND) if wake is not None else None
@@ -206,23 +176,23 @@ class _Round:
         finally:
             self._idle[source].append(fetcher)
         now = self._clock.now()
-        healthy = self._guards.came_back(source, result, now=now)
+        healthy = self._gate.guards.came_back(source, result, now=now)
         settle.settle(self._stores, source, work, result, now, blame_tasks=healthy)
         if result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
-            self._dispatcher.recount()
+            self._gate.dispatcher.recount()
         if result.outcome is Outcome.BAD_CREDENTIALS:
-            self._report.stopped[source] = result.reason
+            self._report.out.stopped[source] = result.reason
         if (
             result.unreachable
             and result.outcome is Outcome.TRANSIENT
-            and not self._guards.ever_served(source)
+            and not self._gate.guards.ever_served(source)
         ):
-            self._report.unreachable[source] = result.reason
+            self._report.out.unreachable[source] = result.reason
             self._progress(
                 Event(stage="backfill", sentence=f"{source} cannot be reached, and is left alone for now")
             )
         if result.no_room and result.no_room.dimension != "kind_share":
-            self._report.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
+            self._report.out.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
         return work, result
 
     def _time_to_seal(self) -> bool:
@@ -230,17 +200,6 @@ class _Round:
         waited = self._clock.steady() - self._started
         rules = self._stores.rules
         return grown > 0 and (grown >= rules.seal_bytes or waited >= rules.seal_after)
-
-    def _has_work(self, source: str) -> bool:
-        return bool(self._resumable.get(source)) or self._dispatcher.has_left(source)
-
-    def _next_work(self, source: str) -> Work | None:
-        while self._resumable.get(source):
-            stored = self._resumable[source].pop(0)
-            if _renewed(self._stores, stored, self._clock.now()):
-                return _resumed(self._stores, stored)
-        claim = self._dispatcher.claim(source)
-        return _work(self._stores, source, claim) if claim else None
 
 
 def _work(stores: Stores, source: str, claim: Claim) -> Work:

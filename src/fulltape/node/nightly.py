@@ -116,9 +116,9 @@ def fill(
             rows=sealed.rows,
             rejected=sealed.rejected,
             damaged=sealed.damaged,
-            waiting=tuple((source, *why) for source, why in sorted(fetched.waiting.items())),
-            stopped=tuple(sorted(fetched.stopped.items())),
-            unreachable=tuple(sorted(fetched.unreachable.items())),
+            waiting=tuple((source, *why) for source, why in sorted(fetched.out.waiting.items())),
+            stopped=tuple(sorted(fetched.out.stopped.items())),
+            unreachable=tuple(sorted(fetched.out.unreachable.items())),
         )
         total = _sum(total, step)
         # Without a page there is nothing to seal, and going on would only ask the same again.
