@@ -29,6 +29,7 @@ class Claim:
     """Tasks that a source holds now, to be asked for together."""
 
     ask_id: str
+    of: TaskClass
     dataset: str
     kind: str
     tasks: Sequence[Claimable]
@@ -170,6 +171,7 @@ class Dispatcher:
         tasks = [by_id[one.task_id] for one in taken]
         return Claim(
             ask_id=ask_id,
+            of=of,
             dataset=of.dataset,
             kind=facts.kind(tasks),
             tasks=tasks,

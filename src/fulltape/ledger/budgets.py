@@ -324,7 +324,7 @@ def _width(limits: Limits, per_minute: int) -> int:
         return SECOND // 20
     if 0 < per_minute < 60:
         return 1
-    return SECOND
+    return SECOND // 4
 
 
 def _learned(row: Row, allowed: int | None, limits: Limits, now: Instant) -> dict[str, int]:

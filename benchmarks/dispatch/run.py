@@ -1,0 +1,137 @@
+"""`make bench-dispatch`: how near the dispatcher comes to what no dispatcher can beat."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.dispatch import bound, scenario
+from benchmarks.dispatch.scenario import Scenario
+from benchmarks.dispatch.world import Ending, SimulatedClock, World
+from benchmarks.report import Report
+from fulltape.stores import Stores
+
+_FAST_DISK = Path("/dev/shm")
+LARGE = 10_000
+"""From so many requests on a makespan is compared with the bound."""
+
+
+def main(only: Sequence[str]) -> None:
+    """Play every scenario, print the table, end with 1 if a demanded figure is missed."""
+    report = Report(name="dispatch")
+    rows = []
+    for path in sorted(scenario.SCENARIOS.glob("*.toml")):
+        found = scenario.load(path)
+        if not only or found.name in only:
+            rows.append(_one(found, report))
+            print(f"{found.name}: done", flush=True)
+    report.table(
+        "Dispatch in simulated time",
+        ("scenario", "tasks", "requests", "makespan s", "bound s", "÷ bound", "÷ told", "requests ÷ least", "429", "idle s", "real s"),
+        rows,
+    )  # fmt: skip
+    report.end()
+
+
+def _one(found: Scenario, report: Report) -> list[object]:
+    began = time.monotonic()
+    works, ending = _played(found, told=False)
+    took = time.monotonic() - began
+    sources = _allowances(found)
+    least = bound.seconds(works, sources)
+    fewest = _fewest(works, sources, ending)
+    ratio, waste = ending.makespan / least, ending.requests / fewest
+    name = found.name
+    told: float | None = None
+    if found.faults:
+        told = ending.makespan / _played(found, told=True)[1].makespan
+        report.demand(f"{name}: makespan ÷ that of a dispatcher told of the faults", told, at_most=1.05)
+    else:
+        if ending.requests >= LARGE:
+            report.demand(f"{name}: makespan ÷ bound", ratio, at_most=1.05)
+        report.demand(f"{name}: requests ÷ least", waste, at_most=1.02)
+    report.demand(f"{name}: 429 of ours", ending.refused, at_most=0)
+    report.demand(f"{name}: idle seconds beyond a tick", ending.idle, at_most=0)
+    report.demand(f"{name}: tasks left", sum(work.tasks for work in works) - ending.tasks, at_most=0)
+    report.figures[name] = {
+        "title": found.title,
+        "tasks": ending.tasks,
+        "requests": ending.requests,
+        "makespan_s": ending.makespan,
+        "bound_s": least,
+        "by_source": ending.by_source,
+        "real_s": took,
+    }
+    return [
+        name, ending.tasks, ending.requests, ending.makespan, least, ratio, told if told is not None else "",
+        waste if not found.faults else "", ending.refused, ending.idle, took,
+    ]  # fmt: skip
+
+
+def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
+    folder = Path(tempfile.mkdtemp(dir=_FAST_DISK if _FAST_DISK.is_dir() else None))
+    try:
+        clock = SimulatedClock()
+        stores = scenario.build(found, folder, clock)
+        try:
+            works = _works(stores)
+            return works, World(found, stores, clock, told=told).run()
+        finally:
+            stores.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _works(stores: Stores) -> list[bound.Work]:
+    """Classes of equal tasks, as queued."""
+    works = []
+    for of, (tasks, rows) in stores.ledger.queue.census().items():
+        windows = {
+            (first, last) for _, _, first, last, takers, _ in stores.ledger.queue.queued(of.dataset)
+            if takers == ",".join(of.takers)
+        }  # fmt: skip
+        works.append(
+            bound.Work(
+                tasks=tasks, rows=rows / tasks, windows=len(windows), takers=of.takers, dataset=of.dataset
+            )
+        )
+    return works
+
+
+def _allowances(found: Scenario) -> list[bound.Allowance]:
+    return [
+        bound.Allowance(
+            source=source["name"],
+            vendor=source["name"].partition(".")[0],
+            per_minute=source["per_minute"],
+            per_day=source.get("per_day", 0),
+            symbols_per_request=source["symbols_per_request"],
+            rows_per_page=source["rows_per_page"],
+            down=sum(
+                fault.stop - fault.start
+                for fault in found.faults
+                if fault.vendor == source["name"].partition(".")[0]
+            ),
+        )
+        for source in found.sources
+    ]
+
+
+def _fewest(works: Sequence[bound.Work], sources: Sequence[bound.Allowance], ending: Ending) -> float:
+    """The fewest requests that could have brought the same tasks from the same sources."""
+    by_name = {source.source: source for source in sources}
+    total = 0.0
+    for (dataset, takers, source), done in ending.done.items():
+        work = next(one for one in works if (one.dataset, one.takers) == (dataset, takers))
+        total += done / bound.tasks_per_request(work, by_name[source])
+    return total
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario", nargs="*", help="only these scenarios")
+    main(parser.parse_args().scenario)
