@@ -1,8 +1,8 @@
 """The least time in which all tasks could be fetched: a linear programme over classes of tasks and vendors.
 
 Requests carry whole tasks: at most so many symbols, and so many whole tasks as fit into whole pages. A vendor that
-allows N requests a minute can send N × (T/60 + 1) within T seconds, the first N at once. Latency is left out. What the
-programme finds, no dispatcher can beat.
+allows N requests a minute can send N × (1 + whole minutes) within a time, the first N at once. Latency is left out. What
+the programme finds, no dispatcher can beat.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from fulltape.backfill.pack import MOST_PAGES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A class of equal tasks: how many, their rows, how many sessions' windows each symbol has, and who may take them."""
+    """A class of equal tasks: how many, their rows, how many windows of sessions each symbol has, the mean rows of all
+    windows of the dataset, and who may take them."""
 
     tasks: int
     rows: float
+    mean_rows: float
     windows: int
     takers: tuple[str, ...]
     dataset: str
@@ -42,7 +44,14 @@ class Allowance:
 
 
 def tasks_per_request(work: Work, source: Allowance) -> float:
-    """The most tasks that a request can bring on average."""
+    """The most tasks that a request can bring on average. Where a request carries one symbol, its pages hold sessions
+    that follow each other, whatever tasks they belong to."""
+    if source.symbols_per_request == 1:
+        whole = max(
+            count / math.ceil(count * work.mean_rows / source.rows_per_page)
+            for count in range(1, work.windows + 1)
+        )
+        return whole * work.mean_rows / work.rows
     most = source.symbols_per_request * work.windows
     return max(
         min(math.floor(pages * source.rows_per_page / work.rows), most) / pages
@@ -55,7 +64,7 @@ def seconds(works: Sequence[Work], sources: Sequence[Allowance]) -> float:
     for days in range(1, 60):
         found = _solved(works, sources, days)
         if found is not None and (days == 1 or found <= days * 86_400):
-            return found
+            return math.ceil(found / 60) * 60.0
     raise ValueError("more than two months of work")
 
 

@@ -6,6 +6,7 @@ import argparse
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,19 +88,25 @@ def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
 
 
 def _works(stores: Stores) -> list[bound.Work]:
-    """Classes of equal tasks, as queued."""
-    works = []
-    for of, (tasks, rows) in stores.ledger.queue.census().items():
-        windows = {
-            (first, last) for _, _, first, last, takers, _ in stores.ledger.queue.queued(of.dataset)
-            if takers == ",".join(of.takers)
-        }  # fmt: skip
-        works.append(
-            bound.Work(
-                tasks=tasks, rows=rows / tasks, windows=len(windows), takers=of.takers, dataset=of.dataset
-            )
+    """Classes of equal tasks, as queued: of the same takers and the same number of rows."""
+    counts: Counter[tuple[str, str, int]] = Counter()
+    windows: dict[str, dict[tuple[str, str], int]] = {}
+    for name, wanted in stores.wanted.items():
+        for _, _, first, last, takers, _ in stores.ledger.queue.queued(name):
+            rows = wanted.rows(wanted.calendar.span_of(first, last))
+            counts[name, takers, rows] += 1
+            windows.setdefault(name, {})[first, last] = rows
+    return [
+        bound.Work(
+            tasks=tasks,
+            rows=rows,
+            mean_rows=sum(windows[name].values()) / len(windows[name]),
+            windows=len(windows[name]),
+            takers=tuple(takers.split(",")),
+            dataset=name,
         )
-    return works
+        for (name, takers, rows), tasks in sorted(counts.items())
+    ]
 
 
 def _allowances(found: Scenario) -> list[bound.Allowance]:
@@ -124,11 +131,11 @@ def _allowances(found: Scenario) -> list[bound.Allowance]:
 def _fewest(works: Sequence[bound.Work], sources: Sequence[bound.Allowance], ending: Ending) -> float:
     """The fewest requests that could have brought the same tasks from the same sources."""
     by_name = {source.source: source for source in sources}
-    total = 0.0
-    for (dataset, takers, source), done in ending.done.items():
-        work = next(one for one in works if (one.dataset, one.takers) == (dataset, takers))
-        total += done / bound.tasks_per_request(work, by_name[source])
-    return total
+    by_kind = {(work.dataset, work.takers, work.rows): work for work in works}
+    return sum(
+        done / bound.tasks_per_request(by_kind[dataset, takers, rows], by_name[source])
+        for (dataset, takers, rows, source), done in ending.done.items()
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from fulltape.stores import Feed, Stores
 START: Instant = 1_800_000_000 * SECOND // DAY * DAY
 START_DAY = dt.date(2027, 1, 15)
 _ATTEMPTS = 4
+_PATIENCE = 90 * SECOND
+"""As `backfill.max_wait`: for longer nobody holds a task."""
 Steps = Generator[Instant, None, None]
 
 
@@ -95,8 +97,8 @@ class Ending:
     refused: int = 0
     idle: float = 0.0
     by_source: dict[str, dict[str, int]] = field(default_factory=dict)
-    done: dict[tuple[str, tuple[str, ...], str], int] = field(default_factory=dict)
-    """Tasks by (dataset, takers, source that brought them)."""
+    done: dict[tuple[str, tuple[str, ...], int, str], int] = field(default_factory=dict)
+    """Tasks by (dataset, takers, rows, source that brought them)."""
 
 
 class World:
@@ -124,7 +126,9 @@ class World:
         }
         self._idle_since: dict[str, Instant] = {}
         self._last_chance = dict.fromkeys(stores.feeds, START)
-        self.ending = Ending(by_source={source: {"requests": 0, "tasks": 0} for source in stores.feeds})
+        self.ending = Ending(
+            by_source={source: {"requests": 0, "tasks": 0, "last_s": 0} for source in stores.feeds}
+        )
         if told:
             for fault in scenario.faults:
                 if fault.do == "outage" or fault.allowed == 0:
@@ -164,16 +168,22 @@ class World:
             if closed is None:
                 claim = self._gate.claim(source, others_busy=any(self._flying.values()))
                 if not isinstance(claim, Closed):
-                    self._busy_again(source, self._clock.at)
                     self._start(source, claim)
                     continue
-                if not self._flying[source] and claim.again is not None:
+                if not self._vendor_flies(source) and claim.again is not None:
                     self._idle_since.setdefault(source, self._clock.at)
                 closed = claim
             if closed.again is not None and closed.again not in self._wakes:
                 self._wakes.add(closed.again)
                 self._at(closed.again, self._waker(closed.again))
             return
+
+    def _vendor_flies(self, source: str) -> bool:
+        """Whether a source of the same vendor is at work: they share its room."""
+        vendor = self._stores.feeds[source].vendor
+        return any(
+            count for other, count in self._flying.items() if self._stores.feeds[other].vendor == vendor
+        )
 
     def _waker(self, when: Instant) -> Callable[[], None]:
         def wake() -> None:
@@ -190,6 +200,9 @@ class World:
 
     def _start(self, source: str, claim: Claim) -> None:
         self._flying[source] += 1
+        for other, feed in self._stores.feeds.items():
+            if feed.vendor == self._stores.feeds[source].vendor:
+                self._busy_again(other, self._clock.at)
         self._gate.guards.sent(source, now=self._clock.at)
         for task_source in self._stores.feeds:
             if not claim.of.takers or task_source in claim.of.takers:
@@ -232,6 +245,9 @@ class World:
                 room = budgets.reserve(feed.vendor, feed.limits, want, now=self._clock.at)
                 if isinstance(room, Granted):
                     break
+                if room.room_at - self._clock.at > _PATIENCE:
+                    result.outcome, result.no_room = Outcome.RATE_LIMITED, room
+                    return
                 yield room.room_at
             result.requests += 1
             self.ending.requests += 1
@@ -265,8 +281,8 @@ class World:
         whole = set(symbols[: int(len(symbols) * part)])
         done = [task for task in claim.tasks if task.symbol in whole]
         with stores.ledger.write():
-            for task in done:
-                stores.ledger.queue.finish(task.task_id, claim.attempts[task.task_id], "done", now=now)
+            attempts = {task.task_id: claim.attempts[task.task_id] for task in done}
+            stores.ledger.queue.finish_all(attempts, "done", now=now)
         healthy = self._gate.guards.came_back(source, result, now=now)
         if len(done) < len(claim.tasks):
             left = {
@@ -285,9 +301,11 @@ class World:
             work = Work(ask_id=claim.ask_id, ask=ask, kind=claim.kind, tasks=left, instruments={})
             settle.settle(stores, source, work, result, now, blame_tasks=healthy)
             self._gate.dispatcher.recount()
-        key = (claim.dataset, claim.of.takers, source)
-        self.ending.done[key] = self.ending.done.get(key, 0) + len(done)
+        for task in done:
+            key = (claim.dataset, claim.of.takers, task.expected_rows, source)
+            self.ending.done[key] = self.ending.done.get(key, 0) + 1
         self.ending.tasks += len(done)
         self.ending.by_source[source]["tasks"] += len(done)
         if done:
             self.ending.makespan = (now - START) / SECOND
+            self.ending.by_source[source]["last_s"] = (now - START) // SECOND

@@ -12,7 +12,7 @@ from fulltape.core import ranges
 from fulltape.core.datasets import Folder
 from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Range, Ranges
-from fulltape.core.series import Known, Series, to_ask
+from fulltape.core.series import Series
 from fulltape.core.sessions import Calendar
 
 Kind = Literal["FORWARD", "GAP", "BOOTSTRAP"]
@@ -29,23 +29,15 @@ class Gap:
     takers: tuple[str, ...]
 
 
-def left(series: Series) -> dict[str, Ranges]:
-    """By source in order of preference: the positions that it serves and has not answered for."""
-    return {
-        source: ranges.subtract(positions, series.known.get(source, Known()).answered)
-        for source, positions in series.servable.items()
-    }
-
-
 def gaps(series: Series, calendar: Calendar, folder: Folder, *, newest: int | None = None) -> list[Gap]:
     """What to ask for: cut at folders, at changes of symbol, and where different sources are left to ask.
 
     What lies after everything known of the series, or from `newest` on, is FORWARD.
     """
-    open_gap = ranges.subtract(to_ask(series), series.open)
+    open_gap = ranges.subtract(series.to_ask, series.open)
     if not open_gap:
         return []
-    askable = left(series)
+    askable = series.left
     everything = ranges.union(*(known.answered for known in series.known.values()))
     if newest is None and everything:
         newest = everything[-1][1]
@@ -74,16 +66,15 @@ def cuts(instrument: Instrument, gap: Ranges, calendar: Calendar, folder: Folder
 
 def again(series: Series, servable: Ranges, expired: Ranges, opened: Ranges) -> Ranges:
     """What to ask a source again: what its expired evidence says of wanted positions that nobody holds."""
-    held = ranges.union(*(known.present for known in series.known.values()))
     due = ranges.intersect(ranges.intersect(expired, servable), series.wanted)
-    return ranges.subtract(ranges.subtract(due, held), opened)
+    return ranges.subtract(ranges.subtract(due, series.held), opened)
 
 
 def hopeless(series: Series, span: Ranges, *, refused: AbstractSet[str]) -> bool:
     """Whether no source is left that could answer for any of `span`; `refused` have refused just this task."""
     return not any(
-        ranges.subtract(ranges.intersect(span, positions), series.known.get(source, Known()).answered)
-        for source, positions in series.servable.items()
+        ranges.intersect(span, positions)
+        for source, positions in series.left.items()
         if source not in refused
     )
 

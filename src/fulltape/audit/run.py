@@ -38,8 +38,15 @@ class Incremental:
 
 
 STAGE = "audit"
-Left = Mapping[str, Ranges]
-"""By source: the positions that it could still answer for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """By source the positions that it could still answer for; `whole` names them if each could answer for all that is
+    open, as takers are stored."""
+
+    by_source: Mapping[str, Ranges]
+    whole: str
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
@@ -103,7 +110,7 @@ def _audit(
 ) -> int:
     def counted() -> Iterator[Series]:
         for done, one in enumerate(known.read(stores, wanted, now), start=1):
-            shown = series.picture(one, busy=series.is_busy(one))
+            shown = series.picture(one)
             for name in counts:
                 counts[name] += ranges.size(getattr(shown, name))
             progress(Event(stage=STAGE, done=done, total=len(wanted.instruments), unit=wanted.dataset.name))
@@ -116,13 +123,16 @@ def _audit(
 
 def _gaps_of(
     found: Iterable[Series], wanted: Wanted, *, newest: int | None = None
-) -> tuple[list[plan.Gap], dict[str, Left]]:
+) -> tuple[list[plan.Gap], dict[str, _Left]]:
     """What to ask for, by window first, so that tasks which follow each other share their sessions; and by instrument
     what each source could still answer."""
     gaps: list[plan.Gap] = []
-    left: dict[str, Left] = {}
+    left: dict[str, _Left] = {}
     for one in found:
-        left[one.instrument.instrument] = plan.left(one)
+        whole = tuple(source for source, where in one.left.items() if not ranges.subtract(one.open, where))
+        left[one.instrument.instrument] = _Left(
+            by_source=one.left, whole=",".join(whole) if len(whole) == len(one.left) else ""
+        )
         gaps += plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder, newest=newest)
     gaps.sort(key=lambda gap: (gap.span[0], gap.instrument))
     return gaps, left
@@ -164,7 +174,7 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     return stores.ledger.queue.enqueue(tasks, now=now, batch=batch, priority=LAST)
 
 
-def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, Left], now: Instant) -> None:
+def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, _Left], now: Instant) -> None:
     """End queued tasks that no source is left to answer, and correct who is left to answer the others."""
     queue = stores.ledger.queue
     refusals = queue.refusals()
@@ -173,8 +183,14 @@ def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, Left], 
     for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name):
         if purpose == AGAIN or instrument not in left:
             continue
+        if takers and takers == left[instrument].whole:
+            if task_id in refusals:
+                suspects.add(instrument)
+            continue
         span = wanted.calendar.span_of(first, last)
-        able = tuple(source for source, where in left[instrument].items() if ranges.overlaps(where, span))
+        able = tuple(
+            source for source, where in left[instrument].by_source.items() if ranges.overlaps(where, span)
+        )
         if not able or task_id in refusals:
             suspects.add(instrument)
         if able and ",".join(able) != takers:
@@ -192,8 +208,7 @@ def _settle_if_pointless(
     span = (wanted.calendar.between(task.first, task.last),)
     if not plan.hopeless(one, span, refused=refused):
         return
-    held = ranges.union(*(known_of.present for known_of in one.known.values()))
-    if ranges.subtract(span, held):
+    if ranges.subtract(span, one.held):
         error = task.last_error or "no source may serve it"
         stores.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
     else:

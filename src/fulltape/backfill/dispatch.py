@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ from fulltape.stores import Stores
 TICK = SECOND
 _RECOUNT_AFTER = 30 * SECOND
 _SAMPLE = 300
+_BLOCK = 200
+_WINDOWS = 100
+"""So many tasks of one instrument are looked at, for one request of a source that takes one symbol."""
 _KINDS = {priority: kind for kind, priority in PRIORITY.items()}
 _TASKS_A_SECOND = 100_000
 """Counting a million tasks takes some tenths of a second; it is not worth doing all the time."""
@@ -38,6 +42,28 @@ class Claim:
     taken: Sequence[pack.Candidate]
 
 
+@dataclass(slots=True)
+class _Fence:
+    """Divides the instruments of a class: those up to `stop` are for sources that ask for many symbols, and of these
+    only those up to `reach` for now; `names` are those that the others have not walked past from the end."""
+
+    names: list[str]
+    stop: int
+    reach: int
+
+    @property
+    def before(self) -> str:
+        """The first instrument that the sources of many symbols leave alone for now."""
+        return self.names[min(self.stop, self.reach)] if min(self.stop, self.reach) < len(self.names) else ""
+
+    def widen(self) -> bool:
+        """Let them reach further; False if there is nothing further."""
+        if self.reach >= self.stop:
+            return False
+        self.reach += _BLOCK
+        return True
+
+
 class Dispatcher:
     """The dispatcher of one process. What it counted may be old; the claim itself checks again."""
 
@@ -48,8 +74,12 @@ class Dispatcher:
         self._out = out
         self._planners: dict[tuple[str, str], Planner] = {}
         self._left: dict[TaskClass, int] = {}
+        self._rows: dict[TaskClass, float] = {}
         self._quota: dict[tuple[str, TaskClass], float] = {}
         self._per_request: dict[tuple[str, TaskClass], float] = {}
+        self._fences: dict[TaskClass, _Fence] = {}
+        self._after: dict[tuple[str, TaskClass], int] = {}
+        self._whole: dict[TaskClass, int] = {}
         self._served: dict[str, float] = defaultdict(float)
         self._demand: dict[str, dict[str, int]] = {}
         self._counted_at: Instant | None = None
@@ -61,6 +91,7 @@ class Dispatcher:
     def recount(self) -> None:
         """What was counted is wrong by now: something happened that changes who may take what."""
         self._stale = True
+        self._after.clear()
 
     def claim(self, source: str) -> Claim | None:
         """Lease the tasks that this source should ask for next, None if there are none for it now."""
@@ -163,10 +194,10 @@ class Dispatcher:
             self._dry.add((source, of))
             self._barren[source].add(of)
             return None
-        self._left[of] -= len(attempts)
-        self._quota[source, of] -= len(attempts)
-        self._claimed += len(attempts)
         taken = tuple(one for one in taken if one.task_id in attempts)
+        self._left[of] -= len(taken)
+        self._quota[source, of] -= len(taken)
+        self._claimed += len(taken)
         self._served[of.dataset] += planner.capacity.pages(sum(one.asked for one in taken))
         tasks = [by_id[one.task_id] for one in taken]
         return Claim(
@@ -183,19 +214,80 @@ class Dispatcher:
     def _found(
         self, source: str, of: TaskClass, planner: Planner, now: Instant, *, most: int = 0
     ) -> list[Claimable]:
-        """Tasks to choose from; where a request carries one symbol, those of the first task's instrument."""
+        """Tasks to choose from, as many as it takes to fill a request."""
         symbols = planner.capacity.symbols_per_request
-        queue = self._stores.ledger.queue
-        most = most or (1 if symbols == 1 else min(CANDIDATES, max(50, 4 * symbols)))
-        found = queue.candidates(source, of, first_day=planner.first_day, now=now, most=most)
-        found = [task for task in found if planner.knows(task)]
-        if symbols == 1 and found:
-            instrument = found[0].instrument
+        if symbols == 1:
+            found = self._of_one_instrument(source, of, planner, now)
+            return [task for task in found if task.symbol == found[0].symbol]
+        fence = self._fences.get(of)
+        before = fence.before if fence else ""
+        found = self._stores.ledger.queue.candidates(
+            source,
+            of,
+            first_day=planner.first_day,
+            now=now,
+            most=most or self._enough(of, planner),
+            after=self._after.get((source, of), 0),
+            before=before,
+        )
+        if before and found:
+            self._after[source, of] = found[0].task_id - 1
+        if fence and before and not found:
+            # Further on; at last what the others were left and have not taken by now is anybody's.
+            if not fence.widen():
+                del self._fences[of]
+            self._after.clear()
+            return self._found(source, of, planner, now, most=most)
+        return [task for task in found if planner.knows(task)]
+
+    def _enough(self, of: TaskClass, planner: Planner) -> int:
+        """How many candidates it takes to fill a request: those that fit, and some to choose from."""
+        fit = pack.MOST_PAGES * planner.capacity.rows_per_page / max(1.0, self._rows.get(of, 1.0))
+        return min(CANDIDATES, 20 + int(1.5 * min(planner.capacity.symbols_per_request, fit)))
+
+    def _of_one_instrument(
+        self, source: str, of: TaskClass, planner: Planner, now: Instant
+    ) -> list[Claimable]:
+        """The tasks of the next instrument: of the first one queued, or behind a fence from the end of the alphabet."""
+        queue, first_day = self._stores.ledger.queue, planner.first_day
+        fence = self._fences.get(of)
+        while fence and fence.names:
             found = queue.candidates(
-                source, of, first_day=planner.first_day, now=now, most=100, instrument=instrument
+                source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=fence.names[-1]
             )
-            found = [task for task in found if task.symbol == found[0].symbol]
-        return found
+            if found:
+                return found
+            fence.names.pop()
+        first = queue.candidates(source, of, first_day=first_day, now=now, most=1)
+        if not first or not planner.knows(first[0]):
+            return []
+        return queue.candidates(
+            source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=first[0].instrument
+        )
+
+    def _put_fences(self) -> None:
+        """Where some takers ask for one symbol at a time and others for many, the former take whole instruments from
+        the end of the alphabet, and the latter go through the others block by block: else every instrument would lose
+        some windows to the latter, and a request for one symbol would bring fewer of them."""
+        before_now, self._fences = self._fences, {}
+        for of in self._left:
+            takers = [
+                source for source in of.takers or self._stores.feeds if (source, of.dataset) in self._planners
+            ]
+            single = [
+                source
+                for source in takers
+                if self._planners[source, of.dataset].capacity.symbols_per_request == 1
+            ]
+            if single and len(single) < len(takers):
+                walked = before_now.get(of)
+                names = walked.names if walked else sorted(self._stores.wanted[of.dataset].instruments)
+                # What lies behind the fence is whole: as many tasks an instrument as the sample had.
+                whole = self._whole.get(of, 1)
+                behind = math.ceil(sum(self._quota.get((source, of), 0.0) for source in single) / whole)
+                if names and behind < len(names):
+                    reach = walked.reach if walked else _BLOCK
+                    self._fences[of] = _Fence(names=names, stop=len(names) - behind, reach=reach)
 
     def _planner(self, source: str, dataset: str) -> Planner:
         return self._planners[source, dataset]
@@ -206,11 +298,13 @@ class Dispatcher:
         self._counted_at = self._clock.steady()
         with self._stores.ledger.write():
             self._stores.ledger.queue.requeue_expired(now=now)
-        self._left = {
-            of: tasks
-            for of, (tasks, _) in self._stores.ledger.queue.census().items()
+        census = {
+            of: counted
+            for of, counted in self._stores.ledger.queue.census().items()
             if of.dataset in self._stores.wanted
         }
+        self._left = {of: tasks for of, (tasks, _) in census.items()}
+        self._rows = {of: rows / tasks for of, (tasks, rows) in census.items()}
         self._claimed, self._stale = 0, False
         self._dry.clear()
         self._barren.clear()
@@ -228,6 +322,7 @@ class Dispatcher:
         for of in self._left:
             for source, part in shared.get(of, {}).items():
                 self._quota[source, of] = part * self._left[of]
+        self._put_fences()
         self._demand = forecast.demand(self._stores, self._quota, self._per_request, now)
 
     def _takers(self, of: TaskClass, now: Instant) -> list[str]:
@@ -254,6 +349,8 @@ class Dispatcher:
                     self._barren[source].add(of)
                     continue
                 planner = self._planners[source, of.dataset]
+                if planner.capacity.symbols_per_request == 1:
+                    self._whole[of] = len(sample)
                 asked = pack.requests([planner.candidate(task) for task in sample], planner.capacity)
                 tasks_a_request = len(sample) / asked
                 self._per_request[source, of] = tasks_a_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 
@@ -58,7 +59,9 @@ class Paces:
     def lanes(self, source: str) -> int:
         """How many conversations with a source are held at once: as many as fill its rate, at most what it allows."""
         limits = self._stores.feeds[source].limits
-        return min(limits.concurrency or self._stores.rules.lanes, self._stores.rules.lanes)
+        rate = min(_rates(limits, limits.per_minute), default=float("inf"))
+        fill = self._stores.rules.lanes if rate == float("inf") else math.ceil(rate * self.took(source)) + 2
+        return min(limits.concurrency or fill, fill, self._stores.rules.lanes)
 
     def seats(self, sources: Sequence[str]) -> list[Seat]:
         """The vendors of these sources with the room that they have now."""
@@ -73,21 +76,23 @@ class Paces:
         state = self._stores.ledger.budgets.scope_state(vendor, limits, now=now)
         took = max(self.took(source) for source in sources)
         per_minute = state["per_minute"]
-        fast = min(
-            [self.lanes(sources[0]) / max(took, 0.001), *([limits.per_second] if limits.per_second else [])]
-        )
-        rate = min([fast, *_rates(limits, per_minute)])
+        spaced = 0 < per_minute < SPACED_BELOW
+        fast = self.lanes(sources[0]) / max(took, 0.001)
+        if limits.per_second:
+            fast = min(fast, limits.per_second / (1 + MARGIN / SECOND))
         breakers = self._stores.ledger.breakers.all()
         rests = [breakers[source].until - self._clock.now() for source in sources if source in breakers]
         opens = max(0, state["closed_until"] - now, *(rests if len(rests) == len(sources) else [0])) / SECOND
-        used = sum(state["today"].get("requests_per_day", {}).values())
+        used = sum(state["today"]["requests_per_day"].values())
+        allowed = 1 if spaced else per_minute
         return Seat(
             sources=sources,
-            rate=rate,
             fast=fast,
-            burst=float(max(0, per_minute - state["last_minute"])) if per_minute >= SPACED_BELOW else 0.0,
+            allowed=allowed,
+            span=(60 / per_minute if spaced else 60) + MARGIN / SECOND,
+            frees=tuple(state["frees"][-allowed:]) if allowed else (),
             opens=opens,
-            finish=_SETTLING + took + 1 / rate,
+            finish=_SETTLING + took + (60 / per_minute if spaced else 1 / fast),
             success=min(self.success(source) for source in sources),
             left_today=float(max(0, limits.per_day - used)) if limits.per_day else None,
             per_day=float(limits.per_day) if limits.per_day else None,

@@ -10,6 +10,7 @@ Budgets belong to vendors, so sources of one vendor share one `Seat`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,16 +31,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """A vendor's room: when it opens, how fast it goes, what is left of its day, how much of what it does succeeds.
+    """A vendor's room: what its window still holds and when it frees again, and what is left of its day.
 
-    `rate` in requests a second over long, `fast` while the `burst` lasts that its window has room for now; `opens` and `day_ends` in seconds from now; `finish` is how long one ask takes from its
-    claim to its answer; `left_today` and `per_day` in requests, None without a cap.
+    `allowed` requests a `span` (seconds; 0 allowed: no window); `frees` are the seconds from now at which the requests
+    now in the window leave it, ascending; `fast` is how many a second its lanes manage. `opens` is when it may be asked
+    at all, in seconds from now. `finish` is how long one ask takes from its claim to its answer. `left_today` and
+    `per_day` in requests, None without a cap.
     """
 
     sources: tuple[str, ...]
-    rate: float
-    fast: float = 0.0
-    burst: float = 0.0
+    fast: float
+    allowed: int = 0
+    span: float = 60.0
+    frees: tuple[float, ...] = ()
     opens: float = 0.0
     finish: float = 0.0
     success: float = 1.0
@@ -47,17 +51,29 @@ class Seat:
     per_day: float | None = None
     day_ends: float = 0.0
 
+    @property
+    def rate(self) -> float:
+        """Requests a second over long."""
+        return min(self.fast, self.allowed / self.span) if self.allowed else self.fast
+
     def ends(self, requests: float) -> float:
         """Seconds from now until it has sent so many requests; those that fail are sent again."""
         count = requests / max(self.success, 0.01)
         if count <= 0:
             return 0.0
-        alone = self.opens + max(count / max(self.fast, self.rate), (count - self.burst) / self.rate)
         if self.left_today is None or self.per_day is None or count <= self.left_today:
-            return alone
+            return self.opens + max(count / self.fast, self._slot(count))
         beyond = count - self.left_today
         days, rest = divmod(beyond, self.per_day)
-        return max(alone, self.day_ends + days * 86_400 + rest / self.rate)
+        return max(self.opens, self.day_ends) + days * 86_400 + rest / self.rate
+
+    def _slot(self, count: float) -> float:
+        """When the window lets the last of `count` requests through."""
+        if not self.allowed:
+            return 0.0
+        rounds, place = divmod(math.ceil(count) - 1, self.allowed)
+        waiting = place - (self.allowed - len(self.frees))
+        return rounds * self.span + (self.frees[waiting] if waiting >= 0 else 0.0)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fulltape.core import ranges
 from fulltape.core.cell import FactKind
@@ -32,9 +33,12 @@ class Known:
         return ranges.union(self.present, self.partial, self.empty, self.refused)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Series:
-    """One instrument of one dataset: what is wanted, what is known by source, who may be asked for which positions."""
+    """One instrument of one dataset: what is wanted, what is known by source, who may be asked for which positions.
+
+    What follows from that is computed once.
+    """
 
     instrument: Instrument
     wanted: Ranges
@@ -43,6 +47,35 @@ class Series:
     """By source in order of preference: the positions that it serves and may be asked for."""
     open: Ranges
     """Positions that open tasks already ask for."""
+
+    @cached_property
+    def held(self) -> Ranges:
+        """Positions that some source has shown whole."""
+        return ranges.union(*(known.present for known in self.known.values()))
+
+    @cached_property
+    def left(self) -> Mapping[str, Ranges]:
+        """By source in order of preference: the positions that it serves and has not answered for."""
+        return {
+            source: ranges.subtract(positions, self.known[source].answered)
+            if source in self.known
+            else positions
+            for source, positions in self.servable.items()
+        }
+
+    @cached_property
+    def to_ask(self) -> Ranges:
+        """Wanted positions that nobody holds whole and that some source could still answer."""
+        lacking = ranges.subtract(self.wanted, self.held)
+        return ranges.union(*(ranges.intersect(lacking, positions) for positions in self.left.values()))
+
+    @cached_property
+    def busy(self) -> bool:
+        """Whether the instrument trades in at least 95 % of the sessions between its first and its last known row."""
+        if not self.held:
+            return False
+        life = ranges.clip(self.wanted, self.held[0][0], self.held[-1][1])
+        return ranges.size(self.held) >= 0.95 * ranges.size(life)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,36 +108,24 @@ def known(facts: Iterable[tuple[FactKind, bool, Range]]) -> Known:
     return Known(**{name: ranges.normalise(spans) for name, spans in by_kind.items()})
 
 
-def to_ask(series: Series) -> Ranges:
-    """Wanted positions that nobody holds whole and that some source could still answer."""
-    whole = ranges.union(*(known.present for known in series.known.values()))
-    lacking = ranges.subtract(series.wanted, whole)
-    askable = ranges.union(
-        *(
-            ranges.subtract(ranges.intersect(lacking, positions), series.known.get(source, Known()).answered)
-            for source, positions in series.servable.items()
-        )
-    )
-    return askable
-
-
-def picture(series: Series, *, busy: bool) -> Picture:
-    """The availability of every wanted position; disjoint ranges that together are `wanted`."""
-    present = ranges.intersect(ranges.union(*(one.present for one in series.known.values())), series.wanted)
+def picture(series: Series, *, busy: bool | None = None) -> Picture:
+    """The availability of every wanted position; disjoint ranges that together are `wanted`. `busy` None: as known."""
+    present = ranges.intersect(series.held, series.wanted)
     partial = ranges.subtract(
         ranges.intersect(ranges.union(*(one.partial for one in series.known.values())), series.wanted),
         present,
     )
     rest = ranges.subtract(ranges.subtract(series.wanted, present), partial)
-    unasked = to_ask(series)
-    settled = ranges.subtract(rest, unasked)
+    settled = ranges.subtract(rest, series.to_ask)
     empty = ranges.union(*(ranges.intersect(one.empty, settled) for one in series.known.values()))
-    proved = ranges.intersect(_proved_empty(series, busy=busy), empty)
-    doubtful = ranges.subtract(empty, proved)
-    unlisted: Ranges = ranges.EMPTY
-    if series.instrument.listed_from is None:
+    proved, doubtful, unlisted = ranges.EMPTY, ranges.EMPTY, ranges.EMPTY
+    if empty and series.instrument.listed_from is None:
         # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
-        proved, doubtful, unlisted = ranges.EMPTY, ranges.EMPTY, empty
+        unlisted = empty
+    elif empty:
+        busy = series.busy if busy is None else busy
+        proved = ranges.intersect(_proved_empty(series, busy=busy), empty)
+        doubtful = ranges.subtract(empty, proved)
     return Picture(
         wanted=series.wanted,
         held=present,
@@ -112,7 +133,7 @@ def picture(series: Series, *, busy: bool) -> Picture:
         empty=proved,
         unobtainable=ranges.subtract(settled, empty),
         unknown_listing=unlisted,
-        missing=ranges.union(ranges.intersect(rest, unasked), doubtful),
+        missing=ranges.union(ranges.intersect(rest, series.to_ask), doubtful),
     )
 
 
@@ -122,11 +143,3 @@ def _proved_empty(series: Series, *, busy: bool) -> Ranges:
     if not busy:
         return ranges.union(*sound)
     return ranges.union(*(ranges.intersect(a, b) for at, a in enumerate(sound) for b in sound[at + 1 :]))
-
-
-def is_busy(series: Series) -> bool:
-    """Whether the instrument trades in at least 95 % of the sessions between its first and its last known row."""
-    held = ranges.union(*(one.present for one in series.known.values()))
-    if not held:
-        return False
-    return ranges.size(held) >= 0.95 * ranges.size(ranges.clip(series.wanted, held[0][0], held[-1][1]))

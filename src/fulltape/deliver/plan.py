@@ -81,7 +81,7 @@ def status(
     pieces = []
     broken: list[tuple[str, dt.date]] = []
     for one in all_series:
-        shown = series.picture(one, busy=series.is_busy(one))
+        shown = series.picture(one)
         broken += [
             (one.instrument.instrument, calendar.label(at)) for at in ranges.points(continuity.broken(shown))
         ]

@@ -149,7 +149,7 @@ class Budgets:
 
     def forget(self, *, now: Instant) -> None:
         """Drop what no window reaches any more, inside a transaction."""
-        self._database.run("forget_sends", before=now - 3_600 * SECOND)
+        self._database.run("forget_sends", before=now - 300 * SECOND)
         self._database.run("forget_same_requests", before=now - 3_600 * SECOND)
         self._database.run("forget_in_flight", now=now)
 
@@ -173,15 +173,19 @@ class Budgets:
             return offset
 
     def scope_state(self, vendor: str, limits: Limits, *, now: Instant) -> Row:
-        """What is counted of the vendor's own scope: sent in the last minute, used today by kind, closed until when,
-        what was learned."""
+        """What is counted of the vendor's own scope: sent in the last minute and in how many seconds each of them leaves
+        the window, used today by kind, closed until when, what was learned."""
         scope, of_scope = _scopes(vendor, limits, "")[0]
         row = self._scope(scope)
-        sends = self._database.run("sends_since", scope=scope, since=now - 60 * SECOND)
+        sends = self._database.run("sends_since", scope=scope, since=now - 61 * SECOND)
+        per_minute = self._per_minute(row, of_scope, now)
+        span = 60 * SECOND // per_minute if 0 < per_minute < SPACED_BELOW else 60 * SECOND
+        frees = [(one["at"] + one["width"] + span + MARGIN - now, one["requests"]) for one in sends]
         return {
             "scope": scope,
-            "last_minute": sum(one["requests"] for one in sends),
-            "per_minute": self._per_minute(row, of_scope, now),
+            "last_minute": sum(one["requests"] for one in sends if one["at"] > now - 60 * SECOND),
+            "per_minute": per_minute,
+            "frees": [wait / SECOND for wait, count in sorted(frees) for _ in range(count) if wait > 0],
             "learned": row["allowed"] if row["learned_at"] + LEARNED_FOR > now else 0,
             "closed_until": int(row["closed_until"]),
             "day_ends": next_midnight(now, of_scope.day_zone),
@@ -262,7 +266,7 @@ class Budgets:
                 yield Refused(dimension="rate_window", room_at=ends, limit=words)
 
     def _count(self, scope: str, limits: Limits, want: Want, now: Instant) -> None:
-        width = _width(limits, self._per_minute(self._scope(scope), limits, now))
+        width = _width(self._per_minute(self._scope(scope), limits, now))
         self._database.run(
             "add_send", scope=scope, at=now // width * width, width=width, kind=want.kind, weight=want.cost
         )
@@ -318,13 +322,9 @@ def _days(limits: Limits, cost: int = 1) -> list[tuple[str, int, int]]:
     return [one for one in found if one[1]]
 
 
-def _width(limits: Limits, per_minute: int) -> int:
-    """The length of a bucket (µs): exact where requests are few, short where a second is a window."""
-    if limits.per_second:
-        return SECOND // 20
-    if 0 < per_minute < 60:
-        return 1
-    return SECOND // 4
+def _width(per_minute: int) -> int:
+    """The length of a bucket (µs): exact where requests are few."""
+    return 1 if 0 < per_minute < 60 else SECOND // 20
 
 
 def _learned(row: Row, allowed: int | None, limits: Limits, now: Instant) -> dict[str, int]:

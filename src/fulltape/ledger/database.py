@@ -12,7 +12,7 @@ import importlib.resources
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fulltape import errors
@@ -21,6 +21,7 @@ _SQL = importlib.resources.files("fulltape.ledger.sql")
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 Row = Mapping[str, Any]
+_AT_ONCE = 500
 
 
 @functools.cache
@@ -112,6 +113,18 @@ class Database(ABC):
         """Run a named statement for each row, inside `write`."""
         with self._turn:
             self._execute_many(self._text(name), rows)
+
+    def run_over(self, name: str, keys: Sequence[tuple[int, ...]], **values: object) -> list[Row]:
+        """Run a named statement over many rows at once: `{ids}` are the first numbers of the keys, `{keys}` all of
+        them as VALUES."""
+        found: list[Row] = []
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
+            text = self._text(name).replace("{ids}", ", ".join(str(int(key[0])) for key in some))
+            listed = ", ".join("(" + ", ".join(str(int(number)) for number in key) + ")" for key in some)
+            with self._turn:
+                found += self._execute(text.replace("{keys}", listed), values)
+        return found
 
     def _text(self, name: str) -> str:
         return statements()[name].replace("{skip_locked}", self.skip_locked)

@@ -195,8 +195,11 @@ class Queue:
         now: Instant,
         most: int = CANDIDATES,
         instrument: str = "",
+        after: int = 0,
+        before: str = "",
     ) -> list[Claimable]:
-        """Queued tasks of a class that this source may take, in their order; of one instrument by session.
+        """Queued tasks of a class that this source may take, in their order, `after` a task, of instruments `before` a
+        name; or of one instrument by session.
 
         Left out are tasks that it refused or must wait for, symbols that it must not be asked for, sessions before its
         `first_day`, and spans that it has answered already.
@@ -211,7 +214,7 @@ class Queue:
             first_day=first_day.isoformat(),
             now=now,
             most=most,
-            **({"instrument": instrument} if instrument else {}),
+            **({"instrument": instrument} if instrument else {"after": after, "before": before}),
         )
         return [Claimable._make(row) for row in found]
 
@@ -226,20 +229,16 @@ class Queue:
         lease_until: Instant,
     ) -> dict[int, int]:
         """Lease these tasks; returns the new attempt per task id. Tasks lost to a race are not in it."""
-        claimed: dict[int, int] = {}
-        for task in candidates:
-            for row in self._database.run(
-                "claim",
-                task_id=task.task_id,
-                attempt=task.attempt,
-                source=source,
-                worker=worker,
-                ask=ask,
-                now=now,
-                lease_until=lease_until,
-            ):
-                claimed[int(row["task_id"])] = int(row["attempt"])
-        return claimed
+        rows = self._database.run_over(
+            "claim",
+            [(task.task_id, task.attempt) for task in candidates],
+            source=source,
+            worker=worker,
+            ask=ask,
+            now=now,
+            lease_until=lease_until,
+        )
+        return {int(row["task_id"]): int(row["attempt"]) for row in rows}
 
     def renew(self, attempts: Mapping[int, int], *, worker: str, lease_until: Instant) -> set[int]:
         """Extend leases; returns the tasks that are still ours."""
@@ -266,6 +265,15 @@ class Queue:
         return bool(
             self._database.run("finish", task_id=task_id, attempt=attempt, state=state, now=now, error=error)
         )
+
+    def finish_all(
+        self, attempts: Mapping[int, int], state: State, *, now: Instant, error: str = ""
+    ) -> set[int]:
+        """End many tasks alike; returns those that nobody else holds by now."""
+        rows = self._database.run_over(
+            "finish_all", list(attempts.items()), state=state, now=now, error=error
+        )
+        return {int(row["task_id"]) for row in rows}
 
     def shrink(self, task: Task, first: dt.date, *, now: Instant) -> None:
         """Let a task begin later, because what lies before is settled; if another open task asks for just that, this

@@ -24,7 +24,7 @@ class Sqlite(Database):
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "cache_size=-32000"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self.migrate()
         except sqlite3.Error as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fulltape.core import ranges, series
+from fulltape.core import ranges
 from fulltape.core.cell import Cell, Fact, Life, Verdict, cell
 from fulltape.core.instruments import Instrument
 from fulltape.core.series import Series
@@ -105,7 +105,7 @@ def _answer(
             for source, where in one.servable.items()
             if position is not None and ranges.contains(where, position)
         ],
-        busy=series.is_busy(one),
+        busy=one.busy,
         explained=False,
         measured=checked.get("expected_low") is not None,
         verdict=verdict,

@@ -30,7 +30,7 @@ def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Pictur
     """Every series as ranges: (dataset as wanted, instrument, picture)."""
     for wanted in stores.wanted.values():
         for one in known.read(stores, wanted, now):
-            yield wanted, one.instrument.instrument, series.picture(one, busy=series.is_busy(one))
+            yield wanted, one.instrument.instrument, series.picture(one)
 
 
 def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:

@@ -104,7 +104,7 @@ def _continuity(stores: Stores, wanted: Wanted, now: Instant) -> int:
             since=now,
         )
         for one in known.read(stores, wanted, now)
-        for start, stop in continuity.broken(series.picture(one, busy=series.is_busy(one)))
+        for start, stop in continuity.broken(series.picture(one))
     ]
     before = {
         (said.instrument, said.first, said.last)

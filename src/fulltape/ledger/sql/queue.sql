@@ -36,10 +36,12 @@ WHERE state = 'queued' GROUP BY dataset, takers, priority, batch ORDER BY priori
 
 -- name: candidates
 -- What a source may take of one class, in order. On PostgreSQL rows that another worker is just choosing from are
--- passed over; SQLite has one writer at a time.
+-- passed over; SQLite has one writer at a time. Priority and batch stand between limits, not beside equal signs: told
+-- that they are constant, PostgreSQL would walk the primary key, past all that is done.
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
-WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND priority = :priority AND batch = :batch
-  AND first_session >= :first_day
+WHERE state = 'queued' AND dataset = :dataset AND takers = :takers
+  AND (priority, batch, task_id) > (:priority, :batch, :after) AND priority <= :priority AND batch <= :batch
+  AND (:before = '' OR instrument < :before) AND first_session >= :first_day
   AND NOT EXISTS (SELECT 1 FROM task_sources
                   WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
                     AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
@@ -51,7 +53,7 @@ WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND priority 
         SELECT 1 FROM coverage
         WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
           AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
-ORDER BY task_id LIMIT :most {skip_locked}
+ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 
 -- name: candidates_of_series
 -- The same for one instrument, in the order of sessions: for sources that take one symbol at a time.
@@ -70,9 +72,14 @@ ORDER BY first_session LIMIT :most {skip_locked}
 -- name: claim
 UPDATE tasks SET state = 'leased', attempt = attempt + 1, source = :source, worker = :worker,
                  lease_until = :lease_until, ask = :ask
-WHERE task_id = :task_id AND attempt = :attempt
+WHERE task_id IN ({ids}) AND (task_id, attempt) IN (VALUES {keys})
   AND (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
 RETURNING task_id, attempt
+
+-- name: finish_all
+UPDATE tasks SET state = :state, worker = '', lease_until = 0, last_error = :error, finished_at = :now
+WHERE task_id IN ({ids}) AND (task_id, attempt) IN (VALUES {keys}) AND state IN ('queued', 'leased', 'fetched')
+RETURNING task_id
 
 -- name: renew
 UPDATE tasks SET lease_until = :lease_until

@@ -1,0 +1,74 @@
+"""In a process of its own, so that its memory is its own: audits of 25 million cells. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.ledger import world
+from fulltape import stores as opening
+from fulltape.audit import run as audit
+from fulltape.clock import SystemClock
+from fulltape.ledger.coverage import CoverageFact
+
+
+def main(folder: Path, what: str) -> None:
+    """Measure one thing on the ledger in `folder`."""
+    ledger = opening.open_ledger(folder)
+    stores = world.stores(folder, ledger)
+    wanted = stores.wanted["equities_bars_day"]
+    clock = SystemClock()
+
+    def closing() -> None:
+        """One more session has come for all instruments: its facts are recorded and the audit looks again."""
+        label = world.CALENDAR.label(world.BEGIN + world.SESSIONS)
+        facts = [
+            CoverageFact(
+                dataset="equities_bars_day",
+                instrument=name,
+                source=world.SOURCE,
+                first=label,
+                last=label,
+                fact="present",
+                sound=True,
+                final=True,
+                since=clock.now(),
+                evidence="closing",
+            )
+            for name in world.names()
+        ]
+        with ledger.write():
+            ledger.coverage.record(facts, wanted.next_session)
+
+    def touch() -> None:
+        with ledger.write():
+            ledger.database.run_many(
+                "touch",
+                [{"dataset": "equities_bars_day", "instrument": name} for name in world.names()[:100]],
+            )
+
+    acts: dict[str, Callable[[], object]] = {
+        "full": lambda: audit.run_once(stores, clock),
+        "incremental": lambda: audit.run_incremental(stores, clock),
+        "closing": closing,
+    }
+    if what == "incremental":
+        touch()
+    before = _peak()
+    began = time.perf_counter()
+    result = acts[what]()
+    took = time.perf_counter() - began
+    ledger.close()
+    print(json.dumps({"seconds": took, "mb_before": before, "mb": _peak(), "result": str(result)}))
+
+
+def _peak() -> float:
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1_000
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,139 @@
+"""Large invented ledgers: 25 million cells of coverage, a million queued tasks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from fulltape import stores as opening
+from fulltape.core import datasets, ranges
+from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.ranges import Range
+from fulltape.core.time import SECOND
+from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.lake.layout import Layout
+from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.queue import NewTask, TaskClass
+from fulltape.stores import Feed, Rules, Stores, Wanted
+
+SYMBOLS, SESSIONS = 5_000, 5_036
+MISSING = 498_000
+"""Cells; in about 99,000 gaps."""
+TASKS = 1_000_000
+SOURCE = "a.sip"
+CALENDAR = opening.calendar("XNYS")
+BEGIN = CALENDAR.between(dt.date(2004, 1, 2), CALENDAR.known_to)[0]
+CLASS = TaskClass(dataset="equities_bars_day", takers=(SOURCE,), priority=1, batch=1)
+
+
+def names() -> list[str]:
+    """The instruments."""
+    return [f"S{number:04d}" for number in range(SYMBOLS)]
+
+
+def holdings() -> Iterator[tuple[str, list[Range]]]:
+    """Per instrument what is held, in positions from the first session on; seeded."""
+    dice = random.Random(5)
+    gaps: list[list[Range]] = [[] for _ in range(SYMBOLS)]
+    missing = 0
+    while missing < MISSING:
+        symbol, start = dice.randrange(SYMBOLS), dice.randrange(SESSIONS)
+        length = min(1 + int(dice.expovariate(1 / 4.5)), SESSIONS - start)
+        gaps[symbol].append((start, start + length))
+        missing += length
+    for name, found in zip(names(), gaps, strict=True):
+        yield name, list(ranges.subtract(((0, SESSIONS),), ranges.normalise(found)))
+
+
+def fill_coverage(ledger: Ledger) -> int:
+    """Write the holdings as facts; returns how many cells are missing."""
+    rows: list[dict[str, object]] = []
+    held = 0
+    for name, spans in holdings():
+        for start, stop in spans:
+            held += stop - start
+            rows.append(
+                {
+                    "dataset": "equities_bars_day",
+                    "instrument": name,
+                    "source": SOURCE,
+                    "first_session": CALENDAR.label(BEGIN + start).isoformat(),
+                    "last_session": CALENDAR.label(BEGIN + stop - 1).isoformat(),
+                    "fact": "present",
+                    "sound": 1,
+                    "final": 1,
+                    "since": SECOND,
+                    "evidence": f"{len(rows):032x}",
+                    "reason": "",
+                    "shown": 1,
+                }
+            )
+    with ledger.write():
+        ledger.database.run_many("add_coverage", rows)
+    return SYMBOLS * SESSIONS - held
+
+
+def fill_queue(ledger: Ledger) -> None:
+    """A million queued tasks: 5,000 instruments in 200 windows of a month."""
+    windows: dict[tuple[int, int], tuple[dt.date, dt.date]] = {}
+    for position in range(BEGIN, BEGIN + SESSIONS):
+        label = CALENDAR.label(position)
+        first, _ = windows.get((label.year, label.month), (label, label))
+        windows[label.year, label.month] = (first, label)
+    chosen = list(windows.values())[: TASKS // SYMBOLS]
+    for at in range(0, len(chosen), 20):
+        tasks = [
+            NewTask(
+                dataset="equities_bars_day",
+                instrument=name,
+                symbol=name,
+                first=first,
+                last=last,
+                kind="GAP",
+                takers=(SOURCE,),
+                expected_rows=21,
+            )
+            for first, last in chosen[at : at + 20]
+            for name in names()
+        ]
+        with ledger.write():
+            ledger.queue.enqueue(tasks, now=SECOND, batch=1)
+
+
+def stores(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> Stores:
+    """The stores of a node with one vendor that wants the first `last` sessions."""
+    dataset = datasets.get("equities_bars_day")
+    serves = Serves(
+        dataset=dataset.name, history_from=dt.date(1990, 1, 2), symbols_per_request=100, rows_per_page=10_000
+    )
+    feed = Feed(
+        source=Source(name=SOURCE, feed="sip", scope="consolidated", serves=(serves,)),
+        vendor="a",
+        limits=Limits(),
+        history_from=None,
+    )
+    listed = dt.date(1990, 1, 2)
+    wanted = Wanted(
+        dataset=dataset,
+        calendar=CALENDAR,
+        instruments={
+            name: Instrument(instrument=name, symbols=(DatedSymbol(symbol=name, first=listed, last=None),))
+            for name in names()
+        },
+        sources=(SOURCE,),
+        first=CALENDAR.label(BEGIN),
+        until=CALENDAR.label(BEGIN + last - 1),
+        final_after=0,
+    )
+    return Stores(
+        folder=folder,
+        ledger=ledger,
+        layout=Layout(root=folder / "lake"),
+        wanted={dataset.name: wanted},
+        feeds={SOURCE: feed},
+        vendors={},
+        accounts={},
+        rules=Rules(worker=worker),
+    )
