@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -82,16 +83,11 @@ def hopeless(series: Series, span: Ranges, *, refused: AbstractSet[str]) -> bool
 def _folder_cuts(gap: Ranges, calendar: Calendar, folder: Folder) -> list[int]:
     if folder == "date":
         return list(ranges.points(gap))
-
-    def key(position: int) -> tuple[int, int]:
-        label = calendar.label(position)
-        return (label.year, label.month if folder == "month" else 0)
-
+    starts = calendar.month_starts if folder == "month" else calendar.year_starts
     return [
-        position
+        starts[at]
         for start, stop in gap
-        for position in range(start + 1, stop)
-        if key(position) != key(position - 1)
+        for at in range(bisect.bisect_right(starts, start), bisect.bisect_left(starts, stop))
     ]
 
 

@@ -21,11 +21,13 @@ from fulltape.cli import (
     curate,
     demo,
     export,
+    gaps,
     init,
     nightly,
     simulate,
     status,
     tasks,
+    vendors,
 )
 from fulltape.version import VERSION
 
@@ -55,7 +57,7 @@ def _root(
     pass
 
 
-for verb in (init, nightly, audit, backfill, curate, check, export, status, simulate, demo):
+for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps, vendors, simulate, demo):
     verb.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(config.app, name="config")

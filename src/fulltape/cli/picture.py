@@ -31,6 +31,16 @@ def months(calendar: Calendar, rows: Sequence[Row]) -> list[str]:
     return _blocks(rows, spans, names)
 
 
+def monthly(calendar: Calendar, rows: Sequence[Row]) -> tuple[list[tuple[int, int]], list[tuple[str, str]]]:
+    """All months that are wanted of anybody, and per instrument its signs."""
+    wanted = _extent(rows)
+    if wanted is None:
+        return [], []
+    months = _months(calendar.label(wanted[0]), calendar.label(wanted[1] - 1))
+    spans = [_month(calendar, year, month) for year, month in months]
+    return months, [(name, "".join(_sign(shown, span) for span in spans)) for name, shown in rows]
+
+
 def sessions(calendar: Calendar, rows: Sequence[Row], *, days: int = 92) -> list[str]:
     """One line a symbol and one column a session, for the last quarter that is wanted."""
     wanted = _extent(rows)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption, counted
+
+if TYPE_CHECKING:
+    from fulltape.ledger.queue import Task
+    from fulltape.stores import Stores
 
 STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled")
 
@@ -64,7 +68,92 @@ def retry(
         with stores.ledger.write():
             queued = [task_id for task_id in chosen if stores.ledger.queue.retry(task_id)]
     typer.echo(f"{counted(len(queued), 'task')} queued again; run fulltape backfill or nightly.")
-    if task_ids and len(queued) < len(task_ids):
-        left = [str(task_id) for task_id in task_ids if task_id not in queued]
-        typer.echo(f"not stalled, left alone: {', '.join(left)}", err=True)
+    _left_alone(task_ids or [], queued, "not stalled")
+
+
+@app.command(epilog="Example: fulltape tasks show 17")
+def show(
+    task_id: Annotated[int, typer.Argument(help="The task's number.", show_default=False)],
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell all about one task: what it asks for, who may take it, who must wait and why, and its requests."""
+    from fulltape.core.time import iso
+
+    with options.opened(node) as stores:
+        task = _found(stores, task_id)
+        waits = stores.ledger.queue.waits(task_id)
+        requests = stores.ledger.requests.of_ask(task.ask) if task.ask else []
+    if json:
+        options.emit_json({"task": dataclasses.asdict(task), "waits": waits, "requests": requests})
+        return
+    typer.echo(f"task {task.task_id}: {task.dataset} {task.symbol} {task.first} to {task.last}")
+    typer.echo(f"  state      {task.state}" + (f" by {task.source} ({task.worker})" if task.worker else ""))
+    typer.echo(f"  kind       {task.kind}, {task.purpose}, batch {task.batch}, priority {task.priority}")
+    typer.echo(f"  queued     {iso(task.enqueued_at)}")
+    typer.echo(f"  takers     {', '.join(task.takers) or 'any source of the dataset'}")
+    typer.echo(f"  attempts   {task.attempt}, {counted(task.failures, 'real failure')}")
+    if task.last_error:
+        typer.echo(f"  last error {task.last_error}")
+    for row in waits:
+        why = f"refused: {row['refusal']}" if row["refusal"] else f"not before {iso(row['not_before'])}"
+        typer.echo(f"  {row['source']:<10} {why}")
+    for row in requests:
+        typer.echo(f"  request    {iso(row['sent_at'])} {row['source']} {row['outcome']} {row['target']}")
+
+
+@app.command(epilog="Example: fulltape tasks cancel 17 18")
+def cancel(
+    task_ids: Annotated[list[int], typer.Argument(help="Tasks by number.", show_default=False)],
+    node: NodeOption = None,
+) -> None:
+    """End queued or stalled tasks. The next audit asks again for what is still wanted and missing."""
+    from fulltape.clock import SystemClock
+
+    with options.opened(node) as stores:
+        now = SystemClock().now()
+        with stores.ledger.write():
+            ended = [
+                task_id
+                for task_id in task_ids
+                if stores.ledger.queue.cancel(task_id, now=now, error="cancelled by hand")
+            ]
+    typer.echo(f"{counted(len(ended), 'task')} cancelled.")
+    _left_alone(task_ids, ended, "neither queued nor stalled")
+
+
+@app.command(epilog="Example: fulltape tasks reprioritise 17 18 --to first")
+def reprioritise(
+    task_ids: Annotated[list[int], typer.Argument(help="Queued tasks by number.", show_default=False)],
+    to: Annotated[
+        str, typer.Option(help="first, last, or where a kind stands: forward, gap, qc_probe, bootstrap.")
+    ] = "first",
+    node: NodeOption = None,
+) -> None:
+    """Let queued tasks be taken before all others, after them, or where tasks of another kind stand."""
+    from fulltape import errors
+    from fulltape.ledger.queue import FIRST, LAST, PRIORITY
+
+    places = {"first": FIRST, "last": LAST, **{kind.lower(): at for kind, at in PRIORITY.items()}}
+    if to not in places:
+        raise errors.UsageError(f"{to!r} is no place in the queue.", hint=f"Places: {', '.join(places)}.")
+    with options.opened(node) as stores, stores.ledger.write():
+        moved = [task_id for task_id in task_ids if stores.ledger.queue.reprioritise(task_id, places[to])]
+    typer.echo(f"{counted(len(moved), 'task')} moved: {to}.")
+    _left_alone(task_ids, moved, "not queued")
+
+
+def _found(stores: Stores, task_id: int) -> Task:
+    from fulltape import errors
+
+    task = stores.ledger.queue.get(task_id)
+    if task is None:
+        raise errors.UsageError(f"there is no task {task_id}.", hint="List them with `fulltape tasks`.")
+    return task
+
+
+def _left_alone(asked: list[int], done: list[int], why: str) -> None:
+    left = [str(task_id) for task_id in asked if task_id not in done]
+    if left:
+        typer.echo(f"{why}, left alone: {', '.join(left)}", err=True)
         raise typer.Exit(1)

@@ -115,9 +115,8 @@ def split_at(ranges: Ranges, cuts: Iterable[int]) -> tuple[Range, ...]:
     out: list[Range] = []
     for start, stop in ranges:
         at = start
-        for cut in ordered:
-            if at < cut < stop:
-                out.append((at, cut))
-                at = cut
+        for cut in ordered[bisect.bisect_right(ordered, start) : bisect.bisect_left(ordered, stop)]:
+            out.append((at, cut))
+            at = cut
         out.append((at, stop))
     return tuple(out)

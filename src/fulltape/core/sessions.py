@@ -89,6 +89,23 @@ class Calendar:
         return (session.close - session.open) // MINUTE - len(self.halted_minutes(position))
 
     @cached_property
+    def month_starts(self) -> list[int]:
+        """Positions of the first session of each month."""
+        labels = self._labels
+        return [
+            at
+            for at in range(1, len(labels))
+            if (labels[at].year, labels[at].month) != (labels[at - 1].year, labels[at - 1].month)
+        ]
+
+    @cached_property
+    def year_starts(self) -> list[int]:
+        """Positions of the first session of each year."""
+        return [
+            at for at in range(1, len(self._labels)) if self._labels[at].year != self._labels[at - 1].year
+        ]
+
+    @cached_property
     def _minutes_before(self) -> list[int]:
         each = (self.expected_minutes(position) for position in range(len(self.sessions)))
         return list(itertools.accumulate(each, initial=0))

@@ -1,0 +1,83 @@
+"""What is not there and should be: as ranges, and as a grid of instruments by months."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fulltape.core import ranges, series
+from fulltape.core.ranges import Ranges
+from fulltape.core.series import Picture, Series
+from fulltape.core.time import Instant
+from fulltape.stores import Stores, Wanted, known
+
+REASONS = ("missing", "partial", "unobtainable", "unknown_listing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Consecutive sessions of one instrument that are lacking for one reason, and what is done about it."""
+
+    dataset: str
+    instrument: str
+    first: dt.date
+    last: dt.date
+    sessions: int
+    reason: str
+    next: str
+
+
+def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
+    """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
+    for wanted, one, shown in _pictures(stores, now, dataset, symbol):
+        for reason in REASONS:
+            where: Ranges = getattr(shown, reason)
+            for span in ranges.split_at(where, [edge for opened in one.open for edge in opened]):
+                yield Gap(
+                    dataset=wanted.dataset.name,
+                    instrument=one.instrument.instrument,
+                    first=wanted.calendar.label(span[0]),
+                    last=wanted.calendar.label(span[1] - 1),
+                    sessions=span[1] - span[0],
+                    reason=reason.replace("_", " "),
+                    next=_next(one, span),
+                )
+
+
+def pictures(
+    stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
+) -> Mapping[str, list[tuple[str, Picture]]]:
+    """By dataset the instruments that lack something, or all of them, with their pictures."""
+    found: dict[str, list[tuple[str, Picture]]] = {}
+    for wanted, one, shown in _pictures(stores, now, dataset, symbol):
+        if all_series or any(getattr(shown, reason) for reason in REASONS):
+            found.setdefault(wanted.dataset.name, []).append((one.instrument.instrument, shown))
+    return found
+
+
+def _pictures(
+    stores: Stores, now: Instant, dataset: str, symbol: str
+) -> Iterator[tuple[Wanted, Series, Picture]]:
+    for name, wanted in stores.wanted.items():
+        if dataset and name != dataset:
+            continue
+        only = None
+        if symbol:
+            only = [
+                listed.instrument
+                for listed in wanted.instruments.values()
+                if symbol == listed.instrument or any(dated.symbol == symbol for dated in listed.symbols)
+            ]
+        for one in known.read(stores, wanted, now, only):
+            yield wanted, one, series.picture(one)
+
+
+def _next(one: Series, span: tuple[int, int]) -> str:
+    """What happens next with it."""
+    if ranges.overlaps(one.open, span):
+        return "queued"
+    left = [source for source, where in one.left.items() if ranges.overlaps(where, span)]
+    if left:
+        return f"the next audit asks {', '.join(left)}"
+    return "every source has answered" if one.known else "no source may serve it"
