@@ -40,12 +40,11 @@ def main(only: Sequence[str]) -> None:
 
 def _one(found: Scenario, report: Report) -> list[object]:
     began = time.monotonic()
-    works, ending = _played(found, told=False)
+    tasks, ending = _played(found, told=False)
     took = time.monotonic() - began
-    sources = _allowances(found)
-    least = bound.seconds(works, sources)
-    fewest = _fewest(works, sources, ending)
-    ratio, waste = ending.makespan / least, ending.requests / fewest
+    sources = allowances(found)
+    least = bound.seconds(tasks, sources)
+    ratio, waste = ending.makespan / least, ending.requests / fewest(tasks, sources, ending)
     name = found.name
     told: float | None = None
     if found.faults:
@@ -57,7 +56,7 @@ def _one(found: Scenario, report: Report) -> list[object]:
         report.demand(f"{name}: requests ÷ least", waste, at_most=1.02)
     report.demand(f"{name}: 429 of ours", ending.refused, at_most=0)
     report.demand(f"{name}: idle seconds beyond a tick", ending.idle, at_most=0)
-    report.demand(f"{name}: tasks left", sum(work.tasks for work in works) - ending.tasks, at_most=0)
+    report.demand(f"{name}: tasks left", sum(work.tasks for work in tasks) - ending.tasks, at_most=0)
     report.figures[name] = {
         "title": found.title,
         "tasks": ending.tasks,
@@ -79,15 +78,14 @@ def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
         clock = SimulatedClock()
         stores = scenario.build(found, folder, clock)
         try:
-            works = _works(stores)
-            return works, World(found, stores, clock, told=told).run()
+            return works(stores), World(found, stores, clock, told=told).run()
         finally:
             stores.close()
     finally:
         shutil.rmtree(folder)
 
 
-def _works(stores: Stores) -> list[bound.Work]:
+def works(stores: Stores) -> list[bound.Work]:
     """Classes of equal tasks, as queued: of the same takers and the same number of rows."""
     counts: Counter[tuple[str, str, int]] = Counter()
     windows: dict[str, dict[tuple[str, str], int]] = {}
@@ -109,7 +107,8 @@ def _works(stores: Stores) -> list[bound.Work]:
     ]
 
 
-def _allowances(found: Scenario) -> list[bound.Allowance]:
+def allowances(found: Scenario) -> list[bound.Allowance]:
+    """What the scenario's sources may do."""
     return [
         bound.Allowance(
             source=source["name"],
@@ -128,7 +127,7 @@ def _allowances(found: Scenario) -> list[bound.Allowance]:
     ]
 
 
-def _fewest(works: Sequence[bound.Work], sources: Sequence[bound.Allowance], ending: Ending) -> float:
+def fewest(works: Sequence[bound.Work], sources: Sequence[bound.Allowance], ending: Ending) -> float:
     """The fewest requests that could have brought the same tasks from the same sources."""
     by_name = {source.source: source for source in sources}
     by_kind = {(work.dataset, work.takers, work.rows): work for work in works}

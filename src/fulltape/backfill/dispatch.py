@@ -14,7 +14,7 @@ from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.ledger.budgets import Granted, Want
-from fulltape.ledger.queue import CANDIDATES, PRIORITY, Claimable, TaskClass
+from fulltape.ledger.queue import PRIORITY, Claimable, TaskClass
 from fulltape.stores import Stores
 
 TICK = SECOND
@@ -241,9 +241,7 @@ class Dispatcher:
         return [task for task in found if planner.knows(task)]
 
     def _enough(self, of: TaskClass, planner: Planner) -> int:
-        """How many candidates it takes to fill a request: those that fit, and some to choose from."""
-        fit = pack.MOST_PAGES * planner.capacity.rows_per_page / max(1.0, self._rows.get(of, 1.0))
-        return min(CANDIDATES, 20 + int(1.5 * min(planner.capacity.symbols_per_request, fit)))
+        return planner.enough(self._rows.get(of, 1.0))
 
     def _of_one_instrument(
         self, source: str, of: TaskClass, planner: Planner, now: Instant
@@ -351,14 +349,13 @@ class Dispatcher:
                 planner = self._planners[source, of.dataset]
                 if planner.capacity.symbols_per_request == 1:
                     self._whole[of] = len(sample)
-                asked = pack.requests([planner.candidate(task) for task in sample], planner.capacity)
+                found = [planner.candidate(task) for task in sample]
+                asked = pack.requests(found, planner.capacity, window=self._enough(of, planner))
                 tasks_a_request = len(sample) / asked
                 self._per_request[source, of] = tasks_a_request
             requests[source] = self._left[of] / tasks_a_request
         if not requests:
             return None
-        order = list(self._stores.wanted[of.dataset].sources)
-        preference = {
-            source: self._stores.feeds[source].preference / (1 + order.index(source)) for source in requests
-        }
-        return Load(key=of, requests=requests, preference=preference)
+        return Load(
+            key=of, requests=requests, preference=facts.preferences(self._stores, of.dataset, requests)
+        )

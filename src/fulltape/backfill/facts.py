@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from fulltape.backfill.pack import Candidate, Capacity
+from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity
 from fulltape.core import ranges
 from fulltape.core.ranges import Range
 from fulltape.core.time import Instant
-from fulltape.ledger.queue import Claimable, Task
+from fulltape.ledger.queue import CANDIDATES, Claimable, Task
 from fulltape.stores import Feed, Stores, Wanted
 
 
@@ -45,6 +45,11 @@ class Planner:
             beside=1 if task.kind == "GAP" else 0,
         )
 
+    def enough(self, rows: float) -> int:
+        """How many candidates of so many rows it takes to fill a request: those that fit, and some to choose from."""
+        fit = MOST_PAGES * self.capacity.rows_per_page / max(1.0, rows)
+        return min(CANDIDATES, 20 + int(1.5 * min(self.capacity.symbols_per_request, fit)))
+
     def knows(self, task: Claimable) -> bool:
         """Whether its instrument is still wanted."""
         return task.instrument in self.wanted.instruments
@@ -78,6 +83,12 @@ class Planner:
         later = min(stop + beside, *(one.life[1] for one in taken))
         calendar = self.wanted.calendar
         return calendar.label(min(first, earlier)), calendar.label(max(stop, later) - 1)
+
+
+def preferences(stores: Stores, dataset: str, sources: Iterable[str]) -> dict[str, float]:
+    """The weight of each source for a dataset: its vendor's, less the further down the dataset's list it stands."""
+    order = list(stores.wanted[dataset].sources)
+    return {source: stores.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 
 def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[str, ...]) -> frozenset[str]:

@@ -6,8 +6,9 @@ pages best; others join as long as the box of all symbols and all sessions costs
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fulltape.core.ranges import Range
@@ -76,13 +77,21 @@ def pack(
     return tuple(_joined(taken, others, capacity, most_pages))
 
 
-def requests(candidates: Sequence[Candidate], capacity: Capacity) -> int:
-    """How many requests it takes to ask for all of them, packed like that."""
-    left, total = list(candidates), 0
-    while left:
-        taken = pack(left, capacity)
+def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int) -> int:
+    """How many requests it takes to ask for all of them, chosen from `window` at a time as a dispatcher does."""
+    if capacity.symbols_per_request == 1:
+        candidates = sorted(candidates, key=lambda one: (one.symbol, one.span))
+    feed = iter(candidates)
+    seen = list(itertools.islice(feed, window))
+    total = 0
+    while seen:
+        if capacity.symbols_per_request == 1:
+            taken = pack([one for one in seen if one.symbol == seen[0].symbol], capacity)
+        else:
+            taken = pack(seen, capacity)
         gone = {one.task_id for one in taken}
-        left = [one for one in left if one.task_id not in gone]
+        seen = [one for one in seen if one.task_id not in gone]
+        seen += itertools.islice(feed, window - len(seen))
         total += capacity.pages(_box(taken))
     return total
 

@@ -212,7 +212,7 @@ def _move(table: _Table, path: Sequence[tuple[int, int, Hashable]], start: int, 
         for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if early(middle) else (low, middle)
-    amount = high if early(most) else low
+    amount = high
     if amount <= 1e-6 * max(1.0, table.total[start]):
         return False
     for (giver, taker, key), passed in zip(path, factors, strict=True):

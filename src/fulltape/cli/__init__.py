@@ -23,6 +23,7 @@ from fulltape.cli import (
     export,
     gaps,
     init,
+    ledger,
     nightly,
     simulate,
     status,
@@ -60,6 +61,7 @@ def _root(
 for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps, vendors, simulate, demo):
     verb.register(app)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.add_typer(calendars.app, name="calendars")
 

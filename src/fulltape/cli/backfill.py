@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from fulltape.cli import options
@@ -14,8 +16,18 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fulltape audit && fulltape backfill")(backfill)
 
 
-def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+def backfill(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what it would take: requests, time, rows, disk.")
+    ] = False,
+    node: NodeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Fetch queued tasks from every source that has room, and seal the answers."""
+    if dry_run:
+        _dry_run(node, json)
+        return
     import dataclasses
 
     from fulltape.clock import SystemClock
@@ -40,3 +52,40 @@ def backfill(node: NodeOption = None, json: JsonOption = False, quiet: QuietOpti
     options.fail_for_vendors(filled)
     if left:
         raise typer.Exit(1)
+
+
+def _dry_run(node: NodeOption, json: bool) -> None:
+    import dataclasses
+
+    from fulltape.backfill import estimate
+    from fulltape.clock import SystemClock
+    from fulltape.core.time import iso
+
+    with options.opened(node) as stores:
+        found = estimate.run_once(stores, SystemClock(stores.ledger.budgets.anchor))
+    if json:
+        options.emit_json(dataclasses.asdict(found))
+        return
+    typer.echo(
+        f"{'source':<16} {'tasks':>9} {'requests':>9} {'time':>10} {'of a day':>9} {'rows':>13} {'disk':>9}"
+    )
+    for one in found.by_source:
+        share = "" if one.of_day is None else f"{one.of_day:.0%}"
+        typer.echo(
+            f"{one.source:<16} {one.tasks:>9,.0f} {one.requests:>9,.0f} {_span(one.seconds):>10} {share:>9} "
+            f"{one.rows:>13,.0f} {one.bytes / 1e6:>6,.1f} MB"
+        )
+    if not any(one.tasks for one in found.by_source):
+        typer.echo("nothing is queued that a source could take; fulltape audit queues what is missing")
+    else:
+        typer.echo(f"done in about {_span(found.seconds)}, {iso(found.ends_at)[:16]}Z; nothing was sent")
+    if found.left_over:
+        typer.echo(f"{counted(found.left_over, 'task')} that no source may take now")
+
+
+def _span(seconds: float) -> str:
+    """45 s, 12 min, 3.5 h, 2.1 d"""
+    for length, unit in ((86_400, "d"), (3_600, "h")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

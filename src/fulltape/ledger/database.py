@@ -52,6 +52,9 @@ class Database(ABC):
     """How a statement passes over rows that another transaction is choosing from: the only thing that differs in a
     statement, and nothing where there is one writer at a time."""
 
+    one_moment = ""
+    """How a transaction is told to see one moment only; nothing where it does so anyway."""
+
     def __init__(self, where: str) -> None:
         self.where = where
         self._turn = threading.RLock()
@@ -128,6 +131,24 @@ class Database(ABC):
 
     def _text(self, name: str) -> str:
         return statements()[name].replace("{skip_locked}", self.skip_locked)
+
+    def statement(self, sql: str) -> list[Row]:
+        """Run a statement that no file names: for copying whole tables, in backups."""
+        with self._turn:
+            return self._execute(sql, {})
+
+    def statement_for_each(self, sql: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """The same for each row, inside `write`."""
+        with self._turn:
+            self._execute_many(sql, rows)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Whatever is read inside was so at one moment."""
+        with self.write():
+            if self.one_moment:
+                self._execute(self.one_moment, {})
+            yield
 
     def value(self, name: str, /, **values: object) -> Any:
         """The first column of the first row, None without rows."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from fulltape.core.time import Instant
+from fulltape.ledger import backup
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
@@ -47,6 +49,18 @@ class Ledger:
         """A transaction; nested ones join it."""
         with self.database.write():
             yield
+
+    def back_up(self, path: Path) -> None:
+        """Write a copy of this moment to a new SQLite file."""
+        backup.write(self.database, path)
+
+    def back_up_daily(self, folder: Path, day: str) -> bool:
+        """Write the day's copy into a folder if there is none, and keep the newest seven."""
+        return backup.daily(self.database, folder, day)
+
+    def restore(self, path: Path) -> None:
+        """Become what a backup was."""
+        backup.restore(self.database, path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -67,11 +67,18 @@ class Sqlite(Database):
         finally:
             os.close(fd)
 
+    def vacuum_into(self, path: Path) -> None:
+        """Write a compact copy of this moment to a new file."""
+        with self._turn:
+            self._execute("VACUUM INTO :path", {"path": str(path)})
+
     def close(self) -> None:
         """Close the file."""
         with self._turn:
             self._connection.close()
-            os.close(self._lock_fd)
+            if self._lock_fd >= 0:  # closing a number twice may close somebody else's file
+                os.close(self._lock_fd)
+                self._lock_fd = -1
 
     def _execute(self, sql: str, values: Mapping[str, object]) -> list[Row]:
         try:

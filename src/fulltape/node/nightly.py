@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
-from fulltape.core.time import Clock, Instant
+from fulltape.core.time import Clock, Instant, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal
 from fulltape.stores import Event, Progress, Stores, silent
+
+BACKUPS = "backups"
+"""The folder of the ledger's daily copies, in the node's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ def run(
     stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
     """Seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes nothing."""
+    if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
+        progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     leftovers = seal.run_once(stores, clock, progress)
     if leftovers.left_open:
         progress(

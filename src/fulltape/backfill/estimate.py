@@ -1,0 +1,146 @@
+"""What a backfill of everything queued would take: requests, time, share of the daily caps, rows and disk. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fulltape.backfill import facts, pack, share
+from fulltape.backfill.facts import Planner
+from fulltape.backfill.pace import Paces
+from fulltape.backfill.share import Load, Seat
+from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.ledger.queue import TaskClass
+from fulltape.stores import Stores
+
+_ALL = 10**9
+_BYTES_A_ROW = 30.0
+"""Raw and curated together, where nothing is held yet to learn it from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What one source is expected to do; `seconds` until its last request, `of_day` its share of the daily cap (None
+    without one), `rows` at most."""
+
+    source: str
+    tasks: float
+    requests: float
+    seconds: float
+    of_day: float | None
+    rows: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """All of it: what each source does, when the last one is done, and tasks that no source may take now."""
+
+    by_source: tuple[Expected, ...]
+    seconds: float
+    ends_at: Instant
+    left_over: int
+
+
+def run_once(stores: Stores, clock: Clock) -> Estimate:
+    """Share out everything that is queued, as the dispatcher would, and add up."""
+    paces = Paces(stores, clock)
+    census = {
+        of: counted for of, counted in stores.ledger.queue.census().items() if of.dataset in stores.wanted
+    }
+    groups: dict[tuple[int, int], list[Load]] = {}
+    for of, (tasks, rows) in census.items():
+        requests = _requests(stores, of, rows / tasks, clock.now())
+        if requests:
+            preference = facts.preferences(stores, of.dataset, requests)
+            load = Load(key=of, requests=requests, preference=preference)
+            groups.setdefault((of.priority, of.batch), []).append(load)
+    seats = paces.seats(list(stores.feeds))
+    shared = share.share([groups[key] for key in sorted(groups)], seats)
+    loads = {load.key: load for group in groups.values() for load in group}
+    density = {name: _density(stores, name) for name in stores.wanted}
+    found = []
+    for seat in seats:
+        total = sum(
+            part * loads[key].requests[source]
+            for key, parts in shared.items()
+            for source, part in parts.items()
+            if source in seat.sources
+        )
+        found += [
+            _expected(stores, source, seat, total, shared, loads, census, density) for source in seat.sources
+        ]
+    order = list(stores.feeds)
+    found.sort(key=lambda one: order.index(one.source))
+    seconds = max((one.seconds for one in found if one.requests), default=0.0)
+    return Estimate(
+        by_source=tuple(found),
+        seconds=seconds,
+        ends_at=clock.now() + int(seconds * SECOND),
+        left_over=sum(tasks for of, (tasks, _) in census.items() if of not in shared),
+    )
+
+
+def _expected(
+    stores: Stores,
+    source: str,
+    seat: Seat,
+    total: float,
+    shared: dict[object, dict[str, float]],
+    loads: dict[object, Load],
+    census: dict[TaskClass, tuple[int, int]],
+    density: dict[str, tuple[float, float]],
+) -> Expected:
+    """One source's part; its vendor's requests, all together, decide when it ends."""
+    requests = tasks = rows = size = 0.0
+    for of, (count, expected) in census.items():
+        part = shared.get(of, {}).get(source, 0.0)
+        if part:
+            requests += part * loads[of].requests[source]
+            tasks += part * count
+            rows += part * expected * density[of.dataset][0]
+            size += part * expected * density[of.dataset][0] * density[of.dataset][1]
+    per_day = stores.feeds[source].limits.per_day
+    return Expected(
+        source=source,
+        tasks=tasks,
+        requests=requests / seat.success,
+        seconds=seat.ends(total) + seat.finish if requests else 0.0,
+        of_day=requests / seat.success / per_day if per_day else None,
+        rows=rows,
+        bytes=size,
+    )
+
+
+def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
+    """How many requests each source would need for all of a class."""
+    wanted = stores.wanted[of.dataset]
+    takers: Sequence[str] = of.takers or wanted.sources
+    found = {}
+    for source in takers:
+        if source not in stores.feeds or source not in wanted.sources:
+            continue
+        planner = Planner(stores.feeds[source], wanted, now)
+        tasks = stores.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)
+        candidates = [planner.candidate(task) for task in tasks if planner.knows(task)]
+        if candidates:
+            window = planner.enough(mean_rows)
+            found[source] = float(pack.requests(candidates, planner.capacity, window=window))
+    return found
+
+
+def _density(stores: Stores, dataset: str) -> tuple[float, float]:
+    """Of a dataset as held: rows for each one expected at most, and bytes a row over both layers."""
+    wanted = stores.wanted[dataset]
+    raw = stores.ledger.catalogue.current("raw", dataset=dataset)
+    expected = sum(
+        wanted.rows(wanted.calendar.between(first, last))
+        for part in raw
+        for spans in part.cells.values()
+        for first, last in spans
+    )
+    rows = sum(part.rows for part in raw)
+    if not rows or not expected:
+        return 1.0, _BYTES_A_ROW
+    curated = sum(part.bytes for part in stores.ledger.catalogue.current("curated", dataset=dataset))
+    return rows / expected, (sum(part.bytes for part in raw) + curated) / rows

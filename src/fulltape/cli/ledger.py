@@ -1,0 +1,44 @@
+"""`fulltape ledger`: back the ledger up, and bring it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import NodeOption
+
+app = typer.Typer(
+    no_args_is_help=True, help="Back the ledger up, and bring it back; also from one engine to another."
+)
+
+
+@app.command(epilog="Example: fulltape ledger backup before-the-move.db")
+def backup(
+    path: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
+    node: NodeOption = None,
+) -> None:
+    """Write the ledger as it is now into one SQLite file. A nightly run does so once a day into backups/, and keeps 7."""
+    from fulltape import errors
+
+    if path.exists():
+        raise errors.UsageError(f"{path} is there already.", hint="Name another file, or remove it first.")
+    with options.opened(node) as stores:
+        stores.ledger.back_up(path)
+    typer.echo(f"written: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
+
+
+@app.command(epilog="Example: fulltape ledger restore backups/ledger-2026-11-22.db --yes")
+def restore(
+    path: Annotated[Path, typer.Argument(help="A backup.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    node: NodeOption = None,
+) -> None:
+    """Replace the ledger by a backup. What was fetched since is not known to it any more, and is fetched again."""
+    if not yes:
+        typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
+    with options.opened(node) as stores:
+        stores.ledger.restore(path)
+    typer.echo(f"restored from {path}; fulltape audit shows what is missing now")

@@ -1,0 +1,113 @@
+"""Backups of a ledger: always one SQLite file, from either engine and into either, so that they also move a node.
+
+Coverage could be proved again from the parts; budgets, eligibility and tasks could not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.ledger.database import Database, migrations
+from fulltape.ledger.sqlite import Sqlite
+
+KEPT = 7
+_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
+_DROPPED = re.compile(r"^(?:DROP TABLE (\w+)|ALTER TABLE (\w+) RENAME TO)", re.MULTILINE)
+_ROWS_AT_ONCE = 10_000
+
+
+def tables() -> list[str]:
+    """The tables of the present schema."""
+    found: list[str] = []
+    for _, text in migrations():
+        for gone in _DROPPED.finditer(text):
+            if (gone[1] or gone[2]) in found:
+                found.remove(gone[1] or gone[2])
+        found += [name for name in _TABLE.findall(text) if name not in found]
+    return found
+
+
+def write(database: Database, path: Path) -> None:
+    """Write a consistent copy to `path`: a temporary name first, durable, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=".ledger-", dir=path.parent)
+    os.close(fd)
+    temporary = Path(name)
+    temporary.unlink()
+    try:
+        if isinstance(database, Sqlite):
+            database.vacuum_into(temporary)
+        else:
+            _copy_out(database, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        _remove(temporary)
+
+
+def restore(database: Database, path: Path) -> None:
+    """Replace everything that `database` holds by a backup, in one transaction; an older one is brought forward."""
+    if not path.is_file():
+        raise errors.UsageError(f"there is no backup {path}.", hint="Look in the node's folder backups/.")
+    with tempfile.TemporaryDirectory() as folder:
+        # A copy: opening brings an older schema forward, and the backup itself stays as it is.
+        copy = Path(folder) / path.name
+        shutil.copy(path, copy)
+        source = Sqlite(copy)
+        try:
+            with database.write():
+                for table in tables():
+                    database.statement(f"DELETE FROM {table}")
+                    for rows in _rows(source, table):
+                        _insert(database, table, rows)
+        finally:
+            source.close()
+
+
+def daily(database: Database, folder: Path, day: str) -> bool:
+    """Write today's backup if there is none, and keep the newest seven; True if one was written."""
+    path = folder / f"ledger-{day}.db"
+    if path.exists():
+        return False
+    write(database, path)
+    for old in sorted(folder.glob("ledger-*.db"))[:-KEPT]:
+        old.unlink()
+    return True
+
+
+def _copy_out(database: Database, path: Path) -> None:
+    target = Sqlite(path)
+    try:
+        with target.write(), database.snapshot():
+            for table in tables():
+                target.statement(f"DELETE FROM {table}")
+                for rows in _rows(database, table):
+                    _insert(target, table, rows)
+        target.statement("PRAGMA wal_checkpoint(TRUNCATE)")
+        target.statement("PRAGMA journal_mode=DELETE")
+    finally:
+        target.close()
+
+
+def _rows(source: Database, table: str) -> Iterator[list[dict[str, object]]]:
+    rows = source.statement(f"SELECT * FROM {table}")
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        yield [dict(row) for row in rows[at : at + _ROWS_AT_ONCE]]
+
+
+def _insert(target: Database, table: str, rows: list[dict[str, object]]) -> None:
+    names = list(rows[0])
+    values = ", ".join(f":{name}" for name in names)
+    target.statement_for_each(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", rows)
+
+
+def _remove(path: Path) -> None:
+    for left in (path, *path.parent.glob(f"{path.name}-*"), path.with_suffix(".lock")):
+        left.unlink(missing_ok=True)

@@ -1,0 +1,186 @@
+"""Over any window of any dimension what was sent is at most what is allowed: across restarts, two processes on one
+ledger, and a wall clock that jumps while they run."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conftest import Opener
+from fulltape.clock import SystemClock
+from fulltape.core.time import DAY, HOUR, SECOND
+from fulltape.core.vendor import Limits
+from fulltape.ledger.budgets import Granted, Refused, Want, kept_for_others
+from fulltape.ledger.ledger import Ledger
+
+START = 1_800_000_000 * SECOND
+
+
+@dataclass
+class Machine:
+    """True time since boot, and a wall clock that somebody sets."""
+
+    since_boot: int = 5_000 * SECOND
+    wall: int = START
+    sent: list[tuple[int, int, str]] = field(default_factory=list)
+    """(true time, weight, what)."""
+
+    def pass_by(self, microseconds: int) -> None:
+        self.since_boot += microseconds
+        self.wall += microseconds
+
+    def clock(self, ledger: Ledger) -> SystemClock:
+        return SystemClock(
+            ledger.budgets.anchor,
+            boot="boot",
+            wall=lambda: self.wall * 1_000,
+            since_boot=lambda: self.since_boot * 1_000,
+        )
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 3 * SECOND),
+        st.sampled_from([0, 0, 0, HOUR, -HOUR, 25 * HOUR, -3 * SECOND, DAY]),
+        st.integers(0, 1),
+        st.booleans(),
+        st.integers(1, 4),
+        st.sampled_from("pq"),
+    ),
+    min_size=10,
+    max_size=60,
+)
+LIMITS = st.builds(
+    Limits,
+    per_minute=st.integers(1, 30),
+    per_second=st.integers(0, 3),
+    per_day=st.sampled_from([0, 25]),
+    weight_per_minute=st.integers(4, 40),
+    identical_after=st.sampled_from([0, 5]),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LIMITS, STEPS)
+def test_no_window_of_any_dimension_holds_too_much_whatever_the_clock_does(
+    open_ledger: Opener, limits: Limits, steps: list[tuple[int, int, int, bool, int, str]]
+) -> None:
+    machine, name = Machine(), uuid.uuid4().hex
+    ledgers = [open_ledger(name), open_ledger(name)]
+    clocks = [machine.clock(ledger) for ledger in ledgers]
+    for gap, jump, which, restarts, cost, same in steps:
+        machine.pass_by(gap)
+        machine.wall += jump
+        if restarts:
+            clocks[which] = machine.clock(ledgers[which])
+        want = Want(kind="GAP", cost=cost, same=same)
+        for _ in range(20):
+            now = clocks[which].steady()
+            answer = ledgers[which].budgets.reserve("key", limits, want, now=now)
+            if isinstance(answer, Granted):
+                machine.sent.append((machine.since_boot, cost, same))
+                break
+            assert answer.room_at > now, "told to come back at once"
+            machine.pass_by(answer.room_at - now)
+        else:
+            raise AssertionError("never room")
+    for ledger in ledgers:
+        ledger.close()
+    _check(machine, limits)
+
+
+def _check(machine: Machine, limits: Limits) -> None:
+    offset = START - 5_000 * SECOND
+    for at, _, same in machine.sent:
+
+        def within(span: int, now: int = at) -> list[tuple[int, int, str]]:
+            return [one for one in machine.sent if now - span < one[0] <= now]
+
+        assert len(within(60 * SECOND)) <= limits.per_minute
+        assert sum(weight for _, weight, _ in within(60 * SECOND)) <= limits.weight_per_minute
+        if limits.per_second:
+            assert len(within(SECOND)) <= limits.per_second
+        if limits.per_day:
+            today = [one for one in machine.sent if (one[0] + offset) // DAY == (at + offset) // DAY]
+            assert len(today) <= limits.per_day
+        if limits.identical_after:
+            span = int(limits.identical_after * SECOND)
+            assert len([one for one in within(span) if one[2] == same]) == 1
+
+
+def test_concurrency_is_shared_and_a_dead_process_gives_its_place_back(open_ledger: Opener) -> None:
+    one, other = open_ledger("ledger"), open_ledger("ledger")
+    limits = Limits(concurrency=2)
+
+    def ask(ledger: Ledger, token: str, now: int) -> Granted | Refused:
+        want = Want(kind="GAP", token=token, until=now + 60 * SECOND)
+        return ledger.budgets.reserve("key", limits, want, now=now)
+
+    assert isinstance(ask(one, "a", START), Granted)
+    assert isinstance(ask(other, "b", START), Granted)
+    refused = ask(one, "c", START)
+    assert isinstance(refused, Refused)
+    assert (refused.dimension, refused.limit) == ("concurrency", "2 at a time")
+    other.budgets.landed(limits, "b")
+    assert isinstance(ask(one, "c", START), Granted)
+    assert isinstance(ask(other, "d", START + 61 * SECOND), Granted)
+
+
+def test_an_endpoint_class_is_limited_beside_the_whole(ledger: Ledger) -> None:
+    limits = Limits(per_minute=10, endpoints={"slow": Limits(per_minute=2)})
+    slow, quick = Want(kind="GAP", endpoint="slow"), Want(kind="GAP", endpoint="quick")
+    assert isinstance(ledger.budgets.reserve("key", limits, slow, now=START), Granted)
+    refused = ledger.budgets.reserve("key", limits, slow, now=START)
+    assert isinstance(refused, Refused)
+    assert refused.limit == "2 requests per minute"
+    granted = 0
+    while isinstance(ledger.budgets.reserve("key", limits, quick, now=START), Granted):
+        granted += 1
+    assert granted == 9
+
+
+def test_credits_count_the_cost_and_last_until_midnight(ledger: Ledger) -> None:
+    limits = Limits(credits_per_day=10)
+    assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), now=START), Granted)
+    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), now=START)
+    assert refused == Refused(
+        dimension="daily_cap", room_at=(START // DAY + 1) * DAY, limit="10 credits per day"
+    )
+    assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=3), now=START), Granted)
+
+
+SHARES = {"FORWARD": 0.4, "GAP": 0.3, "BOOTSTRAP": 0.25, "QC_PROBE": 0.05}
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(SHARES)), st.integers(0, 60)),
+    st.dictionaries(st.sampled_from(list(SHARES)), st.integers(0, 200)),
+    st.sampled_from(list(SHARES)),
+)
+def test_what_is_kept_for_others_is_their_need_within_their_share(
+    used: dict[str, int], demand: dict[str, int], kind: str
+) -> None:
+    kept = kept_for_others(kind, 100, used=used, shares=SHARES, demand=demand)
+    others = [other for other in SHARES if other != kind]
+    assert kept <= sum(demand.get(other, 0) for other in others)
+    assert kept <= sum(int(SHARES[other] * 100) for other in others)
+    assert kept_for_others(kind, 100, used=used, shares=SHARES, demand={}) == 0
+
+
+@pytest.mark.parametrize(("demand", "granted"), [({}, 10), ({"FORWARD": 3}, 7), ({"FORWARD": 99}, 6)])
+def test_a_kind_may_use_what_the_others_do_not_need(
+    ledger: Ledger, demand: dict[str, int], granted: int
+) -> None:
+    limits = Limits(per_day=10)
+    want = Want(kind="BOOTSTRAP", shares=SHARES, demand=demand)
+    count = 0
+    while isinstance(answer := ledger.budgets.reserve("key", limits, want, now=START), Granted):
+        count += 1
+    assert count == granted
+    assert answer.dimension == ("daily_cap" if granted == 10 else "kind_share")
+    forward = Want(kind="FORWARD", shares=SHARES, demand=demand)
+    assert isinstance(ledger.budgets.reserve("key", limits, forward, now=START), Granted) == (granted < 10)
