@@ -2,18 +2,28 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
-CHECKED := src tests tools
+CHECKED := src tests tools benchmarks
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test check format lock sample calendars reference clean
+.PHONY: demo test test-crash check bench-dispatch bench-ledger format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
 
 test: .venv/.dev
 	$(RUN)/python -m pytest $(TEST_ARGS)
+
+# A minute of kill -9 on each engine, with sixteen workers.
+test-crash: .venv/.dev
+	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py
+
+bench-dispatch: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.dispatch.run
+
+bench-ledger: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.ledger.run
 
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)

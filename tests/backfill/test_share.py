@@ -16,7 +16,7 @@ SOURCES = ("a.x", "b.x", "c.x", "d.x")
 
 
 def seat(source: str, rate: float, **more: float) -> Seat:
-    return Seat(sources=(source,), fast=rate, **more)
+    return Seat(sources=(source,), fast=rate, **more)  # type: ignore[arg-type]
 
 
 def load(key: str, requests: Mapping[str, float], preference: Mapping[str, float] | None = None) -> Load:
@@ -27,7 +27,7 @@ def spent(found: dict[object, dict[str, float]], loads: list[Load], source: str)
     by_key = {one.key: one for one in loads}
     return sum(
         part * by_key[key].requests[source]
-        for key, parts in found.items()  # type: ignore[misc]
+        for key, parts in found.items()
         for name, part in parts.items()
         if name == source
     )

@@ -26,6 +26,12 @@ def audit(
             metavar="DATASET SYMBOL SESSION", help="Tell one cell's whole story.", show_default=False
         ),
     ] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Look only at what may have changed since the last audit; counts nothing."
+        ),
+    ] = False,
     node: NodeOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -33,6 +39,9 @@ def audit(
     """Compare coverage with the calendar, and enqueue tasks for what is missing."""
     if explain:
         _explain(explain, node, json)
+        return
+    if incremental:
+        _incremental(node, json, quiet)
         return
     import dataclasses
 
@@ -49,6 +58,20 @@ def audit(
         typer.echo(f"{counted(report.tasks, 'new task')} enqueued")
     if report.missing or report.partial or report.unobtainable:
         raise typer.Exit(1)
+
+
+def _incremental(node: NodeOption, json: bool, quiet: bool) -> None:
+    import dataclasses
+
+    from fulltape.audit import run
+    from fulltape.clock import SystemClock
+
+    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
+        report = run.run_incremental(stores, SystemClock(), watch)
+    if json:
+        options.emit_json(dataclasses.asdict(report))
+    elif not quiet:
+        typer.echo(f"{number(report.series)} series looked at, {counted(report.tasks, 'new task')} enqueued")
 
 
 def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
