@@ -47,6 +47,7 @@ def _coverage(report: Report, folder: Path) -> None:
     megabytes = _size(own)
     cells = _anti_join(folder)
     times = cells / second["seconds"]
+    print(f"anti-join: {cells:.1f} s", flush=True)
     report.table(
         f"{world.SYMBOLS * world.SESSIONS:,} cells, {missing:,} missing, one ledger of {megabytes:.0f} MB",
         ("what", "seconds", "peak MB of its process", "of these before it began"),
@@ -96,7 +97,7 @@ def _anti_join(folder: Path) -> float:
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(
         """CREATE TABLE cells (dataset TEXT, instrument TEXT, source TEXT, session TEXT, fact TEXT, since INT,
-                               evidence TEXT, PRIMARY KEY (dataset, instrument, source, session)) WITHOUT ROWID"""
+                               evidence TEXT, PRIMARY KEY (dataset, instrument, session, source)) WITHOUT ROWID"""
     )
     connection.execute("CREATE TABLE instruments (instrument TEXT PRIMARY KEY)")
     connection.execute("CREATE TABLE sessions (session TEXT PRIMARY KEY, position INT)")

@@ -38,6 +38,8 @@ class Incremental:
 
 
 STAGE = "audit"
+_FEW = 500
+"""Of fewer series the queued tasks are read one by one, of more all at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,8 @@ def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, _Left],
     refusals = queue.refusals()
     suspects = set()
     corrected = {}
-    for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name):
+    few = list(left) if len(left) < _FEW else None
+    for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name, few):
         if purpose == AGAIN or instrument not in left:
             continue
         if takers and takers == left[instrument].whole:

@@ -91,19 +91,17 @@ def preferences(stores: Stores, dataset: str, sources: Iterable[str]) -> dict[st
     return {source: stores.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 
-def known_symbols(stores: Stores, source: str, wanted: Wanted, symbols: tuple[str, ...]) -> frozenset[str]:
-    """Symbols that this source has shown to exist: by a reference answer, or by rows of their instrument."""
-    confirmed = {
-        one.symbol for one in stores.ledger.eligibility.all() if one.source == source and one.state == "ok"
-    }
-    with_rows = stores.ledger.coverage.with_rows(wanted.dataset.name, source)
-    spelled = {
-        dated.symbol
-        for name in with_rows
-        if name in wanted.instruments
-        for dated in wanted.instruments[name].symbols
-    }
-    return frozenset(symbol for symbol in symbols if symbol in confirmed or symbol in spelled)
+def known_symbols(stores: Stores, source: str, dataset: str, tasks: Sequence[Claimable]) -> frozenset[str]:
+    """Symbols of these tasks that this source has shown to exist: by a reference answer, or by rows."""
+    instruments = {task.symbol: task.instrument for task in tasks}
+
+    def shown(symbol: str) -> bool:
+        known = stores.ledger.eligibility.of(source, dataset, symbol)
+        if known is not None and known.state == "ok":
+            return True
+        return stores.ledger.coverage.has_rows(dataset, instruments[symbol], source)
+
+    return frozenset(symbol for symbol in instruments if shown(symbol))
 
 
 def kind(tasks: Sequence[Task | Claimable]) -> str:

@@ -215,7 +215,7 @@ def _work(stores: Stores, source: str, claim: Claim) -> Work:
         last=last,
         start=span.start,
         end=span.end,
-        known=facts.known_symbols(stores, source, wanted, symbols),
+        known=facts.known_symbols(stores, source, claim.dataset, claim.tasks),
         rows_per_page=claim.planner.capacity.rows_per_page,
     )
     return Work(

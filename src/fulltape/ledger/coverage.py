@@ -69,11 +69,9 @@ class Coverage:
             self._database.tuples("coverage_spans", dataset=dataset),
         )
 
-    def with_rows(self, dataset: str, source: str) -> set[str]:
-        """Instruments of which a source has shown rows."""
-        return {
-            row[0] for row in self._database.tuples("instruments_with_rows", dataset=dataset, source=source)
-        }
+    def has_rows(self, dataset: str, instrument: str, source: str) -> bool:
+        """Whether a source has shown any rows of a series."""
+        return bool(self._database.tuples("has_rows", dataset=dataset, instrument=instrument, source=source))
 
     def spans_of(self, dataset: str, instrument: str) -> list[tuple[str, FactKind, int, str, str]]:
         """All facts about one series as (source, fact, sound, first, last)."""

@@ -117,12 +117,22 @@ class Queue:
             ),
         )
 
-    def queued(self, dataset: str) -> list[tuple[int, str, str, str, str, str]]:
-        """(task id, instrument, first, last, takers, purpose) of every queued task of a dataset, dates as ISO text."""
-        return cast(
-            "list[tuple[int, str, str, str, str, str]]",
-            self._database.tuples("queued_takers", dataset=dataset),
-        )
+    def queued(
+        self, dataset: str, instruments: Iterable[str] | None = None
+    ) -> list[tuple[int, str, str, str, str, str]]:
+        """(task id, instrument, first, last, takers, purpose) of every queued task of a dataset, or of some of its
+        instruments, dates as ISO text."""
+        if instruments is None:
+            found = self._database.tuples("queued_takers", dataset=dataset)
+        else:
+            found = [
+                row
+                for instrument in instruments
+                for row in self._database.tuples(
+                    "queued_takers_of_series", dataset=dataset, instrument=instrument
+                )
+            ]
+        return cast("list[tuple[int, str, str, str, str, str]]", found)
 
     def queued_series(self) -> list[tuple[str, str]]:
         """(dataset, instrument) of all queued tasks."""

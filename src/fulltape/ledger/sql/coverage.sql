@@ -34,8 +34,9 @@ WHERE dataset = :dataset AND instrument = :instrument AND source = :source
   AND first_session <= :last_session AND last_session >= :first_session
 ORDER BY first_session
 
--- name: instruments_with_rows
-SELECT DISTINCT instrument FROM coverage WHERE dataset = :dataset AND source = :source AND fact IN ('present', 'partial')
+-- name: has_rows
+SELECT 1 AS found FROM coverage
+WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND fact IN ('present', 'partial') LIMIT 1
 
 -- name: coverage_near
 SELECT * FROM coverage

@@ -7,14 +7,18 @@ WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched', 'stalled')
 
 -- name: open_spans_of_series
 SELECT first_session, last_session FROM tasks
-WHERE dataset = :dataset AND instrument = :instrument AND state IN ('queued', 'leased', 'fetched', 'stalled')
-  AND purpose = :purpose
+WHERE dataset = :dataset AND instrument = :instrument AND purpose = :purpose AND state IN ('queued', 'leased', 'fetched')
+UNION ALL
+SELECT first_session, last_session FROM tasks
+WHERE dataset = :dataset AND instrument = :instrument AND purpose = :purpose AND state = 'stalled'
 
 -- name: queued_series
 SELECT DISTINCT dataset, instrument FROM tasks WHERE state = 'queued'
 
 -- name: queued_of_series
-SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' ORDER BY task_id
+-- SQLite takes a partial index only where its own condition is spelt out; here and below.
+SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued'
+  AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
 
 -- name: open_tasks_of_all
 SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task_id
@@ -58,11 +62,16 @@ ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 -- name: candidates_of_series
 -- The same for one instrument, in the order of sessions: for sources that take one symbol at a time.
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
-WHERE state = 'queued' AND dataset = :dataset AND instrument = :instrument AND takers = :takers
+WHERE state = 'queued' AND state IN ('queued', 'leased', 'fetched')
+  AND dataset = :dataset AND instrument = :instrument AND takers = :takers
   AND priority = :priority AND batch = :batch AND first_session >= :first_day
   AND NOT EXISTS (SELECT 1 FROM task_sources
                   WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
                     AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
+  AND NOT EXISTS (SELECT 1 FROM eligibility
+                  WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
+                    AND eligibility.symbol IN (tasks.symbol, '*')
+                    AND eligibility.state <> 'ok' AND eligibility.until > :now)
   AND (purpose <> 'fill' OR NOT EXISTS (
         SELECT 1 FROM coverage
         WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
@@ -118,9 +127,8 @@ WHERE dataset = :dataset AND instrument = :instrument AND first_session = :first
 SELECT * FROM tasks WHERE state = 'fetched' ORDER BY task_id
 
 -- name: refusals
-SELECT task_sources.task_id AS task_id, task_sources.source AS source FROM task_sources
-JOIN tasks ON tasks.task_id = task_sources.task_id
-WHERE tasks.state = 'queued' AND task_sources.refusal <> ''
+SELECT task_id, source FROM task_sources
+WHERE refusal <> '' AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = task_sources.task_id AND state = 'queued')
 
 -- name: stalled_tasks
 SELECT * FROM tasks WHERE state = 'stalled' AND (:dataset = '' OR dataset = :dataset) ORDER BY task_id
@@ -148,11 +156,15 @@ SELECT source, not_before, refusal FROM task_sources WHERE task_id = :task_id OR
 SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
 WHERE dataset = :dataset AND state = 'queued' ORDER BY task_id
 
+-- name: queued_takers_of_series
+SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
+WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
+
 -- name: forget_hold_backs
 DELETE FROM task_sources WHERE task_id = :task_id
 
 -- name: leased_by
-SELECT * FROM tasks WHERE state = 'leased' AND worker = :worker ORDER BY task_id
+SELECT * FROM tasks WHERE state = 'leased' AND lease_until >= 0 AND worker = :worker ORDER BY task_id
 
 -- name: task
 SELECT * FROM tasks WHERE task_id = :task_id
@@ -168,9 +180,9 @@ SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument
   AND first_session <= :session AND last_session >= :session ORDER BY task_id
 
 -- name: next_chance
-SELECT MIN(task_sources.not_before) AS at FROM task_sources JOIN tasks ON tasks.task_id = task_sources.task_id
-WHERE task_sources.source = :source AND task_sources.refusal = '' AND task_sources.not_before > :now
-  AND tasks.state = 'queued'
+SELECT MIN(not_before) AS at FROM task_sources
+WHERE source = :source AND refusal = '' AND not_before > :now
+  AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = task_sources.task_id AND state = 'queued')
 
 -- name: hold_back
 INSERT INTO task_sources (task_id, source, not_before, refusal) VALUES (:task_id, :source, :not_before, :refusal)
