@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from fulltape.core.time import SECOND, Instant
 
@@ -42,3 +43,8 @@ class SkippingClock:
     def sleep(self, seconds: float) -> None:
         with self._turn:
             self._skipped += int(seconds * SECOND)
+
+
+def at(now: Instant) -> Callable[[], Instant]:
+    """A clock's reading that stays as it is."""
+    return lambda: now

@@ -242,7 +242,7 @@ class World:
                     shares=self._stores.rules.shares,
                     demand=self._gate.dispatcher.demand(feed.vendor),
                 )
-                room = budgets.reserve(feed.vendor, feed.limits, want, now=self._clock.at)
+                room = budgets.reserve(feed.vendor, feed.limits, want, steady=self._clock.steady)
                 if isinstance(room, Granted):
                     break
                 if room.room_at - self._clock.at > _PATIENCE:
@@ -299,7 +299,7 @@ class World:
                 end=0,
             )
             work = Work(ask_id=claim.ask_id, ask=ask, kind=claim.kind, tasks=left, instruments={})
-            settle.settle(stores, source, work, result, now, blame_tasks=healthy)
+            settle.settle(stores, source, work, result, now, settle.Blame(tasks=healthy))
             self._gate.dispatcher.recount()
         for task in done:
             key = (claim.dataset, claim.of.takers, task.expected_rows, source)

@@ -15,7 +15,7 @@ from fulltape.core.time import SECOND
 from fulltape.core.vendor import Limits, Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.queue import NewTask, TaskClass
+from fulltape.ledger.task import NewTask, TaskClass
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 SYMBOLS, SESSIONS = 5_000, 5_036
@@ -25,7 +25,7 @@ TASKS = 1_000_000
 SOURCE = "a.sip"
 CALENDAR = opening.calendar("XNYS")
 BEGIN = CALENDAR.between(dt.date(2004, 1, 2), CALENDAR.known_to)[0]
-CLASS = TaskClass(dataset="equities_bars_day", takers=(SOURCE,), priority=1, batch=1)
+CLASS = TaskClass(dataset="equities_bars_day", takers=(SOURCE,), priority=1, batch=1, kind="GAP")
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, at
 from conftest import Opener
 from fulltape import stores as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
@@ -19,7 +19,7 @@ from fulltape.core.vendor import Limits, Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.queue import FIRST, Kind, NewTask
+from fulltape.ledger.task import FIRST, Kind, NewTask
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DAYS, MINUTES = datasets.get("equities_bars_day"), datasets.get("equities_bars_minute")
@@ -180,7 +180,7 @@ def test_a_kind_without_share_of_the_day_leaves_the_source_to_others(ledger: Led
         kinds.append(found.kind)
         feed = stores.feeds["a.x"]
         want = Want(kind=found.kind, shares=stores.rules.shares, demand=one.demand("a"))
-        answer = ledger.budgets.reserve("a", feed.limits, want, now=clock.steady())
+        answer = ledger.budgets.reserve("a", feed.limits, want, steady=at(clock.steady()))
         assert isinstance(answer, Granted)
     assert kinds[:4] == ["FORWARD"] * 4
     assert set(kinds[4:]) == {"BOOTSTRAP"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clocks import at
 from conftest import Opener
 from fulltape import errors
 from fulltape.core.vendor import Limits
@@ -15,8 +16,8 @@ from fulltape.ledger import backup
 from fulltape.ledger.budgets import Refused, Want
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.queue import NewTask
 from fulltape.ledger.sqlite import Sqlite
+from fulltape.ledger.task import NewTask
 
 NOW = 1_800_000_000_000_000
 DAY = dt.date(2024, 1, 2)
@@ -47,7 +48,7 @@ def filled(ledger: Ledger) -> None:
             ],
             lambda day: day,
         )  # fmt: skip
-    ledger.budgets.reserve("a", Limits(per_day=1), Want(kind="GAP"), now=NOW)
+    ledger.budgets.reserve("a", Limits(per_day=1), Want(kind="GAP"), steady=at(NOW))
 
 
 def contents(ledger: Ledger) -> dict[str, list[tuple[tuple[str, object], ...]]]:
@@ -78,7 +79,7 @@ def test_what_was_backed_up_comes_back_into_either_engine(open_ledger: Opener, t
     for other in others:
         other.restore(tmp_path / "copy.db")
         assert contents(other) == before
-        refused = other.budgets.reserve("a", Limits(per_day=1), Want(kind="GAP"), now=NOW)
+        refused = other.budgets.reserve("a", Limits(per_day=1), Want(kind="GAP"), steady=at(NOW))
         assert isinstance(refused, Refused)
     others[1].close()
     assert not list(tmp_path.glob(".ledger-*"))
@@ -108,8 +109,13 @@ def test_what_is_no_backup_changes_nothing(ledger: Ledger, tmp_path: Path) -> No
     filled(ledger)
     before = contents(ledger)
     (tmp_path / "no.db").write_text("this is no database, but long enough to look at " * 40)
-    with pytest.raises(errors.StorageError, match="cannot be opened"):
-        ledger.restore(tmp_path / "no.db")
+    (tmp_path / "empty.db").touch()
+    connection = sqlite3.connect(tmp_path / "foreign.db")
+    connection.execute("CREATE TABLE tasks (x)")
+    connection.close()
+    for name in ("no.db", "empty.db", "foreign.db"):
+        with pytest.raises(errors.UsageError, match="is no backup of a ledger"):
+            ledger.restore(tmp_path / name)
     with pytest.raises(errors.UsageError, match="there is no backup"):
         ledger.restore(tmp_path / "nowhere.db")
     assert contents(ledger) == before

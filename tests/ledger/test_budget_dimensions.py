@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clocks import at
 from conftest import Opener
 from fulltape.clock import SystemClock
 from fulltape.core.time import DAY, HOUR, SECOND
@@ -80,7 +81,7 @@ def test_no_window_of_any_dimension_holds_too_much_whatever_the_clock_does(
         want = Want(kind="GAP", cost=cost, same=same)
         for _ in range(20):
             now = clocks[which].steady()
-            answer = ledgers[which].budgets.reserve("key", limits, want, now=now)
+            answer = ledgers[which].budgets.reserve("key", limits, want, steady=at(now))
             if isinstance(answer, Granted):
                 machine.sent.append((machine.since_boot, cost, same))
                 break
@@ -95,9 +96,9 @@ def test_no_window_of_any_dimension_holds_too_much_whatever_the_clock_does(
 
 def _check(machine: Machine, limits: Limits) -> None:
     offset = START - 5_000 * SECOND
-    for at, _, same in machine.sent:
+    for when, _, same in machine.sent:
 
-        def within(span: int, now: int = at) -> list[tuple[int, int, str]]:
+        def within(span: int, now: int = when) -> list[tuple[int, int, str]]:
             return [one for one in machine.sent if now - span < one[0] <= now]
 
         assert len(within(60 * SECOND)) <= limits.per_minute
@@ -105,7 +106,7 @@ def _check(machine: Machine, limits: Limits) -> None:
         if limits.per_second:
             assert len(within(SECOND)) <= limits.per_second
         if limits.per_day:
-            today = [one for one in machine.sent if (one[0] + offset) // DAY == (at + offset) // DAY]
+            today = [one for one in machine.sent if (one[0] + offset) // DAY == (when + offset) // DAY]
             assert len(today) <= limits.per_day
         if limits.identical_after:
             span = int(limits.identical_after * SECOND)
@@ -118,7 +119,7 @@ def test_concurrency_is_shared_and_a_dead_process_gives_its_place_back(open_ledg
 
     def ask(ledger: Ledger, token: str, now: int) -> Granted | Refused:
         want = Want(kind="GAP", token=token, until=now + 60 * SECOND)
-        return ledger.budgets.reserve("key", limits, want, now=now)
+        return ledger.budgets.reserve("key", limits, want, steady=at(now))
 
     assert isinstance(ask(one, "a", START), Granted)
     assert isinstance(ask(other, "b", START), Granted)
@@ -133,24 +134,28 @@ def test_concurrency_is_shared_and_a_dead_process_gives_its_place_back(open_ledg
 def test_an_endpoint_class_is_limited_beside_the_whole(ledger: Ledger) -> None:
     limits = Limits(per_minute=10, endpoints={"slow": Limits(per_minute=2)})
     slow, quick = Want(kind="GAP", endpoint="slow"), Want(kind="GAP", endpoint="quick")
-    assert isinstance(ledger.budgets.reserve("key", limits, slow, now=START), Granted)
-    refused = ledger.budgets.reserve("key", limits, slow, now=START)
+    assert isinstance(ledger.budgets.reserve("key", limits, slow, steady=at(START)), Granted)
+    refused = ledger.budgets.reserve("key", limits, slow, steady=at(START))
     assert isinstance(refused, Refused)
     assert refused.limit == "2 requests per minute"
     granted = 0
-    while isinstance(ledger.budgets.reserve("key", limits, quick, now=START), Granted):
+    while isinstance(ledger.budgets.reserve("key", limits, quick, steady=at(START)), Granted):
         granted += 1
     assert granted == 9
 
 
 def test_credits_count_the_cost_and_last_until_midnight(ledger: Ledger) -> None:
     limits = Limits(credits_per_day=10)
-    assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), now=START), Granted)
-    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), now=START)
+    assert isinstance(
+        ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), steady=at(START)), Granted
+    )
+    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=7), steady=at(START))
     assert refused == Refused(
         dimension="daily_cap", room_at=(START // DAY + 1) * DAY, limit="10 credits per day"
     )
-    assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=3), now=START), Granted)
+    assert isinstance(
+        ledger.budgets.reserve("key", limits, Want(kind="GAP", cost=3), steady=at(START)), Granted
+    )
 
 
 SHARES = {"FORWARD": 0.4, "GAP": 0.3, "BOOTSTRAP": 0.25, "QC_PROBE": 0.05}
@@ -178,9 +183,11 @@ def test_a_kind_may_use_what_the_others_do_not_need(
     limits = Limits(per_day=10)
     want = Want(kind="BOOTSTRAP", shares=SHARES, demand=demand)
     count = 0
-    while isinstance(answer := ledger.budgets.reserve("key", limits, want, now=START), Granted):
+    while isinstance(answer := ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted):
         count += 1
     assert count == granted
     assert answer.dimension == ("daily_cap" if granted == 10 else "kind_share")
     forward = Want(kind="FORWARD", shares=SHARES, demand=demand)
-    assert isinstance(ledger.budgets.reserve("key", limits, forward, now=START), Granted) == (granted < 10)
+    assert isinstance(ledger.budgets.reserve("key", limits, forward, steady=at(START)), Granted) == (
+        granted < 10
+    )

@@ -8,6 +8,7 @@ import uuid
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clocks import at
 from conftest import Opener
 from fulltape.core.time import DAY, SECOND
 from fulltape.core.vendor import Limits
@@ -26,13 +27,13 @@ def send_all(open_ledger: Opener, limits: Limits, gaps: list[int], *, reopen_at:
         now += gap
         if number == reopen_at:
             ledger = open_ledger(name)
-        answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now)
+        answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(now))
         if isinstance(answer, Refused):
             assert answer.room_at > now
             early = ledger.budgets.room("key", limits, Want(kind="GAP"), now=answer.room_at - 1)
             assert isinstance(early, Refused), "there was room earlier than said"
             now = answer.room_at
-            answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now)
+            answer = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(now))
         assert isinstance(answer, Granted)
         sent.append(now)
     return sent
@@ -57,13 +58,13 @@ def test_no_window_of_a_minute_ever_holds_more_than_allowed(
 def test_the_daily_cap_holds_until_midnight_and_says_so(ledger: Ledger) -> None:
     limits = Limits(per_minute=0, per_day=3)
     for _ in range(3):
-        assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=START), Granted)
-    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=START)
+        assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(START)), Granted)
+    refused = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(START))
     assert refused == Refused(
         dimension="daily_cap", room_at=(START // DAY + 1) * DAY, limit="3 requests per day"
     )
     assert isinstance(
-        ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=(START // DAY + 1) * DAY), Granted
+        ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at((START // DAY + 1) * DAY)), Granted
     )
 
 
@@ -92,7 +93,7 @@ def test_lower_limits_are_learned_from_headers_and_higher_ones_are_not(ledger: L
         now = START + day * DAY
         ledger.budgets.served("key", limits, allowed=allowed, now=now)
         granted = 0
-        while isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), now=now), Granted):
+        while isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(now)), Granted):
             granted += 1
         assert granted == room
 

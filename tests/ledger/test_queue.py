@@ -9,7 +9,7 @@ import pytest
 from conftest import Opener
 from fulltape import errors
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.queue import Claimable, Kind, NewTask
+from fulltape.ledger.task import Claimable, Kind, NewTask
 
 NOW = 1_000
 SERVED = dt.date(2000, 1, 3)

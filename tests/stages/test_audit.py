@@ -20,7 +20,7 @@ from fulltape.core.vendor import Limits, Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import Eligible
-from fulltape.ledger.queue import AGAIN, LAST
+from fulltape.ledger.task import AGAIN, LAST
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DATASET = datasets.get("equities_bars_day")

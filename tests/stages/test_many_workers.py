@@ -14,7 +14,7 @@ import pytest
 from many import DATASET, FIRST, LAST, calendar, instruments
 
 from fulltape import stores as opening
-from fulltape.ledger.queue import NewTask
+from fulltape.ledger.task import NewTask
 
 WORKERS = 16
 SECONDS = float(os.environ.get("FULLTAPE_KILL_SECONDS", "6"))

@@ -12,7 +12,7 @@ import fulltape
 from clocks import SkippingClock
 from fulltape.core.cell import Availability, Completeness, Verdict
 from fulltape.demo import proof
-from fulltape.ledger.queue import Task
+from fulltape.ledger.task import Task
 from fulltape.node import explain, nightly, state
 from fulltape.node.nightly import Night
 from fulltape.simulator import market as markets

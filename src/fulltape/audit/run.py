@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from fulltape.core import ranges, series
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Series
 from fulltape.core.time import Clock, Instant
-from fulltape.ledger.queue import AGAIN, LAST, NewTask, Task
-from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
+from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
+from fulltape.stores import Event, Progress, Stores, Wanted, known, silent, unwanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,40 +62,65 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         for wanted in stores.wanted.values():
             # One transaction: what is known, what is open and what is enqueued must belong together.
             with stores.ledger.write():
+                _alone(stores, wanted)
                 tasks += _audit(stores, wanted, counts, batch, now, progress)
                 _looked_at(stores, wanted, now)
         with stores.ledger.write():
-            _cancel_unwanted(stores, now)
+            unwanted.cancel(stores, now)
     return Report(tasks=tasks, **counts)
 
 
 def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -> Incremental:
     """Audit only what may have changed since the last audit: series about which something was recorded, sessions that
-    have become final, and evidence that has expired."""
+    have become final, and evidence that has expired. What the settings ask anew of a dataset is audited in full."""
     now = clock.now()
     looked, tasks = 0, 0
     with stores.stage(STAGE, clock):
         batch = _new_batch(stores)
+        with stores.ledger.write():
+            unwanted.cancel(stores, now)
         for name, wanted in stores.wanted.items():
-            before = stores.ledger.bookmark(STAGE, name)
             with stores.ledger.write():
-                touched = set(stores.ledger.coverage.touched(name))
-                found, left = _gaps_of(known.read(stores, wanted, now, touched), wanted)
-                _settle_pointless(stores, wanted, left, now)
-                looked += len(left)
-                if before and wanted.final_until(now) > before:
-                    fresh = (
-                        one
-                        for one in known.recent(stores, wanted, now, before)
-                        if one.instrument.instrument not in touched
-                    )
-                    found += _gaps_of(fresh, wanted, newest=before)[0]
-                    looked += len(wanted.instruments) - len(left)
-                tasks += _enqueue(stores, wanted, found, batch, now)
-                tasks += _ask_again(stores, wanted, batch, now)
+                _alone(stores, wanted)
+                before = stores.ledger.bookmark(STAGE, name)
+                if not before or stores.ledger.bookmark(STAGE, f"{name} settings") != _settings(wanted):
+                    tasks += _audit(stores, wanted, {}, batch, now, silent)
+                    looked += len(wanted.instruments)
+                else:
+                    more, added = _audit_changes(stores, wanted, before, batch, now)
+                    looked, tasks = looked + more, tasks + added
                 _looked_at(stores, wanted, now)
-                progress(Event(stage=STAGE, done=looked, total=looked, unit=name))
+            progress(Event(stage=STAGE, done=looked, total=looked, unit=name))
     return Incremental(series=looked, tasks=tasks)
+
+
+def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now: Instant) -> tuple[int, int]:
+    """Audit the series touched, and of the others the sessions from position `before` on."""
+    touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
+    found, left = _gaps_of(known.read(stores, wanted, now, touched), wanted)
+    _settle_pointless(stores, wanted, left, now)
+    looked = len(touched)
+    if wanted.final_until(now) > before:
+        fresh = (
+            one
+            for one in known.recent(stores, wanted, now, before)
+            if one.instrument.instrument not in touched
+        )
+        found += _gaps_of(fresh, wanted, newest=before)[0]
+        looked = len(wanted.instruments)
+    return looked, _enqueue(stores, wanted, found, batch, now) + _ask_again(stores, wanted, batch, now)
+
+
+def _alone(stores: Stores, wanted: Wanted) -> None:
+    """Nobody records facts about the dataset while it is audited: what is known and what is open belong together."""
+    for source in sorted(wanted.sources):
+        stores.ledger.database.lock(f"coverage {wanted.dataset.name} {source}")
+
+
+def _settings(wanted: Wanted) -> int:
+    """A number that changes when the settings ask for something else."""
+    listed = sorted((name, repr(one.symbols)) for name, one in wanted.instruments.items())
+    return zlib.crc32(repr((wanted.first, wanted.until, tuple(wanted.sources), listed)).encode())
 
 
 def _new_batch(stores: Stores) -> int:
@@ -105,6 +131,7 @@ def _new_batch(stores: Stores) -> int:
 def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
     stores.ledger.coverage.forget_touched(wanted.dataset.name)
     stores.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
+    stores.ledger.set_bookmark(STAGE, f"{wanted.dataset.name} settings", _settings(wanted))
 
 
 def _audit(
@@ -216,16 +243,6 @@ def _settle_if_pointless(
         stores.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
     else:
         stores.ledger.queue.finish(task.task_id, task.attempt, "done", now=now)
-
-
-def _cancel_unwanted(stores: Stores, now: Instant) -> None:
-    """End queued tasks of datasets and instruments that the settings no longer name."""
-    queue = stores.ledger.queue
-    for dataset, instrument in queue.queued_series():
-        wanted = stores.wanted.get(dataset)
-        if wanted is None or instrument not in wanted.instruments:
-            for task in queue.queued_of(dataset, instrument):
-                queue.finish(task.task_id, task.attempt, "cancelled", now=now, error="no longer wanted")
 
 
 def _task(gap: plan.Gap, wanted: Wanted) -> NewTask:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from fulltape.core.vendor import Answer, Conversation, Request
+from fulltape import errors
+from fulltape.core.vendor import Answer, Conversation, Outcome, Request
+
+
+class AgainError(errors.FulltapeError):
+    """A try that failed and may be repeated."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+class BrokenError(AgainError):
+    """The conversation died of a response; it cannot be continued."""
 
 
 def following(conversation: Conversation) -> Request | None:
@@ -18,7 +31,7 @@ def following(conversation: Conversation) -> Request | None:
     return step
 
 
-def goes_on(conversation: Conversation, request: Request) -> bool:
+def _goes_on(conversation: Conversation, request: Request) -> bool:
     """Continued after a retryable answer a conversation yields the same request again; False if it has died."""
     again = following(conversation)
     if again is not None and again != request:
@@ -31,6 +44,22 @@ def answer(step: Request | Answer) -> Answer:
     if not isinstance(step, Answer):
         _broken("yielded a request where an answer was due")
     return step
+
+
+def go_on(conversation: Conversation, request: Request, answer: Answer) -> None:
+    """Take the conversation to the same request again; one that has died, or breaks its contract, ends its ask."""
+    try:
+        alive = _goes_on(conversation, request)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise BrokenError(Answer(outcome=Outcome.MALFORMED, reason=reason)) from error
+    if not alive:
+        raise BrokenError(answer)
+
+
+def may_repeat(error: Exception) -> bool:
+    """Whether a try that failed may be repeated."""
+    return isinstance(error, AgainError) and not isinstance(error, BrokenError)
 
 
 def _broken(what: str) -> NoReturn:

@@ -6,15 +6,16 @@ import math
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fulltape.backfill import facts, forecast, pack, share
 from fulltape.backfill.facts import Planner
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load
+from fulltape.backfill.suspicion import Suspicions
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.ledger.budgets import Granted, Want
-from fulltape.ledger.queue import PRIORITY, Claimable, TaskClass
+from fulltape.ledger.task import Claimable, TaskClass
 from fulltape.stores import Stores
 
 TICK = SECOND
@@ -23,7 +24,7 @@ _SAMPLE = 300
 _BLOCK = 200
 _WINDOWS = 100
 """So many tasks of one instrument are looked at, for one request of a source that takes one symbol."""
-_KINDS = {priority: kind for kind, priority in PRIORITY.items()}
+_NO_SHARE_FOR = 60 * SECOND
 _TASKS_A_SECOND = 100_000
 """Counting a million tasks takes some tenths of a second; it is not worth doing all the time."""
 
@@ -72,6 +73,7 @@ class Dispatcher:
         self._clock = clock
         self._paces = paces
         self._out = out
+        self.suspicions = Suspicions()
         self._planners: dict[tuple[str, str], Planner] = {}
         self._left: dict[TaskClass, int] = {}
         self._rows: dict[TaskClass, float] = {}
@@ -82,6 +84,7 @@ class Dispatcher:
         self._whole: dict[TaskClass, int] = {}
         self._served: dict[str, float] = defaultdict(float)
         self._demand: dict[str, dict[str, int]] = {}
+        self._no_share: dict[tuple[str, str], Instant] = {}
         self._counted_at: Instant | None = None
         self._stale = False
         self._claimed = 0
@@ -93,18 +96,22 @@ class Dispatcher:
         self._stale = True
         self._after.clear()
 
-    def claim(self, source: str) -> Claim | None:
-        """Lease the tasks that this source should ask for next, None if there are none for it now."""
+    def claim(self, source: str, *, idle: bool = False) -> Claim | None:
+        """Lease the tasks that this source should ask for next, None if there are none for it now.
+
+        With `idle` nobody is at work: then what was counted is counted again at once if anything has changed since.
+        """
         if self._is_old():
             self._count()
-        while True:
-            for of in self._order(source):
-                found = self._claim_of(source, of)
-                if found:
-                    return found
-            if not self._may_count_again():
-                return None
+        found = self._claimed_by(source)
+        if found is None and (self._may_count_again() or (idle and (self._stale or self._claimed))):
             self._count()
+            found = self._claimed_by(source)
+        return found
+
+    def no_share(self, source: str, kind: str) -> None:
+        """The kind may use no more of the source's day for now."""
+        self._no_share[source, kind] = self._clock.steady() + _NO_SHARE_FOR
 
     def has_left(self, source: str) -> bool:
         """Whether tasks are queued that this source might take, as far as was counted."""
@@ -161,12 +168,20 @@ class Dispatcher:
     def _has_share(self, source: str, of: TaskClass) -> bool:
         """Whether the kind of a class may still use some of the source's day."""
         feed = self._stores.feeds[source]
-        kind = _KINDS.get(of.priority)
-        if kind is None or not (feed.limits.per_day or feed.limits.credits_per_day):
+        if not (feed.limits.per_day or feed.limits.credits_per_day):
             return True
-        want = Want(kind=kind, shares=self._stores.rules.shares, demand=self.demand(feed.vendor))
+        if self._no_share.get((source, of.kind), 0) > self._clock.steady():
+            return False
+        want = Want(kind=of.kind, shares=self._stores.rules.shares, demand=self.demand(feed.vendor))
         room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, want, now=self._clock.steady())
         return isinstance(room, Granted) or room.dimension != "kind_share"
+
+    def _claimed_by(self, source: str) -> Claim | None:
+        for of in self._order(source):
+            found = self._claim_of(source, of)
+            if found:
+                return found
+        return None
 
     def _claim_of(self, source: str, of: TaskClass) -> Claim | None:
         planner = self._planner(source, of.dataset)
@@ -176,10 +191,11 @@ class Dispatcher:
         pages = int(self._quota[source, of] / per_request + 0.5) if per_request else pack.MOST_PAGES
         with self._stores.ledger.write():
             found = self._found(source, of, planner, now)
+            found, capacity = self._alike_suspect(source, of, found, planner.capacity)
             by_id = {task.task_id: task for task in found}
             taken = pack.pack(
                 [planner.candidate(task) for task in found],
-                planner.capacity,
+                capacity,
                 most_pages=min(max(1, pages), pack.MOST_PAGES),
             )
             attempts = self._stores.ledger.queue.claim(
@@ -240,6 +256,18 @@ class Dispatcher:
             return self._found(source, of, planner, now, most=most)
         return [task for task in found if planner.knows(task)]
 
+    def _alike_suspect(
+        self, source: str, of: TaskClass, found: list[Claimable], capacity: pack.Capacity
+    ) -> tuple[list[Claimable], pack.Capacity]:
+        """Only tasks under the same suspicion are asked for together, in groups as small as that wants."""
+        if not found:
+            return found, capacity
+        groups = [self.suspicions.group(source, of.dataset, task.symbol) for task in found]
+        alike = [task for task, group in zip(found, groups, strict=True) if group == groups[0]]
+        if groups[0]:
+            capacity = replace(capacity, symbols_per_request=min(groups[0], capacity.symbols_per_request))
+        return alike, capacity
+
     def _enough(self, of: TaskClass, planner: Planner) -> int:
         return planner.enough(self._rows.get(of, 1.0))
 
@@ -293,7 +321,9 @@ class Dispatcher:
     def _count(self) -> None:
         """Count what is queued and share it out."""
         now = self._clock.now()
-        self._counted_at = self._clock.steady()
+        self._stale = False
+        # Another thread may put a source out while we count: here it is in or out all through.
+        taking = [source for source in self._stores.feeds if not self._out(source)]
         with self._stores.ledger.write():
             self._stores.ledger.queue.requeue_expired(now=now)
         census = {
@@ -303,7 +333,7 @@ class Dispatcher:
         }
         self._left = {of: tasks for of, (tasks, _) in census.items()}
         self._rows = {of: rows / tasks for of, (tasks, rows) in census.items()}
-        self._claimed, self._stale = 0, False
+        self._claimed = 0
         self._dry.clear()
         self._barren.clear()
         self._planners.clear()
@@ -311,25 +341,26 @@ class Dispatcher:
         self._per_request.clear()
         groups: dict[tuple[int, int], list[Load]] = {}
         for of in self._left:
-            takers = self._takers(of, now)
+            takers = self._takers(of, taking, now)
             load = self._load(of, takers, now)
             if load:
                 groups.setdefault((of.priority, of.batch), []).append(load)
-        seats = self._paces.seats([source for source in self._stores.feeds if not self._out(source)])
+        seats = self._paces.seats(taking)
         shared = share.share([groups[key] for key in sorted(groups)], seats) if groups else {}
         for of in self._left:
             for source, part in shared.get(of, {}).items():
                 self._quota[source, of] = part * self._left[of]
         self._put_fences()
         self._demand = forecast.demand(self._stores, self._quota, self._per_request, now)
+        self._counted_at = self._clock.steady()
 
-    def _takers(self, of: TaskClass, now: Instant) -> list[str]:
+    def _takers(self, of: TaskClass, taking: Sequence[str], now: Instant) -> list[str]:
         """Sources that may be asked for a class and take part."""
         wanted = self._stores.wanted[of.dataset]
         found = [
             source
             for source in (of.takers or wanted.sources)
-            if source in wanted.sources and source in self._stores.feeds and not self._out(source)
+            if source in wanted.sources and source in taking
         ]
         for source in found:
             if (source, of.dataset) not in self._planners:

@@ -10,7 +10,7 @@ from fulltape.backfill.facts import Planner
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load, Seat
 from fulltape.core.time import SECOND, Clock, Instant
-from fulltape.ledger.queue import TaskClass
+from fulltape.ledger.task import TaskClass
 from fulltape.stores import Stores
 
 _ALL = 10**9

@@ -9,7 +9,8 @@ from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity
 from fulltape.core import ranges
 from fulltape.core.ranges import Range
 from fulltape.core.time import Instant
-from fulltape.ledger.queue import CANDIDATES, Claimable, Task
+from fulltape.ledger.queue import CANDIDATES
+from fulltape.ledger.task import Claimable, Task
 from fulltape.stores import Feed, Stores, Wanted
 
 

@@ -50,18 +50,6 @@ class NoRoomError(errors.FulltapeError):
         self.refused = refused
 
 
-class _AgainError(errors.FulltapeError):
-    """A try that failed and may be repeated."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.reason)
-        self.answer = answer
-
-
-class _BrokenError(_AgainError):
-    """The conversation died of a response; it cannot be continued."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What to fetch: a new ask, or one to go on with from a cursor after `pages` pages."""
@@ -211,7 +199,7 @@ class Fetcher:
         answer = Answer(outcome=Outcome.TRANSIENT, reason="no try was made")
         try:
             for attempt in stamina.retry_context(
-                on=_may_repeat,
+                on=steps.may_repeat,
                 attempts=rules.attempts,
                 timeout=None,
                 wait_initial=rules.retry_wait,
@@ -221,7 +209,7 @@ class Fetcher:
                 with attempt:
                     answer = self._try(work, conversation, request, journal, result)
                     self._again_if_failed(answer)
-        except _AgainError as error:
+        except steps.AgainError as error:
             answer = error.answer
         return answer
 
@@ -230,7 +218,7 @@ class Fetcher:
             if answer.reason != self._told:
                 self._told = answer.reason
                 self._tell(f"had trouble, asking again: {answer.reason}")
-            raise _AgainError(answer)
+            raise steps.AgainError(answer)
 
     def _try(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
@@ -259,15 +247,11 @@ class Fetcher:
                 self._body = response
             if answer.outcome is Outcome.MALFORMED:
                 self._keep(work, journal, answer, result)
-            if (
-                response is not None
-                and answer.outcome in RETRYABLE
-                and not steps.goes_on(conversation, request)
-            ):
-                raise _BrokenError(answer)
-            if answer.outcome is not Outcome.RATE_LIMITED:
+            opens = self._rate_limited(answer, request) if answer.outcome is Outcome.RATE_LIMITED else 0
+            if response is not None and answer.outcome in RETRYABLE:
+                steps.go_on(conversation, request, answer)
+            if not opens:
                 return answer
-            opens = self._rate_limited(answer, request)
             told_to_wait += 1
             if told_to_wait >= _PATIENCE:
                 raise NoRoomError(Refused(dimension="vendor_says_wait", room_at=opens))
@@ -305,11 +289,13 @@ class Fetcher:
                 endpoint=request.endpoint,
                 same=_fingerprint(request) if self._feed.limits.identical_after else "",
                 token=token,
-                until=now + int(20 * self._stores.accounts[self._feed.vendor].timeout * SECOND),
+                until=now + int(11 * self._stores.accounts[self._feed.vendor].timeout * SECOND),
                 shares=self._stores.rules.shares,
                 demand=self._demand(self._feed.vendor),
             )
-            answer = self._stores.ledger.budgets.reserve(self._feed.vendor, self._feed.limits, want, now=now)
+            answer = self._stores.ledger.budgets.reserve(
+                self._feed.vendor, self._feed.limits, want, steady=self._clock.steady
+            )
             if isinstance(answer, Granted):
                 return
             if answer.room_at > waited_until:
@@ -389,10 +375,6 @@ class Fetcher:
 
     def _tell(self, words: str) -> None:
         self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
-
-
-def _may_repeat(error: Exception) -> bool:
-    return isinstance(error, _AgainError) and not isinstance(error, _BrokenError)
 
 
 def _fingerprint(request: Request) -> str:

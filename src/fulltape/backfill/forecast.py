@@ -7,10 +7,8 @@ from collections.abc import Mapping
 
 from fulltape.core.time import Instant
 from fulltape.ledger.budgets import next_midnight
-from fulltape.ledger.queue import PRIORITY, TaskClass
+from fulltape.ledger.task import TaskClass
 from fulltape.stores import Stores, Wanted
-
-_KINDS = {priority: kind for kind, priority in PRIORITY.items()}
 
 
 def demand(
@@ -22,10 +20,8 @@ def demand(
     """Requests by vendor and kind: those of the queued tasks that were shared out to it, and of sessions still due."""
     found: dict[str, dict[str, float]] = {feed.vendor: {} for feed in stores.feeds.values()}
     for (source, of), tasks in quota.items():
-        kind = _KINDS.get(of.priority)
-        if kind:
-            by_kind = found[stores.feeds[source].vendor]
-            by_kind[kind] = by_kind.get(kind, 0.0) + tasks / per_request.get((source, of), 1.0)
+        by_kind = found[stores.feeds[source].vendor]
+        by_kind[of.kind] = by_kind.get(of.kind, 0.0) + tasks / per_request.get((source, of), 1.0)
     for wanted in stores.wanted.values():
         source = wanted.sources[0]
         feed = stores.feeds[source]

@@ -64,7 +64,7 @@ class Gate:
     def claim(self, source: str, *, others_busy: bool) -> Claim | Closed:
         """The next tasks of a source; else when it should look again: a tick later while others work on what it may
         take, or when a task that it was kept away from is free again."""
-        claim = self.dispatcher.claim(source)
+        claim = self.dispatcher.claim(source, idle=not others_busy)
         if claim:
             return claim
         now = self._clock.now()
@@ -78,6 +78,6 @@ class Gate:
     def _resting(self, source: str, wait: int, *, owed: bool) -> Closed:
         """When a resting source may be tried again; one that rests longer than we may wait is out for this run."""
         if wait > self._stores.rules.max_wait:
-            self._out.unreachable[source] = self.guards.reason(source)
+            self._out.waiting[source] = ("breaker", self._clock.steady() + wait)
             return Closed()
         return Closed(again=self._clock.steady() + wait if owed or self.dispatcher.has_left(source) else None)

@@ -42,7 +42,9 @@ class Guards:
         with self._turn:
             found = self._breakers[source]
             if result.outcome is Outcome.TRANSIENT:
-                self._store(breaker.failed(found, now=now, reason=result.reason))
+                # What was on its way when the breaker tripped fails for the same reason, and says nothing new.
+                if found.state != "open":
+                    self._store(breaker.failed(found, now=now, reason=result.reason))
                 return found.state == "closed"
             if result.outcome not in (Outcome.RATE_LIMITED, Outcome.BAD_CREDENTIALS):
                 self._served.add(source)
@@ -53,10 +55,6 @@ class Guards:
     def ever_served(self, source: str) -> bool:
         """Whether this run had an answer from a source."""
         return source in self._served
-
-    def reason(self, source: str) -> str:
-        """Why a source is left alone."""
-        return self._breakers[source].reason
 
     def _store(self, changed: breaker.Breaker) -> None:
         self._breakers[changed.source] = changed

@@ -19,7 +19,7 @@ from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.core.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
-from fulltape.stores import Event, Feed, Progress, Stores, silent
+from fulltape.stores import Event, Feed, Progress, Stores, silent, unwanted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +53,7 @@ def run_once(
         with stores.ledger.write():
             stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
+            unwanted.cancel(stores, clock.now())
         report = Report(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
         return _Round(stores, clock, progress, stop or threading.Event(), report).run()
 
@@ -79,7 +80,7 @@ class _Round:
 
     def run(self) -> Report:
         """Claim, fetch, settle, until nothing moves."""
-        lanes = sum(self._gate.paces.lanes(source) for source in self._stores.feeds)
+        lanes = self._stores.rules.lanes * len(self._stores.feeds)
         with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
             try:
                 while not self._asked_to_stop.is_set():
@@ -177,8 +178,11 @@ class _Round:
             self._idle[source].append(fetcher)
         now = self._clock.now()
         healthy = self._gate.guards.came_back(source, result, now=now)
-        settle.settle(self._stores, source, work, result, now, blame_tasks=healthy)
-        if result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
+        blame = settle.Blame(tasks=healthy, symbols=self._to_blame(source, work, result))
+        settle.settle(self._stores, source, work, result, now, blame)
+        if result.no_room and result.no_room.dimension == "kind_share":
+            self._gate.dispatcher.no_share(source, work.kind)
+        elif result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
             self._gate.dispatcher.recount()
         if result.outcome is Outcome.BAD_CREDENTIALS:
             self._report.out.stopped[source] = result.reason
@@ -194,6 +198,16 @@ class _Round:
         if result.no_room and result.no_room.dimension != "kind_share":
             self._report.out.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
         return work, result
+
+    def _to_blame(self, source: str, work: Work, result: Result) -> bool:
+        """Whether a refusal of a whole ask says something about each of its symbols."""
+        suspicions = self._gate.dispatcher.suspicions
+        symbols = set(work.ask.symbols) - set(result.refused)
+        if settle.refuses(result):
+            return suspicions.refused(source, work.ask.dataset, symbols)
+        if result.outcome in (Outcome.ROWS, Outcome.EMPTY):
+            suspicions.served(source, work.ask.dataset, symbols)
+        return True
 
     def _time_to_seal(self) -> bool:
         grown = sum(fetcher.journal_size for fetcher in self._fetchers)
@@ -239,7 +253,8 @@ def resumable(stores: Stores, now: Instant) -> dict[str, list[StoredAsk]]:
             for task_id, attempt in stored.record.tasks.items()
             if task_id in held and held[task_id].attempt == attempt
         }
-        possible = stored.end is None and stored.whole and stored.record.ask.source in stores.feeds
+        known = stored.record.ask.source in stores.feeds and stored.record.ask.dataset in stores.wanted
+        possible = stored.end is None and stored.whole and known
         if possible and ours and _can_go_on(stored) and _renewed(stores, stored, now):
             found.setdefault(stored.record.ask.source, []).append(stored)
             resumed |= ours

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fulltape.backfill import plan
 from fulltape.backfill.fetch import Result, Work
 from fulltape.core.time import MINUTE, SECOND, Instant
 from fulltape.core.vendor import Outcome
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import EligibilityState, Eligible
+from fulltape.ledger.task import AGAIN, Task
 from fulltape.stores import Stores
 
 _STATES: dict[Outcome, EligibilityState] = {
@@ -20,55 +23,67 @@ _FOR_EVER: Instant = 2**62
 _NOT_YET = 15 * MINUTE
 
 
-def settle(
-    stores: Stores, source: str, work: Work, result: Result, now: Instant, *, blame_tasks: bool = True
-) -> None:
-    """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """What an ask's bad end counts against. Not against the `tasks` if the source answers nobody; not against the
+    `symbols` while it is not known which of them was meant."""
 
-    A failure counts against the tasks only if `blame_tasks`: a source that answers nobody says nothing about them.
-    """
+    tasks: bool = True
+    symbols: bool = True
+
+
+EVERYBODY = Blame()
+
+
+def settle(
+    stores: Stores, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
+) -> None:
+    """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
     with stores.ledger.write():
         for symbol in result.confirmed:
-            _learn(stores, source, work.ask.dataset, symbol, "ok", _FOR_EVER, "a reference answer", now)
+            _learn(stores, source, work, symbol, "ok", "a reference answer", now)
         for symbol, (outcome, reason) in result.refused.items():
             if outcome in _STATES:
-                _learn(stores, source, work.ask.dataset, symbol, _STATES[outcome], None, reason, now)
+                _learn(stores, source, work, symbol, _STATES[outcome], reason, now)
         if result.outcome is Outcome.ROWS:
             _heal(stores, source, work, result, now)
-        if plan.effect(result.outcome) == "refuse":
+        if refuses(result) and blame.symbols:
             _refused(stores, source, work, result, now)
         for task_id, attempt in work.tasks.items():
-            _pass_on(stores, source, result, task_id, attempt, now, blame_tasks=blame_tasks)
+            task = stores.ledger.queue.get(task_id)
+            if task is not None:
+                _pass_on(stores, source, result, task, attempt, now, blame)
+
+
+def refuses(result: Result) -> bool:
+    """Whether the whole ask was refused for good."""
+    return plan.effect(result.outcome) == "refuse"
 
 
 def _pass_on(
-    stores: Stores,
-    source: str,
-    result: Result,
-    task_id: int,
-    attempt: int,
-    now: Instant,
-    *,
-    blame_tasks: bool,
+    stores: Stores, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
 ) -> None:
-    queue = stores.ledger.queue
-    task = queue.get(task_id)
-    if task is None:
-        return
+    queue, task_id = stores.ledger.queue, task.task_id
     effect = plan.effect(result.outcome)
-    failed = effect == "fail" and blame_tasks and not result.unreachable
+    failed = effect == "fail" and blame.tasks and not result.unreachable
+    refused = effect == "refuse" and blame.symbols
     if effect == "hold":
         queue.hold_back(task_id, source, not_before=now + _NOT_YET)
     elif failed:
         queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
-    if effect == "refuse" or task.symbol in result.refused:
-        queue.set_takers({task_id: tuple(one for one in task.takers if one != source)})
-    if effect == "refuse":
+    if refused or task.symbol in result.refused:
+        others = tuple(one for one in task.takers if one != source)
+        if others:
+            queue.set_takers({task_id: others})
+    if refused:
         queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
     if result.pages:
         queue.fetched(task_id, attempt)
     elif failed and task.failures + 1 >= stores.rules.max_failures:
         queue.finish(task_id, attempt, "stalled", now=now, error=result.reason)
+    elif refused and task.purpose == AGAIN:
+        # It was for this source alone, and this is its answer.
+        queue.finish(task_id, attempt, "done", now=now, error=result.reason)
     else:
         reason = result.refused.get(task.symbol, (None, result.reason))[1]
         queue.release(task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=failed)
@@ -78,7 +93,7 @@ def _refused(stores: Stores, source: str, work: Work, result: Result, now: Insta
     """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions."""
     if result.outcome is Outcome.NOT_ENTITLED:
         for symbol in work.ask.symbols:
-            _learn(stores, source, work.ask.dataset, symbol, "not entitled", None, result.reason, now)
+            _learn(stores, source, work, symbol, "not entitled", result.reason, now)
         return
     wanted = stores.wanted[work.ask.dataset]
     stores.ledger.coverage.record(
@@ -106,28 +121,36 @@ def _refused(stores: Stores, source: str, work: Work, result: Result, now: Insta
 def _learn(
     stores: Stores,
     source: str,
-    dataset: str,
+    work: Work,
     symbol: str,
     state: EligibilityState,
-    until: Instant | None,
     reason: str,
     now: Instant,
 ) -> None:
-    """Remember what a source showed; `until` None: for a cooldown that grows each time it refuses again."""
+    """Remember what a source showed of a symbol. A refusal lasts for a cooldown that grows each time one has run out
+    and the source refuses again."""
+    dataset = work.ask.dataset
     before = stores.ledger.eligibility.of(source, dataset, symbol)
-    strikes = 0 if until else 1 + (before.strikes if before else 0)
+    if state == "ok":
+        strikes, until = 0, _FOR_EVER
+    elif before is not None and before.forbids(now):
+        strikes, until = before.strikes, before.until
+    else:
+        strikes = 1 + (before.strikes if before else 0)
+        until = now + plan.cooldown(stores.rules.cooldown, strikes)
     stores.ledger.eligibility.record(
         Eligible(
             source=source,
             dataset=dataset,
             symbol=symbol,
             state=state,
-            until=until or now + plan.cooldown(stores.rules.cooldown, strikes),
+            until=until,
             reason=reason,
             since=now,
             strikes=strikes,
         )
     )
+    stores.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
 
 
 def _heal(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
@@ -136,4 +159,4 @@ def _heal(stores: Stores, source: str, work: Work, result: Result, now: Instant)
         if symbol not in result.refused:
             known = stores.ledger.eligibility.of(source, work.ask.dataset, symbol)
             if known and known.state != "ok":
-                _learn(stores, source, work.ask.dataset, symbol, "ok", _FOR_EVER, "served again", now)
+                _learn(stores, source, work, symbol, "ok", "served again", now)

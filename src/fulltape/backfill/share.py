@@ -96,6 +96,8 @@ def share(loads: Iterable[Sequence[Load]], seats: Sequence[Seat]) -> dict[Hashab
         table.costs.clear()
         chosen: dict[Hashable, list[str]] = {}
         for load in group:
+            if not any(source in load.requests for seat in seats for source in seat.sources):
+                continue
             chosen[load.key] = [_best(load, seat) for seat in seats]
             table.costs[load.key] = [load.requests.get(source) for source in chosen[load.key]]
             first = _favourite(load, chosen[load.key], seats)

@@ -58,9 +58,10 @@ def _root(
     pass
 
 
-for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps, vendors, simulate, demo):
+for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps, simulate, demo):
     verb.register(app)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(vendors.app, name="vendors")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.add_typer(calendars.app, name="calendars")

@@ -11,7 +11,9 @@ from fulltape.cli import options
 from fulltape.cli.options import NodeOption
 
 app = typer.Typer(
-    no_args_is_help=True, help="Back the ledger up, and bring it back; also from one engine to another."
+    no_args_is_help=True,
+    help="Back the ledger up, and bring it back; also from one engine to another.",
+    epilog="Example: fulltape ledger backup copy.db",
 )
 
 
@@ -36,9 +38,20 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     node: NodeOption = None,
 ) -> None:
-    """Replace the ledger by a backup. What was fetched since is not known to it any more, and is fetched again."""
+    """Replace the ledger by a backup; what it replaces is kept in backups/ too.
+
+    What was fetched since is not known any more, and is fetched again.
+    """
+    from fulltape.clock import SystemClock
+    from fulltape.core.time import iso
+    from fulltape.node.nightly import BACKUPS
+
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
     with options.opened(node) as stores:
+        moment = iso(SystemClock().now())[:19].replace(":", "")
+        replaced = stores.folder / BACKUPS / f"before-restore-{moment}.db"
+        stores.ledger.back_up(replaced)
         stores.ledger.restore(path)
-    typer.echo(f"restored from {path}; fulltape audit shows what is missing now")
+    typer.echo(f"restored from {path}; what it replaced is in {replaced}")
+    typer.echo("fulltape audit shows what is missing now")

@@ -11,7 +11,7 @@ from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
-    from fulltape.ledger.queue import Task
+    from fulltape.ledger.task import Task
     from fulltape.stores import Stores
 
 STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled")
@@ -132,7 +132,7 @@ def reprioritise(
 ) -> None:
     """Let queued tasks be taken before all others, after them, or where tasks of another kind stand."""
     from fulltape import errors
-    from fulltape.ledger.queue import FIRST, LAST, PRIORITY
+    from fulltape.ledger.task import FIRST, LAST, PRIORITY
 
     places = {"first": FIRST, "last": LAST, **{kind.lower(): at for kind, at in PRIORITY.items()}}
     if to not in places:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 _MOST_SYMBOLS = 8
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command(epilog="Example: fulltape vendors --json")(vendors)
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Show what each source serves, its limits and today's budgets, who may not be asked, success and latency.",
+    epilog="Example: fulltape vendors --json",
+)
 
 
-def vendors(node: NodeOption = None, json: JsonOption = False) -> None:
+@app.callback()
+def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = False) -> None:
     """Show what each source serves, its limits and today's budgets, who may not be asked, success and latency."""
+    if context.invoked_subcommand:
+        return
     import dataclasses
 
     from fulltape.clock import SystemClock
@@ -35,6 +40,33 @@ def vendors(node: NodeOption = None, json: JsonOption = False) -> None:
     for entry in found:
         for line in lines(entry):
             typer.echo(line)
+
+
+@app.command(epilog="Example: fulltape vendors forget SOURCE AAPL")
+def forget(
+    source: Annotated[str, typer.Argument(help="A source, as `fulltape vendors` names it.", show_default=False)],
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these symbols; all of them without.", show_default=False),
+    ] = None,
+    node: NodeOption = None,
+) -> None:
+    """Forget that a source refused symbols, as after a change of plan; the next audit asks it again."""
+    from fulltape import errors
+    from fulltape.clock import SystemClock
+
+    with options.opened(node) as stores:
+        if source not in stores.feeds:
+            raise errors.UsageError(
+                f"this node has no source {source}.", hint=f"It has {', '.join(stores.feeds)}."
+            )
+        now = SystemClock().now()
+        with stores.ledger.write():
+            count = stores.ledger.eligibility.forget_refusals(source, symbols or (), now=now)
+            stores.ledger.queue.forget_refusals(source)
+    typer.echo(
+        f"{counted(count, 'refusal')} of {source} forgotten; run fulltape audit, then backfill or nightly."
+    )
 
 
 def lines(entry: Entry) -> list[str]:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.ledger.database import Database, migrations
-from fulltape.ledger.sqlite import Sqlite
+from fulltape.ledger.sqlite import Sqlite, holds_a_ledger
 
 KEPT = 7
 _TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 _DROPPED = re.compile(r"^(?:DROP TABLE (\w+)|ALTER TABLE (\w+) RENAME TO)", re.MULTILINE)
+_DAILY = re.compile(r"ledger-\d{4}-\d{2}-\d{2}\.db")
 _ROWS_AT_ONCE = 10_000
 
 
@@ -56,6 +57,10 @@ def restore(database: Database, path: Path) -> None:
     """Replace everything that `database` holds by a backup, in one transaction; an older one is brought forward."""
     if not path.is_file():
         raise errors.UsageError(f"there is no backup {path}.", hint="Look in the node's folder backups/.")
+    if not holds_a_ledger(path):
+        raise errors.UsageError(
+            f"{path} is no backup of a ledger.", hint="Backups are written by `fulltape ledger backup`."
+        )
     with tempfile.TemporaryDirectory() as folder:
         # A copy: opening brings an older schema forward, and the backup itself stays as it is.
         copy = Path(folder) / path.name
@@ -77,7 +82,8 @@ def daily(database: Database, folder: Path, day: str) -> bool:
     if path.exists():
         return False
     write(database, path)
-    for old in sorted(folder.glob("ledger-*.db"))[:-KEPT]:
+    dated = sorted(old for old in folder.iterdir() if _DAILY.fullmatch(old.name))
+    for old in dated[:-KEPT]:
         old.unlink()
     return True
 
@@ -109,5 +115,6 @@ def _insert(target: Database, table: str, rows: list[dict[str, object]]) -> None
 
 
 def _remove(path: Path) -> None:
-    for left in (path, *path.parent.glob(f"{path.name}-*"), path.with_suffix(".lock")):
-        left.unlink(missing_ok=True)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    path.with_suffix(".lock").unlink(missing_ok=True)

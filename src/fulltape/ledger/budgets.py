@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -90,11 +90,15 @@ class Budgets:
         ]
         return max(refusals, key=lambda one: one.room_at) if refusals else Granted()
 
-    def reserve(self, vendor: str, limits: Limits, want: Want, *, now: Instant) -> Granted | Refused:
-        """Count one request that is about to be sent, or say why not."""
+    def reserve(
+        self, vendor: str, limits: Limits, want: Want, *, steady: Callable[[], Instant]
+    ) -> Granted | Refused:
+        """Count one request that is about to be sent, or say why not. `steady` is asked for the time only once nobody
+        else is counting: who waited for others is counted when it sends, not when it came."""
         with self._database.write():
             for scope, _ in _scopes(vendor, limits, want.endpoint):
                 self._database.lock(f"budget {scope}")
+            now = steady()
             answer = self.room(vendor, limits, want, now=now)
             if isinstance(answer, Granted):
                 for scope, of_scope in _scopes(vendor, limits, want.endpoint):
@@ -225,7 +229,11 @@ class Budgets:
         if total + cost > cap:
             yield Refused(dimension="daily_cap", room_at=next_midnight(now, zone), limit=words)
         elif total + cost > cap - kept_for_others(
-            want.kind, cap, used=used, shares=want.shares, demand=want.demand
+            want.kind,
+            cap,
+            used=used,
+            shares=want.shares,
+            demand={kind: need * cost for kind, need in want.demand.items()},
         ):
             words = f"{words}, the rest is kept for other kinds"
             yield Refused(dimension="kind_share", room_at=next_midnight(now, zone), limit=words)
@@ -257,7 +265,9 @@ class Budgets:
             for one in self._database.run("sends_since", scope=scope, since=now - span - MARGIN - SECOND)
             if (ends := one["at"] + one["width"] + span + MARGIN) > now
         )
-        surplus = sum(count for _, count in sends) + (want.cost if unit == "weight" else 1) - allowed
+        # A request heavier than the window is sent when the window is empty.
+        cost = min(want.cost, allowed) if unit == "weight" else 1
+        surplus = sum(count for _, count in sends) + cost - allowed
         for ends, count in sends:
             if surplus <= 0:
                 return

@@ -105,6 +105,10 @@ class Coverage:
         """Instruments about which something was recorded since `forget_touched`."""
         return [row[0] for row in self._database.tuples("touched", dataset=dataset)]
 
+    def touch(self, dataset: str, instruments: Iterable[str]) -> None:
+        """Something changed that concerns these: the next incremental audit looks at them. Inside a transaction."""
+        self._database.run_many("touch", [{"dataset": dataset, "instrument": one} for one in instruments])
+
     def forget_touched(self, dataset: str) -> None:
         """Everything touched has been looked at, inside a transaction."""
         self._database.run("forget_touched", dataset=dataset)
@@ -114,7 +118,7 @@ class Coverage:
         by_source: dict[tuple[str, str], list[CoverageFact]] = {}
         for fact in facts:
             by_source.setdefault((fact.dataset, fact.source), []).append(fact)
-        for (dataset, source), found in by_source.items():
+        for (dataset, source), found in sorted(by_source.items()):
             self._database.lock(f"coverage {dataset} {source}")
             before = self._near(dataset, source, found)
             after = {instrument: list(known) for instrument, known in before.items()}
@@ -183,7 +187,7 @@ class Coverage:
             add += [_fact_row(one) for one in known if id(one) not in stored]
         self._database.run_many("drop_coverage", drop)
         self._database.run_many("add_coverage", add)
-        self._database.run_many("touch", [{"dataset": dataset, "instrument": one} for one in after])
+        self.touch(dataset, after)
 
 
 class Verdicts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,17 @@ class Eligibility:
         """What is known of one symbol, or of the whole dataset (`ANY`)."""
         found = self._database.run("one_eligibility", source=source, dataset=dataset, symbol=symbol)
         return Eligible(**found[0]) if found else None
+
+    def forget_refusals(self, source: str, symbols: Sequence[str], *, now: Instant) -> int:
+        """Drop what a source refused, of these symbols or of all, inside a transaction; returns how much was in force."""
+        found = [
+            one
+            for one in self.all()
+            if one.source == source and one.state != "ok" and (not symbols or one.symbol in symbols)
+        ]
+        for one in found:
+            self._database.run("drop_eligibility", source=source, dataset=one.dataset, symbol=one.symbol)
+        return sum(one.forbids(now) for one in found)
 
 
 class Requests:

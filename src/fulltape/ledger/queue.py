@@ -12,81 +12,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import cast
 
 from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
+from fulltape.ledger.task import (
+    PRIORITY,
+    Claimable,
+    Kind,
+    NewTask,
+    State,
+    Task,
+    TaskClass,
+    stored,
+)
 
-Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
-State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]
-PRIORITY: dict[Kind, int] = {"FORWARD": 0, "GAP": 1, "QC_PROBE": 2, "BOOTSTRAP": 3}
-FIRST, LAST = -1, 4
-"""Priorities before and after all kinds: for what somebody wants first, and for asking again what is settled."""
-AGAIN = "again"
-"""The purpose of tasks that ask a source once more for what it has answered."""
 CANDIDATES = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
-    """A request to fill sessions `first` to `last` of an instrument from any source.
-
-    `takers` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
-    what is expected at most. A `purpose` other than "fill" is also for sources that have answered before.
-    """
-
-    dataset: str
-    instrument: str
-    symbol: str
-    first: dt.date
-    last: dt.date
-    kind: Kind
-    purpose: str = "fill"
-    takers: tuple[str, ...] = ()
-    expected_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskClass:
-    """Queued tasks that are alike to a dispatcher: the same dataset, priority and batch, and the same takers."""
-
-    dataset: str
-    takers: tuple[str, ...]
-    priority: int
-    batch: int
-
-
-class Claimable(NamedTuple):
-    """A claimable task, bare: thousands of them are read to choose a few. Sessions are ISO text."""
-
-    task_id: int
-    attempt: int
-    instrument: str
-    symbol: str
-    first: str
-    last: str
-    kind: Kind
-    purpose: str
-    expected_rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task(NewTask):
-    """A task in the queue."""
-
-    task_id: int
-    priority: int
-    batch: int
-    state: State
-    attempt: int
-    failures: int
-    source: str
-    worker: str
-    lease_until: Instant
-    ask: str
-    last_error: str
-    enqueued_at: Instant
 
 
 class Queue:
@@ -98,8 +39,8 @@ class Queue:
     def open(self, dataset: str = "") -> list[Task]:
         """Tasks that are not finished, of one dataset or of all."""
         if dataset:
-            return [_task(row) for row in self._database.run("open_tasks", dataset=dataset)]
-        return [_task(row) for row in self._database.run("open_tasks_of_all")]
+            return [stored(row) for row in self._database.run("open_tasks", dataset=dataset)]
+        return [stored(row) for row in self._database.run("open_tasks_of_all")]
 
     def spans(self, dataset: str, purpose: str = "fill") -> list[tuple[str, str, str]]:
         """(instrument, first, last) of every open or stalled task of a dataset and purpose, dates as ISO text."""
@@ -141,7 +82,7 @@ class Queue:
     def queued_of(self, dataset: str, instrument: str) -> list[Task]:
         """The queued tasks of one series."""
         rows = self._database.run("queued_of_series", dataset=dataset, instrument=instrument)
-        return [_task(row) for row in rows]
+        return [stored(row) for row in rows]
 
     def enqueue(
         self, tasks: Sequence[NewTask], *, now: Instant, batch: int = 0, priority: int | None = None
@@ -185,15 +126,16 @@ class Queue:
 
     def census(self) -> dict[TaskClass, tuple[int, int]]:
         """How many tasks are queued in each class and how many rows they expect, in the order of dispatch."""
-        found = cast("list[tuple[str, str, int, int, int, int]]", self._database.tuples("census"))
+        found = cast("list[tuple[str, str, int, int, Kind, int, int]]", self._database.tuples("census"))
         return {
             TaskClass(
                 dataset=dataset,
                 takers=tuple(takers.split(",")) if takers else (),
                 priority=priority,
                 batch=batch,
+                kind=kind,
             ): (tasks, int(rows))
-            for dataset, takers, priority, batch, tasks, rows in found
+            for dataset, takers, priority, batch, kind, tasks, rows in found
         }
 
     def candidates(
@@ -219,6 +161,7 @@ class Queue:
             source=source,
             dataset=of.dataset,
             takers=",".join(of.takers),
+            kind=of.kind,
             priority=of.priority,
             batch=of.batch,
             first_day=first_day.isoformat(),
@@ -317,7 +260,7 @@ class Queue:
 
     def stalled(self, dataset: str = "") -> list[Task]:
         """Tasks that failed too often; they wait for `retry`."""
-        return [_task(row) for row in self._database.run("stalled_tasks", dataset=dataset)]
+        return [stored(row) for row in self._database.run("stalled_tasks", dataset=dataset)]
 
     def retry(self, task_id: int) -> bool:
         """Queue a stalled task again, with its failures and waits forgotten."""
@@ -326,7 +269,9 @@ class Queue:
 
     def cancel(self, task_id: int, *, now: Instant, error: str) -> bool:
         """End a queued or stalled task; False if it is neither."""
-        return bool(self._database.run("cancel", task_id=task_id, now=now, error=error))
+        ended = self._database.run("cancel", task_id=task_id, now=now, error=error)
+        self._database.run_many("touch", ended)
+        return bool(ended)
 
     def reprioritise(self, task_id: int, priority: int) -> bool:
         """Let a queued task be taken earlier or later; False if it is not queued."""
@@ -339,13 +284,17 @@ class Queue:
             [{"task_id": task_id, "takers": ",".join(found)} for task_id, found in takers.items()],
         )
 
+    def forget_refusals(self, source: str) -> None:
+        """A source may take every task again, inside a transaction."""
+        self._database.run("forget_refusals", source=source)
+
     def waits(self, task_id: int) -> list[Row]:
         """Sources that were kept away from a task: until when, or why for good."""
         return self._database.run("task_sources", task_id=task_id)
 
     def awaiting_seal(self) -> list[Task]:
         """Tasks whose answers lie in a journal."""
-        return [_task(row) for row in self._database.run("fetched_tasks")]
+        return [stored(row) for row in self._database.run("fetched_tasks")]
 
     def refusals(self) -> dict[int, set[str]]:
         """Queued tasks and the sources that refused them for good."""
@@ -356,12 +305,12 @@ class Queue:
 
     def leased_by(self, worker: str) -> list[Task]:
         """What a worker holds, such as its own leases from before a crash."""
-        return [_task(row) for row in self._database.run("leased_by", worker=worker)]
+        return [stored(row) for row in self._database.run("leased_by", worker=worker)]
 
     def get(self, task_id: int) -> Task | None:
         """One task."""
         rows = self._database.run("task", task_id=task_id)
-        return _task(rows[0]) if rows else None
+        return stored(rows[0]) if rows else None
 
     def counts(self) -> list[Row]:
         """Number of tasks by state, kind and dataset."""
@@ -369,37 +318,11 @@ class Queue:
 
     def newest(self, *, state: str = "", most: int = 50) -> list[Task]:
         """The newest tasks, of one state or of all."""
-        return [_task(row) for row in self._database.run("list_tasks", state=state, most=most)]
+        return [stored(row) for row in self._database.run("list_tasks", state=state, most=most)]
 
     def touching(self, dataset: str, instrument: str, session: dt.date) -> list[Task]:
         """Every task that ever asked for a cell."""
         rows = self._database.run(
             "tasks_touching", dataset=dataset, instrument=instrument, session=session.isoformat()
         )
-        return [_task(row) for row in rows]
-
-
-def _task(row: Row) -> Task:
-    return Task(
-        task_id=row["task_id"],
-        dataset=row["dataset"],
-        instrument=row["instrument"],
-        symbol=row["symbol"],
-        first=dt.date.fromisoformat(row["first_session"]),
-        last=dt.date.fromisoformat(row["last_session"]),
-        kind=row["kind"],
-        purpose=row["purpose"],
-        takers=tuple(row["takers"].split(",")) if row["takers"] else (),
-        expected_rows=row["expected_rows"],
-        priority=row["priority"],
-        batch=row["batch"],
-        state=row["state"],
-        attempt=row["attempt"],
-        failures=row["failures"],
-        source=row["source"],
-        worker=row["worker"],
-        lease_until=row["lease_until"],
-        ask=row["ask"],
-        last_error=row["last_error"],
-        enqueued_at=row["enqueued_at"],
-    )
+        return [stored(row) for row in rows]

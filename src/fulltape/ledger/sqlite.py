@@ -99,3 +99,20 @@ class Sqlite(Database):
             self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
             raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
+
+
+def holds_a_ledger(path: Path) -> bool:
+    """Whether a file is a SQLite database that some fulltape has written its schema into. Changes nothing."""
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return False
+    try:
+        found = connection.execute(
+            "SELECT (SELECT MAX(version) FROM schema_version), (SELECT COUNT(*) FROM counters)"
+        ).fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return bool(found[0] and found[1])

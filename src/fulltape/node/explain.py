@@ -15,7 +15,7 @@ from fulltape.core.time import Clock, Instant, iso
 from fulltape.lake import layout, parquet
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import Row
-from fulltape.ledger.queue import Task
+from fulltape.ledger.task import Task
 from fulltape.stores import Stores, Wanted, known
 
 

@@ -16,7 +16,7 @@ from fulltape.lake import parts
 from fulltape.lake.asks import Contents, StoredAsk, StoredPage
 from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
-from fulltape.ledger.queue import Task
+from fulltape.ledger.task import Task
 from fulltape.seal import decode, plan
 from fulltape.seal.aside import SetAside
 from fulltape.seal.decode import Sealed

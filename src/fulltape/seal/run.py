@@ -10,7 +10,7 @@ from pathlib import Path
 from fulltape.core.time import Clock
 from fulltape.lake import asks, files, journal
 from fulltape.lake.asks import Contents, StoredAsk
-from fulltape.ledger.queue import Task
+from fulltape.ledger.task import Task
 from fulltape.seal.batch import STAGE, Batch
 from fulltape.stores import Progress, Stores, silent
 

@@ -35,15 +35,16 @@ UPDATE tasks SET state = 'queued', worker = '', lease_until = 0
 WHERE state = 'leased' AND lease_until <= :now RETURNING task_id
 
 -- name: census
-SELECT dataset, takers, priority, batch, COUNT(*) AS tasks, SUM(expected_rows) AS expected_rows FROM tasks
-WHERE state = 'queued' GROUP BY dataset, takers, priority, batch ORDER BY priority, batch, dataset, takers
+SELECT dataset, takers, priority, batch, kind, COUNT(*) AS tasks, SUM(expected_rows) AS expected_rows FROM tasks
+WHERE state = 'queued' GROUP BY dataset, takers, priority, batch, kind
+ORDER BY priority, batch, dataset, takers, kind
 
 -- name: candidates
 -- What a source may take of one class, in order. On PostgreSQL rows that another worker is just choosing from are
 -- passed over; SQLite has one writer at a time. Priority and batch stand between limits, not beside equal signs: told
 -- that they are constant, PostgreSQL would walk the primary key, past all that is done.
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
-WHERE state = 'queued' AND dataset = :dataset AND takers = :takers
+WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND kind = :kind
   AND (priority, batch, task_id) > (:priority, :batch, :after) AND priority <= :priority AND batch <= :batch
   AND (:before = '' OR instrument < :before) AND first_session >= :first_day
   AND NOT EXISTS (SELECT 1 FROM task_sources
@@ -63,7 +64,7 @@ ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 -- The same for one instrument, in the order of sessions: for sources that take one symbol at a time.
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
 WHERE state = 'queued' AND state IN ('queued', 'leased', 'fetched')
-  AND dataset = :dataset AND instrument = :instrument AND takers = :takers
+  AND dataset = :dataset AND instrument = :instrument AND takers = :takers AND kind = :kind
   AND priority = :priority AND batch = :batch AND first_session >= :first_day
   AND NOT EXISTS (SELECT 1 FROM task_sources
                   WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
@@ -140,7 +141,7 @@ RETURNING task_id
 -- name: cancel
 UPDATE tasks SET state = 'cancelled', worker = '', lease_until = 0, last_error = :error, finished_at = :now
 WHERE task_id = :task_id AND state IN ('queued', 'stalled')
-RETURNING task_id
+RETURNING dataset, instrument
 
 -- name: reprioritise
 UPDATE tasks SET priority = :priority WHERE task_id = :task_id AND state = 'queued'
@@ -162,6 +163,9 @@ WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' AND s
 
 -- name: forget_hold_backs
 DELETE FROM task_sources WHERE task_id = :task_id
+
+-- name: forget_refusals
+DELETE FROM task_sources WHERE source = :source
 
 -- name: leased_by
 SELECT * FROM tasks WHERE state = 'leased' AND lease_until >= 0 AND worker = :worker ORDER BY task_id

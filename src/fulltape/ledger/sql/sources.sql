@@ -24,6 +24,9 @@ VALUES (:source, :dataset, :symbol, :state, :until, :reason, :since, :strikes)
 ON CONFLICT (source, dataset, symbol) DO UPDATE SET state = excluded.state, until = excluded.until,
     reason = excluded.reason, since = excluded.since, strikes = excluded.strikes
 
+-- name: drop_eligibility
+DELETE FROM eligibility WHERE source = :source AND dataset = :dataset AND symbol = :symbol
+
 -- name: breaker
 SELECT * FROM breakers WHERE source = :source
 

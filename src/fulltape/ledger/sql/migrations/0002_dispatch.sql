@@ -4,7 +4,7 @@
 ALTER TABLE tasks ADD COLUMN takers TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN expected_rows BIGINT NOT NULL DEFAULT 0;
 DROP INDEX tasks_ready;
-CREATE INDEX tasks_ready ON tasks (dataset, takers, priority, batch, task_id, expected_rows) WHERE state = 'queued';
+CREATE INDEX tasks_ready ON tasks (dataset, takers, priority, batch, task_id, kind, expected_rows) WHERE state = 'queued';
 CREATE INDEX tasks_leased ON tasks (lease_until) WHERE state = 'leased';
 CREATE INDEX tasks_fetched ON tasks (task_id) WHERE state = 'fetched';
 CREATE INDEX tasks_stalled ON tasks (task_id) WHERE state = 'stalled';

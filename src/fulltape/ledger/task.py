@@ -1,0 +1,107 @@
+"""Tasks as values: new ones, queued ones, and what a dispatcher sees of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from fulltape.core.time import Instant
+from fulltape.ledger.database import Row
+
+Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
+State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]
+PRIORITY: dict[Kind, int] = {"FORWARD": 0, "GAP": 1, "QC_PROBE": 2, "BOOTSTRAP": 3}
+FIRST, LAST = -1, 4
+"""Priorities before and after all kinds: for what somebody wants first, and for asking again what is settled."""
+AGAIN = "again"
+"""The purpose of tasks that ask a source once more for what it has answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A request to fill sessions `first` to `last` of an instrument from any source.
+
+    `takers` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
+    what is expected at most. A `purpose` other than "fill" is also for sources that have answered before.
+    """
+
+    dataset: str
+    instrument: str
+    symbol: str
+    first: dt.date
+    last: dt.date
+    kind: Kind
+    purpose: str = "fill"
+    takers: tuple[str, ...] = ()
+    expected_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskClass:
+    """Queued tasks that are alike to a dispatcher: the same dataset, kind, priority and batch, and the same takers."""
+
+    dataset: str
+    takers: tuple[str, ...]
+    priority: int
+    batch: int
+    kind: Kind
+
+
+class Claimable(NamedTuple):
+    """A claimable task, bare: thousands of them are read to choose a few. Sessions are ISO text."""
+
+    task_id: int
+    attempt: int
+    instrument: str
+    symbol: str
+    first: str
+    last: str
+    kind: Kind
+    purpose: str
+    expected_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(NewTask):
+    """A task in the queue."""
+
+    task_id: int
+    priority: int
+    batch: int
+    state: State
+    attempt: int
+    failures: int
+    source: str
+    worker: str
+    lease_until: Instant
+    ask: str
+    last_error: str
+    enqueued_at: Instant
+
+
+def stored(row: Row) -> Task:
+    """A stored task."""
+    return Task(
+        task_id=row["task_id"],
+        dataset=row["dataset"],
+        instrument=row["instrument"],
+        symbol=row["symbol"],
+        first=dt.date.fromisoformat(row["first_session"]),
+        last=dt.date.fromisoformat(row["last_session"]),
+        kind=row["kind"],
+        purpose=row["purpose"],
+        takers=tuple(row["takers"].split(",")) if row["takers"] else (),
+        expected_rows=row["expected_rows"],
+        priority=row["priority"],
+        batch=row["batch"],
+        state=row["state"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        source=row["source"],
+        worker=row["worker"],
+        lease_until=row["lease_until"],
+        ask=row["ask"],
+        last_error=row["last_error"],
+        enqueued_at=row["enqueued_at"],
+    )

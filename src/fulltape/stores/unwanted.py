@@ -1,0 +1,16 @@
+"""Ends tasks that the settings no longer ask for."""
+
+from __future__ import annotations
+
+from fulltape.core.time import Instant
+from fulltape.stores import Stores
+
+
+def cancel(stores: Stores, now: Instant) -> None:
+    """End queued tasks of datasets and instruments that the settings no longer name, inside a transaction."""
+    queue = stores.ledger.queue
+    for dataset, instrument in queue.queued_series():
+        wanted = stores.wanted.get(dataset)
+        if wanted is None or instrument not in wanted.instruments:
+            for task in queue.queued_of(dataset, instrument):
+                queue.finish(task.task_id, task.attempt, "cancelled", now=now, error="no longer wanted")
