@@ -33,8 +33,8 @@ def effect(outcome: Outcome) -> Effect:
 
 
 def backoff(failures: int) -> int:
-    """Seconds that a source leaves a failed task to others: a minute, doubling, at most an hour."""
-    return int(min(60 * 2**failures, 3_600))
+    """Seconds that a source leaves a failed task to others: a quarter of a minute, doubling, at most an hour."""
+    return int(min(15 * 2 ** min(failures, 10), 3_600))
 
 
 LONGEST_COOLDOWN = 90 * 86_400 * SECOND
