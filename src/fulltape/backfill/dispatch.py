@@ -99,15 +99,20 @@ class Dispatcher:
     def claim(self, source: str, *, idle: bool = False) -> Claim | None:
         """Lease the tasks that this source should ask for next, None if there are none for it now.
 
-        With `idle` nobody is at work: then what was counted is counted again at once if anything has changed since.
+        With `idle` nobody is at work: then what was counted a moment ago is counted again before we give up.
         """
         if self._is_old():
             self._count()
         found = self._claimed_by(source)
-        if found is None and (self._may_count_again() or (idle and (self._stale or self._claimed))):
+        if found is None and (self._may_count_again() or (idle and self._may_have_changed())):
             self._count()
             found = self._claimed_by(source)
         return found
+
+    def _may_have_changed(self) -> bool:
+        """Whether a count now might differ from the last one."""
+        assert self._counted_at is not None
+        return self._stale or self._claimed > 0 or self._clock.steady() > self._counted_at
 
     def no_share(self, source: str, kind: str) -> None:
         """The kind may use no more of the source's day for now."""

@@ -44,7 +44,9 @@ def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = 
 
 @app.command(epilog="Example: fulltape vendors forget SOURCE AAPL")
 def forget(
-    source: Annotated[str, typer.Argument(help="A source, as `fulltape vendors` names it.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(help="A source, as `fulltape vendors` names it.", show_default=False)
+    ],
     symbols: Annotated[
         list[str] | None,
         typer.Argument(help="Only these symbols; all of them without.", show_default=False),
