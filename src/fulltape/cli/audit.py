@@ -134,6 +134,7 @@ def lines(story: Story, symbol: str, session: str) -> list[str]:
         out.append(
             f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {fact['since']}"
         )
+    out += [f"  source        {one['source']} {one['says']}" for one in story.sources]
     out += [f"  part          {part}" for part in story.parts]
     for task in story.tasks:
         out.append(

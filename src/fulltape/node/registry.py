@@ -71,7 +71,9 @@ def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
         last_minute=int(state["last_minute"]),
         today=state["today"]["requests_per_day"],
         closed_until=iso(state["closed_until"]) if state["closed_until"] > now else "",
-        breaker=breaker.state if breaker.state == "closed" else f"{breaker.state} until {iso(breaker.until)}",
+        breaker=breaker.state
+        + (f" until {iso(breaker.until)}" if breaker.state != "closed" else "")
+        + (f", {breaker.failures} asks failed in a row: {breaker.reason}" if breaker.failures else ""),
         requests=requests,
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,
