@@ -20,19 +20,21 @@ from fulltape import errors
 _SQL = importlib.resources.files("fulltape.ledger.sql")
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
+_PART = re.compile(r"\{(\w+)\}")
+
 Row = Mapping[str, Any]
 _AT_ONCE = 500
 
 
 @functools.cache
 def statements() -> dict[str, str]:
-    """Every named statement."""
+    """Every named statement. One may stand inside others, as `{name}`."""
     found: dict[str, str] = {}
     for file in sorted(_SQL.iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".sql"):
             _, *pieces = _NAME.split(file.read_text())
             found.update(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-    return found
+    return {name: _PART.sub(lambda part: found.get(part[1], part[0]), text) for name, text in found.items()}
 
 
 @functools.cache

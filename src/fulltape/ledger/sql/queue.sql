@@ -39,6 +39,21 @@ SELECT dataset, takers, priority, batch, kind, COUNT(*) AS tasks, SUM(expected_r
 WHERE state = 'queued' GROUP BY dataset, takers, priority, batch, kind
 ORDER BY priority, batch, dataset, takers, kind
 
+-- name: may_take
+-- Part of the two statements below: the source has not refused the task, need not wait for it, may be asked for its
+-- symbol, and has not answered for all of it.
+NOT EXISTS (SELECT 1 FROM task_sources
+                  WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
+                    AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
+  AND NOT EXISTS (SELECT 1 FROM eligibility
+                  WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
+                    AND eligibility.symbol IN (tasks.symbol, '*')
+                    AND eligibility.state <> 'ok' AND eligibility.until > :now)
+  AND (purpose <> 'fill' OR NOT EXISTS (
+        SELECT 1 FROM coverage
+        WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
+          AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
+
 -- name: candidates
 -- What a source may take of one class, in order. On PostgreSQL rows that another worker is just choosing from are
 -- passed over; SQLite has one writer at a time. Priority and batch stand between limits, not beside equal signs: told
@@ -47,17 +62,7 @@ SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, 
 WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND kind = :kind
   AND (priority, batch, task_id) > (:priority, :batch, :after) AND priority <= :priority AND batch <= :batch
   AND (:before = '' OR instrument < :before) AND first_session >= :first_day
-  AND NOT EXISTS (SELECT 1 FROM task_sources
-                  WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
-                    AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
-  AND NOT EXISTS (SELECT 1 FROM eligibility
-                  WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
-                    AND eligibility.symbol IN (tasks.symbol, '*')
-                    AND eligibility.state <> 'ok' AND eligibility.until > :now)
-  AND (purpose <> 'fill' OR NOT EXISTS (
-        SELECT 1 FROM coverage
-        WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
-          AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
+  AND {may_take}
 ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 
 -- name: candidates_of_series
@@ -66,17 +71,7 @@ SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, 
 WHERE state = 'queued' AND state IN ('queued', 'leased', 'fetched')
   AND dataset = :dataset AND instrument = :instrument AND takers = :takers AND kind = :kind
   AND priority = :priority AND batch = :batch AND first_session >= :first_day
-  AND NOT EXISTS (SELECT 1 FROM task_sources
-                  WHERE task_sources.task_id = tasks.task_id AND task_sources.source = :source
-                    AND (task_sources.refusal <> '' OR task_sources.not_before > :now))
-  AND NOT EXISTS (SELECT 1 FROM eligibility
-                  WHERE eligibility.source = :source AND eligibility.dataset = tasks.dataset
-                    AND eligibility.symbol IN (tasks.symbol, '*')
-                    AND eligibility.state <> 'ok' AND eligibility.until > :now)
-  AND (purpose <> 'fill' OR NOT EXISTS (
-        SELECT 1 FROM coverage
-        WHERE coverage.dataset = tasks.dataset AND coverage.instrument = tasks.instrument AND coverage.source = :source
-          AND coverage.first_session <= tasks.first_session AND coverage.last_session >= tasks.last_session))
+  AND {may_take}
 ORDER BY first_session LIMIT :most {skip_locked}
 
 -- name: claim
