@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from fulltape.backfill import facts, forecast, pack, share
 from fulltape.backfill.facts import Planner
+from fulltape.backfill.fence import Fence
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load
 from fulltape.backfill.suspicion import Suspicions
@@ -21,7 +22,7 @@ from fulltape.stores import Stores
 TICK = SECOND
 _RECOUNT_AFTER = 30 * SECOND
 _SAMPLE = 300
-_BLOCK = 200
+_ASKS_A_BLOCK = 10
 _WINDOWS = 100
 """So many tasks of one instrument are looked at, for one request of a source that takes one symbol."""
 _NO_SHARE_FOR = 60 * SECOND
@@ -43,28 +44,6 @@ class Claim:
     taken: Sequence[pack.Candidate]
 
 
-@dataclass(slots=True)
-class _Fence:
-    """Divides the instruments of a class: those up to `stop` are for sources that ask for many symbols, and of these
-    only those up to `reach` for now; `names` are those that the others have not walked past from the end."""
-
-    names: list[str]
-    stop: int
-    reach: int
-
-    @property
-    def before(self) -> str:
-        """The first instrument that the sources of many symbols leave alone for now."""
-        return self.names[min(self.stop, self.reach)] if min(self.stop, self.reach) < len(self.names) else ""
-
-    def widen(self) -> bool:
-        """Let them reach further; False if there is nothing further."""
-        if self.reach >= self.stop:
-            return False
-        self.reach += _BLOCK
-        return True
-
-
 class Dispatcher:
     """The dispatcher of one process. What it counted may be old; the claim itself checks again."""
 
@@ -79,9 +58,10 @@ class Dispatcher:
         self._rows: dict[TaskClass, float] = {}
         self._quota: dict[tuple[str, TaskClass], float] = {}
         self._per_request: dict[tuple[str, TaskClass], float] = {}
-        self._fences: dict[TaskClass, _Fence] = {}
+        self._fences: dict[TaskClass, Fence] = {}
         self._after: dict[tuple[str, TaskClass], int] = {}
         self._whole: dict[TaskClass, int] = {}
+        self._ask: dict[TaskClass, int] = {}
         self._served: dict[str, float] = defaultdict(float)
         self._demand: dict[str, dict[str, int]] = {}
         self._no_share: dict[tuple[str, str], Instant] = {}
@@ -317,8 +297,14 @@ class Dispatcher:
                 whole = self._whole.get(of, 1)
                 behind = math.ceil(sum(self._quota.get((source, of), 0.0) for source in single) / whole)
                 if names and behind < len(names):
-                    reach = walked.reach if walked else _BLOCK
-                    self._fences[of] = _Fence(names=names, stop=len(names) - behind, reach=reach)
+                    # Whole asks, so that no block ends with a half-empty page.
+                    block = _ASKS_A_BLOCK * self._ask.get(of, 1)
+                    self._fences[of] = Fence(
+                        names=names,
+                        stop=len(names) - behind,
+                        reach=walked.reach if walked else block,
+                        block=block,
+                    )
 
     def _planner(self, source: str, dataset: str) -> Planner:
         return self._planners[source, dataset]
@@ -385,6 +371,9 @@ class Dispatcher:
                 planner = self._planners[source, of.dataset]
                 if planner.capacity.symbols_per_request == 1:
                     self._whole[of] = len(sample)
+                else:
+                    full = pack.pack([planner.candidate(task) for task in sample], planner.capacity)
+                    self._ask[of] = max(self._ask.get(of, 1), len(full))
                 found = [planner.candidate(task) for task in sample]
                 asked = pack.requests(found, planner.capacity, window=self._enough(of, planner))
                 tasks_a_request = len(sample) / asked
