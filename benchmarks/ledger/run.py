@@ -154,7 +154,7 @@ def _claims(report: Report, folder: Path) -> None:
         address = server.get_uri()
         ledger = opening.open_ledger(folder / "pg", address)
         world.fill_queue(ledger)
-        ledger.database._execute("ANALYZE", {})
+        ledger.database._execute("VACUUM ANALYZE", {})
         ledger.close()
         _run(rows, rates, "postgres", "bare", 1, folder / "pg", address)
         for workers in (1, 4, 16):
