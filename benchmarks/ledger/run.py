@@ -14,6 +14,8 @@ import time
 import warnings
 from pathlib import Path
 
+import psycopg
+
 from benchmarks.ledger import world
 from benchmarks.report import Report
 from fulltape import stores as opening
@@ -154,11 +156,11 @@ def _claims(report: Report, folder: Path) -> None:
         address = server.get_uri()
         ledger = opening.open_ledger(folder / "pg", address)
         world.fill_queue(ledger)
-        ledger.database._execute("VACUUM ANALYZE", {})
         ledger.close()
-        _run(rows, rates, "postgres", "bare", 1, folder / "pg", address)
-        for workers in (1, 4, 16):
-            _run(rows, rates, "postgres", "ours", workers, folder / "pg", address)
+        for kind, workers in (("bare", 1), ("ours", 1), ("ours", 4), ("ours", 16)):
+            # What the one before left dead is cleared away, as autovacuum would: nobody pays for another's work.
+            _vacuum(address)
+            _run(rows, rates, "postgres", kind, workers, folder / "pg", address)
         _procrastinate(rows, rates, address)
     finally:
         server.cleanup()
@@ -214,6 +216,11 @@ def _run(
         ]
     )
     print(f"{rows[-1][0]}: {rate:,.0f} tasks a second", flush=True)
+
+
+def _vacuum(address: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE tasks")
 
 
 def _procrastinate(rows: list[list[object]], rates: dict[str, float], address: str) -> None:

@@ -31,6 +31,7 @@ class Planner:
         if wanted.until:
             stop = min(stop, calendar.between(wanted.first, wanted.until)[1])
         self._whole: Range = (start, max(start, stop))
+        self._since = calendar.label(start) if start < len(calendar) else calendar.known_to
         self._lives: dict[tuple[str, str], Range] = {}
 
     def candidate(self, task: Claimable) -> Candidate:
@@ -49,7 +50,7 @@ class Planner:
     def enough(self, rows: float) -> int:
         """How many candidates of so many rows it takes to fill a request: those that fit, and some to choose from."""
         fit = MOST_PAGES * self.capacity.rows_per_page / max(1.0, rows)
-        return min(CANDIDATES, 20 + int(1.5 * min(self.capacity.symbols_per_request, fit)))
+        return min(CANDIDATES, 20 + int(1.2 * min(self.capacity.symbols_per_request, fit)))
 
     def knows(self, task: Claimable) -> bool:
         """Whether its instrument is still wanted."""
@@ -57,6 +58,14 @@ class Planner:
 
     def _life(self, instrument: str, symbol: str) -> Range:
         """Positions for which a symbol is the right spelling and may be asked."""
+        (only, *more) = self.wanted.instruments[instrument].symbols
+        if (
+            not more
+            and only.symbol == symbol
+            and only.last is None
+            and (only.first or self._since) <= self._since
+        ):
+            return self._whole
         found = self._lives.get((instrument, symbol))
         if found is None:
             calendar = self.wanted.calendar
