@@ -11,6 +11,7 @@ from clocks import FakeClock, at
 from conftest import Opener
 from fulltape import stores as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
+from fulltape.backfill.fence import Fence
 from fulltape.backfill.pace import Paces
 from fulltape.core import datasets
 from fulltape.core.instruments import DatedSymbol, Instrument
@@ -211,3 +212,12 @@ def test_what_others_hold_back_from_is_left_to_who_can(ledger: Ledger, tmp_path:
     one = dispatcher(node(tmp_path, ledger, symbols=symbols), FakeClock())
     first = [claimed(found)[2] for _ in range(4) if (found := one.claim("a.x"))]
     assert set("".join(first)) <= set("CD")
+
+
+def test_a_fence_with_thousands_of_empty_blocks_is_passed(ledger: Ledger, tmp_path: Path) -> None:
+    enqueue(ledger, "H")
+    one = dispatcher(node(tmp_path, ledger), FakeClock())
+    assert one.has_left("a.x")
+    (of,) = ledger.queue.census()
+    one._fences[of] = Fence(names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1)
+    assert claimed(one.claim("a.x"))[2] == "H"

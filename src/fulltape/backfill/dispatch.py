@@ -205,7 +205,7 @@ class Dispatcher:
             ask_id=ask_id,
             of=of,
             dataset=of.dataset,
-            kind=facts.kind(tasks),
+            kind=of.kind,
             tasks=tasks,
             attempts=attempts,
             planner=planner,
@@ -220,25 +220,26 @@ class Dispatcher:
         if symbols == 1:
             found = self._of_one_instrument(source, of, planner, now)
             return [task for task in found if task.symbol == found[0].symbol]
-        fence = self._fences.get(of)
-        before = fence.before if fence else ""
-        found = self._stores.ledger.queue.candidates(
-            source,
-            of,
-            first_day=planner.first_day,
-            now=now,
-            most=most or self._enough(of, planner),
-            after=self._after.get((source, of), 0),
-            before=before,
-        )
-        if before and found:
-            self._after[source, of] = found[0].task_id - 1
-        if fence and before and not found:
+        while True:
+            fence = self._fences.get(of)
+            before = fence.before if fence else ""
+            found = self._stores.ledger.queue.candidates(
+                source,
+                of,
+                first_day=planner.first_day,
+                now=now,
+                most=most or self._enough(of, planner),
+                after=self._after.get((source, of), 0),
+                before=before,
+            )
+            if found or not fence or not before:
+                break
             # Further on; at last what the others were left and have not taken by now is anybody's.
             if not fence.widen():
                 del self._fences[of]
             self._after.clear()
-            return self._found(source, of, planner, now, most=most)
+        if before and found:
+            self._after[source, of] = found[0].task_id - 1
         return [task for task in found if planner.knows(task)]
 
     def _alike_suspect(

@@ -10,7 +10,7 @@ from fulltape.core import ranges
 from fulltape.core.ranges import Range
 from fulltape.core.time import Instant
 from fulltape.ledger.queue import CANDIDATES
-from fulltape.ledger.task import Claimable, Task
+from fulltape.ledger.task import Claimable
 from fulltape.stores import Feed, Stores, Wanted
 
 
@@ -112,8 +112,3 @@ def known_symbols(stores: Stores, source: str, dataset: str, tasks: Sequence[Cla
         return stores.ledger.coverage.has_rows(dataset, instruments[symbol], source)
 
     return frozenset(symbol for symbol in instruments if shown(symbol))
-
-
-def kind(tasks: Sequence[Task | Claimable]) -> str:
-    """Under which kind an ask is counted: that of its first task."""
-    return tasks[0].kind

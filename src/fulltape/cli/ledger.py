@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,9 @@ def restore(
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
-    with options.opened(node) as stores:
+    with options.opened(node) as stores, contextlib.ExitStack() as held:
+        for stage in ("seal", "audit", "backfill"):  # nobody works on what is being replaced
+            held.enter_context(stores.ledger.database.hold(stage))
         moment = iso(SystemClock().now())[:19].replace(":", "")
         replaced = stores.folder / BACKUPS / f"before-restore-{moment}.db"
         stores.ledger.back_up(replaced)

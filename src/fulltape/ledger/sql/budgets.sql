@@ -1,9 +1,6 @@
 -- name: scope
 SELECT * FROM scopes WHERE scope = :scope
 
--- name: scopes
-SELECT * FROM scopes ORDER BY scope
-
 -- name: set_scope
 INSERT INTO scopes (scope, allowed, learned_at, closed_until, strikes)
 VALUES (:scope, :allowed, :learned_at, :closed_until, :strikes)
