@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fulltape.core import ranges, series
 from fulltape.core.cell import FactKind
@@ -37,11 +37,8 @@ def read(
 def recent(stores: Stores, wanted: Wanted, now: Instant, start: int) -> Iterator[Series]:
     """Every series, but only its sessions from position `start` on."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
-    facts: _Facts = {}
     first = wanted.calendar.label(start)
-    for instrument, source, fact, sound, begin, end in stores.ledger.coverage.spans_since(name, first):
-        by_source = facts.setdefault(instrument, {})
-        by_source.setdefault(source, []).append((fact, bool(sound), span_of(begin, end)))
+    facts = _gathered(stores.ledger.coverage.spans_since(name, first), wanted)
     last = last_wanted(wanted, now)
     barred = forbidden(stores, now)
     for instrument, listed in wanted.instruments.items():
@@ -64,10 +61,7 @@ _Facts = dict[str, dict[str, list[tuple[FactKind, bool, Range]]]]
 def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of all series of a dataset."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
-    facts: _Facts = {}
-    for instrument, source, fact, sound, start, stop in stores.ledger.coverage.spans(name):
-        by_source = facts.setdefault(instrument, {})
-        by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
+    facts = _gathered(stores.ledger.coverage.spans(name), wanted)
     # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
     opened: dict[str, list[Range]] = {}
     for instrument, start, stop in stores.ledger.queue.spans(name):
@@ -78,16 +72,24 @@ def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[
 def _some(stores: Stores, wanted: Wanted, only: Collection[str]) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of some series."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
+    rows = (
+        (instrument, *row) for instrument in only for row in stores.ledger.coverage.spans_of(name, instrument)
+    )
+    opened = {
+        instrument: [span_of(*span) for span in stores.ledger.queue.spans_of(name, instrument)]
+        for instrument in only
+    }
+    return _gathered(rows, wanted), opened
+
+
+def _gathered(rows: Iterable[tuple[str, str, FactKind, int, str, str]], wanted: Wanted) -> _Facts:
+    """Facts as stored, by instrument and source."""
+    span_of = wanted.calendar.span_of
     facts: _Facts = {}
-    opened: dict[str, list[Range]] = {}
-    for instrument in only:
-        for source, fact, sound, start, stop in stores.ledger.coverage.spans_of(name, instrument):
-            by_source = facts.setdefault(instrument, {})
-            by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
-        opened[instrument] = [
-            span_of(start, stop) for start, stop in stores.ledger.queue.spans_of(name, instrument)
-        ]
-    return facts, opened
+    for instrument, source, fact, sound, start, stop in rows:
+        by_source = facts.setdefault(instrument, {})
+        by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
+    return facts
 
 
 def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
