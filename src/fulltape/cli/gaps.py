@@ -49,6 +49,10 @@ def gaps(
         raise errors.UsageError(f"{out} is neither .html nor .png.", hint="Name it gaps.html or gaps.png.")
     with options.opened(node) as stores:
         now = SystemClock().now()
+        if symbol and not finding.listed(stores, dataset, symbol):
+            raise errors.UsageError(
+                f"{symbol} is in no universe of this node.", hint="Symbols are written in capitals."
+            )
         found = list(finding.gaps(stores, now, dataset=dataset, symbol=symbol))
         drawing = _drawn(stores, now, dataset, symbol, most) if picture else []
         if out:
@@ -58,10 +62,14 @@ def gaps(
     else:
         for line in drawing:
             typer.echo(line)
+        if found and not picture:
+            typer.echo(
+                f"{'dataset':<21} {'symbol':<8} {'sessions':<24} {'count':>6}  {'why':<15} what happens next"
+            )
         for gap in [] if picture else found[:most]:
             sessions = f"{gap.first}" if gap.sessions == 1 else f"{gap.first} to {gap.last}"
             typer.echo(
-                f"{gap.dataset} {gap.instrument:<8} {sessions:<24} {number(gap.sessions):>6}  "
+                f"{gap.dataset:<21} {gap.instrument:<8} {sessions:<24} {number(gap.sessions):>6}  "
                 f"{gap.reason:<15} {gap.next}"
             )
         if len(found) > most and not picture:

@@ -24,8 +24,14 @@ def check(loaded: Loaded) -> None:
     specs = _specs(loaded)
     _feeds(loaded, specs)
     _wanted(loaded, specs)
-    if sum(loaded.values.budget.model_dump().values()) > 1 + 1e-9:
-        raise errors.ConfigError("the shares in [budget] come to more than 1.", where=loaded.where("budget"))
+    shares = loaded.values.budget.model_dump()
+    if sum(shares.values()) > 1 + 1e-9:
+        told = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        raise errors.ConfigError(
+            f"the shares in [budget], with their defaults, come to more than 1: {told}.",
+            where=loaded.where("budget"),
+            hint="Lower the others too.",
+        )
 
 
 def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:

@@ -56,6 +56,20 @@ def pictures(
     return found
 
 
+def listed(stores: Stores, dataset: str, symbol: str) -> bool:
+    """Whether any universe has the symbol; of one dataset if asked."""
+    return any(_named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
+
+
+def _named(wanted: Wanted, symbol: str) -> list[str]:
+    """The instruments that are or were known by a symbol."""
+    return [
+        one.instrument
+        for one in wanted.instruments.values()
+        if symbol == one.instrument or any(dated.symbol == symbol for dated in one.symbols)
+    ]
+
+
 def _pictures(
     stores: Stores, now: Instant, dataset: str, symbol: str
 ) -> Iterator[tuple[Wanted, Series, Picture]]:
@@ -64,11 +78,7 @@ def _pictures(
             continue
         only = None
         if symbol:
-            only = [
-                listed.instrument
-                for listed in wanted.instruments.values()
-                if symbol == listed.instrument or any(dated.symbol == symbol for dated in listed.symbols)
-            ]
+            only = _named(wanted, symbol)
         for one in known.read(stores, wanted, now, only):
             yield wanted, one, series.picture(one)
 
@@ -80,4 +90,6 @@ def _next(one: Series, span: tuple[int, int]) -> str:
     left = [source for source, where in one.left.items() if ranges.overlaps(where, span)]
     if left:
         return f"the next audit asks {', '.join(left)}"
-    return "every source has answered" if one.known else "no source may serve it"
+    if any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
+        return "every source has answered"
+    return "no source serves it, or may be asked now: see fulltape vendors"

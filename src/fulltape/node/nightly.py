@@ -60,8 +60,6 @@ def run(
     stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
     """Seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes nothing."""
-    if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
-        progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     leftovers = seal.run_once(stores, clock, progress)
     if leftovers.left_open:
         progress(
@@ -83,13 +81,10 @@ def run(
             break
     checked = quality.run_once(stores, clock, progress)
     final = audit.run_once(stores, clock, progress)
-    return Night(
-        audit=final,
-        filled=filled,
-        curated=curated,
-        quality=checked,
-        export=deliver.run_once(stores, clock, progress),
-    )
+    export = deliver.run_once(stores, clock, progress)
+    if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
+        progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
+    return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)
 
 
 def fill(
