@@ -167,7 +167,7 @@ def test_a_bad_night_ends_with_the_same_rows(tmp_path: Path) -> None:
             }
             assert "not entitled" in refused
             reasons = [row["reason"] for row in stores.ledger.rejections()]
-            assert any("not a page of aggregates" in reason for reason in reasons)
+            assert any("not a page of equities_bars" in reason for reason in reasons)
 
 
 def test_a_vendor_without_a_day_is_believed_only_with_a_second_opinion(tmp_path: Path) -> None:

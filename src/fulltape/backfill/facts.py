@@ -21,7 +21,9 @@ class Planner:
         serves = feed.serves(wanted.dataset.name)
         assert serves is not None
         self.capacity = Capacity(
-            symbols_per_request=serves.symbols_per_request, rows_per_page=serves.rows_per_page
+            symbols_per_request=serves.symbols_per_request,
+            rows_per_page=serves.rows_per_page,
+            grouped=serves.symbols_per_grouped_day,
         )
         self.first_day = feed.first_day(wanted.dataset.name, now)
         self.wanted = wanted
@@ -49,6 +51,8 @@ class Planner:
 
     def enough(self, rows: float) -> int:
         """How many candidates of so many rows it takes to fill a request: those that fit, and some to choose from."""
+        if self.capacity.grouped:
+            return CANDIDATES
         fit = MOST_PAGES * self.capacity.rows_per_page / max(1.0, rows)
         return min(CANDIDATES, 20 + int(1.2 * min(self.capacity.symbols_per_request, fit)))
 

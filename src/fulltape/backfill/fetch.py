@@ -340,6 +340,7 @@ class Fetcher:
             cursor=answer.cursor,
             settled=answer.settled,
             reason=answer.reason,
+            memo=answer.memo,
         )
         journal.append(Kind.PAGE, asks.encode_page(record, self._body.body))
         journal.sync()

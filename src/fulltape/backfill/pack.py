@@ -45,10 +45,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one request of a source can carry of a dataset."""
+    """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session."""
 
     symbols_per_request: int
     rows_per_page: int
+    grouped: int = 0
 
     def pages(self, rows: float) -> int:
         """How many pages so many rows take; even an empty answer is one."""
@@ -62,6 +63,9 @@ def pack(
     if not candidates:
         return ()
     seed = candidates[0]
+    together = _grouped(candidates, capacity, most_pages)
+    if together:
+        return together
     alike: list[Candidate] = []
     others: list[Candidate] = []
     symbols: set[str] = set()
@@ -79,11 +83,11 @@ def pack(
 
 def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int) -> int:
     """How many requests it takes to ask for all of them, chosen from `window` at a time as a dispatcher does."""
+    total, candidates = _requests_grouped(list(candidates), capacity, window)
     if capacity.symbols_per_request == 1:
         candidates = sorted(candidates, key=lambda one: (one.symbol, one.span))
     feed = iter(candidates)
     seen = list(itertools.islice(feed, window))
-    total = 0
     while seen:
         if capacity.symbols_per_request == 1:
             taken = pack([one for one in seen if one.symbol == seen[0].symbol], capacity)
@@ -94,6 +98,38 @@ def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int
         seen += itertools.islice(feed, window - len(seen))
         total += capacity.pages(_box(taken))
     return total
+
+
+def _grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int) -> tuple[Candidate, ...]:
+    """Those of the first one's sessions, if asking for whole sessions of everybody takes fewer requests."""
+    seed = candidates[0]
+    sessions = seed.span[1] - seed.span[0] + 2 * seed.beside
+    if not capacity.grouped or sessions > most_pages:
+        return ()
+    found: dict[str, Candidate] = {}
+    for one in candidates:
+        if one.span == seed.span and one.beside == seed.beside and len(found) < capacity.grouped:
+            found.setdefault(one.symbol, one)
+    return tuple(found.values()) if len(found) > sessions else ()
+
+
+def _requests_grouped(
+    candidates: Sequence[Candidate], capacity: Capacity, window: int
+) -> tuple[int, list[Candidate]]:
+    """Requests for what is best asked for by whole sessions, and what is left."""
+    if not capacity.grouped:
+        return 0, list(candidates)
+    total, left = 0, []
+    kinds: dict[tuple[Range, int], list[Candidate]] = {}
+    for one in candidates:
+        kinds.setdefault((one.span, one.beside), []).append(one)
+    for (span, beside), alike in kinds.items():
+        sessions = span[1] - span[0] + 2 * beside
+        if sessions <= MOST_PAGES and len(alike) > sessions:
+            total += sessions * math.ceil(len(alike) / min(window, capacity.grouped))
+        else:
+            left += alike
+    return total, left
 
 
 def _fullest(alike: Sequence[Candidate], capacity: Capacity, most_pages: int) -> int:

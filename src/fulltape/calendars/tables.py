@@ -14,6 +14,7 @@ import tomllib
 from typing import Any
 
 from fulltape import errors
+from fulltape.calendars import rules
 from fulltape.core.sessions import Calendar, Session
 from fulltape.core.time import HOUR, MINUTE, SECOND, Instant, Span, midnight
 
@@ -22,7 +23,9 @@ _HERE = importlib.resources.files(__package__)
 
 @functools.cache
 def load(name: str) -> Calendar:
-    """The calendar of that name from package data; `UsageError` if there is none."""
+    """The calendar of that name, by rule or from package data; `UsageError` if there is none."""
+    if name in rules.names():
+        return rules.build(name)
     table = _HERE / "tables" / f"{name}.csv"
     if not table.is_file():
         raise errors.UsageError(f"there is no calendar {name!r}.")

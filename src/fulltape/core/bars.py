@@ -1,45 +1,36 @@
-"""Bars as many vendors write them (`o h l c v n vw`), into the columns of `Decoded`."""
+"""Bars as many vendors write them (`o h l c v n vw`), and what a page of rows in order settles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Protocol
+import datetime as dt
+from collections.abc import Callable, Sequence
 
-import msgspec
+from fulltape.core.vendor import Ask, Field, Settled
 
-from fulltape.core.time import Instant
-from fulltape.core.vendor import Columns
-
-Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
-_NAMES = ("symbol", "stamp", "open", "high", "low", "close", "volume", "vwap", "trade_count", "page")
-
-
-class Bar(Protocol):
-    """The values of one bar; the stamp is the vendor's own affair."""
-
-    o: float
-    h: float
-    l: float  # noqa: E741
-    c: float
-    v: float
-    n: int | None
-    vw: float | None
+SHORT = (
+    Field(wire="o", column="open"),
+    Field(wire="h", column="high"),
+    Field(wire="l", column="low"),
+    Field(wire="c", column="close"),
+    Field(wire="v", column="volume"),
+    Field(wire="vw", column="vwap"),
+    Field(wire="n", column="trade_count", kind="integer"),
+)
 
 
-def columns() -> Columns:
-    """Columns without rows."""
-    return {name: [] for name in _NAMES}
+def settled_before(
+    ask: Ask, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
+) -> tuple[Settled, ...]:
+    """What a page proves that is not the last: every session before the one in whose midst it ends.
+
+    Nothing where the stamps (UTC microseconds) do not run forward: then nobody knows what is still to come.
+    """
+    if not stamps or list(stamps) != sorted(stamps):
+        return ()
+    through = session_of(stamps[-1]) - dt.timedelta(days=1)
+    return (Settled(symbol=symbol, through=through),) if through >= ask.first else ()
 
 
-def append(into: Columns, *, page: int, symbol: str, stamps: Sequence[Instant], bars: Sequence[Bar]) -> None:
-    """Add the bars of one symbol on one page; `stamps` in UTC microseconds, one a bar."""
-    into["symbol"].extend([symbol] * len(bars))
-    into["stamp"].extend(stamps)
-    into["open"].extend([bar.o for bar in bars])
-    into["high"].extend([bar.h for bar in bars])
-    into["low"].extend([bar.l for bar in bars])
-    into["close"].extend([bar.c for bar in bars])
-    into["volume"].extend([bar.v for bar in bars])
-    into["vwap"].extend([bar.vw for bar in bars])
-    into["trade_count"].extend([bar.n for bar in bars])
-    into["page"].extend([page] * len(bars))
+def settled_whole(ask: Ask) -> tuple[Settled, ...]:
+    """What the last page proves: everything that was asked."""
+    return tuple(Settled(symbol=symbol, through=ask.last) for symbol in ask.symbols)

@@ -5,23 +5,36 @@ Adding one is adding one `Dataset` to `DATASETS`: schema, calendar, grain, folde
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from fulltape import errors
+from fulltape.core import days
 from fulltape.core.schema import Column, Schema
+from fulltape.core.time import Instant
 
 Folder = Literal["year", "month", "date"]
-Grain = Literal["day", "minute"]
+Grain = Literal["day", "minute", "tick", "event"]
+Expectation = Literal["every", "learned", "events"]
+Available = Literal["close", "minute_end", "ts", "session_end", "declared"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A source-independent table.
 
-    `schema` is the raw table; `curated` adds provenance. `raw_folder` and `curated_folder` say how files are cut.
-    `checks` names the pass-1 and pass-3 checks that apply (see `core/checks`).
+    - `schema` is the raw table; `curated` adds provenance. `raw_folder` and `curated_folder` say how files are cut;
+    - `grain`: `day` and `minute` are bars, `tick` single trades, quotes or values, `event` rows about a date;
+    - `expectation`: a row `every` session, as many as were `learned`, or `events`, of which most sessions have none;
+    - `rows_per_session`: how many rows a session has at most, for planning, where grain and calendar do not tell;
+    - `late_days`: for how long after a session silence about it proves nothing, since vendors add rows late;
+    - `available`: from which moment anybody could have had a row: the session's close, the minute's end, its own
+      stamp, the end of its session, or what it declares;
+    - `checks` names the pass-1 and pass-3 checks that apply (see `core/checks`);
+    - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones.
     """
 
     name: str
@@ -32,72 +45,319 @@ class Dataset:
     curated_folder: Folder
     checks: tuple[str, ...]
     summary: str
+    expectation: Expectation = "every"
+    available: Available = "close"
+    rows_per_session: float = 0
+    late_days: int = 0
+    adjusted: bool = False
 
     @property
     def curated(self) -> Schema:
         """The curated table: the raw columns and where each row came from."""
         return self.schema.extended(*_PROVENANCE)
 
+    def session_of(self, stamp_zone: str = "UTC") -> Callable[[Instant], dt.date]:
+        """The session of a row's stamp: day bars by the midnights of `stamp_zone`, all others by their market."""
+        if self.grain == "day":
+            return days.zone_midnight(stamp_zone).session
+        return days.RULES[self.calendar].session
+
 
 _IDENTITY = (
     Column(name="instrument", dtype="cat"),
     Column(name="symbol", dtype="cat"),
     Column(name="session", dtype="date"),
-    Column(name="ts", dtype="instant", unit="start of the interval, UTC"),
 )
-_BAR = (
+_START = Column(name="ts", dtype="instant", unit="start of the interval, UTC")
+_PRICES = (
     Column(name="open", dtype="f64", sign="positive", unit="price"),
     Column(name="high", dtype="f64", sign="positive", unit="price"),
     Column(name="low", dtype="f64", sign="positive", unit="price"),
     Column(name="close", dtype="f64", sign="positive", unit="price"),
-    Column(name="volume", dtype="f64", sign="not_negative", unit="shares"),
-    Column(name="vwap", dtype="f64", nullable=True, sign="not_negative", unit="price"),
-    Column(name="trade_count", dtype="i64", nullable=True, sign="not_negative", unit="trades"),
 )
+
+
+def _traded(unit: str) -> tuple[Column, ...]:
+    """Columns of a bar made of trades."""
+    return (
+        *_PRICES,
+        Column(name="volume", dtype="f64", sign="not_negative", unit=unit),
+        Column(name="vwap", dtype="f64", nullable=True, sign="not_negative", unit="price"),
+        Column(name="trade_count", dtype="i64", nullable=True, sign="not_negative", unit="trades"),
+    )
+
+
+_QUOTED = (
+    *_PRICES,
+    Column(name="price_kind", dtype="cat", unit="trade, bid, ask or mid"),
+    Column(name="tick_count", dtype="i64", nullable=True, sign="not_negative", unit="quotes"),
+)
+_PHASE = Column(name="phase", dtype="cat")
+_MINUTE = Column(name="minute_of_session", dtype="i64", nullable=True, unit="minutes since the regular open")
 _PROVENANCE = (
-    Column(name="available_at", dtype="instant", unit="earliest moment anybody could have had the row, UTC"),
+    Column(
+        name="available_at",
+        dtype="instant",
+        nullable=True,
+        unit="earliest moment anybody could have had the row, UTC; null where nobody knows",
+    ),
     Column(name="source", dtype="cat"),
     Column(name="is_final", dtype="bool"),
     Column(name="flags", dtype="u32", unit="bitmask of findings"),
 )
-
-EQUITIES_BARS_DAY = Dataset(
-    name="equities_bars_day",
-    schema=Schema(
-        version=1,
-        columns=(*_IDENTITY, *_BAR, Column(name="close_kind", dtype="cat", nullable=True)),
-        key=("instrument", "session"),
-    ),
-    calendar="XNYS",
-    grain="day",
-    raw_folder="year",
-    curated_folder="year",
-    checks=("rows", "duplicates", "continuity"),
-    summary="one bar a session, unadjusted; ts is the calendar's open",
+_CONTRACT = (
+    Column(name="underlying", dtype="cat"),
+    Column(name="expiry", dtype="date"),
+    Column(name="strike", dtype="f64", sign="positive", unit="price"),
+    Column(name="option_type", dtype="cat", unit="call or put"),
 )
-EQUITIES_BARS_MINUTE = Dataset(
-    name="equities_bars_minute",
-    schema=Schema(
-        version=1,
-        columns=(
-            *_IDENTITY,
-            *_BAR,
-            Column(name="phase", dtype="cat"),
-            Column(
-                name="minute_of_session", dtype="i64", nullable=True, unit="minutes since the regular open"
-            ),
+_CRYPTO_MORE = (
+    Column(name="quote_volume", dtype="f64", nullable=True, sign="not_negative", unit="quote currency"),
+    Column(name="taker_buy_volume", dtype="f64", nullable=True, sign="not_negative", unit="base units"),
+)
+_TRADE = (
+    Column(name="ts", dtype="instant", unit="time of the trade, UTC"),
+    Column(name="ts_event", dtype="nanos", unit="the same in full resolution"),
+    Column(name="price", dtype="f64", sign="positive", unit="price"),
+    Column(name="size", dtype="f64", sign="positive", unit="base units"),
+    Column(name="aggressor", dtype="cat", nullable=True, unit="buy or sell: the taker's side"),
+    Column(name="trade_id", dtype="str"),
+)
+
+
+def _bars(
+    name: str,
+    grain: Literal["day", "minute"],
+    columns: tuple[Column, ...],
+    calendar: str,
+    summary: str,
+    *,
+    learned: bool = False,
+) -> Dataset:
+    minute = grain == "minute"
+    own = (_PHASE, _MINUTE) if minute else ()
+    checks = ("rows", "duplicates", "completeness", "session_timing") if minute else ("rows", "duplicates")
+    return Dataset(
+        name=name,
+        schema=Schema(
+            version=1,
+            columns=(*_IDENTITY, _START, *columns, *own),
+            key=("instrument", "ts") if minute else ("instrument", "session"),
         ),
-        key=("instrument", "ts"),
-    ),
-    calendar="XNYS",
-    grain="minute",
-    raw_folder="month",
-    curated_folder="date",
-    checks=("rows", "duplicates", "completeness", "session_timing", "continuity"),
-    summary="one bar a minute with trades, unadjusted, all phases",
-)
+        calendar=calendar,
+        grain=grain,
+        raw_folder="month" if minute else "year",
+        curated_folder="date" if minute else "year",
+        checks=checks if learned else (*checks, "continuity"),
+        expectation="learned" if minute or learned else "every",
+        available="minute_end" if minute else "close",
+        summary=summary,
+    )
 
-DATASETS = {dataset.name: dataset for dataset in (EQUITIES_BARS_DAY, EQUITIES_BARS_MINUTE)}
+
+def _ticks(
+    name: str,
+    columns: tuple[Column, ...],
+    calendar: str,
+    rows: float,
+    summary: str,
+    key: tuple[str, ...] = ("instrument", "trade_id"),
+) -> Dataset:
+    return Dataset(
+        name=name,
+        schema=Schema(version=1, columns=(*_IDENTITY, *columns), key=key),
+        calendar=calendar,
+        grain="tick",
+        raw_folder="date",
+        curated_folder="date",
+        checks=("rows", "duplicates", "continuity"),
+        expectation="learned",
+        available="ts",
+        rows_per_session=rows,
+        summary=summary,
+    )
+
+
+_CLOSE_KIND = Column(name="close_kind", dtype="cat", nullable=True)
+_EVERY = (
+    _bars(
+        "equities_bars_day",
+        "day",
+        (*_traded("shares"), _CLOSE_KIND),
+        "XNYS",
+        "one bar a session, unadjusted; ts is the calendar's open",
+    ),
+    _bars(
+        "equities_bars_minute",
+        "minute",
+        _traded("shares"),
+        "XNYS",
+        "one bar a minute with trades, unadjusted, all phases",
+    ),
+    Dataset(
+        name="equities_adjusted_evidence",
+        schema=Schema(
+            version=1,
+            columns=(
+                *_IDENTITY,
+                _START,
+                *_traded("shares, adjusted"),
+                Column(name="adjustment", dtype="cat", unit="what the source has adjusted for"),
+            ),
+            key=("instrument", "session"),
+        ),
+        calendar="XNYS",
+        grain="day",
+        raw_folder="year",
+        curated_folder="year",
+        checks=("rows", "duplicates", "continuity"),
+        adjusted=True,
+        summary="day bars as sources adjust them: for comparison only, history changes with every action",
+    ),
+    _bars(
+        "options_bars_day",
+        "day",
+        (*_traded("contracts"), *_CONTRACT),
+        "XNYS",
+        "one bar a session with trades and contract; the instrument is the contract",
+        learned=True,
+    ),
+    _bars(
+        "options_bars_minute",
+        "minute",
+        (*_traded("contracts"), *_CONTRACT),
+        "XNYS",
+        "one bar a minute with trades and contract; the instrument is the contract",
+        learned=True,
+    ),
+    _bars(
+        "forex_bars_day",
+        "day",
+        (*_QUOTED, Column(name="day_boundary", dtype="cat", unit="session (17:00 New York) or utc")),
+        days.FOREX,
+        "one bar a day from quotes; ts is the session's begin at 17:00 New York",
+    ),
+    _bars("forex_bars_minute", "minute", _QUOTED, days.FOREX, "one bar a minute with quotes"),
+    _bars(
+        "crypto_bars_day",
+        "day",
+        (*_traded("base units"), *_CRYPTO_MORE),
+        days.ROUND_THE_CLOCK,
+        "one bar a UTC day",
+    ),
+    _bars(
+        "crypto_bars_minute",
+        "minute",
+        (*_traded("base units"), *_CRYPTO_MORE),
+        days.ROUND_THE_CLOCK,
+        "one bar a minute with trades",
+    ),
+    _ticks("crypto_trades", _TRADE, days.ROUND_THE_CLOCK, 200_000, "every trade, with the venue's own id"),
+    _ticks(
+        "crypto_aggtrades",
+        (
+            *_TRADE,
+            Column(name="first_trade_id", dtype="str"),
+            Column(name="last_trade_id", dtype="str"),
+        ),
+        days.ROUND_THE_CLOCK,
+        100_000,
+        "trades of one taker's order at one price, as the venue joins them",
+    ),
+    _ticks(
+        "forex_ticks",
+        (
+            Column(name="ts", dtype="instant", unit="time of the quote, UTC"),
+            Column(name="price", dtype="f64", sign="positive", unit="price"),
+            Column(name="price_kind", dtype="cat", unit="bid, ask or mid"),
+        ),
+        days.FOREX,
+        80_000,
+        "a source's own quotes, one price each",
+        key=(),
+    ),
+    _ticks(
+        "synthetic_ticks",
+        (
+            Column(name="ts", dtype="instant", unit="time of the tick, UTC"),
+            Column(name="price", dtype="f64", sign="positive", unit="points"),
+        ),
+        days.ROUND_THE_CLOCK,
+        86_400,
+        "ticks of a broker's synthetic index",
+        key=(),
+    ),
+    _bars("synthetic_bars_day", "day", _PRICES, days.ROUND_THE_CLOCK, "one candle a UTC day"),
+    _bars("synthetic_bars_minute", "minute", _PRICES, days.ROUND_THE_CLOCK, "one candle a minute"),
+    Dataset(
+        name="macro_series",
+        schema=Schema(
+            version=1,
+            columns=(
+                *_IDENTITY,
+                Column(name="ts", dtype="instant", unit="start of the observed period, UTC midnight"),
+                Column(
+                    name="value", dtype="f64", nullable=True, unit="the series' own; null: withdrawn or none"
+                ),
+                Column(name="realtime_start", dtype="date", unit="first day on which it was so published"),
+                Column(
+                    name="realtime_end",
+                    dtype="date",
+                    nullable=True,
+                    unit="last such day; null: not replaced when asked",
+                ),
+            ),
+            key=("instrument", "ts", "realtime_start"),
+        ),
+        calendar=days.DATES,
+        grain="event",
+        raw_folder="year",
+        curated_folder="year",
+        checks=("rows", "duplicates"),
+        expectation="events",
+        available="session_end",
+        rows_per_session=8,
+        summary="every published value with its vintage; the session is the day of its release",
+    ),
+    Dataset(
+        name="corporate_actions",
+        schema=Schema(
+            version=1,
+            columns=(
+                *_IDENTITY,
+                Column(name="ts", dtype="instant", unit="ex-date, UTC midnight"),
+                Column(name="event_id", dtype="str", unit="the source's own id"),
+                Column(name="action_type", dtype="cat"),
+                Column(name="subtype", dtype="cat", nullable=True),
+                Column(name="ex_date", dtype="date"),
+                Column(name="declared_date", dtype="date", nullable=True),
+                Column(name="record_date", dtype="date", nullable=True),
+                Column(name="pay_date", dtype="date", nullable=True),
+                Column(name="process_date", dtype="date", nullable=True),
+                Column(name="ratio_old", dtype="f64", nullable=True, sign="positive"),
+                Column(name="ratio_new", dtype="f64", nullable=True, sign="positive"),
+                Column(
+                    name="amount", dtype="f64", nullable=True, sign="not_negative", unit="currency per share"
+                ),
+                Column(name="currency", dtype="cat", nullable=True),
+                Column(name="special", dtype="bool", nullable=True),
+                Column(name="new_symbol", dtype="str", nullable=True),
+            ),
+            key=("instrument", "event_id"),
+        ),
+        calendar=days.DATES,
+        grain="event",
+        raw_folder="year",
+        curated_folder="year",
+        checks=("rows", "duplicates"),
+        expectation="events",
+        available="declared",
+        rows_per_session=0.05,
+        late_days=30,
+        summary="splits, dividends and other actions, as announced; the session is the ex-date",
+    ),
+)
+DATASETS = {dataset.name: dataset for dataset in _EVERY}
 
 
 def get(name: str) -> Dataset:

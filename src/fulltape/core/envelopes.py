@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Generator
 
 import msgspec
 
-from fulltape.core.vendor import Answer, Outcome, Response
+from fulltape.core.vendor import RETRYABLE, Answer, Outcome, Request, Response
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 """All that decoding a stranger's bytes may raise."""
@@ -45,3 +46,27 @@ def undocumented(response: Response, why: str) -> Answer:
 def malformed(what: str) -> Answer:
     """The answer to a success whose body does not have the documented shape: keep the bytes, ask again."""
     return Answer(outcome=Outcome.MALFORMED, keep=True, reason=what)
+
+
+def error_text(response: Response, *keys: str) -> str:
+    """What an error answer says: the first of these keys with text in a JSON object, else the body's beginning."""
+    try:
+        found = msgspec.json.decode(response.body)
+    except UNREADABLE:
+        found = None
+    if not isinstance(found, dict):
+        return response.body[:200].decode(errors="replace")
+    return next((text for key in keys if isinstance(text := found.get(key), str) and text), "")
+
+
+def until_it_stands(
+    request: Request, read: Callable[[Response], Answer]
+) -> Generator[Request | Answer, Response | None, Answer]:
+    """One request, repeated after every retryable answer; returns the answer that stands."""
+    while True:
+        response = yield request
+        assert response is not None
+        answer = read(response)
+        yield answer
+        if answer.outcome not in RETRYABLE:
+            return answer

@@ -5,20 +5,25 @@ polars is imported when a function is called, so that a process that only conver
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fulltape.core import days, tables
 from fulltape.core.datasets import Dataset
 from fulltape.core.schema import Column, DType
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import HOUR, MINUTE
-from fulltape.core.vendor import Decoded, Serves
+from fulltape.core.vendor import Decoded, Rejected, Serves
 
 if TYPE_CHECKING:
     import polars as pl
 
 _PRE_OPEN = 4 * HOUR
-_SESSION_ROLL = 4 * HOUR  # a session begins at 20:00 the evening before: local time + 4 h is its date
 _EXTENDED_END = 20 * HOUR
+
+_SESSIONS: dict[tuple[str, str, int], pl.DataFrame] = {}
+"""A calendar's frame is asked for with every cell, and there are few calendars."""
 
 
 def dtype(kind: DType) -> Any:
@@ -34,6 +39,7 @@ def dtype(kind: DType) -> Any:
         "bool": pl.Boolean,
         "date": pl.Date,
         "instant": pl.Datetime("us", "UTC"),
+        "nanos": pl.Datetime("ns", "UTC"),
     }
     return types[kind]
 
@@ -60,6 +66,13 @@ def conform(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
 def sessions(calendar: Calendar) -> pl.DataFrame:
     """The calendar as a frame: session (date), open and close (UTC), `length` in minutes from open to close, and
     `minutes` expected, which leave out market-wide halts."""
+    key = (calendar.name, calendar.version, len(calendar))
+    if key not in _SESSIONS:
+        _SESSIONS[key] = _sessions(calendar)
+    return _SESSIONS[key]
+
+
+def _sessions(calendar: Calendar) -> pl.DataFrame:
     import polars as pl
 
     labels = [session.label for session in calendar.sessions]
@@ -87,56 +100,119 @@ def sessions(calendar: Calendar) -> pl.DataFrame:
     ).with_columns(pl.col("open", "close").cast(pl.Datetime("us", "UTC")))
 
 
-def bars(decoded: Decoded, dataset: Dataset, serves: Serves, calendar: Calendar) -> pl.DataFrame:
-    """Raw bars with session, ts and (minutes) phase, in the dataset's schema plus `page`; `instrument` is null.
+def rows(
+    decoded: Decoded, dataset: Dataset, serves: Serves, calendar: Calendar
+) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
+    """Raw rows in the dataset's schema plus `page`; `instrument` is null; and what could not be taken.
 
-    A day bar is keyed by the date of its stamp in the endpoint's zone and gets the calendar's open as `ts`; where the
-    calendar has no such session the stamp stays, so that the row is kept and found by the checks.
+    A day bar is keyed by the date of its stamp in the endpoint's zone and gets the session's open as `ts`; where the
+    calendar has no such session the stamp stays, so that the row is kept and found by the checks. Everything else
+    belongs to the session that its stamp lies in, unless the vendor's file has said so itself.
     """
     import polars as pl
 
     declared = (*dataset.schema.columns, Column(name="page", dtype="i64"))
-    values = {column.name: column for column in declared if column.name in decoded.columns}
-    frame = pl.DataFrame(
-        {name: decoded.columns[name] for name in (*values, "stamp")},
-        schema={name: dtype(column.dtype) for name, column in values.items()} | {"stamp": pl.Int64},
-        strict=True,
-    ).with_columns(pl.col("stamp").cast(pl.Datetime("us", "UTC")))
-    table = sessions(calendar).select("session", "open", "close")
+    names = [column.name for column in declared if column.name not in ("symbol", "page", "ts", "instrument")]
+    wide, rejected = tables.frame(decoded, names, session_rule(dataset, serves, calendar))
+    wide = wide.with_columns(
+        pl.col("symbol").cast(pl.String),
+        pl.col("stamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
+        pl.col("session").cast(pl.Date),
+    )
+    if "ts_event" in names:
+        wide = wide.with_columns(
+            pl.col("stamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
+        )
     if dataset.grain == "day":
-        frame = frame.with_columns(
-            pl.col("stamp").dt.convert_time_zone(serves.stamp_zone).dt.date().alias("session")
-        )
-        frame = frame.join(table, on="session", how="left", maintain_order="left")
-        frame = frame.with_columns(pl.coalesce("open_right", "stamp").alias("ts"))
-    else:
-        local = pl.col("stamp").dt.convert_time_zone(calendar.zone).dt.replace_time_zone(None)
-        frame = frame.with_columns(
-            (local + pl.duration(microseconds=_SESSION_ROLL)).dt.date().alias("session"),
-            (local - local.dt.truncate("1d")).dt.total_microseconds().alias("of_day"),
-            pl.col("stamp").alias("ts"),
-        )
-        frame = frame.join(table, on="session", how="left", maintain_order="left")
-        frame = frame.with_columns(
-            _phase(),
-            ((pl.col("ts") - pl.col("open_right")).dt.total_microseconds() // MINUTE).alias(
-                "minute_of_session"
-            ),
-        )
-    return conform(frame, declared)
+        wide, more = _day_bars(wide, serves, calendar)
+        rejected += more
+    elif dataset.grain != "event":
+        wide = _in_sessions(wide, calendar)
+    if dataset.grain == "minute":
+        wide = _minutes(wide, calendar)
+    return conform(wide, declared), (*decoded.rejected, *rejected)
+
+
+def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callable[[int], dt.date]:
+    """How the session of a stamp is found for this endpoint."""
+    if dataset.grain != "day":
+        return calendar.day_rule.session
+    zone = days.zone_midnight(serves.stamp_zone)
+    return lambda stamp: zone.session(stamp - 1 if serves.stamp == "end" else stamp)
+
+
+def _day_bars(wide: pl.DataFrame, serves: Serves, calendar: Calendar) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Sessions and opens of day bars; one that does not begin at the midnight it is declared to begin at is another
+    market's day and is refused."""
+    import polars as pl
+
+    moment = pl.col("ts") - pl.duration(microseconds=1) if serves.stamp == "end" else pl.col("ts")
+    local = moment.dt.convert_time_zone(serves.stamp_zone)
+    wide = wide.with_columns(local.dt.date().alias("session"))
+    rejected: list[Rejected] = []
+    if serves.stamp != "end":
+        off = wide.filter(local.dt.time() != dt.time())
+        rejected = [
+            Rejected(
+                page=page,
+                symbol=symbol,
+                session=session,
+                rows=count,
+                reason=f"day bars that do not begin at midnight {serves.stamp_zone}",
+            )
+            for page, symbol, session, count in off.group_by("page", "symbol", "session").len().iter_rows()
+        ]
+        wide = wide.filter(local.dt.time() == dt.time())
+    wide = _with_hours(wide, calendar)
+    return wide.with_columns(pl.coalesce("session_open", "ts").alias("ts")), rejected
+
+
+def _in_sessions(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    """The session that each row's `ts` lies in."""
+    import polars as pl
+
+    local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.replace_time_zone(None)
+    return wide.with_columns(
+        (local + pl.duration(microseconds=calendar.day_rule.early)).dt.date().alias("session")
+    )
+
+
+def _with_hours(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    import polars as pl
+
+    table = sessions(calendar).select(
+        "session", pl.col("open").alias("session_open"), pl.col("close").alias("session_close")
+    )
+    return wide.join(table, on="session", how="left", maintain_order="left")
+
+
+def _minutes(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    """Phase and minute of the session; a market without fixed hours has regular minutes only."""
+    import polars as pl
+
+    local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.replace_time_zone(None)
+    wide = _with_hours(wide, calendar).with_columns(
+        (local - local.dt.truncate("1d")).dt.total_microseconds().alias("of_day")
+    )
+    return wide.with_columns(
+        _phase(),
+        ((pl.col("ts") - pl.col("session_open")).dt.total_microseconds() // MINUTE).alias(
+            "minute_of_session"
+        ),
+    )
 
 
 def _phase() -> pl.Expr:
     import polars as pl
 
-    regular = (pl.col("ts") >= pl.col("open_right")) & (pl.col("ts") < pl.col("close_right"))
+    regular = (pl.col("ts") >= pl.col("session_open")) & (pl.col("ts") < pl.col("session_close"))
     overnight = (pl.col("of_day") < _PRE_OPEN) | (pl.col("of_day") >= _EXTENDED_END)
     return (
         pl.when(regular)
         .then(pl.lit("regular"))
         .when(overnight)
         .then(pl.lit("overnight"))
-        .when(pl.col("ts") < pl.col("open_right"))
+        .when(pl.col("ts") < pl.col("session_open"))
         .then(pl.lit("pre"))
         .otherwise(pl.lit("post"))
         .alias("phase")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DType = Literal["f64", "i64", "u32", "str", "cat", "bool", "date", "instant"]
+DType = Literal["f64", "i64", "u32", "str", "cat", "bool", "date", "instant", "nanos"]
 Sign = Literal["any", "not_negative", "positive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column. `instant` is UTC microseconds, `cat` a string from a small set."""
+    """One column. `instant` is UTC microseconds, `nanos` UTC nanoseconds, `cat` a string from a small set."""
 
     name: str
     dtype: DType

@@ -5,14 +5,15 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import itertools
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from fulltape.core import days
+from fulltape.core.days import DayRule
 from fulltape.core.ranges import Range
-from fulltape.core.time import MINUTE, Instant, Span, from_datetime
+from fulltape.core.time import MINUTE, Instant, Span
 
 Day = Literal["session", "closed", "unknown"]
 
@@ -115,12 +116,13 @@ class Calendar:
         return self._minutes_before[span[1]] - self._minutes_before[span[0]]
 
     def span(self, first: dt.date, last: dt.date) -> Span:
-        """The instants of the sessions from `first` to `last`: 20:00 of the evening before to 20:00, market time."""
-        return Span(start=self._roll(first - dt.timedelta(days=1)), end=self._roll(last))
+        """The instants of the sessions from `first` to `last`: from the first one's beginning to the last one's end."""
+        return Span(start=self.day_rule.begin(first), end=self.day_rule.begin(last + dt.timedelta(days=1)))
 
-    def _roll(self, day: dt.date) -> Instant:
-        evening = dt.datetime.combine(day, dt.time(20), tzinfo=zoneinfo.ZoneInfo(self.zone))
-        return from_datetime(evening)
+    @cached_property
+    def day_rule(self) -> DayRule:
+        """Where its sessions begin."""
+        return days.rule(self.name, self.zone)
 
     def halted_minutes(self, position: int) -> tuple[int, ...]:
         """Minutes since the open that lie wholly inside a market-wide halt."""

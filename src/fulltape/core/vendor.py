@@ -5,7 +5,7 @@ A vendor is one file in `vendors/` with three names:
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
 - `history(ask, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `Answer` to it;
   continued after a retryable answer it yields the same request again, so that whoever drives decides about retries;
-- `decode(pages)`: the rows of the pages of one ask, as columns.
+- `decode(pages)`: where the rows of these pages lie and how their fields are read (see `core/tables.py`).
 
 The same file runs on recorded bytes, against the simulator and in production: whoever drives the generator decides.
 """
@@ -47,7 +47,8 @@ class Ask:
     """One conversation: a dataset, the spellings to request, and sessions `first` to `last`, both inclusive.
 
     `start` and `end` are the same span in UTC microseconds, [start, end), from the first session's beginning to the
-    last one's end. `known` are the symbols that this source has shown to exist.
+    last one's end. `known` are the symbols that this source has shown to exist, `spellings` how the reference table
+    says that this source writes a symbol, where that differs from what the vendor's own rule makes of it.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Ask:
     end: Instant
     known: frozenset[str] = frozenset()
     rows_per_page: int = 0
+    spellings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,9 @@ class Request:
     """One request, without credentials: the transport adds them at its door.
 
     `host` names one of the vendor's hosts (`VendorSpec.hosts`); `cost` is its weight in the budget, `endpoint` the
-    class of endpoints that it belongs to, where the vendor limits one by itself.
+    class of endpoints that it belongs to, where the vendor limits one by itself. To a host whose address is a
+    websocket (ws:, wss:) `message` is sent as JSON and `path` is the path of the socket; the response is the one
+    message that answers it.
     """
 
     path: str
@@ -84,6 +88,9 @@ class Request:
     method: str = "GET"
     cost: int = 1
     endpoint: str = ""
+    message: Mapping[str, str | int] = field(default_factory=dict)
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,8 @@ class Answer:
     - `settled`: what this page completes; spans only grow;
     - `symbols`: whom a refusal concerns, empty for the whole ask;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
-    - `confirmed`: symbols that a reference answer showed to exist.
+    - `confirmed`: symbols that a reference answer showed to exist;
+    - `memo`: what decoding this page needs and its bytes do not say, in the vendor's own words.
     """
 
     outcome: Outcome
@@ -125,6 +133,7 @@ class Answer:
     reason: str = ""
     retry_at: Instant | None = None
     allowed_per_minute: int | None = None
+    memo: str = ""
 
 
 Conversation = Generator[Request | Answer, Response | None, None]
@@ -138,9 +147,62 @@ class Page:
     number: int
     status: int
     body: bytes
+    memo: str = ""
 
 
-Columns = dict[str, list[object]]
+Kind = Literal["float", "integer", "text", "boolean", "decimal", "date"]
+"""What a wire field holds. `decimal` is a number written as text (or as a number), `date` an ISO date as text."""
+
+StampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch"]
+"""How a stamp is written: a count since 1970, ISO 8601 text, an ISO date (UTC midnight), or a count in s, ms, us or ns
+whose unit shows in its size (`epoch`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a row on the wire, by name or by position, and the column that it becomes."""
+
+    wire: str | int
+    column: str
+    kind: Kind = "float"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
+
+    `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null.
+    """
+
+    fields: tuple[Field, ...]
+    unit: StampUnit
+    stamp_kind: Kind = "integer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Rows of one page as they came: the bytes of a JSON array of objects or of arrays, or CSV without a header.
+
+    `symbol` is whose they are, in our spelling; where it is empty a field gives the column `symbol`, and `names` says
+    whom we call what (rows of others were not asked for and are left out).
+    `fixed` are columns that have one value in all rows.
+    """
+
+    page: int
+    rows: bytes
+    symbol: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    form: Literal["json", "csv"] = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows that a vendor's file has put into columns itself, all of one length, with `stamp` in UTC microseconds."""
+
+    page: int
+    symbol: str
+    columns: Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +220,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Rows of one ask as equally long columns: `symbol`, `stamp` (as declared by the endpoint, UTC microseconds),
-    the dataset's value columns, and `page`; and what could not be taken."""
+    """Where the rows of one ask lie, and what could not be taken."""
 
-    columns: Columns
+    shape: Shape | None = None
+    slices: tuple[Slice, ...] = ()
+    tables: tuple[Table, ...] = ()
     rejected: tuple[Rejected, ...] = ()
 
 
@@ -169,17 +232,26 @@ class Decoded:
 class Serves:
     """What a source serves of one dataset.
 
-    `stamp_zone`: the zone in whose midnight a day bar is stamped; minute bars are stamped at their start.
-    `delay`: seconds after the close until the vendor's answer is final.
+    - `stamp`: whether bars are stamped at their `start` or their `end`; day bars that are stamped at the start bear
+      the midnight of `stamp_zone`, those stamped at the end any moment of their day, and a `date` is a label;
+    - `day_boundary`: whether day bars run over our session or over the UTC day;
+    - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
+    - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
+    - `delay`: seconds after the close until the vendor's answer is final.
     """
 
     dataset: str
     history_from: dt.date
     symbols_per_request: int
     rows_per_page: int
+    stamp: Literal["start", "end", "date"] = "start"
     stamp_zone: str = "UTC"
+    day_boundary: Literal["session", "utc"] = "session"
     adjustment: str = "raw"
+    price_kind: Literal["trade", "bid", "ask", "mid"] = "trade"
+    volume_unit: str = ""
     delay: int = 0
+    symbols_per_grouped_day: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +293,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorSpec:
-    """A vendor as the registry knows it. `auth` maps header names to templates over the secrets' names."""
+    """A vendor as the registry knows it. `auth` maps header names to templates over the secrets' names, `auth_params`
+    does the same for vendors that take the key in the query."""
 
     name: str
     title: str
@@ -232,6 +305,8 @@ class VendorSpec:
     default_plan: str
     sources: tuple[Source, ...]
     documents: tuple[str, ...]
+    auth_params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Vendor(Protocol):

@@ -55,14 +55,25 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
 def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
     """The chosen rows in the curated schema, sorted by instrument and time.
 
-    `available_at` is the bar's end: a minute after `ts`, or the session's regular close.
+    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
-    ends = (
-        pl.col("session_close") if dataset.grain == "day" else pl.col("ts") + pl.duration(microseconds=MINUTE)
-    )
     provenance = taken.join(closes, on="session", how="left").with_columns(
-        ends.alias("available_at"), pl.lit(value=True).alias("is_final")
+        _available(dataset).alias("available_at"), pl.lit(value=True).alias("is_final")
     )
-    return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts")
+    return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
+
+
+def _available(dataset: Dataset) -> pl.Expr:
+    """The earliest moment at which anybody could have had a row, by the dataset's rule."""
+    if dataset.available == "minute_end":
+        return pl.col("ts") + pl.duration(microseconds=MINUTE)
+    if dataset.available == "ts":
+        return pl.col("ts")
+    if dataset.available == "session_end":
+        return (pl.col("session") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
+    if dataset.available == "declared":
+        # By the end of the day on which it was declared; who does not say when leaves it unknown.
+        return (pl.col("declared_date") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
+    return pl.col("session_close")

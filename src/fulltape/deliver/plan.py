@@ -68,10 +68,14 @@ def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -
     cells = pl.DataFrame(list(red), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
     if policy == "drop_cell":
         return frame.join(cells, on=["instrument", "session"], how="anti", maintain_order="left")
-    bad = frame.filter((pl.col("flags") & row_checks.HOLDS_OUT) > 0).join(
-        cells, on=["instrument", "session"], how="semi"
+    marked = frame.join(
+        cells.with_columns(pl.lit(value=True).alias("red")),
+        on=["instrument", "session"],
+        how="left",
+        maintain_order="left",
     )
-    return frame.join(bad, on=["instrument", "ts"], how="anti", maintain_order="left")
+    bad = ((pl.col("flags") & row_checks.HOLDS_OUT) > 0) & pl.col("red").fill_null(value=False)
+    return marked.filter(~bad).drop("red")
 
 
 def status(

@@ -41,6 +41,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Cursor | None
     settled: tuple[Settled, ...]
     reason: str = ""
+    memo: str = ""
 
 
 class EndRecord(msgspec.Struct, frozen=True, kw_only=True):

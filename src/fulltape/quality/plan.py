@@ -28,7 +28,7 @@ def cells(frame: pl.DataFrame, around: pl.DataFrame, digests: pl.DataFrame, cont
     """One row per cell of `frame`, in the shape of `CELLS`.
 
     `around` holds the sessions from which minute occupancy is learned; `digests` the digest of the file by session.
-    For day bars one row is expected; for minutes the learned band (null while it cannot be judged) up to the regular
+    For day bars one row is expected; for ticks and events nobody says how many; for minutes the learned band (null while it cannot be judged) up to the regular
     minutes of the session, and `rows` counts regular minutes.
     """
     judged = "completeness" in context.dataset.checks
@@ -47,8 +47,10 @@ def cells(frame: pl.DataFrame, around: pl.DataFrame, digests: pl.DataFrame, cont
         )
         described = described.drop("rows").join(measured, on=["instrument", "session"])
     else:
+        one = 1 if context.dataset.grain == "day" else None
         described = described.with_columns(
-            pl.lit(1, dtype=pl.Int64).alias("expected_low"), pl.lit(1, dtype=pl.Int64).alias("expected_high")
+            pl.lit(one, dtype=pl.Int64).alias("expected_low"),
+            pl.lit(one, dtype=pl.Int64).alias("expected_high"),
         )
     sentences = found.group_by("instrument", "session").agg(
         pl.col("sentence").str.join("; ").alias("findings")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ import polars as pl
 from fulltape import errors
 from fulltape.core import ranges
 from fulltape.core.ranges import Ranges
-from fulltape.core.time import Instant
+from fulltape.core.time import Instant, utc_date
 from fulltape.core.vendor import Outcome, Rejected
 from fulltape.lake import parts
 from fulltape.lake.asks import Contents, StoredAsk, StoredPage
@@ -149,6 +150,7 @@ class Batch:
             others=others,
             history_from=wanted.calendar.between(history, history)[0],
             ended=ended,
+            quiet_until=self._quiet_until(wanted),
         )
         self._covered[stored.record.ask_id, shown.symbol] = ranges.normalise(fact.span for fact in found)
         taken = []
@@ -175,6 +177,13 @@ class Batch:
             {"symbol": [shown.symbol] * len(taken), "session": taken}, schema=_no_cells().schema
         )
 
+    def _quiet_until(self, wanted: Wanted) -> int:
+        """Up to which position a dataset of events may be silent without a witness."""
+        if wanted.dataset.expectation != "events":
+            return 0
+        last = utc_date(self._now) - dt.timedelta(days=wanted.dataset.late_days)
+        return wanted.calendar.between(wanted.calendar.known_from, last)[1]
+
     def _confirmed(self, stored: StoredAsk, symbol: str) -> bool:
         return stored.end is not None and symbol in stored.end.confirmed
 
@@ -183,7 +192,7 @@ class Batch:
         wanted = self._stores.wanted[dataset_name]
         # Two asks for the same cell: the later answer replaces the earlier one as a whole.
         newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
-        frame = pl.concat(found).filter(newest).drop("order").sort("instrument", "ts")
+        frame = pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)
         cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
         sessions = [day for spans in cells.values() for span in spans for day in span]
         written = parts.write(

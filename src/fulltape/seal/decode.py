@@ -29,7 +29,7 @@ def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sea
     decoded = vendor.decode(pages)
     serves = feed.serves(ask.dataset)
     assert serves is not None
-    frame = frames.bars(decoded, wanted.dataset, serves, wanted.calendar)
+    frame, unread = frames.rows(decoded, wanted.dataset, serves, wanted.calendar)
     frame = frame.with_columns(
         pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
     )
@@ -38,12 +38,15 @@ def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sea
     frame, closed = _open_days(frame, wanted)
     unsorted = _unsorted(frame)
     frame, doubles = _unique(frame, wanted)
-    frame = frame.drop("page").sort("instrument", "ts")
-    return Sealed(frame=frame, rejected=(*decoded.rejected, *broken, *outside, *closed, *unsorted, *doubles))
+    frame = frame.drop("page").sort("instrument", "ts", maintain_order=True)
+    return Sealed(frame=frame, rejected=(*unread, *broken, *outside, *closed, *unsorted, *doubles))
 
 
 def _page(stored: StoredAsk, page: StoredPage) -> Page:
-    return Page(ask=stored.record.ask, number=page.record.number, status=page.record.status, body=page.body)
+    record = page.record
+    return Page(
+        ask=stored.record.ask, number=record.number, status=record.status, body=page.body, memo=record.memo
+    )
 
 
 def _schema(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
@@ -88,8 +91,11 @@ def _unsorted(frame: pl.DataFrame) -> list[Rejected]:
 
 
 def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
-    """Equal copies become one; copies that contradict each other are all taken out."""
+    """Equal copies become one; copies that contradict each other are all taken out. Rows without a key of their own
+    are never compared: equal ones are genuine."""
     key = list(wanted.dataset.schema.key)
+    if not key:
+        return frame, []
     values = [name for name in frame.columns if name != "page"]
     once = frame.unique(subset=values, keep="first", maintain_order=True)
     copies = frame.height - once.height

@@ -38,8 +38,13 @@ class FactRange:
     reason: str
 
 
-def facts(shown: Shown, *, others: Ranges, history_from: int, ended: bool) -> list[FactRange]:
+def facts(
+    shown: Shown, *, others: Ranges, history_from: int, ended: bool, quiet_until: int = 0
+) -> list[FactRange]:
     """The facts that follow.
+
+    Before position `quiet_until` silence needs no neighbour: most sessions of such a dataset have no rows, and vendors
+    have had their time to add late ones.
 
     `others` are positions for which the same ask carried another symbol's rows; `history_from` is the first position
     inside the source's history; `ended` says that paging and look-ups came to their end. A symbol whose existence was
@@ -63,6 +68,8 @@ def facts(shown: Shown, *, others: Ranges, history_from: int, ended: bool) -> li
         return found
     # Rows of its own before or after, or another instrument's rows for that very session.
     proof = settled if present else others
+    if quiet_until and ended:
+        proof = ranges.clip(settled, 0, quiet_until)
     sound = (
         ranges.clip(ranges.intersect(silent, proof), history_from, shown.asked[1])
         if shown.exists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,9 @@ class Wanted:
 
     def rows(self, span: Range) -> int:
         """Rows that the sessions of a span hold at most."""
-        return span[1] - span[0] if self.dataset.grain == "day" else self.calendar.expected_minutes_of(span)
+        if self.dataset.grain == "minute":
+            return self.calendar.expected_minutes_of(span)
+        return math.ceil((self.dataset.rows_per_session or 1) * (span[1] - span[0]))
 
     def final_at(self, position: int) -> Instant:
         """When the session at a position counts as final."""

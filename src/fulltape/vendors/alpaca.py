@@ -1,9 +1,10 @@
-"""Alpaca Market Data: equities bars, day and minute, many symbols a request.
+"""Alpaca Market Data: bars of equities, options and crypto, many symbols a request, and corporate actions.
 
 Prices unadjusted (`adjustment=raw`), symbol mapping switched off (`asof=-`: its default relabels history by today's
 tickers). `end` is inclusive at the vendor, exclusive with us: we ask up to a nanosecond before it. Rows come sorted by
 symbol, then time, and `limit` counts over all symbols, so a page settles every symbol before its last one, and of that
-last one every session before its last row's.
+last one every session before its last row's. Corporate actions are filtered by the day on which they are processed,
+which comes after the ex-date: we ask for later days too and keep those whose ex-date was asked for.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import datetime as dt
 import re
 import urllib.parse
-import zoneinfo
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from fulltape.core import bars, envelopes
+from fulltape.core import actions, bars, datasets, envelopes, spelling
+from fulltape.core.actions import Told
+from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import SECOND, Instant, iso, parse_stamp, to_datetime
+from fulltape.core.spelling import Names
+from fulltape.core.time import SECOND, Instant, iso, parse_stamp
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
@@ -27,6 +30,7 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
+    Field,
     Limits,
     Outcome,
     Page,
@@ -35,30 +39,86 @@ from fulltape.core.vendor import (
     Response,
     Serves,
     Settled,
+    Shape,
+    Slice,
     Source,
+    Table,
     VendorSpec,
 )
 
-_NEW_YORK = "America/New_York"
-_HISTORY_FROM = dt.date(2016, 1, 1)
 _ROWS_PER_PAGE = 10_000
-_TIMEFRAMES = {"equities_bars_day": "1Day", "equities_bars_minute": "1Min"}
+_ACTIONS_PER_PAGE = 1_000
+_PROCESSED_WITHIN = dt.timedelta(days=120)
 _INVALID_SYMBOL = re.compile(r"invalid symbols?: ?([^:]+)")
-_TOO_RECENT = 42210000
+_TOO_RECENT = b"42210000"
+# SIP history is closed for the last 15 minutes on the free plan; 20 leave room for corrected bars.
+_DELAY = 1_200
 
 
-def _serves(symbols_per_request: int, delay: int) -> tuple[Serves, ...]:
-    return tuple(
-        Serves(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Endpoint:
+    """Where a dataset is asked for; `looked_up`: whether the asset endpoint knows its symbols."""
+
+    path: str
+    timeframe: str
+    serves: Serves
+    params: Mapping[str, str] = field(default_factory=dict)
+    looked_up: bool = False
+
+
+def _bars(
+    dataset: str, path: str, since: dt.date, *, most: int = 100, zone: str = NEW_YORK, **more: str
+) -> _Endpoint:
+    day = dataset.endswith("_day")
+    return _Endpoint(
+        path=path,
+        timeframe="1Day" if day else "1Min",
+        params=more,
+        looked_up=dataset.startswith("equities"),
+        serves=Serves(
             dataset=dataset,
-            history_from=_HISTORY_FROM,
-            symbols_per_request=symbols_per_request,
+            history_from=since,
+            symbols_per_request=most,
             rows_per_page=_ROWS_PER_PAGE,
-            stamp_zone=_NEW_YORK if timeframe == "1Day" else "UTC",
-            delay=delay,
-        )
-        for dataset, timeframe in _TIMEFRAMES.items()
+            stamp_zone=zone if day else "UTC",
+            volume_unit="base units" if dataset.startswith("crypto") else "shares",
+            delay=_DELAY,
+        ),
     )
+
+
+_STOCKS, _OPTIONS, _CRYPTO = "/v2/stocks/bars", "/v1beta1/options/bars", "/v1beta3/crypto/us/bars"
+_ACTIONS = "/v1/corporate-actions"
+_SINCE = dt.date(2016, 1, 1)
+_ENDPOINTS = {
+    endpoint.serves.dataset: endpoint
+    for endpoint in (
+        _bars("equities_bars_day", _STOCKS, _SINCE, adjustment="raw", asof="-"),
+        _bars("equities_bars_minute", _STOCKS, _SINCE, adjustment="raw", asof="-"),
+        _bars("options_bars_day", _OPTIONS, dt.date(2024, 2, 1)),
+        _bars("options_bars_minute", _OPTIONS, dt.date(2024, 2, 1)),
+        # Which midnight the day bars begin at is not documented: one that is not UTC is refused at seal.
+        _bars("crypto_bars_day", _CRYPTO, dt.date(2021, 1, 1), zone="UTC"),
+        _bars("crypto_bars_minute", _CRYPTO, dt.date(2021, 1, 1)),
+        _Endpoint(
+            path=_ACTIONS,
+            timeframe="",
+            looked_up=True,
+            serves=Serves(
+                dataset="corporate_actions",
+                history_from=_SINCE,
+                symbols_per_request=100,
+                rows_per_page=_ACTIONS_PER_PAGE,
+                stamp="date",
+            ),
+        ),
+    )
+}
+
+
+def _source(feed: str, scope: str, *wanted: str) -> Source:
+    serves = tuple(endpoint.serves for name, endpoint in _ENDPOINTS.items() if name.startswith(wanted))
+    return Source(name=f"alpaca.{feed}", feed=feed, scope=scope, serves=serves)
 
 
 SPEC = VendorSpec(
@@ -74,16 +134,23 @@ SPEC = VendorSpec(
     plans={"basic": Limits(per_minute=200), "plus": Limits(per_minute=10_000)},
     default_plan="basic",
     sources=(
-        # SIP history is closed for the last 15 minutes on the free plan; 20 leave room for corrected bars.
-        Source(name="alpaca.sip", feed="sip", scope="consolidated", serves=_serves(100, 1_200)),
-        Source(name="alpaca.iex", feed="iex", scope="single venue", serves=_serves(100, 1_200)),
+        _source("sip", "consolidated", "equities", "corporate"),
+        _source("iex", "single venue", "equities"),
+        _source("opra", "consolidated", "options"),
+        _source("crypto", "single venue", "crypto"),
     ),
-    documents=("https://docs.alpaca.markets/reference/stockbars",),
+    documents=(
+        "https://docs.alpaca.markets/reference/stockbars",
+        "https://docs.alpaca.markets/reference/optionbars",
+        "https://docs.alpaca.markets/reference/cryptobars-1",
+        "https://docs.alpaca.markets/reference/corporateactions-1",
+    ),
 )
 
 
 class _Envelope(msgspec.Struct):
-    bars: dict[str, msgspec.Raw]
+    bars: dict[str, msgspec.Raw] | None = None
+    corporate_actions: dict[str, list[dict[str, object]]] | None = None
     next_page_token: str | None = None
 
 
@@ -91,43 +158,28 @@ class _Stamp(msgspec.Struct):
     t: str
 
 
-class _Bar(msgspec.Struct):
-    t: str
-    o: float
-    h: float
-    l: float  # noqa: E741
-    c: float
-    v: float
-    n: bars.Count | None = None
-    vw: float | None = None
-
-
 class _Asset(msgspec.Struct):
     symbol: str
 
 
-class _Error(msgspec.Struct):
-    message: str = ""
-    code: int = 0
-
-
 _envelope = msgspec.json.Decoder(_Envelope)
 _stamps = msgspec.json.Decoder(list[_Stamp])
-_bars = msgspec.json.Decoder(list[_Bar])
-_slices = msgspec.json.Decoder(list[msgspec.Raw])
-_bar = msgspec.json.Decoder(_Bar)
+_SHAPE = Shape(
+    fields=(Field(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
+)
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
-    """Pages of bars until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked
-    again; symbols never seen and without rows are looked up once."""
-    symbols = resume.symbols if resume else tuple(sorted(ask.symbols))
+    """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
+    symbols never seen and without rows are looked up once."""
+    names = spelling.names(ask, str)
+    symbols = resume.symbols if resume else tuple(sorted(ask.symbols, key=names.wire.__getitem__))
     token = resume.token if resume else ""
     seen = set(resume.seen) if resume else set()
     while symbols:
-        response = yield _request(ask, symbols, token)
+        response = yield _request(ask, [names.wire[symbol] for symbol in symbols], token)
         assert response is not None
-        answer, page = _read(ask, symbols, response, seen, first=not token)
+        answer, page = _read(ask, names, symbols, response, seen, first=not token)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
@@ -139,24 +191,25 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         if not page.next_page_token:
             break
         token = page.next_page_token
-    yield from _look_up(symbol for symbol in symbols if symbol not in seen and symbol not in ask.known)
+    if _ENDPOINTS[ask.dataset].looked_up:
+        unseen = (symbol for symbol in symbols if symbol not in seen and symbol not in ask.known)
+        yield from _look_up(unseen, names)
 
 
 def _request(ask: Ask, symbols: Sequence[str], token: str) -> Request:
-    params = {
-        "symbols": ",".join(symbols),
-        "timeframe": _TIMEFRAMES[ask.dataset],
-        "start": iso(ask.start),
-        "end": _just_before(ask.end),
-        "limit": str(ask.rows_per_page or _ROWS_PER_PAGE),
-        "adjustment": "raw",
-        "asof": "-",
-        "feed": ask.source.partition(".")[2],
-        "sort": "asc",
-    }
+    endpoint = _ENDPOINTS[ask.dataset]
+    limit = str(ask.rows_per_page or endpoint.serves.rows_per_page)
+    params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
+    if endpoint.path == _ACTIONS:
+        params |= {"start": ask.first.isoformat(), "end": (ask.last + _PROCESSED_WITHIN).isoformat()}
+    else:
+        params |= {"timeframe": endpoint.timeframe, "start": iso(ask.start), "end": _just_before(ask.end)}
+        params |= endpoint.params
+    if endpoint.path == _STOCKS:
+        params["feed"] = ask.source.partition(".")[2]
     if token:
         params["page_token"] = token
-    return Request(path="/v2/stocks/bars", params=params)
+    return Request(path=endpoint.path, params=params)
 
 
 def _just_before(end: Instant) -> str:
@@ -164,27 +217,26 @@ def _just_before(end: Instant) -> str:
 
 
 def _read(
-    ask: Ask, symbols: Sequence[str], response: Response, seen: set[str], *, first: bool
+    ask: Ask, names: Names, symbols: Sequence[str], response: Response, seen: set[str], *, first: bool
 ) -> tuple[Answer, _Envelope | None]:
     if response.status != 200:
         refusal = _refusal(response, first=first)
-        return replace(refusal, symbols=tuple(set(refusal.symbols) & set(symbols))), None
+        ours = {names.ours.get(theirs, theirs) for theirs in refusal.symbols}
+        return replace(refusal, symbols=tuple(ours & set(symbols))), None
     try:
         page = _envelope.decode(response.body)
-        settled = _settled(ask, symbols, page)
+        found = _found(ask, page)
+        settled = _settled(ask, names, symbols, page)
     except UNREADABLE as error:
-        return envelopes.malformed(f"not a page of bars: {error}"), None
-    strangers = sorted(set(page.bars) - set(symbols))
+        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), None
+    strangers = sorted(found - set(names.ours))
     if strangers:
-        return envelopes.malformed(f"bars of {', '.join(strangers)}, which were not asked for"), None
-    seen.update(symbol for symbol, raw in page.bars.items() if bytes(raw).strip() != b"[]")
-    cursor = (
-        Cursor(token=page.next_page_token, symbols=tuple(symbols), seen=tuple(sorted(seen)))
-        if page.next_page_token
-        else None
-    )
+        return envelopes.malformed(f"rows of {', '.join(strangers)}, which were not asked for"), None
+    seen.update(names.ours[theirs] for theirs in found)
+    token = page.next_page_token
+    cursor = Cursor(token=token, symbols=tuple(symbols), seen=tuple(sorted(seen))) if token else None
     answer = Answer(
-        outcome=Outcome.ROWS if seen & set(page.bars) else Outcome.EMPTY,
+        outcome=Outcome.ROWS if found else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
         settled=settled,
@@ -193,35 +245,37 @@ def _read(
     return answer, page
 
 
-def _settled(ask: Ask, symbols: Sequence[str], page: _Envelope) -> tuple[Settled, ...]:
+def _found(ask: Ask, page: _Envelope) -> set[str]:
+    """The spellings that have rows on a page; `ValueError` where it is a page of something else."""
+    if ask.dataset == "corporate_actions":
+        if page.corporate_actions is None:
+            raise ValueError("it has no corporate_actions")
+        return {one.symbol for one in _actions(page.corporate_actions)} & set(spelling.names(ask, str).ours)
+    if page.bars is None:
+        raise ValueError("it has no bars")
+    return {symbol for symbol, raw in page.bars.items() if bytes(raw).strip() != b"[]"}
+
+
+def _settled(ask: Ask, names: Names, symbols: Sequence[str], page: _Envelope) -> tuple[Settled, ...]:
     if not page.next_page_token:
         return tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols)
-    present = list(page.bars)
+    present = list(page.bars or ())
     if not present or present != sorted(present):
         return ()
     last = present[-1]
-    done = [Settled(symbol=symbol, through=ask.last) for symbol in symbols if symbol < last]
+    done = tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols if names.wire[symbol] < last)
     try:
-        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode(page.bars[last])]
+        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((page.bars or {})[last])]
     except UNREADABLE:
-        return tuple(
-            done
-        )  # the rows are judged one by one when they are decoded; until the end nothing is settled
-    if stamps and stamps == sorted(stamps):
-        through = _session_of(ask, stamps[-1]) - dt.timedelta(days=1)
-        if through >= ask.first:
-            done.append(Settled(symbol=last, through=through))
-    return tuple(done)
-
-
-def _session_of(ask: Ask, stamp: Instant) -> dt.date:
-    """The session in whose midst the page ended: a minute after 20:00 New York belongs to the next."""
-    local = to_datetime(stamp).astimezone(zoneinfo.ZoneInfo(_NEW_YORK))
-    return (local + dt.timedelta(hours=4)).date() if ask.dataset == "equities_bars_minute" else local.date()
+        return done  # the rows are judged when they are decoded; until the end nothing is settled
+    rule = datasets.get(ask.dataset).session_of(_ENDPOINTS[ask.dataset].serves.stamp_zone)
+    if last not in names.ours:
+        return done
+    return done + bars.settled_before(ask, names.ours[last], stamps, rule)
 
 
 def _refusal(response: Response, *, first: bool) -> Answer:
-    text, code = _error_text(response)
+    text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
         reset = envelopes.whole_number(response.headers.get("x-ratelimit-reset"))
@@ -229,7 +283,7 @@ def _refusal(response: Response, *, first: bool) -> Answer:
         return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
-    if code == _TOO_RECENT or "recent SIP data" in text:
+    if _TOO_RECENT in response.body or "recent SIP data" in text:
         return Answer(outcome=Outcome.NOT_YET, reason=reason)
     if response.status == 401 or (response.status == 403 and "forbidden" in text.casefold()):
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
@@ -243,33 +297,24 @@ def _refusal(response: Response, *, first: bool) -> Answer:
     return envelopes.undocumented(response, reason)
 
 
-def _error_text(response: Response) -> tuple[str, int]:
-    try:
-        error = msgspec.json.decode(response.body, type=_Error)
-    except UNREADABLE:
-        return response.body[:200].decode(errors="replace"), 0
-    return error.message, error.code
-
-
-def _look_up(symbols: Iterable[str]) -> Conversation:
+def _look_up(symbols: Iterable[str], names: Names) -> Conversation:
     """Unknown and empty look the same in bars; the asset endpoint tells them apart (404 is unknown).
 
     Keys of live and of paper accounts have hosts of their own; where neither knows our key, or the answer is not about
     the symbol, nothing is confirmed and nothing is refused.
     """
     for symbol in symbols:
+        path = f"/v2/assets/{urllib.parse.quote(names.wire[symbol], safe='')}"
         for host in ("trading", "paper"):
-            answer = Answer(outcome=Outcome.TRANSIENT)
-            while answer.outcome in RETRYABLE:
-                response = yield Request(path=f"/v2/assets/{urllib.parse.quote(symbol, safe='')}", host=host)
-                assert response is not None
-                answer = _asset(symbol, response)
-                yield answer
+            answer = yield from envelopes.until_it_stands(
+                Request(path=path, host=host),
+                lambda response, ours=symbol: _asset(ours, names.wire[ours], response),  # type: ignore[misc]
+            )
             if answer.confirmed or answer.symbols:
                 break
 
 
-def _asset(symbol: str, response: Response) -> Answer:
+def _asset(symbol: str, wire: str, response: Response) -> Answer:
     if response.status == 404:
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: no such asset")
     if response.status == 200:
@@ -277,64 +322,72 @@ def _asset(symbol: str, response: Response) -> Answer:
             named = msgspec.json.decode(response.body, type=_Asset).symbol
         except UNREADABLE as error:
             return replace(envelopes.malformed(f"not an asset: {error}"), keep=False)
-        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == symbol else ())
+        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
     refusal = _refusal(response, first=True)
     return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
-    """Bars of all pages; a slice with a bad row is taken row by row, and what is bad is reported."""
-    columns = bars.columns()
+    """One slice for each symbol of each page; actions as columns."""
+    slices: list[Slice] = []
+    tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
+        names = spelling.names(page.ask, str)
         try:
             envelope = _envelope.decode(page.body)
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        for symbol, raw in envelope.bars.items():
-            found, stamps = _rows(page, symbol, raw, rejected)
-            bars.append(columns, page=page.number, symbol=symbol, stamps=stamps, bars=found)
-    return Decoded(columns=columns, rejected=tuple(rejected))
+        tables += actions.tables(page, names.ours, _actions(envelope.corporate_actions or {}), rejected)
+        for theirs, raw in (envelope.bars or {}).items():
+            symbol = names.ours.get(theirs)
+            if symbol is not None:
+                option = page.ask.dataset.startswith("options")
+                fixed = spelling.contract_columns(theirs) if option else {}
+                slices.append(Slice(page=page.number, symbol=symbol, rows=bytes(raw), fixed=fixed))
+    return Decoded(shape=_SHAPE, slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
 
 
-def _rows(
-    page: Page, symbol: str, raw: msgspec.Raw, rejected: list[Rejected]
-) -> tuple[list[_Bar], list[Instant]]:
-    try:
-        found = _bars.decode(raw)
-        return found, [parse_stamp(bar.t) for bar in found]
-    except UNREADABLE:
-        return _row_by_row(page, symbol, raw, rejected)
+_SPLITS = ("forward_splits", "reverse_splits")
+_KINDS = dict.fromkeys(_SPLITS, "split") | {
+    "name_changes": "rename",
+    "rights_distributions": "rights",
+    "worthless_removals": "removal",
+    **dict.fromkeys(("cash_mergers", "stock_mergers", "stock_and_cash_mergers"), "merger"),
+}
 
 
-def _row_by_row(
-    page: Page, symbol: str, raw: msgspec.Raw, rejected: list[Rejected]
-) -> tuple[list[_Bar], list[Instant]]:
-    found: list[_Bar] = []
-    stamps: list[Instant] = []
-    try:
-        rows = _slices.decode(raw)
-    except UNREADABLE as error:
-        rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
-        return found, stamps
-    for row in rows:
-        try:
-            bar = _bar.decode(row)
-            stamp = parse_stamp(bar.t)
-        except UNREADABLE as error:
-            session = _session_of_broken(page.ask, row)
-            rejected.append(
-                Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
-            )
-        else:
-            found.append(bar)
-            stamps.append(stamp)
-    return found, stamps
+def _actions(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Told]:
+    """What is said of each action, under the symbol whose holders it concerns."""
+    return [_told(kind, row) for kind, rows in found.items() for row in rows]
 
 
-def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
-    try:
-        return _session_of(ask, parse_stamp(msgspec.json.decode(row, type=_Stamp).t))
-    except UNREADABLE:
-        return None
+def _told(kind: str, row: Mapping[str, object]) -> Told:
+    holders = ("symbol", "old_symbol", "source_symbol", "acquiree_symbol")
+    symbol = next((str(row[name]) for name in holders if row.get(name)), "")
+    ratios = kind in _SPLITS
+    cash = kind in ("cash_dividends", "cash_mergers", "redemptions")
+    stock_dividend = kind == "stock_dividends"
+    return Told(
+        symbol=symbol,
+        event_id=row.get("id"),
+        action_type=_KINDS.get(kind, kind.removesuffix("s")),
+        subtype=kind.removesuffix("s"),
+        ex_date=row.get("ex_date") or row.get("effective_date") or row.get("process_date"),
+        record_date=row.get("record_date"),
+        pay_date=row.get("payable_date"),
+        process_date=row.get("process_date"),
+        ratio_old=row.get("old_rate") if ratios else 1.0 if stock_dividend else row.get("source_rate"),
+        ratio_new=row.get("new_rate") if ratios or kind == "spin_offs" else _one_more(row, stock_dividend),
+        amount=row.get("rate") if cash else row.get("cash_rate"),
+        currency=row.get("currency") or ("USD" if cash else None),
+        special=row.get("special"),
+        new_symbol=row.get("new_symbol") or row.get("acquirer_symbol") or None,
+    )
+
+
+def _one_more(row: Mapping[str, object], stock_dividend: bool) -> object:
+    """A stock dividend of 0.05 makes 1.05 shares of one."""
+    rate = row.get("rate")
+    return 1.0 + rate if stock_dividend and isinstance(rate, (int, float)) else None

@@ -1,25 +1,25 @@
-"""Massive (formerly Polygon): equities aggregates, day and minute, one ticker a request.
+"""Massive (formerly Polygon): aggregates of equities, options, forex and crypto, splits and dividends.
 
-Prices unadjusted (`adjusted=false`; its default is split-adjusted), both ends inclusive. A page that has a `next_url`
-settles every session before its last row's. Unknown and empty look the same in aggregates; the ticker endpoint tells
-them apart. The key travels in a header, never in a URL, and `next_url` is only followed by its path and query, so that
-no foreign host ever sees it.
+Prices unadjusted (`adjusted=false`; the default is split-adjusted). Aggregates come one ticker a request, or a whole
+market's day in one (grouped daily), which is asked for where it takes fewer requests. `next_url` is only followed by its
+path and query, so that no foreign host ever sees it. Grouped rows are stamped at their end, all others at their start;
+day bars of stocks and options begin at midnight in New York, those of forex and crypto at midnight UTC.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import urllib.parse
-import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 
-from fulltape.core import bars, envelopes
+from fulltape.core import actions, bars, datasets, envelopes, spelling
+from fulltape.core.actions import Told
+from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import to_datetime
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
@@ -27,6 +27,7 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
+    Field,
     Limits,
     Outcome,
     Page,
@@ -35,14 +36,47 @@ from fulltape.core.vendor import (
     Response,
     Serves,
     Settled,
+    Shape,
+    Slice,
     Source,
+    Table,
     VendorSpec,
 )
 
-_NEW_YORK = "America/New_York"
-_TIMESPANS = {"equities_bars_day": "day", "equities_bars_minute": "minute"}
 _ROWS_PER_PAGE = 50_000
+_ACTIONS_PER_PAGE = 5_000
 _MILLISECOND = 1_000
+_SINCE = dt.date(2003, 9, 10)
+# Late trades enter the bars at the end of the day; the free plan serves a day after it ended.
+_DELAY = 8 * 3_600
+_GROUPED = {
+    "equities_bars_day": "us/market/stocks",
+    "forex_bars_day": "global/market/fx",
+    "crypto_bars_day": "global/market/crypto",
+}
+_ACTIONS = {"/stocks/v1/splits": "execution_date", "/stocks/v1/dividends": "ex_dividend_date"}
+
+
+def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Serves, ...]:
+    name = f"{prefix}_bars_day"
+    grouped = 20_000 if name in _GROUPED else 0
+    day = _serves(name, stamp_zone=zone, delay=_DELAY, symbols_per_grouped_day=grouped, **more)
+    return day, _serves(f"{prefix}_bars_minute", delay=_DELAY, **{**more, "day_boundary": "session"})
+
+
+def _serves(dataset: str, **more: object) -> Serves:
+    plain = Serves(dataset=dataset, history_from=_SINCE, symbols_per_request=1, rows_per_page=_ROWS_PER_PAGE)
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+_CORPORATE = _serves(
+    "corporate_actions", symbols_per_request=100, rows_per_page=_ACTIONS_PER_PAGE, stamp="date"
+)
+
+
+def _source(feed: str, scope: str, *serves: Serves) -> Source:
+    return Source(name=f"massive.{feed}", feed=feed, scope=scope, serves=serves)
+
 
 SPEC = VendorSpec(
     name="massive",
@@ -59,27 +93,19 @@ SPEC = VendorSpec(
     },
     default_plan="basic",
     sources=(
-        Source(
-            name="massive.sip",
-            feed="sip",
-            scope="consolidated",
-            serves=tuple(
-                Serves(
-                    dataset=dataset,
-                    history_from=dt.date(2003, 9, 10),
-                    symbols_per_request=1,
-                    rows_per_page=_ROWS_PER_PAGE,
-                    stamp_zone=_NEW_YORK if timespan == "day" else "UTC",
-                    # Late trades enter the bars at the end of the day; the free plan serves a day after it ended.
-                    delay=8 * 3_600,
-                )
-                for dataset, timespan in _TIMESPANS.items()
-            ),
-        ),
+        _source("sip", "consolidated", *_aggregates("equities", NEW_YORK, volume_unit="shares"), _CORPORATE),
+        _source("opra", "consolidated", *_aggregates("options", NEW_YORK, volume_unit="contracts")),
+        # Built from quotes; which side of them is not documented, so it is called mid.
+        _source("forex", "composite", *_aggregates("forex", "UTC", day_boundary="utc", price_kind="mid")),
+        _source("crypto", "composite", *_aggregates("crypto", "UTC", volume_unit="base units")),
     ),
-    documents=("https://massive.com/docs/rest/stocks/aggregates/custom-bars",),
+    documents=(
+        "https://massive.com/docs/rest/stocks/aggregates/custom-bars",
+        "https://massive.com/docs/rest/stocks/aggregates/daily-market-summary",
+        "https://massive.com/docs/rest/stocks/corporate-actions/splits",
+        "https://massive.com/docs/rest/stocks/corporate-actions/dividends",
+    ),
 )
-
 
 _Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=7_258_118_400_000)]
 
@@ -88,17 +114,7 @@ class _Stamp(msgspec.Struct):
     t: _Milliseconds
 
 
-class _Bar(msgspec.Struct):
-    t: _Milliseconds
-    o: float
-    h: float
-    l: float  # noqa: E741
-    c: float
-    v: float
-    n: bars.Count | None = None
-    vw: float | None = None
-
-
+_SAYS = ("error", "message")
 _NONE = msgspec.Raw(b"[]")
 
 
@@ -118,114 +134,174 @@ class _Details(msgspec.Struct):
     results: _Ticker
 
 
-class _Error(msgspec.Struct):
-    status: str = ""
-    error: str = ""
-    message: str = ""
-
-
 _envelope = msgspec.json.Decoder(_Envelope)
 _stamps = msgspec.json.Decoder(list[_Stamp])
-_bars = msgspec.json.Decoder(list[_Bar])
 _slices = msgspec.json.Decoder(list[msgspec.Raw])
-_bar = msgspec.json.Decoder(_Bar)
+_actions = msgspec.json.Decoder(list[dict[str, object]])
+
+
+def _shape(dataset: str) -> Shape:
+    count = "tick_count" if dataset.startswith("forex") else "trade_count"
+    return Shape(
+        fields=(
+            Field(wire="t", column="stamp", kind="integer"),
+            *bars.SHORT[:-1],
+            Field(wire="n", column=count, kind="integer"),
+            Field(wire="T", column="symbol", kind="text"),
+        ),
+        unit="ms",
+    )
+
+
+def ticker(dataset: str, symbol: str) -> str:
+    """How the vendor writes a symbol: `C:EURUSD`, `X:BTCUSD`, `O:AAPL211119C00085000`, `AAPL`."""
+    kind = dataset.partition("_")[0]
+    prefix = {"forex": "C:", "crypto": "X:", "options": "O:"}.get(kind, "")
+    return prefix + (symbol.replace("/", "") if prefix in ("C:", "X:") else symbol)
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
-    """Pages of one ticker until there is no `next_url`; a ticker never seen and without rows is looked up once."""
-    (symbol,) = ask.symbols
-    token = resume.token if resume else ""
-    rows = bool(resume and resume.seen)
-    while True:
-        response = yield _request(ask, symbol, token)
+    """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
+    ticker never seen and without rows is looked up once."""
+    wire = spelling.names(ask, lambda symbol: ticker(ask.dataset, symbol)).wire
+    request: Request | None = _after(resume.token) if resume else _first(ask, wire)
+    seen = set(resume.seen) if resume else set()
+    while request is not None:
+        response = yield request
         assert response is not None
-        answer = _read(ask, symbol, response, first=not token, rows=rows)
+        answer, found = _read(ask, wire, request, response, seen)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return
-        rows = rows or answer.outcome is Outcome.ROWS
-        if answer.cursor is None:
-            break
-        token = answer.cursor.token
-    if not rows and symbol not in ask.known:
-        yield from _look_up(symbol)
+        seen |= found
+        request = _after(answer.cursor.token) if answer.cursor else None
+    for symbol in ask.symbols:
+        if symbol not in seen and symbol not in ask.known:
+            yield from _look_up(symbol, wire[symbol])
 
 
-def _request(ask: Ask, symbol: str, token: str) -> Request:
-    if token:
-        path, _, query = token.partition("?")
-        # The documented cursor holds limit and sort only, and `adjusted` is true by default.
-        return Request(path=path, params={"adjusted": "false", **dict(urllib.parse.parse_qsl(query))})
-    span = _TIMESPANS[ask.dataset]
-    ticker = urllib.parse.quote(symbol, safe=":")
+def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
+    if ask.dataset == "corporate_actions":
+        return _of_actions(ask, wire, next(iter(_ACTIONS)))
+    if len(ask.symbols) > 1:
+        return _grouped(ask, ask.first)
+    span = "day" if ask.dataset.endswith("_day") else "minute"
     first, last = (
         (ask.first.isoformat(), ask.last.isoformat())
         if span == "day"
         else (str(ask.start // _MILLISECOND), str(ask.end // _MILLISECOND - 1))
     )
+    name = urllib.parse.quote(wire[ask.symbols[0]], safe=":")
     return Request(
-        path=f"/v2/aggs/ticker/{ticker}/range/1/{span}/{first}/{last}",
+        path=f"/v2/aggs/ticker/{name}/range/1/{span}/{first}/{last}",
         params={"adjusted": "false", "sort": "asc", "limit": str(ask.rows_per_page or _ROWS_PER_PAGE)},
     )
 
 
-def _read(ask: Ask, symbol: str, response: Response, *, first: bool, rows: bool) -> Answer:
+def _grouped(ask: Ask, day: dt.date) -> Request:
+    path = f"/v2/aggs/grouped/locale/{_GROUPED[ask.dataset]}/{day.isoformat()}"
+    return Request(path=path, params={"adjusted": "false"})
+
+
+def _of_actions(ask: Ask, wire: Mapping[str, str], path: str) -> Request:
+    when = _ACTIONS[path]
+    many = "ticker.any_of" if len(ask.symbols) > 1 else "ticker"
+    return Request(
+        path=path,
+        params={
+            many: ",".join(wire[symbol] for symbol in ask.symbols),
+            f"{when}.gte": ask.first.isoformat(),
+            f"{when}.lte": ask.last.isoformat(),
+            "limit": str(ask.rows_per_page or _ACTIONS_PER_PAGE),
+            "sort": f"{when}.asc",
+        },
+    )
+
+
+def _after(token: str) -> Request:
+    """The request that a cursor stands for: a path and its query."""
+    path, _, query = token.partition("?")
+    # The documented cursor of aggregates holds limit and sort only, and `adjusted` is true by default.
+    adjusted = {"adjusted": "false"} if path.startswith("/v2/aggs/") else {}
+    return Request(path=path, params={**adjusted, **dict(urllib.parse.parse_qsl(query))})
+
+
+def _token(request: Request) -> str:
+    return f"{request.path}?{urllib.parse.urlencode(dict(request.params))}"
+
+
+def _read(
+    ask: Ask, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
+) -> tuple[Answer, set[str]]:
+    """The answer, and who has rows in it."""
     if response.status != 200:
-        return _refusal(response, symbol, first=first)
+        return _refusal(response, ask.symbols, first="cursor" not in request.params), set()
     try:
         page = _envelope.decode(response.body)
         count = len(_slices.decode(page.results))
+        following = _following(ask, wire, request, page)
     except UNREADABLE as error:
-        return envelopes.malformed(f"not a page of aggregates: {error}")
+        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), set()
     if page.status not in ("OK", "DELAYED"):
-        return envelopes.malformed(f"status {page.status!r} in a 200 answer")
-    if page.ticker and page.ticker != symbol:
-        return envelopes.malformed(f"aggregates of {page.ticker}, not of {symbol}")
-    if page.adjusted is not False:
-        return envelopes.malformed(
-            "prices that are not declared unadjusted, though unadjusted ones were asked for"
-        )
-    through = ask.last
-    cursor = None
+        return envelopes.malformed(f"status {page.status!r} in a 200 answer"), set()
+    aggregates = request.path.startswith("/v2/aggs/")
+    if aggregates and page.ticker and page.ticker not in wire.values():
+        return envelopes.malformed(f"aggregates of {page.ticker}, which was not asked for"), set()
+    if aggregates and page.adjusted is not False:
+        why = "prices that are not declared unadjusted, though unadjusted ones were asked for"
+        return envelopes.malformed(why), set()
+    grouped = "/grouped/" in request.path
+    found = set(ask.symbols) if count and len(ask.symbols) == 1 else set()
+    cursor = Cursor(token=following, seen=tuple(sorted(seen | found))) if following else None
+    answer = Answer(
+        outcome=Outcome.ROWS if count else Outcome.EMPTY,
+        keep=True,
+        cursor=cursor,
+        settled=_settled(ask, request, page, last=cursor is None),
+        memo=request.path.rpartition("/")[2] if grouped else "",
+    )
+    return answer, found
+
+
+def _following(ask: Ask, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
+    """The path and query of the next request, '' at the end."""
     if page.next_url:
-        token = _path_and_query(page.next_url)
-        if not token.startswith("/"):
-            return envelopes.malformed(f"next_url {page.next_url!r} is no address")
-        cursor = Cursor(token=token, seen=(symbol,) if count or rows else ())
-        through = _last_whole_session(ask, page)
-    settled = (Settled(symbol=symbol, through=through),) if through >= ask.first else ()
-    return Answer(outcome=Outcome.ROWS if count else Outcome.EMPTY, keep=True, cursor=cursor, settled=settled)
+        parts = urllib.parse.urlsplit(page.next_url)
+        if not parts.path.startswith("/"):
+            raise ValueError(f"next_url {page.next_url!r} is no address")
+        return f"{parts.path}?{parts.query}"
+    if request.path in _ACTIONS:
+        kinds = list(_ACTIONS)
+        later = kinds[kinds.index(request.path) + 1 :]
+        return _token(_of_actions(ask, wire, later[0])) if later else ""
+    if "/grouped/" in request.path:
+        day = dt.date.fromisoformat(request.path.rpartition("/")[2]) + dt.timedelta(days=1)
+        while day.weekday() > 4 and not ask.dataset.startswith("crypto"):
+            day += dt.timedelta(days=1)
+        return _token(_grouped(ask, day)) if day <= ask.last else ""
+    return ""
 
 
-def _last_whole_session(ask: Ask, page: _Envelope) -> dt.date:
-    """The session before the one in whose midst the page ends; none of the ask's where that cannot be read."""
+def _settled(ask: Ask, request: Request, page: _Envelope, *, last: bool) -> tuple[Settled, ...]:
+    if last:
+        return bars.settled_whole(ask)
+    if "/grouped/" in request.path:
+        day = dt.date.fromisoformat(request.path.rpartition("/")[2])
+        return tuple(Settled(symbol=symbol, through=day) for symbol in ask.symbols)
+    if request.path in _ACTIONS:
+        return ()
     try:
-        stamps = [stamp.t for stamp in _stamps.decode(page.results)]
+        stamps = [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
     except UNREADABLE:
-        stamps = []  # the rows are judged one by one when they are decoded; until the end nothing is settled
-    if not stamps or stamps != sorted(stamps):
-        return ask.first - dt.timedelta(days=1)
-    return _session_of(ask, stamps[-1]) - dt.timedelta(days=1)
+        return ()  # the rows are judged when they are decoded; until the end nothing is settled
+    zone = NEW_YORK if ask.dataset.startswith(("equities", "options")) else "UTC"
+    return bars.settled_before(ask, ask.symbols[0], stamps, datasets.get(ask.dataset).session_of(zone))
 
 
-def _path_and_query(url: str) -> str:
-    try:
-        parts = urllib.parse.urlsplit(url)
-    except ValueError:
-        return ""
-    return f"{parts.path}?{parts.query}"
-
-
-def _session_of(ask: Ask, stamp_ms: int) -> dt.date:
-    """The session in whose midst the page ended: a minute after 20:00 New York belongs to the next."""
-    local = to_datetime(stamp_ms * _MILLISECOND).astimezone(zoneinfo.ZoneInfo(_NEW_YORK))
-    return (local + dt.timedelta(hours=4)).date() if ask.dataset == "equities_bars_minute" else local.date()
-
-
-def _refusal(response: Response, symbol: str, *, first: bool) -> Answer:
-    text = _error_text(response)
+def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> Answer:
+    text = envelopes.error_text(response, *_SAYS)
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
         return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
@@ -238,79 +314,96 @@ def _refusal(response: Response, symbol: str, *, first: bool) -> Answer:
     if response.status == 403 and "data timeframe" in text:
         return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
     if response.status in (402, 403) and "entitled" in text:
-        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=(symbol,), reason=reason)
+        only = symbols if len(symbols) == 1 else ()
+        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=only, reason=reason)
     if response.status == 400 and not first and "cursor" in text:
         return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-def _error_text(response: Response) -> str:
-    try:
-        error = msgspec.json.decode(response.body, type=_Error)
-    except UNREADABLE:
-        return response.body[:200].decode(errors="replace")
-    return error.error or error.message
+def _look_up(symbol: str, wire: str) -> Conversation:
+    request = Request(path=f"/v3/reference/tickers/{urllib.parse.quote(wire, safe=':')}")
+    yield from envelopes.until_it_stands(request, lambda response: _ticker(symbol, wire, response))
 
 
-def _look_up(symbol: str) -> Conversation:
-    answer = Answer(outcome=Outcome.TRANSIENT)
-    while answer.outcome in RETRYABLE:
-        response = yield Request(path=f"/v3/reference/tickers/{urllib.parse.quote(symbol, safe=':')}")
-        assert response is not None
-        answer = _ticker(symbol, response)
-        yield answer
-
-
-def _ticker(symbol: str, response: Response) -> Answer:
+def _ticker(symbol: str, wire: str, response: Response) -> Answer:
     """Where the answer is not about the ticker, nothing is confirmed and nothing is refused."""
-    if response.status == 404 and "not found" in _error_text(response).casefold():
+    if response.status == 404 and "not found" in envelopes.error_text(response, *_SAYS).casefold():
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
     if response.status == 200:
         try:
             named = msgspec.json.decode(response.body, type=_Details).results.ticker
         except UNREADABLE as error:
             return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
-        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == symbol else ())
-    refusal = _refusal(response, symbol, first=True)
+        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
+    refusal = _refusal(response, (symbol,), first=True)
     return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
-    """Aggregates of all pages; a page with a bad row is taken row by row, and what is bad is reported."""
-    columns = bars.columns()
+    """One slice for each page of aggregates; actions as columns."""
+    slices: list[Slice] = []
+    tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
-        (symbol,) = page.ask.symbols
-        found = _rows(page, symbol, rejected)
-        stamps = [bar.t * _MILLISECOND for bar in found]
-        bars.append(columns, page=page.number, symbol=symbol, stamps=stamps, bars=found)
-    return Decoded(columns=columns, rejected=tuple(rejected))
-
-
-def _rows(page: Page, symbol: str, rejected: list[Rejected]) -> list[_Bar]:
-    try:
-        results = _envelope.decode(page.body).results
+        ask = page.ask
+        names = spelling.names(ask, lambda symbol, of=ask.dataset: ticker(of, symbol))  # type: ignore[misc]
         try:
-            return _bars.decode(results)
-        except UNREADABLE:
-            rows = _slices.decode(results)
-    except UNREADABLE as error:
-        rejected.append(Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error)))
-        return []
-    found = []
-    for row in rows:
-        try:
-            found.append(_bar.decode(row))
+            results = _envelope.decode(page.body).results
+            if ask.dataset == "corporate_actions":
+                told = [_told(row) for row in _actions.decode(results)]
+                tables += actions.tables(page, names.ours, told, rejected)
+                continue
+            fixed = _fixed(ask, page)
         except UNREADABLE as error:
-            session = _session_of_broken(page.ask, row)
-            rejected.append(
-                Rejected(page=page.number, symbol=symbol, session=session, rows=1, reason=str(error))
-            )
-    return found
+            rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
+            continue
+        symbol = "" if page.memo else ask.symbols[0]
+        slices.append(
+            Slice(page=page.number, symbol=symbol, names=names.ours, rows=bytes(results), fixed=fixed)
+        )
+    return Decoded(
+        shape=_shape(pages[0].ask.dataset) if pages else None,
+        slices=tuple(slices),
+        tables=tuple(tables),
+        rejected=tuple(rejected),
+    )
 
 
-def _session_of_broken(ask: Ask, row: msgspec.Raw) -> dt.date | None:
-    try:
-        return _session_of(ask, msgspec.json.decode(row, type=_Stamp).t)
-    except UNREADABLE:
-        return None
+def _fixed(ask: Ask, page: Page) -> dict[str, object]:
+    """Columns that all rows of a page share."""
+    fixed: dict[str, object] = {}
+    if page.memo:
+        fixed["session"] = dt.date.fromisoformat(page.memo)
+    if ask.dataset.startswith("options"):
+        fixed |= spelling.contract_columns(ask.symbols[0])
+    if ask.dataset.startswith("forex"):
+        fixed |= {"price_kind": "mid", "day_boundary": "utc"}
+    return fixed
+
+
+def _told(row: Mapping[str, object]) -> Told:
+    if "cash_amount" in row:
+        return Told(
+            symbol=str(row.get("ticker", "")),
+            event_id=row.get("id"),
+            action_type="cash_dividend",
+            subtype=row.get("distribution_type"),
+            ex_date=row.get("ex_dividend_date"),
+            declared_date=row.get("declaration_date"),
+            record_date=row.get("record_date"),
+            pay_date=row.get("pay_date"),
+            amount=row.get("cash_amount"),
+            currency=row.get("currency"),
+            special=row.get("distribution_type") in ("special", "supplemental"),
+        )
+    subtype = row.get("adjustment_type")
+    return Told(
+        symbol=str(row.get("ticker", "")),
+        event_id=row.get("id"),
+        action_type="stock_dividend" if subtype == "stock_dividend" else "split",
+        subtype=subtype,
+        ex_date=row.get("execution_date"),
+        ratio_old=row.get("split_from"),
+        ratio_new=row.get("split_to"),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 import random
 
 import polars as pl
@@ -16,7 +17,7 @@ from fulltape.core.checks import completeness, findings, registry, rows
 from fulltape.core.checks.findings import Context
 from fulltape.core.sessions import Session
 from fulltape.core.time import MINUTE
-from fulltape.core.vendor import Decoded, Serves
+from fulltape.core.vendor import Decoded, Serves, Table
 from fulltape.simulator.minutes import Bar
 from nodes import lean_minutes, needs_data
 
@@ -44,21 +45,19 @@ def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,
 
 def frame(bars: list[Bar], dataset: datasets.Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
     """Bars as raw rows with flags."""
-    decoded = Decoded(
-        columns={
-            "symbol": [symbol] * len(bars),
-            "stamp": [bar.start for bar in bars],
-            "open": [bar.open for bar in bars],
-            "high": [bar.high for bar in bars],
-            "low": [bar.low for bar in bars],
-            "close": [bar.close for bar in bars],
-            "volume": [float(bar.volume) for bar in bars],
-            "vwap": [bar.vwap for bar in bars],
-            "trade_count": [None] * len(bars),
-            "page": [1] * len(bars),
-        }
-    )
-    raw = frames.bars(decoded, dataset, SERVES, XNYS).drop("page").with_columns(instrument=pl.col("symbol"))
+    serves = SERVES if dataset is MINUTES else replace(SERVES, stamp_zone="America/New_York")
+    columns = {
+        "stamp": [bar.start for bar in bars],
+        "open": [bar.open for bar in bars],
+        "high": [bar.high for bar in bars],
+        "low": [bar.low for bar in bars],
+        "close": [bar.close for bar in bars],
+        "volume": [float(bar.volume) for bar in bars],
+        "vwap": [bar.vwap for bar in bars],
+    }
+    decoded = Decoded(tables=(Table(page=1, symbol=symbol, columns=columns),))
+    raw, _ = frames.rows(decoded, dataset, serves, XNYS)
+    raw = raw.drop("page").with_columns(instrument=pl.col("symbol"))
     return rows.flagged(raw, context(dataset)).sort("instrument", "ts")
 
 

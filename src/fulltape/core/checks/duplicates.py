@@ -17,7 +17,7 @@ def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
 
     key = list(context.dataset.schema.key)
     wrong = frame.with_columns(
-        pl.struct(key).is_duplicated().alias("order.duplicate_key"),
+        (pl.struct(key).is_duplicated() if key else pl.lit(value=False)).alias("order.duplicate_key"),
         (pl.col("ts") < pl.col("ts").shift(1).over("instrument"))
         .fill_null(value=False)
         .alias("order.unsorted"),

@@ -31,6 +31,8 @@ class RowRule:
     weight: Weight
     sentence: str
     test: Callable[[Context], pl.Expr]
+    needs: tuple[str, ...] = ()
+    """Columns without which the rule says nothing."""
 
 
 def column_breaks(column: Column) -> pl.Expr:
@@ -89,6 +91,8 @@ def _closed_day(_: Context) -> pl.Expr:
 def _future(context: Context) -> pl.Expr:
     import polars as pl
 
+    if context.dataset.grain == "event":
+        return pl.lit(value=False)  # what happens at a date is announced before it
     return pl.col("ts") > pl.lit(context.now).cast(pl.Datetime("us", "UTC"))
 
 
@@ -101,7 +105,7 @@ def _outside_life(_: Context) -> pl.Expr:
 def _off_grid(context: Context) -> pl.Expr:
     import polars as pl
 
-    if context.dataset.grain == "day":
+    if context.dataset.grain != "minute":
         return pl.lit(value=False)
     return (pl.col("ts").dt.epoch("us") % MINUTE) != 0
 
@@ -109,15 +113,28 @@ def _off_grid(context: Context) -> pl.Expr:
 RULES = (
     RowRule(code="schema", bit=1, weight="red", sentence="values that the schema forbids", test=_schema),
     RowRule(
-        code="sanity.ohlc", bit=2, weight="bad", sentence="open or close outside low to high", test=_ohlc
+        code="sanity.ohlc",
+        bit=2,
+        weight="bad",
+        sentence="open or close outside low to high",
+        test=_ohlc,
+        needs=("open", "high", "low", "close"),
     ),
-    RowRule(code="sanity.vwap", bit=4, weight="amber", sentence="vwap outside low to high", test=_vwap),
+    RowRule(
+        code="sanity.vwap",
+        bit=4,
+        weight="amber",
+        sentence="vwap outside low to high",
+        test=_vwap,
+        needs=("vwap", "volume"),
+    ),
     RowRule(
         code="sanity.vwap_volume",
         bit=8,
         weight="amber",
         sentence="a vwap without any volume",
         test=_vwap_without_volume,
+        needs=("vwap", "volume"),
     ),
     RowRule(code="order.closed_day", bit=16, weight="red", sentence="rows on a closed day", test=_closed_day),
     RowRule(code="order.future", bit=32, weight="red", sentence="rows from the future", test=_future),
@@ -149,6 +166,7 @@ def flagged(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     bits = [
         pl.when(rule.test(context).fill_null(value=False)).then(rule.bit).otherwise(0).cast(pl.UInt32)
         for rule in RULES
+        if set(rule.needs) <= set(context.dataset.schema.names)
     ]
     return wide.with_columns(pl.sum_horizontal(bits).cast(pl.UInt32).alias("flags")).select(
         *(name for name in frame.columns if name != "flags"), "flags"

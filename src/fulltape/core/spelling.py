@@ -1,0 +1,73 @@
+"""Symbols in a source's own spelling, and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fulltape.core.vendor import Ask
+
+_OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The symbols of one ask: how the source writes each, and what we call what it writes."""
+
+    wire: Mapping[str, str]
+    ours: Mapping[str, str]
+
+
+def names(ask: Ask, rule: Callable[[str], str]) -> Names:
+    """Both directions for an ask; the reference table's spelling comes before the vendor's rule."""
+    wire = {symbol: ask.spellings.get(symbol) or rule(symbol) for symbol in ask.symbols}
+    return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
+
+
+def pair(symbol: str) -> tuple[str, str]:
+    """Base and quote of a crypto pair `BTC/USD`; `ValueError` for anything else."""
+    base, slash, quote = symbol.partition("/")
+    if not (base and slash and quote) or "/" in quote:
+        raise ValueError(f"{symbol!r} is no pair; pairs are written BTC/USD")
+    return base, quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What an option's OCC symbol says."""
+
+    underlying: str
+    expiry: dt.date
+    option_type: str
+    strike: float
+
+
+def contract(symbol: str) -> Contract:
+    """An OCC symbol without spaces (`AAPL240419P00140000`: root, yymmdd, C or P, strike × 1000); `ValueError` if it is
+    none. An adjusted root keeps its digit and is an underlying of its own."""
+    found = _OCC.fullmatch(symbol)
+    if not found:
+        raise ValueError(f"{symbol!r} is no OCC symbol such as AAPL240419P00140000")
+    root, year, month, day, kind, strike = found.groups()
+    return Contract(
+        underlying=root,
+        expiry=dt.date(2000 + int(year), int(month), int(day)),
+        option_type="call" if kind == "C" else "put",
+        strike=int(strike) / 1_000,
+    )
+
+
+def contract_columns(symbol: str) -> dict[str, object]:
+    """The columns of a contract's rows that its symbol gives; none where it is no OCC symbol."""
+    try:
+        found = contract(symbol)
+    except ValueError:
+        return {}
+    return {
+        "underlying": found.underlying,
+        "expiry": found.expiry,
+        "strike": found.strike,
+        "option_type": found.option_type,
+    }
