@@ -310,7 +310,8 @@ class Fetcher:
     def _note(
         self, work: Work, request: Request, response: Response | None, answer: Answer, sent_at: int, took: int
     ) -> None:
-        query = "&".join(f"{name}={value}" for name, value in request.params.items())
+        told = {**request.params, **request.message}
+        query = "&".join(f"{name}={value}" for name, value in told.items())
         self._stores.ledger.requests.record(
             ask=work.ask_id,
             source=self._feed.source.name,
@@ -379,5 +380,6 @@ class Fetcher:
 
 
 def _fingerprint(request: Request) -> str:
-    query = "&".join(f"{name}={value}" for name, value in sorted(request.params.items()))
+    told = {**request.params, **request.message}
+    query = "&".join(f"{name}={value}" for name, value in sorted(told.items()))
     return f"{request.method} {request.host} {request.path}?{query}"

@@ -80,6 +80,8 @@ class Paces:
         fast = self.lanes(sources[0]) / max(took, 0.001)
         if limits.per_second:
             fast = min(fast, limits.per_second / (1 + MARGIN / SECOND))
+        if limits.per_hour:
+            fast = min(fast, limits.per_hour / 3_600)
         breakers = self._stores.ledger.breakers.all()
         rests = [breakers[source].until - self._clock.now() for source in sources if source in breakers]
         opens = max(0, state["closed_until"] - now, *(rests if len(rests) == len(sources) else [0])) / SECOND
@@ -102,7 +104,12 @@ class Paces:
 
 def _rates(limits: Limits, per_minute: int) -> list[float]:
     """Requests a second by each window, with the margin that budgets keep."""
-    found = [(1, limits.per_second), (60, per_minute), (60, limits.weight_per_minute)]
+    found = [
+        (1, limits.per_second),
+        (60, per_minute),
+        (60, limits.weight_per_minute),
+        (3_600, limits.per_hour),
+    ]
     return [allowed / (span + MARGIN / SECOND) for span, allowed in found if allowed]
 
 

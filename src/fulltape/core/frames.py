@@ -142,28 +142,26 @@ def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callab
 
 
 def _day_bars(wide: pl.DataFrame, serves: Serves, calendar: Calendar) -> tuple[pl.DataFrame, list[Rejected]]:
-    """Sessions and opens of day bars; one that does not begin at the midnight it is declared to begin at is another
-    market's day and is refused."""
+    """Sessions and opens of day bars; one that does not begin at the midnight that is declared, or that lies outside
+    of the session that its page is about, is another market's day and is refused."""
     import polars as pl
 
     moment = pl.col("ts") - pl.duration(microseconds=1) if serves.stamp == "end" else pl.col("ts")
     local = moment.dt.convert_time_zone(serves.stamp_zone)
-    wide = wide.with_columns(local.dt.date().alias("session"))
-    rejected: list[Rejected] = []
-    if serves.stamp != "end":
-        off = wide.filter(local.dt.time() != dt.time())
-        rejected = [
-            Rejected(
-                page=page,
-                symbol=symbol,
-                session=session,
-                rows=count,
-                reason=f"day bars that do not begin at midnight {serves.stamp_zone}",
-            )
-            for page, symbol, session, count in off.group_by("page", "symbol", "session").len().iter_rows()
-        ]
-        wide = wide.filter(local.dt.time() == dt.time())
-    wide = _with_hours(wide, calendar)
+    # The session of a page about one day: its rows are stamped at any moment of that day, its end included.
+    said = pl.col("session")
+    ends = (pl.col("ts") - pl.duration(microseconds=1)).dt.convert_time_zone(serves.stamp_zone).dt.date()
+    wrong = said.is_not_null() & (said != ends)
+    if serves.stamp == "start":
+        wrong = wrong | (said.is_null() & (local.dt.time() != dt.time()))
+    wide = wide.with_columns(wrong.alias("wrong"), pl.coalesce(said, local.dt.date()).alias("session"))
+    counted = wide.filter("wrong").group_by("page", "symbol", "session", maintain_order=True).len()
+    why = f"day bars that are not stamped as days of {serves.stamp_zone}"
+    rejected = [
+        Rejected(page=page, symbol=symbol, session=session, rows=count, reason=why)
+        for page, symbol, session, count in counted.iter_rows()
+    ]
+    wide = _with_hours(wide.filter(~pl.col("wrong")), calendar)
     return wide.with_columns(pl.coalesce("session_open", "ts").alias("ts")), rejected
 
 

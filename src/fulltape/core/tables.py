@@ -34,11 +34,8 @@ def frame(
     """All rows with `symbol`, `page`, `stamp` (UTC microseconds), `stamp_ns` and these columns; and rejections."""
     import polars as pl
 
-    pieces: list[pl.DataFrame] = []
     rejected: list[Rejected] = []
-    for one in decoded.slices:
-        assert decoded.shape is not None
-        pieces.append(_slice(one, decoded.shape, session_of, rejected))
+    pieces = [_slice(one, session_of, rejected) for one in decoded.slices]
     pieces += [_table(one) for one in decoded.tables if one.columns.get("stamp")]
     wanted = ("symbol", "page", "stamp", "stamp_ns", *columns)
     pieces = [piece for piece in pieces if piece.height]
@@ -59,13 +56,23 @@ def _table(table: Table) -> pl.DataFrame:
     )
 
 
-def _slice(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
     import polars as pl
+
+    shape = one.shape
 
     try:
         wide = _stamped(_bulk(one, shape), shape)
     except (pl.exceptions.PolarsError, *UNREADABLE):
         wide = _stamped(_one_by_one(one, shape, session_of, rejected), shape)
+    if one.descending:
+        wide = wide.reverse()
+    if one.within:
+        wide = wide.filter(pl.col("stamp").is_between(*one.within, closed="left"))
+    wide = wide.with_columns(
+        pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
+        for column, words in shape.renamed.items()
+    )
     if one.symbol:
         wide = wide.with_columns(pl.lit(one.symbol).alias("symbol"))
     else:
@@ -117,10 +124,20 @@ def _arrays(text: bytes, shape: Shape) -> pl.DataFrame:
         raise ValueError("a row is too short")
     columns = list(zip(*(row[: last + 1] for row in rows), strict=True))
     found = pl.DataFrame(
-        {part.column: pl.Series(columns[int(part.wire)], dtype=_wire_type(part, shape), strict=True)
-         for part in shape.fields}
-    )  # fmt: skip
+        {part.column: _series(columns[int(part.wire)], part, shape) for part in shape.fields}
+    )
     return _typed(found, shape)
+
+
+def _series(values: Sequence[Any], part: Field, shape: Shape) -> pl.Series:
+    import polars as pl
+
+    if part.kind == "text":
+        values = [value if isinstance(value, str) or value is None else str(value) for value in values]
+    if part.kind == "decimal":
+        found = pl.Series(values, strict=True)
+        return found if found.dtype == pl.String else found.cast(pl.Float64, strict=True)
+    return pl.Series(values, dtype=_wire_type(part, shape), strict=True)
 
 
 def _csv(one: Slice, shape: Shape) -> pl.DataFrame:

@@ -13,7 +13,7 @@ The same file runs on recorded bytes, against the simulator and in production: w
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -171,29 +171,37 @@ class Field:
 class Shape:
     """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
 
-    `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null.
+    `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
+    vendor's words become; other words become null.
     """
 
     fields: tuple[Field, ...]
     unit: StampUnit
     stamp_kind: Kind = "integer"
+    renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Rows of one page as they came: the bytes of a JSON array of objects or of arrays, or CSV without a header.
+    """Rows of one page as they came: the bytes of a JSON array of objects or of arrays, or CSV without a header, in
+    `shape`.
 
     `symbol` is whose they are, in our spelling; where it is empty a field gives the column `symbol`, and `names` says
     whom we call what (rows of others were not asked for and are left out).
-    `fixed` are columns that have one value in all rows.
+    `fixed` are columns that have one value in all rows. Rows outside of `within`, a span of stamps [start, end) in UTC
+    microseconds, are a page's overhang and left out.
+    `descending`: the newest row comes first.
     """
 
     page: int
     rows: bytes
+    shape: Shape
     symbol: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)
     form: Literal["json", "csv"] = "json"
+    descending: bool = False
+    within: tuple[Instant, Instant] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +230,6 @@ class Rejected:
 class Decoded:
     """Where the rows of one ask lie, and what could not be taken."""
 
-    shape: Shape | None = None
     slices: tuple[Slice, ...] = ()
     tables: tuple[Table, ...] = ()
     rejected: tuple[Rejected, ...] = ()
@@ -236,6 +243,7 @@ class Serves:
       the midnight of `stamp_zone`, those stamped at the end any moment of their day, and a `date` is a label;
     - `day_boundary`: whether day bars run over our session or over the UTC day;
     - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
+    - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
     - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
     - `delay`: seconds after the close until the vendor's answer is final.
     """
@@ -251,6 +259,7 @@ class Serves:
     price_kind: Literal["trade", "bid", "ask", "mid"] = "trade"
     volume_unit: str = ""
     delay: int = 0
+    history_days: int = 0
     symbols_per_grouped_day: int = 0
 
 
@@ -280,6 +289,7 @@ class Limits:
 
     per_minute: int = 0
     per_second: int = 0
+    per_hour: int = 0
     per_day: int = 0
     weight_per_minute: int = 0
     credits_per_day: int = 0
@@ -294,7 +304,8 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorSpec:
     """A vendor as the registry knows it. `auth` maps header names to templates over the secrets' names, `auth_params`
-    does the same for vendors that take the key in the query."""
+    does the same for vendors that take the key in the query. With `any_host` a request's host may be an https address
+    itself; `any_source` makes the source of a feed that is not listed, or None."""
 
     name: str
     title: str
@@ -307,6 +318,15 @@ class VendorSpec:
     documents: tuple[str, ...]
     auth_params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    any_host: bool = False
+    any_source: Callable[[str], Source | None] | None = None
+
+    def source(self, name: str) -> Source | None:
+        """The source of that name (vendor.feed), None if the vendor has none."""
+        listed = next((source for source in self.sources if source.name == name), None)
+        if listed is None and self.any_source is not None:
+            return self.any_source(name.partition(".")[2])
+        return listed
 
 
 class Vendor(Protocol):

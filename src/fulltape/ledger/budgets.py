@@ -153,7 +153,7 @@ class Budgets:
 
     def forget(self, *, now: Instant) -> None:
         """Drop what no window reaches any more, inside a transaction."""
-        self._database.run("forget_sends", before=now - 300 * SECOND)
+        self._database.run("forget_sends", before=now - 3_700 * SECOND)
         self._database.run("forget_same_requests", before=now - 3_600 * SECOND)
         self._database.run("forget_in_flight", now=now)
 
@@ -243,6 +243,7 @@ class Budgets:
         per_minute = self._per_minute(row, limits, now)
         found = [
             (f"{limits.per_second} requests per second", "requests", SECOND, limits.per_second),
+            (f"{limits.per_hour} requests per hour", "requests", 3_600 * SECOND, limits.per_hour),
             (
                 f"{limits.weight_per_minute} weight per minute",
                 "weight",

@@ -11,7 +11,7 @@ from fulltape.core import datasets, instruments
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.instruments import Instrument
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Vendor, VendorSpec
+from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
@@ -75,7 +75,7 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
                     hint=f'Add {secret} = "${{{name.upper()}_{secret.upper()}}}" or {secret}_file.',
                 )
         limits = _limits(loaded, name, vendor.SPEC, settings)
-        for source in vendor.SPEC.sources:
+        for source in _sources(loaded, name, vendor.SPEC):
             feeds[source.name] = Feed(
                 source=source,
                 vendor=name,
@@ -84,6 +84,14 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
                 preference=settings.preference,
             )
     return feeds
+
+
+def _sources(loaded: Loaded, vendor: str, spec: VendorSpec) -> list[Source]:
+    """The sources of a vendor: those that it lists, and those that the datasets name of one that has any number."""
+    named = {source for one in loaded.values.dataset.values() for source in one.sources}
+    found = [spec.source(name) for name in sorted(named) if name.partition(".")[0] == vendor]
+    listed = {source.name for source in spec.sources}
+    return [*spec.sources, *(source for source in found if source and source.name not in listed)]
 
 
 def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSettings) -> Limits:
@@ -98,6 +106,7 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
         standard,
         per_minute=settings.requests_per_minute or standard.per_minute,
         per_second=settings.requests_per_second or standard.per_second,
+        per_hour=settings.requests_per_hour or standard.per_hour,
         per_day=settings.requests_per_day or standard.per_day,
         weight_per_minute=settings.weight_per_minute or standard.weight_per_minute,
         credits_per_day=settings.credits_per_day or standard.credits_per_day,
@@ -165,7 +174,7 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
             f"{key}.sources names {source}, but no vendor {vendor} is configured.", where=where, hint=hint
         )
     spec = specs[vendor].SPEC
-    found = next((one for one in spec.sources if one.name == source), None)
+    found = spec.source(source)
     if found is None:
         names = [one.name for one in spec.sources]
         raise errors.ConfigError(

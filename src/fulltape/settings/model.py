@@ -54,8 +54,8 @@ def day(value: Any) -> Any:
 
 
 def address(value: Any) -> Any:
-    """An http address, or nothing."""
-    if value == "" or (isinstance(value, str) and re.fullmatch(r"https?://[^/\s@]+(/\S*)?", value)):
+    """An http or websocket address, or nothing."""
+    if value == "" or (isinstance(value, str) and re.fullmatch(r"(?:http|ws)s?://[^/\s@]+(/\S*)?", value)):
         return value
     raise ValueError("an address looks like http://127.0.0.1:8080")
 
@@ -131,6 +131,9 @@ class VendorSettings(Section):
     )
     requests_per_day: int | None = Field(
         None, ge=1, le=1_000_000_000, strict=True, description="overrides the plan's daily cap"
+    )
+    requests_per_hour: int | None = Field(
+        None, ge=1, le=100_000_000, strict=True, description="overrides the plan's limit"
     )
     requests_per_second: int | None = Field(
         None, ge=1, le=100_000, strict=True, description="overrides the plan's limit"

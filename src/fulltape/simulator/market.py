@@ -1,4 +1,7 @@
-"""The small lake that the twins serve: bars by symbol, and which symbols exist."""
+"""The small lake that the twins serve: bars, ticks, published values and actions by symbol, and which symbols exist.
+
+Symbols are written as the node writes them; every twin spells them its vendor's way.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import importlib.resources
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fulltape.calendars import tables
 from fulltape.core.sessions import Calendar
@@ -22,11 +26,52 @@ SEED = 20121031
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One trade or quote; `at` in UTC nanoseconds. Where nobody trades, size, side and id are absent."""
+
+    at: int
+    price: float
+    size: float = 0.0
+    aggressor: str = ""
+    trade_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vintage:
+    """A value as published from `start` on for the period that begins at `date`; None: not available in it."""
+
+    date: dt.date
+    value: float | None
+    start: dt.date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A split (`ratio`: old and new shares) or a cash dividend (`amount`, in dollars)."""
+
+    action_id: str
+    symbol: str
+    ex_date: dt.date
+    ratio: tuple[int, int] | None = None
+    amount: float | None = None
+    declared: dt.date | None = None
+    record: dt.date | None = None
+    pay: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """Bars in the order of time, by ("day" or "minute", symbol)."""
+    """Bars in the order of time by ("day" or "minute", symbol), ticks by symbol, vintages by series, actions.
+
+    `archived_until` is the last day that archives of files hold.
+    """
 
     bars: Mapping[tuple[str, str], Sequence[Bar]]
     symbols: frozenset[str] = field(default_factory=frozenset)
+    ticks: Mapping[str, Sequence[Tick]] = field(default_factory=dict)
+    vintages: Mapping[str, Sequence[Vintage]] = field(default_factory=dict)
+    actions: Sequence[Action] = ()
+    archived_until: dt.date = dt.date.min
 
     def between(self, grain: str, symbol: str, start: Instant, end: Instant) -> Sequence[Bar]:
         """Bars that start in [start, end]."""
@@ -34,10 +79,35 @@ class Market:
         first = bisect.bisect_left(bars, start, key=lambda bar: bar.start)
         return bars[first : bisect.bisect_right(bars, end, key=lambda bar: bar.start)]
 
+    def ticks_between(self, symbol: str, start: int, end: int) -> Sequence[Tick]:
+        """Ticks of [start, end], UTC nanoseconds."""
+        ticks = self.ticks.get(symbol, ())
+        first = bisect.bisect_left(ticks, start, key=lambda tick: tick.at)
+        return ticks[first : bisect.bisect_right(ticks, end, key=lambda tick: tick.at)]
+
 
 def market(bars: Mapping[tuple[str, str], Sequence[Bar]]) -> Market:
     """A market of these bars; every symbol in it exists."""
     return Market(bars=bars, symbols=frozenset(symbol for _, symbol in bars))
+
+
+def joined(*markets: Market) -> Market:
+    """Several markets as one; no symbol may be in two."""
+    bars: dict[tuple[str, str], Sequence[Bar]] = {}
+    ticks: dict[str, Sequence[Tick]] = {}
+    vintages: dict[str, Sequence[Vintage]] = {}
+    for one in markets:
+        bars |= one.bars
+        ticks |= one.ticks
+        vintages |= one.vintages
+    return Market(
+        bars=bars,
+        symbols=frozenset().union(*(one.symbols for one in markets)),
+        ticks=ticks,
+        vintages=vintages,
+        actions=tuple(action for one in markets for action in one.actions),
+        archived_until=max(one.archived_until for one in markets),
+    )
 
 
 def new_york_midnight(day: dt.date) -> Instant:
@@ -81,3 +151,38 @@ def _minutes(symbol: str, day: Bar, calendar: Calendar) -> list[Bar]:
 def sample_universe() -> str:
     """The sample's universe.csv."""
     return (_SAMPLE / "universe.csv").read_text()
+
+
+def of_lake(folder: Path) -> Market:
+    """A market out of the curated bars of a node in `folder`."""
+    from fulltape import reader
+    from fulltape.core import datasets
+
+    node = reader.open(folder)
+    bars: dict[tuple[str, str], list[Bar]] = {}
+    for dataset in datasets.DATASETS.values():
+        if dataset.grain not in ("day", "minute") or dataset.adjusted:
+            continue
+        frame = node.scan(dataset.name).collect()
+        volume = "volume" if "volume" in frame.columns else "tick_count"
+        names = ("symbol", "session", "ts", "open", "high", "low", "close", volume)
+        for row in frame.select(name for name in names if name in frame.columns).iter_rows(named=True):
+            bars.setdefault((dataset.grain, row["symbol"]), []).append(
+                Bar(
+                    start=_stamp_of(dataset.calendar, dataset.grain, row["session"], row["ts"]),
+                    session=row["session"],
+                    open=row["open"],
+                    high=row["high"],
+                    low=row["low"],
+                    close=row["close"],
+                    volume=row.get(volume) or 0,
+                )
+            )
+    return market({key: sorted(found, key=lambda bar: bar.start) for key, found in bars.items()})
+
+
+def _stamp_of(calendar: str, grain: str, session: dt.date, ts: dt.datetime) -> Instant:
+    """The vendors' stamp of a bar: day bars of exchanges begin at midnight in New York."""
+    if grain == "day" and calendar == "XNYS":
+        return new_york_midnight(session)
+    return from_datetime(ts)

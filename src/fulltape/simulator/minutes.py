@@ -27,7 +27,7 @@ class Bar:
     high: float
     low: float
     close: float
-    volume: int
+    volume: float
     trades: int | None = None
     vwap: float | None = None
 

@@ -55,10 +55,11 @@ class Feed:
         assert serves is not None
         if self.history_from:
             return self.history_from
-        if not self.limits.history_days:
+        reaches = [days for days in (self.limits.history_days, serves.history_days) if days]
+        if not reaches:
             return serves.history_from
         # A day later than the plan says: it was counted when the request is answered, not when it is planned.
-        rolling = utc_date(now) - dt.timedelta(days=self.limits.history_days - 1)
+        rolling = utc_date(now) - dt.timedelta(days=min(reaches) - 1)
         return max(serves.history_from, rolling)
 
 

@@ -1,4 +1,4 @@
-"""HTTP: the only file that imports httpx2.
+"""HTTP: the only file that imports httpx2. Where a host is a websocket, `socket.py` carries the request.
 
 Credentials are added here and nowhere else, and taken out of whatever a server echoes, before anybody sees it.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from fulltape import errors
 from fulltape.core.time import SECOND, Clock
 from fulltape.core.vendor import Request, Response, VendorSpec
+
+if TYPE_CHECKING:
+    from fulltape.transport.socket import SocketClient
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs URLs
 _REDACTED = b"[redacted]"
@@ -30,14 +34,32 @@ class Account:
     auth: Mapping[str, str]
     secrets: Mapping[str, str]
     timeout: float
+    auth_params: Mapping[str, str] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+    any_host: bool = False
+    base_url: str = ""
+
+    def host(self, name: str) -> str:
+        """The address of a host; where the vendor has no fixed ones, what the request names, if it is encrypted."""
+        if name in self.hosts:
+            return self.hosts[name]
+        if self.any_host and (self.base_url or name.startswith("https://")):
+            return self.base_url or name
+        raise errors.TransportError(f"{name!r} is no host of this vendor.")
 
     def __repr__(self) -> str:
         return f"Account(hosts={dict(self.hosts)}, secrets={sorted(self.secrets)})"
 
     @property
     def headers(self) -> dict[str, str]:
-        """The authentication headers."""
-        return {name: template.format(**self.secrets) for name, template in self.auth.items()}
+        """The authentication headers, and those that the vendor wants from everybody."""
+        keys = {name: template.format(**self.secrets) for name, template in self.auth.items()}
+        return {**self.extra_headers, **keys}
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The authentication in the query, where a vendor knows no other."""
+        return {name: template.format(**self.secrets) for name, template in self.auth_params.items()}
 
     def redact(self, content: bytes) -> bytes:
         """`content` without any secret."""
@@ -51,7 +73,16 @@ class Account:
 def account(spec: VendorSpec, *, base_url: str, secrets: Mapping[str, str], timeout: float) -> Account:
     """The account of a vendor; `base_url` replaces all of its hosts."""
     hosts = {name: base_url.rstrip("/") or url for name, url in spec.hosts.items()}
-    return Account(hosts=hosts, auth=spec.auth, secrets=secrets, timeout=timeout)
+    return Account(
+        hosts=hosts,
+        auth=spec.auth,
+        secrets=secrets,
+        timeout=timeout,
+        auth_params=spec.auth_params,
+        extra_headers=spec.headers,
+        any_host=spec.any_host,
+        base_url=base_url.rstrip("/"),
+    )
 
 
 class HttpClient:
@@ -60,6 +91,7 @@ class HttpClient:
     def __init__(self, account: Account, clock: Clock) -> None:
         self._account = account
         self._clock = clock
+        self._sockets: dict[str, SocketClient] = {}
         self._client = httpx2.Client(
             timeout=account.timeout, follow_redirects=False, headers=account.headers, trust_env=False
         )
@@ -69,9 +101,19 @@ class HttpClient:
         if not request.path.startswith("/"):
             # Anything else could turn the host into a user name and send the key to a stranger.
             raise errors.TransportError(f"{request.path!r} is no path.")
-        url = f"{self._account.hosts[request.host]}{request.path}"
+        host = self._account.host(request.host)
+        if host.startswith(("ws://", "wss://")):
+            return self._over_socket(request)
+        url = f"{host}{request.path}"
+        params = {**request.params, **self._account.params}
         try:
-            with self._client.stream(request.method, url, params=dict(request.params)) as answer:
+            with self._client.stream(
+                request.method,
+                url,
+                params=params,
+                headers=dict(request.headers),
+                content=request.body or None,
+            ) as answer:
                 body = self._read(answer)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise errors.UnreachableError(self._told(error)) from None
@@ -98,9 +140,23 @@ class HttpClient:
                 raise errors.TransportError("the answer came too slowly to its end.")
         return b"".join(chunks)
 
+    def _over_socket(self, request: Request) -> Response:
+        from fulltape.transport.socket import SocketClient
+
+        url = self._account.host(request.host)
+        if url not in self._sockets:
+            self._sockets[url] = SocketClient(
+                url, timeout=self._account.timeout, headers=self._account.extra_headers
+            )
+        body = self._sockets[url].send(request.message)
+        redacted = self._account.redact(body)
+        return Response(status=200, headers={}, body=redacted, received_at=self._clock.now())
+
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+        for socket in self._sockets.values():
+            socket.close()
 
     def _told(self, error: Exception) -> str:
         return f"{type(error).__name__}: {self._text(str(error))}"

@@ -360,14 +360,16 @@ def decode(pages: Sequence[Page]) -> Decoded:
             continue
         symbol = "" if page.memo else ask.symbols[0]
         slices.append(
-            Slice(page=page.number, symbol=symbol, names=names.ours, rows=bytes(results), fixed=fixed)
+            Slice(
+                page=page.number,
+                symbol=symbol,
+                names=names.ours,
+                rows=bytes(results),
+                fixed=fixed,
+                shape=_shape(ask.dataset),
+            )
         )
-    return Decoded(
-        shape=_shape(pages[0].ask.dataset) if pages else None,
-        slices=tuple(slices),
-        tables=tuple(tables),
-        rejected=tuple(rejected),
-    )
+    return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
 
 
 def _fixed(ask: Ask, page: Page) -> dict[str, object]:

@@ -18,6 +18,7 @@ from fulltape.core.checks.findings import Context
 from fulltape.core.sessions import Session
 from fulltape.core.time import MINUTE
 from fulltape.core.vendor import Decoded, Serves, Table
+from fulltape.simulator.market import new_york_midnight
 from fulltape.simulator.minutes import Bar
 from nodes import lean_minutes, needs_data
 
@@ -205,7 +206,7 @@ def test_real_minutes_are_counted_as_their_readme_states() -> None:
 def test_single_rows_are_held_to_sense(changes: dict[str, float], code: str, severity: str) -> None:
     (day,) = sessions("2012-10-01", 1)
     values = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "volume": 100, "vwap": None, **changes}
-    raw = frame([Bar(start=day.open - 9 * 3_600_000_000, session=day.label, **values)], DAYS)  # type: ignore[arg-type]
+    raw = frame([Bar(start=new_york_midnight(day.label), session=day.label, **values)], DAYS)  # type: ignore[arg-type]
     told = registry.run(raw, None, context(DAYS))
     assert told.select("code", "severity").rows() == [(code, severity)]
 

@@ -1,0 +1,59 @@
+"""Websockets, one request and one answer at a time: the only file that imports `websockets` for fetching."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+import msgspec
+from websockets import exceptions
+from websockets.sync import client
+
+from fulltape import errors
+
+LARGEST_MESSAGE = 50_000_000
+
+
+class SocketClient:
+    """One connection to one address, opened when first needed and again after anything went wrong."""
+
+    def __init__(self, url: str, *, timeout: float, headers: Mapping[str, str]) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._headers = dict(headers)
+        self._connection: client.ClientConnection | None = None
+
+    def send(self, message: Mapping[str, str | int]) -> bytes:
+        """The one message that answers; `TransportError` where none came in time, and then the connection is closed, so
+        that no late answer is taken for another's."""
+        try:
+            connection = self._open()
+            connection.send(msgspec.json.encode(message).decode())
+            answer = connection.recv(timeout=self._timeout)
+        except (OSError, TimeoutError, exceptions.WebSocketException) as error:
+            reached = self._connection is not None
+            self.close()
+            told = f"{type(error).__name__}: {error}".rstrip(": ")
+            if reached:
+                raise errors.TransportError(told) from None
+            raise errors.UnreachableError(told) from None
+        return answer.encode() if isinstance(answer, str) else answer
+
+    def _open(self) -> client.ClientConnection:
+        if self._connection is None:
+            self._connection = client.connect(
+                self._url,
+                open_timeout=self._timeout,
+                close_timeout=1,
+                max_size=LARGEST_MESSAGE,
+                additional_headers=self._headers,
+                proxy=None,
+            )
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            with contextlib.suppress(exceptions.WebSocketException, OSError):
+                self._connection.close()
+            self._connection = None

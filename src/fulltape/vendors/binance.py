@@ -1,0 +1,380 @@
+"""Binance spot: bars, trades and aggregate trades; no key.
+
+The public archive comes first where it saves requests: a whole month of minutes, and every day of trades, is one file and
+its checksum; the API serves the rest and what is not published yet. Single trades come from the archive only. Files may
+be replaced later, so each is held against its published checksum. During maintenance there are no rows at all; some
+open times of 2017 and 2018 lie off the minute. Times are microseconds in archives from 2025 on and milliseconds before:
+told apart by their size. A buyer that was the maker means that the aggressor sold.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+
+from fulltape.core import archives, bars, envelopes, spelling
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, midnight, utc_date
+from fulltape.core.vendor import (
+    RETRYABLE,
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Field,
+    Kind,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Shape,
+    Slice,
+    Source,
+    VendorSpec,
+)
+
+_MILLISECOND = 1_000
+_ROWS_PER_PAGE = 1_000
+_SINCE = dt.date(2017, 7, 14)
+_PUBLISHED_AFTER = 36 * 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """How a dataset is asked for: its name in the archive, what one of its files holds, and the API's endpoint ('' for
+    none), interval, step in microseconds and weight."""
+
+    archive: str
+    file: Literal["month", "day", ""]
+    path: str
+    interval: str = ""
+    step: Instant = 1
+    weight: int = 2
+
+
+_KLINES = "/api/v3/klines"
+_KINDS = {
+    "crypto_bars_day": _Kind(archive="klines", file="", path=_KLINES, interval="1d", step=DAY),
+    "crypto_bars_minute": _Kind(archive="klines", file="month", path=_KLINES, interval="1m", step=MINUTE),
+    "crypto_aggtrades": _Kind(archive="aggTrades", file="day", path="/api/v3/aggTrades", weight=4),
+    "crypto_trades": _Kind(archive="trades", file="day", path=""),
+}
+
+
+def _serves(dataset: str, kind: _Kind) -> Serves:
+    return Serves(
+        dataset=dataset,
+        history_from=_SINCE,
+        symbols_per_request=1,
+        # A file holds whatever its span has; the API's pages are smaller.
+        rows_per_page={"month": 50_000, "day": 1_000_000, "": _ROWS_PER_PAGE}[kind.file],
+        volume_unit="base units",
+        delay=0 if kind.path else _PUBLISHED_AFTER,
+    )
+
+
+SPEC = VendorSpec(
+    name="binance",
+    title="Binance",
+    # The hosts for market data only: they take no key and are reported to answer where the main ones answer 451.
+    hosts={"data": "https://data-api.binance.vision", "archive": "https://data.binance.vision"},
+    secrets=(),
+    auth={},
+    plans={"public": Limits(weight_per_minute=6_000, per_second=20, counted_by="ip")},
+    default_plan="public",
+    sources=(
+        Source(
+            name="binance.spot",
+            feed="spot",
+            scope="single venue",
+            serves=tuple(_serves(dataset, kind) for dataset, kind in _KINDS.items()),
+        ),
+    ),
+    documents=(
+        "https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md",
+        "https://github.com/binance/binance-public-data",
+    ),
+)
+
+_KLINE = Shape(
+    fields=(
+        Field(wire=0, column="stamp", kind="integer"),
+        Field(wire=1, column="open", kind="decimal"),
+        Field(wire=2, column="high", kind="decimal"),
+        Field(wire=3, column="low", kind="decimal"),
+        Field(wire=4, column="close", kind="decimal"),
+        Field(wire=5, column="volume", kind="decimal"),
+        Field(wire=7, column="quote_volume", kind="decimal"),
+        Field(wire=8, column="trade_count", kind="integer"),
+        Field(wire=9, column="taker_buy_volume", kind="decimal"),
+    ),
+    unit="epoch",
+)
+_MAKER_IS_BUYER = {"true": "sell", "false": "buy", "True": "sell", "False": "buy"}
+
+
+def _aggregates(*wires: str | int) -> Shape:
+    """Aggregate trades: the API's keys or the archive's columns."""
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("trade_id", "text"), ("price", "decimal"), ("size", "decimal"), ("first_trade_id", "text"),
+        ("last_trade_id", "text"), ("stamp", "integer"), ("aggressor", "text"),
+    )  # fmt: skip
+    fields = (
+        Field(wire=wire, column=column, kind=kind)
+        for wire, (column, kind) in zip(wires, columns, strict=True)
+    )
+    return Shape(fields=tuple(fields), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
+
+
+_AGG_API = _aggregates("a", "p", "q", "f", "l", "T", "m")
+_AGG_FILE = _aggregates(0, 1, 2, 3, 4, 5, 6)
+_TRADE_FILE = Shape(
+    fields=(
+        Field(wire=0, column="trade_id", kind="text"),
+        Field(wire=1, column="price", kind="decimal"),
+        Field(wire=2, column="size", kind="decimal"),
+        Field(wire=4, column="stamp", kind="integer"),
+        Field(wire=5, column="aggressor", kind="text"),
+    ),
+    unit="epoch",
+    renamed={"aggressor": _MAKER_IS_BUYER},
+)
+
+
+_Step = Generator[Request | Answer, Response | None, "_Place | None"]
+
+
+class _Agg(msgspec.Struct):
+    a: int
+    T: int
+
+
+_klines = msgspec.json.Decoder(list[list[object]])
+_aggs = msgspec.json.Decoder(list[_Agg])
+
+
+def ticker(symbol: str) -> str:
+    """`BTC/USDT` as the vendor writes it: `BTCUSDT`."""
+    return "".join(spelling.pair(symbol)).upper()
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """Files of the archive where they save requests, pages of the API for the rest."""
+    (symbol,) = ask.symbols
+    kind = _KINDS[ask.dataset]
+    wire = ask.spellings.get(symbol) or ticker(symbol)
+    place: _Place | None = _Place.read(resume.token) if resume else _Place(at=ask.start)
+    while place is not None:
+        day = utc_date(place.at)
+        stop = _file_stop(kind, day)
+        if place.next_id < 0 and day >= place.archived_from and stop and midnight(stop) <= ask.end:
+            place = yield from _from_archive(ask, kind, wire, place, stop)
+        elif kind.path:
+            place = yield from _from_api(ask, kind, wire, place)
+        else:
+            return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a conversation stands: the instant from which rows are lacking, the id to go on with (-1: by time), and
+    the day before which the archive has nothing."""
+
+    at: Instant
+    next_id: int = -1
+    archived_from: dt.date = dt.date.min
+
+    @property
+    def token(self) -> str:
+        """As a cursor."""
+        return f"{self.at}:{self.next_id}:{self.archived_from.isoformat()}"
+
+    @staticmethod
+    def read(token: str) -> _Place:
+        """From a cursor."""
+        at, next_id, archived_from = token.split(":")
+        return _Place(at=int(at), next_id=int(next_id), archived_from=dt.date.fromisoformat(archived_from))
+
+
+def _file_stop(kind: _Kind, day: dt.date) -> dt.date | None:
+    """The day after the last one in the file that begins with `day`, None where none does."""
+    if kind.file == "day":
+        return day + dt.timedelta(days=1)
+    if kind.file == "month" and day.day == 1:
+        return (day + dt.timedelta(days=32)).replace(day=1)
+    return None
+
+
+def _moved(ask: Ask, place: _Place, answer: Answer, until: Instant) -> tuple[Answer, _Place | None]:
+    """The answer with what it settles up to `until` and where to go on, None at the end of the ask."""
+    if until >= ask.end:
+        return replace(answer, settled=bars.settled_whole(ask)), None
+    through = utc_date(until) - dt.timedelta(days=1)
+    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    cursor = Cursor(token=place.token, seen=ask.symbols if answer.outcome is Outcome.ROWS else ())
+    return replace(answer, settled=settled, cursor=cursor), place
+
+
+def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date) -> _Step:
+    """One file, if it is there; without it the API is asked up to the file's end."""
+    day = utc_date(place.at)
+    span, label = ("monthly", f"{day:%Y-%m}") if kind.file == "month" else ("daily", day.isoformat())
+    middle = f"{kind.interval}/" if kind.interval else ""
+    name = f"{wire}-{kind.interval or kind.archive}-{label}.zip"
+    path = f"/data/spot/{span}/{kind.archive}/{wire}/{middle}{name}"
+    digest = ""
+
+    def checksum(response: Response) -> Answer:
+        nonlocal digest
+        if response.status == 404:
+            return Answer(outcome=Outcome.EMPTY, keep=not kind.path, reason=f"{name} is not published")
+        if response.status != 200:
+            return _refusal(response, ask.symbols)
+        digest = response.body[:64].decode(errors="replace")
+        return Answer(outcome=Outcome.EMPTY)
+
+    asked = Request(path=f"{path}.CHECKSUM", host="archive")
+    while True:
+        response = yield asked
+        assert response is not None
+        answer = checksum(response)
+        missing = answer.outcome is Outcome.EMPTY and not digest
+        following: _Place | None = replace(place, archived_from=stop)
+        if missing and not kind.path:
+            answer, following = _moved(ask, _Place(at=midnight(stop)), answer, midnight(stop))
+        yield answer
+        if answer.outcome in RETRYABLE:
+            continue
+        if missing:
+            return following
+        if not digest:
+            return None
+        break
+    while True:
+        response = yield Request(path=path, host="archive")
+        assert response is not None
+        answer, following = _file(ask, response, digest, midnight(stop))
+        yield answer
+        if answer.outcome not in RETRYABLE:
+            return following if answer.outcome is Outcome.ROWS else None
+
+
+def _file(ask: Ask, response: Response, digest: str, until: Instant) -> tuple[Answer, _Place | None]:
+    if response.status != 200:
+        return _refusal(response, ask.symbols), None
+    if hashlib.sha256(response.body).hexdigest() != digest:
+        return envelopes.malformed("a file that does not match its checksum"), None
+    answer = Answer(outcome=Outcome.ROWS, keep=True, confirmed=ask.symbols)
+    return _moved(ask, _Place(at=until), answer, until)
+
+
+def _from_api(ask: Ask, kind: _Kind, wire: str, place: _Place) -> _Step:
+    """One page; a short one is not taken for the last."""
+    params = {"symbol": wire, "limit": str(min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE))}
+    if kind.interval:
+        end = str(ask.end // _MILLISECOND - 1)
+        params |= {"interval": kind.interval, "startTime": str(place.at // _MILLISECOND), "endTime": end}
+    elif place.next_id >= 0:
+        params["fromId"] = str(place.next_id)
+    else:
+        params["startTime"] = str(place.at // _MILLISECOND)
+    request = Request(path=kind.path, params=params, cost=kind.weight)
+    while True:
+        response = yield request
+        assert response is not None
+        answer, following = _page(ask, kind, response, place)
+        yield answer
+        if answer.outcome not in RETRYABLE:
+            return following if answer.outcome in (Outcome.ROWS, Outcome.EMPTY) else None
+
+
+def _page(ask: Ask, kind: _Kind, response: Response, place: _Place) -> tuple[Answer, _Place | None]:
+    if response.status != 200:
+        return _refusal(response, ask.symbols), None
+    try:
+        found = _klines.decode(response.body) if kind.interval else _aggs.decode(response.body)
+        stamps, last_id = _stamps(found)
+    except (*UNREADABLE, TypeError, IndexError) as error:
+        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), None
+    if stamps != sorted(stamps) or any(stamp < place.at for stamp in stamps):
+        return envelopes.malformed("rows that do not go on from where they were asked"), None
+    outcome = Outcome.ROWS if stamps else Outcome.EMPTY
+    # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
+    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols)
+    if not stamps:
+        return _moved(ask, place, answer, ask.end)
+    at = stamps[-1] + kind.step
+    following = replace(place, at=at if kind.interval else stamps[-1], next_id=last_id)
+    return _moved(ask, following, answer, at if kind.interval else stamps[-1])
+
+
+def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
+    """Open times or times of trades in UTC microseconds, and the id to go on with."""
+    stamps: list[Instant] = []
+    next_id = -1
+    for row in found:
+        if isinstance(row, _Agg):
+            stamps.append(row.T * _MILLISECOND)
+            next_id = row.a + 1
+        else:
+            assert isinstance(row, list)
+            if not isinstance(row[0], int) or not 0 <= row[0] < LATEST:
+                raise ValueError(f"{row[0]!r} is no time")
+            stamps.append(row[0] * _MILLISECOND)
+    return stamps, next_id
+
+
+def _refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
+    text = envelopes.error_text(response, "msg")
+    reason = envelopes.reason(text, response.status)
+    if response.status in (418, 429):
+        wait = envelopes.whole_number(response.headers.get("retry-after"))
+        retry_at = response.received_at + wait * SECOND if wait is not None else None
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+    if trouble := envelopes.server_trouble(response, text):
+        return trouble
+    if response.status == 451:
+        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+    if b"-1121" in response.body or b"-1100" in response.body:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=symbols, reason=reason)
+    return envelopes.undocumented(response, reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One slice for each page of the API or file of the archive."""
+    slices: list[Slice] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        (symbol,) = page.ask.symbols
+        within = (page.ask.start, page.ask.end)
+        if not archives.is_archive(page.body):
+            shape = _KLINE if _KINDS[page.ask.dataset].interval else _AGG_API
+            if page.status == 200:
+                slices.append(
+                    Slice(page=page.number, symbol=symbol, rows=page.body, shape=shape, within=within)
+                )
+            continue
+        try:
+            rows = archives.only_file(page.body)
+        except ValueError as error:
+            rejected.append(
+                Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
+            )
+            continue
+        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(page.ask.dataset, _AGG_FILE)
+        headed = rows[:1].isalpha()
+        rows = rows.partition(b"\n")[2] if headed else rows
+        slices.append(
+            Slice(page=page.number, symbol=symbol, rows=rows, form="csv", shape=shape, within=within)
+        )
+    return Decoded(slices=tuple(slices), rejected=tuple(rejected))

@@ -1,0 +1,326 @@
+"""Any of ccxt's exchanges: bars, asked and read by ccxt's own request signing and parsing. Needs the extra `crypto`.
+
+ccxt sends its requests itself; here its one door to the network is closed and each request that it would have sent is
+ours to yield. A call of ccxt is a pure function of the answers so far: we run it, it asks for an answer that is not
+there, we yield the request, and run it again with one answer more. The same way its parsing reads a journalled page. A
+source is named for the exchange (`ccxt.bitstamp`); symbols are ccxt's unified ones (`BTC/USD`).
+
+Exchanges answer with fewer rows than asked for, and some with their newest rows whatever was asked: pages go on until
+one is empty, and a page that begins later than asked and is full is no answer to the question.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from fulltape import errors
+from fulltape.core import bars, datasets, envelopes
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import DAY, MINUTE, SECOND, Instant
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Source,
+    Table,
+    VendorSpec,
+)
+
+_MILLISECOND = 1_000
+_TIMEFRAMES = {"crypto_bars_day": ("1d", DAY), "crypto_bars_minute": ("1m", MINUTE)}
+_DEFAULT_LIMIT = 300
+_KEPT = ("id", "symbol", "base", "quote", "baseId", "quoteId", "type", "spot", "lowercaseId")
+"""What parsing a page needs to know of a market."""
+
+
+def _source(feed: str) -> Source | None:
+    """The source of an exchange; whether ccxt has it is seen when it is asked."""
+    if not feed.isidentifier() or feed != feed.lower():
+        return None
+    serves = tuple(
+        Serves(
+            dataset=dataset,
+            history_from=dt.date(2011, 1, 1),
+            symbols_per_request=1,
+            rows_per_page=_DEFAULT_LIMIT,
+            volume_unit="base units",
+        )
+        for dataset in _TIMEFRAMES
+    )
+    return Source(name=f"ccxt.{feed}", feed=feed, scope="single venue", serves=serves)
+
+
+SPEC = VendorSpec(
+    name="ccxt",
+    title="ccxt",
+    hosts={},
+    any_host=True,
+    secrets=(),
+    auth={},
+    # The slowest of the exchanges want a second between requests; set what yours allows.
+    plans={"public": Limits(per_second=1, counted_by="ip")},
+    default_plan="public",
+    sources=(),
+    any_source=_source,
+    documents=("https://docs.ccxt.com/#/?id=ohlcv-candlestick-charts",),
+)
+
+
+class _NeededError(BaseException):
+    """ccxt wants an answer that is not there; no `Exception`, since ccxt catches those of the network."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.path)
+        self.request = request
+
+
+class _Exchange:
+    """One exchange of ccxt, fed with answers instead of a network."""
+
+    def __init__(self, feed: str) -> None:
+        try:
+            import ccxt
+        except ImportError:
+            raise errors.ConfigError(
+                "ccxt is not installed.", hint="It needs the extra: pip install 'fulltape[crypto]'."
+            ) from None
+        if feed not in ccxt.exchanges:
+            raise errors.ConfigError(f"ccxt has no exchange {feed!r}.")
+        self.errors: Any = ccxt
+        self.api: Any = getattr(ccxt, feed)({"enableRateLimit": False})
+        self.api.has["fetchCurrencies"] = False
+        chosen = self.api.options.get("fetchMarkets")
+        if isinstance(chosen, dict) and "types" in chosen:
+            self.api.options["fetchMarkets"] = {**chosen, "types": ["spot"]}
+        self.api.fetch = self._fetch
+        self._answers: list[Response] = []
+
+    def run(self, call: Callable[[Any], Any], answers: Sequence[Response]) -> Any:
+        """What a call returns with these answers; `_NeededError` where it needs one more."""
+        self._answers = list(answers)
+        return call(self.api)
+
+    def _fetch(
+        self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> Any:
+        """What ccxt's own method does with an HTTP answer, and nothing of what it does to get one."""
+        if not self._answers:
+            raise _NeededError(_request(url, method, headers or {}, body))
+        answer = self._answers.pop(0)
+        text = answer.body.decode(errors="replace")
+        parsed = self.api.parse_json(text)
+        arguments = (answer.status, "", url, method, dict(answer.headers), text, parsed, headers or {}, body)
+        self.api.handle_errors(*arguments)
+        self.api.handle_http_status_code(answer.status, "", url, method, text)
+        return parsed if parsed is not None else text
+
+
+def _request(url: str, method: str, headers: Mapping[str, str], body: Any) -> Request:
+    parts = urllib.parse.urlsplit(url)
+    return Request(
+        path=parts.path or "/",
+        params=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
+        host=f"{parts.scheme}://{parts.netloc}",
+        method=method,
+        headers={name: str(value) for name, value in headers.items()},
+        body=body or "",
+    )
+
+
+_known: dict[str, list[Any]] = {}
+"""The markets of each exchange, as this process has loaded them: they take two requests and megabytes."""
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
+    feed = ask.source.partition(".")[2]
+    (symbol,) = ask.symbols
+    exchange = _Exchange(feed)
+    if feed not in _known:
+        loaded = yield from _called(
+            ask, exchange, lambda api: api.load_markets(), lambda _: _seen(exchange, feed)
+        )
+        if loaded is None or loaded.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+            return
+    exchange.api.set_markets(_known[feed])
+    wire = ask.spellings.get(symbol) or symbol
+    if wire not in exchange.api.markets:
+        # Its own list of markets says so: asked once more, so that the refusal is an answer to a request.
+        yield from _called(ask, exchange, lambda api: api.fetch_markets(), lambda _: _unknown(ask))
+        return
+    timeframe, step = _TIMEFRAMES[ask.dataset]
+    limit = min(ask.rows_per_page or 10_000, _limit(exchange))
+    at = int(resume.token) if resume else ask.start
+    while at < ask.end:
+        answer = yield from _called(
+            ask,
+            exchange,
+            functools.partial(_candles, wire, timeframe, at, limit),
+            functools.partial(_page, ask, exchange, wire, at, limit, step),
+        )
+        if answer is None or answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+            return
+        at = int(answer.cursor.token)
+
+
+def _seen(exchange: _Exchange, feed: str) -> Answer:
+    _known[feed] = list(exchange.api.markets.values())
+    return Answer(outcome=Outcome.EMPTY)
+
+
+def _unknown(ask: Ask) -> Answer:
+    reason = f"{ask.source} lists no {ask.symbols[0]}"
+    return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+
+
+def _limit(exchange: _Exchange) -> int:
+    spot = (exchange.api.features or {}).get("spot") or {}
+    return int((spot.get("fetchOHLCV") or {}).get("limit") or _DEFAULT_LIMIT)
+
+
+def _called(ask: Ask, exchange: _Exchange, call: Callable[[Any], Any], read: Callable[[Any], Answer]) -> Any:
+    """Run a call of ccxt to its end, yielding the requests that it makes; returns the answer that stands."""
+    answers: list[Response] = []
+    try:
+        exchange.run(call, answers)
+    except _NeededError as needed:
+        request = needed.request
+    while True:
+        response = yield request
+        assert response is not None
+        following: Request | None = None
+        try:
+            answer = read(exchange.run(call, [*answers, response]))
+        except _NeededError as needed:
+            answer, following = Answer(outcome=Outcome.EMPTY), needed.request
+        except exchange.errors.BaseError as error:
+            answer = _refusal(ask, exchange.errors, error, response)
+        except (*UNREADABLE, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+            answer = envelopes.malformed(f"ccxt cannot read it: {type(error).__name__}: {error}"[:200])
+        yield answer
+        if answer.outcome in (Outcome.RATE_LIMITED, Outcome.TRANSIENT, Outcome.MALFORMED):
+            continue
+        if following is None:
+            return answer
+        answers.append(response)
+        request = following
+
+
+def _candles(wire: str, timeframe: str, since: Instant, limit: int, api: Any) -> Any:
+    return api.fetch_ohlcv(wire, timeframe, since // _MILLISECOND, limit)
+
+
+def _page(
+    ask: Ask, exchange: _Exchange, wire: str, since: Instant, limit: int, step: Instant, rows: Any
+) -> Answer:
+    stamps = [int(row[0]) * _MILLISECOND for row in rows]
+    if stamps != sorted(stamps):
+        return envelopes.malformed("candles out of order")
+    if stamps and len(stamps) >= limit and stamps[0] >= since + limit * step:
+        reason = f"{ask.source} answers with its newest {len(stamps)} candles, whatever is asked"
+        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    inside = [stamp for stamp in stamps if since <= stamp < ask.end]
+    market = exchange.api.market(wire)
+    memo = {"since": since, "limit": limit, "market": {name: market.get(name) for name in _KEPT}}
+    at = stamps[-1] + step if stamps else ask.end
+    answer = Answer(
+        outcome=Outcome.ROWS if inside else Outcome.EMPTY,
+        keep=True,
+        confirmed=ask.symbols,
+        memo=msgspec.json.encode(memo).decode(),
+        settled=bars.settled_whole(ask),
+    )
+    if not inside or at >= ask.end:
+        return answer
+    settled = bars.settled_before(ask, ask.symbols[0], [at], datasets.get(ask.dataset).session_of())
+    return replace(answer, settled=settled, cursor=Cursor(token=str(at)))
+
+
+def _refusal(ask: Ask, kinds: Any, error: Exception, response: Response) -> Answer:
+    """ccxt's exceptions; some that look as if they could be tried again are for ever, as the status shows."""
+    reason = envelopes.reason(f"{type(error).__name__}: {error}", response.status)
+    if response.status in (401, 407) or isinstance(error, kinds.AuthenticationError):
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if response.status == 451 or isinstance(error, (kinds.PermissionDenied, kinds.RestrictedLocation)):
+        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+    if response.status in (418, 429) or isinstance(error, (kinds.RateLimitExceeded, kinds.DDoSProtection)):
+        wait = envelopes.whole_number(response.headers.get("retry-after"))
+        retry_at = response.received_at + wait * SECOND if wait is not None else None
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+    if isinstance(error, kinds.BadSymbol):
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if isinstance(error, kinds.NotSupported):
+        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    if isinstance(error, kinds.NetworkError):
+        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+    if isinstance(error, kinds.BadRequest):
+        return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+    return envelopes.malformed(reason) if response.status == 200 else envelopes.undocumented(response, reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """ccxt reads each page again, told of its market by the memo."""
+    tables: list[Table] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        try:
+            rows = _rows(page)
+        except errors.FulltapeError:
+            raise
+        except Exception as error:  # noqa: BLE001 — a library reads a stranger's bytes: it may raise anything
+            reason = f"ccxt cannot read it: {type(error).__name__}: {error}"[:200]
+            rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=reason))
+            continue
+        names = ("open", "high", "low", "close", "volume")
+        columns: dict[str, list[object]] = {
+            name: [row[at] for row in rows] for at, name in enumerate(names, start=1)
+        }
+        columns["stamp"] = [int(row[0] or 0) * _MILLISECOND for row in rows]
+        tables.append(Table(page=page.number, symbol=page.ask.symbols[0], columns=columns))
+    return Decoded(tables=tuple(tables), rejected=tuple(rejected))
+
+
+class _Memo(msgspec.Struct):
+    since: int
+    limit: int
+    market: dict[str, Any]
+
+
+def _rows(page: Page) -> list[list[float | None]]:
+    """The candles of a page that lie in the span, with numbers or nulls and nothing else."""
+    ask = page.ask
+    memo = msgspec.json.decode(page.memo, type=_Memo)
+    exchange = _Exchange(ask.source.partition(".")[2])
+    exchange.api.set_markets([exchange.api.safe_market_structure(memo.market)])
+    timeframe, _ = _TIMEFRAMES[ask.dataset]
+    answer = Response(status=page.status, headers={}, body=page.body, received_at=0)
+    asked = functools.partial(_candles, memo.market["symbol"], timeframe, memo.since, memo.limit)
+    found = exchange.run(asked, [answer])
+    rows = [[_number(value) for value in row[:6]] for row in found]
+    return [row for row in rows if row[0] is not None and ask.start <= row[0] * _MILLISECOND < ask.end]
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    number = float(value)  # type: ignore[arg-type]
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number

@@ -1,0 +1,268 @@
+"""Coinbase Exchange: bars and trades of its spot market; no key.
+
+A request for candles carries at most 300 of them and is refused whole if its span holds more; rows may lie before the
+start and come newest first; minutes without trades have no row. Trades have ids without gaps and no search by time;
+`side` is the maker's, so the aggressor is the other one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import msgspec
+
+from fulltape.core import bars, envelopes, spelling
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Field,
+    Limits,
+    Outcome,
+    Page,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Shape,
+    Slice,
+    Source,
+    VendorSpec,
+)
+
+_CANDLES_PER_PAGE = 300
+_TRADES_PER_PAGE = 1_000
+_GRANULARITY = {"crypto_bars_day": DAY, "crypto_bars_minute": MINUTE}
+_TRADES = "crypto_trades"
+
+
+SPEC = VendorSpec(
+    name="coinbase",
+    title="Coinbase Exchange",
+    hosts={"data": "https://api.exchange.coinbase.com"},
+    secrets=(),
+    auth={},
+    headers={"User-Agent": "fulltape"},  # without one every request is refused
+    plans={"public": Limits(per_second=10, counted_by="ip")},
+    default_plan="public",
+    sources=(
+        Source(
+            name="coinbase.exchange",
+            feed="exchange",
+            scope="single venue",
+            serves=tuple(
+                Serves(
+                    dataset=dataset,
+                    history_from=dt.date(2015, 1, 19),
+                    symbols_per_request=1,
+                    rows_per_page=_TRADES_PER_PAGE if dataset == _TRADES else _CANDLES_PER_PAGE,
+                    volume_unit="base units",
+                )
+                for dataset in (*_GRANULARITY, _TRADES)
+            ),
+        ),
+    ),
+    documents=(
+        "https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles",
+    ),
+)
+_CANDLE = Shape(
+    fields=(
+        Field(wire=0, column="stamp", kind="integer"),
+        Field(wire=1, column="low", kind="decimal"),
+        Field(wire=2, column="high", kind="decimal"),
+        Field(wire=3, column="open", kind="decimal"),
+        Field(wire=4, column="close", kind="decimal"),
+        Field(wire=5, column="volume", kind="decimal"),
+    ),
+    unit="s",
+)
+_TRADE = Shape(
+    fields=(
+        Field(wire="time", column="stamp", kind="text"),
+        Field(wire="trade_id", column="trade_id", kind="text"),
+        Field(wire="price", column="price", kind="decimal"),
+        Field(wire="size", column="size", kind="decimal"),
+        Field(wire="side", column="aggressor", kind="text"),
+    ),
+    unit="iso",
+    stamp_kind="text",
+    renamed={"aggressor": {"buy": "sell", "sell": "buy"}},
+)
+
+
+class _Trade(msgspec.Struct):
+    trade_id: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    time: str
+
+
+_candles = msgspec.json.Decoder(list[list[int | float | str]])
+_trades = msgspec.json.Decoder(list[_Trade])
+
+
+def ticker(symbol: str) -> str:
+    """`BTC/USD` as the vendor writes it: `BTC-USD`."""
+    return "-".join(spelling.pair(symbol)).upper()
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """Windows of candles, or pages of trades from the first one of the span on."""
+    (symbol,) = ask.symbols
+    wire = ask.spellings.get(symbol) or ticker(symbol)
+    if ask.dataset == _TRADES:
+        yield from _all_trades(ask, wire, int(resume.token) if resume else None)
+    else:
+        yield from _all_candles(ask, wire, int(resume.token) if resume else ask.start)
+
+
+def _all_candles(ask: Ask, wire: str, at: Instant) -> Conversation:
+    """Windows of at most 300 candles, oldest first: a window is whole, whatever it holds."""
+    step = _GRANULARITY[ask.dataset]
+    most = min(ask.rows_per_page or _CANDLES_PER_PAGE, _CANDLES_PER_PAGE)
+    while at < ask.end:
+        stop = min(at + most * step, ask.end)
+        # Both ends count, so the last candle's open is the end.
+        params = {"granularity": str(step // SECOND), "start": iso(at), "end": iso(stop - step)}
+        request = Request(path=f"/products/{wire}/candles", params=params)
+        window = (at, stop)
+        answer = yield from envelopes.until_it_stands(
+            request,
+            lambda response, window=window: _window(ask, response, *window),  # type: ignore[misc]
+        )
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+            return
+        at = stop
+
+
+def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
+    """Ids run without gaps: the first one of the span is found by halving, then pages go forward."""
+    found: list[_Trade] = []
+
+    def read(response: Response) -> Answer:
+        answer, trades = _page(ask, response)
+        found[:] = trades
+        return answer
+
+    def asked(before: int | None, limit: int) -> Request:
+        after = {"after": str(before)} if before is not None else {}
+        return Request(path=f"/products/{wire}/trades", params={**after, "limit": str(limit)})
+
+    newest = yield from envelopes.until_it_stands(asked(None, 1), lambda r: replace(read(r), keep=False))
+    if newest.outcome is not Outcome.ROWS:
+        return
+    stop = found[0].trade_id + 1
+    if next_id is None:
+        low, high = 0, stop
+        while low < high:
+            middle = (low + high) // 2
+            one = yield from envelopes.until_it_stands(
+                asked(middle + 1, 1), lambda r: replace(read(r), keep=False)
+            )
+            if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+                return
+            if found and parse_stamp(found[0].time) >= ask.start:
+                high = middle
+            else:
+                low = middle + 1
+        next_id = low
+    most = min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
+    while True:
+        following = min(next_id + most, stop)
+        answer = yield from envelopes.until_it_stands(
+            asked(following, max(1, following - next_id)),
+            lambda r, upto=following: _forward(ask, read(r), found, upto, stop),  # type: ignore[misc]
+        )
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+            return
+        next_id = following
+
+
+def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
+    if response.status != 200:
+        return _refusal(ask, response), []
+    try:
+        trades = _trades.decode(response.body)
+        stamps = [parse_stamp(trade.time) for trade in trades]
+    except UNREADABLE as error:
+        return envelopes.malformed(f"not a page of trades: {error}"), []
+    if stamps != sorted(stamps, reverse=True):
+        return envelopes.malformed("trades that do not come newest first"), []
+    outcome = Outcome.ROWS if trades else Outcome.EMPTY
+    return Answer(outcome=outcome, keep=True, confirmed=ask.symbols), trades
+
+
+def _forward(ask: Ask, answer: Answer, trades: Sequence[_Trade], upto: int, stop: int) -> Answer:
+    """A page that goes forward: where it ends, and what that settles."""
+    if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+        return answer
+    newest = parse_stamp(trades[0].time) if trades else ask.end
+    inside = any(ask.start <= parse_stamp(trade.time) < ask.end for trade in trades)
+    answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)
+    if newest >= ask.end or upto >= stop:
+        return replace(answer, settled=bars.settled_whole(ask))
+    through = utc_date(newest) - dt.timedelta(days=1)
+    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    return replace(answer, cursor=Cursor(token=str(upto)), settled=settled)
+
+
+def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
+    if response.status != 200:
+        return _refusal(ask, response)
+    try:
+        rows = _candles.decode(response.body)
+        stamps = [row[0] for row in rows]
+        inside = [stamp for stamp in stamps if at <= int(stamp) * SECOND < stop]
+    except (*UNREADABLE, IndexError) as error:
+        return envelopes.malformed(f"not a page of candles: {error}")
+    through = utc_date(stop) - dt.timedelta(days=1)
+    settled = bars.settled_whole(ask)
+    if stop < ask.end:
+        settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    return Answer(
+        outcome=Outcome.ROWS if inside else Outcome.EMPTY,
+        keep=True,
+        # An unknown product is an error of its own, so that even an empty window confirms it.
+        confirmed=ask.symbols,
+        cursor=Cursor(token=str(stop)) if stop < ask.end else None,
+        settled=settled,
+        memo=f"{at}:{stop}",
+    )
+
+
+def _refusal(ask: Ask, response: Response) -> Answer:
+    text = envelopes.error_text(response, "message")
+    reason = envelopes.reason(text, response.status)
+    if response.status == 429:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if trouble := envelopes.server_trouble(response, text):
+        return trouble
+    if response.status == 404 and "notfound" in text.replace(" ", "").casefold():
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    return envelopes.undocumented(response, reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One slice for each page; rows outside of a window, or of the span, belong to another page."""
+    slices = []
+    for page in pages:
+        at, _, stop = page.memo.partition(":")
+        within = (int(at), int(stop)) if stop else (page.ask.start, page.ask.end)
+        shape = _TRADE if page.ask.dataset == _TRADES else _CANDLE
+        slices.append(
+            Slice(
+                page=page.number,
+                symbol=page.ask.symbols[0],
+                rows=page.body,
+                shape=shape,
+                within=within,
+                descending=True,
+            )
+        )
+    return Decoded(slices=tuple(slices))

@@ -1,0 +1,238 @@
+"""Deriv: ticks and candles of its synthetic indices and of forex, over a websocket; no key.
+
+`ticks_history` answers with the newest rows of a span, and how many it sends at most is not documented: so a stretch is
+asked for from its end backwards until its beginning is reached, and settled when it is. Stretches go forward. Candles
+are stamped at their opening, there is no volume, prices are Deriv's own. The address, with its path, is the host's:
+the older service (`wss://ws.derivws.com/websockets/v3?app_id=1089`) answers the same requests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from fulltape.core import bars, datasets, envelopes
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import DAY, MINUTE, SECOND, Instant
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Field,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Shape,
+    Slice,
+    Source,
+    Table,
+    VendorSpec,
+)
+
+_ROWS_PER_PAGE = 5_000
+_SINCE = dt.date(2017, 1, 1)
+_CANDLES = {"day": DAY, "minute": MINUTE}
+_STRETCH = {"day": 1_000 * DAY, "minute": 2 * DAY, "tick": DAY}
+
+
+def _serves(dataset: str) -> Serves:
+    return Serves(
+        dataset=dataset,
+        history_from=_SINCE,
+        symbols_per_request=1,
+        rows_per_page=_ROWS_PER_PAGE,
+        price_kind="mid",
+    )
+
+
+SPEC = VendorSpec(
+    name="deriv",
+    title="Deriv",
+    hosts={"data": "wss://api.derivws.com/trading/v1/options/ws/public"},
+    secrets=(),
+    auth={},
+    # 220 a minute and 14,400 an hour, counted by connection.
+    plans={"public": Limits(per_minute=200, per_hour=14_400, counted_by="ip")},
+    default_plan="public",
+    sources=(
+        Source(
+            name="deriv.synthetic",
+            feed="synthetic",
+            scope="OTC",
+            serves=tuple(
+                _serves(name) for name in ("synthetic_ticks", "synthetic_bars_minute", "synthetic_bars_day")
+            ),
+        ),
+        Source(
+            name="deriv.forex",
+            feed="forex",
+            scope="OTC",
+            serves=tuple(_serves(name) for name in ("forex_ticks", "forex_bars_minute")),
+        ),
+    ),
+    documents=("https://developers.deriv.com/docs/data/ticks-history/",),
+)
+_CANDLE = Shape(
+    fields=(
+        Field(wire="epoch", column="stamp", kind="integer"),
+        Field(wire="open", column="open"),
+        Field(wire="high", column="high"),
+        Field(wire="low", column="low"),
+        Field(wire="close", column="close"),
+    ),
+    unit="s",
+)
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _History(msgspec.Struct):
+    prices: list[float]
+    times: list[int]
+
+
+class _Epoch(msgspec.Struct):
+    epoch: int
+
+
+class _Envelope(msgspec.Struct):
+    msg_type: str = ""
+    error: _Error | None = None
+    history: _History | None = None
+    candles: msgspec.Raw | None = None
+
+
+class _Candles(msgspec.Struct):
+    candles: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_candles = msgspec.json.Decoder(_Candles)
+_epochs = msgspec.json.Decoder(list[_Epoch])
+
+
+def ticker(dataset: str, symbol: str) -> str:
+    """`EURUSD` is written `frxEURUSD`; synthetic indices as they are (`R_100`, `1HZ100V`)."""
+    return f"frx{symbol.replace('/', '')}" if dataset.startswith("forex") else symbol
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """Stretch by stretch forward, each from its end backwards."""
+    (symbol,) = ask.symbols
+    wire = ask.spellings.get(symbol) or ticker(ask.dataset, symbol)
+    start, _, end = resume.token.partition(":") if resume else (str(ask.start), "", "")
+    at = int(start)
+    upto = int(end) if end else 0
+    while at < ask.end:
+        stop = min(at + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
+        upto = upto or stop
+        answer = yield from envelopes.until_it_stands(
+            _request(ask, wire, at, upto),
+            lambda response, span=(at, upto, stop): _read(ask, response, *span),  # type: ignore[misc]
+        )
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+            return
+        start, _, end = answer.cursor.token.partition(":")
+        at, upto = int(start), int(end)
+
+
+def _request(ask: Ask, wire: str, start: Instant, upto: Instant) -> Request:
+    """The rows of [start, upto): both ends count at the vendor, and the end is text."""
+    step = _CANDLES.get(datasets.get(ask.dataset).grain)
+    message: dict[str, str | int] = {
+        "ticks_history": wire,
+        "start": start // SECOND,
+        "end": str(upto // SECOND - 1),
+        "count": min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE),
+        "style": "candles" if step else "ticks",
+    }
+    if step:
+        message["granularity"] = step // SECOND
+    return Request(path="/", message=message)
+
+
+def _read(ask: Ask, response: Response, start: Instant, upto: Instant, stop: Instant) -> Answer:
+    try:
+        page = _envelope.decode(response.body)
+        if page.error:
+            return _refusal(ask, page.error)
+        times = _times(ask, page)
+    except UNREADABLE as error:
+        return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
+    if times != sorted(times) or (times and not start <= times[0] <= times[-1] < upto):
+        return envelopes.malformed("rows out of order or out of the span that was asked for")
+    answer = Answer(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    if times and times[0] > start:
+        # There may be more before the first row: only an empty answer shows that there is not.
+        return replace(answer, cursor=Cursor(token=f"{start}:{times[0]}"))
+    if stop >= ask.end:
+        return replace(answer, settled=bars.settled_whole(ask))
+    through = datasets.get(ask.dataset).session_of()(stop) - dt.timedelta(days=1)
+    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    following = min(stop + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
+    return replace(answer, settled=settled, cursor=Cursor(token=f"{stop}:{following}"))
+
+
+def _times(ask: Ask, page: _Envelope) -> list[Instant]:
+    if datasets.get(ask.dataset).grain == "tick":
+        if page.history is None or len(page.history.prices) != len(page.history.times):
+            raise ValueError("it has no history of prices and times")
+        return [time * SECOND for time in page.history.times]
+    if page.candles is None:
+        raise ValueError("it has no candles")
+    return [one.epoch * SECOND for one in _epochs.decode(page.candles)]
+
+
+def _refusal(ask: Ask, error: _Error) -> Answer:
+    reason = f"{error.code}: {error.message}"[:200]
+    if error.code == "RateLimit":
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if error.code == "InvalidSymbol":
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if error.code in ("NoRealtimeQuotes", "AuthorizationRequired"):
+        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+    if error.code in ("InvalidToken", "InvalidAppID"):
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if error.code == "MarketIsClosed":
+        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+    if error.code in ("WrongResponse", "InternalServerError"):
+        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+    return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """Candles as a slice, ticks as columns."""
+    slices: list[Slice] = []
+    tables: list[Table] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        symbol, dataset = page.ask.symbols[0], page.ask.dataset
+        fixed: dict[str, object] = {"price_kind": "mid"} if dataset.startswith("forex") else {}
+        try:
+            if datasets.get(dataset).grain == "tick":
+                found = _envelope.decode(page.body).history or _History(prices=[], times=[])
+                stamps: list[object] = [time * SECOND for time in found.times]
+                columns: dict[str, list[object]] = {"stamp": stamps, "price": list(found.prices)}
+                columns |= {name: [value] * len(stamps) for name, value in fixed.items()}
+                tables.append(Table(page=page.number, symbol=symbol, columns=columns))
+            else:
+                rows = bytes(_candles.decode(page.body).candles)
+                slices.append(Slice(page=page.number, symbol=symbol, rows=rows, shape=_CANDLE, fixed=fixed))
+        except UNREADABLE as error:
+            rejected.append(
+                Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
+            )
+    return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

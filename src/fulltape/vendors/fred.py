@@ -1,0 +1,287 @@
+"""FRED and ALFRED: macro series with every vintage; the treasury curve is DGS1MO to DGS30.
+
+A session is the day on which values were published. An ask names days of publication; we first read which of them
+have a vintage and then ask for the revisions, at most 1,900 vintages at once. What a bounded answer says of the edges
+of its window is clipped: a row that begins where the window begins is older, one that ends where it ends may still be
+current. So the window begins a day early, its first day is left out, and an end at its last day is unknown. `.` is a
+value that was not available in that vintage: null, never the earlier one. Nearly every refusal is a 400 that must be
+told by its text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from fulltape.core import bars, envelopes
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import SECOND, midnight
+from fulltape.core.vendor import (
+    RETRYABLE,
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Source,
+    Table,
+    VendorSpec,
+)
+
+_MOST_VINTAGES = 1_900
+_ROWS_PER_PAGE = 100_000
+_DAY = dt.timedelta(days=1)
+SPEC = VendorSpec(
+    name="fred",
+    title="FRED",
+    hosts={"data": "https://api.stlouisfed.org"},
+    secrets=("key",),
+    auth={},
+    auth_params={"api_key": "{key}"},
+    # Bursts of more than two a second are refused at once since 2026, though the page says 120 a minute.
+    plans={"free": Limits(per_minute=120, per_second=2)},
+    default_plan="free",
+    sources=(
+        Source(
+            name="fred.alfred",
+            feed="alfred",
+            scope="official",
+            serves=(
+                Serves(
+                    dataset="macro_series",
+                    history_from=dt.date(1927, 1, 1),
+                    symbols_per_request=1,
+                    rows_per_page=_ROWS_PER_PAGE,
+                    stamp="date",
+                    # Releases of a day in US Central time have all come by the next morning.
+                    delay=12 * 3_600,
+                ),
+            ),
+        ),
+    ),
+    documents=(
+        "https://fred.stlouisfed.org/docs/api/fred/series_observations.html",
+        "https://fred.stlouisfed.org/docs/api/fred/series_vintagedates.html",
+    ),
+)
+
+
+class _Vintages(msgspec.Struct):
+    vintage_dates: list[dt.date]
+    count: int = 0
+
+
+class _Observation(msgspec.Struct):
+    realtime_start: dt.date
+    realtime_end: dt.date
+    date: dt.date
+    value: str
+
+
+class _Observations(msgspec.Struct):
+    observations: list[msgspec.Raw]
+    realtime_start: dt.date
+    realtime_end: dt.date
+    count: int
+    offset: int = 0
+    limit: int = _ROWS_PER_PAGE
+
+
+_vintages = msgspec.json.Decoder(_Vintages)
+_observations = msgspec.json.Decoder(_Observations)
+_observation = msgspec.json.Decoder(_Observation)
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """The vintages of the span, then their revisions, window by window and page by page."""
+    (symbol,) = ask.symbols
+    series = ask.spellings.get(symbol) or symbol
+    start, _, offset = resume.token.partition(":") if resume else (ask.first.isoformat(), "", "0")
+    dates: list[dt.date] = []
+
+    def read_vintages(response: Response) -> Answer:
+        answer, found = _dates(ask, response)
+        dates[:] = found
+        return answer
+
+    params = {
+        "series_id": series,
+        "realtime_start": start,
+        "realtime_end": ask.last.isoformat(),
+        "file_type": "json",
+        "limit": "10000",
+    }
+    answer = yield from envelopes.until_it_stands(
+        Request(path="/fred/series/vintagedates", params=params), read_vintages
+    )
+    if answer.outcome is Outcome.NOT_SUPPORTED:
+        yield from _look_up(ask, series)
+    if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+        return
+    skip = int(offset)
+    while dates:
+        window, rest = dates[:_MOST_VINTAGES], dates[_MOST_VINTAGES:]
+        answer = yield from envelopes.until_it_stands(
+            _revisions(ask, series, window, skip),
+            lambda response, window=window, rest=rest, skip=skip: _page(  # type: ignore[misc]
+                ask, response, window, rest, skip
+            ),
+        )
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+            return
+        start, _, offset = answer.cursor.token.partition(":")
+        skip = int(offset)
+        dates = [date for date in dates if date.isoformat() >= start]
+
+
+def _dates(ask: Ask, response: Response) -> tuple[Answer, list[dt.date]]:
+    """Which days of the span have a vintage; without one the answer itself proves that nothing was published."""
+    if response.status != 200:
+        return _refusal(ask, response), []
+    try:
+        found = _vintages.decode(response.body)
+    except UNREADABLE as error:
+        return envelopes.malformed(f"no vintage dates: {error}"), []
+    dates = [date for date in found.vintage_dates if ask.first <= date <= ask.last]
+    if dates != sorted(dates) or found.count > len(found.vintage_dates):
+        return envelopes.malformed("vintage dates that are out of order or not whole"), []
+    answer = Answer(outcome=Outcome.EMPTY, confirmed=ask.symbols)
+    if not dates:
+        answer = Answer(
+            outcome=Outcome.EMPTY,
+            keep=True,
+            confirmed=ask.symbols,
+            settled=bars.settled_whole(ask),
+            memo="vintages",
+        )
+    return answer, dates
+
+
+def _revisions(ask: Ask, series: str, window: Sequence[dt.date], offset: int) -> Request:
+    limit = min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE)
+    params = {
+        "series_id": series,
+        "realtime_start": (window[0] - _DAY).isoformat(),
+        "realtime_end": window[-1].isoformat(),
+        "file_type": "json",
+        "limit": str(limit),
+        "offset": str(offset),
+        "sort_order": "asc",
+    }
+    return Request(path="/fred/series/observations", params=params)
+
+
+def _page(
+    ask: Ask, response: Response, window: Sequence[dt.date], rest: Sequence[dt.date], skip: int
+) -> Answer:
+    if response.status != 200:
+        return _refusal(ask, response)
+    try:
+        page = _observations.decode(response.body)
+    except UNREADABLE as error:
+        return envelopes.malformed(f"no page of observations: {error}")
+    if page.offset != skip or (not page.observations and page.count > skip):
+        return envelopes.malformed(f"{len(page.observations)} rows from {page.offset} of {page.count}")
+    answer = Answer(
+        outcome=Outcome.ROWS if page.observations else Outcome.EMPTY, keep=True, confirmed=ask.symbols
+    )
+    done = skip + len(page.observations)
+    if done < page.count:
+        return replace(answer, cursor=Cursor(token=f"{window[0].isoformat()}:{done}", seen=ask.symbols))
+    if not rest:
+        return replace(answer, settled=bars.settled_whole(ask))
+    settled = (Settled(symbol=ask.symbols[0], through=rest[0] - _DAY),)
+    return replace(answer, cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=ask.symbols), settled=settled)
+
+
+def _refusal(ask: Ask, response: Response) -> Answer:
+    text = envelopes.error_text(response, "error_message")
+    reason = envelopes.reason(text, response.status)
+    if response.status == 429:
+        wait = envelopes.whole_number(response.headers.get("retry-after"))
+        retry_at = response.received_at + (20 if wait is None else wait) * SECOND
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+    if response.status == 423:
+        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+    if trouble := envelopes.server_trouble(response, text):
+        return trouble
+    if "api_key" in text:
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if "does not exist in ALFRED" in text:
+        return Answer(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
+    if "series does not exist" in text:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if "after today's date" in text:
+        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+    return envelopes.undocumented(response, reason)
+
+
+def _look_up(ask: Ask, series: str) -> Conversation:
+    """A series without vintages and an unknown one are refused in the same words; the plain request tells them apart."""
+
+    def read(response: Response) -> Answer:
+        if response.status == 200:
+            return Answer(outcome=Outcome.EMPTY, reason=f"{series} is in FRED, but without vintages")
+        refusal = _refusal(ask, response)
+        known = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL, Outcome.BAD_CREDENTIALS)
+        return refusal if refusal.outcome in known else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+
+    params = {"series_id": series, "file_type": "json"}
+    yield from envelopes.until_it_stands(Request(path="/fred/series", params=params), read)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One table for each page of observations."""
+    tables: list[Table] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        if page.memo:
+            continue
+        try:
+            body = _observations.decode(page.body)
+        except UNREADABLE as error:
+            rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
+            continue
+        tables.append(_table(page, body, rejected))
+    return Decoded(tables=tuple(tables), rejected=tuple(rejected))
+
+
+def _table(page: Page, body: _Observations, rejected: list[Rejected]) -> Table:
+    (symbol,) = page.ask.symbols
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("stamp", "session", "value", "realtime_start", "realtime_end")
+    }
+    for raw in body.observations:
+        try:
+            one = _observation.decode(raw)
+            value = None if one.value == "." else float(one.value)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{one.value!r} is no value")
+        except UNREADABLE as error:
+            rejected.append(
+                Rejected(page=page.number, symbol=symbol, session=None, rows=1, reason=str(error))
+            )
+            continue
+        if (
+            one.realtime_start == body.realtime_start
+            or not page.ask.first <= one.realtime_start <= page.ask.last
+        ):
+            continue  # older than the window, whose edge clips it
+        columns["stamp"].append(midnight(one.date))
+        columns["session"].append(one.realtime_start)
+        columns["value"].append(value)
+        columns["realtime_start"].append(one.realtime_start)
+        columns["realtime_end"].append(one.realtime_end if one.realtime_end < body.realtime_end else None)
+    return Table(page=page.number, symbol=symbol, columns=columns)

@@ -1,0 +1,244 @@
+"""Kraken spot: day bars of the last two years, and every trade back to the listing; no key.
+
+Candles reach back 720 intervals whatever is asked, so minutes of whole sessions are not to be had: they are built from
+trades. Trades come 1,000 at a time, oldest first, from a cursor in nanoseconds; `b` and `s` are the taker's side.
+Errors come with HTTP 200. Candles without trades are rows with volume 0, and the last one is still forming.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from fulltape.core import bars, envelopes, spelling
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import DAY, LATEST, SECOND, Instant, utc_date
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Field,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Settled,
+    Shape,
+    Slice,
+    Source,
+    VendorSpec,
+)
+
+_CANDLES = 720
+_TRADES_PER_PAGE = 1_000
+_BARS, _TRADES = "crypto_bars_day", "crypto_trades"
+SPEC = VendorSpec(
+    name="kraken",
+    title="Kraken",
+    hosts={"data": "https://api.kraken.com"},
+    secrets=(),
+    auth={},
+    plans={"public": Limits(per_second=1, counted_by="ip")},
+    default_plan="public",
+    sources=(
+        Source(
+            name="kraken.spot",
+            feed="spot",
+            scope="single venue",
+            serves=(
+                Serves(
+                    dataset=_BARS,
+                    history_from=dt.date(2013, 9, 10),
+                    history_days=_CANDLES - 3,
+                    symbols_per_request=1,
+                    rows_per_page=_CANDLES,
+                    volume_unit="base units",
+                ),
+                Serves(
+                    dataset=_TRADES,
+                    history_from=dt.date(2013, 9, 10),
+                    symbols_per_request=1,
+                    rows_per_page=_TRADES_PER_PAGE,
+                    volume_unit="base units",
+                ),
+            ),
+        ),
+    ),
+    documents=(
+        "https://docs.kraken.com/api/docs/rest-api/get-ohlc-data",
+        "https://docs.kraken.com/api/docs/rest-api/get-recent-trades",
+    ),
+)
+_CANDLE = Shape(
+    fields=(
+        Field(wire=0, column="stamp", kind="integer"),
+        Field(wire=1, column="open", kind="decimal"),
+        Field(wire=2, column="high", kind="decimal"),
+        Field(wire=3, column="low", kind="decimal"),
+        Field(wire=4, column="close", kind="decimal"),
+        Field(wire=5, column="vwap", kind="decimal"),
+        Field(wire=6, column="volume", kind="decimal"),
+        Field(wire=7, column="trade_count", kind="integer"),
+    ),
+    unit="s",
+)
+_TRADE = Shape(
+    fields=(
+        Field(wire=0, column="price", kind="decimal"),
+        Field(wire=1, column="size", kind="decimal"),
+        Field(wire=2, column="stamp", kind="float"),
+        Field(wire=3, column="aggressor", kind="text"),
+        Field(wire=6, column="trade_id", kind="text"),
+    ),
+    unit="s",
+    stamp_kind="float",
+    renamed={"aggressor": {"b": "buy", "s": "sell"}},
+)
+_OTHER_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
+
+
+class _Envelope(msgspec.Struct):
+    error: list[str] = []
+    result: dict[str, msgspec.Raw] = {}
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_rows = msgspec.json.Decoder(list[list[object]])
+_last = msgspec.json.Decoder(int | str)
+
+
+def ticker(symbol: str) -> str:
+    """`BTC/USD` as the vendor writes it: `XBTUSD`."""
+    return "".join(_OTHER_NAMES.get(part, part) for part in spelling.pair(symbol))
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
+    (symbol,) = ask.symbols
+    wire = ask.spellings.get(symbol) or ticker(symbol)
+    if ask.dataset == _BARS:
+        # What lies before `since` is not sent, so that it must lie before the first candle.
+        params = {"pair": wire, "interval": "1440", "since": str((ask.start - DAY) // SECOND)}
+        yield from envelopes.until_it_stands(
+            Request(path="/0/public/OHLC", params=params), lambda response: _candles(ask, response)
+        )
+        return
+    since = resume.token if resume else str(ask.start * 1_000 - 1)
+    count = str(min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE))
+    while True:
+        params = {"pair": wire, "since": since, "count": count}
+        answer = yield from envelopes.until_it_stands(
+            Request(path="/0/public/Trades", params=params),
+            lambda response, before=since: _trades(ask, response, before),  # type: ignore[misc]
+        )
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+            return
+        since = answer.cursor.token
+
+
+def _opened(ask: Ask, response: Response) -> tuple[msgspec.Raw, str]:
+    """The rows and the cursor of an answer; `ValueError` where it is none."""
+    found = _envelope.decode(response.body).result
+    last = _last.decode(found["last"]) if "last" in found else ""
+    names = [name for name in found if name != "last"]
+    if len(names) != 1 or last == "":
+        raise ValueError(f"{len(names)} pairs in an answer about {ask.symbols[0]}, last {last!r}")
+    return found[names[0]], str(last)
+
+
+def _candles(ask: Ask, response: Response) -> Answer:
+    if refusal := _refusal(ask, response):
+        return refusal
+    try:
+        rows = _rows.decode(_opened(ask, response)[0])
+        opens = [_seconds(row[0]) for row in rows]
+    except (*UNREADABLE, IndexError) as error:
+        return envelopes.malformed(f"not a page of candles: {error}")
+    if len(rows) >= _CANDLES and opens[0] > ask.start:
+        reason = f"only the newest {_CANDLES} candles are served, and they begin later"
+        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    inside = any(ask.start <= opened < ask.end for opened in opens)
+    return Answer(
+        outcome=Outcome.ROWS if inside else Outcome.EMPTY,
+        keep=True,
+        confirmed=ask.symbols,
+        settled=bars.settled_whole(ask),
+    )
+
+
+def _seconds(value: object) -> Instant:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < LATEST // SECOND:
+        raise ValueError(f"{value!r} is no time")
+    return int(value * SECOND)
+
+
+def _trades(ask: Ask, response: Response, before: str) -> Answer:
+    if refusal := _refusal(ask, response):
+        return refusal
+    try:
+        raw, last = _opened(ask, response)
+        times = [_seconds(row[2]) for row in _rows.decode(raw)]
+        moved = int(last) > int(before)
+    except (*UNREADABLE, IndexError) as error:
+        return envelopes.malformed(f"not a page of trades: {error}")
+    if times != sorted(times):
+        return envelopes.malformed("trades that do not come oldest first")
+    inside = any(ask.start <= time < ask.end for time in times)
+    answer = Answer(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    if not times or times[-1] >= ask.end or not moved:
+        return replace(answer, settled=bars.settled_whole(ask))
+    through = utc_date(times[-1]) - dt.timedelta(days=1)
+    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    return replace(answer, cursor=Cursor(token=last), settled=settled)
+
+
+def _refusal(ask: Ask, response: Response) -> Answer | None:
+    """What an error says; None for a success."""
+    text = ""
+    if response.status == 200:
+        try:
+            text = "; ".join(
+                word for word in _envelope.decode(response.body).error if not word.startswith("W")
+            )
+        except UNREADABLE as error:
+            return envelopes.malformed(f"no envelope: {error}")
+        if not text:
+            return None
+    reason = envelopes.reason(text or response.body[:200].decode(errors="replace"), response.status)
+    if "asset pair" in text:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if response.status == 429 or "Too many requests" in text or "Rate limit" in text or "lockout" in text:
+        wait = 15 * 60 * SECOND if "lockout" in text else 0
+        retry_at = response.received_at + wait if wait else None
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+    if "Invalid arguments" in text:
+        return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+    if response.status != 200:
+        return envelopes.server_trouble(response, text) or envelopes.undocumented(response, reason)
+    return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One slice for each page; the forming candle and trades after the span are left out."""
+    slices: list[Slice] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        try:
+            raw, _ = _opened(page.ask, Response(status=200, headers={}, body=page.body, received_at=0))
+        except UNREADABLE as error:
+            rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
+            continue
+        shape = _CANDLE if page.ask.dataset == _BARS else _TRADE
+        within = (page.ask.start, page.ask.end)
+        slices.append(
+            Slice(page=page.number, symbol=page.ask.symbols[0], rows=bytes(raw), shape=shape, within=within)
+        )
+    return Decoded(slices=tuple(slices), rejected=tuple(rejected))

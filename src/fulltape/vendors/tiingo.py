@@ -1,0 +1,160 @@
+"""Tiingo: day bars of US stocks, funds and ETFs since 1962, raw and adjusted side by side.
+
+The raw columns fill `equities_bars_day`, the adjusted ones (splits and dividends) only the evidence table. Dates are
+labels at midnight UTC. Without `startDate` only the newest row comes, so both ends are always sent. The key goes into a
+header: the query would leak it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core import bars, envelopes
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Field,
+    Limits,
+    Outcome,
+    Page,
+    Request,
+    Response,
+    Serves,
+    Shape,
+    Slice,
+    Source,
+    VendorSpec,
+)
+
+_RAW, _ADJUSTED = "equities_bars_day", "equities_adjusted_evidence"
+SPEC = VendorSpec(
+    name="tiingo",
+    title="Tiingo",
+    hosts={"data": "https://api.tiingo.com"},
+    secrets=("key",),
+    auth={"Authorization": "Token {key}"},
+    plans={
+        "free": Limits(per_hour=50, per_day=1_000),
+        "power": Limits(per_hour=10_000, per_day=100_000),
+    },
+    default_plan="free",
+    sources=(
+        Source(
+            name="tiingo.eod",
+            feed="eod",
+            scope="consolidated",
+            serves=tuple(
+                Serves(
+                    dataset=dataset,
+                    history_from=dt.date(1962, 1, 2),
+                    symbols_per_request=1,
+                    rows_per_page=50_000,
+                    stamp="date",
+                    adjustment=adjustment,
+                    volume_unit="shares",
+                    delay=4 * 3_600,  # corrected until about 20:00 New York
+                )
+                for dataset, adjustment in ((_RAW, "raw"), (_ADJUSTED, "split_dividend"))
+            ),
+        ),
+    ),
+    documents=("https://www.tiingo.com/documentation/end-of-day",),
+)
+
+
+def _shape(*columns: str) -> Shape:
+    names = ("open", "high", "low", "close", "volume")
+    fields = (Field(wire=wire, column=column) for wire, column in zip(columns, names, strict=True))
+    return Shape(
+        fields=(Field(wire="date", column="stamp", kind="text"), *fields), unit="iso", stamp_kind="text"
+    )
+
+
+_SHAPES = {
+    _RAW: _shape("open", "high", "low", "close", "volume"),
+    _ADJUSTED: _shape("adjOpen", "adjHigh", "adjLow", "adjClose", "adjVolume"),
+}
+
+
+class _Row(msgspec.Struct):
+    date: str
+
+
+_rows = msgspec.json.Decoder(list[_Row])
+
+
+def ticker(symbol: str) -> str:
+    """Class shares have a hyphen: `BRK.B` is written `BRK-B`."""
+    return symbol.replace(".", "-")
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+    """One answer holds the whole span; a ticker that is not known is an error of its own."""
+    (symbol,) = ask.symbols
+    wire = urllib.parse.quote(ask.spellings.get(symbol) or ticker(symbol), safe="")
+    params = {
+        "startDate": ask.first.isoformat(),
+        "endDate": ask.last.isoformat(),
+        "format": "json",
+        "sort": "date",
+    }
+    request = Request(path=f"/tiingo/daily/{wire}/prices", params=params)
+    yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
+
+
+def _read(ask: Ask, response: Response) -> Answer:
+    if response.status != 200:
+        return _refusal(ask, response)
+    try:
+        rows = _rows.decode(response.body)
+    except UNREADABLE as error:
+        text = response.body[:200].decode(errors="replace")
+        if "allocation" in text:
+            return Answer(outcome=Outcome.RATE_LIMITED, reason=envelopes.reason(text, response.status))
+        return envelopes.malformed(f"no rows: {error}")
+    return Answer(
+        outcome=Outcome.ROWS if rows else Outcome.EMPTY,
+        keep=True,
+        confirmed=ask.symbols,
+        settled=bars.settled_whole(ask),
+    )
+
+
+def _refusal(ask: Ask, response: Response) -> Answer:
+    text = envelopes.error_text(response, "detail")
+    reason = envelopes.reason(text, response.status)
+    if response.status == 429 or "allocation" in text:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if trouble := envelopes.server_trouble(response, text):
+        return trouble
+    if response.status == 401 or "token" in text.casefold():
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if response.status == 404 and "not found" in text:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if response.status == 403:
+        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+    return envelopes.undocumented(response, reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One slice for each page."""
+    return Decoded(
+        slices=tuple(
+            Slice(
+                page=page.number,
+                symbol=page.ask.symbols[0],
+                rows=page.body,
+                shape=_SHAPES[page.ask.dataset],
+                fixed={"adjustment": "split_dividend"} if page.ask.dataset == _ADJUSTED else {},
+            )
+            for page in pages
+        )
+    )

@@ -1,0 +1,192 @@
+"""Yahoo Finance's chart endpoint: day bars without a key, unofficial, for personal use and for comparison only.
+
+Prices are adjusted for splits and raw ones are not to be had, so the rows fill the evidence table and never a raw one.
+Stamps are the sessions' opens; the date in New York counts. Arrays are parallel and may hold nulls; the last element is
+the unfinished bar, even where the span ends before it. Yahoo's terms forbid automated collection: switch it on for
+yourself only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core import bars, envelopes
+from fulltape.core.days import NEW_YORK
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import SECOND
+from fulltape.core.vendor import (
+    Answer,
+    Ask,
+    Conversation,
+    Cursor,
+    Decoded,
+    Limits,
+    Outcome,
+    Page,
+    Rejected,
+    Request,
+    Response,
+    Serves,
+    Source,
+    Table,
+    VendorSpec,
+)
+
+SPEC = VendorSpec(
+    name="yahoo",
+    title="Yahoo Finance",
+    hosts={"data": "https://query2.finance.yahoo.com"},
+    secrets=(),
+    auth={},
+    headers={"User-Agent": "Mozilla/5.0"},  # plain clients are refused at once
+    # No rate is documented; a few hundred an hour are said to be tolerated.
+    plans={"tolerated": Limits(per_hour=300, per_minute=30, counted_by="ip")},
+    default_plan="tolerated",
+    sources=(
+        Source(
+            name="yahoo.chart",
+            feed="chart",
+            scope="consolidated",
+            serves=(
+                Serves(
+                    dataset="equities_adjusted_evidence",
+                    history_from=dt.date(1962, 1, 2),
+                    symbols_per_request=1,
+                    rows_per_page=50_000,
+                    stamp="date",
+                    stamp_zone=NEW_YORK,
+                    adjustment="split",
+                    volume_unit="shares",
+                    delay=3_600,
+                ),
+            ),
+        ),
+    ),
+    documents=("https://github.com/ranaroussi/yfinance",),
+)
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    description: str = ""
+
+
+class _Quote(msgspec.Struct):
+    open: list[float | None] = []
+    high: list[float | None] = []
+    low: list[float | None] = []
+    close: list[float | None] = []
+    volume: list[float | None] = []
+
+
+class _Indicators(msgspec.Struct):
+    quote: list[_Quote]
+
+
+class _Result(msgspec.Struct):
+    indicators: _Indicators
+    timestamp: list[int] = []
+
+
+class _Chart(msgspec.Struct):
+    result: list[_Result] | None = None
+    error: _Error | None = None
+
+
+class _Envelope(msgspec.Struct):
+    chart: _Chart
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def ticker(symbol: str) -> str:
+    """Class shares have a hyphen: `BRK.B` is written `BRK-B`."""
+    return symbol.replace(".", "-")
+
+
+def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+    """One answer holds the whole span."""
+    (symbol,) = ask.symbols
+    wire = urllib.parse.quote(ask.spellings.get(symbol) or ticker(symbol), safe="^=")
+    params = {
+        "period1": str(ask.start // SECOND),
+        "period2": str(ask.end // SECOND),
+        "interval": "1d",
+        "includePrePost": "false",
+    }
+    request = Request(path=f"/v8/finance/chart/{wire}", params=params)
+    yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
+
+
+def _read(ask: Ask, response: Response) -> Answer:
+    try:
+        chart = _envelope.decode(response.body).chart
+    except UNREADABLE as error:
+        if response.status == 200:
+            return envelopes.malformed(f"no chart: {error}")
+        chart = _Chart()
+    if response.status != 200 or chart.error:
+        return _refusal(ask, response, chart.error or _Error())
+    if not chart.result or len(chart.result[0].indicators.quote) != 1:
+        return envelopes.malformed("a chart without a result")
+    stamps = chart.result[0].timestamp
+    lengths = {len(values) for values in _values(chart.result[0]).values()}
+    if stamps and lengths != {len(stamps)}:
+        return envelopes.malformed("arrays of different lengths")
+    inside = any(ask.start <= stamp * SECOND < ask.end for stamp in stamps)
+    return Answer(
+        outcome=Outcome.ROWS if inside else Outcome.EMPTY,
+        keep=True,
+        confirmed=ask.symbols,
+        settled=bars.settled_whole(ask),
+    )
+
+
+def _values(result: _Result) -> dict[str, list[float | None]]:
+    quote = result.indicators.quote[0]
+    return {name: getattr(quote, name) for name in ("open", "high", "low", "close", "volume")}
+
+
+def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
+    reason = envelopes.reason(
+        error.description or response.body[:100].decode(errors="replace"), response.status
+    )
+    if response.status == 429:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if trouble := envelopes.server_trouble(response, error.description):
+        return trouble
+    if response.status == 404 and error.code == "Not Found":
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    if response.status == 401:
+        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+    return envelopes.undocumented(response, reason)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One table for each page; days on which every price is null have no bar."""
+    tables: list[Table] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        try:
+            result = (_envelope.decode(page.body).chart.result or [])[0]
+            values = _values(result)
+            rows = [
+                (stamp * SECOND, *prices)
+                for stamp, *prices in zip(result.timestamp, *values.values(), strict=True)
+                if page.ask.start <= stamp * SECOND < page.ask.end
+                if any(price is not None for price in prices)
+            ]
+        except (*UNREADABLE, IndexError) as error:
+            rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
+            continue
+        columns: dict[str, list[object]] = {
+            name: [row[at] for row in rows] for at, name in enumerate(("stamp", *values))
+        }
+        columns["adjustment"] = ["split"] * len(rows)
+        tables.append(Table(page=page.number, symbol=page.ask.symbols[0], columns=columns))
+    return Decoded(tables=tuple(tables), rejected=tuple(rejected))
