@@ -9,6 +9,7 @@ from typing import Any
 
 from fulltape import vendors
 from fulltape.calendars import tables
+from fulltape.core import datasets
 from fulltape.core.vendor import Answer, Ask, Cursor, Page, Request, Response
 from fulltape.simulator import run
 from fulltape.simulator.market import Market
@@ -16,7 +17,13 @@ from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.server import Call
 
 Send = Callable[[Request], Response]
-HEADERS = {"apca-api-key-id": "k", "apca-api-secret-key": "s", "authorization": "Bearer k"}
+HEADERS = {
+    "apca-api-key-id": "k",
+    "apca-api-secret-key": "s",
+    "user-agent": "test",
+}
+AUTHORIZATION = {"massive": "Bearer k", "tiingo": "Token k"}
+QUERY = {"fred": {"api_key": "0" * 32}}
 
 
 @dataclass
@@ -34,7 +41,8 @@ class Talk:
 
 def ask(source: str, dataset: str, symbols: tuple[str, ...], first: str, last: str, **more: Any) -> Ask:
     """An ask over whole sessions."""
-    span = tables.load("XNYS").span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+    calendar = tables.load(datasets.get(dataset).calendar)
+    span = calendar.span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
     return Ask(
         source=source,
         dataset=dataset,
@@ -48,14 +56,16 @@ def ask(source: str, dataset: str, symbols: tuple[str, ...], first: str, last: s
 
 
 def twin(name: str, market: Market, scenario: Scenario | None = None) -> Send:
-    """A vendor's twin as a function, without a socket."""
+    """A vendor's twin as a function, without a socket; through ccxt an exchange's own twin answers."""
     handle = run.TWINS[name](market, scenario or Scenario())
+    headers = {**HEADERS, "authorization": AUTHORIZATION.get(name, "")}
 
     def send(request: Request) -> Response:
-        call = Call(method="GET", path=request.path, params=request.params, headers=HEADERS)
+        params = {**request.params, **QUERY.get(name, {})} if not request.message else request.message
+        call = Call(method=request.method, path=request.path, params=params, headers=headers)
         reply = handle(call)
-        headers = {key.lower(): value for key, value in reply.headers.items()}
-        return Response(status=reply.status, headers=headers, body=reply.body, received_at=0)
+        told = {key.lower(): value for key, value in reply.headers.items()}
+        return Response(status=reply.status, headers=told, body=reply.body, received_at=0)
 
     return send
 
@@ -89,7 +99,9 @@ def talk(
         said.answers.append(answer)
         if answer.keep:
             number = len(said.pages) + 1
-            said.pages.append(Page(ask=asked, number=number, status=response.status, body=response.body))
+            said.pages.append(
+                Page(ask=asked, number=number, status=response.status, body=response.body, memo=answer.memo)
+            )
         if answer.outcome in RETRYABLE or (stop_after and len(said.pages) >= stop_after):
             break
         step = next(conversation, None)

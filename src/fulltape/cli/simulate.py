@@ -29,7 +29,7 @@ def simulate(
     from fulltape.simulator import market, run
     from fulltape.simulator import scenario as scenarios
 
-    chosen = scenarios.load(scenario) if scenario else scenarios.Scenario()
+    chosen = scenarios.load(scenario, list(run.TWINS)) if scenario else scenarios.Scenario()
     ports = {name: port + at if port else 0 for at, name in enumerate(run.TWINS)}
     try:
         serving = contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""Alpaca's twin: multi-symbol bars and assets, as the vendor documents them."""
+"""Alpaca's twin: bars of stocks, options and crypto, corporate actions and assets, as the vendor documents them."""
 
 from __future__ import annotations
 
@@ -8,96 +8,103 @@ import json
 import math
 import re
 import time
+import urllib.parse
 from collections.abc import Sequence
 
 from fulltape.core.time import SECOND, Instant, from_datetime, iso, to_datetime
-from fulltape.simulator.market import Market, new_york_midnight
+from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.scenario import Scenario
-from fulltape.simulator.server import Call, RateLimit, Reply
+from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.twin import Twin, disturbed, said
 
-VENDOR = "alpaca"
 _GRAINS = {"1Day": "day", "1D": "day", "1Min": "minute", "1T": "minute"}
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]*")
-_DEFAULT_LIMIT = 1_000
+_SYMBOLS = {
+    "stocks": re.compile(r"[A-Z][A-Z0-9.]*"),
+    "options": re.compile(r"[A-Z]{1,6}\d?\d{6}[CP]\d{8}"),
+    "crypto": re.compile(r"[A-Z0-9]+/[A-Z]+"),
+}
+_BARS = re.compile(r"/v2/(stocks)/bars|/v1beta1/(options)/bars|/v1beta3/(crypto)/us/bars")
+_DEFAULT_LIMIT, _MOST, _MOST_ACTIONS = 1_000, 10_000, 1_000
 _SERVED = {"adjustment": ("raw",), "sort": ("asc",), "feed": ("sip", "iex"), "currency": ("USD",)}
-_MOST = 10_000
 
 
-class Alpaca:
-    """Answers `/v2/stocks/bars`, `/v2/stocks/{symbol}/bars` and `/v2/assets/{symbol}`."""
+class Alpaca(Twin):
+    """Answers `/v2/stocks/…`, `/v1beta1/options/bars`, `/v1beta3/crypto/us/bars`, `/v1/corporate-actions`, `/v2/assets/…`."""
 
-    def __init__(self, market: Market, scenario: Scenario) -> None:
-        self._market = market
-        self._scenario = scenario
-        self._limit = RateLimit(scenario.limits.get(VENDOR, 0))
+    vendor = "alpaca"
+    garbage = b'{"bars":{"AAPL":[{"t":'
 
-    def __call__(self, call: Call) -> Reply:
-        """The answer to one request."""
-        if not call.headers.get("apca-api-key-id") or not call.headers.get("apca-api-secret-key"):
-            return _error(403, "forbidden.")
-        allowed, left, wait = self._limit.take()
-        headers = self._headers(left, wait)
-        if not allowed:
-            return _error(429, "too many requests.", headers)
-        if found := re.fullmatch(r"/v2/assets/([^/]+)", call.path):
-            return self._asset(found[1], headers)
-        if call.path == "/v2/stocks/bars":
-            symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
-            return self._bars(call, symbols, headers)
-        if found := re.fullmatch(r"/v2/stocks/([^/]+)/bars", call.path):
-            return self._single(call, found[1], headers)
-        return _error(404, "endpoint not found.", headers)
+    def refused(self, call: Call) -> Reply | None:
+        """Crypto history is open to all; everything else wants both halves of a key."""
+        held = call.headers.get("apca-api-key-id") and call.headers.get("apca-api-secret-key")
+        return None if held or "/crypto/" in call.path else _error(403, "forbidden.")
 
-    def _headers(self, left: int, wait: float) -> dict[str, str]:
-        if not self._limit.per_minute:
+    def headers(self, left: int, wait: float) -> dict[str, str]:
+        """The limit, what is left of it, and the epoch second at which there is more."""
+        if not self.limit.per_minute:
             return {}
         return {
-            "X-RateLimit-Limit": str(self._limit.per_minute),
+            "X-RateLimit-Limit": str(self.limit.per_minute),
             "X-RateLimit-Remaining": str(max(0, left)),
             "X-RateLimit-Reset": str(math.ceil(time.time() + wait)),
         }
 
-    def _asset(self, symbol: str, headers: dict[str, str]) -> Reply:
-        hidden = self._scenario.about("unknown_symbol", VENDOR, grain="", symbol=symbol)
-        if hidden or symbol not in self._market.symbols:
-            return _error(404, f"asset not found for {symbol}", headers)
-        asset = {
-            "class": "us_equity",
-            "exchange": "NASDAQ",
-            "symbol": symbol,
-            "status": "active",
-            "tradable": True,
-        }
-        return Reply(status=200, body=json.dumps(asset).encode(), headers=headers)
+    def too_many(self, wait: float) -> Reply:
+        """429 with the headers."""
+        reset = str(math.ceil(time.time() + wait))
+        limit = str(self.limit.per_minute or 200)
+        headers = {"X-RateLimit-Limit": limit, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+        return said(429, {"message": "too many requests."}, headers)
 
-    def _single(self, call: Call, symbol: str, headers: dict[str, str]) -> Reply:
-        reply = self._bars(call, [symbol], headers)
-        if reply.status != 200:
+    def trouble(self, status: int) -> Reply:
+        """An error of the server."""
+        return _error(status, "internal server error occurred")
+
+    def answer(self, call: Call) -> Reply:
+        """By path."""
+        if found := re.fullmatch(r"/v2/assets/(.+)", call.path):
+            return self._asset(urllib.parse.unquote(found[1]))
+        if call.path == "/v1/corporate-actions":
+            return self._actions(call)
+        if found := _BARS.fullmatch(call.path):
+            symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
+            kind = next(group for group in found.groups() if group)
+            return self._bars(call, kind, symbols)
+        if found := re.fullmatch(r"/v2/stocks/([^/]+)/bars", call.path):
+            return self._single(call, found[1])
+        return _error(404, "endpoint not found.")
+
+    def _asset(self, symbol: str) -> Reply:
+        if not self.knows(symbol):
+            return _error(404, f"asset not found for {symbol}")
+        kind = "crypto" if "/" in symbol else "us_equity"
+        asset = {"class": kind, "exchange": "NASDAQ", "symbol": symbol, "status": "active", "tradable": True}
+        return said(200, asset)
+
+    def _single(self, call: Call, symbol: str) -> Reply:
+        reply = self._bars(call, "stocks", [symbol])
+        if reply.status != 200 or reply.fault:
             return reply
         page = json.loads(reply.body)
-        body = {
-            "bars": page["bars"].get(symbol, []),
-            "symbol": symbol,
-            "next_page_token": page["next_page_token"],
-        }
-        return Reply(
-            status=200, body=json.dumps(body).encode(), headers=headers, rows=reply.rows, fault=reply.fault
-        )
+        token = page["next_page_token"]
+        body = {"bars": page["bars"].get(symbol, []), "symbol": symbol, "next_page_token": token}
+        return said(200, body, rows=reply.rows)
 
-    def _bars(self, call: Call, symbols: Sequence[str], headers: dict[str, str]) -> Reply:
+    def _bars(self, call: Call, kind: str, symbols: Sequence[str]) -> Reply:
         params = call.params
         grain = _GRAINS.get(params.get("timeframe", ""))
         if grain is None:
-            return _error(400, f"invalid timeframe: {params.get('timeframe', '')}", headers)
+            return _error(400, f"invalid timeframe: {params.get('timeframe', '')}")
         if not symbols:
-            return _error(400, "symbols is required", headers)
+            return _error(400, "symbols is required")
+        if kind == "options" and len(symbols) > 100:
+            return _error(400, "too many symbols: at most 100")
         for name, served in _SERVED.items():
             if params.get(name, served[0]) not in served:
-                return _error(400, f"this server has no {name}={params[name]}", headers)
+                return _error(400, f"this server has no {name}={params[name]}")
         for symbol in symbols:
-            if not _SYMBOL.fullmatch(symbol):
-                return _error(400, f"invalid symbol: {symbol}", headers)
+            if not _SYMBOLS[kind].fullmatch(symbol):
+                return _error(400, f"invalid symbol: {symbol}")
         try:
             today = to_datetime(int(time.time()) * SECOND).date().isoformat()
             start = _instant(params.get("start", today), last=False)
@@ -105,10 +112,13 @@ class Alpaca:
             limit = int(params.get("limit", _DEFAULT_LIMIT))
             after = _untoken(params["page_token"]) if "page_token" in params else ("", -1)
         except (ValueError, OverflowError) as error:
-            return _error(400, f"invalid page_token or time: {error}", headers)
+            return _error(400, f"invalid page_token or time: {error}")
         if not 1 <= limit <= _MOST:
-            return _error(400, f"invalid limit: {limit}", headers)
-        return self._page(sorted(set(symbols)), grain, start, end, limit, after, headers)
+            return _error(400, f"invalid limit: {limit}")
+        for symbol in symbols:
+            if not self.entitled(grain, symbol):
+                return _error(403, "subscription does not permit querying this data")
+        return self._page(sorted(set(symbols)), grain, start, end, limit, after)
 
     def _page(
         self,
@@ -118,46 +128,73 @@ class Alpaca:
         end: Instant,
         limit: int,
         after: tuple[str, Instant],
-        headers: dict[str, str],
     ) -> Reply:
-        for symbol in symbols:
-            if self._scenario.about("not_entitled", VENDOR, grain=grain, symbol=symbol):
-                return _error(403, "subscription does not permit querying this data", headers)
-        rows = [
-            (symbol, bar)
-            for symbol in symbols
-            for bar in self._served(grain, symbol, start, end)
-            if (symbol, bar.start) > after
-        ]
-        before = sum(len(self._served(grain, symbol, start, end)) for symbol in symbols) - len(rows)
-        fault = self._scenario.strike(VENDOR, grain=grain, symbols=symbols, page=before // limit + 1)
-        if fault and fault.do == "rate_limit":
-            reset = {"X-RateLimit-Limit": str(self._limit.per_minute or 200), "X-RateLimit-Remaining": "0"}
-            reset["X-RateLimit-Reset"] = str(math.ceil(time.time() + fault.wait))
-            return _error(429, "too many requests.", reset)
-        if fault and fault.do == "error":
-            return _error(fault.status, "internal server error occurred", headers)
-        if fault and fault.do == "garbage":
-            return Reply(status=200, body=b'{"bars":{"AAPL":[{"t":', headers=headers)
-        page = [] if fault and fault.do == "empty_page" else rows[:limit]
-        more = len(rows) > len(page)
+        everything = [(symbol, bar) for symbol in symbols for bar in self.bars(grain, symbol, start, end)]
+        rows = [(symbol, bar) for symbol, bar in everything if (symbol, bar.start) > after]
+        fault = self.strike(grain, symbols, (len(everything) - len(rows)) // limit + 1)
+        if reply := self.faulty(fault):
+            return reply
+        page, more = self.page(rows, limit, fault)
         token = (_token(*page[-1]) if page else _token(*after, again=True)) if more else None
         if fault and fault.do == "repeat_cursor":
             token = _token(*rows[0]) if rows else "AAAA"
         bars: dict[str, list[dict[str, object]]] = {}
         for symbol, bar in page:
             bars.setdefault(symbol, []).append(_row(bar))
-        body = json.dumps({"bars": bars, "next_page_token": token}, separators=(",", ":")).encode()
-        return Reply(status=200, body=body, headers=headers, rows=len(page), fault=fault)
+        bars = {symbol: disturbed(found, fault) for symbol, found in bars.items()}
+        return said(200, {"bars": bars, "next_page_token": token}, rows=len(page), fault=fault)
 
-    def _served(self, grain: str, symbol: str, start: Instant, end: Instant) -> list[Bar]:
-        if self._scenario.about("unknown_symbol", VENDOR, grain=grain, symbol=symbol):
-            return []
-        return [
-            bar
-            for bar in self._market.between(grain, symbol, start, end)
-            if not self._scenario.lacks(VENDOR, grain=grain, symbol=symbol, session=bar.session)
+    def _actions(self, call: Call) -> Reply:
+        """By the day on which they are processed, which both default to today."""
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        try:
+            first, last = (dt.date.fromisoformat(call.params.get(name, today)) for name in ("start", "end"))
+            limit = int(call.params.get("limit", 100))
+            done = int(base64.b64decode(call.params.get("page_token", "MA==")))
+        except ValueError as error:
+            return _error(400, f"invalid page_token or date: {error}")
+        if not 1 <= limit <= _MOST_ACTIONS:
+            return _error(400, f"invalid limit: {limit}")
+        asked = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
+        fault = self.strike("event", asked)
+        if reply := self.faulty(fault):
+            return reply
+        found = [
+            action
+            for action in self.market.actions
+            if first <= _processed(action) <= last and (not asked or action.symbol in asked)
         ]
+        page, more = self.page(found[done:], limit, fault)
+        token = base64.b64encode(str(done + len(page)).encode()).decode() if more else None
+        content: dict[str, list[dict[str, object]]] = {}
+        for action in disturbed(page, fault):
+            kind, row = _action(action)
+            content.setdefault(kind, []).append(row)
+        body = {"corporate_actions": content, "next_page_token": token}
+        return said(200, body, rows=len(page), fault=fault)
+
+
+def _processed(action: Action) -> dt.date:
+    return action.pay or action.ex_date
+
+
+def _action(action: Action) -> tuple[str, dict[str, object]]:
+    row: dict[str, object] = {
+        "id": action.action_id, "symbol": action.symbol, "process_date": _processed(action).isoformat(),
+        "ex_date": action.ex_date.isoformat(),
+    }  # fmt: skip
+    if action.record:
+        row["record_date"] = action.record.isoformat()
+    if action.pay:
+        row["payable_date"] = action.pay.isoformat()
+    if action.ratio is None:
+        more = {"cusip": "037833100", "rate": action.amount, "special": False, "foreign": False}
+        return "cash_dividends", {**row, **more}
+    old, new = action.ratio
+    rates = {"new_rate": new, "old_rate": old}
+    if new > old:
+        return "forward_splits", {**row, **rates, "cusip": "037833100"}
+    return "reverse_splits", {**row, **rates, "old_cusip": "000000001", "new_cusip": "000000002"}
 
 
 def _row(bar: Bar) -> dict[str, object]:
@@ -176,7 +213,8 @@ def _instant(text: str, *, last: bool) -> Instant:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         day = dt.date.fromisoformat(text)
         return new_york_midnight(day + dt.timedelta(days=1)) - 1 if last else new_york_midnight(day)
-    return from_datetime(dt.datetime.fromisoformat(text))
+    moment = dt.datetime.fromisoformat(text)
+    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
 
 
 def _token(symbol: str, bar: Bar | Instant, *, again: bool = False) -> str:
@@ -190,5 +228,5 @@ def _untoken(token: str) -> tuple[str, Instant]:
     return symbol, int(start)
 
 
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Reply:
-    return Reply(status=status, body=json.dumps({"message": message}).encode(), headers=headers or {})
+def _error(status: int, message: str) -> Reply:
+    return said(status, {"message": message})

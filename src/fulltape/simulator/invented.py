@@ -147,7 +147,9 @@ def _yields() -> list[Vintage]:
         if day.weekday() < 5:
             value = round(value + dice.gauss(0, 0.03), 2)
             after = day + dt.timedelta(days=3 if day.weekday() == 4 else 1)
-            found.append(Vintage(date=day, value=None if day == dt.date(2024, 10, 31) else value, start=after))
+            found.append(
+                Vintage(date=day, value=None if day == dt.date(2024, 10, 31) else value, start=after)
+            )
         day += dt.timedelta(days=1)
     return found
 

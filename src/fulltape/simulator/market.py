@@ -158,7 +158,7 @@ def of_lake(folder: Path) -> Market:
     from fulltape import reader
     from fulltape.core import datasets
 
-    node = reader.open(folder)
+    node = reader.Reader(folder)
     bars: dict[tuple[str, str], list[Bar]] = {}
     for dataset in datasets.DATASETS.values():
         if dataset.grain not in ("day", "minute") or dataset.adjusted:

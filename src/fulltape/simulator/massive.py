@@ -1,24 +1,22 @@
-"""Massive's twin: aggregates of one ticker, and ticker details, as the vendor documents them."""
+"""Massive's twin: aggregates, grouped days, splits, dividends and tickers, as the vendor documents them."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import re
 import urllib.parse
 import uuid
 
-from fulltape.core.time import Instant
-from fulltape.simulator.market import Market, new_york_midnight
+from fulltape.core.time import DAY, HOUR, Instant, midnight
+from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.scenario import Scenario
-from fulltape.simulator.server import Call, RateLimit, Reply
+from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.twin import Twin, disturbed, said
 
-VENDOR = "massive"
 _AGGREGATES = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(day|minute)/([^/]+)/([^/]+)")
-_DEFAULT_LIMIT = 5_000
-_MOST = 50_000
+_GROUPED = re.compile(r"/v2/aggs/grouped/locale/(?:us|global)/market/(stocks|fx|crypto)/(\d{4}-\d{2}-\d{2})")
+_DEFAULT_LIMIT, _MOST, _MOST_ACTIONS = 5_000, 50_000, 5_000
 _UPGRADE = "Please upgrade your plan at https://massive.com/pricing"
 _TOO_MANY = (
     "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
@@ -26,46 +24,85 @@ _TOO_MANY = (
 )
 
 
-class Massive:
-    """Answers `/v2/aggs/ticker/…` and `/v3/reference/tickers/{ticker}`."""
+class Massive(Twin):
+    """Answers `/v2/aggs/…`, `/stocks/v1/splits`, `/stocks/v1/dividends` and `/v3/reference/tickers…`."""
 
-    def __init__(self, market: Market, scenario: Scenario) -> None:
-        self._market = market
-        self._scenario = scenario
-        self._limit = RateLimit(scenario.limits.get(VENDOR, 0))
-        self.url = "https://api.massive.com"
+    vendor = "massive"
+    garbage = b'{"ticker":"AAPL","results":[{"v":'
+    url = "https://api.massive.com"
 
-    def __call__(self, call: Call) -> Reply:
-        """The answer to one request."""
+    def refused(self, call: Call) -> Reply | None:
+        """A bearer, or a key in the query."""
         bearer, _, key = call.headers.get("authorization", "").partition(" ")
-        if not (bearer == "Bearer" and key) and not call.params.get("apiKey"):
-            return _error(401, "error", "API Key was not provided")
-        allowed, _, _ = self._limit.take()
-        if not allowed:
-            return _error(429, "error", _TOO_MANY)
+        if (bearer == "Bearer" and key) or call.params.get("apiKey"):
+            return None
+        return _error(401, "error", "API Key was not provided")
+
+    def too_many(self, wait: float) -> Reply:  # noqa: ARG002
+        """429 without a word on when."""
+        return _error(429, "error", _TOO_MANY)
+
+    def trouble(self, status: int) -> Reply:
+        """An error of the server."""
+        return _error(status, "error", "Internal server error")
+
+    def answer(self, call: Call) -> Reply:
+        """By path."""
         if found := re.fullmatch(r"/v3/reference/tickers/([^/]+)", call.path):
             return self._ticker(found[1])
+        if call.path == "/v3/reference/tickers":
+            return self._tickers(call)
         if found := _AGGREGATES.fullmatch(call.path):
             return self._aggregates(call, *found.groups())
+        if found := _GROUPED.fullmatch(call.path):
+            return self._grouped(call, found[1], dt.date.fromisoformat(found[2]))
+        if call.path in ("/stocks/v1/splits", "/stocks/v1/dividends"):
+            return self._actions(call)
         return _error(404, "error", "Not found.")
 
+    def _symbol(self, ticker: str) -> str:
+        """Our spelling: `C:EURUSD`, `X:BTCUSD`, `O:…`, `AAPL`."""
+        kind, colon, name = ticker.partition(":")
+        if not colon:
+            return ticker
+        if kind == "X":
+            return next(
+                (one for one in self.market.symbols if "/" in one and one.replace("/", "") == name), name
+            )
+        return name
+
+    def _details(self, symbol: str) -> dict[str, object]:
+        spans = [bars for (grain, one), bars in self.market.bars.items() if one == symbol and grain == "day"]
+        details: dict[str, object] = {
+            "ticker": symbol, "name": f"{symbol} Inc.", "market": "stocks", "locale": "us", "active": True,
+            "currency_name": "usd", "primary_exchange": "XNAS", "type": "CS",
+        }  # fmt: skip
+        if spans:
+            details["list_date"] = spans[0][0].session.isoformat()
+        return details
+
     def _ticker(self, ticker: str) -> Reply:
-        hidden = self._scenario.about("unknown_symbol", VENDOR, grain="", symbol=ticker)
-        if hidden or ticker not in self._market.symbols:
+        symbol = self._symbol(ticker)
+        if not self.knows(symbol):
             return _error(404, "message", "Ticker not found.", status="NOT_FOUND")
-        details = {
-            "ticker": ticker,
-            "market": "stocks",
-            "locale": "us",
-            "active": True,
-            "currency_name": "usd",
-        }
-        body = {"request_id": uuid.uuid4().hex, "results": details, "status": "OK"}
-        return Reply(status=200, body=json.dumps(body).encode())
+        details = {**self._details(symbol), "ticker": ticker}
+        return said(200, {"request_id": uuid.uuid4().hex, "results": details, "status": "OK"})
+
+    def _tickers(self, call: Call) -> Reply:
+        wanted = call.params.get("ticker")
+        found = [
+            self._details(symbol)
+            for symbol in sorted(self.market.symbols)
+            if symbol.isalpha() and len(symbol) <= 5 and (not wanted or symbol == wanted)
+        ]
+        return said(
+            200, {"status": "OK", "request_id": uuid.uuid4().hex, "results": found, "count": len(found)}
+        )
 
     def _aggregates(self, call: Call, ticker: str, grain: str, first: str, last: str) -> Reply:
+        utc = ticker.startswith(("C:", "X:"))
         try:
-            start, end = _instant(first, last=False), _instant(last, last=True)
+            start, end = _instant(first, last=False, utc=utc), _instant(last, last=True, utc=utc)
             limit = min(int(call.params.get("limit", _DEFAULT_LIMIT)), _MOST)
             if "cursor" in call.params:
                 held = urllib.parse.parse_qs(base64.urlsafe_b64decode(call.params["cursor"] + "==").decode())
@@ -74,43 +111,118 @@ class Massive:
             return _error(400, "error", "Could not parse the time range or the cursor.")
         if limit < 1 or call.params.get("sort", "asc") != "asc":
             return _error(400, "error", "This server knows positive limits and ascending order only.")
-        if call.params.get("adjusted", "true") != "false":
-            return _error(400, "error", "This server has unadjusted prices only.")
-        if self._scenario.about("not_entitled", VENDOR, grain=grain, symbol=ticker):
-            return _error(
-                403, "message", f"You are not entitled to this data. {_UPGRADE}", status="NOT_AUTHORIZED"
-            )
-        page = 2 if "cursor" in call.params else 1
-        fault = self._scenario.strike(VENDOR, grain=grain, symbols=[ticker], page=page)
-        if fault and fault.do == "rate_limit":
-            return _error(429, "error", _TOO_MANY)
-        if fault and fault.do == "error":
-            return _error(fault.status, "error", "Internal server error")
-        if fault and fault.do == "garbage":
-            return Reply(status=200, body=b'{"ticker":"AAPL","results":[{"v":')
-        bars = self._served(grain, ticker, start, end)
-        rows = [] if fault and fault.do == "empty_page" else bars[:limit]
-        body: dict[str, object] = {
-            "ticker": ticker, "queryCount": len(rows), "resultsCount": len(rows), "adjusted": False,
-            "status": "OK", "request_id": uuid.uuid4().hex,
-        }  # fmt: skip
+        if refusal := self._refusal(call, grain, self._symbol(ticker)):
+            return refusal
+        symbol = self._symbol(ticker)
+        fault = self.strike(grain, [symbol], 2 if "cursor" in call.params else 1)
+        if reply := self.faulty(fault):
+            return reply
+        bars = self.bars(grain, symbol, start, end)
+        rows, more = self.page(bars, limit, fault)
+        body: dict[str, object] = {"ticker": ticker, **_head(len(rows))}
         if rows:
-            body["results"] = [_row(bar) for bar in rows]
-        if len(bars) > len(rows) or (fault and fault.do == "repeat_cursor"):
-            following = bars[len(rows)].start if len(bars) > len(rows) else start
+            body["results"] = [_row(bar) for bar in disturbed(rows, fault)]
+        if more or (fault and fault.do == "repeat_cursor"):
+            following = bars[len(rows)].start if more else start
             cursor = base64.urlsafe_b64encode(f"limit={limit}&sort=asc".encode()).decode().rstrip("=")
             path = f"/v2/aggs/ticker/{ticker}/range/1/{grain}/{following // 1_000}/{last}"
             body["next_url"] = f"{self.url}{path}?cursor={cursor}"
-        return Reply(status=200, body=json.dumps(body).encode(), rows=len(rows), fault=fault)
+        return said(200, body, rows=len(rows), fault=fault)
 
-    def _served(self, grain: str, ticker: str, start: Instant, end: Instant) -> list[Bar]:
-        if self._scenario.about("unknown_symbol", VENDOR, grain=grain, symbol=ticker):
-            return []
-        return [
-            bar
-            for bar in self._market.between(grain, ticker, start, end)
-            if not self._scenario.lacks(VENDOR, grain=grain, symbol=ticker, session=bar.session)
+    def _refusal(self, call: Call, grain: str, symbol: str) -> Reply | None:
+        if call.params.get("adjusted", "true") != "false":
+            return _error(400, "error", "This server has unadjusted prices only.")
+        if not self.entitled(grain, symbol):
+            words = f"You are not entitled to this data. {_UPGRADE}"
+            return _error(403, "message", words, status="NOT_AUTHORIZED")
+        return None
+
+    def _grouped(self, call: Call, market: str, day: dt.date) -> Reply:
+        """Everybody's bar of one day, stamped at its end."""
+        if refusal := self._refusal(call, "day", ""):
+            return refusal
+        everybody = sorted({symbol for grain, symbol in self.market.bars if grain == "day"})
+        fault = self.strike("day", everybody)
+        if reply := self.faulty(fault):
+            return reply
+        stocks = market == "stocks"
+        prefix = {"stocks": "", "fx": "C:", "crypto": "X:"}[market]
+        start = new_york_midnight(day) if stocks else midnight(day)
+        end = start + 16 * HOUR if stocks else start + DAY - 1_000
+        rows = []
+        for symbol in everybody:
+            kind = (
+                "crypto"
+                if "/" in symbol
+                else "fx"
+                if len(symbol) == 6
+                else "stocks"
+                if len(symbol) <= 5
+                else ""
+            )
+            if kind == market and self.entitled("day", symbol):
+                wire = prefix + symbol.replace("/", "")
+                rows += [
+                    {**_row(bar), "T": wire, "t": end // 1_000}
+                    for bar in self.bars("day", symbol, start, start)
+                ]
+        rows, _ = self.page(rows, len(rows) or 1, fault)
+        body = {**_head(len(rows)), **({"results": disturbed(rows, fault)} if rows else {})}
+        return said(200, body, rows=len(rows), fault=fault)
+
+    def _actions(self, call: Call) -> Reply:
+        splits = call.path.endswith("splits")
+        when = "execution_date" if splits else "ex_dividend_date"
+        tickers = set(call.params.get("ticker.any_of", call.params.get("ticker", "")).split(",")) - {""}
+        try:
+            first = dt.date.fromisoformat(call.params.get(f"{when}.gte", "1900-01-01"))
+            last = dt.date.fromisoformat(call.params.get(f"{when}.lte", "2100-01-01"))
+            limit = min(int(call.params.get("limit", 100)), _MOST_ACTIONS)
+            done = int(call.params.get("cursor", 0))
+        except ValueError:
+            return _error(400, "error", "Could not parse a date, the limit or the cursor.")
+        fault = self.strike("event", sorted(tickers))
+        if reply := self.faulty(fault):
+            return reply
+        found = [
+            action
+            for action in self.market.actions
+            if (action.ratio is not None) == splits and first <= action.ex_date <= last
+            if not tickers or action.symbol in tickers
         ]
+        page, more = self.page(found[done:], limit, fault)
+        body: dict[str, object] = {"status": "OK", "request_id": uuid.uuid4().hex}
+        body["results"] = disturbed([_action(action) for action in page], fault)
+        if more:
+            query = urllib.parse.urlencode({**call.params, "cursor": done + len(page)})
+            body["next_url"] = f"{self.url}{call.path}?{query}"
+        return said(200, body, rows=len(page), fault=fault)
+
+
+def _head(count: int) -> dict[str, object]:
+    return {
+        "queryCount": count, "resultsCount": count, "adjusted": False, "status": "OK",
+        "request_id": uuid.uuid4().hex,
+    }  # fmt: skip
+
+
+def _action(action: Action) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": action.action_id,
+        "ticker": action.symbol,
+        "historical_adjustment_factor": 1.0,
+    }
+    if action.ratio:
+        old, new = action.ratio
+        kind = "forward_split" if new > old else "reverse_split"
+        day = action.ex_date.isoformat()
+        return {**row, "execution_date": day, "split_from": old, "split_to": new, "adjustment_type": kind}
+    dates = {"declaration_date": action.declared, "record_date": action.record, "pay_date": action.pay}
+    return {
+        **row, "ex_dividend_date": action.ex_date.isoformat(), "cash_amount": action.amount, "currency": "USD",
+        "frequency": 4, "distribution_type": "recurring", "split_adjusted_cash_amount": action.amount,
+        **{name: day.isoformat() for name, day in dates.items() if day},
+    }  # fmt: skip
 
 
 def _row(bar: Bar) -> dict[str, object]:
@@ -123,14 +235,14 @@ def _row(bar: Bar) -> dict[str, object]:
     return row
 
 
-def _instant(text: str, *, last: bool) -> Instant:
-    """A date (a whole New York day when it is the end) or milliseconds; both ends are inclusive."""
+def _instant(text: str, *, last: bool, utc: bool) -> Instant:
+    """A date (a whole day of New York or of UTC when it is the end) or milliseconds; both ends are inclusive."""
     if text.isdigit():
         return int(text) * 1_000
     day = dt.date.fromisoformat(text)
-    return new_york_midnight(day + dt.timedelta(days=1)) - 1 if last else new_york_midnight(day)
+    begin = midnight if utc else new_york_midnight
+    return begin(day + dt.timedelta(days=1)) - 1 if last else begin(day)
 
 
 def _error(code: int, key: str, words: str, *, status: str = "ERROR") -> Reply:
-    body = {"status": status, "request_id": uuid.uuid4().hex, key: words}
-    return Reply(status=code, body=json.dumps(body).encode())
+    return said(code, {"status": status, "request_id": uuid.uuid4().hex, key: words})

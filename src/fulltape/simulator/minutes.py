@@ -38,7 +38,7 @@ def synthesise(symbol: str, day: Bar, session: Session, *, seed: int, thinness: 
     length = (session.close - session.open) // MINUTE
     kept = [at for at in range(length) if at in (0, length - 1) or dice.random() >= thinness]
     path = _path(day, len(kept), dice)
-    volumes = _volumes(day.volume, kept, length, dice)
+    volumes = _volumes(int(day.volume), kept, length, dice)
     bars = []
     for place, at in enumerate(kept):
         opens, closes = path[place], path[place + 1]

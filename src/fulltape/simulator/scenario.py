@@ -1,39 +1,55 @@
-"""Scenarios: a small TOML file that switches faults on, at chosen requests or for chosen symbols."""
+"""Scenarios: a small TOML file that switches faults on, at chosen requests, for chosen symbols, times or by chance."""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
+import time
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from fulltape import errors
 
-Do = Literal[
+OfAnswers = Literal[
     "rate_limit",
+    "ban",
     "error",
     "hang",
     "hold",
+    "reset",
+    "drip",
     "truncate",
     "garbage",
+    "empty",
     "empty_page",
+    "short_page",
     "repeat_cursor",
+    "duplicates",
+    "out_of_order",
+]
+OfData = Literal[
     "missing_days",
+    "delisted",
     "not_entitled",
     "unknown_symbol",
+    "restated",
+    "dst_shift",
+    "wrong_clock",
 ]
-VENDORS = ("alpaca", "massive")
-_ABOUT_DATA = ("missing_days", "not_entitled", "unknown_symbol")
+Do = Literal[OfAnswers, OfData]
+_ABOUT_DATA = frozenset(get_args(OfData))
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One fault.
 
-    It concerns requests of `vendor` for bars, narrowed by `grain`, `symbols` and `page` (from 1). Of those it strikes
-    the ones counted in `requests` (from 1), or the first `times`. Faults about data strike always.
+    It concerns requests of `vendor` for data, narrowed by `grain`, `symbols`, `page` (from 1) and by seconds since the
+    server began (`after`, `until`). Of those it strikes the ones counted in `requests` (from 1), or each with
+    `probability`, or else the first `times`. Faults of data concern sessions `first` to `last` and strike always.
     """
 
     vendor: str
@@ -42,7 +58,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     symbols: tuple[str, ...] = ()
     page: int = 0
     requests: tuple[int, ...] = ()
+    probability: float = 0.0
     times: int = 1
+    after: float = 0.0
+    until: float = float("inf")
     status: int = 503
     wait: float = 1.0
     first: dt.date | None = None
@@ -50,70 +69,81 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     matched: int = 0
     struck: int = 0
 
+    def covers(self, session: dt.date) -> bool:
+        """Whether a session lies in its span."""
+        return (self.first or dt.date.min) <= session <= (self.last or dt.date.max)
+
 
 class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """All faults, and the requests per minute that each twin enforces (0: none)."""
+    """All faults, the requests per minute that each twin enforces (0: none), and the seed of chance."""
 
     limits: dict[str, int] = {}
     fault: list[Fault] = []
+    seed: int = 1
+    began: float = msgspec.field(default_factory=time.monotonic)
 
     def strike(self, vendor: str, *, grain: str, symbols: Sequence[str], page: int) -> Fault | None:
         """Count a request against every fault that it concerns, and return the one that strikes it, if any."""
         struck = None
-        for fault in self.fault:
-            if fault.do in _ABOUT_DATA or not _concerns(fault, vendor, grain, symbols, page):
+        for at, fault in enumerate(self.fault):
+            if fault.do in _ABOUT_DATA or not self._concerns(fault, vendor, grain, symbols, page):
                 continue
             fault.matched += 1
-            due = fault.matched in fault.requests if fault.requests else fault.struck < fault.times
+            if fault.requests:
+                due = fault.matched in fault.requests
+            elif fault.probability:
+                # By the count of requests, so that a run that is repeated meets the same faults.
+                due = random.Random(f"{self.seed}/{at}/{fault.matched}").random() < fault.probability
+            else:
+                due = fault.struck < fault.times
             if due and struck is None:
                 fault.struck += 1
                 struck = fault
         return struck
 
     def about(self, do: Do, vendor: str, *, grain: str, symbol: str) -> Fault | None:
-        """The fault about data that holds for a symbol, if any."""
+        """The fault of data that holds for a symbol, if any."""
         for fault in self.fault:
-            if fault.do == do and _concerns(fault, vendor, grain, (symbol,), fault.page):
+            if fault.do == do and self._concerns(fault, vendor, grain, (symbol,), fault.page):
                 return fault
         return None
 
-    def lacks(self, vendor: str, *, grain: str, symbol: str, session: dt.date) -> bool:
-        """Whether the vendor has no bars of a session, though it traded."""
-        return any(
-            fault.do == "missing_days"
-            and _concerns(fault, vendor, grain, (symbol,), fault.page)
-            and (fault.first or dt.date.min) <= session <= (fault.last or dt.date.max)
+    def of_data(self, vendor: str, *, grain: str, symbol: str) -> list[Fault]:
+        """All faults of data that hold for a symbol."""
+        return [
+            fault
             for fault in self.fault
+            if fault.do in _ABOUT_DATA and self._concerns(fault, vendor, grain, (symbol,), fault.page)
+        ]
+
+    def _concerns(self, fault: Fault, vendor: str, grain: str, symbols: Sequence[str], page: int) -> bool:
+        return (
+            fault.vendor == vendor
+            and fault.grain in ("", grain)
+            and (not fault.symbols or bool(set(fault.symbols) & set(symbols)))
+            and fault.page in (0, page)
+            and fault.after <= time.monotonic() - self.began < fault.until
         )
 
 
-def _concerns(fault: Fault, vendor: str, grain: str, symbols: Sequence[str], page: int) -> bool:
-    return (
-        fault.vendor == vendor
-        and fault.grain in ("", grain)
-        and (not fault.symbols or bool(set(fault.symbols) & set(symbols)))
-        and fault.page in (0, page)
-    )
-
-
-def parse(text: str, *, where: str) -> Scenario:
-    """A scenario; `ConfigError` says what is wrong."""
+def parse(text: str, *, where: str, vendors: Sequence[str] = ()) -> Scenario:
+    """A scenario; `ConfigError` says what is wrong. `vendors` are those that there are, if they are known."""
     try:
         found = msgspec.convert(tomllib.loads(text), type=Scenario)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise errors.ConfigError(f"is no scenario: {error}.", where=where) from error
     for name in (*found.limits, *(fault.vendor for fault in found.fault)):
-        if name not in VENDORS:
+        if vendors and name not in vendors:
             raise errors.ConfigError(
-                f"names the vendor {name!r}; there are {', '.join(VENDORS)}.", where=where
+                f"names the vendor {name!r}; there are {', '.join(vendors)}.", where=where
             )
     return found
 
 
-def load(path: Path) -> Scenario:
+def load(path: Path, vendors: Sequence[str] = ()) -> Scenario:
     """A scenario from a file."""
     try:
-        return parse(path.read_text(), where=str(path))
+        return parse(path.read_text(), where=str(path), vendors=vendors)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise errors.ConfigError(f"cannot be read: {reason}.", where=str(path)) from error

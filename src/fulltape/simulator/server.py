@@ -1,4 +1,4 @@
-"""HTTP on loopback, byte by byte (h11 over asyncio), so that bodies can be cut and answers held.
+"""HTTP and websockets on loopback; HTTP byte by byte (h11 over asyncio), so that bodies can be cut and answers held.
 
 A twin turns a `Call` into a `Reply`; the server sends it as the reply's fault demands and writes down what it did.
 """
@@ -6,16 +6,20 @@ A twin turns a `Call` into a `Reply`; the server sends it as the reply's fault d
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import h11
 
 from fulltape.simulator.scenario import Fault
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
 
 _CHUNK = 65_536
 
@@ -26,7 +30,7 @@ class Call:
 
     method: str
     path: str
-    params: Mapping[str, str]
+    params: Mapping[str, Any]
     headers: Mapping[str, str]
 
 
@@ -68,6 +72,8 @@ class Server:
     `held` is set while an answer is being held open; `release` lets all held answers go on.
     """
 
+    scheme = "http"
+
     def __init__(self, vendor: str, handle: Handle, *, port: int = 0) -> None:
         self.vendor = vendor
         self.log: list[Served] = []
@@ -83,7 +89,7 @@ class Server:
     @property
     def url(self) -> str:
         """Base URL of all of the vendor's hosts."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{self.scheme}://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -104,7 +110,7 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self._port))
+            server = self._loop.run_until_complete(self._start(self._port))
         except OSError as error:
             self._failure = error
             self._ready.set()
@@ -113,13 +119,19 @@ class Server:
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
-        server.close()
+        self._loop.run_until_complete(self._stop(server))
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    async def _start(self, port: int) -> Any:
+        return await asyncio.start_server(self._serve, "127.0.0.1", port)
+
+    async def _stop(self, server: Any) -> None:
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
@@ -144,13 +156,15 @@ class Server:
         )
         self.log.append(line)
         headers = [
-            ("content-type", "application/json"),
+            *{"content-type": "application/json", **reply.headers}.items(),
             ("content-length", str(len(reply.body))),
-            *reply.headers.items(),
         ]
         fault = reply.fault.do if reply.fault else ""
         if reply.fault and fault == "hang":
             await asyncio.sleep(reply.fault.wait)
+        if fault == "reset":
+            writer.transport.abort()
+            return False
         writer.write(connection.send(h11.Response(status_code=reply.status, headers=headers)) or b"")
         half = len(reply.body) // 2
         writer.write(connection.send(h11.Data(data=reply.body[:half])) or b"")
@@ -160,16 +174,69 @@ class Server:
         if fault == "hold":
             line.held = True
             await self._hold()
+        if reply.fault and fault == "drip":
+            await self._drip(connection, writer, reply.body[half:], reply.fault.wait)
+            half = len(reply.body)
         writer.write(connection.send(h11.Data(data=reply.body[half:])) or b"")
         writer.write(connection.send(h11.EndOfMessage()) or b"")
         await writer.drain()
         line.whole = not writer.is_closing()
         return connection.our_state is not h11.MUST_CLOSE
 
+    async def _drip(
+        self, connection: h11.Connection, writer: asyncio.StreamWriter, body: bytes, seconds: float
+    ) -> None:
+        """Send `body` in twenty sips over so many seconds."""
+        sip = max(1, len(body) // 20)
+        for at in range(0, len(body), sip):
+            writer.write(connection.send(h11.Data(data=body[at : at + sip])) or b"")
+            await writer.drain()
+            await asyncio.sleep(seconds / 20)
+
     async def _hold(self) -> None:
         self.held.set()
         while not self._release.is_set():
             await asyncio.sleep(0.01)
+
+
+class SocketServer(Server):
+    """A twin behind a websocket: every message is a call, and its reply is one message."""
+
+    scheme = "ws"
+
+    async def _start(self, port: int) -> Any:
+        from websockets.asyncio import server
+
+        return await server.serve(self._talk, "127.0.0.1", port)
+
+    async def _stop(self, server: Any) -> None:
+        server.close(close_connections=True)
+        await server.wait_closed()
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        async for message in connection:
+            try:
+                asked = json.loads(message)
+            except ValueError:
+                asked = None
+            params = asked if isinstance(asked, dict) else {}
+            path = connection.request.path if connection.request else "/"
+            reply = self._handle(Call(method="WS", path=path, params=params, headers={}))
+            told = {name: str(value) for name, value in params.items() if name != "req_id"}
+            line = Served(vendor=self.vendor, path=path, params=told, status=reply.status, rows=reply.rows)
+            self.log.append(line)
+            fault = reply.fault.do if reply.fault else ""
+            if reply.fault and fault in ("hang", "drip"):
+                await asyncio.sleep(reply.fault.wait)
+            if fault == "reset":
+                connection.transport.abort()
+                return
+            if fault == "hold":
+                line.held = True
+                await self._hold()
+            body = reply.body[: len(reply.body) // 2] if fault == "truncate" else reply.body
+            await connection.send(body.decode())
+            line.whole = fault != "truncate"
 
 
 async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> Call | None:

@@ -233,6 +233,7 @@ def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date
     name = f"{wire}-{kind.interval or kind.archive}-{label}.zip"
     path = f"/data/spot/{span}/{kind.archive}/{wire}/{middle}{name}"
     digest = ""
+    resumed = place.at > ask.start
 
     def checksum(response: Response) -> Answer:
         nonlocal digest
@@ -256,6 +257,9 @@ def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date
         if answer.outcome in RETRYABLE:
             continue
         if missing:
+            if not kind.path and not resumed and ask.symbols[0] not in ask.known:
+                known = yield from _look_up(ask, wire)
+                following = following if known.outcome is Outcome.EMPTY else None
             return following
         if not digest:
             return None
@@ -267,6 +271,20 @@ def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date
         yield answer
         if answer.outcome not in RETRYABLE:
             return following if answer.outcome is Outcome.ROWS else None
+
+
+def _look_up(ask: Ask, wire: str) -> Generator[Request | Answer, Response | None, Answer]:
+    """A symbol without files may be one that nobody has ever listed."""
+
+    def read(response: Response) -> Answer:
+        if response.status == 200:
+            return Answer(outcome=Outcome.EMPTY, confirmed=ask.symbols)
+        refusal = _refusal(response, ask.symbols)
+        told = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL)
+        return refusal if refusal.outcome in told else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+
+    request = Request(path="/api/v3/exchangeInfo", params={"symbol": wire}, cost=20)
+    return (yield from envelopes.until_it_stands(request, read))
 
 
 def _file(ask: Ask, response: Response, digest: str, until: Instant) -> tuple[Answer, _Place | None]:

@@ -129,7 +129,9 @@ class _Exchange:
         arguments = (answer.status, "", url, method, dict(answer.headers), text, parsed, headers or {}, body)
         self.api.handle_errors(*arguments)
         self.api.handle_http_status_code(answer.status, "", url, method, text)
-        return parsed if parsed is not None else text
+        if parsed is None:
+            raise self.errors.BadResponse("the body is no JSON")
+        return parsed
 
 
 def _request(url: str, method: str, headers: Mapping[str, str], body: Any) -> Request:

@@ -94,6 +94,9 @@ _CANDLE = Shape(
 )
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Error(msgspec.Struct):
     code: str = ""
     message: str = ""
@@ -112,15 +115,10 @@ class _Envelope(msgspec.Struct):
     msg_type: str = ""
     error: _Error | None = None
     history: _History | None = None
-    candles: msgspec.Raw | None = None
-
-
-class _Candles(msgspec.Struct):
-    candles: msgspec.Raw = msgspec.Raw(b"[]")
+    candles: msgspec.Raw = _ABSENT
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_candles = msgspec.json.Decoder(_Candles)
 _epochs = msgspec.json.Decoder(list[_Epoch])
 
 
@@ -191,7 +189,7 @@ def _times(ask: Ask, page: _Envelope) -> list[Instant]:
         if page.history is None or len(page.history.prices) != len(page.history.times):
             raise ValueError("it has no history of prices and times")
         return [time * SECOND for time in page.history.times]
-    if page.candles is None:
+    if not bytes(page.candles):
         raise ValueError("it has no candles")
     return [one.epoch * SECOND for one in _epochs.decode(page.candles)]
 
@@ -229,7 +227,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 columns |= {name: [value] * len(stamps) for name, value in fixed.items()}
                 tables.append(Table(page=page.number, symbol=symbol, columns=columns))
             else:
-                rows = bytes(_candles.decode(page.body).candles)
+                rows = bytes(_envelope.decode(page.body).candles)
                 slices.append(Slice(page=page.number, symbol=symbol, rows=rows, shape=_CANDLE, fixed=fixed))
         except UNREADABLE as error:
             rejected.append(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -47,7 +47,7 @@ def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,
 def frame(bars: list[Bar], dataset: datasets.Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
     """Bars as raw rows with flags."""
     serves = SERVES if dataset is MINUTES else replace(SERVES, stamp_zone="America/New_York")
-    columns = {
+    columns: dict[str, list[object]] = {
         "stamp": [bar.start for bar in bars],
         "open": [bar.open for bar in bars],
         "high": [bar.high for bar in bars],
