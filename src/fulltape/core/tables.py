@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SessionOf = Callable[[int], dt.date]
 _PER: dict[str, tuple[int, int]] = {"s": (SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
 _LONGEST_TEXT = 200
+_WRONG = (*UNREADABLE, TypeError, AttributeError, KeyError, IndexError)
+"""What reading rows of another shape than the declared one may raise."""
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -63,7 +65,7 @@ def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.Da
 
     try:
         wide = _stamped(_bulk(one, shape), shape)
-    except (pl.exceptions.PolarsError, *UNREADABLE):
+    except (pl.exceptions.PolarsError, *_WRONG):
         wide = _stamped(_one_by_one(one, shape, session_of, rejected), shape)
     if one.descending:
         wide = wide.reverse()
@@ -136,7 +138,11 @@ def _series(values: Sequence[Any], part: Field, shape: Shape) -> pl.Series:
         values = [value if isinstance(value, str) or value is None else str(value) for value in values]
     if part.kind == "decimal":
         found = pl.Series(values, strict=True)
-        return found if found.dtype == pl.String else found.cast(pl.Float64, strict=True)
+        if found.dtype == pl.String:
+            return found
+        if not (found.dtype.is_numeric() or found.dtype == pl.Null):
+            raise ValueError(f"{part.column} is neither a number nor digits")
+        return found.cast(pl.Float64, strict=True)
     return pl.Series(values, dtype=_wire_type(part, shape), strict=True)
 
 
@@ -182,7 +188,13 @@ def _typed(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
         for part in shape.fields
         if part.kind in ("decimal", "date") and part.column != "stamp"
     ]
-    return found.with_columns(casts) if casts else found
+    if not casts:
+        return found
+    typed = found.with_columns(casts)
+    numbers = [part.column for part in shape.fields if part.kind == "decimal" and part.column != "stamp"]
+    if not all(typed[name].is_finite().fill_null(value=True).all() for name in numbers):
+        raise ValueError("a number that is not finite")
+    return typed
 
 
 def _stamped(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
@@ -247,7 +259,7 @@ def _one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[
         try:
             row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
             good.append({part.column: _value(row, part, shape) for part in shape.fields})
-        except (*UNREADABLE, TypeError, KeyError, IndexError) as error:
+        except _WRONG as error:
             session = _session(raw, shape, session_of)
             reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
             symbol = one.symbol or None
@@ -330,5 +342,5 @@ def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
         return session_of(_instant(row[part.wire], shape.unit))
-    except (*UNREADABLE, TypeError, KeyError, IndexError):
+    except _WRONG:
         return None

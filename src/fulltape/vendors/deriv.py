@@ -222,6 +222,8 @@ def decode(pages: Sequence[Page]) -> Decoded:
         try:
             if datasets.get(dataset).grain == "tick":
                 found = _envelope.decode(page.body).history or _History(prices=[], times=[])
+                if len(found.times) != len(found.prices):
+                    raise ValueError(f"{len(found.times)} times and {len(found.prices)} prices")
                 stamps: list[object] = [time * SECOND for time in found.times]
                 columns: dict[str, list[object]] = {"stamp": stamps, "price": list(found.prices)}
                 columns |= {name: [value] * len(stamps) for name, value in fixed.items()}
