@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_recorded import HERE, question, read
 
 from conversations import canned, talk
 from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.core import datasets, frames
 from fulltape.core.vendor import Outcome, Page
-from test_recorded import HERE, question, read
 
 EXAMPLES = 1_000
 _ODD = (
@@ -70,15 +70,11 @@ def spoiled(draw: st.DrawFn, body: str) -> bytes:
     return json.dumps(tree, separators=separators).encode()
 
 
-CASES = [
-    (path.parent.name, path) for path in sorted(HERE.rglob("*.toml")) if path.name != "refusals.toml"
-]
+CASES = [(path.parent.name, path) for path in sorted(HERE.rglob("*.toml")) if path.name != "refusals.toml"]
 COUNT = {name: sum(1 for other, _ in CASES if other == name) for name, _ in CASES}
 
 
-@pytest.mark.parametrize(
-    ("vendor", "path"), CASES, ids=[f"{vendor}-{path.stem}" for vendor, path in CASES]
-)
+@pytest.mark.parametrize(("vendor", "path"), CASES, ids=[f"{vendor}-{path.stem}" for vendor, path in CASES])
 def test_no_body_ends_in_an_exception_or_in_a_row_that_breaks_the_types(vendor: str, path: Path) -> None:
     told = read(path)
     asked = question(told)

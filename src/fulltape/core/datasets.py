@@ -136,7 +136,8 @@ def _bars(
 ) -> Dataset:
     minute = grain == "minute"
     own = (_PHASE, _MINUTE) if minute else ()
-    checks = ("rows", "duplicates", "completeness", "session_timing") if minute else ("rows", "duplicates")
+    hours = ("session_timing",) if calendar == "XNYS" else ()  # others have no early closes
+    checks = ("rows", "duplicates", *(("completeness", *hours) if minute else ()))
     return Dataset(
         name=name,
         schema=Schema(

@@ -22,6 +22,7 @@ class SocketClient:
         self._timeout = timeout
         self._headers = dict(headers)
         self._connection: client.ClientConnection | None = None
+        self._stack = contextlib.ExitStack()
 
     def send(self, message: Mapping[str, str | int]) -> bytes:
         """The one message that answers; `TransportError` where none came in time, and then the connection is closed, so
@@ -41,19 +42,20 @@ class SocketClient:
 
     def _open(self) -> client.ClientConnection:
         if self._connection is None:
-            self._connection = client.connect(
-                self._url,
-                open_timeout=self._timeout,
-                close_timeout=1,
-                max_size=LARGEST_MESSAGE,
-                additional_headers=self._headers,
-                proxy=None,
+            self._connection = self._stack.enter_context(
+                client.connect(
+                    self._url,
+                    open_timeout=self._timeout,
+                    close_timeout=1,
+                    max_size=LARGEST_MESSAGE,
+                    additional_headers=self._headers,
+                    proxy=None,
+                )
             )
         return self._connection
 
     def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            with contextlib.suppress(exceptions.WebSocketException, OSError):
-                self._connection.close()
-            self._connection = None
+        self._connection = None
+        with contextlib.suppress(exceptions.WebSocketException, OSError):
+            self._stack.close()

@@ -1,0 +1,110 @@
+"""A whole night for every dataset: asked of simulated vendors over real sockets, sealed, curated, checked, exported."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import cases
+import polars as pl
+import pytest
+
+import fulltape
+from clocks import SkippingClock
+from fulltape.core.cell import Verdict
+from fulltape.node import nightly
+from fulltape.simulator import run, scenario
+from nodes import CANARY, opened
+
+LISTED = "listed_from,listed_to,instrument"
+KEYS = {"alpaca": "key secret", "massive": "key", "tiingo": "key", "fred": "key"}
+NIGHT = [
+    ("options_bars_day", "AAPL241115C00230000", ["alpaca.opra", "massive.opra"], "2024-10-28", "2024-11-08"),
+    ("options_bars_minute", "AAPL241115C00230000", ["massive.opra"], "2024-11-04", "2024-11-05"),
+    ("forex_bars_day", "EURUSD", ["massive.forex"], "2024-10-29", "2024-11-07"),
+    ("forex_bars_minute", "EURUSD", ["deriv.forex", "massive.forex"], "2024-10-31", "2024-11-05"),
+    ("forex_ticks", "EURUSD", ["deriv.forex"], "2024-11-04", "2024-11-04"),
+    ("crypto_bars_day", "BTC/USD", ["kraken.spot", "coinbase.exchange"], "2024-10-28", "2024-11-08"),
+    ("crypto_bars_minute", "BTC/USD", ["binance.spot", "coinbase.exchange", "ccxt.binance"], "2024-11-01", "2024-11-05"),
+    ("crypto_trades", "BTC/USD", ["binance.spot", "kraken.spot"], "2024-11-03", "2024-11-04"),
+    ("crypto_aggtrades", "BTC/USD", ["binance.spot"], "2024-11-03", "2024-11-04"),
+    ("synthetic_ticks", "R_100", ["deriv.synthetic"], "2024-11-03", "2024-11-04"),
+    ("synthetic_bars_day", "R_100", ["deriv.synthetic"], "2024-10-28", "2024-11-08"),
+    ("synthetic_bars_minute", "R_100", ["deriv.synthetic"], "2024-11-02", "2024-11-05"),
+    ("macro_series", "GDP", ["fred.alfred"], "2024-04-01", "2024-11-08"),
+    ("corporate_actions", "AAPL", ["massive.sip", "alpaca.sip"], "2024-10-28", "2024-11-08"),
+    ("equities_adjusted_evidence", "IBM", ["tiingo.eod", "yahoo.chart"], "2012-12-03", "2012-12-14"),
+]  # fmt: skip
+
+
+def node(folder: Path, twins: run.Running, *wishes: tuple[str, str, list[str], str, str]) -> Path:
+    folder.mkdir()
+    lines = []
+    used = set()
+    for dataset, symbol, sources, first, last in wishes:
+        (folder / f"{dataset}.csv").write_text(f"symbol,{LISTED}\n{symbol},1990-01-02,,\n")
+        lines += [
+            f'[universe.{dataset}]\nfile = "{dataset}.csv"',
+            f'[dataset.{dataset}]\nuniverse = "{dataset}"\nsources = {sources}\nfrom = {first}\nuntil = {last}',
+        ]
+        used |= {source.partition(".")[0] for source in sources}
+    for name in sorted(used):
+        url = twins.servers["binance" if name == "ccxt" else name].url
+        keys = "".join(
+            f'{key} = "{CANARY if name != "fred" else "0" * 32}"\n' for key in KEYS.get(name, "").split()
+        )
+        fast = "requests_per_second = 1000\n" if name != "massive" else "requests_per_minute = 3000\n"
+        hour = "requests_per_hour = 100000\n" if name in ("tiingo", "yahoo", "deriv") else ""
+        lines.append(f'[vendor.{name}]\n{keys}base_url = "{url}"\nhistory_from = 1990-01-02\n{fast}{hour}')
+    lines.append('[backfill]\nretry_wait = "1ms"')
+    (folder / "fulltape.toml").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize("wish", NIGHT, ids=[wish[0] for wish in NIGHT])
+def test_a_night_fills_the_dataset_with_what_the_vendors_have(
+    tmp_path: Path, wish: tuple[str, str, list[str], str, str]
+) -> None:
+    dataset, symbol, sources, first, last = wish
+    with run.running(cases.market(), scenario.Scenario()) as twins:
+        folder = node(tmp_path / "node", twins, wish)
+        with opened(folder) as stores:
+            done = nightly.run(stores, SkippingClock())
+            assert not stores.ledger.rejections() or dataset.startswith("forex_bars_day")
+            verdicts = {one.verdict for one in stores.ledger.verdicts.of_dataset(dataset)}
+    rows = fulltape.open(folder).scan(dataset).collect()
+    case = next(one for one in cases.CASES if one.source.name == sources[0] and one.serves.dataset == dataset)
+    wanted = cases.expected(replace(case, symbols=(symbol,), first=first, last=last))
+    assert rows.height == len(wanted)
+    assert rows["instrument"].unique().to_list() == [symbol]
+    assert rows["session"].is_between(dt.date.fromisoformat(first), dt.date.fromisoformat(last)).all()
+    assert rows["available_at"].null_count() <= (1 if dataset == "corporate_actions" else 0)
+    assert Verdict.RED not in verdicts
+    assert done.audit.missing == 0, done
+    again = rows.unique(subset=[name for name in rows.columns if name != "flags"])
+    assert again.height == rows.height or dataset in ("forex_ticks", "synthetic_ticks")
+    assert rows.filter(pl.col("flags") > 0).is_empty()
+
+
+def test_a_second_night_asks_nobody_and_changes_nothing(tmp_path: Path) -> None:
+    wishes = [
+        wish
+        for wish in NIGHT
+        if wish[0] in ("crypto_bars_minute", "macro_series", "corporate_actions", "synthetic_ticks")
+    ]
+    with run.running(cases.market(), scenario.Scenario()) as twins:
+        folder = node(tmp_path / "node", twins, *wishes)
+        with opened(folder) as stores:
+            nightly.run(stores, SkippingClock())
+            asked = len(twins.log())
+            before = {
+                path: path.stat().st_mtime_ns
+                for path in sorted((folder / "lake" / "curated").rglob("*.parquet"))
+            }
+            nightly.run(stores, SkippingClock())
+        assert len(twins.log()) == asked
+        after = {
+            path: path.stat().st_mtime_ns for path in sorted((folder / "lake" / "curated").rglob("*.parquet"))
+        }
+    assert after == before
