@@ -12,7 +12,7 @@ TEST_ARGS ?= -n 2
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
 
-test: .venv/.dev
+test: .venv/.dev .interop/.clients .interop/.deriv
 	$(RUN)/python -m pytest $(TEST_ARGS)
 
 # A minute of kill -9 on each engine, with sixteen workers.
@@ -41,6 +41,8 @@ lock: $(UV)
 	echo "uv==0.13.9" | $(LOCK) - -o requirements/uv.txt
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --python-version 3.11 requirements/interop.in -o requirements/interop.txt
+	$(LOCK) --python-version 3.11 requirements/interop-deriv.in -o requirements/interop-deriv.txt
 
 # Rebuild package data from its sources; the results are committed.
 sample: .venv/.dev
@@ -68,8 +70,19 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-reference: .venv/.dev
+# Other people's clients for the simulated vendors, in environments of their own: one of them pins an old websockets.
+.interop/.clients: $(UV) requirements/interop.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/clients
+	$(UV) pip install --quiet --python .interop/clients/bin/python --require-hashes -r requirements/interop.txt
+	@touch $@
+
+.interop/.deriv: $(UV) requirements/interop-deriv.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/deriv
+	$(UV) pip install --quiet --python .interop/deriv/bin/python --require-hashes -r requirements/interop-deriv.txt
+	@touch $@
+
+reference: .venv/.dev .interop/.clients .interop/.deriv
 	$(RUN)/python tools/build_reference.py
 
 clean:
-	rm -rf .venv .tools dist
+	rm -rf .venv .tools .interop dist

@@ -47,7 +47,7 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ("from = 2016-01-04", "from = 2016-01-04\nuntil = 2015-01-02", 8, "lies before"),
         ("from = 2016-01-04", "from = 1980-01-02", 7, "lies outside the calendar XNYS"),
         ("from = 2016-01-04", "", 4, "dataset.equities_bars_day.from is missing"),
-        ('["alpaca.sip"]', '["alpaca.spi"]', 6, "Alpaca has no source alpaca.spi; it has alpaca.sip, alpaca.iex. Did you mean alpaca.sip?"),
+        ('["alpaca.sip"]', '["alpaca.spi"]', 6, "Alpaca has no source alpaca.spi; it has alpaca.sip, alpaca.iex, alpaca.opra, alpaca.crypto. Did you mean alpaca.sip?"),
         ('["alpaca.sip"]', '["massive.sip"]', 6, "no vendor massive is configured"),
         ('["alpaca.sip"]', "[]", 6, "no configured source serves equities_bars_day"),
         ("equities_bars_day", "equities_bars_dya", 4, "there is no dataset 'equities_bars_dya'. Did you mean equities_bars_day?"),

@@ -1,15 +1,21 @@
-"""Writes docs/settings.md from the settings' own declarations; `make reference` runs it, a test compares."""
+"""Writes docs/settings.md from the settings' own declarations, and the tables of docs/vendors.md from the vendors' own and
+from what other people's clients parse; `make reference` runs it, tests compare."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from fulltape import vendors
+from fulltape.core.vendor import Limits, Serves, Source, VendorSpec
 from fulltape.settings.model import SECTIONS
 
-TARGET = Path(__file__).parent.parent / "docs" / "settings.md"
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "settings.md"
+VENDORS = ROOT / "docs" / "vendors.md"
 HEAD = """\
 # Settings
 
@@ -48,5 +54,82 @@ def _shown(value: Any) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
+def vendors_table() -> str:
+    """Every source and dataset with what it declares."""
+    lines = [
+        "| source | scope | dataset | since | symbols a request | rows a page | stamp | prices | needs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in vendors.names():
+        spec = vendors.load(name).SPEC
+        sources = spec.sources or (
+            [found] if spec.any_source and (found := spec.any_source("exchange")) else []
+        )
+        for source in sources:
+            lines += [_served(spec, source, serves) for serves in source.serves]
+    return "\n".join(lines)
+
+
+def _served(spec: VendorSpec, source: Source, serves: Serves) -> str:
+    since = f"the last {serves.history_days} days" if serves.history_days else serves.history_from.isoformat()
+    stamp = "date" if serves.stamp == "date" else f"{serves.stamp}, {serves.stamp_zone}"
+    prices = "adjusted: " + serves.adjustment if serves.adjustment != "raw" else "as traded"
+    prices = serves.price_kind if serves.price_kind != "trade" else prices
+    grouped = (
+        f" (or a whole day of {serves.symbols_per_grouped_day:,})" if serves.symbols_per_grouped_day else ""
+    )
+    needs = " and ".join(spec.secrets) or "no key"
+    return (
+        f"| `{source.name}` | {source.scope} | `{serves.dataset}` | {since} | "
+        f"{serves.symbols_per_request}{grouped} | {serves.rows_per_page:,} | {stamp} | {prices} | {needs} |"
+    )
+
+
+def plans_table() -> str:
+    """Every plan with its limits."""
+    lines = ["| vendor | plan | limits |", "| --- | --- | --- |"]
+    for name in vendors.names():
+        spec = vendors.load(name).SPEC
+        for plan, limits in spec.plans.items():
+            default = " (default)" if plan == spec.default_plan else ""
+            lines.append(f"| {spec.title} (`{name}`) | `{plan}`{default} | {_limits(limits)} |")
+    return "\n".join(lines)
+
+
+def _limits(limits: Limits) -> str:
+    words = {
+        "per_second": "{} requests a second",
+        "per_minute": "{} requests a minute",
+        "per_hour": "{} requests an hour",
+        "per_day": "{} requests a day",
+        "weight_per_minute": "{} weight a minute",
+        "history_days": "the last {} days",
+    }
+    found = [text.format(f"{getattr(limits, key):,}") for key, text in words.items() if getattr(limits, key)]
+    return ", ".join([*found, "counted by address"] if limits.counted_by == "ip" else found)
+
+
+def between(page: str, begin: str, end: str, inside: str) -> str:
+    """A page with what stands between two marks replaced."""
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n{inside}\n{end}{tail}"
+
+
+MARKS = {name: (f"<!-- {name}: begin -->", f"<!-- {name}: end -->") for name in ("sources", "plans")}
+
+
+def vendors_page(page: str) -> str:
+    """docs/vendors.md with its tables made anew from the vendors' declarations."""
+    page = between(page, *MARKS["sources"], vendors_table())
+    return between(page, *MARKS["plans"], plans_table())
+
+
 if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "vendors"), str(ROOT / "tests" / "interop")]
+    import proof
+
     TARGET.write_text(text())
+    page = vendors_page(VENDORS.read_text())
+    told = [proof.ask(client) for client in proof.CLIENTS]
+    VENDORS.write_text(between(page, proof.BEGIN, proof.END, proof.table(told)))

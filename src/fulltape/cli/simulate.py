@@ -3,44 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from fulltape.simulator.market import Market
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command(epilog="Example: fulltape simulate --port 8081")(simulate)
+    app.command(epilog="Example: fulltape simulate --port 8081 --scenario faults.toml")(simulate)
 
 
 def simulate(
     scenario: Annotated[
         Path | None, typer.Option(help="A TOML file of faults (see docs/simulator.md).", show_default=False)
     ] = None,
+    lake: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve the curated bars of this node instead of the bundled market.", show_default=False
+        ),
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65_000, help="Port of the first twin; the others follow. 0: any.")
     ] = 0,
 ) -> None:
-    """Serve the bundled sample as Alpaca and Massive would, on loopback, until Ctrl-C."""
+    """Serve a small market as every vendor would, on loopback, until Ctrl-C."""
     import contextlib
     import signal
 
     from fulltape import errors
-    from fulltape.simulator import market, run
+    from fulltape.simulator import run
     from fulltape.simulator import scenario as scenarios
 
     chosen = scenarios.load(scenario, list(run.TWINS)) if scenario else scenarios.Scenario()
     ports = {name: port + at if port else 0 for at, name in enumerate(run.TWINS)}
+    market, what = _market(lake)
     try:
         serving = contextlib.ExitStack()
-        twins = serving.enter_context(run.running(market.sample(), chosen, vendors=ports))
+        twins = serving.enter_context(run.running(market, chosen, vendors=ports))
     except OSError as error:
         raise errors.UsageError(f"no server can be started at port {port}: {error.strerror}.") from None
     with serving:
         for name, server in twins.servers.items():
             typer.echo(f'[vendor.{name}] base_url = "{server.url}"')
-        typer.echo(
-            "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT."
-        )
+        typer.echo(what)
         typer.echo("Any key is accepted. Ctrl-C ends.")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _market(lake: Path | None) -> tuple[Market, str]:
+    """What to serve, and how to call it."""
+    from fulltape.simulator import invented
+    from fulltape.simulator import market as markets
+
+    if lake is not None:
+        found = markets.of_lake(lake)
+        return found, f"Curated bars of {len(found.symbols)} symbols from {lake}."
+    return (
+        markets.joined(markets.sample(), invented.market()),
+        "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT. Invented, "
+        "28 October to 8 November 2024: crypto, forex, options, a synthetic index, macro series, actions.",
+    )

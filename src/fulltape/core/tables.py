@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SessionOf = Callable[[int], dt.date]
 _PER: dict[str, tuple[int, int]] = {"s": (SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
 _LONGEST_TEXT = 200
+_OLDEST = -(10**10) * SECOND
+"""1653: some macro series begin before 1970, and none before that."""
 _WRONG = (*UNREADABLE, TypeError, AttributeError, KeyError, IndexError)
 """What reading rows of another shape than the declared one may raise."""
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
@@ -38,7 +40,7 @@ def frame(
 
     rejected: list[Rejected] = []
     pieces = [_slice(one, session_of, rejected) for one in decoded.slices]
-    pieces += [_table(one) for one in decoded.tables if one.columns.get("stamp")]
+    pieces += [_table(one, rejected) for one in decoded.tables if one.columns.get("stamp")]
     wanted = ("symbol", "page", "stamp", "stamp_ns", *columns)
     pieces = [piece for piece in pieces if piece.height]
     if not pieces:
@@ -48,10 +50,19 @@ def frame(
     return whole.with_columns(missing).select(wanted), rejected
 
 
-def _table(table: Table) -> pl.DataFrame:
+def _table(table: Table, rejected: list[Rejected]) -> pl.DataFrame:
     import polars as pl
 
-    return pl.DataFrame(dict(table.columns)).with_columns(
+    stamps = table.columns["stamp"]
+    good = [at for at, stamp in enumerate(stamps) if isinstance(stamp, int) and _OLDEST <= stamp < LATEST]
+    if len(good) < len(stamps):
+        reason = "stamps that no market data can have"
+        count = len(stamps) - len(good)
+        rejected.append(
+            Rejected(page=table.page, symbol=table.symbol, session=None, rows=count, reason=reason)
+        )
+    columns = {name: [values[at] for at in good] for name, values in table.columns.items()}
+    return pl.DataFrame(columns, strict=True).with_columns(
         pl.lit(table.symbol).alias("symbol"),
         pl.lit(table.page).alias("page"),
         (pl.col("stamp") * 1_000).alias("stamp_ns"),

@@ -13,6 +13,7 @@ The same file runs on recorded bytes, against the simulator and in production: w
 from __future__ import annotations
 
 import datetime as dt
+import urllib.parse
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -91,6 +92,11 @@ class Request:
     message: Mapping[str, str | int] = field(default_factory=dict)
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Path and query, as a cursor keeps them."""
+        return f"{self.path}?{urllib.parse.urlencode(dict(self.params))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ def _gdp() -> list[Vintage]:
 
 _ACTIONS = (
     Action(
-        action_id="d-2024-10-31",
+        action_id="0fe1117c-0c5c-5d8f-b843-a9f4aeeb0fc8",
         symbol="AAPL",
         ex_date=dt.date(2024, 10, 31),
         amount=0.25,
@@ -176,13 +176,13 @@ _ACTIONS = (
         pay=dt.date(2024, 11, 14),
     ),
     Action(
-        action_id="s-2024-11-04", symbol="AAPL", ex_date=dt.date(2024, 11, 4), ratio=(1, 4)
+        action_id="da6776de-5e6b-58c2-936a-fd3dfdede400", symbol="AAPL", ex_date=dt.date(2024, 11, 4), ratio=(1, 4)
     ),
     Action(
-        action_id="r-2024-11-06", symbol="NVDA", ex_date=dt.date(2024, 11, 6), ratio=(8, 1)
+        action_id="8b113403-8238-5b7c-8487-a2c7538c0441", symbol="NVDA", ex_date=dt.date(2024, 11, 6), ratio=(8, 1)
     ),
     Action(
-        action_id="d-2024-11-07",
+        action_id="ec49dd63-1db3-5a86-bc23-3a614c770617",
         symbol="NVDA",
         ex_date=dt.date(2024, 11, 7),
         amount=0.01,

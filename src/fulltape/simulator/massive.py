@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import re
 import urllib.parse
@@ -111,7 +112,7 @@ class Massive(Twin):
             return _error(400, "error", "Could not parse the time range or the cursor.")
         if limit < 1 or call.params.get("sort", "asc") != "asc":
             return _error(400, "error", "This server knows positive limits and ascending order only.")
-        if refusal := self._refusal(call, grain, self._symbol(ticker)):
+        if refusal := self._refusal(grain, self._symbol(ticker)):
             return refusal
         symbol = self._symbol(ticker)
         fault = self.strike(grain, [symbol], 2 if "cursor" in call.params else 1)
@@ -119,9 +120,11 @@ class Massive(Twin):
             return reply
         bars = self.bars(grain, symbol, start, end)
         rows, more = self.page(bars, limit, fault)
-        body: dict[str, object] = {"ticker": ticker, **_head(len(rows))}
+        adjusted = call.params.get("adjusted", "true") != "false"
+        body: dict[str, object] = {"ticker": ticker, **_head(len(rows), adjusted=adjusted)}
         if rows:
-            body["results"] = [_row(bar) for bar in disturbed(rows, fault)]
+            chosen = [self._adjusted(symbol, bar) if adjusted else bar for bar in disturbed(rows, fault)]
+            body["results"] = [_row(bar) for bar in chosen]
         if more or (fault and fault.do == "repeat_cursor"):
             following = bars[len(rows)].start if more else start
             cursor = base64.urlsafe_b64encode(f"limit={limit}&sort=asc".encode()).decode().rstrip("=")
@@ -129,9 +132,16 @@ class Massive(Twin):
             body["next_url"] = f"{self.url}{path}?cursor={cursor}"
         return said(200, body, rows=len(rows), fault=fault)
 
-    def _refusal(self, call: Call, grain: str, symbol: str) -> Reply | None:
-        if call.params.get("adjusted", "true") != "false":
-            return _error(400, "error", "This server has unadjusted prices only.")
+    def _adjusted(self, symbol: str, bar: Bar) -> Bar:
+        """As by default: divided by the splits that came after it."""
+        factor = 1.0
+        for action in self.market.actions:
+            if action.symbol == symbol and action.ratio and action.ex_date > bar.session:
+                factor *= action.ratio[0] / action.ratio[1]
+        prices = {name: round(getattr(bar, name) * factor, 6) for name in ("open", "high", "low", "close")}
+        return dataclasses.replace(bar, **prices, volume=bar.volume / factor)
+
+    def _refusal(self, grain: str, symbol: str) -> Reply | None:
         if not self.entitled(grain, symbol):
             words = f"You are not entitled to this data. {_UPGRADE}"
             return _error(403, "message", words, status="NOT_AUTHORIZED")
@@ -139,7 +149,7 @@ class Massive(Twin):
 
     def _grouped(self, call: Call, market: str, day: dt.date) -> Reply:
         """Everybody's bar of one day, stamped at its end."""
-        if refusal := self._refusal(call, "day", ""):
+        if refusal := self._refusal("day", ""):
             return refusal
         everybody = sorted({symbol for grain, symbol in self.market.bars if grain == "day"})
         fault = self.strike("day", everybody)
@@ -149,25 +159,20 @@ class Massive(Twin):
         prefix = {"stocks": "", "fx": "C:", "crypto": "X:"}[market]
         start = new_york_midnight(day) if stocks else midnight(day)
         end = start + 16 * HOUR if stocks else start + DAY - 1_000
+        adjusted = call.params.get("adjusted", "true") != "false"
+        adjusted = call.params.get("adjusted", "true") != "false"
         rows = []
         for symbol in everybody:
-            kind = (
-                "crypto"
-                if "/" in symbol
-                else "fx"
-                if len(symbol) == 6
-                else "stocks"
-                if len(symbol) <= 5
-                else ""
-            )
-            if kind == market and self.entitled("day", symbol):
+            if _market_of(symbol) == market and self.entitled("day", symbol):
                 wire = prefix + symbol.replace("/", "")
-                rows += [
-                    {**_row(bar), "T": wire, "t": end // 1_000}
-                    for bar in self.bars("day", symbol, start, start)
-                ]
+                bars = self.bars("day", symbol, start, start)
+                chosen = [self._adjusted(symbol, bar) if adjusted else bar for bar in bars]
+                rows += [{**_row(bar), "T": wire, "t": end // 1_000} for bar in chosen]
         rows, _ = self.page(rows, len(rows) or 1, fault)
-        body = {**_head(len(rows)), **({"results": disturbed(rows, fault)} if rows else {})}
+        body = {
+            **_head(len(rows), adjusted=adjusted),
+            **({"results": disturbed(rows, fault)} if rows else {}),
+        }
         return said(200, body, rows=len(rows), fault=fault)
 
     def _actions(self, call: Call) -> Reply:
@@ -199,9 +204,17 @@ class Massive(Twin):
         return said(200, body, rows=len(page), fault=fault)
 
 
-def _head(count: int) -> dict[str, object]:
+def _market_of(symbol: str) -> str:
+    if "/" in symbol:
+        return "crypto"
+    if len(symbol) == 6 and symbol.isalpha():
+        return "fx"
+    return "stocks" if len(symbol) <= 5 and symbol.isalpha() else ""
+
+
+def _head(count: int, *, adjusted: bool) -> dict[str, object]:
     return {
-        "queryCount": count, "resultsCount": count, "adjusted": False, "status": "OK",
+        "queryCount": count, "resultsCount": count, "adjusted": adjusted, "status": "OK",
         "request_id": uuid.uuid4().hex,
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ day bars of stocks and options begin at midnight in New York, those of forex and
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,8 +48,7 @@ _ROWS_PER_PAGE = 50_000
 _ACTIONS_PER_PAGE = 5_000
 _MILLISECOND = 1_000
 _SINCE = dt.date(2003, 9, 10)
-# Late trades enter the bars at the end of the day; the free plan serves a day after it ended.
-_DELAY = 8 * 3_600
+_DELAY = 8 * 3_600  # late trades enter the bars at the end of the day, and the free plan serves only then
 _GROUPED = {
     "equities_bars_day": "us/market/stocks",
     "forex_bars_day": "global/market/fx",
@@ -101,9 +101,7 @@ SPEC = VendorSpec(
     ),
     documents=(
         "https://massive.com/docs/rest/stocks/aggregates/custom-bars",
-        "https://massive.com/docs/rest/stocks/aggregates/daily-market-summary",
         "https://massive.com/docs/rest/stocks/corporate-actions/splits",
-        "https://massive.com/docs/rest/stocks/corporate-actions/dividends",
     ),
 )
 
@@ -114,7 +112,7 @@ class _Stamp(msgspec.Struct):
     t: _Milliseconds
 
 
-_SAYS = ("error", "message")
+_FORBIDDEN = {"before end of day": Outcome.NOT_YET, "data timeframe": Outcome.NOT_SUPPORTED}
 _NONE = msgspec.Raw(b"[]")
 
 
@@ -126,12 +124,8 @@ class _Envelope(msgspec.Struct):
     next_url: str | None = None
 
 
-class _Ticker(msgspec.Struct):
-    ticker: str
-
-
 class _Details(msgspec.Struct):
-    results: _Ticker
+    results: dict[str, object]
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -179,7 +173,9 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         request = _after(answer.cursor.token) if answer.cursor else None
     for symbol in ask.symbols:
         if symbol not in seen and symbol not in ask.known:
-            yield from _look_up(symbol, wire[symbol])
+            path = f"/v3/reference/tickers/{urllib.parse.quote(wire[symbol], safe=':')}"
+            read = functools.partial(_ticker, symbol, wire[symbol])
+            yield from envelopes.until_it_stands(Request(path=path), read)
 
 
 def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
@@ -228,10 +224,6 @@ def _after(token: str) -> Request:
     return Request(path=path, params={**adjusted, **dict(urllib.parse.parse_qsl(query))})
 
 
-def _token(request: Request) -> str:
-    return f"{request.path}?{urllib.parse.urlencode(dict(request.params))}"
-
-
 def _read(
     ask: Ask, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
 ) -> tuple[Answer, set[str]]:
@@ -242,10 +234,10 @@ def _read(
         page = _envelope.decode(response.body)
         count = len(_slices.decode(page.results))
         following = _following(ask, wire, request, page)
+        if page.status not in ("OK", "DELAYED"):
+            raise ValueError(f"status {page.status!r} in a 200 answer")
     except UNREADABLE as error:
         return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), set()
-    if page.status not in ("OK", "DELAYED"):
-        return envelopes.malformed(f"status {page.status!r} in a 200 answer"), set()
     aggregates = request.path.startswith("/v2/aggs/")
     if aggregates and page.ticker and page.ticker not in wire.values():
         return envelopes.malformed(f"aggregates of {page.ticker}, which was not asked for"), set()
@@ -275,12 +267,12 @@ def _following(ask: Ask, wire: Mapping[str, str], request: Request, page: _Envel
     if request.path in _ACTIONS:
         kinds = list(_ACTIONS)
         later = kinds[kinds.index(request.path) + 1 :]
-        return _token(_of_actions(ask, wire, later[0])) if later else ""
+        return _of_actions(ask, wire, later[0]).target if later else ""
     if "/grouped/" in request.path:
         day = dt.date.fromisoformat(request.path.rpartition("/")[2]) + dt.timedelta(days=1)
         while day.weekday() > 4 and not ask.dataset.startswith("crypto"):
             day += dt.timedelta(days=1)
-        return _token(_grouped(ask, day)) if day <= ask.last else ""
+        return _grouped(ask, day).target if day <= ask.last else ""
     return ""
 
 
@@ -295,13 +287,14 @@ def _settled(ask: Ask, request: Request, page: _Envelope, *, last: bool) -> tupl
     try:
         stamps = [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
     except UNREADABLE:
-        return ()  # the rows are judged when they are decoded; until the end nothing is settled
+        return ()  # the rows are judged when they are decoded
     zone = NEW_YORK if ask.dataset.startswith(("equities", "options")) else "UTC"
     return bars.settled_before(ask, ask.symbols[0], stamps, datasets.get(ask.dataset).session_of(zone))
 
 
 def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> Answer:
-    text = envelopes.error_text(response, *_SAYS)
+    text = envelopes.error_text(response, "error", "message")
+    only = symbols if len(symbols) == 1 else ()
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
         return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
@@ -309,30 +302,26 @@ def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> An
         return trouble
     if response.status == 401:
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
-    if response.status == 403 and "before end of day" in text:
-        return Answer(outcome=Outcome.NOT_YET, reason=reason)
-    if response.status == 403 and "data timeframe" in text:
-        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    for words, outcome in _FORBIDDEN.items():
+        if response.status == 403 and words in text:
+            return Answer(outcome=outcome, reason=reason)
     if response.status in (402, 403) and "entitled" in text:
-        only = symbols if len(symbols) == 1 else ()
         return Answer(outcome=Outcome.NOT_ENTITLED, symbols=only, reason=reason)
     if response.status == 400 and not first and "cursor" in text:
         return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-def _look_up(symbol: str, wire: str) -> Conversation:
-    request = Request(path=f"/v3/reference/tickers/{urllib.parse.quote(wire, safe=':')}")
-    yield from envelopes.until_it_stands(request, lambda response: _ticker(symbol, wire, response))
-
-
 def _ticker(symbol: str, wire: str, response: Response) -> Answer:
     """Where the answer is not about the ticker, nothing is confirmed and nothing is refused."""
-    if response.status == 404 and "not found" in envelopes.error_text(response, *_SAYS).casefold():
+    if (
+        response.status == 404
+        and "not found" in envelopes.error_text(response, "error", "message").casefold()
+    ):
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
     if response.status == 200:
         try:
-            named = msgspec.json.decode(response.body, type=_Details).results.ticker
+            named = msgspec.json.decode(response.body, type=_Details).results.get("ticker")
         except UNREADABLE as error:
             return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
         return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
