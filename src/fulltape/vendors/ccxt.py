@@ -155,18 +155,15 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     feed = ask.source.partition(".")[2]
     (symbol,) = ask.symbols
     exchange = _Exchange(feed)
-    if feed not in _known:
-        loaded = yield from _called(
-            ask, exchange, lambda api: api.load_markets(), lambda _: _seen(exchange, feed)
+    wire = ask.spellings.get(symbol) or symbol
+    if wire not in {market["symbol"] for market in _known.get(feed, ())}:
+        # What this process has seen may be old: the exchange itself must say that it does not list a symbol.
+        listed = yield from _called(
+            ask, exchange, lambda api: api.load_markets(), lambda markets: _listed(ask, feed, wire, markets)
         )
-        if loaded is None or loaded.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+        if listed.outcome is not Outcome.EMPTY:
             return
     exchange.api.set_markets(_known[feed])
-    wire = ask.spellings.get(symbol) or symbol
-    if wire not in exchange.api.markets:
-        # Its own list of markets says so: asked once more, so that the refusal is an answer to a request.
-        yield from _called(ask, exchange, lambda api: api.fetch_markets(), lambda _: _unknown(ask))
-        return
     timeframe, step = _TIMEFRAMES[ask.dataset]
     limit = min(ask.rows_per_page or 10_000, _limit(exchange))
     at = int(resume.token) if resume else ask.start
@@ -182,12 +179,12 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         at = int(answer.cursor.token)
 
 
-def _seen(exchange: _Exchange, feed: str) -> Answer:
-    _known[feed] = list(exchange.api.markets.values())
-    return Answer(outcome=Outcome.EMPTY)
-
-
-def _unknown(ask: Ask) -> Answer:
+def _listed(ask: Ask, feed: str, wire: str, markets: Mapping[str, Any]) -> Answer:
+    if not markets:
+        return envelopes.malformed("a list of no markets")
+    _known[feed] = list(markets.values())
+    if wire in markets:
+        return Answer(outcome=Outcome.EMPTY)
     reason = f"{ask.source} lists no {ask.symbols[0]}"
     return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
 
