@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash check bench-dispatch bench-ledger format lock sample calendars reference clean
+.PHONY: demo test test-crash check bench-dispatch bench-ledger bench-decode format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -24,6 +24,9 @@ bench-dispatch: .venv/.dev
 
 bench-ledger: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.ledger.run
+
+bench-decode: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.decode.run
 
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)

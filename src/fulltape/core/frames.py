@@ -113,13 +113,14 @@ def rows(
 
     declared = (*dataset.schema.columns, Column(name="page", dtype="i64"))
     names = [column.name for column in declared if column.name not in ("symbol", "page", "ts", "instrument")]
-    wide, rejected = tables.frame(decoded, names, session_rule(dataset, serves, calendar))
+    exact = ["stamp_ns"] if "ts_event" in names else []
+    wide, rejected = tables.frame(decoded, [*names, *exact], session_rule(dataset, serves, calendar))
     wide = wide.with_columns(
         pl.col("symbol").cast(pl.String),
         pl.col("stamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
         pl.col("session").cast(pl.Date),
     )
-    if "ts_event" in names:
+    if exact:
         wide = wide.with_columns(
             pl.col("stamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
         )

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+import msgspec
+
 from fulltape.core.time import Instant
 
 
@@ -200,7 +202,7 @@ class Slice:
     """
 
     page: int
-    rows: bytes
+    rows: bytes | msgspec.Raw
     shape: Shape
     symbol: str = ""
     names: Mapping[str, str] = field(default_factory=dict)

@@ -51,25 +51,37 @@ def _page(stored: StoredAsk, page: StoredPage) -> Page:
 
 def _schema(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows with nulls, infinities or signs that the schema forbids."""
+    columns = wanted.dataset.schema.columns
+    breaks = {column.name: row_checks.column_breaks(column) for column in columns}
+    broken = frame.select(rule.any().alias(name) for name, rule in breaks.items()).row(0, named=True)
     found: list[Rejected] = []
-    for column in wanted.dataset.schema.columns:
-        breaks = row_checks.column_breaks(column)
-        found += _rejections(frame.filter(breaks), f"{column.name} breaks the schema ({column.sign})")
-        frame = frame.filter(~breaks)
+    for column in columns:
+        if broken[column.name]:
+            rule = breaks[column.name]
+            found += _rejections(frame.filter(rule), f"{column.name} breaks the schema ({column.sign})")
+            frame = frame.filter(~rule)
     return frame, found
+
+
+def _without(frame: pl.DataFrame, wrong: pl.Expr, reason: str) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out the rows of which something is true; mostly there are none, and then nothing is copied."""
+    if not frame.select(wrong.any()).item():
+        return frame, []
+    return frame.filter(~wrong), _rejections(frame.filter(wrong), reason)
 
 
 def _inside(frame: pl.DataFrame, first: dt.date, last: dt.date) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows of sessions that were not asked for."""
-    inside = pl.col("session").is_between(first, last)
-    return frame.filter(inside), _rejections(frame.filter(~inside), "a session that was not asked for")
+    return _without(frame, ~pl.col("session").is_between(first, last), "a session that was not asked for")
 
 
 def _open_days(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows of days on which the market was closed."""
-    labels = pl.Series([session.label for session in wanted.calendar.sessions], dtype=pl.Date)
-    trading = pl.col("session").is_in(labels.implode())
-    return frame.filter(trading), _rejections(frame.filter(~trading), "rows on a closed day")
+    present = frame["session"].unique()
+    closed = [label for label in present if wanted.calendar.day(label) != "session"]
+    if not closed:
+        return frame, []
+    return _without(frame, pl.col("session").is_in(closed), "rows on a closed day")
 
 
 def _unsorted(frame: pl.DataFrame) -> list[Rejected]:
@@ -94,7 +106,7 @@ def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rej
     """Equal copies become one; copies that contradict each other are all taken out. Rows without a key of their own
     are never compared: equal ones are genuine."""
     key = list(wanted.dataset.schema.key)
-    if not key:
+    if not key or _plainly_unique(frame, key):
         return frame, []
     values = [name for name in frame.columns if name != "page"]
     once = frame.unique(subset=values, keep="first", maintain_order=True)
@@ -116,6 +128,22 @@ def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rej
     contradicts = pl.struct(key).is_duplicated()
     found += _rejections(once.filter(contradicts), "rows that contradict each other")
     return once.filter(~contradicts), found
+
+
+def _plainly_unique(frame: pl.DataFrame, key: list[str]) -> bool:
+    """Whether every row follows the one before it by symbol and key: then none is there twice."""
+    second = key[-1]
+    if key not in (["instrument", "ts"], ["instrument", "session"]) or frame.is_empty():
+        return False
+    same = pl.col("symbol") == pl.col("symbol").shift(1)
+    later = pl.col(second) > pl.col(second).shift(1)
+    runs = (~same).fill_null(value=True).sum()
+    ordered, blocks, symbols = frame.select(
+        (later | ~same).fill_null(value=True).all().alias("ordered"),
+        runs.alias("blocks"),
+        pl.col("symbol").n_unique().alias("symbols"),
+    ).row(0)
+    return bool(ordered) and blocks == symbols
 
 
 def _rejections(frame: pl.DataFrame, reason: str) -> list[Rejected]:

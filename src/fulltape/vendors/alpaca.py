@@ -345,9 +345,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
             if symbol is not None:
                 option = page.ask.dataset.startswith("options")
                 fixed = spelling.contract_columns(theirs) if option else {}
-                slices.append(
-                    Slice(page=page.number, symbol=symbol, rows=bytes(raw), fixed=fixed, shape=_SHAPE)
-                )
+                slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=_SHAPE))
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
 
 

@@ -353,7 +353,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 page=page.number,
                 symbol=symbol,
                 names=names.ours,
-                rows=bytes(results),
+                rows=results,
                 fixed=fixed,
                 shape=_shape(ask.dataset),
             )

@@ -1,0 +1,70 @@
+"""The same bytes by fulltape: decoded alone, and from a page over the durable journal to a sealed part."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.decode.pages import Case
+from fulltape import vendors
+from fulltape.clock import SystemClock
+from fulltape.core import bars, datasets, tables
+from fulltape.core.vendor import Outcome
+from fulltape.lake import asks
+from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
+from fulltape.lake.journal import Journal, Kind
+from fulltape.node import assemble
+from fulltape.seal import run as seal
+from fulltape.settings import load
+from fulltape.stores import Stores
+
+_COLUMNS = ("open", "high", "low", "close", "volume", "vwap", "trade_count")
+
+
+def decode(case: Case) -> pl.DataFrame:
+    """As seal does it: slices of the pages, then one frame."""
+    dataset = datasets.get("equities_bars_minute")
+    decoded = vendors.load(case.vendor).decode(case.pages)
+    frame, rejected = tables.frame(decoded, _COLUMNS, dataset.session_of())
+    assert not rejected
+    ts = pl.col("stamp").cast(pl.Datetime("us", "UTC")).alias("ts")
+    return frame.select("symbol", ts, *_COLUMNS)
+
+
+def node(folder: Path, case: Case) -> Stores:
+    """A new node that wants the case's symbols."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    ask = case.pages[0].ask
+    listed = "".join(f"{symbol},1990-01-02,,\n" for symbol in ask.symbols)
+    (folder / "universe.csv").write_text(f"symbol,listed_from,listed_to,instrument\n{listed}")
+    (folder / "fulltape.toml").write_text(
+        f'[universe.u]\nfile = "universe.csv"\n[dataset.equities_bars_minute]\nuniverse = "u"\n'
+        f'sources = ["{case.source}"]\nfrom = {ask.first - dt.timedelta(days=9)}\n'
+        f'[vendor.{case.vendor}]\nkey = "k"\n' + ('secret = "s"\n' if case.vendor == "alpaca" else "")
+    )
+    return assemble.open_stores(load.load(folder))
+
+
+def to_part(stores: Stores, case: Case) -> int:
+    """One answer into the journal, durably, and sealed; returns the rows of the parts."""
+    clock = SystemClock()
+    ask = case.pages[0].ask
+    journal = Journal(stores.layout, writer=stores.rules.worker, source=case.source, clock=clock)
+    instruments = {symbol: symbol for symbol in ask.symbols}
+    record = AskRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
+    journal.append(Kind.ASK, asks.encode_ask(record))
+    settled = bars.settled_whole(ask)
+    for page in case.pages:
+        head = PageRecord(ask_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
+        journal.append(Kind.PAGE, asks.encode_page(head, page.body))
+        journal.sync()
+    journal.append(
+        Kind.END, asks.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now()))
+    )
+    journal.sync()
+    journal.close()
+    return seal.run_once(stores, clock).rows

@@ -1,0 +1,123 @@
+"""Rows one by one: what bulk reading refuses is judged row by row, and each bad one is reported."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from fulltape.core import wire
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.time import EARLIEST, LATEST, SECOND, iso, midnight, parse_stamp
+from fulltape.core.vendor import Field, Kind, Rejected, Shape, Slice, StampUnit
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SessionOf = Callable[[int], dt.date]
+WRONG = (*UNREADABLE, TypeError, AttributeError, KeyError, IndexError)
+"""What reading rows of another shape than the declared one may raise."""
+
+_PER: dict[str, tuple[int, int]] = {"s": (SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+_LONGEST_TEXT = 200
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+    """The good rows of a slice in the types of the wire; each bad one is added to `rejected`."""
+    import polars as pl
+
+    good: list[dict[str, Any]] = []
+    for raw in _pieces(one, rejected):
+        try:
+            row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+            good.append({part.column: _value(row, part, shape) for part in shape.fields})
+        except WRONG as error:
+            session = _session(raw, shape, session_of)
+            reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
+            symbol = one.symbol or None
+            rejected.append(Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason))
+    types = {part.column: _value_type(part, shape) for part in shape.fields}
+    return pl.DataFrame(good, schema=types, orient="row")
+
+
+def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
+    try:
+        if one.form == "csv":
+            return [line.split(",") for line in one.rows.decode().splitlines() if line]
+        return ROWS.decode(one.rows)
+    except UNREADABLE as error:
+        reason = str(error)[:_LONGEST_TEXT]
+        rejected.append(
+            Rejected(page=one.page, symbol=one.symbol or None, session=None, rows=0, reason=reason)
+        )
+        return []
+
+
+def _value_type(part: Field, shape: Shape) -> Any:
+    import polars as pl
+
+    if part.column == "stamp" or part.kind not in ("decimal", "date"):
+        return wire.wire_type(part, shape)
+    return pl.Float64 if part.kind == "decimal" else pl.Date
+
+
+def _value(row: Any, part: Field, shape: Shape) -> Any:
+    """One field's value in its declared type; `ValueError` for anything else."""
+    found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
+    loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
+    if part.column == "stamp":
+        instant = _instant(found, shape.unit)
+        if shape.unit == "iso":
+            return iso(instant)
+        return found if shape.unit == "date" else float(found) if shape.stamp_kind == "float" else int(found)
+    if found is None:
+        return None
+    try:
+        return _converted(found, part.kind, loose=loose)
+    except UNREADABLE:
+        raise ValueError(f"{part.column} is {str(found)[:40]!r}") from None
+
+
+def _converted(found: Any, kind: Kind, *, loose: bool) -> Any:
+    if kind == "text":
+        return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+    if kind == "date":
+        return dt.date.fromisoformat(found if isinstance(found, str) else "")
+    if kind == "boolean":
+        return msgspec.convert(found, bool, strict=not loose)
+    if kind == "integer":
+        return msgspec.convert(found, _Whole, strict=not loose)
+    number = msgspec.convert(found, float, strict=kind == "float" and not loose)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _instant(found: Any, unit: StampUnit) -> int:
+    """A stamp in UTC microseconds; `ValueError` for anything that is none."""
+    if unit == "iso":
+        return parse_stamp(found)
+    if unit == "date":
+        return midnight(dt.date.fromisoformat(found))
+    number = float(found)
+    if unit == "epoch":
+        unit = "s" if number < 1e11 else "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
+    many, parts = _PER[unit]
+    instant = int(number * many / parts)
+    if isinstance(found, bool) or not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{found!r} is no time")
+    return instant
+
+
+def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
+    part = next(part for part in shape.fields if part.column == "stamp")
+    try:
+        row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+        return session_of(_instant(row[part.wire], shape.unit))
+    except WRONG:
+        return None
