@@ -13,7 +13,7 @@ from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Series
 from fulltape.core.time import Clock, Instant
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
-from fulltape.stores import Event, Progress, Stores, Wanted, known, silent, unwanted
+from fulltape.stores import Event, Progress, Stores, Wanted, known, silent, universes, unwanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,9 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     with stores.stage(STAGE, clock):
         batch = _new_batch(stores)
         for wanted in stores.wanted.values():
+            if not wanted.instruments:
+                words = f"{wanted.title} wants nobody: its universe is empty (see fulltape symbols)"
+                progress(Event(stage=STAGE, sentence=words))
             # One transaction: what is known, what is open and what is enqueued must belong together.
             with stores.ledger.write():
                 _alone(stores, wanted)
@@ -67,6 +70,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 _looked_at(stores, wanted, now)
         with stores.ledger.write():
             unwanted.cancel(stores, now)
+            universes.snapshot(stores, now)
     return Report(tasks=tasks, **counts)
 
 

@@ -231,6 +231,11 @@ def _work(stores: Stores, source: str, claim: Claim) -> Work:
         end=span.end,
         known=facts.known_symbols(stores, source, claim.dataset, claim.tasks),
         rows_per_page=claim.planner.capacity.rows_per_page,
+        spellings={
+            symbol: spelling
+            for symbol in symbols
+            if (spelling := stores.spellings.get(source, {}).get(symbol)) is not None
+        },
     )
     return Work(
         ask_id=claim.ask_id,

@@ -27,6 +27,7 @@ from fulltape.cli import (
     nightly,
     simulate,
     status,
+    symbols,
     tasks,
     vendors,
 )
@@ -62,6 +63,7 @@ for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps
     verb.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(vendors.app, name="vendors")
+app.add_typer(symbols.app, name="symbols")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.add_typer(calendars.app, name="calendars")

@@ -11,6 +11,7 @@ from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
     from fulltape.node.registry import Entry
+    from fulltape.node.selftest import Shown
 
 _MOST_SYMBOLS = 8
 
@@ -69,6 +70,48 @@ def forget(
     typer.echo(
         f"{counted(count, 'refusal')} of {source} forgotten; run fulltape audit, then backfill or nightly."
     )
+
+
+@app.command(epilog="Example: fulltape vendors check NAME")
+def check(
+    vendor: Annotated[
+        str, typer.Argument(help="A vendor with a table in fulltape.toml.", show_default=False)
+    ],
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask a vendor, with your own key, the smallest request of each of its datasets, and tell what it showed."""
+    import dataclasses
+
+    from fulltape.clock import SystemClock
+    from fulltape.node import assemble, selftest
+
+    stores = assemble.open_for(options.load(node), vendor)
+    try:
+        found = []
+        for shown in selftest.run(stores, vendor, SystemClock(stores.ledger.budgets.anchor)):
+            found.append(shown)
+            if not json:
+                typer.echo(_told(shown))
+    finally:
+        stores.close()
+    if json:
+        options.emit_json([dataclasses.asdict(shown) for shown in found])
+    allowed = max((shown.allowed_per_minute for shown in found), default=0)
+    if allowed and not json:
+        typer.echo(f"Your key is allowed {number(allowed)} requests a minute, as its answers say.")
+    if any(shown.outcome not in ("rows", "empty", "not asked") for shown in found):
+        raise typer.Exit(3)
+
+
+def _told(shown: Shown) -> str:
+    span = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
+    told = f"{shown.source:<18} {shown.dataset:<27} {shown.symbol:<10} {span:<26} "
+    if shown.outcome in ("rows", "empty"):
+        return (
+            told + f"{counted(shown.rows, 'row')} in {counted(shown.requests, 'request')}, {shown.took:.1f} s"
+        )
+    return told + f"{shown.outcome.replace('_', ' ')}: {shown.reason}"
 
 
 def lines(entry: Entry) -> list[str]:

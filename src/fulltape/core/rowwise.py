@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,7 +23,6 @@ WRONG = (*UNREADABLE, TypeError, AttributeError, KeyError, IndexError)
 
 _PER: dict[str, tuple[int, int]] = {"s": (SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
 _LONGEST_TEXT = 200
-_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -91,10 +90,19 @@ def _converted(found: Any, kind: Kind, *, loose: bool) -> Any:
     if kind == "boolean":
         return msgspec.convert(found, bool, strict=not loose)
     if kind == "integer":
-        return msgspec.convert(found, _Whole, strict=not loose)
+        return _whole(found, loose=loose)
     number = msgspec.convert(found, float, strict=kind == "float" and not loose)
     if not math.isfinite(number):
         raise ValueError("not finite")
+    return number
+
+
+def _whole(found: Any, *, loose: bool) -> int:
+    if isinstance(found, bool) or not (isinstance(found, (int, float)) or loose):
+        raise ValueError("no number")
+    number = int(found)
+    if number != float(found) or not -(2**63) <= number < 2**63:
+        raise ValueError("not whole, or too large")
     return number
 
 

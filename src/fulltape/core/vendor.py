@@ -5,6 +5,7 @@ A vendor is one file in `vendors/` with three names:
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
 - `history(ask, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `Answer` to it;
   continued after a retryable answer it yields the same request again, so that whoever drives decides about retries;
+- `reference(symbols)`, where the vendor has one: a generator like `history` whose answers carry `listings`;
 - `decode(pages)`: where the rows of these pages lie and how their fields are read (see `core/tables.py`).
 
 The same file runs on recorded bytes, against the simulator and in production: whoever drives the generator decides.
@@ -21,6 +22,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fulltape.core.listing import Listing
 from fulltape.core.time import Instant
 
 
@@ -129,6 +131,7 @@ class Answer:
     - `symbols`: whom a refusal concerns, empty for the whole ask;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
     - `confirmed`: symbols that a reference answer showed to exist;
+    - `listings`: what a reference answer says of an instrument's symbols;
     - `memo`: what decoding this page needs and its bytes do not say, in the vendor's own words.
     """
 
@@ -142,6 +145,7 @@ class Answer:
     retry_at: Instant | None = None
     allowed_per_minute: int | None = None
     memo: str = ""
+    listings: tuple[Listing, ...] = ()
 
 
 Conversation = Generator[Request | Answer, Response | None, None]

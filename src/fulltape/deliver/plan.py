@@ -153,6 +153,21 @@ def instruments(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
     ).sort("instrument", "valid_from")
 
 
+def membership(changes: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    """Who was in which universe: one row for each stay, `until` null while it lasts."""
+    stays: list[list[object]] = []
+    running: dict[tuple[object, object], list[object]] = {}
+    for change in changes:
+        key, day = (change["universe"], change["instrument"]), dt.date.fromisoformat(str(change["day"]))
+        if change["inside"]:
+            running[key] = [*key, day, None]
+            stays.append(running[key])
+        elif key in running:
+            running.pop(key)[3] = day
+    shape = {"universe": pl.String, "instrument": pl.String, "since": pl.Date, "until": pl.Date}
+    return pl.DataFrame(stays, schema=shape, orient="row").sort("universe", "instrument", "since")
+
+
 def sessions(calendar: Calendar, first: dt.date, last: dt.date) -> pl.DataFrame:
     """The calendar between two days: session, open, close (UTC), expected minutes."""
     return frames.sessions(calendar).drop("length").filter(pl.col("session").is_between(first, last))

@@ -177,6 +177,8 @@ def _write(
         )
     everybody = {name: one for wanted in stores.wanted.values() for name, one in wanted.instruments.items()}
     parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
+    members = plan.membership(stores.ledger.reference.memberships())
+    parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
     _manifest(stores, work, included, status, recipe, held_out)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
@@ -227,7 +229,7 @@ def _manifest(
         "rows": sum(one.rows for one in included) - held_out,
         "held_out_rows": held_out,
         "survivorship": "BIASED",
-        "survivorship_reason": "no dated universe membership is known, so the universe is today's",
+        "survivorship_reason": _survivorship(stores),
         "adjustment": "raw: prices and volumes as traded",
         "cells": _counts(status, "availability"),
         "verdicts": _counts(status, "verdict"),
@@ -241,6 +243,15 @@ def _manifest(
     entries.append({"path": "manifest.json", "sha256": files.sha256(work / "manifest.json")})
     lines = [f"{entry['sha256']}  {entry['path']}\n" for entry in entries]
     files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
+
+
+def _survivorship(stores: Stores) -> str:
+    days = [row["day"] for row in stores.ledger.reference.memberships()]
+    if not days:
+        return "no dated universe membership is known, so the universe is today's"
+    return (
+        f"the universe's membership is known from {min(days)} on; before that day it is the one of that day"
+    )
 
 
 def _counts(status: pl.DataFrame, column: str) -> dict[str, int]:

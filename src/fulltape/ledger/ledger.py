@@ -16,6 +16,7 @@ from fulltape.ledger.coverage import Coverage, Verdicts
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.queue import Queue
+from fulltape.ledger.reference import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Ledger:
         self.eligibility = Eligibility(self.database)
         self.requests = Requests(self.database)
         self.breakers = Breakers(self.database)
+        self.reference = Reference(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

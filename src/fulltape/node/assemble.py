@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fulltape import errors, stores, vendors
-from fulltape.core import datasets, instruments
+from fulltape.core import datasets, instruments, listing
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.instruments import Instrument
+from fulltape.core.listing import Listing
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
@@ -38,17 +39,45 @@ def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
     """Everything that the stages of this node need; who asks no vendor needs no secrets."""
     specs = _specs(loaded)
     feeds = _feeds(loaded, specs, asking=asking)
-    wanted = _wanted(loaded, specs)
+    _wanted(loaded, specs)  # what cannot work is refused before anything is created
+    ledger = stores.open_ledger(loaded.folder, loaded.ledger_url)
+    listings = ledger.reference.listings()
+    try:
+        wanted = _wanted(loaded, specs, listings)
+    except errors.FulltapeError:
+        ledger.close()
+        raise
     used = {source for one in wanted.values() for source in one.sources}
     return Stores(
         folder=loaded.folder,
-        ledger=stores.open_ledger(loaded.folder, loaded.ledger_url),
+        ledger=ledger,
         layout=Layout(root=loaded.folder / loaded.values.node.lake),
         wanted=wanted,
         feeds={name: feeds[name] for name in _by_preference(wanted) if name in used},
         vendors=dict(specs),
         accounts={name: _account(loaded, name, vendor.SPEC) for name, vendor in specs.items()},
         rules=_rules(loaded),
+        universes={
+            loaded.values.dataset[name].universe: tuple(one.instruments) for name, one in wanted.items()
+        },
+        spellings={source: listing.spelled(listings, source) for source in used},
+    )
+
+
+def open_for(loaded: Loaded, vendor: str) -> Stores:
+    """The stores with all sources of one vendor, whether a dataset asks them or not; needs that vendor's secrets only."""
+    if vendor not in loaded.values.vendor:
+        raise errors.UsageError(
+            f"there is no [vendor.{vendor}] in {loaded.folder / 'fulltape.toml'}.{_near(vendor, loaded.values.vendor)}",
+            hint=f"Add it, with its key; vendors are {', '.join(vendors.names())}.",
+        )
+    specs = _specs(loaded)
+    only = {vendor: specs[vendor]}
+    feeds = _feeds(loaded, only)
+    return replace(
+        open_stores(loaded, asking=False),
+        feeds=feeds,
+        accounts={vendor: _account(loaded, vendor, specs[vendor].SPEC)},
     )
 
 
@@ -115,17 +144,28 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
     )
 
 
-def _wanted(loaded: Loaded, specs: Mapping[str, Vendor]) -> dict[str, Wanted]:
+def _wanted(
+    loaded: Loaded, specs: Mapping[str, Vendor], listings: Sequence[Listing] | None = None
+) -> dict[str, Wanted]:
+    """The datasets; without `listings` nobody has looked into the reference table yet."""
     if not loaded.values.dataset:
         raise errors.ConfigError(
             "no dataset is configured.",
             where=str(loaded.where("dataset")),
             hint="Add a table like [dataset.equities_bars_day].",
         )
-    return {name: _one_wanted(loaded, specs, name, one) for name, one in loaded.values.dataset.items()}
+    return {
+        name: _one_wanted(loaded, specs, name, one, listings) for name, one in loaded.values.dataset.items()
+    }
 
 
-def _one_wanted(loaded: Loaded, specs: Mapping[str, Vendor], name: str, one: DatasetSettings) -> Wanted:
+def _one_wanted(
+    loaded: Loaded,
+    specs: Mapping[str, Vendor],
+    name: str,
+    one: DatasetSettings,
+    listings: Sequence[Listing] | None,
+) -> Wanted:
     key = f"dataset.{name}"
     if name not in datasets.DATASETS:
         raise errors.ConfigError(
@@ -154,7 +194,7 @@ def _one_wanted(loaded: Loaded, specs: Mapping[str, Vendor], name: str, one: Dat
     return Wanted(
         dataset=dataset,
         calendar=calendar,
-        instruments={found.instrument: found for found in _universe(loaded, key, one.universe)},
+        instruments={found.instrument: found for found in _universe(loaded, key, one.universe, listings)},
         sources=one.sources,
         first=one.from_,
         until=one.until,
@@ -187,7 +227,9 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
     return serves.delay
 
 
-def _universe(loaded: Loaded, key: str, name: str) -> tuple[Instrument, ...]:
+def _universe(
+    loaded: Loaded, key: str, name: str, listings: Sequence[Listing] | None
+) -> tuple[Instrument, ...]:
     where = loaded.where(f"{key}.universe")
     universe = loaded.values.universe.get(name)
     if universe is None:
@@ -198,7 +240,7 @@ def _universe(loaded: Loaded, key: str, name: str) -> tuple[Instrument, ...]:
     found: tuple[Instrument, ...] = ()
     if universe.symbols:
         try:
-            found += instruments.of(*universe.symbols)
+            found += _listed(instruments.of(*universe.symbols), listings or ())
         except errors.UsageError as error:
             raise errors.ConfigError(error.message, where=loaded.where(f"universe.{name}.symbols")) from error
     if universe.file:
@@ -211,9 +253,24 @@ def _universe(loaded: Loaded, key: str, name: str) -> tuple[Instrument, ...]:
                 f"universe.{name}.file = {universe.file} cannot be read: {reason}.",
                 where=loaded.where(f"universe.{name}.file"),
             ) from error
+    if universe.query:
+        where_query = loaded.where(f"universe.{name}.query")
+        chosen = listing.chosen(listings or (), universe.query, where_query)
+        table = listing.instruments(listings or ())
+        found += tuple(table[instrument] for instrument in sorted(chosen))
+        return found  # it may be empty: the table is filled by a command of this very node
     if not found:
         raise errors.ConfigError(f"[universe.{name}] names nobody.", where=loaded.where(f"universe.{name}"))
     return found
+
+
+def _listed(named: Sequence[Instrument], listings: Sequence[Listing]) -> tuple[Instrument, ...]:
+    """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
+    table = listing.instruments(listings)
+    known = {one.symbol for one in listings}
+    return tuple(
+        table[listing.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
+    )
 
 
 def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:

@@ -101,8 +101,14 @@ class Node(Section):
 
 
 class Universe(Section):
-    symbols: tuple[str, ...] = Field((), description="symbols of unknown listing")
+    symbols: tuple[str, ...] = Field(
+        (), description="symbols; their listing is what the reference table says, else unknown"
+    )
     file: str = Field("", description="a universe.csv (symbol, listed_from, listed_to, instrument)")
+    query: str = Field(
+        "",
+        description="whom of the reference table: conditions that must all hold, such as type=ETF venue=XNAS active=yes",
+    )
 
 
 class DatasetSettings(Section):

@@ -13,7 +13,6 @@ from fulltape.simulator.twin import Twin, disturbed, said
 
 _FOREVER = dt.date(9999, 12, 31)
 _EARLIEST = dt.date(1776, 7, 4)
-_TODAY = dt.date(2024, 11, 9)
 _MOST = 100_000
 _MOST_VINTAGES = 2_000
 _KEY = re.compile(r"[0-9a-z]{32}")
@@ -55,9 +54,9 @@ class Fred(Twin):
         if call.path not in ("/fred/series/observations", "/fred/series/vintagedates"):
             return _error(call, "Not Found.", 404)
         start, end = self._period(call)
-        if end > _TODAY and end != _FOREVER:
+        if end > _today() and end != _FOREVER:
             words = "Variable realtime_end can not be after today's date"
-            return _error(call, f"Bad Request.  {words} ({_TODAY}).")
+            return _error(call, f"Bad Request.  {words} ({_today()}).")
         if series not in self.market.vintages:
             return _error(call, _WITHOUT_VINTAGES)
         if call.path.endswith("vintagedates"):
@@ -65,7 +64,7 @@ class Fred(Twin):
         return self._observations(call, series, start, end)
 
     def _period(self, call: Call) -> tuple[dt.date, dt.date]:
-        default = (_EARLIEST, _FOREVER) if call.path.endswith("vintagedates") else (_TODAY, _TODAY)
+        default = (_EARLIEST, _FOREVER) if call.path.endswith("vintagedates") else (_today(), _today())
         names = ("realtime_start", "realtime_end")
         start, end = (
             dt.date.fromisoformat(call.params[name]) if name in call.params else fallback
@@ -75,14 +74,16 @@ class Fred(Twin):
 
     def _series(self, call: Call, series: str) -> Reply:
         row = {
-            "id": series, "realtime_start": str(_TODAY), "realtime_end": str(_TODAY), "title": series,
+            "id": series, "realtime_start": str(_today()), "realtime_end": str(_today()), "title": series,
             "observation_start": "2024-01-01", "observation_end": "2024-11-07", "frequency": "Daily",
             "frequency_short": "D", "units": "Percent", "units_short": "%",
             "seasonal_adjustment": "Not Seasonally Adjusted", "seasonal_adjustment_short": "NSA",
             "last_updated": "2024-11-08 15:16:03-06", "popularity": 1, "notes": "",
         }  # fmt: skip
         if call.params.get("file_type") == "json":
-            return said(200, {"realtime_start": str(_TODAY), "realtime_end": str(_TODAY), "seriess": [row]})
+            return said(
+                200, {"realtime_start": str(_today()), "realtime_end": str(_today()), "seriess": [row]}
+            )
         return _xml("seriess", {}, "series", [row])
 
     def _dates(self, call: Call, series: str, start: dt.date, end: dt.date) -> Reply:
@@ -119,6 +120,10 @@ class Fred(Twin):
         if call.params.get("file_type") == "json":
             return said(200, {**head, "observations": rows}, rows=len(rows), fault=fault)
         return _xml("observations", head, "observation", rows)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _rows(everything: Sequence[Vintage], start: dt.date, end: dt.date) -> list[dict[str, object]]:

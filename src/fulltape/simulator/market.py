@@ -71,6 +71,8 @@ class Market:
     ticks: Mapping[str, Sequence[Tick]] = field(default_factory=dict)
     vintages: Mapping[str, Sequence[Vintage]] = field(default_factory=dict)
     actions: Sequence[Action] = ()
+    renames: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """By symbol of today, the days from which it bore others before."""
     archived_until: dt.date = dt.date.min
 
     def between(self, grain: str, symbol: str, start: Instant, end: Instant) -> Sequence[Bar]:

@@ -49,6 +49,8 @@ class Massive(Twin):
 
     def answer(self, call: Call) -> Reply:
         """By path."""
+        if found := re.fullmatch(r"/vX/reference/tickers/([^/]+)/events", call.path):
+            return self._events(found[1])
         if found := re.fullmatch(r"/v3/reference/tickers/([^/]+)", call.path):
             return self._ticker(found[1])
         if call.path == "/v3/reference/tickers":
@@ -88,6 +90,22 @@ class Massive(Twin):
             return _error(404, "message", "Ticker not found.", status="NOT_FOUND")
         details = {**self._details(symbol), "ticker": ticker}
         return said(200, {"request_id": uuid.uuid4().hex, "results": details, "status": "OK"})
+
+    def _events(self, ticker: str) -> Reply:
+        symbol = self._symbol(ticker)
+        if not self.knows(symbol):
+            return _error(404, "message", "Ticker not found.", status="NOT_FOUND")
+        changes = [
+            *self.market.renames.get(symbol, ()),
+            (str(self._details(symbol).get("list_date", "")), symbol),
+        ]
+        events = [
+            {"type": "ticker_change", "date": day, "ticker_change": {"ticker": name}}
+            for day, name in sorted(changes, reverse=True)
+            if day
+        ]
+        results = {"name": f"{symbol} Inc.", "events": events}
+        return said(200, {"request_id": uuid.uuid4().hex, "results": results, "status": "OK"})
 
     def _tickers(self, call: Call) -> Reply:
         wanted = call.params.get("ticker")

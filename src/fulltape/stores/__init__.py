@@ -149,6 +149,10 @@ class Stores:
     vendors: Mapping[str, Vendor]
     accounts: Mapping[str, Account]
     rules: Rules
+    universes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Instruments by universe, of those that a dataset covers."""
+    spellings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By source, how it writes symbols that it does not write by its vendor's own rule."""
 
     @contextlib.contextmanager
     def stage(self, name: str, clock: Clock, *, layer: Layer | None = None) -> Iterator[None]:

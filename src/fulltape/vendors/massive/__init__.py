@@ -43,6 +43,7 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.massive.reference import reference as reference
 
 _ROWS_PER_PAGE = 50_000
 _ACTIONS_PER_PAGE = 5_000
@@ -244,7 +245,6 @@ def _read(
     if aggregates and page.adjusted is not False:
         why = "prices that are not declared unadjusted, though unadjusted ones were asked for"
         return envelopes.malformed(why), set()
-    grouped = "/grouped/" in request.path
     found = set(ask.symbols) if count and len(ask.symbols) == 1 else set()
     cursor = Cursor(token=following, seen=tuple(sorted(seen | found))) if following else None
     answer = Answer(
@@ -252,7 +252,7 @@ def _read(
         keep=True,
         cursor=cursor,
         settled=_settled(ask, request, page, last=cursor is None),
-        memo=request.path.rpartition("/")[2] if grouped else "",
+        memo=request.path.rpartition("/")[2] if "/grouped/" in request.path else "",
     )
     return answer, found
 

@@ -1,0 +1,89 @@
+"""One conversation with a vendor outside of any task: reference data and self-tests. Within the same budgets, and nothing
+is journaled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fulltape import errors
+from fulltape.backfill import conversation as steps
+from fulltape.core.time import SECOND, Clock
+from fulltape.core.vendor import RETRYABLE, Answer, Conversation, Outcome, Request, Response
+from fulltape.ledger.budgets import Granted, Want
+from fulltape.stores import Feed, Stores
+from fulltape.transport.http import HttpClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request, what came back (None: nothing), what it means, and how long it took (seconds)."""
+
+    request: Request
+    response: Response | None
+    answer: Answer
+    took: float
+
+
+def hold(
+    stores: Stores, feed: Feed, conversation: Conversation, clock: Clock, *, kind: str
+) -> Iterator[Exchange]:
+    """Every exchange of a conversation; a request that fails in passing is repeated as often as the settings say."""
+    client = HttpClient(stores.accounts[feed.vendor], clock)
+    try:
+        request = steps.following(conversation)
+        failed = 0
+        while request is not None:
+            _wait(stores, feed, request, clock, kind)
+            begun = clock.steady()
+            response: Response | None = None
+            try:
+                response = client.send(request)
+            except errors.TransportError as error:
+                answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
+            else:
+                answer = steps.answer(conversation.send(response))
+            yield Exchange(
+                request=request, response=response, answer=answer, took=(clock.steady() - begun) / SECOND
+            )
+            if answer.outcome in RETRYABLE:
+                failed += 1
+                if failed >= stores.rules.attempts:
+                    return
+                if answer.outcome is Outcome.RATE_LIMITED:
+                    stores.ledger.budgets.closed(
+                        feed.vendor,
+                        feed.limits,
+                        until=answer.retry_at,
+                        now=clock.steady(),
+                        allowed=answer.allowed_per_minute,
+                    )
+                clock.sleep(stores.rules.retry_wait * 2**failed)
+                if response is not None:
+                    steps.go_on(conversation, request, answer)
+                continue
+            failed = 0
+            request = steps.following(conversation)
+    finally:
+        conversation.close()
+        client.close()
+
+
+def _wait(stores: Stores, feed: Feed, request: Request, clock: Clock, kind: str) -> None:
+    """Reserve room, waiting for it no longer than a task would."""
+    until = clock.steady() + stores.rules.max_wait
+    while True:
+        want = Want(
+            kind=kind, cost=request.cost, endpoint=request.endpoint, token=uuid.uuid4().hex, until=until
+        )
+        room = stores.ledger.budgets.reserve(feed.vendor, feed.limits, want, steady=clock.steady)
+        if isinstance(room, Granted):
+            stores.ledger.budgets.landed(feed.limits, want.token)
+            return
+        if room.room_at > until:
+            raise errors.VendorError(
+                f"{feed.vendor} has no room for another request now ({room.limit or room.dimension}).",
+                hint="Try again later; `fulltape vendors` shows today's budgets.",
+            )
+        clock.sleep(min(max(room.room_at - clock.steady(), 1_000) / SECOND, 0.5))

@@ -1,0 +1,132 @@
+"""`fulltape symbols`: the dated reference table: who is known by which symbol, since when and until when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fulltape.cli import options
+from fulltape.cli.options import JsonOption, NodeOption, counted
+
+if TYPE_CHECKING:
+    from fulltape.core.listing import Listing
+    from fulltape.node.reference import Imported
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The reference table: import it from files and vendors, show it, refresh it.",
+    epilog="Example: fulltape symbols import listings.csv",
+)
+_MOST = 40
+
+
+@app.command(name="import", epilog="Example: fulltape symbols import --vendor NAME AAPL META")
+def import_(
+    what: Annotated[
+        list[str], typer.Argument(help="A CSV file; with --vendor, symbols.", show_default=False)
+    ],
+    vendor: Annotated[str, typer.Option(help="Ask this vendor about the symbols.", show_default=False)] = "",
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add what a file or a vendor says of symbols; nothing is ever overwritten, the newest word holds.
+
+    A file has the columns of universe.csv (symbol, listed_from, listed_to, instrument) and, where known, type, venue,
+    currency, price_unit, lot, tick, multiplier and spelling:SOURCE.
+    """
+    from fulltape import errors
+    from fulltape.clock import SystemClock
+    from fulltape.node import reference
+
+    with options.opened(node, asking=bool(vendor)) as stores:
+        clock = SystemClock(stores.ledger.budgets.anchor)
+        if vendor:
+            done = reference.from_vendor(stores, vendor, what, clock)
+        elif len(what) > 1:
+            raise errors.UsageError("one file at a time.", hint="For symbols, add --vendor NAME.")
+        else:
+            done = reference.from_file(stores.ledger, Path(what[0]), clock)
+    _tell(done, json)
+
+
+@app.command(epilog="Example: fulltape symbols refresh --vendor NAME")
+def refresh(
+    vendor: Annotated[str, typer.Option(help="The vendor to ask again.", show_default=False)],
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask a vendor again about everybody it has told about: delistings and new symbols."""
+    from fulltape.clock import SystemClock
+    from fulltape.node import reference
+
+    with options.opened(node, asking=True) as stores:
+        done = reference.refresh(stores, vendor, SystemClock(stores.ledger.budgets.anchor))
+    _tell(done, json)
+
+
+@app.command(epilog="Example: fulltape symbols show META --on 2015-06-01")
+def show(
+    symbol: Annotated[
+        str, typer.Argument(help="A symbol or an instrument; everybody without.", show_default=False)
+    ] = "",
+    on: Annotated[str, typer.Option(help="Who bore the symbol on this day.", show_default=False)] = "",
+    node: NodeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show who is known by a symbol, and under which symbols it was known before."""
+    import msgspec
+
+    from fulltape import errors
+    from fulltape.core import listing
+
+    with options.opened(node) as stores:
+        everything = stores.ledger.reference.listings()
+    found = everything
+    if symbol and (on or any(one.symbol == symbol for one in everything)):
+        day = options.session(on) if on else None
+        names = (
+            {listing.resolve(everything, symbol, day)}
+            if day
+            else {one.instrument for one in everything if one.symbol == symbol}
+        )
+        found = [one for one in everything if one.instrument in names]
+    elif symbol:
+        found = [one for one in everything if one.instrument == symbol]
+        if not found:
+            raise errors.UsageError(
+                f"the reference table knows no {symbol}.", hint="fulltape symbols import adds to it."
+            )
+    if json:
+        options.emit_json([msgspec.to_builtins(one) for one in found])
+        return
+    if not found:
+        typer.echo("The reference table is empty. fulltape symbols import fills it from a file or a vendor.")
+    ordered = [one for rows in listing.by_instrument(found).values() for one in rows]
+    for one in ordered[:_MOST]:
+        typer.echo(_line(one))
+    if len(ordered) > _MOST:
+        typer.echo(f"and {counted(len(ordered) - _MOST, 'row')} more (--json)")
+
+
+def _line(one: Listing) -> str:
+    facts = one.facts
+    said = [facts.type, facts.venue, facts.currency]
+    said += [f"{name} {value:g}" for name in ("lot", "tick", "multiplier") if (value := getattr(facts, name))]
+    said += [f"prices in {facts.price_unit}"] if facts.price_unit else []
+    said += [f"{source} writes {spelling}" for source, spelling in facts.spellings.items()]
+    span = f"{one.first or 'unknown'} to {one.last or 'now'}"
+    told = ", ".join(word for word in said if word)
+    return f"{one.instrument:<12} {one.symbol:<12} {span:<26} {told}{'; ' if told else ''}from {one.origin}"
+
+
+def _tell(done: Imported, json: bool) -> None:
+    if json:
+        options.emit_json({"added": done.added, "total": done.total, "refused": done.refused})
+    else:
+        typer.echo(f"{counted(done.added, 'row')} added; the reference table has {done.total:,}")
+        for symbol, reason in done.refused.items():
+            typer.echo(f"  {symbol}: {reason}")
+    if done.refused:
+        raise typer.Exit(1)

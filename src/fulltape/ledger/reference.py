@@ -1,0 +1,116 @@
+"""The reference table and the universes' membership, as stored: rows are added, never changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from fulltape.core.listing import Facts, Listing
+from fulltape.core.time import Instant
+from fulltape.ledger.database import Database, Row
+
+
+class Reference:
+    """Listings of all instruments, and who was in which universe from which day on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def listings(self, *, known: int | None = None) -> list[Listing]:
+        """What holds, or held at sequence number `known`."""
+        newest = self._last("last_listing")
+        found: dict[tuple[str, str, str], Listing] = {}
+        for row in self._database.run("listings", seq=newest if known is None else known):
+            one = _listing(row)
+            if row["removed"]:
+                found.pop(one.key, None)
+            else:
+                found[one.key] = one
+        return list(found.values())
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the newest listing; 0 while there is none."""
+        return self._last("last_listing")
+
+    def add(self, listings: Iterable[Listing], *, now: Instant) -> int:
+        """Add what is not known yet, inside a transaction; returns how many rows that made."""
+        held = {one.key: one for one in self.listings()}
+        seq = self._last("last_listing")
+        added = 0
+        for one in listings:
+            if held.get(one.key) == one:
+                continue
+            seq, added = seq + 1, added + 1
+            self._write(one, seq, removed=0, now=now)
+        return added
+
+    def remove(self, listing: Listing, *, now: Instant) -> None:
+        """Say that a symbol of an instrument was a mistake, inside a transaction."""
+        self._write(listing, self._last("last_listing") + 1, removed=1, now=now)
+
+    def members(self, universe: str) -> dict[str, dt.date]:
+        """Who is in a universe, and since when it is known."""
+        inside: dict[str, dt.date] = {}
+        for row in self._database.run("memberships"):
+            if row["universe"] == universe and row["inside"]:
+                inside[row["instrument"]] = dt.date.fromisoformat(row["day"])
+            elif row["universe"] == universe:
+                inside.pop(row["instrument"], None)
+        return inside
+
+    def memberships(self) -> list[Row]:
+        """Every change of every universe, oldest first."""
+        return self._database.run("memberships")
+
+    def snapshot(self, universe: str, members: Collection[str], day: dt.date, *, now: Instant) -> int:
+        """Write down who came and who went since the last snapshot, inside a transaction; returns how many."""
+        before = self.members(universe)
+        changes = [(name, 1) for name in sorted(set(members) - set(before))]
+        changes += [(name, 0) for name in sorted(set(before) - set(members))]
+        seq = self._last("last_membership")
+        for at, (name, inside) in enumerate(changes, start=1):
+            self._database.run(
+                "add_membership",
+                seq=seq + at,
+                universe=universe,
+                instrument=name,
+                day=day.isoformat(),
+                inside=inside,
+                at=now,
+            )
+        return len(changes)
+
+    def _write(self, one: Listing, seq: int, *, removed: int, now: Instant) -> None:
+        self._database.run(
+            "add_listing",
+            seq=seq,
+            instrument=one.instrument,
+            symbol=one.symbol,
+            valid_from=one.first.isoformat() if one.first else "",
+            valid_to=one.last.isoformat() if one.last else "",
+            facts=msgspec.json.encode(one.facts).decode(),
+            origin=one.origin,
+            removed=removed,
+            at=now,
+        )
+
+    def _last(self, statement: str) -> int:
+        return int(self._database.value(statement) or 0)
+
+
+def _listing(row: Row) -> Listing:
+    first, last = (
+        dt.date.fromisoformat(row[key]) if row[key] else None for key in ("valid_from", "valid_to")
+    )
+    facts = msgspec.json.decode(row["facts"], type=Facts)
+    return Listing(
+        instrument=row["instrument"],
+        symbol=row["symbol"],
+        first=first,
+        last=last,
+        facts=facts,
+        origin=row["origin"],
+    )

@@ -1,0 +1,106 @@
+"""The reference table: imported from files and vendors, and asked who is in a universe."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.backfill import single
+from fulltape.core import listing
+from fulltape.core.listing import Listing
+from fulltape.core.time import Clock
+from fulltape.core.vendor import Outcome
+from fulltape.ledger.ledger import Ledger
+from fulltape.stores import Feed, Stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import brought: rows added, and for whom a vendor had nothing, with its reason."""
+
+    added: int
+    total: int
+    refused: dict[str, str]
+
+
+def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
+    """Take in a CSV file of listings; all of it or nothing."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [
+                {str(name).strip(): value or "" for name, value in row.items() if name is not None}
+                for row in csv.DictReader(file, skipinitialspace=True)
+            ]
+    except (OSError, UnicodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise errors.ConfigError(f"cannot be read: {reason}.", where=str(path)) from error
+    if not rows:
+        raise errors.ConfigError("has no rows.", where=str(path))
+    return _add(ledger, listing.from_rows(rows, origin=path.name, where=str(path)), clock, {})
+
+
+def from_vendor(stores: Stores, vendor: str, symbols: Sequence[str], clock: Clock) -> Imported:
+    """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told."""
+    feed = _feed(stores, vendor)
+    ask = getattr(stores.vendors[vendor], "reference", None)
+    if ask is None:
+        able = [name for name, one in stores.vendors.items() if hasattr(one, "reference")]
+        raise errors.UsageError(
+            f"{vendor} has no reference data.",
+            hint=f"These have: {', '.join(able) or 'none that is configured'}.",
+        )
+    found: list[Listing] = []
+    refused: dict[str, str] = {}
+    for symbol in symbols:
+        told: tuple[Listing, ...] = ()
+        for exchange in single.hold(stores, feed, ask([symbol]), clock, kind="BOOTSTRAP"):
+            answer = exchange.answer
+            if answer.outcome is Outcome.BAD_CREDENTIALS:
+                raise errors.CredentialsRefusedError(
+                    f"{vendor} refused the credentials ({answer.reason}).",
+                    hint="Mend the key in fulltape.toml.",
+                )
+            told = told or answer.listings
+            if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+                refused[symbol] = answer.reason
+        found += told
+        if told:
+            refused.pop(symbol, None)
+    return _add(stores.ledger, found, clock, refused)
+
+
+def refresh(stores: Stores, vendor: str, clock: Clock) -> Imported:
+    """Ask a vendor again about everybody whom it has told us about."""
+    symbols = [
+        one.symbol for one in stores.ledger.reference.listings() if one.origin == vendor and one.last is None
+    ]
+    if not symbols:
+        raise errors.UsageError(
+            f"nothing in the reference table came from {vendor}.",
+            hint=f"Start with fulltape symbols import --vendor {vendor} SYMBOL….",
+        )
+    return from_vendor(stores, vendor, sorted(set(symbols)), clock)
+
+
+def _feed(stores: Stores, vendor: str) -> Feed:
+    found = next((feed for feed in stores.feeds.values() if feed.vendor == vendor), None)
+    if found is None:
+        known = sorted({feed.vendor for feed in stores.feeds.values()})
+        raise errors.UsageError(
+            f"no dataset of this node asks {vendor}.", hint=f"Its vendors are {', '.join(known)}."
+        )
+    return found
+
+
+def _add(ledger: Ledger, found: Sequence[Listing], clock: Clock, refused: dict[str, str]) -> Imported:
+    with ledger.write():
+        known = {one.key: one for one in ledger.reference.listings()}
+        for one in found:
+            # A newer word on an open end closes it: the same symbol of the same instrument, from the same day.
+            known[one.key] = one
+        listing.checked(list(known.values()))
+        added = ledger.reference.add(found, now=clock.now())
+        return Imported(added=added, total=len(ledger.reference.listings()), refused=refused)

@@ -1,0 +1,136 @@
+"""A vendor's live self-test with the user's own key: the smallest request of each dataset, and what it showed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fulltape import stores as opening
+from fulltape.backfill import single
+from fulltape.core import datasets, frames
+from fulltape.core.time import DAY, SECOND, Clock, utc_date
+from fulltape.core.vendor import Ask, Outcome, Page, Serves
+from fulltape.stores import Feed, Stores
+
+_SYMBOLS = {
+    "equities": "AAPL",
+    "corporate": "AAPL",
+    "options": "",
+    "forex": "EURUSD",
+    "crypto": "BTC/USD",
+    "synthetic": "R_100",
+    "macro": "DGS10",
+}
+"""Whom to ask for where the node has nobody of its own in a dataset: names that every such vendor has."""
+_DAYS = {"event": 40, "day": 7}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How a source answered for one dataset: what was asked, the outcome, rows that could be read, how long it took
+    (seconds), and what its headers say that the key is allowed (requests a minute, 0: nothing)."""
+
+    source: str
+    dataset: str
+    symbol: str
+    first: str
+    last: str
+    outcome: str
+    rows: int
+    reason: str
+    requests: int
+    took: float
+    allowed_per_minute: int
+
+
+def run(stores: Stores, vendor: str, clock: Clock) -> Iterator[Shown]:
+    """Ask for the smallest span of every dataset of every source of a vendor, one conversation each."""
+    for feed in stores.feeds.values():
+        if feed.vendor != vendor:
+            continue
+        for serves in feed.source.serves:
+            shown = _ask(stores, feed, serves, clock)
+            yield shown
+            if shown.outcome == Outcome.BAD_CREDENTIALS.value:
+                return
+
+
+def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
+    dataset = datasets.get(serves.dataset)
+    symbol = _symbol(stores, serves.dataset)
+    first, last = _span(serves, dataset.grain, clock)
+    if not symbol:
+        reason = "the node has no contract to ask for; name one in a universe"
+        return _shown(feed, serves, "", first, last, "not asked", reason)
+    calendar = opening.calendar(dataset.calendar)
+    span = calendar.span(first, last)
+    ask = Ask(
+        source=feed.source.name,
+        dataset=serves.dataset,
+        symbols=(symbol,),
+        first=first,
+        last=last,
+        start=span.start,
+        end=span.end,
+        known=frozenset({symbol}),
+        rows_per_page=serves.rows_per_page,
+    )
+    module = stores.vendors[feed.vendor]
+    requests, took, allowed, rows = 0, 0.0, 0, 0
+    outcome, reason = Outcome.EMPTY, ""
+    for exchange in single.hold(stores, feed, module.history(ask, None), clock, kind="QC_PROBE"):
+        answer = exchange.answer
+        requests, took = requests + 1, took + exchange.took
+        allowed = answer.allowed_per_minute or allowed
+        outcome, reason = answer.outcome, answer.reason
+        if answer.keep and exchange.response is not None:
+            page = Page(ask=ask, number=1, status=exchange.response.status, body=exchange.response.body, memo=answer.memo)  # fmt: skip
+            rows = frames.rows(module.decode([page]), dataset, serves, calendar)[0].height
+            break
+    return _shown(feed, serves, symbol, first, last, outcome.value, reason, rows, requests, took, allowed)
+
+
+def _shown(
+    feed: Feed,
+    serves: Serves,
+    symbol: str,
+    first: dt.date,
+    last: dt.date,
+    outcome: str,
+    reason: str,
+    rows: int = 0,
+    requests: int = 0,
+    took: float = 0.0,
+    allowed: int = 0,
+) -> Shown:
+    return Shown(
+        source=feed.source.name,
+        dataset=serves.dataset,
+        symbol=symbol,
+        first=first.isoformat(),
+        last=last.isoformat(),
+        outcome=outcome,
+        rows=rows,
+        reason=reason,
+        requests=requests,
+        took=took,
+        allowed_per_minute=allowed,
+    )
+
+
+def _symbol(stores: Stores, dataset: str) -> str:
+    """One of the node's own symbols, else one that everybody knows."""
+    wanted = stores.wanted.get(dataset)
+    if wanted is not None and wanted.instruments:
+        return next(iter(wanted.instruments.values())).symbol
+    return _SYMBOLS.get(dataset.partition("_")[0], "")
+
+
+def _span(serves: Serves, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:
+    """The last day whose answer must be final by now, and a few before it for what has a row a day or less."""
+    calendar = opening.calendar(datasets.get(serves.dataset).calendar)
+    final = calendar.closed_by(clock.now() - serves.delay * SECOND - DAY)
+    last = calendar.label(final - 1) if final else utc_date(clock.now())
+    position = calendar.position(last) or 0
+    return calendar.label(max(0, position - _DAYS.get(grain, 0))), last

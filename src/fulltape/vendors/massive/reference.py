@@ -1,0 +1,129 @@
+"""Massive's reference: who a ticker is, since when and until when it was listed, and under which symbols before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from fulltape.core import envelopes
+from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.listing import Facts, Listing
+from fulltape.core.vendor import Answer, Conversation, Outcome, Request, Response
+
+_ORIGIN = "massive"
+
+
+class _Details(msgspec.Struct):
+    ticker: str
+    type: str = ""
+    primary_exchange: str = ""
+    currency_name: str = ""
+    list_date: dt.date | None = None
+    delisted_utc: str = ""
+    composite_figi: str = ""
+
+
+class _Found(msgspec.Struct):
+    results: _Details
+
+
+class _Change(msgspec.Struct):
+    ticker: str
+
+
+class _Event(msgspec.Struct):
+    date: dt.date
+    type: str = ""
+    ticker_change: _Change | None = None
+
+
+class _Events(msgspec.Struct):
+    events: list[_Event] = []
+
+
+class _Told(msgspec.Struct):
+    results: _Events
+
+
+def reference(symbols: Sequence[str]) -> Conversation:
+    """Two requests a symbol: its details, and the symbols that it had before."""
+    for symbol in symbols:
+        details: list[_Details] = []
+        wire = urllib.parse.quote(symbol, safe="")
+        yield from envelopes.until_it_stands(
+            Request(path=f"/v3/reference/tickers/{wire}"), functools.partial(_details, symbol, details)
+        )
+        if not details:
+            continue
+        name = details[0].composite_figi or wire
+        params = {"types": "ticker_change"}
+        request = Request(path=f"/vX/reference/tickers/{name}/events", params=params)
+        yield from envelopes.until_it_stands(request, functools.partial(_events, symbol, details[0]))
+
+
+def _details(symbol: str, into: list[_Details], response: Response) -> Answer:
+    if response.status == 404:
+        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
+    if response.status != 200:
+        return _refusal(response)
+    try:
+        into[:] = [msgspec.json.decode(response.body, type=_Found).results]
+    except UNREADABLE as error:
+        return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
+    return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,))
+
+
+def _events(symbol: str, details: _Details, response: Response) -> Answer:
+    events: list[_Event] = []
+    if response.status == 200:
+        try:
+            events = msgspec.json.decode(response.body, type=_Told).results.events
+        except UNREADABLE as error:
+            return replace(envelopes.malformed(f"no ticker's events: {error}"), keep=False)
+    elif response.status != 404:
+        return _refusal(response)
+    found = listings(
+        symbol, details, [(one.date, one.ticker_change.ticker) for one in events if one.ticker_change]
+    )
+    return Answer(outcome=Outcome.ROWS, listings=tuple(found))
+
+
+def _refusal(response: Response) -> Answer:
+    text = envelopes.error_text(response, "error", "message")
+    reason = envelopes.reason(text, response.status)
+    if response.status == 429:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+    if response.status == 401:
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if response.status == 403:
+        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+    return envelopes.server_trouble(response, text) or envelopes.undocumented(response, reason)
+
+
+def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, str]]) -> list[Listing]:
+    """The dated symbols of one instrument: each from its change to the day before the next, the newest to the delisting.
+
+    The instrument is called by the first symbol that it was known by.
+    """
+    known = sorted(set(changes))
+    names = [name for _, name in known] or [symbol]
+    begins: list[dt.date | None] = [day for day, _ in known] or [details.list_date]
+    if details.list_date is not None and begins[0] is not None:
+        begins[0] = min(begins[0], details.list_date)
+    delisted = dt.date.fromisoformat(details.delisted_utc[:10]) if details.delisted_utc else None
+    facts = Facts(type=details.type, venue=details.primary_exchange, currency=details.currency_name.upper())
+    found = []
+    for at, name in enumerate(names):
+        following = begins[at + 1] if at + 1 < len(begins) else None
+        last = delisted if following is None else following - dt.timedelta(days=1)
+        found.append(
+            Listing(
+                instrument=names[0], symbol=name, first=begins[at], last=last, facts=facts, origin=_ORIGIN
+            )
+        )
+    return found
