@@ -84,7 +84,7 @@ class Request:
     `host` names one of the vendor's hosts (`VendorSpec.hosts`); `cost` is its weight in the budget, `endpoint` the
     class of endpoints that it belongs to, where the vendor limits one by itself. To a host whose address is a
     websocket (ws:, wss:) `message` is sent as JSON and `path` is the path of the socket; the response is the one
-    message that answers it.
+    message that answers it: the next one, or the next that has the same value under the key `repeats`.
     """
 
     path: str
@@ -94,6 +94,7 @@ class Request:
     cost: int = 1
     endpoint: str = ""
     message: Mapping[str, str | int] = field(default_factory=dict)
+    repeats: str = ""
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 

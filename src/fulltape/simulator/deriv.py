@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from fulltape.core.time import SECOND
 from fulltape.simulator.server import Call, Reply
@@ -19,21 +19,27 @@ class Deriv(Twin):
     """Answers one message with one; the rows are always the newest that fit."""
 
     vendor = "deriv"
+    _last: ClassVar[dict[str, Any]] = {}
     garbage = b'{"echo_req":{"ticks_history":"R_100"},"history":{"prices":['
+
+    def refused(self, call: Call) -> Reply | None:
+        """Nobody; but errors too repeat what was asked."""
+        self._last = dict(call.params)  # type: ignore[misc]
+        return None
 
     def too_many(self, wait: float) -> Reply:  # noqa: ARG002
         """An error in an answer."""
-        return self._error({}, "RateLimit", "You have reached the rate limit for ticks_history.")
+        return self._error(self._last, "RateLimit", "You have reached the rate limit for ticks_history.")
 
     def trouble(self, status: int) -> Reply:  # noqa: ARG002
         """An error in an answer."""
         return self._error(
-            {}, "InternalServerError", "Sorry, an error occurred while processing your request."
+            self._last, "InternalServerError", "Sorry, an error occurred while processing your request."
         )
 
     def answer(self, call: Call) -> Reply:
         """By the message's kind."""
-        asked: dict[str, Any] = dict(call.params)
+        asked = dict(call.params)
         if "ping" in asked:
             return self._told(asked, "ping", {"ping": "pong"})
         if "time" in asked:

@@ -148,7 +148,7 @@ class HttpClient:
             self._sockets[url] = SocketClient(
                 url, timeout=self._account.timeout, headers=self._account.extra_headers
             )
-        body = self._sockets[url].send(request.message)
+        body = self._sockets[url].send(request.message, repeats=request.repeats)
         redacted = self._account.redact(body)
         return Response(status=200, headers={}, body=redacted, received_at=self._clock.now())
 

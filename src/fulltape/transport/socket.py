@@ -12,6 +12,7 @@ from websockets.sync import client
 from fulltape import errors
 
 LARGEST_MESSAGE = 50_000_000
+_MOST_STRANGERS = 20
 
 
 class SocketClient:
@@ -24,13 +25,13 @@ class SocketClient:
         self._connection: client.ClientConnection | None = None
         self._stack = contextlib.ExitStack()
 
-    def send(self, message: Mapping[str, str | int]) -> bytes:
-        """The one message that answers; `TransportError` where none came in time, and then the connection is closed, so
-        that no late answer is taken for another's."""
+    def send(self, message: Mapping[str, str | int], *, repeats: str = "") -> bytes:
+        """The message that answers: the next one, or the next with the same value under `repeats`. `TransportError` where
+        none came in time, and then the connection is closed, so that no late answer is taken for another's."""
         try:
             connection = self._open()
             connection.send(msgspec.json.encode(message).decode())
-            answer = connection.recv(timeout=self._timeout)
+            answer = self._answer(connection, repeats, message.get(repeats))
         except (OSError, TimeoutError, exceptions.WebSocketException) as error:
             reached = self._connection is not None
             self.close()
@@ -39,6 +40,20 @@ class SocketClient:
                 raise errors.TransportError(told) from None
             raise errors.UnreachableError(told) from None
         return answer.encode() if isinstance(answer, str) else answer
+
+    def _answer(self, connection: client.ClientConnection, key: str, value: str | int | None) -> str | bytes:
+        """The next message, past those that answer something else or nothing."""
+        for _ in range(_MOST_STRANGERS):
+            answer = connection.recv(timeout=self._timeout)
+            if not key:
+                return answer
+            try:
+                found = msgspec.json.decode(answer)
+            except msgspec.DecodeError:
+                return answer  # nobody can say whose it is: the vendor's file will call it malformed
+            if isinstance(found, dict) and found.get(key) == value:
+                return answer
+        raise TimeoutError(f"{_MOST_STRANGERS} messages, and none that answers")
 
     def _open(self) -> client.ClientConnection:
         if self._connection is None:

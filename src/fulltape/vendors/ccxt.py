@@ -46,6 +46,7 @@ from fulltape.core.vendor import (
 _MILLISECOND = 1_000
 _TIMEFRAMES = {"crypto_bars_day": ("1d", DAY), "crypto_bars_minute": ("1m", MINUTE)}
 _DEFAULT_LIMIT = 300
+_PROBE = "a full page that begins later than asked"
 _KEPT = ("id", "symbol", "base", "quote", "baseId", "quoteId", "type", "spot", "lowercaseId")
 """What parsing a page needs to know of a market."""
 
@@ -167,16 +168,33 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     timeframe, step = _TIMEFRAMES[ask.dataset]
     limit = min(ask.rows_per_page or 10_000, _limit(exchange))
     at = int(resume.token) if resume else ask.start
+    probed = resume is not None
+    asked = functools.partial(_candles, wire, timeframe)
     while at < ask.end:
-        answer = yield from _called(
-            ask,
-            exchange,
-            functools.partial(_candles, wire, timeframe, at, limit),
-            functools.partial(_page, ask, exchange, wire, at, limit, step),
-        )
-        if answer is None or answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
+        page: list[Instant] = []
+        read = functools.partial(_page, ask, exchange, wire, at, limit, step, page, probed=probed)
+        answer = yield from _called(ask, exchange, functools.partial(asked, at, limit), read)
+        if answer.reason == _PROBE:
+            # Full, and it begins later than asked: listed late, or its newest rows whatever is asked? Asked from one
+            # candle later on, the one sends a candle more at the end, the other one less at the beginning.
+            last, later = page[-1], page[0] + step
+            judge = functools.partial(_probe, ask, last)
+            answer = yield from _called(ask, exchange, functools.partial(asked, later, limit), judge)
+            if answer.outcome is not Outcome.EMPTY:
+                return
+            probed = True
+            continue
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
-        at = int(answer.cursor.token)
+        probed, at = True, int(answer.cursor.token)
+
+
+def _probe(ask: Ask, last: Instant, rows: Any) -> Answer:
+    stamps = [int(row[0]) * _MILLISECOND for row in rows]
+    if stamps and stamps[-1] > last:
+        return Answer(outcome=Outcome.EMPTY)
+    reason = f"{ask.source} answers with its newest candles, whatever is asked"
+    return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
 
 
 def _listed(ask: Ask, feed: str, wire: str, markets: Mapping[str, Any]) -> Answer:
@@ -201,6 +219,17 @@ def _called(ask: Ask, exchange: _Exchange, call: Callable[[Any], Any], read: Cal
         exchange.run(call, answers)
     except _NeededError as needed:
         request = needed.request
+    except exchange.errors.BaseError as error:
+        # Refused before anything was asked: its list of markets carries the answer.
+        try:
+            exchange.run(lambda api: api.fetch_markets(), [])
+        except _NeededError as needed:
+            yield needed.request
+        answer = _refusal(
+            ask, exchange.errors, error, Response(status=200, headers={}, body=b"", received_at=0)
+        )
+        yield answer
+        return answer
     while True:
         response = yield request
         assert response is not None
@@ -227,18 +256,28 @@ def _candles(wire: str, timeframe: str, since: Instant, limit: int, api: Any) ->
 
 
 def _page(
-    ask: Ask, exchange: _Exchange, wire: str, since: Instant, limit: int, step: Instant, rows: Any
+    ask: Ask,
+    exchange: _Exchange,
+    wire: str,
+    since: Instant,
+    limit: int,
+    step: Instant,
+    page: list[Instant],
+    rows: Any,
+    *,
+    probed: bool,
 ) -> Answer:
+    """A page without rows says nothing of what comes after its window; one that begins late must be looked into."""
     stamps = [int(row[0]) * _MILLISECOND for row in rows]
     if stamps != sorted(stamps):
         return envelopes.malformed("candles out of order")
-    if stamps and len(stamps) >= limit and stamps[0] >= since + limit * step:
-        reason = f"{ask.source} answers with its newest {len(stamps)} candles, whatever is asked"
-        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    page[:] = stamps
+    if not probed and len(stamps) >= limit and stamps[0] > since + step:
+        return Answer(outcome=Outcome.EMPTY, reason=_PROBE)
     inside = [stamp for stamp in stamps if since <= stamp < ask.end]
     market = exchange.api.market(wire)
     memo = {"since": since, "limit": limit, "market": {name: market.get(name) for name in _KEPT}}
-    at = stamps[-1] + step if stamps else ask.end
+    at = max(stamps[-1] + step, since + step) if stamps else since + limit * step
     answer = Answer(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
@@ -246,7 +285,7 @@ def _page(
         memo=msgspec.json.encode(memo).decode(),
         settled=bars.settled_whole(ask),
     )
-    if not inside or at >= ask.end:
+    if at >= ask.end:
         return answer
     settled = bars.settled_before(ask, ask.symbols[0], [at], datasets.get(ask.dataset).session_of())
     return replace(answer, settled=settled, cursor=Cursor(token=str(at)))

@@ -8,7 +8,8 @@ start and come newest first; minutes without trades have no row. Trades have ids
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -117,7 +118,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     (symbol,) = ask.symbols
     wire = ask.spellings.get(symbol) or ticker(symbol)
     if ask.dataset == _TRADES:
-        yield from _all_trades(ask, wire, int(resume.token) if resume else None)
+        yield from _all_trades(ask, wire, int(resume.token.partition(":")[0]) if resume else None)
     else:
         yield from _all_candles(ask, wire, int(resume.token) if resume else ask.start)
 
@@ -172,16 +173,34 @@ def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
             else:
                 low = middle + 1
         next_id = low
+    yield from _blocks(ask, asked, read, found, next_id, stop)
+
+
+def _blocks(
+    ask: Ask,
+    asked: Callable[[int | None, int], Request],
+    read: Callable[[Response], Answer],
+    found: list[_Trade],
+    next_id: int,
+    stop: int,
+) -> Conversation:
+    """Blocks of ids forward; one that the server cuts short is gone through backwards before the next."""
     most = min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
+    following = upper = min(next_id + most, stop)
+    newest: Instant = 0
     while True:
-        following = min(next_id + most, stop)
         answer = yield from envelopes.until_it_stands(
-            asked(following, max(1, following - next_id)),
-            lambda r, upto=following: _forward(ask, read(r), found, upto, stop),  # type: ignore[misc]
+            asked(upper, max(1, upper - next_id)),
+            functools.partial(_block, ask, read, found, (next_id, upper, following, stop, newest)),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
-        next_id = following
+        newest = max(newest, *(parse_stamp(trade.time) for trade in found), 0)
+        if found and found[-1].trade_id > next_id:
+            upper = found[-1].trade_id
+            continue
+        next_id, newest = following, 0
+        following = upper = min(next_id + most, stop)
 
 
 def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
@@ -198,18 +217,35 @@ def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
     return Answer(outcome=outcome, keep=True, confirmed=ask.symbols), trades
 
 
-def _forward(ask: Ask, answer: Answer, trades: Sequence[_Trade], upto: int, stop: int) -> Answer:
-    """A page that goes forward: where it ends, and what that settles."""
+def _block(
+    ask: Ask,
+    read: Callable[[Response], Answer],
+    trades: Sequence[_Trade],
+    place: tuple[int, int, int, int, Instant],
+    response: Response,
+) -> Answer:
+    """A page of a block of ids: whether it is one, where the conversation goes on, and what that settles."""
+    next_id, upper, following, stop, newest = place
+    answer = read(response)
     if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
         return answer
-    newest = parse_stamp(trades[0].time) if trades else ask.end
+    if any(trade.trade_id >= upper for trade in trades):
+        return envelopes.malformed(
+            f"trades from {trades[0].trade_id} on, though those before {upper} were asked for"
+        )
+    if not trades:
+        return envelopes.malformed(f"no trades before {upper}, though newer ones have ids up to {stop}")
+    newest = max(newest, parse_stamp(trades[0].time))
     inside = any(ask.start <= parse_stamp(trade.time) < ask.end for trade in trades)
     answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)
-    if newest >= ask.end or upto >= stop:
+    if trades[-1].trade_id > next_id:
+        # Resumed in the midst of a block, the whole block is asked again: its trades have ids.
+        return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}"))
+    if newest >= ask.end or following >= stop:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(newest) - dt.timedelta(days=1)
     settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
-    return replace(answer, cursor=Cursor(token=str(upto)), settled=settled)
+    return replace(answer, cursor=Cursor(token=str(following)), settled=settled)
 
 
 def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
@@ -253,7 +289,8 @@ def decode(pages: Sequence[Page]) -> Decoded:
     slices = []
     for page in pages:
         at, _, stop = page.memo.partition(":")
-        within = (int(at), int(stop)) if stop else (page.ask.start, page.ask.end)
+        windowed = at.isdigit()
+        within = (int(at), int(stop)) if windowed else (page.ask.start, page.ask.end)
         shape = _TRADE if page.ask.dataset == _TRADES else _CANDLE
         slices.append(
             Slice(

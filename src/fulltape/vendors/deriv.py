@@ -9,6 +9,7 @@ the older service (`wss://ws.derivws.com/websockets/v3?app_id=1089`) answers the
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -112,6 +113,7 @@ class _Epoch(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
+    echo_req: dict[str, object] = {}
     msg_type: str = ""
     error: _Error | None = None
     history: _History | None = None
@@ -139,7 +141,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         upto = upto or stop
         answer = yield from envelopes.until_it_stands(
             _request(ask, wire, at, upto),
-            lambda response, span=(at, upto, stop): _read(ask, response, *span),  # type: ignore[misc]
+            functools.partial(_read, ask, wire, at, upto, stop),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
@@ -148,7 +150,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
 
 
 def _request(ask: Ask, wire: str, start: Instant, upto: Instant) -> Request:
-    """The rows of [start, upto): both ends count at the vendor, and the end is text."""
+    """The rows of [start, upto): both ends count at the vendor, and the end is text. The answer repeats `req_id`."""
     step = _CANDLES.get(datasets.get(ask.dataset).grain)
     message: dict[str, str | int] = {
         "ticks_history": wire,
@@ -156,17 +158,21 @@ def _request(ask: Ask, wire: str, start: Instant, upto: Instant) -> Request:
         "end": str(upto // SECOND - 1),
         "count": min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE),
         "style": "candles" if step else "ticks",
+        "req_id": upto // SECOND % 2**31,
     }
     if step:
         message["granularity"] = step // SECOND
-    return Request(path="/", message=message)
+    return Request(path="/", message=message, repeats="req_id")
 
 
-def _read(ask: Ask, response: Response, start: Instant, upto: Instant, stop: Instant) -> Answer:
+def _read(ask: Ask, wire: str, start: Instant, upto: Instant, stop: Instant, response: Response) -> Answer:
     try:
         page = _envelope.decode(response.body)
         if page.error:
             return _refusal(ask, page.error)
+        about = page.echo_req.get("ticks_history", wire)
+        if about != wire:
+            raise ValueError(f"it is about {about}")
         times = _times(ask, page)
     except UNREADABLE as error:
         return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
@@ -174,14 +180,21 @@ def _read(ask: Ask, response: Response, start: Instant, upto: Instant, stop: Ins
         return envelopes.malformed("rows out of order or out of the span that was asked for")
     answer = Answer(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
     if times and times[0] > start:
-        # There may be more before the first row: only an empty answer shows that there is not.
-        return replace(answer, cursor=Cursor(token=f"{start}:{times[0]}"))
+        # There may be more before the first row: only an empty answer shows that there is not. A second may hold
+        # several ticks, some of them cut off: unless the page has nothing else, its first second is asked for again.
+        again = times[0] + SECOND if times[0] < times[-1] and not _is_candles(ask) else times[0]
+        memo = str(again) if again > times[0] else ""
+        return replace(answer, cursor=Cursor(token=f"{start}:{again}"), memo=memo)
     if stop >= ask.end:
         return replace(answer, settled=bars.settled_whole(ask))
     through = datasets.get(ask.dataset).session_of()(stop) - dt.timedelta(days=1)
     settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     following = min(stop + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
     return replace(answer, settled=settled, cursor=Cursor(token=f"{stop}:{following}"))
+
+
+def _is_candles(ask: Ask) -> bool:
+    return datasets.get(ask.dataset).grain in _CANDLES
 
 
 def _times(ask: Ask, page: _Envelope) -> list[Instant]:
@@ -224,8 +237,14 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 found = _envelope.decode(page.body).history or _History(prices=[], times=[])
                 if len(found.times) != len(found.prices):
                     raise ValueError(f"{len(found.times)} times and {len(found.prices)} prices")
-                stamps: list[object] = [time * SECOND for time in found.times]
-                columns: dict[str, list[object]] = {"stamp": stamps, "price": list(found.prices)}
+                since = int(page.memo or 0)  # what lies before comes again, whole, with the next page
+                ticks = [
+                    (time * SECOND, price)
+                    for time, price in zip(found.times, found.prices, strict=True)
+                    if time * SECOND >= since
+                ]
+                stamps: list[object] = [time for time, _ in ticks]
+                columns: dict[str, list[object]] = {"stamp": stamps, "price": [price for _, price in ticks]}
                 columns |= {name: [value] * len(stamps) for name, value in fixed.items()}
                 tables.append(Table(page=page.number, symbol=symbol, columns=columns))
             else:

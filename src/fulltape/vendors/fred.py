@@ -99,6 +99,7 @@ class _Observations(msgspec.Struct):
     limit: int = _ROWS_PER_PAGE
 
 
+_NO_VINTAGES = "no vintage in the span"
 _vintages = msgspec.json.Decoder(_Vintages)
 _observations = msgspec.json.Decoder(_Observations)
 _observation = msgspec.json.Decoder(_Observation)
@@ -126,8 +127,9 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     answer = yield from envelopes.until_it_stands(
         Request(path="/fred/series/vintagedates", params=params), read_vintages
     )
-    if answer.outcome is Outcome.NOT_SUPPORTED:
+    if answer.reason.startswith(_NO_VINTAGES):
         yield from _look_up(ask, series)
+        return
     if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
         return
     skip = int(offset)
@@ -149,7 +151,12 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
 def _dates(ask: Ask, response: Response) -> tuple[Answer, list[dt.date]]:
     """Which days of the span have a vintage; without one the answer itself proves that nothing was published."""
     if response.status != 200:
-        return _refusal(ask, response), []
+        refusal = _refusal(ask, response)
+        if refusal.outcome is Outcome.NOT_SUPPORTED:
+            # The same words for a span before the first vintage, for a series without any, and for an unknown one.
+            reason = f"{_NO_VINTAGES}: {refusal.reason}"
+            return Answer(outcome=Outcome.EMPTY, reason=reason), []
+        return refusal, []
     try:
         found = _vintages.decode(response.body)
     except UNREADABLE as error:
@@ -229,17 +236,42 @@ def _refusal(ask: Ask, response: Response) -> Answer:
 
 
 def _look_up(ask: Ask, series: str) -> Conversation:
-    """A series without vintages and an unknown one are refused in the same words; the plain request tells them apart."""
+    """Whether a series has vintages at another time; if not, the plain request tells whether it is one at all."""
+    whole = {
+        "series_id": series,
+        "realtime_start": "1776-07-04",
+        "realtime_end": "9999-12-31",
+        "file_type": "json",
+        "limit": "1",
+    }
 
-    def read(response: Response) -> Answer:
+    def elsewhere(response: Response) -> Answer:
         if response.status == 200:
-            return Answer(outcome=Outcome.EMPTY, reason=f"{series} is in FRED, but without vintages")
+            return Answer(
+                outcome=Outcome.EMPTY,
+                keep=True,
+                confirmed=ask.symbols,
+                settled=bars.settled_whole(ask),
+                memo="vintages",
+            )
         refusal = _refusal(ask, response)
-        known = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL, Outcome.BAD_CREDENTIALS)
-        return refusal if refusal.outcome in known else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+        again = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL, Outcome.BAD_CREDENTIALS)
+        return refusal if refusal.outcome in again else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+
+    answer = yield from envelopes.until_it_stands(
+        Request(path="/fred/series/vintagedates", params=whole), elsewhere
+    )
+    if answer.keep or answer.outcome is not Outcome.EMPTY:
+        return
+
+    def plain(response: Response) -> Answer:
+        if response.status == 200:
+            reason = f"{series} is in FRED, but without vintages"
+            return Answer(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
+        return _refusal(ask, response)
 
     params = {"series_id": series, "file_type": "json"}
-    yield from envelopes.until_it_stands(Request(path="/fred/series", params=params), read)
+    yield from envelopes.until_it_stands(Request(path="/fred/series", params=params), plain)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:

@@ -193,7 +193,9 @@ def _trades(ask: Ask, response: Response, before: str) -> Answer:
         return envelopes.malformed("trades that do not come oldest first")
     inside = any(ask.start <= time < ask.end for time in times)
     answer = Answer(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
-    if not times or times[-1] >= ask.end or not moved:
+    if times and times[-1] < ask.end and not moved:
+        return envelopes.malformed(f"trades whose cursor does not move on from {before}")
+    if not times or times[-1] >= ask.end:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(times[-1]) - dt.timedelta(days=1)
     settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()

@@ -135,11 +135,14 @@ def _refusal(ask: Ask, response: Response) -> Answer:
         return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
-    if response.status == 401 or "token" in text.casefold():
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status == 404 and "not found" in text:
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
-    if response.status == 403:
+    told = response.body.lstrip().startswith(b"{")  # anything else is a proxy's page
+    if told and response.status in (401, 403) and "token" in text.casefold():
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if told and response.status == 401:
+        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+    if told and response.status == 403:
         return Answer(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 

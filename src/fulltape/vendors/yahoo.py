@@ -136,6 +136,8 @@ def _read(ask: Ask, response: Response) -> Answer:
         return envelopes.malformed("a chart without a result")
     stamps = chart.result[0].timestamp
     lengths = {len(values) for values in _values(chart.result[0]).values()}
+    if stamps and lengths == {0}:
+        stamps = []  # the documented form of an answer without rows
     if stamps and lengths != {len(stamps)}:
         return envelopes.malformed("arrays of different lengths")
     inside = any(ask.start <= stamp * SECOND < ask.end for stamp in stamps)
@@ -175,11 +177,13 @@ def decode(pages: Sequence[Page]) -> Decoded:
         try:
             result = (_envelope.decode(page.body).chart.result or [])[0]
             values = _values(result)
+            if not any(values.values()):
+                continue
             rows = [
                 (stamp * SECOND, *prices)
                 for stamp, *prices in zip(result.timestamp, *values.values(), strict=True)
                 if page.ask.start <= stamp * SECOND < page.ask.end
-                if any(price is not None for price in prices)
+                if any(price is not None for price in prices[:4])  # without prices there was no trade
             ]
         except (*UNREADABLE, IndexError) as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))

@@ -18,7 +18,6 @@ from typing import Annotated
 import msgspec
 
 from fulltape.core import actions, bars, datasets, envelopes, spelling
-from fulltape.core.actions import Told
 from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.vendor import (
@@ -43,6 +42,7 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.massive.announced import told_of
 from fulltape.vendors.massive.reference import reference as reference
 
 _ROWS_PER_PAGE = 50_000
@@ -114,6 +114,13 @@ class _Stamp(msgspec.Struct):
 
 
 _FORBIDDEN = {"before end of day": Outcome.NOT_YET, "data timeframe": Outcome.NOT_SUPPORTED}
+
+
+class _Name(msgspec.Struct):
+    T: str = ""
+    ticker: str = ""
+
+
 _NONE = msgspec.Raw(b"[]")
 
 
@@ -131,6 +138,7 @@ class _Details(msgspec.Struct):
 
 _envelope = msgspec.json.Decoder(_Envelope)
 _stamps = msgspec.json.Decoder(list[_Stamp])
+_names = msgspec.json.Decoder(list[_Name])
 _slices = msgspec.json.Decoder(list[msgspec.Raw])
 _actions = msgspec.json.Decoder(list[dict[str, object]])
 
@@ -235,6 +243,7 @@ def _read(
         page = _envelope.decode(response.body)
         count = len(_slices.decode(page.results))
         following = _following(ask, wire, request, page)
+        named = _named(wire, page) if len(ask.symbols) > 1 else set(ask.symbols) if count else set()
         if page.status not in ("OK", "DELAYED"):
             raise ValueError(f"status {page.status!r} in a 200 answer")
     except UNREADABLE as error:
@@ -245,8 +254,7 @@ def _read(
     if aggregates and page.adjusted is not False:
         why = "prices that are not declared unadjusted, though unadjusted ones were asked for"
         return envelopes.malformed(why), set()
-    found = set(ask.symbols) if count and len(ask.symbols) == 1 else set()
-    cursor = Cursor(token=following, seen=tuple(sorted(seen | found))) if following else None
+    cursor = Cursor(token=following, seen=tuple(sorted(seen | named))) if following else None
     answer = Answer(
         outcome=Outcome.ROWS if count else Outcome.EMPTY,
         keep=True,
@@ -254,7 +262,13 @@ def _read(
         settled=_settled(ask, request, page, last=cursor is None),
         memo=request.path.rpartition("/")[2] if "/grouped/" in request.path else "",
     )
-    return answer, found
+    return answer, named
+
+
+def _named(wire: Mapping[str, str], page: _Envelope) -> set[str]:
+    """Whom the rows of a page about many are about."""
+    names = {row.T or row.ticker for row in _names.decode(page.results)}
+    return {symbol for symbol, theirs in wire.items() if theirs in names}
 
 
 def _following(ask: Ask, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
@@ -340,7 +354,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
         try:
             results = _envelope.decode(page.body).results
             if ask.dataset == "corporate_actions":
-                told = [_told(row) for row in _actions.decode(results)]
+                told = [told_of(row) for row in _actions.decode(results)]
                 tables += actions.tables(page, names.ours, told, rejected)
                 continue
             fixed = _fixed(ask, page)
@@ -371,30 +385,3 @@ def _fixed(ask: Ask, page: Page) -> dict[str, object]:
     if ask.dataset.startswith("forex"):
         fixed |= {"price_kind": "mid", "day_boundary": "utc"}
     return fixed
-
-
-def _told(row: Mapping[str, object]) -> Told:
-    if "cash_amount" in row:
-        return Told(
-            symbol=str(row.get("ticker", "")),
-            event_id=row.get("id"),
-            action_type="cash_dividend",
-            subtype=row.get("distribution_type"),
-            ex_date=row.get("ex_dividend_date"),
-            declared_date=row.get("declaration_date"),
-            record_date=row.get("record_date"),
-            pay_date=row.get("pay_date"),
-            amount=row.get("cash_amount"),
-            currency=row.get("currency"),
-            special=row.get("distribution_type") in ("special", "supplemental"),
-        )
-    subtype = row.get("adjustment_type")
-    return Told(
-        symbol=str(row.get("ticker", "")),
-        event_id=row.get("id"),
-        action_type="stock_dividend" if subtype == "stock_dividend" else "split",
-        subtype=subtype,
-        ex_date=row.get("execution_date"),
-        ratio_old=row.get("split_from"),
-        ratio_new=row.get("split_to"),
-    )

@@ -4,7 +4,7 @@ Prices unadjusted (`adjustment=raw`), symbol mapping switched off (`asof=-`: its
 tickers). `end` is inclusive at the vendor, exclusive with us: we ask up to a nanosecond before it. Rows come sorted by
 symbol, then time, and `limit` counts over all symbols, so a page settles every symbol before its last one, and of that
 last one every session before its last row's. Corporate actions are filtered by the day on which they are processed,
-which comes after the ex-date: we ask for later days too and keep those whose ex-date was asked for.
+which mostly comes after the ex-date: we ask for days around and keep those whose ex-date was asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from fulltape.core import actions, bars, datasets, envelopes, spelling
-from fulltape.core.actions import Told
 from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.spelling import Names
@@ -45,10 +44,12 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.alpaca.announced import told
 
 _ROWS_PER_PAGE = 10_000
 _ACTIONS_PER_PAGE = 1_000
-_PROCESSED_WITHIN = dt.timedelta(days=120)
+# Mostly an action is processed when it is paid; one with due bills goes ex after that.
+_PROCESSED_BEFORE, _PROCESSED_WITHIN = dt.timedelta(days=60), dt.timedelta(days=120)
 _INVALID_SYMBOL = re.compile(r"invalid symbols?: ?([^:]+)")
 _TOO_RECENT = b"42210000"
 # SIP history is closed for the last 15 minutes on the free plan; 20 leave room for corrected bars.
@@ -201,7 +202,10 @@ def _request(ask: Ask, symbols: Sequence[str], token: str) -> Request:
     limit = str(ask.rows_per_page or endpoint.serves.rows_per_page)
     params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
     if endpoint.path == _ACTIONS:
-        params |= {"start": ask.first.isoformat(), "end": (ask.last + _PROCESSED_WITHIN).isoformat()}
+        params |= {
+            "start": (ask.first - _PROCESSED_BEFORE).isoformat(),
+            "end": (ask.last + _PROCESSED_WITHIN).isoformat(),
+        }
     else:
         params |= {"timeframe": endpoint.timeframe, "start": iso(ask.start), "end": _just_before(ask.end)}
         params |= endpoint.params
@@ -250,7 +254,7 @@ def _found(ask: Ask, page: _Envelope) -> set[str]:
     if ask.dataset == "corporate_actions":
         if page.corporate_actions is None:
             raise ValueError("it has no corporate_actions")
-        return {one.symbol for one in _actions(page.corporate_actions)} & set(spelling.names(ask, str).ours)
+        return {one.symbol for one in told(page.corporate_actions)} & set(spelling.names(ask, str).ours)
     if page.bars is None:
         raise ValueError("it has no bars")
     return {symbol for symbol, raw in page.bars.items() if bytes(raw).strip() != b"[]"}
@@ -315,7 +319,7 @@ def _look_up(symbols: Iterable[str], names: Names) -> Conversation:
 
 
 def _asset(symbol: str, wire: str, response: Response) -> Answer:
-    if response.status == 404:
+    if response.status == 404 and envelopes.error_text(response, "message") and response.body[:1] == b"{":
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: no such asset")
     if response.status == 200:
         try:
@@ -339,7 +343,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        tables += actions.tables(page, names.ours, _actions(envelope.corporate_actions or {}), rejected)
+        tables += actions.tables(page, names.ours, told(envelope.corporate_actions or {}), rejected)
         for theirs, raw in (envelope.bars or {}).items():
             symbol = names.ours.get(theirs)
             if symbol is not None:
@@ -347,47 +351,3 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 fixed = spelling.contract_columns(theirs) if option else {}
                 slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=_SHAPE))
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
-
-
-_SPLITS = ("forward_splits", "reverse_splits")
-_KINDS = dict.fromkeys(_SPLITS, "split") | {
-    "name_changes": "rename",
-    "rights_distributions": "rights",
-    "worthless_removals": "removal",
-    **dict.fromkeys(("cash_mergers", "stock_mergers", "stock_and_cash_mergers"), "merger"),
-}
-
-
-def _actions(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Told]:
-    """What is said of each action, under the symbol whose holders it concerns."""
-    return [_told(kind, row) for kind, rows in found.items() for row in rows]
-
-
-def _told(kind: str, row: Mapping[str, object]) -> Told:
-    holders = ("symbol", "old_symbol", "source_symbol", "acquiree_symbol")
-    symbol = next((str(row[name]) for name in holders if row.get(name)), "")
-    ratios = kind in _SPLITS
-    cash = kind in ("cash_dividends", "cash_mergers", "redemptions")
-    stock_dividend = kind == "stock_dividends"
-    return Told(
-        symbol=symbol,
-        event_id=row.get("id"),
-        action_type=_KINDS.get(kind, kind.removesuffix("s")),
-        subtype=kind.removesuffix("s"),
-        ex_date=row.get("ex_date") or row.get("effective_date") or row.get("process_date"),
-        record_date=row.get("record_date"),
-        pay_date=row.get("payable_date"),
-        process_date=row.get("process_date"),
-        ratio_old=row.get("old_rate") if ratios else 1.0 if stock_dividend else row.get("source_rate"),
-        ratio_new=row.get("new_rate") if ratios or kind == "spin_offs" else _one_more(row, stock_dividend),
-        amount=row.get("rate") if cash else row.get("cash_rate"),
-        currency=row.get("currency") or ("USD" if cash else None),
-        special=row.get("special"),
-        new_symbol=row.get("new_symbol") or row.get("acquirer_symbol") or None,
-    )
-
-
-def _one_more(row: Mapping[str, object], stock_dividend: bool) -> object:
-    """A stock dividend of 0.05 makes 1.05 shares of one."""
-    rate = row.get("rate")
-    return 1.0 + rate if stock_dividend and isinstance(rate, (int, float)) else None

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
 
-from fulltape.core import archives, bars, envelopes, spelling
+from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, midnight, utc_date
 from fulltape.core.vendor import (
@@ -26,27 +27,25 @@ from fulltape.core.vendor import (
     Ask,
     Conversation,
     Cursor,
-    Decoded,
-    Field,
-    Kind,
     Limits,
     Outcome,
-    Page,
-    Rejected,
     Request,
     Response,
     Serves,
     Settled,
-    Shape,
-    Slice,
     Source,
     VendorSpec,
 )
+from fulltape.vendors.binance.decoding import decode as decode
 
 _MILLISECOND = 1_000
 _ROWS_PER_PAGE = 1_000
 _SINCE = dt.date(2017, 7, 14)
 _PUBLISHED_AFTER = 36 * 3_600
+_LATE = 7 * DAY
+"""For so long after its day a file that is missing may still come."""
+_CODE = re.compile(rb'\{"code": ?-(?:1121|1100)\b')
+_DIGEST = re.compile(rb"[0-9a-f]{64}\s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,51 +105,6 @@ SPEC = VendorSpec(
     ),
 )
 
-_KLINE = Shape(
-    fields=(
-        Field(wire=0, column="stamp", kind="integer"),
-        Field(wire=1, column="open", kind="decimal"),
-        Field(wire=2, column="high", kind="decimal"),
-        Field(wire=3, column="low", kind="decimal"),
-        Field(wire=4, column="close", kind="decimal"),
-        Field(wire=5, column="volume", kind="decimal"),
-        Field(wire=7, column="quote_volume", kind="decimal"),
-        Field(wire=8, column="trade_count", kind="integer"),
-        Field(wire=9, column="taker_buy_volume", kind="decimal"),
-    ),
-    unit="epoch",
-)
-_MAKER_IS_BUYER = {"true": "sell", "false": "buy", "True": "sell", "False": "buy"}
-
-
-def _aggregates(*wires: str | int) -> Shape:
-    """Aggregate trades: the API's keys or the archive's columns."""
-    columns: tuple[tuple[str, Kind], ...] = (
-        ("trade_id", "text"), ("price", "decimal"), ("size", "decimal"), ("first_trade_id", "text"),
-        ("last_trade_id", "text"), ("stamp", "integer"), ("aggressor", "text"),
-    )  # fmt: skip
-    fields = (
-        Field(wire=wire, column=column, kind=kind)
-        for wire, (column, kind) in zip(wires, columns, strict=True)
-    )
-    return Shape(fields=tuple(fields), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
-
-
-_AGG_API = _aggregates("a", "p", "q", "f", "l", "T", "m")
-_AGG_FILE = _aggregates(0, 1, 2, 3, 4, 5, 6)
-_TRADE_FILE = Shape(
-    fields=(
-        Field(wire=0, column="trade_id", kind="text"),
-        Field(wire=1, column="price", kind="decimal"),
-        Field(wire=2, column="size", kind="decimal"),
-        Field(wire=4, column="stamp", kind="integer"),
-        Field(wire=5, column="aggressor", kind="text"),
-    ),
-    unit="epoch",
-    renamed={"aggressor": _MAKER_IS_BUYER},
-)
-
-
 _Step = Generator[Request | Answer, Response | None, "_Place | None"]
 
 
@@ -177,7 +131,8 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     while place is not None:
         day = utc_date(place.at)
         stop = _file_stop(kind, day)
-        if place.next_id < 0 and day >= place.archived_from and stop and midnight(stop) <= ask.end:
+        archived = day >= place.archived_from and place.at == midnight(day)
+        if place.next_id < 0 and archived and stop and midnight(stop) <= ask.end:
             place = yield from _from_archive(ask, kind, wire, place, stop)
         elif kind.path:
             place = yield from _from_api(ask, kind, wire, place)
@@ -215,6 +170,19 @@ def _file_stop(kind: _Kind, day: dt.date) -> dt.date | None:
     return None
 
 
+def _bound(ask: Ask, kind: _Kind, place: _Place) -> Instant:
+    """Up to where the API is asked: the next instant from which the archive may have a file, or the end."""
+    day = utc_date(place.at)
+    if place.archived_from > day:
+        return min(midnight(place.archived_from), ask.end)
+    if kind.file == "month":
+        following = (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+        stop = _file_stop(kind, following)
+        if stop and midnight(stop) <= ask.end:
+            return midnight(following)
+    return ask.end
+
+
 def _moved(ask: Ask, place: _Place, answer: Answer, until: Instant) -> tuple[Answer, _Place | None]:
     """The answer with what it settles up to `until` and where to go on, None at the end of the ask."""
     if until >= ask.end:
@@ -238,10 +206,15 @@ def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date
     def checksum(response: Response) -> Answer:
         nonlocal digest
         if response.status == 404:
+            young = response.received_at and response.received_at - midnight(stop) < _LATE
+            if young and not kind.path:
+                return Answer(outcome=Outcome.NOT_YET, reason=f"{name} is not published yet")
             return Answer(outcome=Outcome.EMPTY, keep=not kind.path, reason=f"{name} is not published")
         if response.status != 200:
             return _refusal(response, ask.symbols)
-        digest = response.body[:64].decode(errors="replace")
+        if not _DIGEST.match(response.body):
+            return replace(envelopes.malformed("a checksum that is none"), keep=False)
+        digest = response.body[:64].decode()
         return Answer(outcome=Outcome.EMPTY)
 
     asked = Request(path=f"{path}.CHECKSUM", host="archive")
@@ -300,7 +273,7 @@ def _from_api(ask: Ask, kind: _Kind, wire: str, place: _Place) -> _Step:
     """One page; a short one is not taken for the last."""
     params = {"symbol": wire, "limit": str(min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE))}
     if kind.interval:
-        end = str(ask.end // _MILLISECOND - 1)
+        end = str(_bound(ask, kind, place) // _MILLISECOND - 1)
         params |= {"interval": kind.interval, "startTime": str(place.at // _MILLISECOND), "endTime": end}
     elif place.next_id >= 0:
         params["fromId"] = str(place.next_id)
@@ -327,13 +300,14 @@ def _page(ask: Ask, kind: _Kind, response: Response, place: _Place) -> tuple[Ans
     if stamps != sorted(stamps) or any(stamp < place.at for stamp in stamps):
         return envelopes.malformed("rows that do not go on from where they were asked"), None
     outcome = Outcome.ROWS if stamps else Outcome.EMPTY
+    bound = _bound(ask, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
-    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols)
-    if not stamps:
-        return _moved(ask, place, answer, ask.end)
-    at = stamps[-1] + kind.step
-    following = replace(place, at=at if kind.interval else stamps[-1], next_id=last_id)
-    return _moved(ask, following, answer, at if kind.interval else stamps[-1])
+    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(bound))
+    if not stamps or stamps[-1] + kind.step >= bound:
+        return _moved(ask, _Place(at=bound, archived_from=place.archived_from), answer, bound)
+    # Some candles lie off the grid: the next one may begin at any later millisecond.
+    at = stamps[-1] + _MILLISECOND if kind.interval else stamps[-1]
+    return _moved(ask, replace(place, at=at, next_id=last_id), answer, stamps[-1])
 
 
 def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
@@ -363,36 +337,6 @@ def _refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
         return trouble
     if response.status == 451:
         return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
-    if b"-1121" in response.body or b"-1100" in response.body:
+    if response.status == 400 and _CODE.match(response.body):
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=symbols, reason=reason)
     return envelopes.undocumented(response, reason)
-
-
-def decode(pages: Sequence[Page]) -> Decoded:
-    """One slice for each page of the API or file of the archive."""
-    slices: list[Slice] = []
-    rejected: list[Rejected] = []
-    for page in pages:
-        (symbol,) = page.ask.symbols
-        within = (page.ask.start, page.ask.end)
-        if not archives.is_archive(page.body):
-            shape = _KLINE if _KINDS[page.ask.dataset].interval else _AGG_API
-            if page.status == 200:
-                slices.append(
-                    Slice(page=page.number, symbol=symbol, rows=page.body, shape=shape, within=within)
-                )
-            continue
-        try:
-            rows = archives.only_file(page.body)
-        except ValueError as error:
-            rejected.append(
-                Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
-            )
-            continue
-        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(page.ask.dataset, _AGG_FILE)
-        headed = rows[:1].isalpha()
-        rows = rows.partition(b"\n")[2] if headed else rows
-        slices.append(
-            Slice(page=page.number, symbol=symbol, rows=rows, form="csv", shape=shape, within=within)
-        )
-    return Decoded(slices=tuple(slices), rejected=tuple(rejected))

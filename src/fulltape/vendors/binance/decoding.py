@@ -1,0 +1,82 @@
+"""Binance's rows: of the API and of the archive's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fulltape.core import archives
+from fulltape.core.vendor import Decoded, Field, Kind, Page, Rejected, Shape, Slice
+
+_KLINE = Shape(
+    fields=(
+        Field(wire=0, column="stamp", kind="integer"),
+        Field(wire=1, column="open", kind="decimal"),
+        Field(wire=2, column="high", kind="decimal"),
+        Field(wire=3, column="low", kind="decimal"),
+        Field(wire=4, column="close", kind="decimal"),
+        Field(wire=5, column="volume", kind="decimal"),
+        Field(wire=7, column="quote_volume", kind="decimal"),
+        Field(wire=8, column="trade_count", kind="integer"),
+        Field(wire=9, column="taker_buy_volume", kind="decimal"),
+    ),
+    unit="epoch",
+)
+_MAKER_IS_BUYER = {"true": "sell", "false": "buy", "True": "sell", "False": "buy"}
+
+
+def _aggregates(*wires: str | int) -> Shape:
+    """Aggregate trades: the API's keys or the archive's columns."""
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("trade_id", "text"), ("price", "decimal"), ("size", "decimal"), ("first_trade_id", "text"),
+        ("last_trade_id", "text"), ("stamp", "integer"), ("aggressor", "text"),
+    )  # fmt: skip
+    fields = (
+        Field(wire=wire, column=column, kind=kind)
+        for wire, (column, kind) in zip(wires, columns, strict=True)
+    )
+    return Shape(fields=tuple(fields), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
+
+
+_AGG_API = _aggregates("a", "p", "q", "f", "l", "T", "m")
+_AGG_FILE = _aggregates(0, 1, 2, 3, 4, 5, 6)
+_TRADE_FILE = Shape(
+    fields=(
+        Field(wire=0, column="trade_id", kind="text"),
+        Field(wire=1, column="price", kind="decimal"),
+        Field(wire=2, column="size", kind="decimal"),
+        Field(wire=4, column="stamp", kind="integer"),
+        Field(wire=5, column="aggressor", kind="text"),
+    ),
+    unit="epoch",
+    renamed={"aggressor": _MAKER_IS_BUYER},
+)
+
+
+def decode(pages: Sequence[Page]) -> Decoded:
+    """One slice for each page of the API or file of the archive."""
+    slices: list[Slice] = []
+    rejected: list[Rejected] = []
+    for page in pages:
+        (symbol,) = page.ask.symbols
+        within = (page.ask.start, int(page.memo or page.ask.end))
+        if not archives.is_archive(page.body):
+            shape = _AGG_API if page.ask.dataset == "crypto_aggtrades" else _KLINE
+            if page.status == 200:
+                slices.append(
+                    Slice(page=page.number, symbol=symbol, rows=page.body, shape=shape, within=within)
+                )
+            continue
+        try:
+            rows = archives.only_file(page.body)
+        except ValueError as error:
+            rejected.append(
+                Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
+            )
+            continue
+        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(page.ask.dataset, _AGG_FILE)
+        headed = rows[:1].isalpha()
+        rows = rows.partition(b"\n")[2] if headed else rows
+        slices.append(
+            Slice(page=page.number, symbol=symbol, rows=rows, form="csv", shape=shape, within=within)
+        )
+    return Decoded(slices=tuple(slices), rejected=tuple(rejected))
