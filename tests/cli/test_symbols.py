@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cases
 import polars as pl
 import pytest
+from test_cli import run
+from test_every_dataset import node
 
-import cases
 import fulltape
 from clocks import SkippingClock
 from fulltape.node import nightly
 from fulltape.simulator import run as twins_of
 from fulltape.simulator import scenario
 from nodes import opened
-from test_cli import run
-from test_every_dataset import node
 
 WISH = ("equities_bars_day", "AAPL", ["massive.sip"], "2012-12-03", "2012-12-07")
 LISTINGS = """symbol,listed_from,listed_to,instrument,type,venue,spelling:kraken

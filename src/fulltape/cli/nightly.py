@@ -51,7 +51,7 @@ def lines(done: Night) -> list[str]:
         f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED",
         f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "
         f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
-        f"{number(audited.missing)} missing",
+        f"{number(audited.unknown_listing)} of unknown listing, {number(audited.missing)} missing",
     ]
     if done.quality.broken:
         out.append(f"gaps      {counted(done.quality.broken, 'session')} missing between held ones (AMBER)")

@@ -64,7 +64,10 @@ def fail_for_vendors(filled: Filled) -> None:
     """Raise if a vendor refused our credentials or could not be reached: exit code 3."""
     if filled.stopped:
         words = "; ".join(f"{source} refused the credentials ({reason})" for source, reason in filled.stopped)
-        raise errors.CredentialsRefusedError(f"{words}.", hint="Mend key and secret in fulltape.toml.")
+        raise errors.CredentialsRefusedError(
+            f"{words}.",
+            hint="Mend what [vendor.NAME] says in fulltape.toml, then `fulltape vendors check NAME`.",
+        )
     if filled.unreachable:
         words = "; ".join(f"{source} cannot be reached ({reason})" for source, reason in filled.unreachable)
         raise errors.VendorError(f"{words}.", hint="Check the network; the next run tries again.")

@@ -47,6 +47,8 @@ class Series:
     """By source in order of preference: the positions that it serves and may be asked for."""
     open: Ranges
     """Positions that open tasks already ask for."""
+    events: bool = False
+    """Whether most sessions have no rows, so that silence needs neither a listing nor a second witness."""
 
     @cached_property
     def held(self) -> Ranges:
@@ -72,7 +74,7 @@ class Series:
     @cached_property
     def busy(self) -> bool:
         """Whether the instrument trades in at least 95 % of the sessions between its first and its last known row."""
-        if not self.held:
+        if not self.held or self.events:
             return False
         life = ranges.clip(self.wanted, self.held[0][0], self.held[-1][1])
         return ranges.size(self.held) >= 0.95 * ranges.size(life)
@@ -119,7 +121,9 @@ def picture(series: Series, *, busy: bool | None = None) -> Picture:
     settled = ranges.subtract(rest, series.to_ask)
     empty = ranges.union(*(ranges.intersect(one.empty, settled) for one in series.known.values()))
     proved, doubtful, unlisted = ranges.EMPTY, ranges.EMPTY, ranges.EMPTY
-    if empty and series.instrument.listed_from is None:
+    if empty and series.events:
+        proved = empty
+    elif empty and series.instrument.listed_from is None:
         # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
         unlisted = empty
     elif empty:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fulltape.core.vendor import Ask
 
+_FOREX = re.compile(r"[A-Z]{6}")
 _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 
@@ -24,6 +25,19 @@ def names(ask: Ask, rule: Callable[[str], str]) -> Names:
     """Both directions for an ask; the reference table's spelling comes before the vendor's rule."""
     wire = {symbol: ask.spellings.get(symbol) or rule(symbol) for symbol in ask.symbols}
     return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
+
+
+def of_class(dataset: str, symbol: str) -> None:
+    """Raise `ValueError` where a symbol is not written as the node writes those of a dataset's class."""
+    kind = dataset.partition("_")[0]
+    if kind == "crypto":
+        base, quote = pair(symbol)
+        if symbol != symbol.upper():
+            raise ValueError(f"{symbol!r} is written {base.upper()}/{quote.upper()}")
+    elif kind == "options":
+        contract(symbol)
+    elif kind == "forex" and not _FOREX.fullmatch(symbol):
+        raise ValueError(f"{symbol!r} is no currency pair; they are written EURUSD")
 
 
 def pair(symbol: str) -> tuple[str, str]:

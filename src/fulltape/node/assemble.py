@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fulltape import errors, stores, vendors
-from fulltape.core import datasets, instruments, listing
+from fulltape.core import datasets, listing
 from fulltape.core.checks.findings import Thresholds
-from fulltape.core.instruments import Instrument
 from fulltape.core.listing import Listing
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
+from fulltape.node import universe
+from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
 from fulltape.stores import Feed, Rules, Stores, Wanted
@@ -68,7 +68,7 @@ def open_for(loaded: Loaded, vendor: str) -> Stores:
     """The stores with all sources of one vendor, whether a dataset asks them or not; needs that vendor's secrets only."""
     if vendor not in loaded.values.vendor:
         raise errors.UsageError(
-            f"there is no [vendor.{vendor}] in {loaded.folder / 'fulltape.toml'}.{_near(vendor, loaded.values.vendor)}",
+            f"there is no [vendor.{vendor}] in {loaded.folder / 'fulltape.toml'}.{near(vendor, loaded.values.vendor)}",
             hint=f"Add it, with its key; vendors are {', '.join(vendors.names())}.",
         )
     specs = _specs(loaded)
@@ -86,7 +86,7 @@ def _specs(loaded: Loaded) -> Mapping[str, Vendor]:
     for name in loaded.values.vendor:
         if name not in known:
             raise errors.ConfigError(
-                f"there is no vendor {name!r}.{_near(name, known)}",
+                f"there is no vendor {name!r}.{near(name, known)}",
                 where=loaded.where(f"vendor.{name}"),
             )
     return {name: vendors.load(name) for name in loaded.values.vendor}
@@ -104,6 +104,7 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
                     hint=f'Add {secret} = "${{{name.upper()}_{secret.upper()}}}" or {secret}_file.',
                 )
         limits = _limits(loaded, name, vendor.SPEC, settings)
+        _held_to_scheme(loaded, name, vendor.SPEC, settings)
         for source in _sources(loaded, name, vendor.SPEC):
             feeds[source.name] = Feed(
                 source=source,
@@ -113,6 +114,20 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
                 preference=settings.preference,
             )
     return feeds
+
+
+def _held_to_scheme(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSettings) -> None:
+    """A vendor that talks over a websocket needs an address of one, any other one of HTTP."""
+    plain = {"https": "http", "wss": "ws"}
+    kinds = {plain.get(url.partition("://")[0], "") for url in spec.hosts.values()}
+    scheme = settings.base_url.partition("://")[0]
+    kind = plain.get(scheme, scheme)
+    if settings.base_url and kinds and kind not in kinds:
+        wanted = " or ".join(f"{one}:// or {one}s://" for one in sorted(kinds))
+        raise errors.ConfigError(
+            f"vendor.{name}.base_url = {settings.base_url}: {spec.title} is asked at {wanted}.",
+            where=loaded.where(f"vendor.{name}.base_url"),
+        )
 
 
 def _sources(loaded: Loaded, vendor: str, spec: VendorSpec) -> list[Source]:
@@ -169,7 +184,7 @@ def _one_wanted(
     key = f"dataset.{name}"
     if name not in datasets.DATASETS:
         raise errors.ConfigError(
-            f"there is no dataset {name!r}.{_near(name, datasets.DATASETS)}", where=loaded.where(key)
+            f"there is no dataset {name!r}.{near(name, datasets.DATASETS)}", where=loaded.where(key)
         )
     dataset = datasets.DATASETS[name]
     if one.until and one.until < one.from_:
@@ -194,7 +209,9 @@ def _one_wanted(
     return Wanted(
         dataset=dataset,
         calendar=calendar,
-        instruments={found.instrument: found for found in _universe(loaded, key, one.universe, listings)},
+        instruments={
+            found.instrument: found for found in universe.members(loaded, name, one.universe, listings)
+        },
         sources=one.sources,
         first=one.from_,
         until=one.until,
@@ -210,6 +227,7 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
     if vendor not in specs:
         known = vendor in vendors.names()
         hint = f"Add a table [vendor.{vendor}]." if known else f"Vendors: {', '.join(vendors.names())}."
+        hint += "" if known else near(vendor, vendors.names())
         raise errors.ConfigError(
             f"{key}.sources names {source}, but no vendor {vendor} is configured.", where=where, hint=hint
         )
@@ -218,59 +236,21 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
     if found is None:
         names = [one.name for one in spec.sources]
         raise errors.ConfigError(
-            f"{spec.title} has no source {source}; it has {', '.join(names)}.{_near(source, names)}",
+            f"{spec.title} has no source {source}; it has {', '.join(names)}.{near(source, names)}",
             where=where,
         )
     serves = found.of(dataset)
     if serves is None:
-        raise errors.ConfigError(f"{source} does not serve {dataset}.", where=where)
-    return serves.delay
-
-
-def _universe(
-    loaded: Loaded, key: str, name: str, listings: Sequence[Listing] | None
-) -> tuple[Instrument, ...]:
-    where = loaded.where(f"{key}.universe")
-    universe = loaded.values.universe.get(name)
-    if universe is None:
+        able = [
+            one.name
+            for each in vendors.names()
+            for one in vendors.load(each).SPEC.sources
+            if one.of(dataset) is not None
+        ]
         raise errors.ConfigError(
-            f'{key}.universe = "{name}", but there is no [universe.{name}].{_near(name, loaded.values.universe)}',
-            where=where,
+            f"{source} does not serve {dataset}.", where=where, hint=f"These do: {', '.join(able)}."
         )
-    found: tuple[Instrument, ...] = ()
-    if universe.symbols:
-        try:
-            found += _listed(instruments.of(*universe.symbols), listings or ())
-        except errors.UsageError as error:
-            raise errors.ConfigError(error.message, where=loaded.where(f"universe.{name}.symbols")) from error
-    if universe.file:
-        path = loaded.folder / universe.file
-        try:
-            found += instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
-        except (OSError, UnicodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise errors.ConfigError(
-                f"universe.{name}.file = {universe.file} cannot be read: {reason}.",
-                where=loaded.where(f"universe.{name}.file"),
-            ) from error
-    if universe.query:
-        where_query = loaded.where(f"universe.{name}.query")
-        chosen = listing.chosen(listings or (), universe.query, where_query)
-        table = listing.instruments(listings or ())
-        found += tuple(table[instrument] for instrument in sorted(chosen))
-        return found  # it may be empty: the table is filled by a command of this very node
-    if not found:
-        raise errors.ConfigError(f"[universe.{name}] names nobody.", where=loaded.where(f"universe.{name}"))
-    return found
-
-
-def _listed(named: Sequence[Instrument], listings: Sequence[Listing]) -> tuple[Instrument, ...]:
-    """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
-    table = listing.instruments(listings)
-    known = {one.symbol for one in listings}
-    return tuple(
-        table[listing.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
-    )
+    return serves.delay
 
 
 def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
@@ -306,8 +286,3 @@ def _rules(loaded: Loaded) -> Rules:
 def _by_preference(wanted: Mapping[str, Wanted]) -> list[str]:
     """Sources in the order in which the datasets prefer them."""
     return list(dict.fromkeys(source for one in wanted.values() for source in one.sources))
-
-
-def _near(name: str, known: object) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
-    return f" Did you mean {near[0]}?" if near else ""

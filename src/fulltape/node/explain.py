@@ -102,9 +102,11 @@ def _answer(
     return cell(
         day=calendar.day(session),
         final_at=wanted.final_at(position) if position is not None else None,
-        life=_life(one.instrument, session),
+        life=Life(known=True, listed=True) if one.events else _life(one.instrument, session),
         facts={
-            fact.source: Fact(kind=fact.fact, final=fact.final, sound=fact.sound, reason=fact.reason)
+            fact.source: Fact(
+                kind=fact.fact, final=fact.final, sound=fact.sound or one.events, reason=fact.reason
+            )
             for fact in facts
         },
         eligible=[

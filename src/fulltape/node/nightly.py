@@ -53,7 +53,8 @@ class Night:
     def complete(self) -> bool:
         """Whether nothing is missing and nothing is RED."""
         red = self.export.verdicts.get("RED", 0) if self.export else 0
-        return not (self.audit.missing or self.audit.unobtainable or red)
+        found = self.audit
+        return not (found.missing or found.unobtainable or found.partial or found.unknown_listing or red)
 
 
 def run(

@@ -31,6 +31,7 @@ def read(
             known={source: series.known(spans) for source, spans in by_source.items()},
             servable=servable(stores, wanted, name, barred, now),
             open=ranges.normalise(opened.get(name, [])),
+            events=wanted.dataset.expectation == "events",
         )
 
 
@@ -52,6 +53,7 @@ def recent(stores: Stores, wanted: Wanted, now: Instant, start: int) -> Iterator
             open=ranges.normalise(span_of(*span) for span in stores.ledger.queue.spans_of(name, instrument))
             if life
             else ranges.EMPTY,
+            events=wanted.dataset.expectation == "events",
         )
 
 

@@ -42,6 +42,8 @@ _CANDLES_PER_PAGE = 300
 _TRADES_PER_PAGE = 1_000
 _GRANULARITY = {"crypto_bars_day": DAY, "crypto_bars_minute": MINUTE}
 _TRADES = "crypto_trades"
+_NEAR = 500
+"""So near to its place a search is done: the trades before the span come with the first page and are left out."""
 
 
 SPEC = VendorSpec(
@@ -161,17 +163,23 @@ def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
     stop = found[0].trade_id + 1
     if next_id is None:
         low, high = 0, stop
-        while low < high:
-            middle = (low + high) // 2
+        opened, closed = 0, parse_stamp(found[0].time)
+        by_halves = False
+        while high - low > _NEAR:
+            # By proportion as far as trading is even, by halves where it is not.
+            share = (ask.start - opened) / max(1, closed - opened) if opened and not by_halves else 0.5
+            middle = min(max(low + int((high - low) * share), low + 1), high - 1)
             one = yield from envelopes.until_it_stands(
                 asked(middle + 1, 1), lambda r: replace(read(r), keep=False)
             )
             if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
                 return
+            size = high - low
             if found and parse_stamp(found[0].time) >= ask.start:
-                high = middle
+                high, closed = middle, parse_stamp(found[0].time)
             else:
-                low = middle + 1
+                low, opened = middle, parse_stamp(found[0].time) if found else opened
+            by_halves = high - low > size // 2
         next_id = low
     yield from _blocks(ask, asked, read, found, next_id, stop)
 
@@ -279,7 +287,11 @@ def _refusal(ask: Ask, response: Response) -> Answer:
         return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
-    if response.status == 404 and "notfound" in text.replace(" ", "").casefold():
+    if (
+        response.status == 404
+        and response.body[:1] == b"{"
+        and "notfound" in text.replace(" ", "").casefold()
+    ):
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 

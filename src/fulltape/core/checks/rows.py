@@ -1,7 +1,6 @@
 """Rules about single rows: schema, order and sanity. Each has a bit in `flags`.
 
-`bad` rules make a cell RED from a share of its rows (`bad_share_red`), `red` rules at once, `amber` rules never;
-`note` rules only flag the row.
+`bad` rules make a cell RED from a share of its rows (`bad_share_red`), `red` rules at once, `amber` rules never.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fulltape.core.time import MINUTE
 if TYPE_CHECKING:
     import polars as pl
 
-Weight = Literal["note", "amber", "bad", "red"]
+Weight = Literal["amber", "bad", "red"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +145,7 @@ RULES = (
         test=_outside_life,
     ),
     RowRule(
-        code="order.off_grid", bit=128, weight="note", sentence="stamps off the minute grid", test=_off_grid
+        code="order.off_grid", bit=128, weight="amber", sentence="stamps off the minute grid", test=_off_grid
     ),
 )
 HOLDS_OUT = sum(rule.bit for rule in RULES if rule.weight in ("bad", "red"))
@@ -180,8 +179,6 @@ def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     total = frame.group_by("instrument", "session").len("total")
     found = []
     for rule in RULES:
-        if rule.weight == "note":
-            continue
         hit = frame.filter((pl.col("flags") & rule.bit) > 0).group_by("instrument", "session").len("rows")
         found.append(_weighed(hit.join(total, on=["instrument", "session"]), rule, context))
     return pl.concat([findings.none(), *found])

@@ -1,0 +1,83 @@
+"""Who is in a universe: by list, by file, or by a query of the reference table."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from fulltape import errors
+from fulltape.core import instruments, listing, spelling
+from fulltape.core.instruments import Instrument
+from fulltape.core.listing import Listing
+from fulltape.settings.load import Loaded
+
+
+def members(
+    loaded: Loaded, dataset: str, name: str, listings: Sequence[Listing] | None
+) -> tuple[Instrument, ...]:
+    """The instruments of the universe `name` that a dataset covers; without `listings` nobody has looked into the
+    reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
+    key = f"dataset.{dataset}"
+    found = _members(loaded, key, name, listings)
+    for one in found:
+        for dated in one.symbols:
+            try:
+                spelling.of_class(dataset, dated.symbol)
+            except ValueError as error:
+                raise errors.ConfigError(
+                    f"{dataset} covers [universe.{name}], where {error}.",
+                    where=loaded.where(f"universe.{name}"),
+                ) from error
+    return found
+
+
+def _members(
+    loaded: Loaded, key: str, name: str, listings: Sequence[Listing] | None
+) -> tuple[Instrument, ...]:
+    where = loaded.where(f"{key}.universe")
+    universe = loaded.values.universe.get(name)
+    if universe is None:
+        raise errors.ConfigError(
+            f'{key}.universe = "{name}", but there is no [universe.{name}].{near(name, loaded.values.universe)}',
+            where=where,
+        )
+    found: tuple[Instrument, ...] = ()
+    if universe.symbols:
+        try:
+            found += _listed(instruments.of(*universe.symbols), listings or ())
+        except errors.UsageError as error:
+            raise errors.ConfigError(error.message, where=loaded.where(f"universe.{name}.symbols")) from error
+    if universe.file:
+        path = loaded.folder / universe.file
+        try:
+            found += instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise errors.ConfigError(
+                f"universe.{name}.file = {universe.file} cannot be read: {reason}.",
+                where=loaded.where(f"universe.{name}.file"),
+            ) from error
+    if universe.query:
+        where_query = loaded.where(f"universe.{name}.query")
+        chosen = listing.chosen(listings or (), universe.query, where_query)
+        table = listing.instruments(listings or ())
+        found += tuple(table[instrument] for instrument in sorted(chosen))
+        return found  # it may be empty: the table is filled by a command of this very node
+    if not found:
+        raise errors.ConfigError(f"[universe.{name}] names nobody.", where=loaded.where(f"universe.{name}"))
+    return found
+
+
+def _listed(named: Sequence[Instrument], listings: Sequence[Listing]) -> tuple[Instrument, ...]:
+    """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
+    table = listing.instruments(listings)
+    known = {one.symbol for one in listings}
+    return tuple(
+        table[listing.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
+    )
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest known name, or nothing."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {found[0]}?" if found else ""
