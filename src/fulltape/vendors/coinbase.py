@@ -120,7 +120,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     (symbol,) = ask.symbols
     wire = ask.spellings.get(symbol) or ticker(symbol)
     if ask.dataset == _TRADES:
-        yield from _all_trades(ask, wire, int(resume.token.partition(":")[0]) if resume else None)
+        yield from _all_trades(ask, wire, [int(part) for part in resume.token.split(":")] if resume else None)
     else:
         yield from _all_candles(ask, wire, int(resume.token) if resume else ask.start)
 
@@ -144,13 +144,15 @@ def _all_candles(ask: Ask, wire: str, at: Instant) -> Conversation:
         at = stop
 
 
-def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
+def _all_trades(ask: Ask, wire: str, begun: list[int] | None) -> Conversation:
     """Ids run without gaps: the first one of the span is found by halving, then pages go forward."""
     found: list[_Trade] = []
+    least = [2**53]  # the lowest id that was seen: below it there may be none
 
     def read(response: Response) -> Answer:
         answer, trades = _page(ask, response)
         found[:] = trades
+        least[0] = min([least[0], *(trade.trade_id for trade in trades)])
         return answer
 
     def asked(before: int | None, limit: int) -> Request:
@@ -161,7 +163,7 @@ def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
     if newest.outcome is not Outcome.ROWS:
         return
     stop = found[0].trade_id + 1
-    if next_id is None:
+    if begun is None:
         low, high = 0, stop
         opened, closed = 0, parse_stamp(found[0].time)
         by_halves = False
@@ -180,8 +182,8 @@ def _all_trades(ask: Ask, wire: str, next_id: int | None) -> Conversation:
             else:
                 low, opened = middle, parse_stamp(found[0].time) if found else opened
             by_halves = high - low > size // 2
-        next_id = low
-    yield from _blocks(ask, asked, read, found, next_id, stop)
+        begun = [low]
+    yield from _blocks(ask, asked, read, found, least, begun, stop)
 
 
 def _blocks(
@@ -189,17 +191,19 @@ def _blocks(
     asked: Callable[[int | None, int], Request],
     read: Callable[[Response], Answer],
     found: list[_Trade],
-    next_id: int,
+    least: list[int],
+    begun: list[int],
     stop: int,
 ) -> Conversation:
     """Blocks of ids forward; one that the server cuts short is gone through backwards before the next."""
     most = min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
-    following = upper = min(next_id + most, stop)
-    newest: Instant = 0
+    next_id = begun[0]
+    following = min(next_id + most, stop)
+    upper, newest = begun[1:] or (following, 0)
     while True:
         answer = yield from envelopes.until_it_stands(
             asked(upper, max(1, upper - next_id)),
-            functools.partial(_block, ask, read, found, (next_id, upper, following, stop, newest)),
+            functools.partial(_block, ask, read, found, least, (next_id, upper, following, stop, newest)),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
@@ -229,6 +233,7 @@ def _block(
     ask: Ask,
     read: Callable[[Response], Answer],
     trades: Sequence[_Trade],
+    least: Sequence[int],
     place: tuple[int, int, int, int, Instant],
     response: Response,
 ) -> Answer:
@@ -241,14 +246,13 @@ def _block(
         return envelopes.malformed(
             f"trades from {trades[0].trade_id} on, though those before {upper} were asked for"
         )
-    if not trades:
-        return envelopes.malformed(f"no trades before {upper}, though newer ones have ids up to {stop}")
-    newest = max(newest, parse_stamp(trades[0].time))
+    if not trades and least[0] < upper:
+        return envelopes.malformed(f"no trades before {upper}, though there is one with the id {least[0]}")
+    newest = max(newest, parse_stamp(trades[0].time) if trades else 0)
     inside = any(ask.start <= parse_stamp(trade.time) < ask.end for trade in trades)
     answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)
-    if trades[-1].trade_id > next_id:
-        # Resumed in the midst of a block, the whole block is asked again: its trades have ids.
-        return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}"))
+    if trades and trades[-1].trade_id > next_id:
+        return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}:{newest}"))
     if newest >= ask.end or following >= stop:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(newest) - dt.timedelta(days=1)

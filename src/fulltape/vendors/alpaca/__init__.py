@@ -5,6 +5,9 @@ tickers). `end` is inclusive at the vendor, exclusive with us: we ask up to a na
 symbol, then time, and `limit` counts over all symbols, so a page settles every symbol before its last one, and of that
 last one every session before its last row's. Corporate actions are filtered by the day on which they are processed,
 which mostly comes after the ex-date: we ask for days around and keep those whose ex-date was asked for.
+
+Belongs here: what is asked of Alpaca and what its bytes mean; announcements (corporate actions) in a file of their own.
+Does not belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations

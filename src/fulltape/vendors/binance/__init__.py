@@ -5,6 +5,9 @@ its checksum; the API serves the rest and what is not published yet. Single trad
 be replaced later, so each is held against its published checksum. During maintenance there are no rows at all; some
 open times of 2017 and 2018 lie off the minute. Times are microseconds in archives from 2025 on and milliseconds before:
 told apart by their size. A buyer that was the maker means that the aggressor sold.
+
+Belongs here: what is asked of Binance and its archive; what the bytes of both mean, in a file of its own. Does not
+belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations

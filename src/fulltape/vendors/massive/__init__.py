@@ -4,6 +4,9 @@ Prices unadjusted (`adjusted=false`; the default is split-adjusted). Aggregates 
 market's day in one (grouped daily), which is asked for where it takes fewer requests. `next_url` is only followed by its
 path and query, so that no foreign host ever sees it. Grouped rows are stamped at their end, all others at their start;
 day bars of stocks and options begin at midnight in New York, those of forex and crypto at midnight UTC.
+
+Belongs here: what is asked of Massive and what its bytes mean; announcements and the reference table in files of their
+own. Does not belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations
