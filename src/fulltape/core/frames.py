@@ -19,8 +19,9 @@ from fulltape.core.vendor import Decoded, Rejected, Serves
 if TYPE_CHECKING:
     import polars as pl
 
-_PRE_OPEN = 4 * HOUR
-_EXTENDED_END = 20 * HOUR
+_PRE_OPEN = 4 * HOUR * 1_000
+_EXTENDED_END = 20 * HOUR * 1_000
+"""Nanoseconds since midnight, as polars counts the time of a day."""
 
 _SESSIONS: dict[tuple[str, str, int], pl.DataFrame] = {}
 """A calendar's frame is asked for with every cell, and there are few calendars."""
@@ -190,9 +191,7 @@ def _minutes(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
     import polars as pl
 
     local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.replace_time_zone(None)
-    wide = _with_hours(wide, calendar).with_columns(
-        (local - local.dt.truncate("1d")).dt.total_microseconds().alias("of_day")
-    )
+    wide = _with_hours(wide, calendar).with_columns(local.dt.time().cast(pl.Int64).alias("of_day"))
     return wide.with_columns(
         _phase(),
         ((pl.col("ts") - pl.col("session_open")).dt.total_microseconds() // MINUTE).alias(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
@@ -25,6 +26,8 @@ from fulltape.stores import Event, Progress, Stores, Wanted
 from fulltape.version import VERSION
 
 STAGE = "seal"
+_WRITERS = 4
+_FOLDERS = {"year": "year=%Y", "month": "month=%Y-%m", "date": "date=%Y-%m-%d"}
 
 
 class Batch:
@@ -54,7 +57,9 @@ class Batch:
             self._set_aside.page(page.record.ask_id, "unknown", page, _whole_page(page, "its ask was lost"))
         for path, damage in contents.damage:
             self._set_aside.damage(path, damage)
-        registered = [self._write(key, found) for key, found in sorted(self._frames.items())]
+        # Each part waits for the disk a few times, so several wait together.
+        with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+            registered = list(pool.map(self._write, sorted(self._frames)))
         with self._stores.ledger.write():
             for part in registered:
                 self._stores.ledger.catalogue.register(part, now=self._now)
@@ -97,9 +102,10 @@ class Batch:
             self._set_aside.page(stored.record.ask_id, ask.source, pages[rejected.page], rejected)
         frame = self._settled_rows(stored, sealed, wanted)
         self._order += 1
-        for (key,), piece in frame.group_by([_folder(wanted)], maintain_order=True):
-            place = (ask.source, ask.dataset, str(key))
-            self._frames[place].append(piece.with_columns(pl.lit(self._order).alias("order")))
+        for piece in frame.with_columns(_folder(wanted)).partition_by("folder", maintain_order=True):
+            folder = piece["folder"][0].strftime(_FOLDERS[wanted.dataset.raw_folder])
+            place = (ask.source, ask.dataset, folder)
+            self._frames[place].append(piece.drop("folder").with_columns(pl.lit(self._order).alias("order")))
             self._ask_ids[place].append(stored.record.ask_id)
         self.rows += frame.height
 
@@ -187,12 +193,11 @@ class Batch:
     def _confirmed(self, stored: StoredAsk, symbol: str) -> bool:
         return stored.end is not None and symbol in stored.end.confirmed
 
-    def _write(self, key: tuple[str, str, str], found: list[pl.DataFrame]) -> NewPart:
+    def _write(self, key: tuple[str, str, str]) -> NewPart:
         source, dataset_name, folder = key
+        found = self._frames[key]
         wanted = self._stores.wanted[dataset_name]
-        # Two asks for the same cell: the later answer replaces the earlier one as a whole.
-        newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
-        frame = pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)
+        frame = _merged(found) if len(found) > 1 else found[0].drop("order")
         cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
         sessions = [day for spans in cells.values() for span in spans for day in span]
         written = parts.write(
@@ -246,14 +251,21 @@ class Batch:
                     queue.shrink(task, first, now=self._now)
 
 
+def _merged(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of several asks, each sorted already; where two hold the same cell, the later answer replaces the
+    earlier one as a whole."""
+    newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
+    return pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)
+
+
 def _whole_page(page: StoredPage, reason: str) -> Rejected:
     return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=reason)
 
 
 def _folder(wanted: Wanted) -> pl.Expr:
-    """The raw folder of each row's session."""
-    patterns = {"year": "year=%Y", "month": "month=%Y-%m", "date": "date=%Y-%m-%d"}
-    return pl.col("session").dt.strftime(patterns[wanted.dataset.raw_folder]).alias("folder")
+    """The first day of the raw folder that each row's session belongs into."""
+    spans = {"year": "1y", "month": "1mo", "date": "1d"}
+    return pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
 
 
 def _rejected_positions(sealed: Sealed, symbol: str, wanted: Wanted) -> list[int]:
