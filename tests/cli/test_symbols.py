@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from test_every_dataset import node
 
 import fulltape
 from clocks import SkippingClock
+from fulltape.clock import SystemClock
+from fulltape.core.time import utc_date
 from fulltape.node import nightly
 from fulltape.simulator import run as twins_of
 from fulltape.simulator import scenario
@@ -124,3 +127,29 @@ def test_a_check_says_when_the_key_is_refused_or_the_vendor_is_not_there(tmp_pat
     assert "bad credentials" in refused.stdout
     assert absent.returncode == 2
     assert "there is no [vendor.kraken]" in absent.stderr
+
+
+def test_a_first_day_that_has_not_come_is_said(tmp_path: Path) -> None:
+    day = utc_date(SystemClock().now()) + dt.timedelta(days=7)
+    with twins_of.running(cases.market(), scenario.Scenario()) as twins:
+        dataset, symbol, sources, _, _ = WISH
+        folder = node(tmp_path / "node", twins, (dataset, symbol, sources, f"{day}", f"{day}"))
+        night = run("nightly", cwd=folder)
+    sentence = f"{dataset} is wanted from {day} on, a day that has not come: nothing is fetched for it"
+    assert f"note      {sentence}" in night.stdout
+    assert sentence in run("status", cwd=folder).stdout.splitlines()
+
+
+def test_a_dry_run_says_of_what_it_guesses(tmp_path: Path) -> None:
+    with twins_of.running(cases.market(), scenario.Scenario()) as twins:
+        folder = node(tmp_path / "node", twins, WISH)
+        guess = "rows and disk of equities_bars_day are a guess: nothing of it is held yet"
+        run("audit", cwd=folder)
+        assert guess in run("backfill", "--dry-run", cwd=folder).stdout
+        run("nightly", cwd=folder)
+        toml = folder / "fulltape.toml"
+        toml.write_text(toml.read_text().replace("from = 2012-12-03", "from = 2012-11-26"))
+        run("audit", cwd=folder)
+        later = run("backfill", "--dry-run", cwd=folder).stdout
+    assert "done in about" in later
+    assert "guess" not in later

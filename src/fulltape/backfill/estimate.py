@@ -34,12 +34,23 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """All of it: what each source does, when the last one is done, and tasks that no source may take now."""
+    """All of it: what each source does, when the last one is done, tasks that no source may take now, and the datasets
+    whose rows and bytes are guessed, since nothing of them is held to learn from."""
 
     by_source: tuple[Expected, ...]
     seconds: float
     ends_at: Instant
     left_over: int
+    guessed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Density:
+    """Of a dataset as held: rows for each one expected at most, and bytes a row over both layers."""
+
+    rows: float = 1.0
+    bytes: float = _BYTES_A_ROW
+    learned: bool = False
 
 
 def run_once(stores: Stores, clock: Clock) -> Estimate:
@@ -78,6 +89,7 @@ def run_once(stores: Stores, clock: Clock) -> Estimate:
         seconds=seconds,
         ends_at=clock.now() + int(seconds * SECOND),
         left_over=sum(tasks for of, (tasks, _) in census.items() if of not in shared),
+        guessed=tuple(sorted({of.dataset for of in census if not density[of.dataset].learned})),
     )
 
 
@@ -89,7 +101,7 @@ def _expected(
     shared: dict[object, dict[str, float]],
     loads: dict[object, Load],
     census: dict[TaskClass, tuple[int, int]],
-    density: dict[str, tuple[float, float]],
+    density: dict[str, _Density],
 ) -> Expected:
     """One source's part; its vendor's requests, all together, decide when it ends."""
     requests = tasks = rows = size = 0.0
@@ -98,8 +110,9 @@ def _expected(
         if part:
             requests += part * loads[of].requests[source]
             tasks += part * count
-            rows += part * expected * density[of.dataset][0]
-            size += part * expected * density[of.dataset][0] * density[of.dataset][1]
+            here = part * expected * density[of.dataset].rows
+            rows += here
+            size += here * density[of.dataset].bytes
     per_day = stores.feeds[source].limits.per_day
     return Expected(
         source=source,
@@ -129,8 +142,7 @@ def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> 
     return found
 
 
-def _density(stores: Stores, dataset: str) -> tuple[float, float]:
-    """Of a dataset as held: rows for each one expected at most, and bytes a row over both layers."""
+def _density(stores: Stores, dataset: str) -> _Density:
     wanted = stores.wanted[dataset]
     raw = stores.ledger.catalogue.current("raw", dataset=dataset)
     expected = sum(
@@ -141,6 +153,7 @@ def _density(stores: Stores, dataset: str) -> tuple[float, float]:
     )
     rows = sum(part.rows for part in raw)
     if not rows or not expected:
-        return 1.0, _BYTES_A_ROW
+        return _Density()
     curated = sum(part.bytes for part in stores.ledger.catalogue.current("curated", dataset=dataset))
-    return rows / expected, (sum(part.bytes for part in raw) + curated) / rows
+    size = sum(part.bytes for part in raw) + curated
+    return _Density(rows=rows / expected, bytes=size / rows, learned=True)

@@ -79,6 +79,8 @@ def _dry_run(node: NodeOption, json: bool) -> None:
         typer.echo("nothing is queued that a source could take; fulltape audit queues what is missing")
     else:
         typer.echo(f"done in about {_span(found.seconds)}, {iso(found.ends_at)[:16]}Z; nothing was sent")
+    if found.guessed:
+        typer.echo(f"rows and disk of {', '.join(found.guessed)} are a guess: nothing of it is held yet")
     if found.left_over:
         typer.echo(f"{counted(found.left_over, 'task')} that no source may take now")
 

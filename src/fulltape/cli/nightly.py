@@ -23,13 +23,16 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     """Audit, fill what is missing, curate, check and export: everything once, from where the last run ended."""
     from fulltape.clock import SystemClock
     from fulltape.node import nightly as night
+    from fulltape.node import state
 
     with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
-        done = night.run(stores, SystemClock(stores.ledger.budgets.anchor), watch)
+        clock = SystemClock(stores.ledger.budgets.anchor)
+        done = night.run(stores, clock, watch)
+        future = state.not_begun(stores, clock.now())
     if json:
         options.emit_json({"complete": done.complete, **_plain(done)})
     elif not quiet:
-        for line in lines(done):
+        for line in [*lines(done), *(f"note      {sentence}" for sentence in future)]:
             typer.echo(line)
     options.fail_for_vendors(done.filled)
     if not done.complete:

@@ -41,6 +41,7 @@ def status(
         export = stores.ledger.newest_export()
         drawing = _drawing(stores, now) if picture else []
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
+        future = state.not_begun(stores, now)
     if json:
         options.emit_json(
             {
@@ -62,6 +63,8 @@ def status(
         typer.echo(f"{titles[name]}: {shown or 'nothing wanted yet'}")
         said = ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(verdicts[name].items()))
         typer.echo(f"  verdicts: {said or 'none yet'}")
+    for sentence in future:
+        typer.echo(sentence)
     by_kind: dict[str, int] = {}
     for row in counts:
         kind = f"{row['state']} {row['kind']}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fulltape.core import ranges, series
 from fulltape.core.series import Picture
-from fulltape.core.time import Clock, Instant, iso
+from fulltape.core.time import Clock, Instant, iso, utc_date
 from fulltape.stores import Stores, Wanted, known
 
 
@@ -31,6 +31,15 @@ def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Pictur
     for wanted in stores.wanted.values():
         for one in known.read(stores, wanted, now):
             yield wanted, one.instrument.instrument, series.picture(one)
+
+
+def not_begun(stores: Stores, now: Instant) -> list[str]:
+    """Sentences on datasets that are wanted only from a day on that has not come."""
+    return [
+        f"{wanted.title} is wanted from {wanted.first} on, a day that has not come: nothing is fetched for it"
+        for wanted in stores.wanted.values()
+        if wanted.first > utc_date(now)
+    ]
 
 
 def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:
