@@ -70,6 +70,7 @@ def _draw(stores: Stores) -> list[str]:
 def _report(stores: Stores) -> list[str]:
     """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
     from fulltape.cli import status
+    from fulltape.cli.options import counted
     from fulltape.clock import SystemClock
     from fulltape.node import state
 
@@ -78,7 +79,9 @@ def _report(stores: Stores) -> list[str]:
         "Who fetched what (a gap is asked with one session more on either side, so a few cells come twice):",
     ]
     for (name, dataset), (rows, parts) in state.fetched(stores).items():
-        out.append(f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {parts} parts")
+        out.append(
+            f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {counted(parts, 'part')}"
+        )
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
     for source in state.sources(stores, SystemClock(stores.ledger.budgets.anchor)):
         out += [f"  {line}" for line in status.source_lines(source)]
