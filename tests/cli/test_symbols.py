@@ -153,3 +153,16 @@ def test_a_dry_run_says_of_what_it_guesses(tmp_path: Path) -> None:
         later = run("backfill", "--dry-run", cwd=folder).stdout
     assert "done in about" in later
     assert "guess" not in later
+
+
+def test_what_a_vendor_told_before_an_error_is_kept(tmp_path: Path) -> None:
+    with twins_of.running(cases.market(), scenario.Scenario()) as twins:
+        folder = node(tmp_path / "node", twins, WISH)
+        toml = folder / "fulltape.toml"
+        toml.write_text(
+            toml.read_text().replace("[vendor.massive]\n", "[vendor.massive]\nrequests_per_day = 2\n")
+        )
+        asked = run("symbols", "import", "--vendor", "massive", "IBM", "AAPL", "MSFT", cwd=folder)
+    assert "massive has no room for another request now" in asked.stderr
+    assert asked.returncode == 3
+    assert "IBM" in run("symbols", "show", "IBM", cwd=folder).stdout

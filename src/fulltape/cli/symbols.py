@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fulltape.cli import options
-from fulltape.cli.options import JsonOption, NodeOption, counted
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
+from fulltape.cli.progress import Watch
 
 if TYPE_CHECKING:
     from fulltape.core.listing import Listing
@@ -30,6 +31,7 @@ def import_(
     vendor: Annotated[str, typer.Option(help="Ask this vendor about the symbols.", show_default=False)] = "",
     node: NodeOption = None,
     json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Add what a file or a vendor says of symbols; nothing is ever overwritten, the newest word holds.
 
@@ -40,15 +42,15 @@ def import_(
     from fulltape.clock import SystemClock
     from fulltape.node import reference
 
-    with options.opened(node, asking=bool(vendor)) as stores:
+    with options.opened(node, asking=bool(vendor)) as stores, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(stores.ledger.budgets.anchor)
         if vendor:
-            done = reference.from_vendor(stores, vendor, what, clock)
+            done = reference.from_vendor(stores, vendor, what, clock, watch)
         elif len(what) > 1:
             raise errors.UsageError("one file at a time.", hint="For symbols, add --vendor NAME.")
         else:
             done = reference.from_file(stores.ledger, Path(what[0]), clock)
-    _tell(done, json)
+    _tell(done, json, quiet)
 
 
 @app.command(epilog="Example: fulltape symbols refresh --vendor NAME")
@@ -56,14 +58,15 @@ def refresh(
     vendor: Annotated[str, typer.Option(help="The vendor to ask again.", show_default=False)],
     node: NodeOption = None,
     json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Ask a vendor again about everybody it has told about: delistings and new symbols."""
     from fulltape.clock import SystemClock
     from fulltape.node import reference
 
-    with options.opened(node, asking=True) as stores:
-        done = reference.refresh(stores, vendor, SystemClock(stores.ledger.budgets.anchor))
-    _tell(done, json)
+    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
+        done = reference.refresh(stores, vendor, SystemClock(stores.ledger.budgets.anchor), watch)
+    _tell(done, json, quiet)
 
 
 @app.command(epilog="Example: fulltape symbols show META --on 2015-06-01")
@@ -121,10 +124,10 @@ def _line(one: Listing) -> str:
     return f"{one.instrument:<12} {one.symbol:<12} {span:<26} {told}{'; ' if told else ''}from {one.origin}"
 
 
-def _tell(done: Imported, json: bool) -> None:
+def _tell(done: Imported, json: bool, quiet: bool) -> None:
     if json:
         options.emit_json({"added": done.added, "total": done.total, "refused": done.refused})
-    else:
+    elif not quiet:
         typer.echo(f"{counted(done.added, 'row')} added; the reference table has {done.total:,}")
         for symbol, reason in done.refused.items():
             typer.echo(f"  {symbol}: {reason}")

@@ -141,7 +141,7 @@ def lines(entry: Entry) -> list[str]:
     for served in entry.serves:
         symbols = counted(served.symbols_per_request, "symbol")
         out.append(
-            f"  {'serves  ' if served.wanted else 'could   '} {served.dataset} from {served.history_from}, "
+            f"  {'serves  ' if served.wanted else 'offers  '} {served.dataset} from {served.history_from}, "
             f"{symbols} a request, {number(served.rows_per_page)} rows a page"
         )
         shown = list(served.refused.items())[:_MOST_SYMBOLS]

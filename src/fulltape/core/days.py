@@ -12,7 +12,7 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fulltape.core.time import DAY, HOUR, Instant, from_datetime, midnight, to_datetime, utc_date
+from fulltape.core.time import HOUR, Instant, from_datetime, midnight, to_datetime, utc_date
 
 NEW_YORK = "America/New_York"
 
@@ -59,8 +59,3 @@ def rule(calendar: str, zone: str) -> DayRule:
 def zone_midnight(zone: str) -> DayRule:
     """The rule of day bars that are stamped at midnight of a zone."""
     return DayRule(zone=zone, early=0)
-
-
-def last_microsecond(day: dt.date) -> Instant:
-    """The last microsecond of a UTC day."""
-    return midnight(day) + DAY - 1

@@ -185,9 +185,7 @@ def _listing(row: Mapping[str, str], origin: str) -> Listing:
             currency=row.get("currency", ""),
             price_unit=row.get("price_unit", ""),
             spellings=spellings,
-            lot=numbers["lot"],
-            tick=numbers["tick"],
-            multiplier=numbers["multiplier"],
+            **numbers,
         ),
         origin=origin,
     )

@@ -23,8 +23,23 @@ class Names:
 
 def names(ask: Ask, rule: Callable[[str], str]) -> Names:
     """Both directions for an ask; the reference table's spelling comes before the vendor's rule."""
-    wire = {symbol: ask.spellings.get(symbol) or rule(symbol) for symbol in ask.symbols}
+    wire = {symbol: _written(ask, symbol, rule) for symbol in ask.symbols}
     return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
+
+
+def wire(ask: Ask, rule: Callable[[str], str] = str) -> str:
+    """How the source writes the one symbol of an ask."""
+    (symbol,) = ask.symbols
+    return _written(ask, symbol, rule)
+
+
+def _written(ask: Ask, symbol: str, rule: Callable[[str], str]) -> str:
+    return ask.spellings.get(symbol) or rule(symbol)
+
+
+def hyphenated(symbol: str) -> str:
+    """Class shares with a hyphen: `BRK.B` is written `BRK-B`."""
+    return symbol.replace(".", "-")
 
 
 def of_class(dataset: str, symbol: str) -> None:

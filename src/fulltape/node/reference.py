@@ -12,9 +12,9 @@ from fulltape.backfill import single
 from fulltape.core import listing
 from fulltape.core.listing import Listing
 from fulltape.core.time import Clock
-from fulltape.core.vendor import Outcome
+from fulltape.core.vendor import Conversation, Outcome
 from fulltape.ledger.ledger import Ledger
-from fulltape.stores import Feed, Stores
+from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,13 @@ def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
     return _add(ledger, listing.from_rows(rows, origin=path.name, where=str(path)), clock, {})
 
 
-def from_vendor(stores: Stores, vendor: str, symbols: Sequence[str], clock: Clock) -> Imported:
-    """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told."""
+def from_vendor(
+    stores: Stores, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
+) -> Imported:
+    """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told.
+
+    What it told before an error ended the asking is added too.
+    """
     feed = _feed(stores, vendor)
     ask = getattr(stores.vendors[vendor], "reference", None)
     if ask is None:
@@ -54,25 +59,37 @@ def from_vendor(stores: Stores, vendor: str, symbols: Sequence[str], clock: Cloc
         )
     found: list[Listing] = []
     refused: dict[str, str] = {}
-    for symbol in symbols:
-        told: tuple[Listing, ...] = ()
-        for exchange in single.hold(stores, feed, ask([symbol]), clock, kind="BOOTSTRAP"):
-            answer = exchange.answer
-            if answer.outcome is Outcome.BAD_CREDENTIALS:
-                raise errors.CredentialsRefusedError(
-                    f"{vendor} refused the credentials ({answer.reason}).",
-                    hint="Mend the key in fulltape.toml.",
-                )
-            told = told or answer.listings
-            if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
-                refused[symbol] = answer.reason
-        found += told
-        if told:
-            refused.pop(symbol, None)
+    try:
+        for done, symbol in enumerate(symbols, start=1):
+            found += _told(stores, feed, ask([symbol]), clock, symbol, refused)
+            progress(Event(stage="symbols", done=done, total=len(symbols), unit="symbols"))
+    except errors.FulltapeError:
+        _add(stores.ledger, found, clock, refused)
+        raise
     return _add(stores.ledger, found, clock, refused)
 
 
-def refresh(stores: Stores, vendor: str, clock: Clock) -> Imported:
+def _told(
+    stores: Stores, feed: Feed, conversation: Conversation, clock: Clock, symbol: str, refused: dict[str, str]
+) -> Sequence[Listing]:
+    """What a vendor tells of one symbol; `refused` gets its reason where it has nothing."""
+    told: Sequence[Listing] = ()
+    for exchange in single.hold(stores, feed, conversation, clock, kind="BOOTSTRAP"):
+        answer = exchange.answer
+        if answer.outcome is Outcome.BAD_CREDENTIALS:
+            raise errors.CredentialsRefusedError(
+                f"{feed.vendor} refused the credentials ({answer.reason}).",
+                hint="Mend the key in fulltape.toml.",
+            )
+        told = told or answer.listings
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+            refused[symbol] = answer.reason
+    if told:
+        refused.pop(symbol, None)
+    return told
+
+
+def refresh(stores: Stores, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
     """Ask a vendor again about everybody whom it has told us about."""
     symbols = [
         one.symbol for one in stores.ledger.reference.listings() if one.origin == vendor and one.last is None
@@ -82,7 +99,7 @@ def refresh(stores: Stores, vendor: str, clock: Clock) -> Imported:
             f"nothing in the reference table came from {vendor}.",
             hint=f"Start with fulltape symbols import --vendor {vendor} SYMBOL….",
         )
-    return from_vendor(stores, vendor, sorted(set(symbols)), clock)
+    return from_vendor(stores, vendor, sorted(set(symbols)), clock, progress)
 
 
 def _feed(stores: Stores, vendor: str) -> Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fulltape import stores as opening
 from fulltape.backfill import single
@@ -36,12 +36,12 @@ class Shown:
     symbol: str
     first: str
     last: str
-    outcome: str
-    rows: int
-    reason: str
-    requests: int
-    took: float
-    allowed_per_minute: int
+    outcome: str = Outcome.EMPTY.value
+    rows: int = 0
+    reason: str = ""
+    requests: int = 0
+    took: float = 0.0
+    allowed_per_minute: int = 0
 
 
 def run(stores: Stores, vendor: str, clock: Clock) -> Iterator[Shown]:
@@ -60,9 +60,16 @@ def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
     dataset = datasets.get(serves.dataset)
     symbol = _symbol(stores, serves.dataset)
     first, last = _span(serves, dataset.grain, clock)
+    shown = Shown(
+        source=feed.source.name,
+        dataset=serves.dataset,
+        symbol=symbol,
+        first=first.isoformat(),
+        last=last.isoformat(),
+    )
     if not symbol:
         reason = "the node has no contract to ask for; name one in a universe"
-        return _shown(feed, serves, "", first, last, "not asked", reason)
+        return replace(shown, outcome="not asked", reason=reason)
     calendar = opening.calendar(dataset.calendar)
     span = calendar.span(first, last)
     ask = Ask(
@@ -77,46 +84,21 @@ def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
         rows_per_page=serves.rows_per_page,
     )
     module = stores.vendors[feed.vendor]
-    requests, took, allowed, rows = 0, 0.0, 0, 0
-    outcome, reason = Outcome.EMPTY, ""
     for exchange in single.hold(stores, feed, module.history(ask, None), clock, kind="QC_PROBE"):
         answer = exchange.answer
-        requests, took = requests + 1, took + exchange.took
-        allowed = answer.allowed_per_minute or allowed
-        outcome, reason = answer.outcome, answer.reason
+        shown = replace(
+            shown,
+            outcome=answer.outcome.value,
+            reason=answer.reason,
+            requests=shown.requests + 1,
+            took=shown.took + exchange.took,
+            allowed_per_minute=answer.allowed_per_minute or shown.allowed_per_minute,
+        )
         if answer.keep and exchange.response is not None:
             page = Page(ask=ask, number=1, status=exchange.response.status, body=exchange.response.body, memo=answer.memo)  # fmt: skip
             rows = frames.rows(module.decode([page]), dataset, serves, calendar)[0].height
-            break
-    return _shown(feed, serves, symbol, first, last, outcome.value, reason, rows, requests, took, allowed)
-
-
-def _shown(
-    feed: Feed,
-    serves: Serves,
-    symbol: str,
-    first: dt.date,
-    last: dt.date,
-    outcome: str,
-    reason: str,
-    rows: int = 0,
-    requests: int = 0,
-    took: float = 0.0,
-    allowed: int = 0,
-) -> Shown:
-    return Shown(
-        source=feed.source.name,
-        dataset=serves.dataset,
-        symbol=symbol,
-        first=first.isoformat(),
-        last=last.isoformat(),
-        outcome=outcome,
-        rows=rows,
-        reason=reason,
-        requests=requests,
-        took=took,
-        allowed_per_minute=allowed,
-    )
+            return replace(shown, rows=rows)
+    return shown
 
 
 def _symbol(stores: Stores, dataset: str) -> str:

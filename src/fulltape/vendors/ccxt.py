@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from fulltape import errors
-from fulltape.core import bars, datasets, envelopes
+from fulltape.core import bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import DAY, MINUTE, SECOND, Instant
 from fulltape.core.vendor import (
@@ -162,9 +162,8 @@ _known: dict[str, list[Any]] = {}
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
     feed = ask.source.partition(".")[2]
-    (symbol,) = ask.symbols
     exchange = _Exchange(feed)
-    wire = ask.spellings.get(symbol) or symbol
+    wire = spelling.wire(ask)
     if wire not in {market["symbol"] for market in _known.get(feed, ())}:
         # What this process has seen may be old: the exchange itself must say that it does not list a symbol.
         listed = yield from _called(

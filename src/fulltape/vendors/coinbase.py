@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import msgspec
@@ -117,8 +117,7 @@ def ticker(symbol: str) -> str:
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Windows of candles, or pages of trades from the first one of the span on."""
-    (symbol,) = ask.symbols
-    wire = ask.spellings.get(symbol) or ticker(symbol)
+    wire = spelling.wire(ask, ticker)
     if ask.dataset == _TRADES:
         yield from _all_trades(ask, wire, [int(part) for part in resume.token.split(":")] if resume else None)
     else:
@@ -144,72 +143,86 @@ def _all_candles(ask: Ask, wire: str, at: Instant) -> Conversation:
         at = stop
 
 
-def _all_trades(ask: Ask, wire: str, begun: list[int] | None) -> Conversation:
-    """Ids run without gaps: the first one of the span is found by halving, then pages go forward."""
-    found: list[_Trade] = []
-    least = [2**53]  # the lowest id that was seen: below it there may be none
+@dataclass(slots=True)
+class _Book:
+    """The trades of a product: the last page of them that was read, and the lowest id of all pages."""
 
-    def read(response: Response) -> Answer:
-        answer, trades = _page(ask, response)
-        found[:] = trades
-        least[0] = min([least[0], *(trade.trade_id for trade in trades)])
+    ask: Ask
+    wire: str
+    page: list[_Trade] = field(default_factory=list)
+    lowest: int = 2**53
+    """Below it there may be no trade."""
+
+    def before(self, trade_id: int | None, limit: int) -> Request:
+        """So many trades before an id, or the newest ones."""
+        after = {"after": str(trade_id)} if trade_id is not None else {}
+        return Request(path=f"/products/{self.wire}/trades", params={**after, "limit": str(limit)})
+
+    def read(self, response: Response) -> Answer:
+        """Take a page in."""
+        answer, self.page = _page(self.ask, response)
+        self.lowest = min([self.lowest, *(trade.trade_id for trade in self.page)])
         return answer
 
-    def asked(before: int | None, limit: int) -> Request:
-        after = {"after": str(before)} if before is not None else {}
-        return Request(path=f"/products/{wire}/trades", params={**after, "limit": str(limit)})
+    def glance(self, response: Response) -> Answer:
+        """Take a page in that only shows the way: its rows come again."""
+        return replace(self.read(response), keep=False)
 
-    newest = yield from envelopes.until_it_stands(asked(None, 1), lambda r: replace(read(r), keep=False))
+
+def _all_trades(ask: Ask, wire: str, begun: list[int] | None) -> Conversation:
+    """Ids run without gaps: the first one of the span is searched for, then pages go forward."""
+    book = _Book(ask, wire)
+    newest = yield from envelopes.until_it_stands(book.before(None, 1), book.glance)
     if newest.outcome is not Outcome.ROWS:
         return
-    stop = found[0].trade_id + 1
+    stop = book.page[0].trade_id + 1
     if begun is None:
-        low, high = 0, stop
-        opened, closed = 0, parse_stamp(found[0].time)
-        by_halves = False
-        while high - low > _NEAR:
-            # By proportion as far as trading is even, by halves where it is not.
-            share = (ask.start - opened) / max(1, closed - opened) if opened and not by_halves else 0.5
-            middle = min(max(low + int((high - low) * share), low + 1), high - 1)
-            one = yield from envelopes.until_it_stands(
-                asked(middle + 1, 1), lambda r: replace(read(r), keep=False)
-            )
-            if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
-                return
-            size = high - low
-            if found and parse_stamp(found[0].time) >= ask.start:
-                high, closed = middle, parse_stamp(found[0].time)
-            else:
-                low, opened = middle, parse_stamp(found[0].time) if found else opened
-            by_halves = high - low > size // 2
-        begun = [low]
-    yield from _blocks(ask, asked, read, found, least, begun, stop)
+        first = yield from _first_id(book, stop)
+        if first is None:
+            return
+        begun = [first]
+    yield from _blocks(book, begun, stop)
 
 
-def _blocks(
-    ask: Ask,
-    asked: Callable[[int | None, int], Request],
-    read: Callable[[Response], Answer],
-    found: list[_Trade],
-    least: list[int],
-    begun: list[int],
-    stop: int,
-) -> Conversation:
+def _first_id(book: _Book, stop: int) -> Generator[Request | Answer, Response | None, int | None]:
+    """An id at most `_NEAR` before the first trade of the span; None where an answer ends the ask."""
+    start = book.ask.start
+    low, high = 0, stop
+    opened, closed = 0, parse_stamp(book.page[0].time)
+    by_halves = False
+    while high - low > _NEAR:
+        # By proportion as far as trading is even, by halves where it is not.
+        share = (start - opened) / max(1, closed - opened) if opened and not by_halves else 0.5
+        middle = min(max(low + int((high - low) * share), low + 1), high - 1)
+        one = yield from envelopes.until_it_stands(book.before(middle + 1, 1), book.glance)
+        if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+            return None
+        size = high - low
+        stamp = parse_stamp(book.page[0].time) if book.page else None
+        if stamp is not None and stamp >= start:
+            high, closed = middle, stamp
+        else:
+            low, opened = middle, opened if stamp is None else stamp
+        by_halves = high - low > size // 2
+    return low
+
+
+def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
     """Blocks of ids forward; one that the server cuts short is gone through backwards before the next."""
-    most = min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
+    most = min(book.ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
     next_id = begun[0]
     following = min(next_id + most, stop)
     upper, newest = begun[1:] or (following, 0)
     while True:
         answer = yield from envelopes.until_it_stands(
-            asked(upper, max(1, upper - next_id)),
-            functools.partial(_block, ask, read, found, least, (next_id, upper, following, stop, newest)),
+            book.before(upper, max(1, upper - next_id)),
+            functools.partial(_block, book, (next_id, upper, following, stop, newest)),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
-        newest = max(newest, *(parse_stamp(trade.time) for trade in found), 0)
-        if found and found[-1].trade_id > next_id:
-            upper = found[-1].trade_id
+        newest = max(newest, parse_stamp(book.page[0].time) if book.page else 0)
+        if book.page and book.page[-1].trade_id > next_id:
+            upper = book.page[-1].trade_id
             continue
         next_id, newest = following, 0
         following = upper = min(next_id + most, stop)
@@ -229,25 +242,19 @@ def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
     return Answer(outcome=outcome, keep=True, confirmed=ask.symbols), trades
 
 
-def _block(
-    ask: Ask,
-    read: Callable[[Response], Answer],
-    trades: Sequence[_Trade],
-    least: Sequence[int],
-    place: tuple[int, int, int, int, Instant],
-    response: Response,
-) -> Answer:
+def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Response) -> Answer:
     """A page of a block of ids: whether it is one, where the conversation goes on, and what that settles."""
     next_id, upper, following, stop, newest = place
-    answer = read(response)
+    ask, answer = book.ask, book.read(response)
+    trades = book.page
     if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
         return answer
     if any(trade.trade_id >= upper for trade in trades):
         return envelopes.malformed(
             f"trades from {trades[0].trade_id} on, though those before {upper} were asked for"
         )
-    if not trades and least[0] < upper:
-        return envelopes.malformed(f"no trades before {upper}, though there is one with the id {least[0]}")
+    if not trades and book.lowest < upper:
+        return envelopes.malformed(f"no trades before {upper}, though there is one with the id {book.lowest}")
     newest = max(newest, parse_stamp(trades[0].time) if trades else 0)
     inside = any(ask.start <= parse_stamp(trade.time) < ask.end for trade in trades)
     answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)

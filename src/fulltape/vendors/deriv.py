@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import bars, datasets, envelopes
+from fulltape.core import bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import DAY, MINUTE, SECOND, Instant
 from fulltape.core.vendor import (
@@ -131,8 +131,7 @@ def ticker(dataset: str, symbol: str) -> str:
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Stretch by stretch forward, each from its end backwards."""
-    (symbol,) = ask.symbols
-    wire = ask.spellings.get(symbol) or ticker(ask.dataset, symbol)
+    wire = spelling.wire(ask, functools.partial(ticker, ask.dataset))
     start, _, end = resume.token.partition(":") if resume else (str(ask.start), "", "")
     at = int(start)
     upto = int(end) if end else 0

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import bars, envelopes
+from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import SECOND, midnight
 from fulltape.core.vendor import (
@@ -107,8 +107,7 @@ _observation = msgspec.json.Decoder(_Observation)
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """The vintages of the span, then their revisions, window by window and page by page."""
-    (symbol,) = ask.symbols
-    series = ask.spellings.get(symbol) or symbol
+    series = spelling.wire(ask)
     start, _, offset = resume.token.partition(":") if resume else (ask.first.isoformat(), "", "0")
     dates: list[dt.date] = []
 

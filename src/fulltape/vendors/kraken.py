@@ -122,8 +122,7 @@ def ticker(symbol: str) -> str:
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
-    (symbol,) = ask.symbols
-    wire = ask.spellings.get(symbol) or ticker(symbol)
+    wire = spelling.wire(ask, ticker)
     if ask.dataset == _BARS:
         # What lies before `since` is not sent, so that it must lie before the first candle.
         params = {"pair": wire, "interval": "1440", "since": str((ask.start - DAY) // SECOND)}

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core import bars, envelopes
+from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.vendor import (
     Answer,
@@ -91,15 +91,9 @@ class _Row(msgspec.Struct):
 _rows = msgspec.json.Decoder(list[_Row])
 
 
-def ticker(symbol: str) -> str:
-    """Class shares have a hyphen: `BRK.B` is written `BRK-B`."""
-    return symbol.replace(".", "-")
-
-
 def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span; a ticker that is not known is an error of its own."""
-    (symbol,) = ask.symbols
-    wire = urllib.parse.quote(ask.spellings.get(symbol) or ticker(symbol), safe="")
+    wire = urllib.parse.quote(spelling.wire(ask, spelling.hyphenated), safe="")
     params = {
         "startDate": ask.first.isoformat(),
         "endDate": ask.last.isoformat(),

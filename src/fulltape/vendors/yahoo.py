@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core import bars, envelopes
+from fulltape.core import bars, envelopes, spelling
 from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import SECOND
@@ -104,15 +104,9 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
-def ticker(symbol: str) -> str:
-    """Class shares have a hyphen: `BRK.B` is written `BRK-B`."""
-    return symbol.replace(".", "-")
-
-
 def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
-    (symbol,) = ask.symbols
-    wire = urllib.parse.quote(ask.spellings.get(symbol) or ticker(symbol), safe="^=")
+    wire = urllib.parse.quote(spelling.wire(ask, spelling.hyphenated), safe="^=")
     params = {
         "period1": str(ask.start // SECOND),
         "period2": str(ask.end // SECOND),

@@ -127,9 +127,8 @@ def ticker(symbol: str) -> str:
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
-    (symbol,) = ask.symbols
     kind = _KINDS[ask.dataset]
-    wire = ask.spellings.get(symbol) or ticker(symbol)
+    wire = spelling.wire(ask, ticker)
     place: _Place | None = _Place.read(resume.token) if resume else _Place(at=ask.start)
     while place is not None:
         day = utc_date(place.at)
