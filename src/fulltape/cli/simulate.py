@@ -65,5 +65,6 @@ def _market(lake: Path | None) -> tuple[Market, str]:
     return (
         markets.joined(markets.sample(), invented.market()),
         "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT. Invented, "
-        "28 October to 8 November 2024: crypto, forex, options, a synthetic index, macro series, actions.",
+        "28 October to 8 November 2024: crypto, forex, options, a synthetic index, macro series, actions; of 3 and 4 "
+        "November also ticks and trades.",
     )
