@@ -24,7 +24,7 @@ COLOURS = {
     "×": ("#5b3a6b", "unobtainable"),
     "·": ("#eeeeec", "not wanted (closed, not listed)"),
 }
-_CELL, _LEFT, _TOP = 7, 90, 44
+_CELL, _LEFT, _RIGHT, _TOP = 7, 90, 30, 44
 _INK, _PAPER = "#222222", "#ffffff"
 
 
@@ -47,7 +47,7 @@ def html(grids: Sequence[Grid]) -> str:
     """One page that needs nothing else; a cell tells its month and state when pointed at."""
     body = []
     for one in grids:
-        width, height = _LEFT + _CELL * len(one.months) + 10, _TOP + _CELL * len(one.rows) + 10
+        width, height = _LEFT + _CELL * len(one.months) + _RIGHT, _TOP + _CELL * len(one.rows) + 10
         shapes = [
             f'<text x="{_LEFT + _CELL * at}" y="{_TOP - 6}" font-size="10">{year}</text>'
             for at, (year, month) in enumerate(one.months)
@@ -87,7 +87,7 @@ def png(grids: Sequence[Grid], path: Path) -> None:
         raise errors.UsageError(
             "a PNG needs Pillow.", hint="Install it: pip install 'fulltape[pictures]'; HTML needs nothing."
         ) from error
-    width = max([700, *(_LEFT + _CELL * len(one.months) + 10 for one in grids)])
+    width = max([700, *(_LEFT + _CELL * len(one.months) + _RIGHT for one in grids)])
     heights = [_TOP + 24 + _CELL * len(one.rows) for one in grids]
     image = Image.new("RGB", (width, 30 + sum(heights)), _PAPER)
     draw: ImageDraw.ImageDraw = ImageDraw.Draw(image)
