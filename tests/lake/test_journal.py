@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -95,13 +96,13 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
 ) -> None:
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
     writer.append(Kind.PAGE, b"kept")
-    genuine = os.write
 
-    def full(fd: int, data: bytes) -> int:
-        genuine(fd, data[: len(data) // 2])
+    def full(fd: int, pieces: Sequence[bytes]) -> int:
+        data = b"".join(pieces)
+        os.write(fd, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "writev", full)
     with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
         writer.append(Kind.PAGE, b"lost" * 100)
     monkeypatch.undo()

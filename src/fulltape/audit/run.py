@@ -215,7 +215,7 @@ def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, _Left],
     corrected = {}
     few = list(left) if len(left) < _FEW else None
     for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name, few):
-        if purpose == AGAIN or instrument not in left:
+        if purpose != "fill" or instrument not in left:
             continue
         if takers and takers == left[instrument].whole:
             if task_id in refusals:
@@ -232,7 +232,7 @@ def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, _Left],
     queue.set_takers(corrected)
     for one in known.read(stores, wanted, now, suspects) if suspects else ():
         for task in queue.queued_of(wanted.dataset.name, one.instrument.instrument):
-            if task.purpose != AGAIN:
+            if task.purpose == "fill":
                 _settle_if_pointless(stores, wanted, one, task, refusals.get(task.task_id, set()), now)
 
 

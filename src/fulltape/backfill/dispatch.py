@@ -16,7 +16,7 @@ from fulltape.backfill.share import Load
 from fulltape.backfill.suspicion import Suspicions
 from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.ledger.budgets import Granted, Want
-from fulltape.ledger.task import Claimable, TaskClass
+from fulltape.ledger.task import FIRST, Claimable, TaskClass
 from fulltape.stores import Stores
 
 TICK = SECOND
@@ -45,10 +45,20 @@ class Claim:
 
 
 class Dispatcher:
-    """The dispatcher of one process. What it counted may be old; the claim itself checks again."""
+    """The dispatcher of one process. What it counted may be old; the claim itself checks again. An `urgent` one hands out
+    only what comes before all kinds: doubtful intervals, and what somebody wants first."""
 
-    def __init__(self, stores: Stores, clock: Clock, paces: Paces, *, out: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        clock: Clock,
+        paces: Paces,
+        *,
+        out: Callable[[str], bool],
+        urgent: bool = False,
+    ) -> None:
         self._stores = stores
+        self._urgent = urgent
         self._clock = clock
         self._paces = paces
         self._out = out
@@ -177,6 +187,9 @@ class Dispatcher:
         with self._stores.ledger.write():
             found = self._found(source, of, planner, now)
             found, capacity = self._alike_suspect(source, of, found, planner.capacity)
+            if found and found[0].start is not None:  # spans inside a session: only equal ones go together
+                found = [task for task in found if (task.start, task.end) == (found[0].start, found[0].end)]
+                capacity = replace(capacity, grouped=0)
             by_id = {task.task_id: task for task in found}
             taken = pack.pack(
                 [planner.candidate(task) for task in found],
@@ -321,7 +334,7 @@ class Dispatcher:
         census = {
             of: counted
             for of, counted in self._stores.ledger.queue.census().items()
-            if of.dataset in self._stores.wanted
+            if of.dataset in self._stores.wanted and (of.priority <= FIRST or not self._urgent)
         }
         self._left = {of: tasks for of, (tasks, _) in census.items()}
         self._rows = {of: rows / tasks for of, (tasks, rows) in census.items()}

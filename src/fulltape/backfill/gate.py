@@ -35,13 +35,13 @@ class Out:
 class Gate:
     """Decides for one source at a time; `out` collects those that are out."""
 
-    def __init__(self, stores: Stores, clock: Clock, out: Out) -> None:
+    def __init__(self, stores: Stores, clock: Clock, out: Out, *, urgent: bool = False) -> None:
         self._stores = stores
         self._clock = clock
         self._out = out
         self.paces = Paces(stores, clock)
         self.guards = Guards(stores)
-        self.dispatcher = Dispatcher(stores, clock, self.paces, out=out.__contains__)
+        self.dispatcher = Dispatcher(stores, clock, self.paces, out=out.__contains__, urgent=urgent)
 
     def closed(self, source: str, *, flying: int, owed: bool = False) -> Closed | None:
         """None if the source may send something now; `owed` says that it has interrupted work to go on with."""

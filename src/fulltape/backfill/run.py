@@ -6,6 +6,7 @@ they answer are `fetched` until seal has made parts of them.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +16,7 @@ from fulltape.backfill import facts, settle
 from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
 from fulltape.backfill.gate import Closed, Gate, Out
-from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.core.time import SECOND, Clock, Instant, Span
 from fulltape.core.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
@@ -43,8 +44,10 @@ def run_once(
     stop: threading.Event | None = None,
     stopped: Mapping[str, str] | None = None,
     unreachable: Mapping[str, str] | None = None,
+    urgent: bool = False,
 ) -> Report:
-    """Fetch until nothing is left that a source may take and has room for, or until it is time to seal.
+    """Fetch until nothing is left that a source may take and has room for, or until it is time to seal; `urgent`: only
+    doubtful intervals of live capture, and what somebody wants before everything else.
 
     `stopped` are sources that refused our credentials before, `unreachable` those that gave no answer, with the
     reasons: they are not asked again.
@@ -55,14 +58,20 @@ def run_once(
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
             unwanted.cancel(stores, clock.now())
         report = Report(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
-        return _Round(stores, clock, progress, stop or threading.Event(), report).run()
+        return _Round(stores, clock, progress, stop or threading.Event(), report, urgent).run()
 
 
 class _Round:
     """One run: its sources, their lanes (one thread each), and what they were given."""
 
     def __init__(
-        self, stores: Stores, clock: Clock, progress: Progress, stop: threading.Event, report: Report
+        self,
+        stores: Stores,
+        clock: Clock,
+        progress: Progress,
+        stop: threading.Event,
+        report: Report,
+        urgent: bool,
     ) -> None:
         self._stores = stores
         self._clock = clock
@@ -70,7 +79,7 @@ class _Round:
         self._asked_to_stop = stop
         self._shut = threading.Event()
         self._report = report
-        self._gate = Gate(stores, clock, report.out)
+        self._gate = Gate(stores, clock, report.out, urgent=urgent)
         self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
         self._fetchers: list[Fetcher] = []
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
@@ -219,8 +228,13 @@ class _Round:
 def _work(stores: Stores, source: str, claim: Claim) -> Work:
     wanted = stores.wanted[claim.dataset]
     symbols = tuple(sorted({task.symbol for task in claim.tasks}))
-    first, last = claim.planner.asked(claim.taken)
-    span = wanted.calendar.span(first, last)
+    hole = claim.tasks[0]
+    if hole.start is not None and hole.end is not None:
+        first = last = dt.date.fromisoformat(hole.first)
+        span = Span(start=hole.start, end=hole.end)
+    else:
+        first, last = claim.planner.asked(claim.taken)
+        span = wanted.calendar.span(first, last)
     ask = Ask(
         source=source,
         dataset=claim.dataset,
@@ -229,6 +243,7 @@ def _work(stores: Stores, source: str, claim: Claim) -> Work:
         last=last,
         start=span.start,
         end=span.end,
+        narrow=hole.start is not None,
         known=facts.known_symbols(stores, source, claim.dataset, claim.tasks),
         rows_per_page=claim.planner.capacity.rows_per_page,
         spellings={

@@ -10,7 +10,7 @@ from fulltape.core.time import MINUTE, SECOND, Instant
 from fulltape.core.vendor import Outcome
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import EligibilityState, Eligible
-from fulltape.ledger.task import AGAIN, Task
+from fulltape.ledger.task import Task
 from fulltape.stores import Stores
 
 _STATES: dict[Outcome, EligibilityState] = {
@@ -81,7 +81,7 @@ def _pass_on(
         queue.fetched(task_id, attempt)
     elif failed and task.failures + 1 >= stores.rules.max_failures:
         queue.finish(task_id, attempt, "stalled", now=now, error=result.reason)
-    elif refused and task.purpose == AGAIN:
+    elif refused and task.purpose != "fill":
         # It was for this source alone, and this is its answer.
         queue.finish(task_id, attempt, "done", now=now, error=result.reason)
     else:
@@ -90,7 +90,10 @@ def _pass_on(
 
 
 def _refused(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
-    """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions."""
+    """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions, and for
+    none of them where only a span of one was asked for."""
+    if work.ask.narrow:
+        return
     if result.outcome is Outcome.NOT_ENTITLED:
         for symbol in work.ask.symbols:
             _learn(stores, source, work, symbol, "not entitled", result.reason, now)

@@ -16,6 +16,7 @@ from fulltape.cli import (
     audit,
     backfill,
     calendars,
+    capture,
     check,
     config,
     curate,
@@ -25,9 +26,12 @@ from fulltape.cli import (
     init,
     ledger,
     nightly,
+    seal,
     simulate,
     status,
+    streams,
     symbols,
+    tail,
     tasks,
     vendors,
 )
@@ -59,7 +63,23 @@ def _root(
     pass
 
 
-for verb in (init, nightly, audit, backfill, curate, check, export, status, gaps, simulate, demo):
+for verb in (
+    init,
+    nightly,
+    capture,
+    tail,
+    streams,
+    audit,
+    backfill,
+    seal,
+    curate,
+    check,
+    export,
+    status,
+    gaps,
+    simulate,
+    demo,
+):
     verb.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(vendors.app, name="vendors")

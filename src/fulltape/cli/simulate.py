@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from fulltape.simulator.market import Market
+    from fulltape.simulator.scenario import Scenario
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +30,13 @@ def simulate(
     port: Annotated[
         int, typer.Option(min=0, max=65_000, help="Port of the first twin; the others follow. 0: any.")
     ] = 0,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Serve a market that happens now: its history and its live streams."),
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(min=0, max=1_000_000, help="With --live: ticks a second and symbol.")
+    ] = 10.0,
 ) -> None:
     """Serve a small market as every vendor would, on loopback, until Ctrl-C."""
     import contextlib
@@ -39,6 +47,9 @@ def simulate(
     from fulltape.simulator import scenario as scenarios
 
     chosen = scenarios.load(scenario, list(run.TWINS)) if scenario else scenarios.Scenario()
+    if live:
+        _live(chosen, port, rate)
+        return
     ports = {name: port + at if port else 0 for at, name in enumerate(run.TWINS)}
     market, what = _market(lake)
     try:
@@ -52,6 +63,32 @@ def simulate(
         typer.echo(what)
         typer.echo("Any key is accepted. Ctrl-C ends.")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _live(scenario: Scenario, port: int, rate: float) -> None:
+    """Serve what happens now, and tell the addresses."""
+    import signal
+
+    from fulltape import errors
+    from fulltape.simulator import run
+    from fulltape.simulator.wires import WIRES
+
+    ports = {name: port + 2 * at if port else 0 for at, name in enumerate(WIRES)}
+    try:
+        with run.alive(scenario, rate=rate, ports=ports) as venues:
+            for name, venue in venues.items():
+                typer.echo(
+                    f'[vendor.{name}] base_url = "{venue.history.url}" stream_url = "{venue.stream.url}"'
+                )
+            typer.echo(
+                "Invented, happening now: "
+                + ", ".join(sorted({s for v in venues.values() for s in v.tape.prices}))
+                + "."
+            )
+            typer.echo("Any key is accepted. Ctrl-C ends.")
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    except OSError as error:
+        raise errors.UsageError(f"no server can be started at port {port}: {error.strerror}.") from None
 
 
 def _market(lake: Path | None) -> tuple[Market, str]:

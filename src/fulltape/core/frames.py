@@ -135,6 +135,24 @@ def rows(
     return conform(wide, declared), (*decoded.rejected, *rejected)
 
 
+def live(wide: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
+    """Captured rows in the dataset's schema, with `ts_recv` (UTC nanoseconds) and `connection`; `instrument` and
+    `symbol` are there already. Ticks and minutes only: nothing else is captured."""
+    import polars as pl
+
+    declared = dataset.schema.columns
+    wide = wide.with_columns(
+        pl.col("stamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
+        pl.col("stamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event"),
+        pl.col("ts_recv").cast(pl.Datetime("ns", "UTC")),
+    )
+    wide = _in_sessions(wide, calendar)
+    if dataset.grain == "minute":
+        wide = _minutes(wide, calendar)
+    extra = (Column(name="ts_recv", dtype="nanos"), Column(name="connection", dtype="u32"))
+    return conform(wide, (*declared, *extra))
+
+
 def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callable[[int], dt.date]:
     """How the session of a stamp is found for this endpoint."""
     if dataset.grain != "day":

@@ -55,6 +55,12 @@ def of_class(dataset: str, symbol: str) -> None:
         raise ValueError(f"{symbol!r} is no currency pair; they are written EURUSD")
 
 
+def sample(dataset: str) -> str:
+    """A symbol that is well written for a dataset's class."""
+    samples = {"crypto": "BTC/USD", "forex": "EURUSD", "options": "AAPL240419P00140000"}
+    return samples.get(dataset.partition("_")[0], "A")
+
+
 def pair(symbol: str) -> tuple[str, str]:
     """Base and quote of a crypto pair `BTC/USD`; `ValueError` for anything else."""
     base, slash, quote = symbol.partition("/")

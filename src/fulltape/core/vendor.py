@@ -53,7 +53,8 @@ class Ask:
 
     `start` and `end` are the same span in UTC microseconds, [start, end), from the first session's beginning to the
     last one's end. `known` are the symbols that this source has shown to exist, `spellings` how the reference table
-    says that this source writes a symbol, where that differs from what the vendor's own rule makes of it.
+    says that this source writes a symbol, where that differs from what the vendor's own rule makes of it. A `narrow` ask is about
+    a span inside of one session: what it settles is that span, never the session.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Ask:
     known: frozenset[str] = frozenset()
     rows_per_page: int = 0
     spellings: Mapping[str, str] = field(default_factory=dict)
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +168,9 @@ class Page:
 Kind = Literal["float", "integer", "text", "boolean", "decimal", "date"]
 """What a wire field holds. `decimal` is a number written as text (or as a number), `date` an ISO date as text."""
 
-StampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch"]
+StampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch", "received"]
 """How a stamp is written: a count since 1970, ISO 8601 text, an ISO date (UTC midnight), or a count in s, ms, us or ns
-whose unit shows in its size (`epoch`)."""
+whose unit shows in its size (`epoch`). A live message without a time is stamped by its receipt (`received`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +260,7 @@ class Serves:
     - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
     - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
     - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
+    - `spans`: whether a part of a session can be asked for;
     - `delay`: seconds after the close until the vendor's answer is final.
     """
 
@@ -274,6 +277,7 @@ class Serves:
     delay: int = 0
     history_days: int = 0
     symbols_per_grouped_day: int = 0
+    spans: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,10 +319,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connecting:
+    """How often a vendor may be connected to: attempts in so many seconds, counted over all of its streams, and how
+    many seconds to stay away after it said that these were too many."""
+
+    attempts: int = 30
+    seconds: float = 60
+    after_refusal: float = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VendorSpec:
     """A vendor as the registry knows it. `auth` maps header names to templates over the secrets' names, `auth_params`
     does the same for vendors that take the key in the query. With `any_host` a request's host may be an https address
-    itself; `any_source` makes the source of a feed that is not listed, or None."""
+    itself; `any_source` makes the source of a feed that is not listed, or None. `stream_hosts` are the addresses of its
+    live streams (see `core/streams.py`), `connecting` how often it may be connected to."""
 
     name: str
     title: str
@@ -333,6 +348,8 @@ class VendorSpec:
     headers: Mapping[str, str] = field(default_factory=dict)
     any_host: bool = False
     any_source: Callable[[str], Source | None] | None = None
+    stream_hosts: Mapping[str, str] = field(default_factory=dict)
+    connecting: Connecting = field(default_factory=Connecting)
 
     def source(self, name: str) -> Source | None:
         """The source of that name (vendor.feed), None if the vendor has none."""

@@ -97,7 +97,7 @@ def _counted(wire: pl.Series, shape: Shape) -> pl.Series:
     """A count since 1970 in nanoseconds; what could run over is refused first."""
     import polars as pl
 
-    per_ns = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+    per_ns = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "received": 1}
     held_to_range(wire, 0, LATEST * 1_000 // per_ns.get(shape.unit, 1))
     if shape.unit == "epoch":
         scale = (

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fulltape.core import frames
+from fulltape.core import captured, frames
 from fulltape.core.cell import SEVERITY
 from fulltape.core.datasets import Dataset
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import MINUTE
 
 
-def newest(raw: pl.DataFrame) -> pl.DataFrame:
-    """Of each source's cell the rows of its newest part only: a re-fetch replaces the cell as a whole."""
-    return raw.filter(
-        pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
-    ).drop("log_pos")
+def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
+    """Of each source's cell the rows of its newest fetched part only: a re-fetch replaces the cell as a whole. A cell
+    that was only captured so far is all of its captured parts together, each row once."""
+    cell = ("source", "instrument", "session")
+    fetched = pl.when(pl.col("origin") != "captured").then(pl.col("log_pos"))
+    raw = raw.with_columns(fetched.max().over(cell).alias("newest"))
+    whole = raw.filter(pl.col("log_pos") == pl.col("newest"))
+    live = raw.filter(pl.col("newest").is_null())
+    if live.is_empty():
+        return whole.drop("log_pos", "newest", *captured.EXTRA, strict=False)
+    live = captured.merged(live.sort("log_pos", maintain_order=True), ("source", *key) if key else ())
+    return pl.concat([whole, live], how="diagonal").drop("log_pos", "newest", *captured.EXTRA, strict=False)
 
 
 def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
@@ -31,7 +38,11 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
     order = {source: at for at, source in enumerate(preference)}
     ranked = (
         cells.with_columns(
-            pl.col("verdict").replace_strict(rank, return_dtype=pl.Int64).alias("severity"),
+            # Whatever was fetched when the session was over stands before what was captured while it ran.
+            (
+                pl.col("verdict").replace_strict(rank, return_dtype=pl.Int64)
+                + pl.col("provisional").cast(pl.Int64) * len(rank)
+            ).alias("severity"),
             pl.col("source").replace_strict(order, default=len(order), return_dtype=pl.Int64).alias("place"),
         )
         .join(
@@ -60,7 +71,7 @@ def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     provenance = taken.join(closes, on="session", how="left").with_columns(
-        _available(dataset).alias("available_at"), pl.lit(value=True).alias("is_final")
+        _available(dataset).alias("available_at"), (pl.col("origin") != "captured").alias("is_final")
     )
     return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
 

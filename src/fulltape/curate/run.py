@@ -145,19 +145,23 @@ class _Chunk:
                 rows = rows.filter(pl.col("session").is_between(first, last))
                 frames.append(
                     rows.with_columns(
-                        pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos")
+                        pl.lit(part.source).alias("source"),
+                        pl.lit(part.log_pos).alias("log_pos"),
+                        pl.lit(part.origin).alias("origin"),
                     )
                 )
         if not frames:
             return frames_of.empty(self._wanted.dataset.schema.columns).with_columns(
-                pl.lit("").alias("source"), pl.lit(0).alias("log_pos")
+                pl.lit("").alias("source"), pl.lit("fetched").alias("origin")
             )
-        return plan.newest(pl.concat(frames).collect())
+        raw = pl.concat(frames, how="diagonal").collect()
+        return plan.newest(raw, self._wanted.dataset.schema.key)
 
     def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
         """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""
         out = []
-        for (source,), frame in flagged.group_by(["source"], maintain_order=True):
+        final = pl.col("origin") != "captured"
+        for (source,), frame in flagged.filter(final).group_by(["source"], maintain_order=True):
             same = around.filter(pl.col("source") == source)
             baseline = (
                 completeness.occupancy(same, self._context)
@@ -170,9 +174,19 @@ class _Chunk:
             out.append(
                 findings.verdicts(found, counted)
                 .join(counted, on=["instrument", "session"])
-                .with_columns(pl.lit(source).alias("source"))
+                .with_columns(pl.lit(source).alias("source"), pl.lit(value=False).alias("provisional"))
             )
-        return pl.concat(out)
+        return pl.concat([*out, self._unchecked(flagged.filter(~final))], how="diagonal_relaxed")
+
+    def _unchecked(self, captured: pl.DataFrame) -> pl.DataFrame:
+        """Cells that were captured live and that no source has answered for yet: nobody judges a session that is not
+        over."""
+        counted = captured.group_by("instrument", "session", "source", maintain_order=True).len("rows")
+        return counted.with_columns(
+            pl.lit(Verdict.UNCHECKED.value).alias("verdict"),
+            pl.lit("").alias("codes"),
+            pl.lit(value=True).alias("provisional"),
+        )
 
     def _present(self, keys: Sequence[str]) -> pl.DataFrame:
         known = [
@@ -224,6 +238,7 @@ class _Chunk:
     def _commit(self, judged: pl.DataFrame, written: Sequence[NewPart]) -> int:
         """Register what was written, record verdicts of the sources' cells, and turn doubtful ones into `partial`
         facts so that the next source is asked."""
+        judged = judged.filter(~pl.col("provisional"))
         doubtful = judged.filter(
             (pl.col("verdict") == Verdict.RED.value) | pl.col("codes").str.contains("completeness")
         )

@@ -43,7 +43,8 @@ STATUS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Included:
-    """A curated file that goes into a bundle; `red` are its RED cells (instrument, session)."""
+    """A curated file that goes into a bundle; `red` are its RED cells (instrument, session), `rows` those that are final;
+    of `provisional` ones a bundle has none."""
 
     dataset: str
     folder: str
@@ -51,6 +52,7 @@ class Included:
     sha256: str
     rows: int
     red: tuple[tuple[str, dt.date], ...]
+    provisional: int = 0
 
 
 def digest(included: Iterable[Included], inputs: Mapping[str, str]) -> str:

@@ -89,9 +89,9 @@ def _day(stores: Stores, now: Instant) -> dt.date | None:
 
 def _included(stores: Stores) -> list[Included]:
     out = []
-    for name in sorted(stores.wanted):
+    for name, wanted in sorted(stores.wanted.items()):
         red = [one for one in stores.ledger.verdicts.of_dataset(name) if one.verdict is Verdict.RED]
-        calendar = stores.wanted[name].calendar
+        calendar = wanted.calendar
         red_cells = {
             (one.instrument, calendar.label(position))
             for one in red
@@ -103,17 +103,29 @@ def _included(stores: Stores) -> list[Included]:
                 for instrument, label in red_cells
                 if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
             ]
+            provisional = _provisional(stores, wanted, part.path)
+            if provisional >= part.rows:
+                continue
             out.append(
                 Included(
                     dataset=name,
                     folder=part.folder,
                     path=part.path,
                     sha256=part.sha256,
-                    rows=part.rows,
+                    rows=part.rows - provisional,
+                    provisional=provisional,
                     red=tuple(sorted(inside)),
                 )
             )
     return out
+
+
+def _provisional(stores: Stores, wanted: Wanted, path: str) -> int:
+    """Rows that were only captured so far: a bundle holds what is final."""
+    if not wanted.live:
+        return 0
+    rows = parquet.scan([stores.layout.root / path]).filter(~pl.col("is_final"))
+    return int(rows.select(pl.len()).collect().item())
 
 
 def _inputs(stores: Stores, status: pl.DataFrame) -> dict[str, str]:
@@ -195,8 +207,8 @@ def _place(stores: Stores, one: Included, work: Path) -> int:
     source = stores.layout.root / one.path
     target = work / one.path
     files.make_folder(target.parent)
-    if one.red and stores.rules.export_policy != "keep_flagged":
-        frame = parquet.read([source])
+    if one.provisional or (one.red and stores.rules.export_policy != "keep_flagged"):
+        frame = parquet.read([source]).filter("is_final")
         kept = plan.keep(frame, one.red, stores.rules.export_policy)
         if kept.height:
             parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})

@@ -33,13 +33,17 @@ LONGEST = 512 * 1024 * 1024
 """No record is longer; a length beyond it is damage."""
 
 
+Content = bytes | memoryview
+"""One byte an item."""
+
+
 class Kind(IntEnum):
-    """What a record is about."""
+    """What a record is about. Live messages lie many in a record (see `messages.py`)."""
 
     ASK = 1
     PAGE = 2
     END = 3
-    MESSAGE = 4
+    MESSAGES = 4
     MARK = 5
 
 
@@ -62,14 +66,23 @@ class Damage:
     torn: bool
 
 
+def encoded(kind: Kind, received_ns: int, *payload: Content) -> tuple[Content, ...]:
+    """The bytes of one record, in pieces that nobody has copied; `StorageError` for one that is too long to be read
+    again."""
+    length = _BODY.size + sum(len(piece) for piece in payload)
+    if length > LONGEST:
+        raise errors.StorageError(f"a record of {length:,} bytes is too long for the journal.")
+    body = _BODY.pack(received_ns, kind)
+    digest = xxhash.xxh3_64(_LENGTH.pack(length))
+    digest.update(body)
+    for piece in payload:
+        digest.update(piece)
+    return _HEAD.pack(MAGIC, length, digest.intdigest()) + body, *payload
+
+
 def encode(kind: Kind, received_ns: int, payload: bytes) -> bytes:
-    """The bytes of one record; `StorageError` for one that is too long to be read again."""
-    if _BODY.size + len(payload) > LONGEST:
-        raise errors.StorageError(f"a record of {len(payload):,} bytes is too long for the journal.")
-    body = _BODY.pack(received_ns, kind) + payload
-    length = _LENGTH.pack(len(body))
-    digest = xxhash.xxh3_64_intdigest(length + body)
-    return _HEAD.pack(MAGIC, len(body), digest) + body
+    """The same in one."""
+    return b"".join(encoded(kind, received_ns, payload))
 
 
 def scan(data: bytes | mmap.mmap) -> Iterator[Record | Damage]:
@@ -118,6 +131,26 @@ def read(path: Path) -> Iterator[Record | Damage]:
         raise errors.StorageError(f"the journal {path} cannot be read: {error.strerror}.") from error
 
 
+def follow(path: Path, offset: int) -> Iterator[tuple[Record, int]]:
+    """The records of a growing file from an offset on, each with the offset after it; ends where nothing whole is there
+    yet, so that it can be called again."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size <= offset:
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at, end = offset, len(data)
+            while at < end:
+                record = _record_at(data, at, end)
+                if record is None:
+                    following = data.find(MAGIC, at + 1)
+                    if following < 0:
+                        return
+                    at = following
+                    continue
+                at += _HEAD.size + _BODY.size + len(record.payload)
+                yield record, at
+
+
 def in_use(path: Path) -> bool:
     """Whether a living writer holds the file."""
     with path.open("rb") as file:
@@ -148,20 +181,24 @@ class Journal:
         self.size = 0
         self._synced_size = 0
 
-    def append(self, kind: Kind, payload: bytes) -> int:
-        """Write one record and return its offset; on a full disk the file ends where it ended before."""
-        record = encode(kind, self._clock.now() * 1_000, payload)
+    def append(self, kind: Kind, *payload: Content) -> int:
+        """Write one record, whose payload may come in pieces, and return its offset; on a full disk the file ends where
+        it ended before."""
         offset = self.size
+        pieces = encoded(kind, self._clock.now() * 1_000, *payload)
+        size = sum(len(piece) for piece in pieces)
         try:
-            written = os.write(self._fd, record)
-            while written < len(record):
-                written += os.write(self._fd, record[written:])
+            written = os.writev(self._fd, pieces)
+            if written < size:
+                rest = b"".join(pieces)
+                while written < size:
+                    written += os.write(self._fd, rest[written:])
         except OSError as error:
             os.ftruncate(self._fd, offset)
             raise errors.StorageError(
                 f"the journal {self.path} cannot grow: {error.strerror}.", hint="Make room on the disk."
             ) from error
-        self.size = offset + len(record)
+        self.size = offset + size
         return offset
 
     def sync(self) -> None:
@@ -174,3 +211,12 @@ class Journal:
         """Sync and let go of the file."""
         self.sync()
         os.close(self._fd)
+
+    def abandon(self) -> None:
+        """Let go of a file that could not be made durable, as it is."""
+        os.close(self._fd)
+
+    def discard(self) -> None:
+        """Let go of a file that holds nothing, and remove it."""
+        self.abandon()
+        files.remove(self.path)

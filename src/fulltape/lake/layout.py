@@ -13,6 +13,9 @@ from fulltape.core import symbols
 from fulltape.core.datasets import Dataset, Folder
 
 JOURNAL = ".journal"
+SEALED = ".sealed"
+CAPTURE = ".capture"
+"""A journal writer whose name ends so writes messages, all others write pages."""
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -36,10 +39,30 @@ class Layout:
         return self.writer(writer) / _identifier(source) / f"{utc:%Y%m%dT%H%M%S%f}-{file_id}{JOURNAL}"
 
     def journal_files(self, writer: str = "") -> list[Path]:
-        """The journal files of a writer, or of all writers, oldest first."""
+        """The journal files of pages of a writer, or of all writers, oldest first."""
         folders = [self.writer(writer)] if writer else list(self.journals.glob("*"))
-        found = [path for folder in folders for path in folder.glob(f"*/*{JOURNAL}")]
+        found = [
+            path
+            for folder in folders
+            if not folder.name.endswith(CAPTURE)
+            for path in folder.glob(f"*/*{JOURNAL}")
+        ]
         return sorted(found, key=lambda path: (path.name, path.parent.name))
+
+    def captured_files(self, suffix: str = JOURNAL) -> list[Path]:
+        """The journal files of messages, oldest first; those that are sealed already have another suffix."""
+        found = self.journals.glob(f"*{CAPTURE}/*/*{suffix}")
+        return sorted(found, key=lambda path: (path.name, path.parent.name))
+
+    def stream_files(self, writer: str, source: str, *, since: str = "") -> list[Path]:
+        """The journals of one source's messages from a file's name on, sealed or not, oldest first."""
+        folder = self.writer(writer) / _identifier(source)
+        found = [path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")]
+        return sorted((path for path in found if path.stem >= since), key=lambda path: path.stem)
+
+    def capture_state(self, writer: str) -> Path:
+        """Where a capture process tells how it is."""
+        return self.writer(writer) / "state.json"
 
     def raw(self, source: str, dataset: Dataset, key: str) -> Path:
         """A raw folder of one source and dataset; `key` as `folder_key` gives it."""

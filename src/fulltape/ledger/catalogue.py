@@ -52,7 +52,7 @@ class Catalogue:
         self._database = database
 
     def register(self, part: NewPart, *, now: Instant) -> int:
-        """Append a part to the log inside a transaction and return its position.
+        """Append a part to the log inside a transaction and return its id.
 
         A curated or qc part replaces what was current in its folder: there is exactly one. A file that was current
         before and is again (the same content has the same name) takes a new position.
@@ -91,7 +91,7 @@ class Catalogue:
                 part_id=part_id,
                 now=now,
             )
-        return log_pos
+        return part_id
 
     def current(self, layer: Layer, *, dataset: str = "", folder: str = "") -> list[Part]:
         """Current parts by dataset and folder, in the order of the log."""

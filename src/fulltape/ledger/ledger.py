@@ -17,6 +17,7 @@ from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
+from fulltape.ledger.streams import Streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Ledger:
         self.requests = Requests(self.database)
         self.breakers = Breakers(self.database)
         self.reference = Reference(self.database)
+        self.streams = Streams(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

@@ -105,6 +105,8 @@ class Queue:
                     "last_session": task.last.isoformat(),
                     "kind": task.kind,
                     "purpose": task.purpose,
+                    "from_ts": task.start,
+                    "to_ts": task.end,
                     "priority": PRIORITY[task.kind] if priority is None else priority,
                     "batch": batch,
                     "now": now,
@@ -310,6 +312,11 @@ class Queue:
     def get(self, task_id: int) -> Task | None:
         """One task."""
         rows = self._database.run("task", task_id=task_id)
+        return stored(rows[0]) if rows else None
+
+    def for_purpose(self, purpose: str) -> Task | None:
+        """The newest task of a purpose that only one has at a time."""
+        rows = self._database.run("task_for_purpose", purpose=purpose)
         return stored(rows[0]) if rows else None
 
     def counts(self) -> list[Row]:

@@ -23,7 +23,8 @@ class NewTask:
     """A request to fill sessions `first` to `last` of an instrument from any source.
 
     `takers` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
-    what is expected at most. A `purpose` other than "fill" is also for sources that have answered before.
+    what is expected at most. A `purpose` other than "fill" is also for sources that have answered before; `start` and `end` (UTC
+    microseconds) narrow a task to a span inside of its session.
     """
 
     dataset: str
@@ -33,6 +34,8 @@ class NewTask:
     last: dt.date
     kind: Kind
     purpose: str = "fill"
+    start: Instant | None = None
+    end: Instant | None = None
     takers: tuple[str, ...] = ()
     expected_rows: int = 0
 
@@ -60,6 +63,8 @@ class Claimable(NamedTuple):
     kind: Kind
     purpose: str
     expected_rows: int
+    start: Instant | None = None
+    end: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,8 @@ def stored(row: Row) -> Task:
         last=dt.date.fromisoformat(row["last_session"]),
         kind=row["kind"],
         purpose=row["purpose"],
+        start=row["from_ts"],
+        end=row["to_ts"],
         takers=tuple(row["takers"].split(",")) if row["takers"] else (),
         expected_rows=row["expected_rows"],
         priority=row["priority"],

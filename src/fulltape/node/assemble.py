@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from fulltape import errors, stores, vendors
-from fulltape.core import datasets, listing
+from fulltape.core import datasets, listing, spelling
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.listing import Listing
+from fulltape.core.streams import Streams, Subscription
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
@@ -47,7 +49,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
     except errors.FulltapeError:
         ledger.close()
         raise
-    used = {source for one in wanted.values() for source in one.sources}
+    used = {source for one in wanted.values() for source in (*one.sources, *one.live)}
     return Stores(
         folder=loaded.folder,
         ledger=ledger,
@@ -200,6 +202,7 @@ def _one_wanted(
                 f"{calendar.known_from} to {calendar.known_to}.",
                 where=loaded.where(f"{key}.{limit}"),
             )
+    _held_to_streams(loaded, specs, key, name, one.live)
     delay = max((_delay(loaded, specs, key, name, source) for source in one.sources), default=None)
     if delay is None:
         raise errors.ConfigError(
@@ -217,6 +220,7 @@ def _one_wanted(
         until=one.until,
         final_after=int(max(one.final_after, delay) * SECOND),
         synthetic=one.synthetic,
+        live=one.live,
     )
 
 
@@ -253,6 +257,34 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
     return serves.delay
 
 
+def _held_to_streams(
+    loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, live: Sequence[str]
+) -> None:
+    """Refuse a source of live data that does not exist or does not stream the dataset."""
+    where = loaded.where(f"{key}.live")
+    for source in live:
+        vendor = source.partition(".")[0]
+        if vendor not in specs:
+            raise errors.ConfigError(
+                f"{key}.live names {source}, but no vendor {vendor} is configured.",
+                where=where,
+                hint=f"Add a table [vendor.{vendor}].",
+            )
+        spec = specs[vendor].SPEC
+        if spec.source(source) is None or not spec.stream_hosts:
+            able = [name for name in vendors.names() if vendors.load(name).SPEC.stream_hosts]
+            raise errors.ConfigError(
+                f"{key}.live names {source}, which has no live stream here.",
+                where=where,
+                hint=f"These vendors have: {', '.join(able)}.",
+            )
+        try:
+            sample = Subscription(dataset=dataset, symbol=spelling.sample(dataset))
+            cast("Streams", specs[vendor]).streams(source, [sample])
+        except ValueError as error:
+            raise errors.ConfigError(f"{key}.live: {error}.", where=where) from None
+
+
 def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
     settings = loaded.values.vendor[name]
     secrets = {}
@@ -279,10 +311,11 @@ def _rules(loaded: Loaded) -> Rules:
         lanes=backfill.lanes,
         shares={name.upper(): share for name, share in values.budget.model_dump().items()},
         export_policy=values.export.policy,
+        keep_messages=int(values.capture.keep_messages * SECOND),
         thresholds=Thresholds(**values.quality.model_dump()),
     )
 
 
 def _by_preference(wanted: Mapping[str, Wanted]) -> list[str]:
     """Sources in the order in which the datasets prefer them."""
-    return list(dict.fromkeys(source for one in wanted.values() for source in one.sources))
+    return list(dict.fromkeys(source for one in wanted.values() for source in (*one.sources, *one.live)))

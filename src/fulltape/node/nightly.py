@@ -95,8 +95,10 @@ def fill(
     *,
     stop: threading.Event | None = None,
     before: Filled | None = None,
+    urgent: bool = False,
 ) -> Filled:
-    """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone."""
+    """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone.
+    `urgent`: only what comes before everything else."""
     total = Filled(stopped=before.stopped, unreachable=before.unreachable) if before else Filled()
     more = True
     while more:
@@ -107,6 +109,7 @@ def fill(
             stop=stop,
             stopped=dict(total.stopped),
             unreachable=dict(total.unreachable),
+            urgent=urgent,
         )
         sealed = seal.run_once(stores, clock, progress)
         step = Filled(

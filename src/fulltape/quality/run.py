@@ -49,6 +49,8 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         broken = 0
         for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
             cells = _check(stores, stores.wanted[name], changed, clock.now())
+            if cells is None:
+                continue
             _commit(stores, stores.wanted[name], key, cells, clock.now())
             for verdict, count in cells.group_by("verdict").len().iter_rows():
                 counts[Verdict(verdict)] += count
@@ -66,9 +68,13 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         )
 
 
-def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant) -> pl.DataFrame:
+def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant) -> pl.DataFrame | None:
+    """The checked cells; None where everything was only captured so far: what is not over is not judged."""
     root = stores.layout.root
-    frame = parquet.read([root / part.path for part in changed]).sort("instrument", "ts")
+    frame = parquet.read([root / part.path for part in changed])
+    frame = frame.filter("is_final").sort("instrument", "ts")
+    if frame.is_empty():
+        return None
     digests = pl.concat(
         parquet.scan([root / part.path])
         .select("session")

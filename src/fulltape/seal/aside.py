@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,12 @@ class SetAside:
         content = path.read_bytes()[damage.offset : damage.offset + damage.length]
         entry = {"reason": "torn end of a journal" if damage.torn else "damaged journal"}
         self._keep("journal", path.stem.lower(), damage.offset, content, entry, 0)
+
+    def messages(self, source: str, file: str, found: Sequence[bytes], reason: str) -> None:
+        """Live messages of which no rows could be made, one a line."""
+        if found:
+            entry = {"reason": reason, "messages": len(found)}
+            self._keep(source, file.lower(), 0, b"\n".join(found) + b"\n", entry, len(found))
 
     def _keep(
         self, source: str, origin: str, number: int, content: bytes, entry: Mapping[str, object], rows: int

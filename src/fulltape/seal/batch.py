@@ -19,7 +19,7 @@ from fulltape.lake.asks import Contents, StoredAsk, StoredPage
 from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.task import Task
-from fulltape.seal import decode, plan
+from fulltape.seal import decode, holes, plan
 from fulltape.seal.aside import SetAside
 from fulltape.seal.decode import Sealed
 from fulltape.stores import Event, Progress, Stores, Wanted
@@ -43,6 +43,8 @@ class Batch:
         self._set_aside = SetAside(stores.layout)
         self._covered: dict[tuple[str, str], Ranges] = {}
         self._failed: dict[str, str] = {}
+        self._filled: list[holes.Filled] = []
+        self._taken: list[tuple[StoredAsk, pl.DataFrame]] = []
         self._order = 0
         self.rows = 0
         self.parts = 0
@@ -66,6 +68,13 @@ class Batch:
             for name in dict.fromkeys(fact.dataset for fact in self._facts):
                 of_dataset = [fact for fact in self._facts if fact.dataset == name]
                 self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
+            for filled in self._filled:
+                registered += filled.parts
+                for part in filled.parts:
+                    self._stores.ledger.catalogue.register(part, now=self._now)
+                holes.decide(self._stores, filled, self._now)
+            for stored, frame in self._taken:
+                holes.confirm(self._stores, stored, frame, self._now)
             for rejection in self._set_aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
             for stored in ready:
@@ -74,6 +83,7 @@ class Batch:
             for task in lost:
                 error = "what was fetched for it is lost"
                 self._stores.ledger.queue.release(task.task_id, task.attempt, error=error)
+            holes.give_up(self._stores, self._now)
         self.parts, self.rejected = len(registered), len(self._set_aside.rejections)
 
     def _isolated(self, stored: StoredAsk) -> None:
@@ -100,7 +110,12 @@ class Batch:
         pages = {page.record.number: page for page in stored.sound_pages()}
         for rejected in sealed.rejected:
             self._set_aside.page(stored.record.ask_id, ask.source, pages[rejected.page], rejected)
+        if ask.narrow:
+            self._fill(stored, sealed, wanted)
+            return
         frame = self._settled_rows(stored, sealed, wanted)
+        if ask.source in wanted.live:
+            self._taken.append((stored, frame))
         self._order += 1
         for piece in frame.with_columns(_folder(wanted)).partition_by("folder", maintain_order=True):
             folder = piece["folder"][0].strftime(_FOLDERS[wanted.dataset.raw_folder])
@@ -108,6 +123,17 @@ class Batch:
             self._frames[place].append(piece.drop("folder").with_columns(pl.lit(self._order).alias("order")))
             self._ask_ids[place].append(stored.record.ask_id)
         self.rows += frame.height
+
+    def _fill(self, stored: StoredAsk, sealed: Sealed, wanted: Wanted) -> None:
+        """An answer about an interval: a part of its own, and no fact about the session."""
+        ask = stored.record.ask
+        filled = holes.fill(self._stores, stored, sealed.frame)
+        self._filled.append(filled)
+        self.rows += sum(part.rows for part in filled.parts)
+        asked = (wanted.calendar.between(ask.first, ask.last),)
+        for symbol, through in stored.settled().items():
+            if through >= ask.last:
+                self._covered[stored.record.ask_id, symbol] = asked
 
     def _settled_rows(self, stored: StoredAsk, sealed: Sealed, wanted: Wanted) -> pl.DataFrame:
         """The rows of sessions that the answer settles and that hold nothing rejected, with their facts noted."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fulltape.core.time import Clock
 from fulltape.lake import asks, files, journal
 from fulltape.lake.asks import Contents, StoredAsk
 from fulltape.ledger.task import Task
+from fulltape.seal import captured
 from fulltape.seal.batch import STAGE, Batch
+from fulltape.seal.captured import Sealed
 from fulltape.stores import Progress, Stores, silent
 
 
@@ -26,11 +28,14 @@ class Report:
     rejected: int = 0
     damaged: int = 0
     left_open: int = 0
+    captured: Sealed = field(default_factory=Sealed)
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
-    """Seal every ask that has ended or that nobody can go on with; the others stay in the journal."""
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, again: bool = False) -> Report:
+    """Seal every journal of messages that nobody writes, and every ask that has ended or that nobody can go on with; the
+    others stay in the journal. With `again` messages that were sealed before are decoded once more."""
     with stores.stage(STAGE, clock, layer="raw"):
+        captured_now = captured.run(stores, clock, progress, stage=STAGE, again=again)
         everything = stores.layout.journal_files()
         paths = [path for path in everything if not journal.in_use(path)]
         busy = {path.parents[1] for path in set(everything) - set(paths)}
@@ -48,6 +53,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             rejected=batch.rejected,
             damaged=len(contents.damage),
             left_open=len(waiting),
+            captured=captured_now,
         )
 
 

@@ -114,6 +114,10 @@ class Universe(Section):
 class DatasetSettings(Section):
     universe: str = Field(description="which [universe.NAME] it covers")
     sources: tuple[str, ...] = Field(description="sources (vendor.feed) in order of preference")
+    live: tuple[str, ...] = Field(
+        (),
+        description="sources that `fulltape capture` listens to; their own history proves what they delivered",
+    )
     from_: Day = Field(alias="from", description="first session wanted")
     until: Day | None = Field(None, description="last session wanted; absent: for ever")
     synthetic: bool = Field(
@@ -131,6 +135,9 @@ class VendorSettings(Section):
     plan: str = Field("", description="the plan you pay for; its limits are the defaults below")
     base_url: Address = Field(
         "", description="another address for all of the vendor's hosts, such as a simulator"
+    )
+    stream_url: Address = Field(
+        "", description="another address for the vendor's live streams, such as a simulator's"
     )
     requests_per_minute: int | None = Field(
         None, ge=1, le=1_000_000, strict=True, description="overrides the plan's limit"
@@ -200,6 +207,31 @@ class Backfill(Section):
     rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
 
 
+class Capture(Section):
+    flush_interval: Duration = Field(
+        _text("1s"),
+        ge=0.01,
+        le=60,
+        description="what was received is durable at least this often; a crash loses no more",
+    )
+    rotate_every: Duration = Field(
+        _text("1h"), ge=1, description="a journal is closed and can be sealed after this"
+    )
+    rotate_bytes: Size = Field(_text("100MB"), ge=1_000_000, description="and when it has grown to this")
+    queue_bytes: Size = Field(
+        _text("64MB"),
+        ge=100_000,
+        description="what may wait for the disk, by source; beyond it books go first, then quotes, bars, trades",
+    )
+    stale_after: Duration = Field(
+        _text("10s"), ge=1, description="a silence shorter than this is never doubted"
+    )
+    keep_messages: Duration = Field(
+        _text("7d"), description="how long sealed messages stay after history has confirmed their sessions"
+    )
+    compress: bool = Field(False, description="offer compression, for a thin line and a strong processor")
+
+
 class Budget(Section):
     forward: float = Field(
         0.4,
@@ -258,6 +290,7 @@ class Settings(Section):
     dataset: dict[str, DatasetSettings] = Field(default_factory=dict)
     vendor: dict[str, VendorSettings] = Field(default_factory=dict)
     backfill: Backfill = Backfill()
+    capture: Capture = Capture()
     budget: Budget = Budget()
     quality: Quality = Quality()
     export: Export = Export()
@@ -270,6 +303,7 @@ SECTIONS: dict[str, type[Section]] = {
     "dataset.NAME": DatasetSettings,
     "vendor.NAME": VendorSettings,
     "backfill": Backfill,
+    "capture": Capture,
     "budget": Budget,
     "quality": Quality,
     "export": Export,

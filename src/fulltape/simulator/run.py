@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,8 +17,11 @@ from fulltape.simulator.market import Market
 from fulltape.simulator.massive import Massive
 from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.server import Served, Server, SocketServer
+from fulltape.simulator.stream import StreamServer
+from fulltape.simulator.tape import Tape
 from fulltape.simulator.tiingo import Tiingo
 from fulltape.simulator.twin import Twin
+from fulltape.simulator.wires import WIRES
 from fulltape.simulator.yahoo import Yahoo
 
 TWINS: Mapping[str, type[Twin]] = {
@@ -57,3 +61,48 @@ def running(
 
 def _server(name: str) -> type[Server]:
     return SocketServer if name in OVER_SOCKETS else Server
+
+
+PRICES = {
+    "crypto": {"BTC/USD": 68_000.0, "ETH/USD": 2_500.0, "BTC/USDT": 68_010.0, "ETH/USDT": 2_501.0},
+    "deriv": {"R_100": 1_500.0, "R_50": 240.0, "1HZ100V": 900.0},
+}
+"""What happens live, by vendor; exchanges have crypto."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A vendor whose market happens now: its history, its live socket, and the tape that both play."""
+
+    history: Server
+    stream: StreamServer
+    tape: Tape
+
+
+@contextlib.contextmanager
+def alive(
+    scenario: Scenario, *, rate: float = 10.0, ports: Mapping[str, int] | None = None, compress: bool = False
+) -> Iterator[dict[str, Alive]]:
+    """Every vendor that streams, over an invented market that happens while the block runs; `ports` maps names to the
+    first of two ports (0: any free ones), `rate` is in ticks a second and symbol."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name, port in (ports or dict.fromkeys(WIRES, 0)).items():
+            broker = name == "deriv"
+            tape = Tape(
+                dict(PRICES.get(name, PRICES["crypto"])),
+                time.time_ns,
+                rate=rate,
+                plain=broker,
+                grain=10**9 if broker else 1_000_000,
+            )
+            twin = TWINS[name](tape.market(), scenario)
+            wire = WIRES[name](frozenset(tape.prices))
+            found[name] = Alive(
+                history=stack.enter_context(_server(name)(name, twin, port=port)),
+                stream=stack.enter_context(
+                    StreamServer(wire, tape, scenario, port=port + 1 if port else 0, compress=compress)
+                ),
+                tape=tape,
+            )
+        yield found

@@ -40,7 +40,20 @@ OfData = Literal[
     "dst_shift",
     "wrong_clock",
 ]
-Do = Literal[OfAnswers, OfData]
+OfStreams = Literal[
+    "mute",
+    "close",
+    "cut_frame",
+    "kick",
+    "hole",
+    "repeat",
+    "disorder",
+    "burst",
+    "unknown",
+    "too_many",
+]
+Do = Literal[OfAnswers, OfData, OfStreams]
+_ABOUT_STREAMS = frozenset(get_args(OfStreams))
 _ABOUT_DATA = frozenset(get_args(OfData))
 
 
@@ -49,7 +62,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     It concerns requests of `vendor` for data, narrowed by `grain`, `symbols`, `page` (from 1) and by seconds since the
     server began (`after`, `until`). Of those it strikes the ones counted in `requests` (from 1), or each with
-    `probability`, or else the first `times`. Faults of data concern sessions `first` to `last` and strike always.
+    `probability`, or else the first `times`. Faults of data concern sessions `first` to `last` and strike always. Faults of
+    streams strike `times` times, `every` so many seconds; `count` is how many messages they are about.
     """
 
     vendor: str
@@ -64,6 +78,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     until: float = float("inf")
     status: int = 503
     wait: float = 1.0
+    every: float = 1.0
+    count: int = 10
     first: dt.date | None = None
     last: dt.date | None = None
     matched: int = 0
@@ -86,7 +102,9 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Count a request against every fault that it concerns, and return the one that strikes it, if any."""
         struck = None
         for at, fault in enumerate(self.fault):
-            if fault.do in _ABOUT_DATA or not self._concerns(fault, vendor, grain, symbols, page):
+            if fault.do in _ABOUT_DATA | _ABOUT_STREAMS or not self._concerns(
+                fault, vendor, grain, symbols, page
+            ):
                 continue
             fault.matched += 1
             if fault.requests:
@@ -100,6 +118,21 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 fault.struck += 1
                 struck = fault
         return struck
+
+    def of_stream(self, vendor: str) -> list[Fault]:
+        """The faults of streams that strike now; each counts as struck."""
+        elapsed = time.monotonic() - self.began
+        due = [
+            fault
+            for fault in self.fault
+            if fault.do in _ABOUT_STREAMS
+            and fault.vendor == vendor
+            and fault.struck < fault.times
+            and fault.after + fault.struck * fault.every <= elapsed < fault.until
+        ]
+        for fault in due:
+            fault.struck += 1
+        return due
 
     def about(self, do: Do, vendor: str, *, grain: str, symbol: str) -> Fault | None:
         """The fault of data that holds for a symbol, if any."""

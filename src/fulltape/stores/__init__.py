@@ -76,6 +76,8 @@ class Wanted:
     final_after: int
     """Microseconds after the close."""
     synthetic: bool = False
+    live: Sequence[str] = ()
+    """Sources that are captured live."""
 
     @property
     def title(self) -> str:
@@ -134,6 +136,7 @@ class Rules:
     lanes: int = 8
     shares: Mapping[str, float] = field(default_factory=dict)
     export_policy: str = "drop_cell"
+    keep_messages: int = 7 * 86_400 * SECOND
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 

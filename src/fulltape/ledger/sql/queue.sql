@@ -27,7 +27,7 @@ SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task
 INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, from_ts, to_ts, kind, purpose,
                    priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, ask,
                    last_error, enqueued_at, finished_at, takers, expected_rows)
-VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, NULL, NULL, :kind, :purpose,
+VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, :from_ts, :to_ts, :kind, :purpose,
         :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :takers, :expected_rows)
 
 -- name: requeue_expired
@@ -58,7 +58,8 @@ NOT EXISTS (SELECT 1 FROM task_sources
 -- What a source may take of one class, in order. On PostgreSQL rows that another worker is just choosing from are
 -- passed over; SQLite has one writer at a time. Priority and batch stand between limits, not beside equal signs: told
 -- that they are constant, PostgreSQL would walk the primary key, past all that is done.
-SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
+SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows,
+       from_ts, to_ts FROM tasks
 WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND kind = :kind
   AND (priority, batch, task_id) > (:priority, :batch, :after) AND priority <= :priority AND batch <= :batch
   AND (:before = '' OR instrument < :before) AND first_session >= :first_day
@@ -67,7 +68,8 @@ ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 
 -- name: candidates_of_series
 -- The same for one instrument, in the order of sessions: for sources that take one symbol at a time.
-SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows FROM tasks
+SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows,
+       from_ts, to_ts FROM tasks
 WHERE state = 'queued' AND state IN ('queued', 'leased', 'fetched')
   AND dataset = :dataset AND instrument = :instrument AND takers = :takers AND kind = :kind
   AND priority = :priority AND batch = :batch AND first_session >= :first_day
@@ -186,3 +188,6 @@ WHERE source = :source AND refusal = '' AND not_before > :now
 -- name: hold_back
 INSERT INTO task_sources (task_id, source, not_before, refusal) VALUES (:task_id, :source, :not_before, :refusal)
 ON CONFLICT (task_id, source) DO UPDATE SET not_before = excluded.not_before, refusal = excluded.refusal
+
+-- name: task_for_purpose
+SELECT * FROM tasks WHERE purpose = :purpose AND from_ts IS NOT NULL ORDER BY task_id DESC LIMIT 1

@@ -29,6 +29,7 @@ from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Decoded,
@@ -48,6 +49,8 @@ from fulltape.core.vendor import (
     VendorSpec,
 )
 from fulltape.vendors.alpaca.announced import told
+from fulltape.vendors.alpaca.live import meaning as meaning
+from fulltape.vendors.alpaca.live import streams as streams
 
 _ROWS_PER_PAGE = 10_000
 _ACTIONS_PER_PAGE = 1_000
@@ -137,6 +140,8 @@ SPEC = VendorSpec(
     auth={"APCA-API-KEY-ID": "{key}", "APCA-API-SECRET-KEY": "{secret}"},
     plans={"basic": Limits(per_minute=200), "plus": Limits(per_minute=10_000)},
     default_plan="basic",
+    stream_hosts={"stream": "wss://stream.data.alpaca.markets"},
+    connecting=Connecting(attempts=10, seconds=60, after_refusal=15),
     sources=(
         _source("sip", "consolidated", "equities", "corporate"),
         _source("iex", "single venue", "equities"),

@@ -28,6 +28,7 @@ from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Limits,
@@ -40,6 +41,8 @@ from fulltape.core.vendor import (
     VendorSpec,
 )
 from fulltape.vendors.binance.decoding import decode as decode
+from fulltape.vendors.binance.live import meaning as meaning
+from fulltape.vendors.binance.live import streams as streams
 
 _MILLISECOND = 1_000
 _ROWS_PER_PAGE = 1_000
@@ -82,6 +85,7 @@ def _serves(dataset: str, kind: _Kind) -> Serves:
         rows_per_page={"month": 50_000, "day": 1_000_000, "": _ROWS_PER_PAGE}[kind.file],
         volume_unit="base units",
         delay=0 if kind.path else _PUBLISHED_AFTER,
+        spans=bool(kind.path),
     )
 
 
@@ -94,6 +98,8 @@ SPEC = VendorSpec(
     auth={},
     plans={"public": Limits(weight_per_minute=6_000, per_second=20, counted_by="ip")},
     default_plan="public",
+    stream_hosts={"stream": "wss://data-stream.binance.vision"},
+    connecting=Connecting(attempts=250, seconds=300, after_refusal=120),
     sources=(
         Source(
             name="binance.spot",

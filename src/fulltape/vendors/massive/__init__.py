@@ -27,6 +27,7 @@ from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Decoded,
@@ -46,6 +47,8 @@ from fulltape.core.vendor import (
     VendorSpec,
 )
 from fulltape.vendors.massive.announced import told_of
+from fulltape.vendors.massive.live import meaning as meaning
+from fulltape.vendors.massive.live import streams as streams
 from fulltape.vendors.massive.reference import reference as reference
 
 _ROWS_PER_PAGE = 50_000
@@ -96,6 +99,8 @@ SPEC = VendorSpec(
         "advanced": Limits(per_minute=3_000),
     },
     default_plan="basic",
+    stream_hosts={"stream": "wss://socket.massive.com"},
+    connecting=Connecting(attempts=10, seconds=60, after_refusal=30),
     sources=(
         _source("sip", "consolidated", *_aggregates("equities", NEW_YORK, volume_unit="shares"), _CORPORATE),
         _source("opra", "consolidated", *_aggregates("options", NEW_YORK, volume_unit="contracts")),

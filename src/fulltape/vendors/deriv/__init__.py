@@ -4,6 +4,9 @@
 asked for from its end backwards until its beginning is reached, and settled when it is. Stretches go forward. Candles
 are stamped at their opening, there is no volume, prices are Deriv's own. The address, with its path, is the host's:
 the older service (`wss://ws.derivws.com/websockets/v3?app_id=1089`) answers the same requests.
+
+Belongs here: what is asked of the vendor, what its answers mean, and its live streams in a file of their own. Does not
+belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from fulltape.core.time import DAY, MINUTE, SECOND, Instant
 from fulltape.core.vendor import (
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Decoded,
@@ -39,6 +43,8 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.deriv.live import meaning as meaning
+from fulltape.vendors.deriv.live import streams as streams
 
 _ROWS_PER_PAGE = 5_000
 _SINCE = dt.date(2017, 1, 1)
@@ -65,6 +71,8 @@ SPEC = VendorSpec(
     # 220 a minute and 14,400 an hour, counted by connection.
     plans={"public": Limits(per_minute=200, per_hour=14_400, counted_by="ip")},
     default_plan="public",
+    stream_hosts={"stream": "wss://api.derivws.com/trading/v1/options/ws/public"},
+    connecting=Connecting(attempts=20, seconds=60),
     sources=(
         Source(
             name="deriv.synthetic",

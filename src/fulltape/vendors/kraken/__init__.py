@@ -3,6 +3,9 @@
 Candles reach back 720 intervals whatever is asked, so minutes of whole sessions are not to be had: they are built from
 trades. Trades come 1,000 at a time, oldest first, from a cursor in nanoseconds; `b` and `s` are the taker's side.
 Errors come with HTTP 200. Candles without trades are rows with volume 0, and the last one is still forming.
+
+Belongs here: what is asked of the vendor, what its answers mean, and its live streams in a file of their own. Does not
+belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from fulltape.core.time import DAY, LATEST, SECOND, Instant, utc_date
 from fulltape.core.vendor import (
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Decoded,
@@ -36,6 +40,8 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.vendors.kraken.live import meaning as meaning
+from fulltape.vendors.kraken.live import streams as streams
 
 _CANDLES = 720
 _TRADES_PER_PAGE = 1_000
@@ -48,6 +54,8 @@ SPEC = VendorSpec(
     auth={},
     plans={"public": Limits(per_second=1, counted_by="ip")},
     default_plan="public",
+    stream_hosts={"stream": "wss://ws.kraken.com"},
+    connecting=Connecting(attempts=140, seconds=600),
     sources=(
         Source(
             name="kraken.spot",

@@ -3,6 +3,9 @@
 A request for candles carries at most 300 of them and is refused whole if its span holds more; rows may lie before the
 start and come newest first; minutes without trades have no row. Trades have ids without gaps and no search by time;
 `side` is the maker's, so the aggressor is the other one.
+
+Belongs here: what is asked of the vendor, what its answers mean, and its live streams in a file of their own. Does not
+belong here: sockets, clocks, polars, other vendors.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from fulltape.core.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, u
 from fulltape.core.vendor import (
     Answer,
     Ask,
+    Connecting,
     Conversation,
     Cursor,
     Decoded,
@@ -37,6 +41,8 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.vendors.coinbase.live import meaning as meaning
+from fulltape.vendors.coinbase.live import streams as streams
 
 _CANDLES_PER_PAGE = 300
 _TRADES_PER_PAGE = 1_000
@@ -55,6 +61,8 @@ SPEC = VendorSpec(
     headers={"User-Agent": "fulltape"},  # without one every request is refused
     plans={"public": Limits(per_second=10, counted_by="ip")},
     default_plan="public",
+    stream_hosts={"stream": "wss://ws-feed.exchange.coinbase.com"},
+    connecting=Connecting(attempts=8, seconds=1),
     sources=(
         Source(
             name="coinbase.exchange",

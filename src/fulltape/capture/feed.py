@@ -1,0 +1,123 @@
+"""One source: its lines, the queue that they fill, and the writer that empties it. Nothing here knows other sources."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from fulltape.capture.leg import Admission, Door
+from fulltape.capture.line import Line
+from fulltape.capture.orders import Feed as Order
+from fulltape.capture.orders import Orders
+from fulltape.capture.queue import Queue
+from fulltape.capture.writer import Rotation, Synced, Writer
+from fulltape.core.streams import Channel, Streams
+from fulltape.core.time import Clock
+from fulltape.core.vendor import VendorSpec
+from fulltape.lake.layout import Layout
+
+PULSE_EVERY = 10.0
+
+
+class Feed:
+    """Captures one source until it is told to stop."""
+
+    def __init__(
+        self,
+        order: Order,
+        orders: Orders,
+        *,
+        layout: Layout,
+        clock: Clock,
+        stamp: Callable[[], int],
+        synced: Synced | None = None,
+    ) -> None:
+        module = importlib.import_module(f"fulltape.vendors.{order.vendor}")
+        spec: VendorSpec = module.SPEC
+        streams = cast("Streams", module).streams(order.source, order.subscriptions)
+        self.source = order.source
+        self._orders, self._clock, self._stamp = orders, clock, stamp
+        self._queue = Queue(orders.queue_bytes)
+        self.writer = Writer(
+            layout,
+            writer=orders.writer,
+            source=order.source,
+            clock=clock,
+            queue=self._queue,
+            rotation=Rotation(every=orders.rotate_every, bytes=orders.rotate_bytes),
+            carried=self._carried,
+            live=self._live,
+            synced=synced,
+        )
+        admission = Admission(spec.connecting)
+        self.lines = [
+            Line(
+                stream,
+                door=Door(
+                    url=order.url or spec.stream_hosts[stream.host],
+                    secrets=dict(order.secrets),
+                    timeout=order.timeout,
+                ),
+                queue=self._queue,
+                admission=admission,
+                stale_after=orders.stale_after,
+                stamp=stamp,
+                on_change=self._changed,
+            )
+            for stream in streams
+        ]
+        self._began = False
+        self._pulsed = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Capture until `stop`; then everything delivered is made durable."""
+        self.writer.start()
+        tasks = [asyncio.create_task(line.run()) for line in self.lines]
+        flusher = asyncio.create_task(self._flush())
+        try:
+            await stop.wait()
+        finally:
+            flusher.cancel()
+            last = [item for line in self.lines for item in line.shut("stopped")]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(flusher, *tasks, return_exceptions=True)
+            self._queue.put(last, sync=True, now_ns=self._stamp())
+            self._queue.close()
+            await asyncio.to_thread(self.writer.join)
+
+    async def _flush(self) -> None:
+        """Every interval: what has come goes to the disk, and is durable before the next."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + self._orders.flush_interval, loop.time())
+            await asyncio.sleep(due - loop.time())
+            items = [item for line in self.lines for item in line.cut()]
+            if not items and loop.time() - self._pulsed >= PULSE_EVERY:
+                items = [mark for line in self.lines for mark in line.pulse()]
+            if items:
+                self._pulsed = loop.time()
+            self._queue.put(items, sync=True, now_ns=self._stamp())
+
+    def _carried(self) -> Sequence[Channel]:
+        return [channel for line in self.lines for channel in line.stream.channels]
+
+    def _live(self) -> dict[int, tuple[str, ...]]:
+        """Called in the writer's thread, so everything is copied before it is looked at."""
+        return {
+            leg.socket.connection: tuple(leg.live.copy()) for line in self.lines for leg in line.legs.copy()
+        }
+
+    def _changed(self) -> None:
+        """After a first start there is nothing to heal; after every later one there is."""
+        if self._began:
+            self.writer.rotate()
+        self._began = True
+
+    @property
+    def dropped(self) -> int:
+        """Messages that did not fit into memory."""
+        return self._queue.dropped

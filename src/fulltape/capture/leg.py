@@ -1,0 +1,73 @@
+"""What a line needs to connect: leave to try, the vendor's door, and one connection with its conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from fulltape.capture import plan
+from fulltape.capture.socket import Socket
+from fulltape.core.streams import Dialogue, Turn
+from fulltape.core.vendor import Connecting
+
+
+@dataclass(slots=True)
+class Admission:
+    """Connection attempts of one vendor, over all of its streams."""
+
+    limits: Connecting
+    earlier: deque[float] = field(default_factory=lambda: deque(maxlen=1_000))
+    closed_until: float = 0.0
+
+    async def enter(self) -> None:
+        """Wait until one more attempt is allowed, and count it."""
+        now = asyncio.get_running_loop().time
+        while wait := max(
+            self.closed_until - now(), plan.room_for_attempt(list(self.earlier), now(), self.limits), 0.0
+        ):
+            await asyncio.sleep(wait)
+        self.earlier.append(now())
+
+    def stay_away(self) -> None:
+        """The vendor said that it is too much."""
+        self.closed_until = asyncio.get_running_loop().time() + self.limits.after_refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """How a vendor is reached: its address, and the secrets that are filled in here and taken out of every echo."""
+
+    url: str
+    secrets: dict[str, str] = field(repr=False)
+    timeout: float
+
+    def fill(self, text: str) -> str:
+        """A message or header with the secrets in their places."""
+        for name, secret in self.secrets.items():
+            text = text.replace(f"{{{name}}}", secret)
+        return text
+
+    def redact(self, message: bytes) -> bytes:
+        """A message without any secret."""
+        for secret in self.secrets.values():
+            if len(secret) >= 4:
+                message = message.replace(secret.encode(), b"[redacted]")
+        return message
+
+
+@dataclass(slots=True)
+class Leg:
+    """A socket, the conversation over it, and what it is waiting for."""
+
+    socket: Socket
+    dialogue: Dialogue
+    began: float
+    asked_at: float
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    live: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+    asked: int = 1
+    turn: Turn = field(default_factory=Turn)
+    next_word: float = 0.0
+    told_at: float = 0.0

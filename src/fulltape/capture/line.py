@@ -1,0 +1,359 @@
+"""One stream of one source: connected for as long as we run, watched, renewed before the vendor cuts it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Callable, Iterable
+
+from fulltape import errors
+from fulltape.capture import plan, socket
+from fulltape.capture.leg import Admission, Door, Leg
+from fulltape.capture.plan import Rhythm
+from fulltape.capture.queue import Queue, Router
+from fulltape.capture.socket import RefusedError, Socket, TooManyError
+from fulltape.core.marks import Mark, What
+from fulltape.core.streams import Again, Stream, Turn
+from fulltape.lake.messages import Block
+
+ACK_TIMEOUT = 10.0
+"""Seconds in which a vendor acknowledges a subscription, before it is asked again."""
+_MOST_ASKED = 3
+_OVERLAP = 30.0
+"""Seconds for which an old connection is kept at most while its successor gets going."""
+_RENEW_AT = 0.95
+_TICK = 0.25
+
+
+class Line:
+    """Keeps one stream alive. `state` says in a word how it is; `on_change` is called when an interval may have begun or
+    ended, so that what lies in the journal is sealed soon."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        door: Door,
+        queue: Queue,
+        admission: Admission,
+        stale_after: float,
+        stamp: Callable[[], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.state = "connecting"
+        self.reason = ""
+        self.reconnects = 0
+        self.messages = 0
+        self.bytes = 0
+        self.last_ns: dict[str, int] = {}
+        self.legs: list[Leg] = []
+        self._door, self._queue, self._admission = door, queue, admission
+        self._stale_after, self._stamp, self._on_change = stale_after, stamp, on_change
+        self._names = {channel.name: channel for channel in stream.channels}
+        self._cadences = {channel.name: channel.cadence for channel in stream.channels}
+        self._rhythms: dict[str, Rhythm] = {}
+        self._doubts: dict[str, int] = {}
+        self._control = re.compile(stream.control)
+        self._router = Router(route=re.compile(stream.route, re.MULTILINE), channels=self._names)
+
+    async def run(self) -> None:
+        """Connect, and again, until cancelled or refused for good."""
+        attempt = 0
+        while self.state != "stopped":
+            await asyncio.sleep(plan.wait_before(attempt, random.random()))
+            leg = await self._connected()
+            if leg is None:
+                attempt += 1
+                continue
+            leg = await self._tend(leg)
+            attempt = 0 if leg.live else attempt + 1
+            self.reconnects += 1
+            if leg.turn.end == "wait":
+                self._admission.stay_away()
+            elif leg.turn.end == "stop":
+                self._stop(leg.turn.reason)
+
+    def cut(self) -> list[Block | Mark]:
+        """What has come since the last time; notes who has spoken."""
+        found: list[Block | Mark] = []
+        for leg in self.legs:
+            block = leg.socket.cut()
+            if block is not None:
+                self._heard(block)
+                found.append(block)
+        return found
+
+    def pulse(self) -> list[Mark]:
+        """That the connections are still there, for times in which nothing comes."""
+        return [Mark(what="pulse", at=self._stamp(), connection=leg.socket.connection) for leg in self.legs]
+
+    def shut(self, why: str) -> list[Block | Mark]:
+        """End every connection; what they delivered, and that they are closed."""
+        found = self.cut()
+        for leg in self.legs:
+            found.append(
+                self._mark(leg, "closed", since=leg.socket.last_ns, reason=why, channels=tuple(leg.live))
+            )
+            leg.live.clear()
+            leg.socket.close(why)
+        return found
+
+    def _heard(self, block: Block) -> None:
+        now = asyncio.get_running_loop().time()
+        alone = len(self._names) == 1
+        spoken: list[str] = []
+        for name in self._names if alone else self._router.spoken(block):
+            if name in self._names:
+                self._rhythms.setdefault(name, Rhythm(last=now)).spoke(now)
+                self._doubts.pop(name, None)
+                self.last_ns[name] = block.received[-1]
+                spoken.append(name)
+        self.messages += len(block.lengths)
+        self.bytes += len(block.body)
+        if self.stream.data_confirms:
+            for leg in self.legs:
+                if leg.socket.connection == block.connection:
+                    self._confirmed(leg, spoken, since=block.received[0])
+
+    async def _connected(self) -> Leg | None:
+        """A new connection, with the conversation begun; None where there is none, and why is told."""
+        await self._admission.enter()
+        loop = asyncio.get_running_loop()
+        one = Socket(
+            control=self._control,
+            on_open=self._opened,
+            on_control=self._controlled,
+            on_end=self._ended,
+            on_full=self._full,
+            stamp=self._stamp,
+        )
+        leg = Leg(
+            socket=one,
+            dialogue=self.stream.converse(self.stream.channels),
+            began=loop.time(),
+            asked_at=loop.time(),
+        )
+        headers = {name: self._door.fill(text) for name, text in self.stream.headers.items()}
+        self._queue.routers[one.connection] = self._router
+        self.legs.append(leg)
+        try:
+            await socket.connect(
+                one,
+                f"{self._door.url}{self.stream.path}",
+                headers=headers,
+                timeout=self._door.timeout,
+                compress=self.stream.compress,
+            )
+        except errors.TransportError as error:
+            self.legs.remove(leg)
+            self._queue.routers.pop(one.connection, None)
+            self.reason = self._door.redact(str(error).encode()).decode()
+            if isinstance(error, TooManyError):
+                self._admission.stay_away()
+            if isinstance(error, RefusedError):
+                self._stop(self.reason)
+            return None
+        return leg
+
+    async def _tend(self, leg: Leg) -> Leg:
+        """Watch a connection, and its successors, until one ends on its own; returns that one."""
+        while True:
+            ends = leg.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
+            if not await self._watched(leg, ends):
+                self._gone(leg)
+                return leg
+            leg = await self._renewed(leg)
+
+    async def _watched(self, leg: Leg, ends: float) -> bool:
+        """Watch until the connection is over (False) or old (True)."""
+        loop = asyncio.get_running_loop()
+        leg.told_at = loop.time()
+        while not leg.over.is_set():
+            try:
+                await asyncio.wait_for(leg.over.wait(), timeout=_TICK)
+            except TimeoutError:
+                self._look_after(leg, loop.time())
+            if loop.time() >= ends:
+                return True
+        return False
+
+    def _look_after(self, leg: Leg, now: float) -> None:
+        if self.stream.keepalive and now - leg.told_at >= self.stream.keepalive_every:
+            leg.told_at = now
+            leg.socket.say(self.stream.keepalive)
+        missing = [name for name in self._names if name not in leg.live and name not in leg.refused]
+        if missing:
+            if now - leg.asked_at > ACK_TIMEOUT:
+                self._ask_again(leg, missing, now, "was not acknowledged")
+            return
+        rhythms = {name: rhythm for name, rhythm in self._rhythms.items() if name in leg.live}
+        doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
+        if not doubted:
+            return
+        self._put(
+            leg,
+            *(
+                self._mark(leg, "stale", channels=(name,), since=self._since(leg, name), reason="silent")
+                for name in doubted
+            ),
+        )
+        for name in doubted:
+            self._rhythms[name].doubted(now)
+            self._doubts[name] = self._doubts.get(name, 0) + 1
+            leg.live.discard(name)
+        asked_before = any(self._doubts[name] > 1 for name in doubted)
+        if asked_before or plan.mute(rhythms, doubted, now, self._stale_after):
+            leg.socket.close(f"silent: {', '.join(doubted[:5])}")
+        else:
+            self._ask_again(leg, doubted, now, "was silent")
+
+    def _since(self, leg: Leg, name: str) -> int:
+        return self.last_ns.get(name) or leg.socket.last_ns
+
+    def _ask_again(self, leg: Leg, channels: list[str], now: float, why: str) -> None:
+        leg.asked += 1
+        leg.asked_at = now
+        if leg.asked > _MOST_ASKED:
+            leg.socket.close(f"a subscription {why}: {', '.join(channels[:5])}")
+            return
+        self._take(leg, leg.dialogue.send(Again(channels=tuple(channels))))
+
+    async def _renewed(self, old: Leg) -> Leg:
+        """A successor for a connection that the vendor will soon cut; both deliver until the new one does."""
+        loop = asyncio.get_running_loop()
+        new = await self._connected()
+        if new is None:
+            old.began += 10.0 / _RENEW_AT  # tried again a little later; the old one still delivers
+            return old
+        deadline = loop.time() + _OVERLAP
+        while not (new.over.is_set() or old.over.is_set()) and loop.time() < deadline:
+            everybody = len(new.live) + len(new.refused) == len(self._names)
+            if everybody and (new.socket.last_ns or new.socket.count):
+                break
+            await asyncio.sleep(_TICK)
+        if new.over.is_set():
+            self._gone(new)
+            old.began += 10.0 / _RENEW_AT
+            return old
+        old.socket.close("renewed")
+        self._gone(old)
+        return new
+
+    def _gone(self, leg: Leg) -> None:
+        """A connection is over: what it delivered last, and since when nothing came."""
+        if leg not in self.legs:
+            return
+        self._put(
+            leg,
+            self._mark(
+                leg,
+                "disconnected",
+                channels=tuple(sorted(leg.live)),
+                since=leg.socket.last_ns,
+                reason=leg.turn.reason or leg.socket.ended,
+            ),
+        )
+        self.legs.remove(leg)
+        self._queue.routers.pop(leg.socket.connection, None)
+        self.reason = leg.turn.reason or leg.socket.ended
+        if not self.legs and self.state != "stopped":
+            self.state = "connecting"
+
+    def _stop(self, reason: str) -> None:
+        self.state, self.reason = "stopped", reason
+
+    def _controlled(self, one: Socket, message: bytes) -> None:
+        leg = next((leg for leg in self.legs if leg.socket is one), None)
+        if leg is None:
+            return
+        try:
+            turn = leg.dialogue.send(message)
+        except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must cost its connection only
+            one.close(f"{type(error).__name__}: {error}")
+            return
+        if turn.keep:
+            one.keep(self._door.redact(message))
+        self._take(leg, turn)
+
+    def _opened(self, one: Socket) -> None:
+        leg = next(leg for leg in self.legs if leg.socket is one)
+        self._put(leg, self._mark(leg, "connected"))
+        self._take(leg, next(leg.dialogue))
+
+    def _take(self, leg: Leg, turn: Turn) -> None:
+        """Do what the conversation says."""
+        for text in turn.say:
+            self._say(leg, self._door.fill(text))
+        if turn.refused:
+            leg.refused.update(turn.refused)
+            self._put(
+                leg,
+                *(
+                    self._mark(leg, "refused", channels=(name,), reason=why)
+                    for name, why in turn.refused.items()
+                ),
+            )
+            self.reason = next(iter(turn.refused.values()))
+        self._confirmed(leg, turn.confirmed, since=0)
+        if len(leg.live) + len(leg.refused) == len(self._names) and not leg.live:
+            self.state = "refused"
+        if turn.end:
+            leg.turn = turn
+            leg.socket.close(turn.reason)
+
+    def _confirmed(self, leg: Leg, names: Iterable[str], *, since: int) -> None:
+        """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
+        fresh = tuple(name for name in names if name in self._names and name not in leg.live)
+        if not fresh:
+            return
+        now = asyncio.get_running_loop().time()
+        for name in fresh:
+            leg.live.add(name)
+            leg.refused.pop(name, None)
+            self._rhythms.setdefault(name, Rhythm(last=now)).last = now
+        self._put(leg, self._mark(leg, "confirmed", channels=fresh, since=since))
+        if len(leg.live) + len(leg.refused) == len(self._names):
+            leg.asked = 1
+            self.state = "live"
+            self._on_change()
+
+    def _say(self, leg: Leg, text: str) -> None:
+        """Send, no faster than the vendor likes."""
+        if not self.stream.say_per_second:
+            leg.socket.say(text)
+            return
+        loop = asyncio.get_running_loop()
+        at = max(loop.time(), leg.next_word)
+        leg.next_word = at + 1 / self.stream.say_per_second
+        leg.asked_at = max(leg.asked_at, at)
+        loop.call_at(at, leg.socket.say, text)
+
+    def _ended(self, one: Socket) -> None:
+        for leg in self.legs:
+            if leg.socket is one:
+                leg.over.set()
+
+    def _full(self, block: Block) -> None:
+        self._heard(block)
+        self._queue.put([block], now_ns=self._stamp())
+
+    def _put(self, leg: Leg, *marks: Mark) -> None:
+        block = leg.socket.cut()
+        if block is not None:
+            self._heard(block)
+        before: Iterable[Block | Mark] = [block] if block is not None else []
+        self._queue.put([*before, *marks], now_ns=self._stamp())
+
+    def _mark(
+        self, leg: Leg, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
+    ) -> Mark:
+        return Mark(
+            what=what,
+            at=self._stamp(),
+            connection=leg.socket.connection,
+            channels=channels,
+            since=since,
+            reason=self._door.redact(reason.encode()).decode(),
+        )

@@ -1,0 +1,43 @@
+"""What the capture process is told by whoever starts it, over its standard input: settings are read elsewhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fulltape.core.streams import Subscription
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """One source to capture: its vendor's file, whom to subscribe to, and how to reach it. `url` replaces the address
+    of all hosts, where it is not empty."""
+
+    source: str
+    vendor: str
+    subscriptions: tuple[Subscription, ...]
+    url: str = ""
+    secrets: dict[str, str] = {}
+    timeout: float = 30.0
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a capture process needs to know; seconds and bytes."""
+
+    lake: str
+    writer: str
+    feeds: tuple[Feed, ...]
+    flush_interval: float = 1.0
+    rotate_every: float = 3_600.0
+    rotate_bytes: int = 100_000_000
+    queue_bytes: int = 64_000_000
+    stale_after: float = 10.0
+    compress: bool = False
+
+
+def encode(orders: Orders) -> bytes:
+    """As it is sent."""
+    return msgspec.json.encode(orders)
+
+
+def decode(text: bytes) -> Orders:
+    """As it is received."""
+    return msgspec.json.decode(text, type=Orders)

@@ -1,0 +1,105 @@
+"""The capture process: orders in, sockets on one event loop, a status file out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fulltape import clock as clock_module
+from fulltape.capture import orders as telling
+from fulltape.capture.feed import Feed
+from fulltape.capture.orders import Orders
+from fulltape.capture.writer import Synced
+from fulltape.core.time import Clock
+from fulltape.lake import capturing, files
+from fulltape.lake.capturing import Channel, Source, State
+from fulltape.lake.layout import Layout
+
+_STATUS_EVERY = 1.0
+
+
+async def capture(
+    orders: Orders,
+    clock: Clock,
+    stop: asyncio.Event,
+    *,
+    stamp: Callable[[], int] = clock_module.wall_ns,
+    synced: Synced | None = None,
+) -> None:
+    """Capture until `stop` is set; everything that was delivered until then is durable when this returns."""
+    layout = Layout(root=Path(orders.lake))
+    feeds = [
+        Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced) for order in orders.feeds
+    ]
+    status = layout.capture_state(orders.writer)
+    files.make_folder(status.parent)
+    teller = asyncio.create_task(_tell(feeds, status, stamp))
+    try:
+        await asyncio.gather(*(feed.run(stop) for feed in feeds))
+    finally:
+        teller.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await teller
+        capturing.write(status, _state(feeds, stamp, running=False))
+
+
+async def _tell(feeds: list[Feed], status: Path, stamp: Callable[[], int]) -> None:
+    while True:
+        capturing.write(status, _state(feeds, stamp, running=True))
+        await asyncio.sleep(_STATUS_EVERY)
+
+
+def _state(feeds: list[Feed], stamp: Callable[[], int], *, running: bool) -> State:
+    return State(
+        at=stamp(), running=running, process=os.getpid(), sources=tuple(_source(feed) for feed in feeds)
+    )
+
+
+def _source(feed: Feed) -> Source:
+    written = feed.writer.written
+    return Source(
+        source=feed.source,
+        state=", ".join(sorted({line.state for line in feed.lines})),
+        reason=next((line.reason for line in feed.lines if line.reason), ""),
+        reconnects=sum(line.reconnects for line in feed.lines),
+        messages=sum(line.messages for line in feed.lines),
+        bytes=sum(line.bytes for line in feed.lines),
+        durable=written.messages,
+        lag=written.lag,
+        dropped=feed.dropped,
+        trouble=written.trouble,
+        journal=str(feed.writer.path or ""),
+        channels=tuple(
+            Channel(
+                dataset=channel.dataset,
+                symbol=channel.symbol,
+                live=any(channel.name in leg.live for leg in line.legs),
+                last=line.last_ns.get(channel.name, 0),
+            )
+            for line in feed.lines
+            for channel in line.stream.channels
+        ),
+    )
+
+
+def main() -> None:
+    """Read orders from standard input, and capture until SIGTERM or SIGINT."""
+    import uvloop
+
+    from fulltape.clock import SystemClock
+
+    orders = telling.decode(sys.stdin.buffer.read())
+
+    async def until_told() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await capture(orders, SystemClock(), stop)
+
+    uvloop.run(until_told())

@@ -1,0 +1,191 @@
+"""One websocket: what it delivers is gathered into blocks. The only file that imports picows."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import zlib
+from array import array
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import picows
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from fulltape import errors
+from fulltape.core.captured import LIVE
+from fulltape.lake import messages
+
+if TYPE_CHECKING:
+    from fulltape.lake.messages import Block
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+_BLOCK = 256 * 1024
+"""A block is cut when it holds so many bytes, or when it is time to write."""
+_DEFLATE = "permessage-deflate; client_no_context_takeover; server_max_window_bits=15"
+_TAIL = b"\x00\x00\xff\xff"
+
+Stamp = Callable[[], int]
+
+
+class TooManyError(errors.TransportError):
+    """The vendor says that there are too many connections or requests; stay away for a while."""
+
+
+class RefusedError(errors.TransportError):
+    """The vendor lets nobody in with these credentials."""
+
+
+class Socket(WSListener):
+    """One connection from its beginning to its end.
+
+    `on_open` is called first, `on_control` with every control message, `on_end` last; `on_full` when a block is worth writing before
+    anybody asks for it. `stamp` gives wall time in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        control: re.Pattern[bytes],
+        on_open: Callable[[Socket], None],
+        on_control: Callable[[Socket, bytes], None],
+        on_end: Callable[[Socket], None],
+        on_full: Callable[[Block], None],
+        stamp: Stamp,
+    ) -> None:
+        self.connection = int.from_bytes(os.urandom(4), "little") | LIVE
+        self.count = 0
+        self.bytes = 0
+        self.last_ns = 0
+        self.ended = ""
+        self.transport: WSTransport | None = None
+        self._is_control = control.match
+        self._on_open, self._on_end = on_open, on_end
+        self._on_control, self._on_full, self._stamp = on_control, on_full, stamp
+        self._messages: list[bytes] = []
+        self._received = array("q")
+        self._size = 0
+        self._number = 0
+        self._parts: list[bytes] = []
+        self._packed = False
+        self._inflate: Callable[[bytes], bytes] | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is over."""
+        self.transport = transport
+        if transport.response.headers.get("Sec-WebSocket-Extensions", "").startswith("permessage-deflate"):
+            self._inflate = zlib.decompressobj(-15).decompress
+        self._on_open(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A frame: a whole message, a part of one, or the end."""
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT and frame.fin and not frame.rsv1:
+            self._message(frame.get_payload_as_bytes())
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._part(kind, frame)
+        elif kind == WSMsgType.CLOSE:
+            code = frame.get_close_code()
+            reason = (frame.get_close_message() or b"").decode(errors="replace")
+            self.ended = f"closed by the vendor ({getattr(code, 'value', code)} {reason})".replace(" )", ")")
+            transport.send_close(code, b"")
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        """The connection is over, whoever ended it."""
+        self.ended = self.ended or "the connection broke"
+        self._on_end(self)
+
+    def say(self, text: str) -> None:
+        """Send a message; nothing happens on a connection that is over."""
+        if self.transport is not None and not self.transport.is_disconnected:
+            self.transport.send(WSMsgType.TEXT, text.encode())
+
+    def close(self, why: str) -> None:
+        """End the connection."""
+        self.ended = self.ended or why
+        if self.transport is not None:
+            if not self.transport.is_disconnected:
+                self.transport.send_close(picows.WSCloseCode.OK, b"")
+            self.transport.disconnect(graceful=False)
+
+    def keep(self, message: bytes) -> None:
+        """Take a message as data."""
+        now = self._stamp()
+        self.last_ns = now
+        self._messages.append(message)
+        self._received.append(now)
+        self._size += len(message)
+        if self._size >= _BLOCK:
+            self._on_full(self.cut())  # type: ignore[arg-type]
+
+    def cut(self) -> Block | None:
+        """What has come since the last cut, as a block; None if nothing has."""
+        if not self._messages:
+            return None
+        found, received = self._messages, self._received
+        self._messages, self._received = [], array("q")
+        self.count += len(found)
+        self.bytes += self._size
+        self._size = 0
+        self._number += 1
+        return messages.block(self.connection, self._number, found, received)
+
+    def _message(self, message: bytes) -> None:
+        if self._is_control(message):
+            self._on_control(self, message)
+        else:
+            self.keep(message)
+
+    def _part(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """A fragment or something compressed: put together, unpacked, and then a message like any other."""
+        if kind != WSMsgType.CONTINUATION:
+            self._parts, self._packed = [], frame.rsv1
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > LARGEST_MESSAGE:
+            self.close("a message was too large")
+        elif frame.fin:
+            whole = b"".join(self._parts)
+            self._parts = []
+            self._message(self._unpacked(whole) if self._packed else whole)
+
+    def _unpacked(self, content: bytes) -> bytes:
+        if self._inflate is None:
+            raise errors.TransportError("a compressed message, which was not agreed on")
+        return self._inflate(content + _TAIL)
+
+
+async def connect(
+    socket: Socket, url: str, *, headers: Mapping[str, str], timeout: float, compress: bool
+) -> None:
+    """Open a connection; `TransportError` says why there is none."""
+    extra = {**headers, **({"Sec-WebSocket-Extensions": _DEFLATE} if compress else {})}
+    try:
+        await picows.ws_connect(
+            lambda: socket,
+            url,
+            extra_headers=extra,
+            websocket_handshake_timeout=timeout,
+            max_frame_size=LARGEST_MESSAGE,
+            max_redirects=0,
+            enable_auto_ping=True,
+            auto_ping_idle_timeout=20,
+            auto_ping_reply_timeout=20,
+            ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
+        )
+    except picows.WSError as error:
+        _raise_for(error)
+    except (OSError, TimeoutError, EOFError) as error:
+        raise errors.UnreachableError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+
+
+def _raise_for(error: Exception) -> None:
+    response = getattr(error, "response", None)
+    status = int(getattr(response, "status", 0) or 0)
+    words = f"{type(error).__name__}: {error}"[:200]
+    if status in (418, 429):
+        raise TooManyError(words) from None
+    if status in (401, 403):
+        raise RefusedError(words) from None
+    raise errors.TransportError(words) from None

@@ -1,0 +1,104 @@
+"""`fulltape capture`: live streams into the journal, until it is stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fulltape import clock
+from fulltape.cli import options
+from fulltape.cli.options import NodeOption, QuietOption, number
+
+if TYPE_CHECKING:
+    from fulltape.lake.capturing import State
+
+_TOLD_EVERY = 10.0
+_LOOK_EVERY = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape capture --node ~/market")(capture)
+
+
+def capture(
+    seal: Annotated[
+        bool,
+        typer.Option(
+            "--seal/--no-seal",
+            help="Seal every closed journal in a process beside, and ask history for what may be missing.",
+        ),
+    ] = True,
+    seconds: Annotated[
+        float, typer.Option("--for", help="Stop after so many seconds (default: never).", min=0)
+    ] = 0,
+    node: NodeOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Capture the live streams of all datasets that have some, until Ctrl-C or SIGTERM; everything received is kept."""
+    from fulltape.lake import capturing as state_file
+    from fulltape.node import capturing
+
+    loaded = options.load(node)
+    with options.opened(node, asking=True) as stores:
+        told = capturing.told(loaded, stores)
+        layout = stores.layout
+        path = layout.capture_state(told.writer)
+    stop = threading.Event()
+
+    def asked(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    process = capturing.Process(told)
+    worker = capturing.Sealer(layout, Path(loaded.folder)) if seal else None
+    deadline = clock.steady_seconds() + seconds if seconds else float("inf")
+    said = clock.steady_seconds()
+    try:
+        while not stop.wait(_LOOK_EVERY) and process.ended() is None and clock.steady_seconds() < deadline:
+            if worker:
+                worker.look()
+            if not quiet and clock.steady_seconds() - said >= _TOLD_EVERY:
+                said = clock.steady_seconds()
+                state = state_file.read(path)
+                if state and state.process == process.id:
+                    for line in lines(state):
+                        typer.echo(line)
+    finally:
+        status = process.stop()
+        if worker:
+            worker.finish()
+        for which, handler in before.items():
+            signal.signal(which, handler)
+    state = state_file.read(path)
+    if state and not quiet:
+        for line in lines(state):
+            typer.echo(line)
+    if status or (state and any(one.trouble for one in state.sources)):
+        raise typer.Exit(4)
+    if state and all(one.state == "stopped" and one.reason != "stopped" for one in state.sources):
+        raise typer.Exit(3)
+
+
+def lines(state: State) -> list[str]:
+    """One line a source."""
+    out = []
+    for one in state.sources:
+        live = sum(1 for channel in one.channels if channel.live)
+        words = f"{one.source}: {one.state}, {live} of {len(one.channels)} channels live, "
+        words += f"{number(one.messages)} messages, {number(one.durable)} durable"
+        if one.reconnects:
+            words += f", {one.reconnects} reconnects"
+        if one.dropped:
+            words += f", {number(one.dropped)} dropped (the disk is too slow)"
+        if one.trouble:
+            words += f"; {one.trouble}"
+        elif one.reason and one.state != "live":
+            words += f"; {one.reason}"
+        out.append(words)
+    return out

@@ -1,0 +1,220 @@
+"""From messages to raw columns: many at once as they lie in the journal, one by one only where something is broken.
+
+A block's messages stand one a line, which is just what polars reads fastest. So the text is read as it lies, by kind of
+message; only where kinds are mixed, or a line is broken, are messages taken apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fulltape.core import wire
+from fulltape.core.streams import Meaning, MessageShape
+from fulltape.core.vendor import Shape
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NO_KIND = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Messages as they lie in the journal: lines, and of each line when it was received (UTC nanoseconds) and over which
+    connection."""
+
+    text: bytes
+    received: Sequence[int]
+    connections: Sequence[int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Read:
+    """What messages have become: rows by dataset, with `symbol` as the source writes it, `stamp`, `stamp_ns`, `ts_recv`
+    and `connection`; and the messages of which no rows could be made, by reason."""
+
+    frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    recorded: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    unknown: list[bytes] = field(default_factory=list)
+    broken: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
+    """All rows in a bundle. Never raises for bytes that a vendor could send; control messages among them are passed
+    over."""
+    found = Read()
+    pattern = re.compile(meaning.pattern, re.MULTILINE)
+    shapes = {shape.kind: shape for shape in meaning.shapes}
+    kinds = pattern.findall(bundle.text)
+    one = kinds[0].decode() if kinds else NO_KIND
+    plain = one in shapes and len(kinds) == len(bundle.received) and kinds.count(kinds[0]) == len(kinds)
+    if plain and control.match(bundle.text) is None and _bulk(bundle, shapes[one], found):
+        return found
+    by_kind: dict[str, list[int]] = {}
+    lines = bundle.text.split(b"\n")
+    for at, line in enumerate(lines):
+        if control.match(line):
+            continue
+        for kind in _kinds(line, pattern, meaning):
+            by_kind.setdefault(kind, []).append(at)
+    for kind, places in by_kind.items():
+        picked = [lines[at] for at in places]
+        if kind in meaning.recorded:
+            _record(picked, [bundle.received[at] for at in places], meaning.recorded[kind], found)
+        elif kind not in shapes:
+            found.unknown += picked if kind not in meaning.ignored else []
+        else:
+            some = Bundle(
+                text=b"\n".join(picked),
+                received=[bundle.received[at] for at in places],
+                connections=[bundle.connections[at] for at in places],
+            )
+            if not _bulk(some, shapes[kind], found, only=pattern):
+                _one_by_one(some, shapes[kind], found, pattern)
+    return found
+
+
+def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Iterable[str]:
+    """The kinds of a message; an array may hold several."""
+    found = [kind.decode(errors="replace") for kind in pattern.findall(line)]
+    if not found:
+        return (NO_KIND,)
+    arrays = {shape.kind for shape in meaning.shapes if shape.rows == "array"}
+    return dict.fromkeys(found) if found[0] in arrays else found[:1]
+
+
+def _record(lines: Sequence[bytes], received: Sequence[int], dataset: str, found: Read) -> None:
+    import polars as pl
+
+    found.recorded.setdefault(dataset, []).append(
+        pl.DataFrame(
+            {"message": [line.decode(errors="replace") for line in lines], "ts_recv": list(received)}
+        )
+    )
+
+
+def _bulk(bundle: Bundle, shape: MessageShape, found: Read, *, only: re.Pattern[bytes] | None = None) -> bool:
+    """Read everything in one go; False where anything is not as declared."""
+    import polars as pl
+
+    try:
+        frame = _frame(bundle, shape, only)
+        frame = wire.stamped(wire.typed(frame, shape.shape), shape.shape)
+    except (pl.exceptions.PolarsError, ValueError, OverflowError):
+        return False
+    found.frames.setdefault(shape.dataset, []).append(_finished(frame, shape))
+    return True
+
+
+def _frame(bundle: Bundle, shape: MessageShape, only: re.Pattern[bytes] | None) -> pl.DataFrame:
+    """The fields of the rows as they are on the wire, named as columns, with `ts_recv` and `connection`."""
+    import polars as pl
+
+    count = len(bundle.received)
+    about = [
+        pl.Series("ts_recv", bundle.received, dtype=pl.Int64),
+        pl.Series("connection", bundle.connections, dtype=pl.UInt32),
+    ]
+    types = {str(part.wire): wire.wire_type(part, shape.shape) for part in shape.shape.fields}
+    names = {str(part.wire): part.column for part in shape.shape.fields}
+    if shape.rows == "array":
+        text, about = _rows_of_arrays(bundle, about, shape, only)
+        found = pl.read_ndjson(text, schema=types) if text else pl.DataFrame(schema=types)
+        if found.height != len(about[0]):
+            raise ValueError("lines and rows do not add up")
+        found.columns = list(names.values())
+        return _received(found.hstack(about), shape.shape)
+    inside = shape.inside.split(".") if shape.inside else []
+    schema: Any = types
+    if shape.rows == "object_of_rows":
+        schema = pl.List(pl.Struct(types))
+    for name in reversed(inside):
+        schema = {name: pl.Struct(schema) if isinstance(schema, dict) else schema}
+    found = pl.read_ndjson(bundle.text, schema=schema)
+    if found.height != count:
+        raise ValueError("lines and messages do not add up")
+    for name in inside[:-1]:
+        found = found.unnest(name)
+    if shape.rows == "object_of_rows":
+        found = found.hstack(about).explode(inside[-1]).drop_nulls(inside[-1])
+    if inside:
+        found = found.unnest(inside[-1])
+    found = found.rename({old: new for old, new in names.items() if old != new})
+    return _received(found if "ts_recv" in found.columns else found.hstack(about), shape.shape)
+
+
+def _received(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """Where a message bears no time it is stamped by its receipt."""
+    if shape.unit != "received":
+        return found
+    return found.with_columns(found["ts_recv"].alias("stamp"))
+
+
+def _rows_of_arrays(
+    bundle: Bundle, about: list[pl.Series], shape: MessageShape, only: re.Pattern[bytes] | None
+) -> tuple[bytes, list[pl.Series]]:
+    """Arrays of objects, one object a line, and the receipt of each."""
+    text = bundle.text[1:-1].replace(b"]\n[", b"\n").replace(b"},{", b"}\n{")
+    counts = [line.count(b"},{") + 1 for line in bundle.text.split(b"\n")]
+    if sum(counts) != len(counts):
+        about = [_repeated(column, counts) for column in about]
+    if only is None:
+        return text, about
+    lines = text.split(b"\n")
+    mine = [at for at, line in enumerate(lines) if _is(line, only, shape.kind)]
+    if len(mine) == len(lines):
+        return text, about
+    return b"\n".join(lines[at] for at in mine), [column.gather(mine) for column in about]
+
+
+def _is(line: bytes, pattern: re.Pattern[bytes], kind: str) -> bool:
+    found = pattern.search(line)
+    return found is not None and found.group(1) == kind.encode()
+
+
+def _repeated(column: pl.Series, counts: Sequence[int]) -> pl.Series:
+    import polars as pl
+
+    return column.gather(pl.Series([at for at, count in enumerate(counts) for _ in range(count)]))
+
+
+def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
+    import polars as pl
+
+    if shape.only is not None:
+        column, value = shape.only
+        frame = frame.filter(pl.col(column) == value).drop(column)
+    renames: Mapping[str, Mapping[str, str]] = shape.shape.renamed
+    casts = []
+    for column, words in renames.items():
+        if frame[column].dtype == pl.Boolean:
+            casts.append(
+                pl.when(pl.col(column))
+                .then(pl.lit(words["true"]))
+                .otherwise(pl.lit(words["false"]))
+                .alias(column)
+            )
+        else:
+            casts.append(pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String))
+    fixed = [pl.lit(value).alias(name) for name, value in shape.fixed.items()]
+    return frame.with_columns(*casts, *fixed) if casts or fixed else frame
+
+
+def _one_by_one(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:
+    """Halve until what is broken stands alone; everything else is read as ever."""
+    lines = bundle.text.split(b"\n")
+    if len(lines) == 1:
+        found.broken.append((lines[0], f"not a message of {shape.kind} as declared"))
+        return
+    middle = len(lines) // 2
+    for part in (slice(0, middle), slice(middle, None)):
+        some = Bundle(
+            text=b"\n".join(lines[part]),
+            received=bundle.received[part],
+            connections=bundle.connections[part],
+        )
+        if not _bulk(some, shape, found, only=pattern):
+            _one_by_one(some, shape, found, pattern)

@@ -1,0 +1,45 @@
+"""Marks: what happened to a connection, in the same stream as its messages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fulltape.core.streams import Channel
+
+What = Literal[
+    "opened",
+    "connected",
+    "confirmed",
+    "refused",
+    "stale",
+    "dropped",
+    "disconnected",
+    "pulse",
+    "closed",
+]
+"""`opened` begins every file and lists its channels. A channel is live from `confirmed` until `disconnected`, `stale`,
+`closed` or the last thing in a file without an end; a `pulse` says that a connection is still there. `dropped` tells what
+did not fit into memory."""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened, when (UTC nanoseconds), to which channels of a connection (none named: all of them).
+
+    `since` is when it began to be so: the last message before a disconnection or a silence, the first one dropped.
+    `count` is how many messages were dropped. An `opened` one names the file that it goes on from, the channels that the
+    file carries, and those that are live as it begins, by connection.
+    """
+
+    what: What
+    at: int
+    connection: int = 0
+    channels: tuple[str, ...] = ()
+    since: int = 0
+    count: int = 0
+    reason: str = ""
+    carried: tuple[Channel, ...] = ()
+    follows: str = ""
+    live: dict[int, tuple[str, ...]] = {}
+    software: str = ""

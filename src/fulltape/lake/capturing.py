@@ -1,0 +1,59 @@
+"""What a capture process tells of itself: a small file beside its journals, written anew every second."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """One subscription: whether it is live, and when it last delivered (UTC nanoseconds, 0: never)."""
+
+    dataset: str
+    symbol: str
+    live: bool
+    last: int
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One source since the process began; `lag` is the longest wait for the disk in the last sync, in seconds."""
+
+    source: str
+    state: str
+    reason: str
+    reconnects: int
+    messages: int
+    bytes: int
+    durable: int
+    lag: float
+    dropped: int
+    trouble: str
+    journal: str
+    channels: tuple[Channel, ...]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All sources of a process at one moment (UTC nanoseconds)."""
+
+    at: int
+    running: bool
+    process: int
+    sources: tuple[Source, ...]
+
+
+def write(path: Path, state: State) -> None:
+    """Replace the file whole. Nobody relies on it after a crash, so a disk that refuses is no reason to stop."""
+    temporary = path.with_suffix(".tmp")
+    with contextlib.suppress(OSError):
+        temporary.write_bytes(msgspec.json.encode(state))
+        temporary.replace(path)
+
+
+def read(path: Path) -> State | None:
+    """What was told last, None where nothing was."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError):
+        return None

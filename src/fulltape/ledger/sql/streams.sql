@@ -1,0 +1,81 @@
+-- name: capture
+SELECT * FROM captures WHERE file = :file
+
+-- name: captures
+SELECT * FROM captures WHERE (:source = '' OR source = :source) ORDER BY file
+
+-- name: add_capture
+INSERT INTO captures (file, source, first_session, last_session, messages, unknown, broken, parts, software, sealed_at)
+VALUES (:file, :source, :first_session, :last_session, :messages, :unknown, :broken, :parts, :software, :sealed_at)
+ON CONFLICT (file) DO UPDATE SET messages = excluded.messages, unknown = excluded.unknown, broken = excluded.broken,
+    parts = excluded.parts, software = excluded.software, sealed_at = excluded.sealed_at,
+    first_session = excluded.first_session, last_session = excluded.last_session
+
+-- name: forget_capture
+DELETE FROM captures WHERE file = :file
+
+-- name: retire_part
+UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL RETURNING part_id
+
+-- name: streams_of
+SELECT * FROM streams WHERE source = :source
+
+-- name: set_stream
+INSERT INTO streams (source, dataset, instrument, symbol, file, live_to, open, last_id, last_ts)
+VALUES (:source, :dataset, :instrument, :symbol, :file, :live_to, :open, :last_id, :last_ts)
+ON CONFLICT (source, dataset, instrument) DO UPDATE SET symbol = excluded.symbol, file = excluded.file,
+    live_to = excluded.live_to, open = excluded.open, last_id = excluded.last_id, last_ts = excluded.last_ts
+
+-- name: add_stream_day
+INSERT INTO stream_days (source, dataset, instrument, symbol, session, from_ts, to_ts, row_count, reconnects,
+                         compared_at, missed, extra)
+VALUES (:source, :dataset, :instrument, :symbol, :session, :from_ts, :to_ts, :row_count, :reconnects, NULL, 0, 0)
+ON CONFLICT (source, dataset, instrument, session) DO UPDATE SET
+    from_ts = CASE WHEN stream_days.from_ts < excluded.from_ts THEN stream_days.from_ts ELSE excluded.from_ts END,
+    to_ts = CASE WHEN stream_days.to_ts > excluded.to_ts THEN stream_days.to_ts ELSE excluded.to_ts END,
+    row_count = stream_days.row_count + excluded.row_count, reconnects = stream_days.reconnects + excluded.reconnects
+
+-- name: stream_days
+SELECT * FROM stream_days
+WHERE (:source = '' OR source = :source) AND (:dataset = '' OR dataset = :dataset)
+  AND session >= :first_session AND session <= :last_session
+ORDER BY source, dataset, symbol, session
+
+-- name: stream_day
+SELECT * FROM stream_days
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
+
+-- name: compare_stream_day
+UPDATE stream_days SET compared_at = :now, missed = :missed, extra = :extra
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
+
+-- name: uncompared
+SELECT COUNT(*) AS left_over FROM stream_days
+WHERE source = :source AND session >= :first_session AND session <= :last_session AND compared_at IS NULL
+
+-- name: newest_comparison
+SELECT MAX(compared_at) AS at FROM stream_days
+WHERE source = :source AND session >= :first_session AND session <= :last_session
+
+-- name: add_interval
+INSERT INTO intervals (interval_id, source, dataset, instrument, symbol, session, from_ts, to_ts, kind, state, evidence,
+                       since, decided_at)
+VALUES (:interval_id, :source, :dataset, :instrument, :symbol, :session, :from_ts, :to_ts, :kind, :state, :evidence,
+        :since, :decided_at)
+ON CONFLICT (source, dataset, instrument, from_ts, to_ts, kind) DO NOTHING
+
+-- name: interval
+SELECT * FROM intervals WHERE interval_id = :interval_id
+
+-- name: intervals
+SELECT * FROM intervals
+WHERE (:source = '' OR source = :source) AND (:dataset = '' OR dataset = :dataset)
+  AND (:instrument = '' OR instrument = :instrument) AND session >= :first_session AND session <= :last_session
+ORDER BY source, dataset, symbol, from_ts
+
+-- name: decide_interval
+UPDATE intervals SET state = :state, evidence = :evidence, decided_at = :now WHERE interval_id = :interval_id
+
+-- name: interval_tasks
+SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND first_session = :session
+  AND from_ts IS NOT NULL AND state IN ('queued', 'leased', 'fetched')

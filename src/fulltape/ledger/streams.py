@@ -1,0 +1,323 @@
+"""What the ledger knows of live capture: sealed journals, how far each series is proved, and doubtful intervals."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fulltape.core.time import Instant
+from fulltape.ledger.database import Database, Row
+
+State = Literal["unverified", "filling", "verified", "unverifiable"]
+"""Of an interval: nobody has looked; history is being asked; history or ids have proved what happened in it; nobody
+can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A journal of messages that was sealed; `first` and `last` are None where it held no rows."""
+
+    file: str
+    source: str
+    first: dt.date | None
+    last: dt.date | None
+    messages: int
+    unknown: int
+    broken: int
+    parts: tuple[int, ...]
+    software: str
+    sealed_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal ended)."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    file: str
+    live_to: Instant
+    open: bool
+    last_id: str = ""
+    last_ts: Instant = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One series on one session: from when to when it was meant to be captured, and what came of it."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    session: dt.date
+    start: Instant
+    end: Instant
+    rows: int
+    reconnects: int
+    compared_at: Instant | None = None
+    missed: int = 0
+    extra: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A span of one series' session in which something may be missing, `start` to `end` in UTC microseconds."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    session: dt.date
+    start: Instant
+    end: Instant
+    kind: str
+    state: State = "unverified"
+    evidence: str = ""
+    since: Instant = 0
+    decided_at: Instant | None = None
+    interval_id: int = 0
+
+
+class Streams:
+    """Live capture as the ledger knows it. Writing methods run inside `Database.write`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def capture(self, file: str) -> Capture | None:
+        """A sealed journal by its name."""
+        rows = self._database.run("capture", file=file)
+        return _capture(rows[0]) if rows else None
+
+    def captures(self, source: str = "") -> list[Capture]:
+        """Every sealed journal of a source, or of all."""
+        return [_capture(row) for row in self._database.run("captures", source=source)]
+
+    def add_capture(self, one: Capture) -> None:
+        """Note that a journal was sealed, or sealed again."""
+        self._database.run(
+            "add_capture",
+            file=one.file,
+            source=one.source,
+            first_session=one.first.isoformat() if one.first else "",
+            last_session=one.last.isoformat() if one.last else "",
+            messages=one.messages,
+            unknown=one.unknown,
+            broken=one.broken,
+            parts=",".join(map(str, one.parts)),
+            software=one.software,
+            sealed_at=one.sealed_at,
+        )
+
+    def forget_capture(self, file: str) -> None:
+        """A journal is gone for good."""
+        self._database.run("forget_capture", file=file)
+
+    def retire(self, parts: Iterable[int], *, now: Instant) -> None:
+        """These parts are replaced by others."""
+        for part_id in parts:
+            self._database.run("retire_part", part_id=part_id, now=now)
+
+    def series(self, source: str) -> dict[tuple[str, str], Series]:
+        """How far each series of a source is proved, by dataset and instrument."""
+        return {
+            (row["dataset"], row["instrument"]): Series(
+                source=row["source"],
+                dataset=row["dataset"],
+                instrument=row["instrument"],
+                symbol=row["symbol"],
+                file=row["file"],
+                live_to=row["live_to"],
+                open=bool(row["open"]),
+                last_id=row["last_id"],
+                last_ts=row["last_ts"],
+            )
+            for row in self._database.run("streams_of", source=source)
+        }
+
+    def set_series(self, one: Series) -> None:
+        """Move how far a series is proved."""
+        self._database.run(
+            "set_stream",
+            source=one.source,
+            dataset=one.dataset,
+            instrument=one.instrument,
+            symbol=one.symbol,
+            file=one.file,
+            live_to=one.live_to,
+            open=int(one.open),
+            last_id=one.last_id,
+            last_ts=one.last_ts,
+        )
+
+    def add_day(self, one: Day) -> None:
+        """Add to what is known of a session."""
+        self._database.run(
+            "add_stream_day",
+            source=one.source,
+            dataset=one.dataset,
+            instrument=one.instrument,
+            symbol=one.symbol,
+            session=one.session.isoformat(),
+            from_ts=one.start,
+            to_ts=one.end,
+            row_count=one.rows,
+            reconnects=one.reconnects,
+        )
+
+    def days(
+        self,
+        *,
+        source: str = "",
+        dataset: str = "",
+        first: dt.date = dt.date.min,
+        last: dt.date = dt.date.max,
+    ) -> list[Day]:
+        """Captured sessions by source, dataset, symbol and session."""
+        rows = self._database.run(
+            "stream_days",
+            source=source,
+            dataset=dataset,
+            first_session=first.isoformat(),
+            last_session=last.isoformat(),
+        )
+        return [_day(row) for row in rows]
+
+    def day(self, source: str, dataset: str, instrument: str, session: dt.date) -> Day | None:
+        """One captured session."""
+        rows = self._database.run(
+            "stream_day", source=source, dataset=dataset, instrument=instrument, session=session.isoformat()
+        )
+        return _day(rows[0]) if rows else None
+
+    def compared(self, one: Day, *, missed: int, extra: int, now: Instant) -> None:
+        """A session was held against its own answer from history."""
+        self._database.run(
+            "compare_stream_day",
+            source=one.source,
+            dataset=one.dataset,
+            instrument=one.instrument,
+            session=one.session.isoformat(),
+            missed=missed,
+            extra=extra,
+            now=now,
+        )
+
+    def confirmed_at(self, one: Capture) -> Instant | None:
+        """When the last session of a journal was held against history, None while any is not."""
+        if one.first is None or one.last is None:
+            return one.sealed_at
+        span = {"first_session": one.first.isoformat(), "last_session": one.last.isoformat()}
+        if self._database.value("uncompared", source=one.source, **span):
+            return None
+        at = self._database.value("newest_comparison", source=one.source, **span)
+        return int(at) if at is not None else one.sealed_at
+
+    def add_intervals(self, found: Sequence[Interval]) -> None:
+        """Add doubtful intervals; one that is known already is left as it is."""
+        if not found:
+            return
+        first = self._database.next("interval", len(found)) - len(found) + 1
+        for at, one in enumerate(found):
+            self._database.run(
+                "add_interval",
+                interval_id=first + at,
+                source=one.source,
+                dataset=one.dataset,
+                instrument=one.instrument,
+                symbol=one.symbol,
+                session=one.session.isoformat(),
+                from_ts=one.start,
+                to_ts=one.end,
+                kind=one.kind,
+                state=one.state,
+                evidence=one.evidence,
+                since=one.since,
+                decided_at=one.decided_at,
+            )
+
+    def interval(self, interval_id: int) -> Interval | None:
+        """One interval."""
+        rows = self._database.run("interval", interval_id=interval_id)
+        return _interval(rows[0]) if rows else None
+
+    def intervals(
+        self,
+        *,
+        source: str = "",
+        dataset: str = "",
+        instrument: str = "",
+        first: dt.date = dt.date.min,
+        last: dt.date = dt.date.max,
+    ) -> list[Interval]:
+        """Intervals by source, dataset, symbol and time."""
+        rows = self._database.run(
+            "intervals",
+            source=source,
+            dataset=dataset,
+            instrument=instrument,
+            first_session=first.isoformat(),
+            last_session=last.isoformat(),
+        )
+        return [_interval(row) for row in rows]
+
+    def decide(self, interval_id: int, state: State, evidence: str, *, now: Instant) -> None:
+        """Say what an interval has turned out to be."""
+        self._database.run(
+            "decide_interval", interval_id=interval_id, state=state, evidence=evidence, now=now
+        )
+
+
+def _capture(row: Row) -> Capture:
+    return Capture(
+        file=row["file"],
+        source=row["source"],
+        first=dt.date.fromisoformat(row["first_session"]) if row["first_session"] else None,
+        last=dt.date.fromisoformat(row["last_session"]) if row["last_session"] else None,
+        messages=row["messages"],
+        unknown=row["unknown"],
+        broken=row["broken"],
+        parts=tuple(int(part) for part in row["parts"].split(",") if part),
+        software=row["software"],
+        sealed_at=row["sealed_at"],
+    )
+
+
+def _day(row: Row) -> Day:
+    return Day(
+        source=row["source"],
+        dataset=row["dataset"],
+        instrument=row["instrument"],
+        symbol=row["symbol"],
+        session=dt.date.fromisoformat(row["session"]),
+        start=row["from_ts"],
+        end=row["to_ts"],
+        rows=row["row_count"],
+        reconnects=row["reconnects"],
+        compared_at=row["compared_at"],
+        missed=row["missed"],
+        extra=row["extra"],
+    )
+
+
+def _interval(row: Row) -> Interval:
+    return Interval(
+        source=row["source"],
+        dataset=row["dataset"],
+        instrument=row["instrument"],
+        symbol=row["symbol"],
+        session=dt.date.fromisoformat(row["session"]),
+        start=row["from_ts"],
+        end=row["to_ts"],
+        kind=row["kind"],
+        state=row["state"],
+        evidence=row["evidence"],
+        since=row["since"],
+        decided_at=row["decided_at"],
+        interval_id=row["interval_id"],
+    )

@@ -1,0 +1,154 @@
+"""Reads a source's journals behind their writer, and publishes provisional bars to subscribers in this process."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape.core import live
+from fulltape.core.sessions import Calendar
+from fulltape.core.streams import Meaning
+from fulltape.core.time import SECOND, Instant
+from fulltape.lake import journal, messages
+from fulltape.lake.journal import Kind
+from fulltape.lake.layout import Layout
+from fulltape.lake.messages import Block
+from fulltape.live.plan import Aggregator, Piece, Provisional
+from fulltape.stores import Stores
+
+_REMEMBERED = 10_000
+"""Ids of one symbol that are remembered, so that none counts twice."""
+Subscriber = Callable[[list[Provisional]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookmark:
+    """How far the journals of a source were read: a file's name and an offset in it."""
+
+    file: str = ""
+    offset: int = 0
+
+
+class Follower:
+    """One source. `poll` reads what is new; `bookmark` can be kept and given back to go on from there."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        source: str,
+        meaning: Meaning,
+        control: re.Pattern[bytes],
+        *,
+        writer: str,
+        bookmark: Bookmark | None = None,
+    ) -> None:
+        self.bookmark = bookmark or Bookmark()
+        self.messages = 0
+        self._layout: Layout = stores.layout
+        self._writer, self._source = writer, source
+        self._meaning, self._control = meaning, control
+        self._symbols: dict[tuple[str, str], str] = {}
+        self._seen: dict[str, set[int]] = {}
+        self._subscribers: list[Subscriber] = []
+        wanted = next(one for one in stores.wanted.values() if source in one.live)
+        rule = wanted.calendar.day_rule
+        self.bars = Aggregator(lambda at: _open(wanted.calendar, at) or rule.begin(rule.session(at)))
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call this with every batch of changed bars."""
+        self._subscribers.append(subscriber)
+
+    def poll(self) -> list[Provisional]:
+        """Read what has come since the last time; the bars that have changed."""
+        blocks = list(self._new())
+        if not blocks:
+            return []
+        changed = self.bars.add(self._pieces(blocks))
+        if changed:
+            for subscriber in self._subscribers:
+                subscriber(changed)
+        return changed
+
+    def _new(self) -> Iterator[Block]:
+        """Blocks behind the bookmark; a file that was sealed meanwhile has another ending and the same records."""
+        for path in self._layout.stream_files(self._writer, self._source, since=self.bookmark.file):
+            start = self.bookmark.offset if path.stem == self.bookmark.file else 0
+            for record, after in journal.follow(path, start):
+                self.bookmark = Bookmark(file=path.stem, offset=after)
+                if record.kind is Kind.MARK:
+                    mark = messages.decode_mark(record.payload)
+                    self._symbols.update({(one.dataset, one.wire): one.symbol for one in mark.carried})
+                elif record.kind is Kind.MESSAGES:
+                    block = messages.decode_block(record.payload)
+                    self.messages += len(block.lengths)
+                    yield block
+
+    def _pieces(self, blocks: list[Block]) -> list[Piece]:
+        received, connections = array("q"), array("I")
+        texts = []
+        for block in blocks:
+            texts.append(
+                block.body
+                if block.plain
+                else b"\n".join(one.replace(b"\n", b" ") for one in block.messages())
+            )
+            received.extend(block.received)
+            connections.extend(array("I", [block.connection]) * len(block.lengths))
+        bundle = live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
+        found = live.read(bundle, self._meaning, self._control)
+        out: list[Piece] = []
+        for dataset, frames in found.frames.items():
+            for frame in frames:
+                if "price" in frame.columns:
+                    out += self._of(dataset, frame)
+        return sorted(out, key=lambda piece: piece.first)
+
+    def _of(self, dataset: str, frame: pl.DataFrame) -> list[Piece]:
+        frame = self._once(frame)
+        size = pl.col("size") if "size" in frame.columns else pl.lit(1.0)
+        grouped = (
+            frame.with_columns(size.alias("size"), (pl.col("stamp") // SECOND).alias("second"))
+            .sort("stamp", maintain_order=True)
+            .group_by("symbol", "second", maintain_order=True)
+            .agg(
+                pl.col("stamp").first().alias("first"),
+                pl.col("stamp").last().alias("last"),
+                pl.col("price").first().alias("open"),
+                pl.col("price").max().alias("high"),
+                pl.col("price").min().alias("low"),
+                pl.col("price").last().alias("close"),
+                pl.col("size").sum().alias("volume"),
+                pl.len().alias("trades"),
+            )
+            .drop("second")
+        )
+        return [
+            Piece(symbol=self._symbols.get((dataset, wire), wire), **row)
+            for row in grouped.iter_rows(named=True)
+            for wire in [row.pop("symbol")]
+        ]
+
+    def _once(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Trades with ids, each once: a second connection tells some of them again."""
+        if "trade_id" not in frame.columns:
+            return frame
+        fresh = []
+        for symbol, number in zip(frame["symbol"], frame["trade_id"], strict=True):
+            seen = self._seen.setdefault(symbol, set())
+            fresh.append(number not in seen)
+            seen.add(number)
+            if len(seen) > 2 * _REMEMBERED:
+                self._seen[symbol] = set(sorted(seen)[-_REMEMBERED:])
+        return frame.filter(pl.Series(fresh, dtype=pl.Boolean))
+
+
+def _open(calendar: Calendar, at: Instant) -> Instant | None:
+    """Where a calendar has hours, the grid begins with the session's open."""
+    if calendar.name != "XNYS":
+        return None
+    position = calendar.position(calendar.day_rule.session(at))
+    return calendar.sessions[position].open if position is not None else None

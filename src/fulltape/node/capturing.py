@@ -1,0 +1,131 @@
+"""Orders for the capture process, out of the settings; and the process itself, started and stopped in order."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.capture import orders
+from fulltape.capture.orders import Feed, Orders
+from fulltape.core.streams import Subscription
+from fulltape.lake import journal
+from fulltape.lake.layout import CAPTURE, Layout
+from fulltape.settings.load import Loaded
+from fulltape.stores import Stores
+
+_PATIENCE = 20.0
+"""Seconds in which a capture process that was asked to stop makes everything durable."""
+
+
+def writer(stores: Stores) -> str:
+    """The name under which this node's messages are written."""
+    return f"{stores.rules.worker}{CAPTURE}"
+
+
+def told(loaded: Loaded, stores: Stores) -> Orders:
+    """Everything that a capture process needs to know; `ConfigError` where nothing is to be captured."""
+    values = loaded.values.capture
+    feeds = tuple(_feeds(loaded, stores))
+    if not feeds:
+        raise errors.ConfigError(
+            "no dataset is captured live.",
+            where=str(loaded.where("dataset")),
+            hint='Add live = ["SOURCE"] to a dataset; fulltape vendors tells which sources stream.',
+        )
+    return Orders(
+        lake=str(stores.layout.root.resolve()),
+        writer=writer(stores),
+        feeds=feeds,
+        flush_interval=values.flush_interval,
+        rotate_every=values.rotate_every,
+        rotate_bytes=values.rotate_bytes,
+        queue_bytes=values.queue_bytes,
+        stale_after=values.stale_after,
+        compress=values.compress,
+    )
+
+
+def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
+    subscriptions: dict[str, list[Subscription]] = {}
+    for name, wanted in stores.wanted.items():
+        for source in wanted.live:
+            spelled = stores.spellings.get(source, {})
+            subscriptions.setdefault(source, []).extend(
+                Subscription(dataset=name, symbol=one.symbol, spelling=spelled.get(one.symbol, ""))
+                for one in wanted.instruments.values()
+            )
+    for source, found in subscriptions.items():
+        vendor = stores.feeds[source].vendor
+        account = stores.accounts[vendor]
+        settings = loaded.values.vendor[vendor]
+        if found:
+            yield Feed(
+                source=source,
+                vendor=vendor,
+                subscriptions=tuple(found),
+                url=settings.stream_url.rstrip("/"),
+                secrets=dict(account.secrets),
+                timeout=settings.timeout,
+            )
+
+
+class Process:
+    """A running capture process; it is told its orders over its standard input, so that no key is seen outside."""
+
+    def __init__(self, told: Orders) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        assert self._child.stdin is not None
+        self._child.stdin.write(orders.encode(told))
+        self._child.stdin.close()
+
+    @property
+    def id(self) -> int:
+        """The process's number."""
+        return self._child.pid
+
+    def ended(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._child.poll()
+
+    def stop(self) -> int:
+        """Ask it to make everything durable and end; kill it where it does not."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+        try:
+            return self._child.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.wait()
+
+
+class Sealer:
+    """Seals closed journals in a process of its own, one at a time, so that nothing heavy runs beside the sockets."""
+
+    def __init__(self, layout: Layout, folder: Path) -> None:
+        self._layout, self._folder = layout, folder
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Start one where a closed journal waits and none is at work."""
+        if self._child is not None and self._child.poll() is None:
+            return
+        if any(not journal.in_use(path) for path in self._layout.captured_files()):
+            self._start()
+
+    def finish(self) -> None:
+        """Seal what is left, and wait for it."""
+        if self._child is not None:
+            self._child.wait()
+        if self._layout.captured_files():
+            self._start().wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "fulltape", "seal", "--fill", "--quiet", "--node", str(self._folder)]
+        self._child = subprocess.Popen(command)
+        return self._child

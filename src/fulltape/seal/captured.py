@@ -1,0 +1,328 @@
+"""Journals of messages become raw parts, doubtful intervals and tasks, each file in one transaction.
+
+A sealed journal stays, under another name, until history has confirmed all of its sessions, and `keep_messages` longer:
+a decoder that was mended can be run over it again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fulltape.core.time import Clock, Instant
+from fulltape.lake import files, journal, layout
+from fulltape.lake.layout import JOURNAL, SEALED
+from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.seal import holes, messages, timeline
+from fulltape.seal.aside import SetAside
+from fulltape.seal.messages import Known, Told
+from fulltape.seal.timeline import Break, Doubt, Live
+from fulltape.stores import Event, Progress, Stores, Wanted
+from fulltape.version import VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What was captured: journals, messages, rows, parts; messages of unknown kinds, broken ones and rows refused;
+    doubtful intervals found, and how many of them ids proved whole at once; tasks enqueued for the others."""
+
+    files: int = 0
+    messages: int = 0
+    rows: int = 0
+    parts: int = 0
+    unknown: int = 0
+    broken: int = 0
+    damaged: int = 0
+    intervals: int = 0
+    proved: int = 0
+    tasks: int = 0
+
+    def __add__(self, other: Sealed) -> Sealed:
+        """Both together."""
+        names = self.__dataclass_fields__
+        return Sealed(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: bool = False) -> Sealed:
+    """Seal every journal that nobody writes; with `again` those too that were sealed before and are still there. Called
+    by whoever holds the stage."""
+    about: dict[str, Known] = {}
+    total = Sealed()
+    kept = stores.layout.captured_files(SEALED) if again else []
+    found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
+    for done, path in enumerate(found, start=1):
+        source = path.parent.name
+        if source not in stores.feeds or not any(source in one.live for one in stores.wanted.values()):
+            continue  # it waits until the source is captured again
+        if source not in about:
+            about[source] = messages.known(stores, source)
+        total += _File(stores, clock.now(), path, about[source]).seal()
+        progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
+    expire(stores, clock.now())
+    return total
+
+
+def expire(stores: Stores, now: Instant) -> None:
+    """Remove sealed journals whose sessions history has confirmed long enough ago."""
+    for path in stores.layout.captured_files(SEALED):
+        known = stores.ledger.streams.capture(path.stem)
+        confirmed = stores.ledger.streams.confirmed_at(known) if known else None
+        if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
+            files.remove(path)
+            with stores.ledger.write():
+                stores.ledger.streams.forget_capture(known.file)
+
+
+class _File:
+    """One journal on its way into the lake."""
+
+    def __init__(self, stores: Stores, now: Instant, path: Path, about: Known) -> None:
+        self._stores, self._now, self._path, self._about = stores, now, path, about
+        self._source = path.parent.name
+        self._aside = SetAside(stores.layout)
+        self._proved = 0
+
+    def seal(self) -> Sealed:
+        """Decode, write parts, commit, and give the journal its new name."""
+        earlier = self._stores.ledger.streams.capture(self._path.stem)
+        if earlier and self._path.suffix == JOURNAL:
+            self._rename()  # everything was committed before a crash
+            return Sealed()
+        told = messages.read(self._stores, self._path, self._about)
+        parts_of = [part for name, frame in told.frames.items() for part in self._parts(name, frame)]
+        self._set_aside(told)
+        intervals: list[Interval] = []
+        tasks = 0
+        with self._stores.ledger.write():
+            ids = [self._stores.ledger.catalogue.register(part, now=self._now) for part in parts_of]
+            if earlier:
+                self._stores.ledger.streams.retire(set(earlier.parts) - set(ids), now=self._now)
+            else:
+                intervals = self._account(told)
+                self._stores.ledger.streams.add_intervals(intervals)
+                tasks = holes.enqueue(self._stores, self._source, self._now)
+            self._stores.ledger.streams.add_capture(self._capture(told, ids))
+            for rejection in self._aside.rejections:
+                self._stores.ledger.reject(rejection, now=self._now)
+        self._rename()
+        return Sealed(
+            files=1,
+            messages=told.messages,
+            rows=sum(frame.height for frame in told.frames.values()),
+            parts=len(parts_of),
+            unknown=len(told.unknown),
+            broken=len(told.broken) + sum(frame.height for frame, _ in told.refused),
+            damaged=len(told.damage),
+            intervals=len(intervals),
+            proved=sum(1 for one in intervals if one.state == "verified"),
+            tasks=tasks,
+        )
+
+    def _rename(self) -> None:
+        if self._path.suffix == JOURNAL:
+            self._path.rename(self._path.with_suffix(SEALED))
+            files.sync_folder(self._path.parent)
+
+    def _capture(self, told: Told, ids: Sequence[int]) -> Capture:
+        days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
+        return Capture(
+            file=told.file,
+            source=self._source,
+            first=min(days, default=None),
+            last=max(days, default=None),
+            messages=told.messages,
+            unknown=len(told.unknown),
+            broken=len(told.broken),
+            parts=tuple(ids),
+            software=f"fulltape {VERSION}",
+            sealed_at=self._now,
+        )
+
+    def _set_aside(self, told: Told) -> None:
+        self._aside.messages(self._source, told.file, told.unknown, "messages of an unknown kind")
+        self._aside.messages(
+            self._source, told.file, [message for message, _ in told.broken], "messages that cannot be read"
+        )
+        for frame, reason in told.refused:
+            lines = frame.write_ndjson().encode().splitlines()
+            self._aside.messages(self._source, told.file, lines, reason)
+        for damage in told.damage:
+            self._aside.damage(self._path, damage)
+
+    def _parts(self, name: str, frame: pl.DataFrame) -> list[NewPart]:
+        wanted = self._stores.wanted[name]
+        spans = {"year": "1y", "month": "1mo", "date": "1d"}
+        if frame.is_empty():
+            return []
+        folder = pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
+        out = []
+        for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
+            key = layout.folder_key(wanted.dataset.raw_folder, piece["folder"][0])
+            out.append(self._part(wanted, key, piece.drop("folder")))
+        return out
+
+    def _part(self, wanted: Wanted, key: str, frame: pl.DataFrame) -> NewPart:
+        return holes.write_part(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
+
+    def _account(self, told: Told) -> list[Interval]:
+        """Move every series forward, and find what may be missing."""
+        streams = self._stores.ledger.streams
+        before = streams.series(self._source)
+        found: list[Interval] = []
+        for name, channel in told.channels.items():
+            wanted = self._stores.wanted.get(channel.dataset)
+            spans = told.timeline.spans(name)
+            instrument = next(
+                (one for one in wanted.instruments.values() if one.symbol == channel.symbol), None
+            ) if wanted else None  # fmt: skip
+            if wanted is None or instrument is None or not spans:
+                continue
+            series = before.get((channel.dataset, instrument.instrument))
+            joined = bool(
+                series
+                and series.open
+                and told.timeline.follows == series.file
+                and name in told.timeline.live_at_first
+            )
+            doubts = timeline.gaps(spans, before=series.live_to if series else None, joined=joined)
+            doubts += told.timeline.doubts(name)
+            jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
+            doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps)
+            found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)
+            self._days(told, wanted, channel.symbol, instrument.instrument, spans)
+            streams.set_series(
+                Series(
+                    source=self._source,
+                    dataset=channel.dataset,
+                    instrument=instrument.instrument,
+                    symbol=channel.symbol,
+                    file=told.file,
+                    live_to=max(spans[-1].end, series.live_to if series else 0),
+                    open=name in told.still_live,
+                    last_id=str(newest[0]) if newest else "",
+                    last_ts=newest[1] if newest else 0,
+                )
+            )
+        return found
+
+    def _jumps(
+        self, told: Told, dataset: str, instrument: str, series: Series | None
+    ) -> tuple[list[Break], tuple[int, Instant] | None]:
+        """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
+        column = self._about.meaning.contiguous.get(dataset)
+        after = (int(series.last_id), series.last_ts) if series and series.last_id else None
+        if column is None or dataset not in told.frames:
+            return [], after
+        rows = told.frames[dataset].filter(pl.col("instrument") == instrument)
+        ordered = rows.select(
+            pl.col(column).cast(pl.Int64).alias("id"), pl.col("ts").dt.epoch("us").alias("at")
+        ).sort("id")
+        jumps = timeline.breaks(_around_jumps(ordered), after=after)
+        if ordered.height:
+            last = ordered.row(-1)
+            after = last if after is None or last[0] > after[0] else after
+        return jumps, after
+
+    def _judged(
+        self, told: Told, dataset: str, instrument: str, doubts: Sequence[Doubt], jumps: Sequence[Break]
+    ) -> tuple[list[Doubt], set[Doubt]]:
+        """Doubts with what the ids say of them, and those that the ids prove to be none."""
+        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
+            return list(doubts), set()
+        rows = told.frames[dataset].filter(pl.col("instrument") == instrument)
+        newest: Instant = rows["ts"].dt.epoch("us").max() or 0  # type: ignore[assignment]
+        out: list[Doubt] = []
+        proved: set[Doubt] = set()
+        explained: set[Break] = set()
+        for doubt in doubts:
+            beside = [one for one in jumps if timeline.near(doubt, one)]
+            explained |= set(beside)
+            lost = sum(one.lost for one in beside)
+            if beside:
+                out.append(doubt.saying(f"{lost:,} ids are missing"))
+                continue
+            if newest > doubt.end:
+                proved.add(doubt.saying("the ids before and after follow each other"))
+            out.append(
+                doubt.saying("the ids before and after follow each other") if newest > doubt.end else doubt
+            )
+        out += [
+            Doubt(start=one.start, end=one.end, kind="sequence break", told=f"{one.lost:,} ids are missing")
+            for one in jumps
+            if one not in explained
+        ]
+        return out, proved
+
+    def _intervals(
+        self, wanted: Wanted, symbol: str, instrument: str, doubts: Sequence[Doubt], proved: set[Doubt]
+    ) -> list[Interval]:
+        rule = wanted.calendar.day_rule
+        pieces = [
+            (day, piece, doubt in proved)
+            for doubt in doubts
+            for day, piece in timeline.by_session(doubt, session_of=rule.session, begin=rule.begin)
+        ]
+        return [
+            Interval(
+                source=self._source,
+                dataset=wanted.dataset.name,
+                instrument=instrument,
+                symbol=symbol,
+                session=day,
+                start=piece.start,
+                end=piece.end,
+                kind=piece.kind,
+                state="verified" if whole else "unverified",
+                evidence=piece.told if whole else "",
+                since=self._now,
+                decided_at=self._now if whole else None,
+            )
+            for day, piece, whole in pieces
+            if wanted.calendar.day(day) == "session"
+        ]
+
+    def _days(self, told: Told, wanted: Wanted, symbol: str, instrument: str, spans: Sequence[Live]) -> None:
+        rule = wanted.calendar.day_rule
+        frame = told.frames.get(wanted.dataset.name)
+        counts = (
+            dict(frame.filter(pl.col("instrument") == instrument).group_by("session").len().iter_rows())
+            if frame is not None
+            else {}
+        )
+        first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
+        for offset in range((last - first).days + 1):
+            day = first + dt.timedelta(days=offset)
+            begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
+            inside = [one for one in spans if one.start < end and one.end >= begin]
+            if not inside or wanted.calendar.day(day) != "session":
+                continue
+            self._stores.ledger.streams.add_day(
+                Day(
+                    source=self._source,
+                    dataset=wanted.dataset.name,
+                    instrument=instrument,
+                    symbol=symbol,
+                    session=day,
+                    start=max(begin, inside[0].start),
+                    end=min(end, inside[-1].end),
+                    rows=counts.get(day, 0),
+                    reconnects=len(inside) - 1,
+                )
+            )
+
+
+def _around_jumps(ordered: pl.DataFrame) -> list[tuple[int, Instant]]:
+    """Of ascending ids only the first, the last, and those on both sides of a jump: the others say nothing."""
+    jump = pl.col("id").diff() > 1
+    return list(
+        ordered.filter(
+            (jump | jump.shift(-1)).fill_null(value=False)
+            | (pl.int_range(pl.len()) == 0)
+            | (pl.int_range(pl.len()) == pl.len() - 1)
+        ).iter_rows()
+    )

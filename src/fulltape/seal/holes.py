@@ -1,0 +1,261 @@
+"""The closed loop: doubtful intervals are asked of history, filled, and held against what was captured."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from fulltape.core import captured
+from fulltape.core.captured import EXTRA, LIVE, Comparison
+from fulltape.core.frames import dtype
+from fulltape.core.time import SECOND, Instant
+from fulltape.lake import layout, parquet, parts
+from fulltape.lake.asks import StoredAsk
+from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.streams import Day, Interval, State
+from fulltape.ledger.task import FIRST, NewTask
+from fulltape.seal import timeline
+from fulltape.stores import Stores, Wanted
+from fulltape.version import VERSION
+
+HOLE = "interval "
+"""How the purpose of a task begins that asks for an interval; its number follows."""
+_EDGE = SECOND
+"""History and stream may stamp a row differently by less than this, which matters at the edges of a span."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """What history has given back: parts to register, and what each interval has turned out to be."""
+
+    parts: list[NewPart] = field(default_factory=list)
+    decided: list[tuple[int, Comparison]] = field(default_factory=list)
+
+
+def enqueue(stores: Stores, source: str, now: Instant) -> int:
+    """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
+    streams, queue = stores.ledger.streams, stores.ledger.queue
+    groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
+    for one in streams.intervals(source=source):
+        wanted = stores.wanted.get(one.dataset)
+        if wanted is None or one.state != "unverified" or one.evidence:
+            continue
+        serves = stores.feeds[source].serves(one.dataset)
+        if serves is None:
+            streams.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
+        elif not serves.spans:
+            told = "history has whole sessions only; the session's own answer will tell"
+            streams.decide(one.interval_id, "unverified", told, now=now)
+        else:
+            start, end = timeline.span_to_ask(one.start, one.end, bars=wanted.dataset.grain == "minute")
+            rule = wanted.calendar.day_rule
+            start = max(start, rule.begin(one.session))
+            end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
+            groups.setdefault((one.dataset, start, end), []).append(one)
+    for (dataset, start, end), some in groups.items():
+        tasks = [_hole(stores.wanted[dataset], one, start, end, source) for one in some]
+        queue.enqueue(tasks, now=now, priority=FIRST)
+        for one in some:
+            streams.decide(one.interval_id, "filling", "", now=now)
+    return sum(map(len, groups.values()))
+
+
+def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
+    rows = wanted.rows((0, 1)) if len(wanted.calendar) else 1
+    share = min(1.0, (end - start) / (86_400 * 1_000_000))
+    return NewTask(
+        dataset=one.dataset,
+        instrument=one.instrument,
+        symbol=one.symbol,
+        first=one.session,
+        last=one.session,
+        kind="GAP",
+        purpose=f"{HOLE}{one.interval_id}",
+        start=start,
+        end=end,
+        takers=(source,),
+        expected_rows=max(1, int(rows * share)),
+    )
+
+
+def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
+    """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it."""
+    ask = stored.record.ask
+    wanted = stores.wanted[ask.dataset]
+    start, end = _moment(ask.start), _moment(ask.end)
+    rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
+    out = Filled()
+    settled = stored.settled()
+    by_instrument = {
+        stored.record.instruments[symbol]: symbol
+        for symbol in ask.symbols
+        if (through := settled.get(symbol)) is not None and through >= ask.last
+    }
+    rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
+    for instrument, interval_id in _intervals_of(stores, stored).items():
+        if instrument not in by_instrument:
+            continue
+        there = _captured(stores, ask.source, wanted, ask.first, instrument)
+        history = rows.filter(pl.col("instrument") == instrument)
+        out.decided.append((interval_id, _held_against(there, history, wanted, ask.start, ask.end)))
+    if rows.height:
+        key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
+        given_back = rows.with_columns(
+            pl.lit(None, dtype=dtype("nanos")).alias(EXTRA[0]),
+            pl.lit(captured.delivery(stored.record.ask_id), dtype=pl.UInt32).alias(EXTRA[1]),
+        )
+        out.parts.append(
+            write_part(stores, ask.source, wanted, key, given_back, evidence=stored.record.ask_id)
+        )
+    return out
+
+
+def decide(stores: Stores, filled: Filled, now: Instant) -> None:
+    """Note what the intervals have turned out to be; inside a transaction."""
+    for interval_id, found in filled.decided:
+        # What was captured and is not in history stays visible: one of the two is wrong.
+        state: State = "unverified" if found.extra else "verified"
+        stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
+
+
+def give_up(stores: Stores, now: Instant) -> None:
+    """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
+    for one in stores.ledger.streams.intervals():
+        if one.state == "filling":
+            task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
+            if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
+                told = task.last_error if task else ""
+                stores.ledger.streams.decide(
+                    one.interval_id, "unverifiable", told or "history gave no answer", now=now
+                )
+
+
+def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant) -> None:
+    """Hold captured sessions against the session's own answer, and settle their intervals; inside a transaction."""
+    ask = stored.record.ask
+    wanted = stores.wanted[ask.dataset]
+    streams = stores.ledger.streams
+    if ask.source not in wanted.live:
+        return
+    for day in streams.days(source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last):
+        history = frame.filter((pl.col("instrument") == day.instrument) & (pl.col("session") == day.session))
+        if history.is_empty():
+            continue
+        there = _captured(stores, ask.source, wanted, day.session, day.instrument)
+        found = captured.compared(there, history, wanted.dataset.schema.key)
+        intervals = streams.intervals(
+            source=ask.source,
+            dataset=ask.dataset,
+            instrument=day.instrument,
+            first=day.session,
+            last=day.session,
+        )
+        streams.compared(
+            day, missed=_unnoticed(there, history, wanted, day, intervals), extra=found.extra, now=now
+        )
+        for one in intervals:
+            if one.state != "verified":
+                told = f"the session's own answer: {found.sentence}"
+                streams.decide(one.interval_id, "verified", told, now=now)
+
+
+def _unnoticed(
+    there: pl.DataFrame, history: pl.DataFrame, wanted: Wanted, day: Day, intervals: Sequence[Interval]
+) -> int:
+    """Rows of history that were not captured while everything seemed well."""
+    key = [name for name in wanted.dataset.schema.key if name != "instrument"]
+    on = key or [name for name in history.columns if name in there.columns and name not in (*EXTRA, "symbol")]
+    missing = history.join(there, on=on, how="anti", nulls_equal=True).filter(
+        pl.col("ts").is_between(_moment(day.start), _moment(day.end))
+    )
+    for one in intervals:
+        start, end = timeline.span_to_ask(one.start, one.end, bars=wanted.dataset.grain == "minute")
+        missing = missing.filter(~pl.col("ts").is_between(_moment(start), _moment(end)))
+    return missing.height
+
+
+def _held_against(
+    there: pl.DataFrame, history: pl.DataFrame, wanted: Wanted, start: Instant, end: Instant
+) -> Comparison:
+    key = wanted.dataset.schema.key
+    around = there.filter(pl.col("ts").is_between(_moment(start - _EDGE), _moment(end + _EDGE)))
+    inner = there.filter(pl.col("ts").is_between(_moment(start + _EDGE), _moment(end - _EDGE), closed="left"))
+    found = captured.compared(around, history, key)
+    return Comparison(
+        history=found.history,
+        captured=found.captured,
+        missing=found.missing,
+        extra=captured.compared(inner, history, key).extra,
+        differing=found.differing,
+    )
+
+
+def _captured(stores: Stores, source: str, wanted: Wanted, session: dt.date, instrument: str) -> pl.DataFrame:
+    """What was captured of one cell, with its copies dealt with; nothing of what history gave back."""
+    key = layout.folder_key(wanted.dataset.raw_folder, session)
+    paths = [
+        stores.layout.root / part.path
+        for part in stores.ledger.catalogue.current("raw", dataset=wanted.dataset.name, folder=key)
+        if part.origin == "captured" and part.source == source and instrument in part.cells
+    ]
+    if not paths:
+        columns = {column.name: dtype(column.dtype) for column in wanted.dataset.schema.columns}
+        return pl.DataFrame(schema={**columns, EXTRA[0]: dtype("nanos"), EXTRA[1]: pl.UInt32})
+    rows = (
+        parquet.scan(paths)
+        .filter(
+            (pl.col("instrument") == instrument)
+            & (pl.col("session") == session)
+            & (pl.col("connection") >= LIVE)
+        )
+        .collect()
+    )
+    return captured.merged(rows, wanted.dataset.schema.key)
+
+
+def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
+    """The interval of each instrument that an ask is about."""
+    found = {}
+    for task_id in stored.record.tasks:
+        task = stores.ledger.queue.get(task_id)
+        if task and task.purpose.startswith(HOLE):
+            found[task.instrument] = int(task.purpose.removeprefix(HOLE))
+    return found
+
+
+def _moment(instant: Instant) -> pl.Expr:
+    return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
+
+
+def write_part(
+    stores: Stores, source: str, wanted: Wanted, key: str, frame: pl.DataFrame, *, evidence: str
+) -> NewPart:
+    """A raw part of captured rows."""
+    cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
+    sessions = [day for spans in cells.values() for span in spans for day in span]
+    written = parts.write(
+        frame,
+        stores.layout.raw(source, wanted.dataset, key),
+        first=min(sessions),
+        last=max(sessions),
+        names=sorted(cells),
+        metadata={
+            "dataset": wanted.dataset.name,
+            "schema_version": str(wanted.dataset.schema.version),
+            "source": source,
+            "journal": evidence,
+            "software": f"fulltape {VERSION}",
+        },
+    )
+    return stores.described(
+        written,
+        layer="raw",
+        dataset=wanted.dataset.name,
+        folder=key,
+        cells=cells,
+        source=source,
+        origin="captured",
+    )

@@ -1,0 +1,188 @@
+"""One journal of messages: its marks as a timeline, its messages as rows in the datasets' schemas."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from fulltape.core import captured, frames, live
+from fulltape.core.checks import rows as row_checks
+from fulltape.core.streams import Channel, Meaning, Streams, Subscription
+from fulltape.lake import journal, messages
+from fulltape.lake.journal import Damage, Kind, Record
+from fulltape.lake.messages import Block
+from fulltape.seal.timeline import Timeline
+from fulltape.stores import Stores, Wanted
+
+_CHUNK = 8_000_000
+"""Bytes of messages that are decoded at once, so that a large journal needs no more memory than a small one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What a file holds: clean rows by dataset, sorted by (instrument, ts); its timeline; what could not be taken."""
+
+    file: str
+    source: str
+    timeline: Timeline
+    frames: dict[str, pl.DataFrame] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    still_live: set[str] = field(default_factory=set)
+    damage: list[Damage] = field(default_factory=list)
+    unknown: list[bytes] = field(default_factory=list)
+    broken: list[tuple[bytes, str]] = field(default_factory=list)
+    refused: list[tuple[pl.DataFrame, str]] = field(default_factory=list)
+    messages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a source when a file of it is read."""
+
+    meaning: Meaning
+    control: re.Pattern[bytes]
+    channels: Mapping[str, Channel]
+    """As the settings have them now, for files whose own list is damaged."""
+
+
+def known(stores: Stores, source: str) -> Known:
+    """What a source's messages mean."""
+    feed = stores.feeds[source]
+    vendor = cast("Streams", stores.vendors[feed.vendor])
+    subscriptions = [
+        Subscription(
+            dataset=name, symbol=one.symbol, spelling=stores.spellings.get(source, {}).get(one.symbol, "")
+        )
+        for name, wanted in stores.wanted.items()
+        if source in wanted.live
+        for one in wanted.instruments.values()
+    ]
+    streams = vendor.streams(source, subscriptions)
+    return Known(
+        meaning=vendor.meaning(source),
+        control=re.compile(streams[0].control if streams else b"(?!)"),
+        channels={channel.name: channel for stream in streams for channel in stream.channels},
+    )
+
+
+def read(stores: Stores, path: Path, about: Known) -> Told:
+    """Everything in a file; never raises for what a vendor, a crash or a disk has made of it."""
+    told = Told(file=path.stem, source=path.parent.name, timeline=Timeline())
+    pieces: dict[str, list[pl.DataFrame]] = {}
+    for bundle in _bundles(_blocks(path, told, about)):
+        told.messages += len(bundle.received)
+        found = live.read(bundle, about.meaning, about.control)
+        told.unknown += found.unknown
+        told.broken += found.broken
+        for dataset, some in (*found.frames.items(), *found.recorded.items()):
+            pieces.setdefault(dataset, []).extend(some)
+    told.channels = told.timeline.carried
+    told.still_live = told.timeline.finish()
+    for dataset, some in pieces.items():
+        if dataset in stores.wanted:
+            told.frames[dataset] = _clean(pl.concat(some), stores.wanted[dataset], told)
+    return told
+
+
+def _blocks(path: Path, told: Told, about: Known) -> Iterator[Block]:
+    """The blocks of a file, each once, while its marks go to the timeline."""
+    timeline = told.timeline
+    last_ns, damaged = 0, False
+    numbers: dict[int, int] = {}
+    for item in journal.read(path):
+        if isinstance(item, Damage):
+            told.damage.append(item)
+            damaged = damaged or not item.torn
+            timeline.carried = timeline.carried or dict(about.channels)
+            continue
+        at, block = _taken(item, timeline, numbers)
+        if damaged:
+            timeline.damage(last_ns, at)
+            damaged = False
+        last_ns = max(last_ns, at)
+        if block is not None:
+            yield block
+    timeline.carried = timeline.carried or dict(about.channels)
+
+
+def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple[int, Block | None]:
+    """A record's moment (UTC nanoseconds), and its block where it is one that was not there before."""
+    if record.kind is Kind.MARK:
+        mark = messages.decode_mark(record.payload)
+        timeline.mark(mark)
+        return mark.at, None
+    if record.kind is not Kind.MESSAGES:
+        return record.received_ns, None
+    block = messages.decode_block(record.payload)
+    timeline.heard(block.connection, block.received[-1])
+    before = numbers.get(block.connection, 0)
+    if block.number <= before:
+        return block.received[-1], None
+    numbers[block.connection] = block.number
+    return block.received[-1], block
+
+
+def _bundles(blocks: Iterator[Block]) -> Iterator[live.Bundle]:
+    """Blocks together, as many as are decoded at once."""
+    texts: list[bytes] = []
+    received, connections = array("q"), array("I")
+    size = 0
+    for block in blocks:
+        plain = block.plain
+        texts.append(
+            block.body if plain else b"\n".join(one.replace(b"\n", b" ") for one in block.messages())
+        )
+        received.extend(block.received)
+        connections.extend(array("I", [block.connection]) * len(block.lengths))
+        size += len(block.body)
+        if size >= _CHUNK:
+            yield live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
+            texts, size = [], 0
+            received, connections = array("q"), array("I")
+    if texts:
+        yield live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
+
+
+def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
+    """Rows of instruments that we know, as the schema wants them, each delivery's copies dealt with."""
+    dataset = wanted.dataset
+    by_wire = {one.wire: one.symbol for one in told.channels.values() if one.dataset == dataset.name}
+    instruments = {one.symbol: one.instrument for one in wanted.instruments.values()}
+    wide = wide.with_columns(
+        pl.col("symbol").replace_strict(by_wire, default=None, return_dtype=pl.String)
+    ).filter(pl.col("symbol").is_in(list(instruments)))
+    wide = wide.with_columns(
+        pl.col("symbol").replace_strict(instruments, return_dtype=pl.String).alias("instrument")
+    )
+    frame = _sound(frames.live(wide, dataset, wanted.calendar), wanted, told)
+    if dataset.grain == "minute":
+        # Every version of a bar is kept: which one counts is decided when they are curated.
+        content = [name for name in frame.columns if name not in captured.EXTRA]
+        return frame.unique(subset=content, keep="first", maintain_order=True).sort(
+            "instrument", "ts", maintain_order=True
+        )
+    return captured.merged(frame, dataset.schema.key)
+
+
+def _sound(frame: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
+    """Take out rows that break the schema or lie on closed days; they are kept with the reason."""
+    columns: Sequence[tuple[str, pl.Expr]] = [
+        (f"{column.name} breaks the schema ({column.sign})", row_checks.column_breaks(column))
+        for column in wanted.dataset.schema.columns
+    ]
+    closed = [label for label in frame["session"].unique() if wanted.calendar.day(label) != "session"]
+    rules = [*columns, ("rows on a closed day", pl.col("session").is_in(closed))] if closed else columns
+    if frame.is_empty():
+        return frame
+    broken = frame.select(rule.any().alias(str(at)) for at, (_, rule) in enumerate(rules)).row(0)
+    for wrong, (reason, rule) in zip(broken, rules, strict=True):
+        if wrong:
+            told.refused.append((frame.filter(rule), reason))
+            frame = frame.filter(~rule)
+    return frame

@@ -1,0 +1,194 @@
+"""From marks to time: when each channel was live, and when it may have missed something. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from fulltape.core.marks import Mark
+from fulltape.core.streams import Channel
+from fulltape.core.time import MINUTE, SECOND, Instant
+
+_NS = 1_000
+_SKEW = 5 * SECOND
+"""Clocks of venues and ours differ by so much at most; who asks for what was missed asks for so much more."""
+_LATE_BARS = 2 * MINUTE
+"""A bar is sent after its minute: one that was missed may have begun so long before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A channel was live from `start` to `end` (UTC microseconds); `why` it ended, '' if it had not when the file did."""
+
+    start: Instant
+    end: Instant
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Something may be missing from `start` to `end`; `kind` says what happened, `told` more of it."""
+
+    start: Instant
+    end: Instant
+    kind: str
+    told: str = ""
+
+    def saying(self, more: str) -> Doubt:
+        """The same with something more to tell."""
+        return replace(self, told=f"{self.told}; {more}".removeprefix("; "))
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Reads one file's marks in their order."""
+
+    carried: dict[str, Channel] = field(default_factory=dict)
+    follows: str = ""
+    live_at_first: frozenset[str] = frozenset()
+    software: str = ""
+    _began: dict[tuple[int, str], int] = field(default_factory=dict)
+    _heard: dict[int, int] = field(default_factory=dict)
+    _last: int = 0
+    _spans: dict[str, list[Live]] = field(default_factory=dict)
+    _doubts: dict[str, list[Doubt]] = field(default_factory=dict)
+
+    def mark(self, mark: Mark) -> None:
+        """Take in one mark; instants are UTC nanoseconds until here."""
+        what = mark.what
+        if what == "opened":
+            self.carried = {channel.name: channel for channel in mark.carried}
+            self.follows, self.software = mark.follows, mark.software
+            self.live_at_first = frozenset(name for names in mark.live.values() for name in names)
+            for connection, names in mark.live.items():
+                self._began.update({(connection, name): mark.at for name in names})
+        elif what == "confirmed":
+            for name in mark.channels:
+                self._began.setdefault((mark.connection, name), mark.since or mark.at)
+        elif what == "stale":
+            self._end(mark.connection, mark.channels, mark.since or mark.at, f"stale: {mark.reason}")
+        elif what in ("disconnected", "closed"):
+            at = mark.at if what == "closed" else (mark.since or mark.at)
+            self._end(mark.connection, (), at, f"{what}: {mark.reason}")
+        elif what == "dropped":
+            for name in mark.channels or tuple(self.carried):
+                self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
+        self.heard(mark.connection, mark.at)
+
+    def heard(self, connection: int, at: int) -> None:
+        """A connection showed that it was there."""
+        self._heard[connection] = max(at, self._heard.get(connection, 0))
+        self._last = max(at, self._last)
+
+    def damage(self, before: int, after: int) -> None:
+        """What lay between two records of the file is lost."""
+        for name in self.carried:
+            self._doubt(
+                name, before or after, after or before, "damage", "a stretch of the journal is damaged"
+            )
+
+    def lost(self, connection: int, before: int, after: int) -> None:
+        """A block of a connection is not there, though its successor is."""
+        names = [name for number, name in self._began if number == connection] or list(self.carried)
+        for name in names:
+            self._doubt(name, before, after, "damage", "a block of messages is not there")
+
+    @property
+    def last(self) -> Instant:
+        """The last moment that the file tells of."""
+        return self._last // _NS
+
+    def finish(self) -> set[str]:
+        """End what is still live where the file ends; returns those channels."""
+        still = {name for _, name in self._began}
+        for connection, name in list(self._began):
+            self._end(connection, (name,), self._heard.get(connection, self._last), "")
+        return still
+
+    def spans(self, name: str) -> list[Live]:
+        """When a channel was live, over all of its connections: disjoint and in order."""
+        out: list[Live] = []
+        for one in sorted(self._spans.get(name, []), key=lambda span: (span.start, span.end)):
+            if out and one.start <= out[-1].end:
+                later = one if one.end > out[-1].end else out[-1]
+                out[-1] = Live(start=out[-1].start, end=later.end, why=later.why)
+            else:
+                out.append(one)
+        return out
+
+    def doubts(self, name: str) -> list[Doubt]:
+        """What was dropped or damaged while a channel was live."""
+        return self._doubts.get(name, [])
+
+    def _end(self, connection: int, names: Sequence[str], at: int, why: str) -> None:
+        for number, name in list(self._began):
+            if number == connection and (not names or name in names):
+                start = self._began.pop((number, name))
+                end = max(at, start)
+                self._spans.setdefault(name, []).append(Live(start=start // _NS, end=end // _NS, why=why))
+
+    def _doubt(self, name: str, start: int, end: int, kind: str, told: str) -> None:
+        self._doubts.setdefault(name, []).append(
+            Doubt(start=start // _NS, end=max(start, end) // _NS + 1, kind=kind, told=told)
+        )
+
+
+def gaps(spans: Sequence[Live], *, before: Instant | None, joined: bool) -> list[Doubt]:
+    """What lies between spans; `before` is until when the channel was live in an earlier file, `joined` that this file
+    goes on where that one ended."""
+    found = []
+    if spans and before is not None and not joined and spans[0].start > before:
+        found.append(Doubt(start=before, end=spans[0].start, kind="not captured"))
+    for one, following in itertools.pairwise(spans):
+        kind, _, told = one.why.partition(": ")
+        found.append(Doubt(start=one.end, end=following.start, kind=kind or "not captured", told=told))
+    return found
+
+
+def by_session(
+    doubt: Doubt, *, session_of: Callable[[Instant], dt.date], begin: Callable[[dt.date], Instant]
+) -> list[tuple[dt.date, Doubt]]:
+    """A doubt cut at sessions. Those in its midst are left out: nothing of them was captured, so they are missing as a
+    whole, and the audit sees that."""
+    first, last = session_of(doubt.start), session_of(max(doubt.start, doubt.end - 1))
+    if first == last:
+        return [(first, doubt)]
+    head = Doubt(start=doubt.start, end=begin(first + dt.timedelta(days=1)), kind=doubt.kind, told=doubt.told)
+    tail = Doubt(start=begin(last), end=doubt.end, kind=doubt.kind, told=doubt.told)
+    return [(day, one) for day, one in ((first, head), (last, tail)) if one.end > one.start]
+
+
+def span_to_ask(start: Instant, end: Instant, *, bars: bool) -> tuple[Instant, Instant]:
+    """What to ask history for so that nothing of [start, end) is missed: whole seconds, or whole minutes of bars."""
+    unit = MINUTE if bars else SECOND
+    early = start - _SKEW - (_LATE_BARS if bars else 0)
+    return early // unit * unit, -(-(end + _SKEW) // unit) * unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """Ids that do not follow each other: `lost` are missing between two rows with these stamps."""
+
+    start: Instant
+    end: Instant
+    lost: int
+
+
+def breaks(ids: Iterable[tuple[int, Instant]], *, after: tuple[int, Instant] | None) -> list[Break]:
+    """Jumps in ascending (id, stamp); `after` is the last one of an earlier file."""
+    found = []
+    for number, at in ids:
+        if after is not None and number > after[0] + 1:
+            found.append(
+                Break(start=min(after[1], at), end=max(after[1], at) + 1, lost=number - after[0] - 1)
+            )
+        if after is None or number > after[0]:
+            after = (number, at)
+    return found
+
+
+def near(doubt: Doubt, one: Break) -> bool:
+    """Whether a jump may have happened in a doubtful span."""
+    return one.start < doubt.end + _SKEW and doubt.start - _SKEW < one.end

@@ -1,0 +1,205 @@
+"""Binance's live streams: combined streams over one socket, subscribed by command.
+
+A connection lives for a day and carries 1,024 streams; five messages a second may be sent. An unknown symbol is
+accepted in silence. Nothing is replayed: trade ids, which are contiguous for a symbol, show what was missed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core import spelling
+from fulltape.core.streams import (
+    NOTHING,
+    Again,
+    Channel,
+    Detail,
+    Dialogue,
+    Meaning,
+    MessageShape,
+    Stream,
+    Subscription,
+    Turn,
+    batches,
+)
+from fulltape.core.vendor import Field, Shape
+
+_PER_CONNECTION = 1_000
+_PER_COMMAND = 100
+_DAY = 86_400
+_STREAMS: dict[str, tuple[str, Detail]] = {
+    "crypto_trades": ("trade", "trades"),
+    "crypto_aggtrades": ("aggTrade", "trades"),
+    "crypto_bars_minute": ("kline_1m", "bars"),
+    "crypto_quotes": ("bookTicker", "quotes"),
+    "crypto_books": ("depth@100ms", "books"),
+}
+_MAKER_IS_BUYER = {"true": "sell", "false": "buy"}
+_NUMBER = re.compile(rb'"id":\s*(\d+)')
+
+
+class _Reply(msgspec.Struct):
+    id: int | None = None
+    code: int = 0
+    msg: str = ""
+    error: dict[str, object] = {}
+    e: str = ""
+    stream: str = ""
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
+    """As few connections as carry them all; books by themselves, so that a flood of them delays no trade."""
+    channels = [_channel(source, one) for one in subscriptions]
+    books = [one for one in channels if one.detail == "books"]
+    others = [one for one in channels if one.detail != "books"]
+    return [
+        Stream(
+            source=source,
+            host="stream",
+            path="/stream",
+            channels=tuple(some),
+            control=rb'(?!\{"stream":"[^!])',
+            route=rb'^\{"stream":"([^"]+)"',
+            converse=_converse,
+            lifetime=_DAY,
+            say_per_second=3,
+        )
+        for group in (others, books)
+        for some in batches(group, _PER_CONNECTION)
+    ]
+
+
+def _channel(source: str, one: Subscription) -> Channel:
+    if one.dataset not in _STREAMS:
+        raise ValueError(f"{source} streams {', '.join(_STREAMS)}, not {one.dataset}")
+    name, detail = _STREAMS[one.dataset]
+    wire = one.spelling or "".join(spelling.pair(one.symbol)).upper()
+    return Channel(
+        name=f"{wire.lower()}@{name}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail
+    )
+
+
+def _converse(channels: Sequence[Channel]) -> Dialogue:
+    asked: dict[int, tuple[str, ...]] = {}
+    turn = _subscribe([channel.name for channel in channels], asked)
+    while True:
+        message = yield turn
+        turn = (
+            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
+        )
+
+
+def _subscribe(names: Sequence[str], asked: dict[int, tuple[str, ...]]) -> Turn:
+    say = []
+    for some in batches(names, _PER_COMMAND):
+        number = len(asked) + 1
+        asked[number] = tuple(some)
+        command = {"method": "SUBSCRIBE", "params": list(some), "id": number}
+        say.append(msgspec.json.encode(command).decode())
+    return Turn(say=tuple(say))
+
+
+def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
+    try:
+        reply = _reply.decode(message)
+    except msgspec.DecodeError:
+        return NOTHING
+    if reply.e == "serverShutdown" or reply.stream == "!serverShutdown":
+        return Turn(end="reconnect", reason="the server goes down")
+    if reply.code or reply.error:
+        words = reply.msg or str(reply.error.get("msg", "refused"))
+        names = asked.get(reply.id or 0) or tuple(name for some in asked.values() for name in some)
+        return Turn(refused=dict.fromkeys(names, words))
+    return Turn(confirmed=asked.get(reply.id or 0, ()))
+
+
+_TRADE = (
+    Field(wire="s", column="symbol", kind="text"),
+    Field(wire="p", column="price", kind="decimal"),
+    Field(wire="q", column="size", kind="decimal"),
+    Field(wire="T", column="stamp", kind="integer"),
+    Field(wire="m", column="aggressor", kind="boolean"),
+)
+
+
+def _trades(*more: Field) -> Shape:
+    return Shape(fields=(*_TRADE, *more), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
+
+
+_SHAPES = (
+    MessageShape(
+        kind="trade",
+        dataset="crypto_trades",
+        inside="data",
+        shape=_trades(Field(wire="t", column="trade_id", kind="integer")),
+    ),
+    MessageShape(
+        kind="aggTrade",
+        dataset="crypto_aggtrades",
+        inside="data",
+        shape=_trades(
+            Field(wire="a", column="trade_id", kind="integer"),
+            Field(wire="f", column="first_trade_id", kind="integer"),
+            Field(wire="l", column="last_trade_id", kind="integer"),
+        ),
+    ),
+    MessageShape(
+        kind="kline_1m",
+        dataset="crypto_bars_minute",
+        inside="data.k",
+        shape=Shape(
+            fields=(
+                Field(wire="s", column="symbol", kind="text"),
+                Field(wire="t", column="stamp", kind="integer"),
+                Field(wire="o", column="open", kind="decimal"),
+                Field(wire="h", column="high", kind="decimal"),
+                Field(wire="l", column="low", kind="decimal"),
+                Field(wire="c", column="close", kind="decimal"),
+                Field(wire="v", column="volume", kind="decimal"),
+                Field(wire="q", column="quote_volume", kind="decimal"),
+                Field(wire="n", column="trade_count", kind="integer"),
+                Field(wire="V", column="taker_buy_volume", kind="decimal"),
+                Field(wire="x", column="closed", kind="boolean"),
+            ),
+            unit="epoch",
+        ),
+        only=("closed", True),
+    ),
+    MessageShape(
+        kind="bookTicker",
+        dataset="crypto_quotes",
+        inside="data",
+        shape=Shape(
+            fields=(
+                Field(wire="s", column="symbol", kind="text"),
+                Field(wire="b", column="bid", kind="decimal"),
+                Field(wire="B", column="bid_size", kind="decimal"),
+                Field(wire="a", column="ask", kind="decimal"),
+                Field(wire="A", column="ask_size", kind="decimal"),
+                Field(wire="u", column="update_id", kind="integer"),
+            ),
+            unit="received",
+        ),
+    ),
+)
+
+
+def meaning(source: str) -> Meaning:  # noqa: ARG001
+    """Messages of combined streams; books are kept as they came."""
+    return Meaning(
+        pattern=rb'^\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
+        shapes=_SHAPES,
+        contiguous={"crypto_trades": "trade_id", "crypto_aggtrades": "trade_id"},
+        recorded={
+            "depth": "crypto_books",
+            "depth5": "crypto_books",
+            "depth10": "crypto_books",
+            "depth20": "crypto_books",
+        },
+    )

@@ -1,0 +1,152 @@
+"""Coinbase Exchange's live trades: the channel `matches`, with heartbeats.
+
+A trade's id follows the one before it, and `last_match` repeats the newest trade when a subscription begins. `side` is
+the maker's, so the taker's is the other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core import spelling
+from fulltape.core.streams import (
+    NOTHING,
+    Again,
+    Channel,
+    Detail,
+    Dialogue,
+    Meaning,
+    MessageShape,
+    Stream,
+    Subscription,
+    Turn,
+    batches,
+)
+from fulltape.core.vendor import Field, Shape
+
+_PER_CONNECTION = 200
+_CHANNELS: dict[str, tuple[str, str, Detail]] = {
+    "crypto_trades": ("matches", "match", "trades"),
+    "crypto_quotes": ("ticker", "ticker", "quotes"),
+    "crypto_books": ("level2_batch", "l2update", "books"),
+}
+_HEARTBEAT = "heartbeat"
+
+
+class _Listed(msgspec.Struct):
+    name: str = ""
+    product_ids: list[str] = []
+
+
+class _Reply(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+    reason: str = ""
+    channels: list[_Listed] = []
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
+    """Connections by products."""
+    channels = [_channel(source, one) for one in subscriptions]
+    return [
+        Stream(
+            source=source,
+            host="stream",
+            path="/",
+            channels=tuple(some),
+            control=rb'\{"type":"(?:subscriptions|heartbeat|error)"',
+            route=rb'^\{"type":"(?:last_)?(match|ticker|l2update|snapshot)".*?"product_id":"([^"]+)"',
+            converse=_converse,
+            say_per_second=8,
+        )
+        for some in batches(channels, _PER_CONNECTION)
+    ]
+
+
+def _channel(source: str, one: Subscription) -> Channel:
+    if one.dataset not in _CHANNELS:
+        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
+    wire = one.spelling or "-".join(spelling.pair(one.symbol))
+    _, kind, detail = _CHANNELS[one.dataset]
+    return Channel(name=f"{kind}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+
+
+def _converse(channels: Sequence[Channel]) -> Dialogue:
+    turn = _subscribe([channel.name for channel in channels])
+    names = frozenset(channel.name for channel in channels)
+    while True:
+        message = yield turn
+        turn = _subscribe(message.channels) if isinstance(message, Again) else _answered(message, names)
+
+
+def _subscribe(names: Sequence[str]) -> Turn:
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, wire = name.partition("|")
+        wanted.setdefault(next(told for told, one, _ in _CHANNELS.values() if one == kind), []).append(wire)
+    wanted[_HEARTBEAT] = sorted({wire for wires in wanted.values() for wire in wires})
+    asked = [{"name": name, "product_ids": wires} for name, wires in wanted.items()]
+    return Turn(say=(msgspec.json.encode({"type": "subscribe", "channels": asked}).decode(),))
+
+
+def _answered(message: bytes, names: frozenset[str]) -> Turn:
+    try:
+        reply = _reply.decode(message)
+    except msgspec.DecodeError:
+        return NOTHING
+    if reply.type == _HEARTBEAT:
+        return Turn(keep=False)
+    if reply.type == "error":
+        return Turn(refused=dict.fromkeys(names, f"{reply.message}: {reply.reason}".rstrip(": ")))
+    kinds = {told: kind for told, kind, _ in _CHANNELS.values()}
+    listed = [
+        f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
+    ]
+    return Turn(confirmed=tuple(listed))
+
+
+_TRADE = Shape(
+    fields=(
+        Field(wire="product_id", column="symbol", kind="text"),
+        Field(wire="time", column="stamp", kind="text"),
+        Field(wire="price", column="price", kind="decimal"),
+        Field(wire="size", column="size", kind="decimal"),
+        Field(wire="side", column="aggressor", kind="text"),
+        Field(wire="trade_id", column="trade_id", kind="integer"),
+    ),
+    unit="iso",
+    stamp_kind="text",
+    renamed={"aggressor": {"buy": "sell", "sell": "buy"}},
+)
+_QUOTE = Shape(
+    fields=(
+        Field(wire="product_id", column="symbol", kind="text"),
+        Field(wire="time", column="stamp", kind="text"),
+        Field(wire="best_bid", column="bid", kind="decimal"),
+        Field(wire="best_bid_size", column="bid_size", kind="decimal"),
+        Field(wire="best_ask", column="ask", kind="decimal"),
+        Field(wire="best_ask_size", column="ask_size", kind="decimal"),
+        Field(wire="sequence", column="update_id", kind="integer"),
+    ),
+    unit="iso",
+    stamp_kind="text",
+)
+
+
+def meaning(source: str) -> Meaning:  # noqa: ARG001
+    """Matches, tickers; books are kept as they came."""
+    return Meaning(
+        pattern=rb'^\{"type":"(\w+)"',
+        shapes=(
+            MessageShape(kind="match", dataset="crypto_trades", shape=_TRADE),
+            MessageShape(kind="last_match", dataset="crypto_trades", shape=_TRADE),
+            MessageShape(kind="ticker", dataset="crypto_quotes", shape=_QUOTE),
+        ),
+        contiguous={"crypto_trades": "trade_id"},
+        recorded={"l2update": "crypto_books", "snapshot": "crypto_books"},
+    )

@@ -1,0 +1,175 @@
+"""Deriv's live ticks and candles: one subscription a symbol, acknowledged by its first answer.
+
+Every answer repeats what was asked, so data and control messages begin alike and are told apart by what follows. The
+first tick of a subscription is the newest one, which an earlier connection may have delivered too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core.streams import (
+    NOTHING,
+    Again,
+    Channel,
+    Dialogue,
+    Meaning,
+    MessageShape,
+    Stream,
+    Subscription,
+    Turn,
+    batches,
+)
+from fulltape.core.vendor import Field, Shape
+
+_PER_CONNECTION = 100
+_TICKS = {"synthetic_ticks", "forex_ticks"}
+_CANDLES = {"synthetic_bars_minute", "forex_bars_minute"}
+_CADENCES = {"R_": 2.0, "1HZ": 1.0, "stpRNG": 1.0}
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _Reply(msgspec.Struct):
+    msg_type: str = ""
+    req_id: int = 0
+    error: _Error | None = None
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
+    """At most a hundred subscriptions a connection."""
+    channels = [_channel(source, one) for one in subscriptions]
+    return [
+        Stream(
+            source=source,
+            host="stream",
+            path="",
+            channels=tuple(some),
+            control=rb'(?!\{"echo_req":\{[^{}]*\},"msg_type":"(?:tick|ohlc)")',
+            route=rb'"msg_type":"(tick|ohlc)".*?"symbol":"([^"]+)"',
+            converse=_converse,
+            keepalive='{"ping":1}',
+            keepalive_every=30,
+            say_per_second=3,
+            data_confirms=True,
+        )
+        for some in batches(channels, _PER_CONNECTION)
+    ]
+
+
+def _channel(source: str, one: Subscription) -> Channel:
+    if one.dataset not in _TICKS | _CANDLES:
+        raise ValueError(f"{source} streams {', '.join(sorted(_TICKS | _CANDLES))}, not {one.dataset}")
+    forex = one.dataset.startswith("forex")
+    wire = one.spelling or (f"frx{one.symbol.replace('/', '')}" if forex else one.symbol)
+    ticks = one.dataset in _TICKS
+    cadence = next((every for begin, every in _CADENCES.items() if one.symbol.startswith(begin)), 0.0)
+    return Channel(
+        name=f"{'tick' if ticks else 'ohlc'}|{wire}",
+        dataset=one.dataset,
+        symbol=one.symbol,
+        wire=wire,
+        detail="trades" if ticks else "bars",
+        cadence=cadence,
+    )
+
+
+def _converse(channels: Sequence[Channel]) -> Dialogue:
+    asked: dict[int, str] = {}
+    turn = _subscribe([channel.name for channel in channels], asked)
+    while True:
+        message = yield turn
+        turn = (
+            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
+        )
+
+
+def _subscribe(names: Sequence[str], asked: dict[int, str]) -> Turn:
+    say = []
+    for name in names:
+        kind, _, wire = name.partition("|")
+        number = len(asked) + 1
+        asked[number] = name
+        request: dict[str, object] = {"ticks": wire, "subscribe": 1, "req_id": number}
+        if kind == "ohlc":
+            request = {
+                "ticks_history": wire, "style": "candles", "granularity": 60, "end": "latest", "count": 1,
+                "subscribe": 1, "req_id": number,
+            }  # fmt: skip
+        say.append(msgspec.json.encode(request).decode())
+    return Turn(say=tuple(say))
+
+
+def _answered(message: bytes, asked: dict[int, str]) -> Turn:
+    try:
+        reply = _reply.decode(message)
+    except msgspec.DecodeError:
+        return NOTHING
+    name = asked.get(reply.req_id, "")
+    if reply.error is None:
+        return Turn(confirmed=(name,) if reply.msg_type == "candles" else (), keep=reply.msg_type != "ping")
+    words = f"{reply.error.code}: {reply.error.message}"
+    if reply.error.code == "AlreadySubscribed":
+        return Turn(confirmed=(name,))
+    if reply.error.code == "RateLimit":
+        return Turn(end="wait", reason=words)
+    if reply.error.code in ("InvalidAppID", "InvalidToken"):
+        return Turn(end="stop", reason=words)
+    return Turn(refused={name: words} if name else {})
+
+
+_MID = {"price_kind": "mid"}
+_TICK = Shape(
+    fields=(
+        Field(wire="symbol", column="symbol", kind="text"),
+        Field(wire="epoch", column="stamp", kind="integer"),
+        Field(wire="quote", column="price"),
+    ),
+    unit="s",
+)
+_OHLC = Shape(
+    fields=(
+        Field(wire="symbol", column="symbol", kind="text"),
+        Field(wire="open_time", column="stamp", kind="integer"),
+        Field(wire="open", column="open", kind="decimal"),
+        Field(wire="high", column="high", kind="decimal"),
+        Field(wire="low", column="low", kind="decimal"),
+        Field(wire="close", column="close", kind="decimal"),
+    ),
+    unit="s",
+)
+
+
+def meaning(source: str) -> Meaning:
+    """Ticks and candles of synthetic indices or of forex."""
+    forex = source.endswith(".forex")
+    fixed: dict[str, object] = dict(_MID) if forex else {}
+    return Meaning(
+        pattern=rb'"msg_type":"(\w+)"',
+        shapes=(
+            MessageShape(
+                kind="tick",
+                dataset="forex_ticks" if forex else "synthetic_ticks",
+                inside="tick",
+                shape=_TICK,
+                fixed=fixed,
+            ),
+            MessageShape(
+                kind="ohlc",
+                dataset="forex_bars_minute" if forex else "synthetic_bars_minute",
+                inside="ohlc",
+                shape=_OHLC,
+                fixed=fixed,
+                open_end=True,
+            ),
+        ),
+        ignored=frozenset({"candles", "ping"}),
+    )

@@ -1,0 +1,175 @@
+"""Kraken's live streams, version 2 of the protocol: trades, tickers, minutes and books.
+
+Every symbol is acknowledged by itself. `ohlc` repeats a minute with every trade and never says that it is over: it is
+once the next one begins. `side` is the taker's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fulltape.core import spelling
+from fulltape.core.streams import (
+    NOTHING,
+    Again,
+    Channel,
+    Detail,
+    Dialogue,
+    Meaning,
+    MessageShape,
+    Stream,
+    Subscription,
+    Turn,
+    batches,
+)
+from fulltape.core.vendor import Field, Shape
+
+_PER_CONNECTION = 500
+_PER_COMMAND = 100
+_CHANNELS: dict[str, tuple[str, Detail]] = {
+    "crypto_trades": ("trade", "trades"),
+    "crypto_quotes": ("ticker", "quotes"),
+    "crypto_books": ("book", "books"),
+}
+_MORE: dict[str, dict[str, object]] = {"ticker": {"event_trigger": "bbo"}, "book": {"depth": 10}}
+
+
+class _Result(msgspec.Struct):
+    channel: str = ""
+    symbol: str = ""
+
+
+class _Reply(msgspec.Struct):
+    method: str = ""
+    channel: str = ""
+    success: bool = True
+    error: str = ""
+    symbol: str = ""
+    result: _Result | None = None
+    req_id: int = 0
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
+    """Connections by symbols."""
+    channels = [_channel(source, one) for one in subscriptions]
+    return [
+        Stream(
+            source=source,
+            host="stream",
+            path="/v2",
+            channels=tuple(some),
+            control=rb'(?!\{"channel":"(?:trade|ticker|book|ohlc)")',
+            route=rb'^\{"channel":"(trade|ticker|book)".*?"symbol":"([^"]+)"',
+            converse=_converse,
+            keepalive='{"method":"ping"}',
+            keepalive_every=30,
+        )
+        for some in batches(channels, _PER_CONNECTION)
+    ]
+
+
+def _channel(source: str, one: Subscription) -> Channel:
+    if one.dataset not in _CHANNELS:
+        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
+    wire = one.spelling if "/" in one.spelling else "/".join(spelling.pair(one.symbol))
+    name, detail = _CHANNELS[one.dataset]
+    return Channel(name=f"{name}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+
+
+def _converse(channels: Sequence[Channel]) -> Dialogue:
+    asked: dict[int, tuple[str, ...]] = {}
+    turn = _subscribe([channel.name for channel in channels], asked)
+    while True:
+        message = yield turn
+        turn = (
+            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
+        )
+
+
+def _subscribe(names: Sequence[str], asked: dict[int, tuple[str, ...]]) -> Turn:
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, wire = name.partition("|")
+        kinds.setdefault(kind, []).append(wire)
+    say = []
+    for kind, wires in kinds.items():
+        for some in batches(wires, _PER_COMMAND):
+            number = len(asked) + 1
+            asked[number] = tuple(f"{kind}|{wire}" for wire in some)
+            params = {
+                "channel": kind,
+                "symbol": list(some),
+                "snapshot": kind == "book",
+                **_MORE.get(kind, {}),
+            }
+            command = {"method": "subscribe", "params": params, "req_id": number}
+            say.append(msgspec.json.encode(command).decode())
+    return Turn(say=tuple(say))
+
+
+def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
+    try:
+        reply = _reply.decode(message)
+    except msgspec.DecodeError:
+        return NOTHING
+    if reply.method != "subscribe":
+        return Turn(keep=reply.channel == "status")
+    about = asked.get(reply.req_id, ())
+    if reply.success and reply.result:
+        return Turn(confirmed=(f"{reply.result.channel}|{reply.result.symbol}",))
+    named = tuple(name for name in about if not reply.symbol or name.endswith(f"|{reply.symbol}"))
+    if "already subscribed" in reply.error.lower():
+        return Turn(confirmed=named)
+    return Turn(refused=dict.fromkeys(named, reply.error))
+
+
+def meaning(source: str) -> Meaning:  # noqa: ARG001
+    """Trades and tickers; books are kept as they came."""
+    return Meaning(
+        pattern=rb'^\{"channel":"(\w+)"',
+        shapes=(
+            MessageShape(
+                kind="trade",
+                dataset="crypto_trades",
+                rows="object_of_rows",
+                inside="data",
+                shape=Shape(
+                    fields=(
+                        Field(wire="symbol", column="symbol", kind="text"),
+                        Field(wire="timestamp", column="stamp", kind="text"),
+                        Field(wire="price", column="price"),
+                        Field(wire="qty", column="size"),
+                        Field(wire="side", column="aggressor", kind="text"),
+                        Field(wire="trade_id", column="trade_id", kind="integer"),
+                    ),
+                    unit="iso",
+                    stamp_kind="text",
+                    renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
+                ),
+            ),
+            MessageShape(
+                kind="ticker",
+                dataset="crypto_quotes",
+                rows="object_of_rows",
+                inside="data",
+                shape=Shape(
+                    fields=(
+                        Field(wire="symbol", column="symbol", kind="text"),
+                        Field(wire="bid", column="bid"),
+                        Field(wire="bid_qty", column="bid_size"),
+                        Field(wire="ask", column="ask"),
+                        Field(wire="ask_qty", column="ask_size"),
+                    ),
+                    unit="received",
+                ),
+            ),
+        ),
+        contiguous={"crypto_trades": "trade_id"},
+        recorded={"book": "crypto_books"},
+        ignored=frozenset({"ohlc", "heartbeat", "status"}),
+    )

@@ -1,0 +1,199 @@
+"""A node that captures from simulated vendors: history and streams out of one tape, real sockets and real files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from fulltape import reader
+from fulltape.backfill import run as backfill
+from fulltape.capture import run as capture
+from fulltape.clock import SystemClock
+from fulltape.core.time import Clock, utc_date
+from fulltape.curate import run as curate
+from fulltape.node import assemble, capturing
+from fulltape.seal import run as seal
+from fulltape.settings import load
+from fulltape.simulator import run as simulator
+from fulltape.simulator import scenario
+from fulltape.simulator.scenario import Scenario
+from fulltape.simulator.stream import StreamServer
+from fulltape.simulator.tape import Tape
+from fulltape.simulator.wires import WIRES
+from fulltape.stores import Stores
+
+
+@dataclass(frozen=True)
+class Venue:
+    """What a test captures: a vendor's source, dataset and symbols, as the tape has them."""
+
+    vendor: str
+    source: str
+    dataset: str
+    symbols: tuple[str, ...]
+    plain: bool = False
+    grain: int = 1_000_000
+    key: tuple[str, ...] = ("symbol", "trade_id")
+
+
+BINANCE = Venue("binance", "binance.spot", "crypto_aggtrades", ("BTC/USDT", "ETH/USDT"))
+COINBASE = Venue("coinbase", "coinbase.exchange", "crypto_trades", ("BTC/USD", "ETH/USD"), grain=1_000)
+KRAKEN = Venue("kraken", "kraken.spot", "crypto_trades", ("BTC/USD", "ETH/USD"), grain=1_000)
+DERIV = Venue(
+    "deriv", "deriv.synthetic", "synthetic_ticks", ("R_100", "R_50"), plain=True, grain=10**9, key=()
+)
+VENUES = (BINANCE, COINBASE, KRAKEN, DERIV)
+
+
+@dataclass
+class Living:
+    """A node in `folder`, its venue's tape and live socket."""
+
+    folder: Path
+    venue: Venue
+    tape: Tape
+    stream: StreamServer
+    clock: Clock = field(default_factory=SystemClock)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Stores]:
+        stores = assemble.open_stores(load.load(self.folder))
+        try:
+            yield stores
+        finally:
+            stores.close()
+
+    @contextlib.contextmanager
+    def capturing(self, stamp: Callable[[], int] = time.time_ns) -> Iterator[None]:
+        """Capture in a thread of this process while the block runs."""
+        loaded = load.load(self.folder)
+        with self.opened() as stores:
+            orders = capturing.told(loaded, stores)
+        loop = asyncio.new_event_loop()
+        stop = asyncio.Event()
+        thread = threading.Thread(
+            target=lambda: loop.run_until_complete(capture.capture(orders, self.clock, stop, stamp=stamp))
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join()
+            loop.close()
+
+    def until(self, happened: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait for something; fail where it does not come."""
+        deadline = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    def ticks(self, more: int) -> Callable[[], bool]:
+        """Whether so many more ticks than now have happened."""
+        wanted = self.sent + more
+        return lambda: self.sent >= wanted
+
+    @property
+    def sent(self) -> int:
+        return sum(len(found) for found in self.tape.ticks.values())
+
+    def seal(self) -> seal.Report:
+        with self.opened() as stores:
+            return seal.run_once(stores, self.clock)
+
+    def heal(self) -> None:
+        """Ask history for what is doubtful, as a node does."""
+        with self.opened() as stores:
+            backfill.run_once(stores, self.clock)
+            seal.run_once(stores, self.clock)
+
+    def curated(self) -> pl.DataFrame:
+        """What a user reads."""
+        with self.opened() as stores:
+            curate.run_once(stores, self.clock)
+        return reader.Reader(self.folder).scan(self.venue.dataset).collect()
+
+    def truth(self) -> pl.DataFrame:
+        """What has happened, since the first tick that was sent to anybody."""
+        rows = [
+            {
+                "symbol": symbol,
+                "ts": tick.at // 1_000 // 1_000_000 * 1_000_000 if self.venue.plain else tick.at // 1_000,
+                "price": tick.price,
+                **({} if self.venue.plain else {"size": tick.size, "trade_id": str(tick.trade_id)}),
+            }
+            for symbol, ticks in self.tape.ticks.items()
+            for tick in ticks
+        ]
+        return pl.DataFrame(rows).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+    def intervals(self) -> list[tuple[str, str, str]]:
+        with self.opened() as stores:
+            return [(one.kind, one.state, one.evidence) for one in stores.ledger.streams.intervals()]
+
+
+@contextlib.contextmanager
+def living(
+    tmp_path: Path,
+    venue: Venue,
+    faults: str = "",
+    *,
+    rate: float = 40,
+    extra: str = "",
+    compress: bool = False,
+    flush: str = "100ms",
+) -> Iterator[Living]:
+    """A node that may capture `venue`; the tape begins to run at once."""
+    found = scenario.parse(faults, where="test") if faults else Scenario()
+    tape = Tape(
+        dict.fromkeys(venue.symbols, 100.0), time.time_ns, rate=rate, grain=venue.grain, plain=venue.plain
+    )
+    with contextlib.ExitStack() as stack:
+        twins = stack.enter_context(simulator.running(tape.market(), found, vendors={venue.vendor: 0}))
+        wire = WIRES[venue.vendor](frozenset(venue.symbols))
+        stream = stack.enter_context(StreamServer(wire, tape, found, compress=compress))
+        folder = tmp_path / "node"
+        folder.mkdir(parents=True)
+        today = utc_date(time.time_ns() // 1_000)
+        names = ", ".join(f'"{symbol}"' for symbol in venue.symbols)
+        (folder / "fulltape.toml").write_text(
+            f"""[universe.live]
+symbols = [{names}]
+[dataset.{venue.dataset}]
+universe = "live"
+sources = ["{venue.source}"]
+live = ["{venue.source}"]
+from = {today}
+[vendor.{venue.vendor}]
+base_url = "{twins.servers[venue.vendor].url}"
+stream_url = "{stream.url}"
+requests_per_minute = 6000
+requests_per_second = 1000
+weight_per_minute = 100000
+[capture]
+flush_interval = "{flush}"
+stale_after = "1s"
+{extra}
+"""
+        )
+        yield Living(folder=folder, venue=venue, tape=tape, stream=stream)
+
+
+def same(found: pl.DataFrame, truth: pl.DataFrame, venue: Venue) -> None:
+    """Row for row."""
+    columns = ["symbol", "ts", "price"] if venue.plain else ["symbol", "trade_id", "price", "size"]
+    left = found.select(columns).sort(columns)
+    right = truth.select(columns).sort(columns)
+    missing = right.join(left, on=columns, how="anti")
+    extra = left.join(right, on=columns, how="anti")
+    assert (missing.height, extra.height, left.height) == (0, 0, right.height), (
+        f"{missing.height} missing, {extra.height} extra, {left.height} of {right.height}\n{missing.head(3)}{extra.head(3)}"
+    )
