@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash check bench-dispatch bench-ledger bench-decode format lock sample calendars reference clean
+.PHONY: demo test test-crash check bench-dispatch bench-ledger bench-decode bench-live format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -28,6 +28,9 @@ bench-ledger: .venv/.dev
 bench-decode: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.decode.run
 
+bench-live: .venv/.dev .interop/.cryptofeed
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.live.run
+
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)
 	$(RUN)/ruff check $(CHECKED)
@@ -46,6 +49,7 @@ lock: $(UV)
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --python-version 3.11 requirements/interop.in -o requirements/interop.txt
 	$(LOCK) --python-version 3.11 requirements/interop-deriv.in -o requirements/interop-deriv.txt
+	$(LOCK) --python-version 3.11 requirements/bench-live.in -o requirements/bench-live.txt
 
 # Rebuild package data from its sources; the results are committed.
 sample: .venv/.dev
@@ -82,6 +86,12 @@ $(UV): requirements/uv.txt
 .interop/.deriv: $(UV) requirements/interop-deriv.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) .interop/deriv
 	$(UV) pip install --quiet --python .interop/deriv/bin/python --require-hashes -r requirements/interop-deriv.txt
+	@touch $@
+
+# Another project's capture, for comparison, in an environment of its own.
+.interop/.cryptofeed: $(UV) requirements/bench-live.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/cryptofeed
+	$(UV) pip install --quiet --python .interop/cryptofeed/bin/python --require-hashes -r requirements/bench-live.txt
 	@touch $@
 
 reference: .venv/.dev .interop/.clients .interop/.deriv

@@ -55,8 +55,9 @@ class Line:
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
         self._rhythms: dict[str, Rhythm] = {}
         self._doubts: dict[str, int] = {}
+        self._old: set[int] = set()
         self._control = re.compile(stream.control)
-        self._router = Router(route=re.compile(stream.route, re.MULTILINE), channels=self._names)
+        self._router = Router(route=re.compile(stream.route), channels=self._names)
 
     async def run(self) -> None:
         """Connect, and again, until cancelled or refused for good."""
@@ -112,6 +113,8 @@ class Line:
                 spoken.append(name)
         self.messages += len(block.lengths)
         self.bytes += len(block.body)
+        if self.stream.alert and self.stream.alert in block.body:
+            self._old.add(block.connection)
         if self.stream.data_confirms:
             for leg in self.legs:
                 if leg.socket.connection == block.connection:
@@ -122,6 +125,7 @@ class Line:
         await self._admission.enter()
         loop = asyncio.get_running_loop()
         one = Socket(
+            data=self.stream.data,
             control=self._control,
             on_open=self._opened,
             on_control=self._controlled,
@@ -175,7 +179,8 @@ class Line:
                 await asyncio.wait_for(leg.over.wait(), timeout=_TICK)
             except TimeoutError:
                 self._look_after(leg, loop.time())
-            if loop.time() >= ends:
+            if loop.time() >= ends or leg.socket.connection in self._old:
+                self._old.discard(leg.socket.connection)
                 return True
         return False
 

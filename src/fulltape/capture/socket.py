@@ -47,6 +47,7 @@ class Socket(WSListener):
     def __init__(
         self,
         *,
+        data: tuple[bytes, ...],
         control: re.Pattern[bytes],
         on_open: Callable[[Socket], None],
         on_control: Callable[[Socket, bytes], None],
@@ -60,10 +61,12 @@ class Socket(WSListener):
         self.last_ns = 0
         self.ended = ""
         self.transport: WSTransport | None = None
+        self._data = self._prefixes = data
         self._is_control = control.match
         self._on_open, self._on_end = on_open, on_end
         self._on_control, self._on_full, self._stamp = on_control, on_full, stamp
         self._messages: list[bytes] = []
+        self._append = self._messages.append
         self._received = array("q")
         self._size = 0
         self._number = 0
@@ -79,12 +82,25 @@ class Socket(WSListener):
         self._on_open(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A frame: a whole message, a part of one, or the end."""
+        """A frame: a whole message, a part of one, or the end.
+
+        What begins as data does is a whole message of data unless it is a fragment: that is settled first, since it is
+        what nearly all frames are. Messages that came in one read of the socket share its stamp.
+        """
+        message = frame.get_payload_as_bytes()
+        if message.startswith(self._data) and frame.fin:
+            self._append(message)
+        else:
+            self._other(transport, frame, message)
+        if frame.last_in_buffer:
+            self._stamped()
+
+    def _other(self, transport: WSTransport, frame: WSFrame, message: bytes) -> None:
         kind = frame.msg_type
         if kind == WSMsgType.TEXT and frame.fin and not frame.rsv1:
-            self._message(frame.get_payload_as_bytes())
+            self._message(message)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._part(kind, frame)
+            self._part(kind, frame, message)
         elif kind == WSMsgType.CLOSE:
             code = frame.get_close_code()
             reason = (frame.get_close_message() or b"").decode(errors="replace")
@@ -112,20 +128,28 @@ class Socket(WSListener):
 
     def keep(self, message: bytes) -> None:
         """Take a message as data."""
-        now = self._stamp()
-        self.last_ns = now
-        self._messages.append(message)
-        self._received.append(now)
-        self._size += len(message)
+        self._append(message)
+
+    def _stamped(self) -> None:
+        """Stamp what has come since the last time."""
+        fresh = len(self._messages) - len(self._received)
+        if not fresh:
+            return
+        self.last_ns = self._stamp()
+        self._received.extend(array("q", (self.last_ns,)) * fresh)
+        self._size += sum(map(len, self._messages[-fresh:]))
         if self._size >= _BLOCK:
             self._on_full(self.cut())  # type: ignore[arg-type]
 
     def cut(self) -> Block | None:
         """What has come since the last cut, as a block; None if nothing has."""
+        if len(self._received) < len(self._messages):
+            self._stamped()
         if not self._messages:
             return None
         found, received = self._messages, self._received
         self._messages, self._received = [], array("q")
+        self._append = self._messages.append
         self.count += len(found)
         self.bytes += self._size
         self._size = 0
@@ -138,11 +162,12 @@ class Socket(WSListener):
         else:
             self.keep(message)
 
-    def _part(self, kind: WSMsgType, frame: WSFrame) -> None:
+    def _part(self, kind: WSMsgType, frame: WSFrame, content: bytes) -> None:
         """A fragment or something compressed: put together, unpacked, and then a message like any other."""
         if kind != WSMsgType.CONTINUATION:
             self._parts, self._packed = [], frame.rsv1
-        self._parts.append(frame.get_payload_as_bytes())
+        self._parts.append(content)
+        self._data = self._prefixes if frame.fin else ()  # what follows a fragment is a fragment
         if sum(map(len, self._parts)) > LARGEST_MESSAGE:
             self.close("a message was too large")
         elif frame.fin:

@@ -33,6 +33,8 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """
     import polars as pl
 
+    if key and _grows(frame, key):
+        return in_order(frame)
     if key:
         ordered = frame.sort(pl.col("connection") < LIVE, maintain_order=True)
         kept = ordered.unique(subset=list(key), keep="last", maintain_order=True)
@@ -42,7 +44,30 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
             pl.int_range(pl.len()).over([*content, "connection"]).alias("copy"),
         )
         kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True).drop("copy")
-    return kept.sort("instrument", "ts", maintain_order=True)
+    return in_order(kept)
+
+
+def in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sorted by (instrument, ts), rows with equal ones in their order. Names are numbered first: numbers sort many times
+    faster."""
+    import polars as pl
+
+    names = frame["instrument"].unique().sort()
+    if names.len() < 2:
+        return frame if frame["ts"].is_sorted() else frame.sort("ts", maintain_order=True)
+    place = frame["instrument"].cast(pl.Enum(names)).to_physical().alias("place")
+    return frame.with_columns(place).sort("place", "ts", maintain_order=True).drop("place")
+
+
+def _grows(frame: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether whole numbers of the key grow for every instrument, row by row: then none is there twice. `frame` is one
+    delivery after the other, so mostly they do."""
+    import polars as pl
+
+    if list(key[:1]) != ["instrument"] or len(key) != 2 or not frame.schema[key[1]].is_integer():
+        return False
+    step = pl.col(key[1]).diff().over("instrument")
+    return bool(frame.select((step.fill_null(1) > 0).all()).item())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

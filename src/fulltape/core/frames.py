@@ -137,7 +137,8 @@ def rows(
 
 def live(wide: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
     """Captured rows in the dataset's schema, with `ts_recv` (UTC nanoseconds) and `connection`; `instrument` and
-    `symbol` are there already. Ticks and minutes only: nothing else is captured."""
+    `symbol` are there already. Ticks and minutes only: nothing else is captured. Ids that are whole numbers stay so, as
+    long as the rows are raw: `declared` gives them their type."""
     import polars as pl
 
     declared = dataset.schema.columns
@@ -150,7 +151,24 @@ def live(wide: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFra
     if dataset.grain == "minute":
         wide = _minutes(wide, calendar)
     extra = (Column(name="ts_recv", dtype="nanos"), Column(name="connection", dtype="u32"))
-    return conform(wide, (*declared, *extra))
+    ids = [column.name for column in declared if column.dtype == "str" and column.name in wide.columns]
+    numbers = {name: pl.Int64() for name in ids if wide.schema[name].is_integer()}
+    return conform(wide.drop(numbers), (*declared, *extra)).with_columns(
+        wide[name].cast(pl.Int64).alias(name) for name in numbers
+    )
+
+
+def declared_types(rows: pl.LazyFrame, columns: tuple[Column, ...]) -> pl.LazyFrame:
+    """Raw captured rows as curated ones have them: whole numbers that are declared as text become text."""
+    import polars as pl
+
+    schema = rows.collect_schema()
+    texts = [
+        column.name
+        for column in columns
+        if column.dtype == "str" and column.name in schema and schema[column.name].is_integer()
+    ]
+    return rows.with_columns(pl.col(texts).cast(pl.String)) if texts else rows
 
 
 def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callable[[int], dt.date]:

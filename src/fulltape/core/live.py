@@ -7,11 +7,12 @@ message; only where kinds are mixed, or a line is broken, are messages taken apa
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fulltape.core import wire
+from fulltape.core import template, wire
 from fulltape.core.streams import Meaning, MessageShape
 from fulltape.core.vendor import Shape
 
@@ -23,12 +24,45 @@ NO_KIND = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Messages as they lie in the journal: lines, and of each line when it was received (UTC nanoseconds) and over which
-    connection."""
+    """Messages as they lie in the journal, one a line: their lengths, when each was received (UTC nanoseconds) and over
+    which connection."""
 
     text: bytes
+    lengths: Sequence[int]
     received: Sequence[int]
     connections: Sequence[int]
+
+    def lines(self) -> list[bytes]:
+        """The messages; a line's end inside of one becomes a space."""
+        if self.text.count(b"\n") == len(self.lengths) - 1:
+            return self.text.split(b"\n")
+        found, at = [], 0
+        for length in self.lengths:
+            found.append(self.text[at : at + length].replace(b"\n", b" "))
+            at += length + 1
+        return found
+
+    def some(self, places: Sequence[int], lines: Sequence[bytes]) -> Bundle:
+        """The messages at these places."""
+        picked = [lines[at] for at in places]
+        return Bundle(
+            text=b"\n".join(picked),
+            lengths=[len(line) for line in picked],
+            received=[self.received[at] for at in places],
+            connections=[self.connections[at] for at in places],
+        )
+
+
+def bundled(blocks: Iterable[tuple[bytes, Sequence[int], Sequence[int], int]]) -> Bundle:
+    """Blocks (text, lengths, received, connection) as one."""
+    texts: list[bytes] = []
+    lengths, received, connections = array("I"), array("q"), array("I")
+    for text, each, stamps, connection in blocks:
+        texts.append(text)
+        lengths.extend(each)
+        received.extend(stamps)
+        connections.extend(array("I", (connection,)) * len(each))
+    return Bundle(text=b"\n".join(texts), lengths=lengths, received=received, connections=connections)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,35 +80,46 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
     """All rows in a bundle. Never raises for bytes that a vendor could send; control messages among them are passed
     over."""
     found = Read()
-    pattern = re.compile(meaning.pattern, re.MULTILINE)
+    pattern = re.compile(meaning.pattern)
     shapes = {shape.kind: shape for shape in meaning.shapes}
-    kinds = pattern.findall(bundle.text)
-    one = kinds[0].decode() if kinds else NO_KIND
-    plain = one in shapes and len(kinds) == len(bundle.received) and kinds.count(kinds[0]) == len(kinds)
-    if plain and control.match(bundle.text) is None and _bulk(bundle, shapes[one], found):
+    if _all_alike(bundle, pattern, shapes, control, found):
         return found
     by_kind: dict[str, list[int]] = {}
-    lines = bundle.text.split(b"\n")
+    lines = bundle.lines()
     for at, line in enumerate(lines):
         if control.match(line):
             continue
         for kind in _kinds(line, pattern, meaning):
             by_kind.setdefault(kind, []).append(at)
     for kind, places in by_kind.items():
-        picked = [lines[at] for at in places]
+        some = bundle.some(places, lines)
         if kind in meaning.recorded:
-            _record(picked, [bundle.received[at] for at in places], meaning.recorded[kind], found)
+            _record(some, meaning.recorded[kind], found)
         elif kind not in shapes:
-            found.unknown += picked if kind not in meaning.ignored else []
-        else:
-            some = Bundle(
-                text=b"\n".join(picked),
-                received=[bundle.received[at] for at in places],
-                connections=[bundle.connections[at] for at in places],
-            )
-            if not _bulk(some, shapes[kind], found, only=pattern):
-                _one_by_one(some, shapes[kind], found, pattern)
+            found.unknown += some.lines() if kind not in meaning.ignored else []
+        elif not _bulk(some, shapes[kind], found, only=pattern):
+            _one_by_one(some, shapes[kind], found, pattern)
     return found
+
+
+def _all_alike(
+    bundle: Bundle,
+    pattern: re.Pattern[bytes],
+    shapes: Mapping[str, MessageShape],
+    control: re.Pattern[bytes],
+    found: Read,
+) -> bool:
+    """Read all messages at once, if they are all of one kind: False where they are not."""
+    first = pattern.search(bundle.text)
+    shape = shapes.get(first.group(1).decode(errors="replace")) if first else None
+    if shape is None or control.match(bundle.text):
+        return False
+    if shape.marker:
+        alike = bundle.text.count(shape.marker) == len(bundle.lengths)
+    else:
+        kinds = pattern.findall(bundle.text)
+        alike = len(kinds) == len(bundle.lengths) and kinds.count(kinds[0]) == len(kinds)
+    return alike and _bulk(bundle, shape, found)
 
 
 def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Iterable[str]:
@@ -86,13 +131,12 @@ def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Iterabl
     return dict.fromkeys(found) if found[0] in arrays else found[:1]
 
 
-def _record(lines: Sequence[bytes], received: Sequence[int], dataset: str, found: Read) -> None:
+def _record(bundle: Bundle, dataset: str, found: Read) -> None:
     import polars as pl
 
+    lines = [line.decode(errors="replace") for line in bundle.lines()]
     found.recorded.setdefault(dataset, []).append(
-        pl.DataFrame(
-            {"message": [line.decode(errors="replace") for line in lines], "ts_recv": list(received)}
-        )
+        pl.DataFrame({"message": lines, "ts_recv": list(bundle.received)})
     )
 
 
@@ -128,6 +172,9 @@ def _frame(bundle: Bundle, shape: MessageShape, only: re.Pattern[bytes] | None) 
         found.columns = list(names.values())
         return _received(found.hstack(about), shape.shape)
     inside = shape.inside.split(".") if shape.inside else []
+    alike = template.read(bundle.text, count, shape)
+    if alike is not None:
+        return _received(alike.hstack(about), shape.shape)
     schema: Any = types
     if shape.rows == "object_of_rows":
         schema = pl.List(pl.Struct(types))
@@ -205,16 +252,12 @@ def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
 
 def _one_by_one(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:
     """Halve until what is broken stands alone; everything else is read as ever."""
-    lines = bundle.text.split(b"\n")
+    lines = bundle.lines()
     if len(lines) == 1:
         found.broken.append((lines[0], f"not a message of {shape.kind} as declared"))
         return
     middle = len(lines) // 2
-    for part in (slice(0, middle), slice(middle, None)):
-        some = Bundle(
-            text=b"\n".join(lines[part]),
-            received=bundle.received[part],
-            connections=bundle.connections[part],
-        )
+    for part in (range(middle), range(middle, len(lines))):
+        some = bundle.some(part, lines)
         if not _bulk(some, shape, found, only=pattern):
             _one_by_one(some, shape, found, pattern)

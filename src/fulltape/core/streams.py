@@ -88,8 +88,11 @@ class Stream:
     """One connection.
 
     - `path` follows the address of `host`; `headers` are templates like those of `Turn.say`;
+    - `data`: what a data message begins with, as far as that can be said; all others are told by `control`;
     - `control`, `route`: regular expressions over bytes. `control` is matched at the beginning of a message; the groups
-      of `route`, joined with "|", are a channel's name, and it is searched for in messages one a line;
+      of `route`, joined with "|", are a channel's name, and it is searched for in messages that stand one a line: it
+      should begin with plain text, which is found many times faster than the beginning of a line;
+    - `alert`: what in the midst of data announces the connection's end: a new one is made at once;
     - `keepalive`: what to say every `keepalive_every` seconds, for vendors that want more than pings;
     - `lifetime`: seconds after which the vendor cuts a connection: a new one is made before, and both overlap;
     - `say_per_second`: how many messages a connection may send; 0: any number;
@@ -104,6 +107,8 @@ class Stream:
     control: bytes
     route: bytes
     converse: Callable[[Sequence[Channel]], Dialogue]
+    data: tuple[bytes, ...] = ()
+    alert: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     keepalive: str = ""
     keepalive_every: float = 0
@@ -131,6 +136,7 @@ class MessageShape:
     - `shape`: their fields, whose `wire` names are relative to `inside`; the column `symbol` is the source's spelling;
     - `fixed`: columns that have one value in all rows;
     - `only`: a column and the value that a row must have there to be one (a bar that is closed);
+    - `marker`: bytes that every message of this kind has just once, and no other has;
     - `open_end`: messages repeat a bar until the next one begins, without saying when it is done.
     """
 
@@ -141,6 +147,7 @@ class MessageShape:
     inside: str = ""
     fixed: Mapping[str, object] = field(default_factory=dict)
     only: tuple[str, object] | None = None
+    marker: bytes = b""
     open_end: bool = False
 
 

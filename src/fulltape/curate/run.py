@@ -143,6 +143,8 @@ class _Chunk:
             if part.source in self._wanted.sources and _overlaps(part, first, last):
                 rows = parquet.scan([self._stores.layout.root / part.path])
                 rows = rows.filter(pl.col("session").is_between(first, last))
+                if part.origin == "captured":
+                    rows = frames_of.declared_types(rows, self._wanted.dataset.schema.columns)
                 frames.append(
                     rows.with_columns(
                         pl.lit(part.source).alias("source"),

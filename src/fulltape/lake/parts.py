@@ -32,12 +32,13 @@ def write(
     last: dt.date,
     names: Sequence[str],
     metadata: Mapping[str, str],
+    whole: bool = False,
 ) -> PartFile:
     """Write a part into `folder` durably. `frame` is sorted already; its column `ts`, where there is one, gives the
     stamps; writing the same rows twice gives the same file."""
     files.make_folder(folder)
     temporary = folder / f"{files.TEMPORARY}part"
-    parquet.write(frame, temporary, metadata)
+    parquet.write(frame, temporary, metadata, whole=whole)
     digest = files.sha256(temporary)
     path = folder / layout.part_name(first, last, tuple(names), digest)
     files.publish(path, lambda target: _move(temporary, target))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -88,17 +87,7 @@ class Follower:
                     yield block
 
     def _pieces(self, blocks: list[Block]) -> list[Piece]:
-        received, connections = array("q"), array("I")
-        texts = []
-        for block in blocks:
-            texts.append(
-                block.body
-                if block.plain
-                else b"\n".join(one.replace(b"\n", b" ") for one in block.messages())
-            )
-            received.extend(block.received)
-            connections.extend(array("I", [block.connection]) * len(block.lengths))
-        bundle = live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
+        bundle = live.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
         found = live.read(bundle, self._meaning, self._control)
         out: list[Piece] = []
         for dataset, frames in found.frames.items():

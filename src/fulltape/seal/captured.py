@@ -159,6 +159,12 @@ class _File:
         spans = {"year": "1y", "month": "1mo", "date": "1d"}
         if frame.is_empty():
             return []
+        first, last = frame["session"].min(), frame["session"].max()
+        assert isinstance(first, dt.date)
+        assert isinstance(last, dt.date)
+        key = layout.folder_key(wanted.dataset.raw_folder, first)
+        if key == layout.folder_key(wanted.dataset.raw_folder, last):
+            return [self._part(wanted, key, frame)]
         folder = pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
         out = []
         for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
@@ -214,18 +220,13 @@ class _File:
         self, told: Told, dataset: str, instrument: str, series: Series | None
     ) -> tuple[list[Break], tuple[int, Instant] | None]:
         """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
-        column = self._about.meaning.contiguous.get(dataset)
         after = (int(series.last_id), series.last_ts) if series and series.last_id else None
-        if column is None or dataset not in told.frames:
+        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
             return [], after
-        rows = told.frames[dataset].filter(pl.col("instrument") == instrument)
-        ordered = rows.select(
-            pl.col(column).cast(pl.Int64).alias("id"), pl.col("ts").dt.epoch("us").alias("at")
-        ).sort("id")
-        jumps = timeline.breaks(_around_jumps(ordered), after=after)
-        if ordered.height:
-            last = ordered.row(-1)
-            after = last if after is None or last[0] > after[0] else after
+        ids = told.facts(dataset, self._about.meaning.contiguous[dataset]).ids.get(instrument, [])
+        jumps = timeline.breaks(ids, after=after)
+        if ids:
+            after = ids[-1] if after is None or ids[-1][0] > after[0] else after
         return jumps, after
 
     def _judged(
@@ -234,8 +235,7 @@ class _File:
         """Doubts with what the ids say of them, and those that the ids prove to be none."""
         if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
             return list(doubts), set()
-        rows = told.frames[dataset].filter(pl.col("instrument") == instrument)
-        newest: Instant = rows["ts"].dt.epoch("us").max() or 0  # type: ignore[assignment]
+        newest = told.facts(dataset, self._about.meaning.contiguous[dataset]).newest.get(instrument, 0)
         out: list[Doubt] = []
         proved: set[Doubt] = set()
         explained: set[Break] = set()
@@ -288,12 +288,10 @@ class _File:
 
     def _days(self, told: Told, wanted: Wanted, symbol: str, instrument: str, spans: Sequence[Live]) -> None:
         rule = wanted.calendar.day_rule
-        frame = told.frames.get(wanted.dataset.name)
-        counts = (
-            dict(frame.filter(pl.col("instrument") == instrument).group_by("session").len().iter_rows())
-            if frame is not None
-            else {}
-        )
+        counts = {}
+        if wanted.dataset.name in told.frames:
+            column = self._about.meaning.contiguous.get(wanted.dataset.name, "")
+            counts = told.facts(wanted.dataset.name, column).counts.get(instrument, {})
         first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
         for offset in range((last - first).days + 1):
             day = first + dt.timedelta(days=offset)
@@ -314,15 +312,3 @@ class _File:
                     reconnects=len(inside) - 1,
                 )
             )
-
-
-def _around_jumps(ordered: pl.DataFrame) -> list[tuple[int, Instant]]:
-    """Of ascending ids only the first, the last, and those on both sides of a jump: the others say nothing."""
-    jump = pl.col("id").diff() > 1
-    return list(
-        ordered.filter(
-            (jump | jump.shift(-1)).fill_null(value=False)
-            | (pl.int_range(pl.len()) == 0)
-            | (pl.int_range(pl.len()) == pl.len() - 1)
-        ).iter_rows()
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.core import captured
+from fulltape.core import captured, frames
 from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.frames import dtype
 from fulltape.core.time import SECOND, Instant
@@ -204,16 +204,14 @@ def _captured(stores: Stores, source: str, wanted: Wanted, session: dt.date, ins
     if not paths:
         columns = {column.name: dtype(column.dtype) for column in wanted.dataset.schema.columns}
         return pl.DataFrame(schema={**columns, EXTRA[0]: dtype("nanos"), EXTRA[1]: pl.UInt32})
-    rows = (
-        parquet.scan(paths)
-        .filter(
-            (pl.col("instrument") == instrument)
-            & (pl.col("session") == session)
-            & (pl.col("connection") >= LIVE)
-        )
-        .collect()
+    declared = wanted.dataset.schema.columns
+    mine = (
+        (pl.col("instrument") == instrument) & (pl.col("session") == session) & (pl.col("connection") >= LIVE)
     )
-    return captured.merged(rows, wanted.dataset.schema.key)
+    rows = pl.concat(
+        [frames.declared_types(parquet.scan([path]), declared).filter(mine) for path in paths], how="diagonal"
+    )
+    return captured.merged(rows.collect(), wanted.dataset.schema.key)
 
 
 def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
@@ -249,6 +247,7 @@ def write_part(
             "journal": evidence,
             "software": f"fulltape {VERSION}",
         },
+        whole=True,
     )
     return stores.described(
         written,

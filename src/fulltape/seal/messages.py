@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,14 @@ import polars as pl
 from fulltape.core import captured, frames, live
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.streams import Channel, Meaning, Streams, Subscription
+from fulltape.core.time import Instant
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind, Record
 from fulltape.lake.messages import Block
 from fulltape.seal.timeline import Timeline
 from fulltape.stores import Stores, Wanted
 
-_CHUNK = 8_000_000
+_CHUNK = 16_000_000
 """Bytes of messages that are decoded at once, so that a large journal needs no more memory than a small one."""
 
 
@@ -39,6 +40,44 @@ class Told:
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     refused: list[tuple[pl.DataFrame, str]] = field(default_factory=list)
     messages: int = 0
+    _facts: dict[str, Facts] = field(default_factory=dict)
+
+    def facts(self, dataset: str, ids: str) -> Facts:
+        """What the rows of a dataset come to, by instrument; `ids` names their column of ids, if they have one."""
+        if dataset not in self._facts:
+            self._facts[dataset] = _facts(self.frames[dataset], ids)
+        return self._facts[dataset]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Of every instrument: how many rows each session has, the newest stamp, and of its ascending ids (id, stamp) the
+    first, the last, and those on both sides of a jump; the others say nothing."""
+
+    counts: dict[str, dict[dt.date, int]]
+    newest: dict[str, Instant]
+    ids: dict[str, list[tuple[int, Instant]]]
+
+
+def _facts(frame: pl.DataFrame, ids: str) -> Facts:
+    counts: dict[str, dict[dt.date, int]] = {}
+    newest: dict[str, Instant] = {}
+    counted = frame.group_by("instrument", "session").agg(pl.len(), pl.col("ts").max().dt.epoch("us"))
+    for instrument, session, rows, last in counted.iter_rows():
+        counts.setdefault(instrument, {})[session] = rows
+        newest[instrument] = max(last, newest.get(instrument, 0))
+    found: dict[str, list[tuple[int, Instant]]] = {}
+    if ids:
+        ordered = frame.select("instrument", pl.col(ids).cast(pl.Int64).alias("id"), "ts")
+        same = pl.col("instrument") == pl.col("instrument").shift(1)
+        falls = same & (pl.col("id") < pl.col("id").shift(1))
+        if ordered.select(falls.any()).item():
+            ordered = ordered.sort("instrument", "id")
+        edge = ~(same & (pl.col("id") - pl.col("id").shift(1) <= 1)).fill_null(value=False)
+        kept = ordered.filter(edge | edge.shift(-1, fill_value=True))
+        for instrument, number, at in kept.with_columns(pl.col("ts").dt.epoch("us")).iter_rows():
+            found.setdefault(instrument, []).append((number, at))
+    return Facts(counts=counts, newest=newest, ids=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +169,21 @@ def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple
 
 def _bundles(blocks: Iterator[Block]) -> Iterator[live.Bundle]:
     """Blocks together, as many as are decoded at once."""
-    texts: list[bytes] = []
-    received, connections = array("q"), array("I")
+    waiting: list[Block] = []
     size = 0
     for block in blocks:
-        plain = block.plain
-        texts.append(
-            block.body if plain else b"\n".join(one.replace(b"\n", b" ") for one in block.messages())
-        )
-        received.extend(block.received)
-        connections.extend(array("I", [block.connection]) * len(block.lengths))
+        waiting.append(block)
         size += len(block.body)
         if size >= _CHUNK:
-            yield live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
-            texts, size = [], 0
-            received, connections = array("q"), array("I")
-    if texts:
-        yield live.Bundle(text=b"\n".join(texts), received=received, connections=connections)
+            yield bundle(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield bundle(waiting)
+
+
+def bundle(blocks: Sequence[Block]) -> live.Bundle:
+    """Blocks as they are decoded."""
+    return live.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
 
 
 def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
@@ -164,9 +201,8 @@ def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
     if dataset.grain == "minute":
         # Every version of a bar is kept: which one counts is decided when they are curated.
         content = [name for name in frame.columns if name not in captured.EXTRA]
-        return frame.unique(subset=content, keep="first", maintain_order=True).sort(
-            "instrument", "ts", maintain_order=True
-        )
+        frame = frame.unique(subset=content, keep="first", maintain_order=True)
+        return captured.in_order(frame)
     return captured.merged(frame, dataset.schema.key)
 
 

@@ -72,6 +72,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path=_PATHS[source],
             channels=channels,
             control=rb'\[\{"T":"(?:success|error|subscription)"',
+            data=(b'[{"T":"b"', b'[{"T":"u"'),
             route=rb'"T":"[bu]","S":"([^"]+)"',
             converse=_converse,
             headers={"Content-Type": "application/json"},

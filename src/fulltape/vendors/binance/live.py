@@ -65,7 +65,9 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path="/stream",
             channels=tuple(some),
             control=rb'(?!\{"stream":"[^!])',
-            route=rb'^\{"stream":"([^"]+)"',
+            route=rb'\{"stream":"([^"]+)"',
+            data=(b'{"stream":"',),
+            alert=b'{"stream":"!serverShutdown"',
             converse=_converse,
             lifetime=_DAY,
             say_per_second=3,
@@ -135,12 +137,14 @@ def _trades(*more: Field) -> Shape:
 _SHAPES = (
     MessageShape(
         kind="trade",
+        marker=b'@trade","data":{',
         dataset="crypto_trades",
         inside="data",
         shape=_trades(Field(wire="t", column="trade_id", kind="integer")),
     ),
     MessageShape(
         kind="aggTrade",
+        marker=b'@aggTrade","data":{',
         dataset="crypto_aggtrades",
         inside="data",
         shape=_trades(
@@ -173,6 +177,7 @@ _SHAPES = (
     ),
     MessageShape(
         kind="bookTicker",
+        marker=b'@bookTicker","data":{',
         dataset="crypto_quotes",
         inside="data",
         shape=Shape(
@@ -193,7 +198,7 @@ _SHAPES = (
 def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Messages of combined streams; books are kept as they came."""
     return Meaning(
-        pattern=rb'^\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
+        pattern=rb'\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
         shapes=_SHAPES,
         contiguous={"crypto_trades": "trade_id", "crypto_aggtrades": "trade_id"},
         recorded={

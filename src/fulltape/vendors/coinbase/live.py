@@ -60,7 +60,8 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path="/",
             channels=tuple(some),
             control=rb'\{"type":"(?:subscriptions|heartbeat|error)"',
-            route=rb'^\{"type":"(?:last_)?(match|ticker|l2update|snapshot)".*?"product_id":"([^"]+)"',
+            data=(b'{"type":"match"', b'{"type":"ticker"', b'{"type":"l2update"'),
+            route=rb'\{"type":"(?:last_)?(match|ticker|l2update|snapshot)".*?"product_id":"([^"]+)"',
             converse=_converse,
             say_per_second=8,
         )
@@ -141,11 +142,11 @@ _QUOTE = Shape(
 def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Matches, tickers; books are kept as they came."""
     return Meaning(
-        pattern=rb'^\{"type":"(\w+)"',
+        pattern=rb'\{"type":"(\w+)"',
         shapes=(
-            MessageShape(kind="match", dataset="crypto_trades", shape=_TRADE),
+            MessageShape(kind="match", dataset="crypto_trades", shape=_TRADE, marker=b'{"type":"match",'),
             MessageShape(kind="last_match", dataset="crypto_trades", shape=_TRADE),
-            MessageShape(kind="ticker", dataset="crypto_quotes", shape=_QUOTE),
+            MessageShape(kind="ticker", dataset="crypto_quotes", shape=_QUOTE, marker=b'{"type":"ticker",'),
         ),
         contiguous={"crypto_trades": "trade_id"},
         recorded={"l2update": "crypto_books", "snapshot": "crypto_books"},

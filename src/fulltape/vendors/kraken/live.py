@@ -64,7 +64,8 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path="/v2",
             channels=tuple(some),
             control=rb'(?!\{"channel":"(?:trade|ticker|book|ohlc)")',
-            route=rb'^\{"channel":"(trade|ticker|book)".*?"symbol":"([^"]+)"',
+            data=(b'{"channel":"trade"', b'{"channel":"ticker"', b'{"channel":"book"'),
+            route=rb'\{"channel":"(trade|ticker|book)".*?"symbol":"([^"]+)"',
             converse=_converse,
             keepalive='{"method":"ping"}',
             keepalive_every=30,
@@ -131,10 +132,11 @@ def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
 def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Trades and tickers; books are kept as they came."""
     return Meaning(
-        pattern=rb'^\{"channel":"(\w+)"',
+        pattern=rb'\{"channel":"(\w+)"',
         shapes=(
             MessageShape(
                 kind="trade",
+                marker=b'{"channel":"trade",',
                 dataset="crypto_trades",
                 rows="object_of_rows",
                 inside="data",
@@ -154,6 +156,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
             ),
             MessageShape(
                 kind="ticker",
+                marker=b'{"channel":"ticker",',
                 dataset="crypto_quotes",
                 rows="object_of_rows",
                 inside="data",

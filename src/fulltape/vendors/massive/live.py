@@ -73,6 +73,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path=cluster.path,
             channels=channels,
             control=rb'\[\{"ev":"status"',
+            data=(b'[{"ev":"%s"' % cluster.channel.encode(),),
             route=b'"ev":"%s","%s":"([^"]+)"' % (cluster.channel.encode(), cluster.symbol.encode()),
             converse=_converse,
         )

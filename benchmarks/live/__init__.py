@@ -1,0 +1,1 @@
+"""Live capture beside bare clients and another project's capture."""
