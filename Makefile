@@ -15,9 +15,9 @@ demo: .venv/.runtime
 test: .venv/.dev .interop/.clients .interop/.deriv
 	$(RUN)/python -m pytest $(TEST_ARGS)
 
-# A minute of kill -9 on each engine, with sixteen workers.
+# A minute of kill -9 on each engine with sixteen workers, and on capture and seal.
 test-crash: .venv/.dev
-	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py
+	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py tests/live/test_kill_capture.py
 
 bench-dispatch: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.dispatch.run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ import polars as pl
 from fulltape import reader
 from fulltape.backfill import run as backfill
 from fulltape.capture import run as capture
+from fulltape.capture.orders import Orders, encode
+from fulltape.capture.writer import Synced
 from fulltape.clock import SystemClock
 from fulltape.core.time import Clock, utc_date
 from fulltape.curate import run as curate
@@ -71,15 +75,17 @@ class Living:
             stores.close()
 
     @contextlib.contextmanager
-    def capturing(self, stamp: Callable[[], int] = time.time_ns) -> Iterator[None]:
+    def capturing(
+        self, stamp: Callable[[], int] = time.time_ns, synced: Synced | None = None
+    ) -> Iterator[None]:
         """Capture in a thread of this process while the block runs."""
-        loaded = load.load(self.folder)
-        with self.opened() as stores:
-            orders = capturing.told(loaded, stores)
+        orders = self.orders()
         loop = asyncio.new_event_loop()
         stop = asyncio.Event()
         thread = threading.Thread(
-            target=lambda: loop.run_until_complete(capture.capture(orders, self.clock, stop, stamp=stamp))
+            target=lambda: loop.run_until_complete(
+                capture.capture(orders, self.clock, stop, stamp=stamp, synced=synced)
+            )
         )
         thread.start()
         try:
@@ -88,6 +94,26 @@ class Living:
             loop.call_soon_threadsafe(stop.set)
             thread.join()
             loop.close()
+
+    def orders(self) -> Orders:
+        """What a capture process is told."""
+        with self.opened() as stores:
+            return capturing.told(load.load(self.folder), stores)
+
+    def started(self) -> subprocess.Popen[bytes]:
+        """A capture process of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdin is not None
+        process.stdin.write(encode(self.orders()))
+        process.stdin.close()
+        return process
+
+    def journals(self) -> list[Path]:
+        """All journals of messages, sealed or not."""
+        root = self.folder / "lake" / "journal"
+        return sorted(path for path in root.rglob("*") if path.suffix in (".journal", ".sealed"))
 
     def until(self, happened: Callable[[], bool], seconds: float = 20) -> None:
         """Wait for something; fail where it does not come."""
@@ -197,3 +223,9 @@ def same(found: pl.DataFrame, truth: pl.DataFrame, venue: Venue) -> None:
     assert (missing.height, extra.height, left.height) == (0, 0, right.height), (
         f"{missing.height} missing, {extra.height} extra, {left.height} of {right.height}\n{missing.head(3)}{extra.head(3)}"
     )
+
+
+def since_first(found: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Nobody promised what happened before the capture began."""
+    first = found.group_by("symbol").agg(pl.col("ts").min().alias("first"))
+    return truth.join(first, on="symbol").filter(pl.col("ts") >= pl.col("first")).drop("first")

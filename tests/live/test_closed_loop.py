@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
 import pytest
-from living import VENUES, Venue, living, same
+from living import VENUES, Venue, living, same, since_first
 
 CLOSED = '[[fault]]\nvendor = "{}"\ndo = "close"\nafter = 1.0\ntimes = 2\nevery = 1.5\n'
-
-
-def _since_first(found: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
-    """Nobody promised what happened before the capture began."""
-    first = found.group_by("symbol").agg(pl.col("ts").min().alias("first"))
-    return truth.join(first, on="symbol").filter(pl.col("ts") >= pl.col("first")).drop("first")
 
 
 @pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.vendor)
@@ -31,5 +24,5 @@ def test_what_broken_connections_lose_comes_back(tmp_path: Path, venue: Venue) -
         states = {state for _, state, _ in node.intervals()}
         assert states == {"verified"}
         found = node.curated()
-        same(found, _since_first(found, node.truth()), venue)
+        same(found, since_first(found, node.truth()), venue)
         assert found["is_final"].sum() == 0

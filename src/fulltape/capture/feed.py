@@ -13,10 +13,12 @@ from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
 from fulltape.capture.queue import Queue
 from fulltape.capture.writer import Rotation, Synced, Writer
+from fulltape.core.marks import Mark
 from fulltape.core.streams import Channel, Streams
 from fulltape.core.time import Clock
 from fulltape.core.vendor import VendorSpec
 from fulltape.lake.layout import Layout
+from fulltape.lake.messages import Block
 
 PULSE_EVERY = 10.0
 
@@ -64,6 +66,7 @@ class Feed:
                 admission=admission,
                 stale_after=orders.stale_after,
                 stamp=stamp,
+                gather=self._gathered,
                 on_change=self._changed,
             )
             for stream in streams
@@ -95,12 +98,16 @@ class Feed:
         while True:
             due = max(due + self._orders.flush_interval, loop.time())
             await asyncio.sleep(due - loop.time())
-            items = [item for line in self.lines for item in line.cut()]
+            items = self._gathered()
             if not items and loop.time() - self._pulsed >= PULSE_EVERY:
                 items = [mark for line in self.lines for mark in line.pulse()]
             if items:
                 self._pulsed = loop.time()
             self._queue.put(items, sync=True, now_ns=self._stamp())
+
+    def _gathered(self) -> list[Block | Mark]:
+        """What all lines have delivered since the last time."""
+        return [item for line in self.lines for item in line.cut()]
 
     def _carried(self) -> Sequence[Channel]:
         return [channel for line in self.lines for channel in line.stream.channels]

@@ -27,7 +27,8 @@ _TICK = 0.25
 
 
 class Line:
-    """Keeps one stream alive. `state` says in a word how it is; `on_change` is called when an interval may have begun or
+    """Keeps one stream alive. `state` says in a word how it is; `gather` cuts what all streams of the source have
+    delivered, so that whatever is written holds everything until then; `on_change` is called when an interval may have begun or
     ended, so that what lies in the journal is sealed soon."""
 
     def __init__(
@@ -39,6 +40,7 @@ class Line:
         admission: Admission,
         stale_after: float,
         stamp: Callable[[], int],
+        gather: Callable[[], list[Block | Mark]],
         on_change: Callable[[], None],
     ) -> None:
         self.stream = stream
@@ -50,7 +52,8 @@ class Line:
         self.last_ns: dict[str, int] = {}
         self.legs: list[Leg] = []
         self._door, self._queue, self._admission = door, queue, admission
-        self._stale_after, self._stamp, self._on_change = stale_after, stamp, on_change
+        self._stale_after, self._stamp = stale_after, stamp
+        self._gather, self._on_change = gather, on_change
         self._names = {channel.name: channel for channel in stream.channels}
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
         self._rhythms: dict[str, Rhythm] = {}
@@ -198,7 +201,6 @@ class Line:
         if not doubted:
             return
         self._put(
-            leg,
             *(
                 self._mark(leg, "stale", channels=(name,), since=self._since(leg, name), reason="silent")
                 for name in doubted
@@ -251,7 +253,6 @@ class Line:
         if leg not in self.legs:
             return
         self._put(
-            leg,
             self._mark(
                 leg,
                 "disconnected",
@@ -284,7 +285,7 @@ class Line:
 
     def _opened(self, one: Socket) -> None:
         leg = next(leg for leg in self.legs if leg.socket is one)
-        self._put(leg, self._mark(leg, "connected"))
+        self._put(self._mark(leg, "connected"))
         self._take(leg, next(leg.dialogue))
 
     def _take(self, leg: Leg, turn: Turn) -> None:
@@ -294,7 +295,6 @@ class Line:
         if turn.refused:
             leg.refused.update(turn.refused)
             self._put(
-                leg,
                 *(
                     self._mark(leg, "refused", channels=(name,), reason=why)
                     for name, why in turn.refused.items()
@@ -318,7 +318,7 @@ class Line:
             leg.live.add(name)
             leg.refused.pop(name, None)
             self._rhythms.setdefault(name, Rhythm(last=now)).last = now
-        self._put(leg, self._mark(leg, "confirmed", channels=fresh, since=since))
+        self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
         if len(leg.live) + len(leg.refused) == len(self._names):
             leg.asked = 1
             self.state = "live"
@@ -342,14 +342,11 @@ class Line:
 
     def _full(self, block: Block) -> None:
         self._heard(block)
-        self._queue.put([block], now_ns=self._stamp())
+        self._queue.put([block, *self._gather()], now_ns=self._stamp())
 
-    def _put(self, leg: Leg, *marks: Mark) -> None:
-        block = leg.socket.cut()
-        if block is not None:
-            self._heard(block)
-        before: Iterable[Block | Mark] = [block] if block is not None else []
-        self._queue.put([*before, *marks], now_ns=self._stamp())
+    def _put(self, *marks: Mark) -> None:
+        """Write marks, after all that any connection of the source has delivered before."""
+        self._queue.put([*self._gather(), *marks], now_ns=self._stamp())
 
     def _mark(
         self, leg: Leg, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""

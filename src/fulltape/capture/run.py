@@ -16,7 +16,7 @@ from fulltape.capture.feed import Feed
 from fulltape.capture.orders import Orders
 from fulltape.capture.writer import Synced
 from fulltape.core.time import Clock
-from fulltape.lake import capturing, files
+from fulltape.lake import capturing
 from fulltape.lake.capturing import Channel, Source, State
 from fulltape.lake.layout import Layout
 
@@ -37,7 +37,6 @@ async def capture(
         Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced) for order in orders.feeds
     ]
     status = layout.capture_state(orders.writer)
-    files.make_folder(status.parent)
     teller = asyncio.create_task(_tell(feeds, status, stamp))
     try:
         await asyncio.gather(*(feed.run(stop) for feed in feeds))

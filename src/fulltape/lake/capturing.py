@@ -47,6 +47,7 @@ def write(path: Path, state: State) -> None:
     """Replace the file whole. Nobody relies on it after a crash, so a disk that refuses is no reason to stop."""
     temporary = path.with_suffix(".tmp")
     with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(msgspec.json.encode(state))
         temporary.replace(path)
 

@@ -226,7 +226,8 @@ class _File:
         ids = told.facts(dataset, self._about.meaning.contiguous[dataset]).ids.get(instrument, [])
         jumps = timeline.breaks(ids, after=after)
         if ids:
-            after = ids[-1] if after is None or ids[-1][0] > after[0] else after
+            newest = max(ids, key=lambda run: run.last)
+            after = (newest.last, newest.end) if after is None or newest.last > after[0] else after
         return jumps, after
 
     def _judged(

@@ -18,7 +18,7 @@ from fulltape.core.time import Instant
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind, Record
 from fulltape.lake.messages import Block
-from fulltape.seal.timeline import Timeline
+from fulltape.seal.timeline import Run, Timeline
 from fulltape.stores import Stores, Wanted
 
 _CHUNK = 16_000_000
@@ -51,12 +51,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Of every instrument: how many rows each session has, the newest stamp, and of its ascending ids (id, stamp) the
-    first, the last, and those on both sides of a jump; the others say nothing."""
+    """Of every instrument: how many rows each session has, the newest stamp, and the runs of its ids."""
 
     counts: dict[str, dict[dt.date, int]]
     newest: dict[str, Instant]
-    ids: dict[str, list[tuple[int, Instant]]]
+    ids: dict[str, list[Run]]
 
 
 def _facts(frame: pl.DataFrame, ids: str) -> Facts:
@@ -66,17 +65,27 @@ def _facts(frame: pl.DataFrame, ids: str) -> Facts:
     for instrument, session, rows, last in counted.iter_rows():
         counts.setdefault(instrument, {})[session] = rows
         newest[instrument] = max(last, newest.get(instrument, 0))
-    found: dict[str, list[tuple[int, Instant]]] = {}
+    found: dict[str, list[Run]] = {}
     if ids:
         ordered = frame.select("instrument", pl.col(ids).cast(pl.Int64).alias("id"), "ts")
         same = pl.col("instrument") == pl.col("instrument").shift(1)
         falls = same & (pl.col("id") < pl.col("id").shift(1))
         if ordered.select(falls.any()).item():
             ordered = ordered.sort("instrument", "id")
-        edge = ~(same & (pl.col("id") - pl.col("id").shift(1) <= 1)).fill_null(value=False)
-        kept = ordered.filter(edge | edge.shift(-1, fill_value=True))
-        for instrument, number, at in kept.with_columns(pl.col("ts").dt.epoch("us")).iter_rows():
-            found.setdefault(instrument, []).append((number, at))
+        begins = ~(same & (pl.col("id") - pl.col("id").shift(1) <= 1)).fill_null(value=False)
+        runs = (
+            ordered.with_columns(begins.cum_sum().alias("run"), pl.col("ts").dt.epoch("us"))
+            .group_by("run", maintain_order=True)
+            .agg(
+                pl.col("instrument").first(),
+                pl.col("id").first().alias("first"),
+                pl.col("id").last().alias("last"),
+                pl.col("ts").first().alias("start"),
+                pl.col("ts").last().alias("end"),
+            )
+        )
+        for instrument, first, last, start, end in runs.drop("run").iter_rows():
+            found.setdefault(instrument, []).append(Run(first=first, last=last, start=start, end=end))
     return Facts(counts=counts, newest=newest, ids=found)
 
 
@@ -159,7 +168,7 @@ def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple
     if record.kind is not Kind.MESSAGES:
         return record.received_ns, None
     block = messages.decode_block(record.payload)
-    timeline.heard(block.connection, block.received[-1])
+    timeline.heard(block.received[-1])
     before = numbers.get(block.connection, 0)
     if block.number <= before:
         return block.received[-1], None

@@ -50,7 +50,6 @@ class Timeline:
     live_at_first: frozenset[str] = frozenset()
     software: str = ""
     _began: dict[tuple[int, str], int] = field(default_factory=dict)
-    _heard: dict[int, int] = field(default_factory=dict)
     _last: int = 0
     _spans: dict[str, list[Live]] = field(default_factory=dict)
     _doubts: dict[str, list[Doubt]] = field(default_factory=dict)
@@ -75,11 +74,10 @@ class Timeline:
         elif what == "dropped":
             for name in mark.channels or tuple(self.carried):
                 self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
-        self.heard(mark.connection, mark.at)
+        self.heard(mark.at)
 
-    def heard(self, connection: int, at: int) -> None:
-        """A connection showed that it was there."""
-        self._heard[connection] = max(at, self._heard.get(connection, 0))
+    def heard(self, at: int) -> None:
+        """Something was received or told at a moment."""
         self._last = max(at, self._last)
 
     def damage(self, before: int, after: int) -> None:
@@ -89,22 +87,17 @@ class Timeline:
                 name, before or after, after or before, "damage", "a stretch of the journal is damaged"
             )
 
-    def lost(self, connection: int, before: int, after: int) -> None:
-        """A block of a connection is not there, though its successor is."""
-        names = [name for number, name in self._began if number == connection] or list(self.carried)
-        for name in names:
-            self._doubt(name, before, after, "damage", "a block of messages is not there")
-
     @property
     def last(self) -> Instant:
         """The last moment that the file tells of."""
         return self._last // _NS
 
     def finish(self) -> set[str]:
-        """End what is still live where the file ends; returns those channels."""
+        """End what is still live where the file ends; returns those channels. Whatever is written is written together
+        with all that any connection has delivered until then, so the last moment of the file is that of each."""
         still = {name for _, name in self._began}
         for connection, name in list(self._began):
-            self._end(connection, (name,), self._heard.get(connection, self._last), "")
+            self._end(connection, (name,), self._last, "")
         return still
 
     def spans(self, name: str) -> list[Live]:
@@ -176,16 +169,25 @@ class Break:
     lost: int
 
 
-def breaks(ids: Iterable[tuple[int, Instant]], *, after: tuple[int, Instant] | None) -> list[Break]:
-    """Jumps in ascending (id, stamp); `after` is the last one of an earlier file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Ids that follow each other without a hole, with the stamps of the first and of the last."""
+
+    first: int
+    last: int
+    start: Instant
+    end: Instant
+
+
+def breaks(runs: Iterable[Run], *, after: tuple[int, Instant] | None) -> list[Break]:
+    """The holes between ascending runs; `after` is the newest (id, stamp) of an earlier file."""
     found = []
-    for number, at in ids:
-        if after is not None and number > after[0] + 1:
-            found.append(
-                Break(start=min(after[1], at), end=max(after[1], at) + 1, lost=number - after[0] - 1)
-            )
-        if after is None or number > after[0]:
-            after = (number, at)
+    for run in runs:
+        if after is not None and run.first > after[0] + 1:
+            edges = sorted((after[1], run.start))
+            found.append(Break(start=edges[0], end=edges[1] + 1, lost=run.first - after[0] - 1))
+        if after is None or run.last > after[0]:
+            after = (run.last, run.end)
     return found
 
 

@@ -119,14 +119,15 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 struck = fault
         return struck
 
-    def of_stream(self, vendor: str) -> list[Fault]:
-        """The faults of streams that strike now; each counts as struck."""
+    def of_stream(self, vendor: str, *, connecting: bool = False) -> list[Fault]:
+        """The faults of streams that strike now, of those about connecting or of all others; each counts as struck."""
         elapsed = time.monotonic() - self.began
         due = [
             fault
             for fault in self.fault
             if fault.do in _ABOUT_STREAMS
             and fault.vendor == vendor
+            and (fault.do == "too_many") == connecting
             and fault.struck < fault.times
             and fault.after + fault.struck * fault.every <= elapsed < fault.until
         ]

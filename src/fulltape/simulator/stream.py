@@ -172,7 +172,7 @@ class StreamServer:
 
     def _accept(self, request: WSUpgradeRequest) -> Session | picows.WSUpgradeResponseWithListener:
         self.connections += 1
-        if any(fault.do == "too_many" for fault in self.scenario.of_stream(self.wire.vendor)):
+        if self.scenario.of_stream(self.wire.vendor, connecting=True):
             refusal = WSUpgradeResponse.create_error_response(429, b"Too many requests")
             return picows.WSUpgradeResponseWithListener(refusal, None)
         offered = request.headers.get("Sec-WebSocket-Extensions", "")
@@ -190,7 +190,7 @@ class StreamServer:
             await asyncio.sleep(_STEP)
 
     def _step(self) -> None:
-        struck = [fault for fault in self.scenario.of_stream(self.wire.vendor) if fault.do != "too_many"]
+        struck = self.scenario.of_stream(self.wire.vendor)
         more = sum(fault.count for fault in struck if fault.do == "burst")
         ticks, bars = self.tape.step(more)
         for fault in struck:
