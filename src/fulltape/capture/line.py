@@ -65,7 +65,7 @@ class Line:
     async def run(self) -> None:
         """Connect, and again, until cancelled or refused for good."""
         attempt = 0
-        while self.state != "stopped":
+        while self.state != "barred":
             await asyncio.sleep(plan.wait_before(attempt, random.random()))
             leg = await self._connected()
             if leg is None:
@@ -102,6 +102,8 @@ class Line:
             )
             leg.live.clear()
             leg.socket.close(why)
+        if self.state != "barred":
+            self.state, self.reason = why, ""
         return found
 
     def _heard(self, block: Block) -> None:
@@ -264,11 +266,11 @@ class Line:
         self.legs.remove(leg)
         self._queue.routers.pop(leg.socket.connection, None)
         self.reason = leg.turn.reason or leg.socket.ended
-        if not self.legs and self.state != "stopped":
+        if not self.legs and self.state != "barred":
             self.state = "connecting"
 
     def _stop(self, reason: str) -> None:
-        self.state, self.reason = "stopped", reason
+        self.state, self.reason = "barred", reason
 
     def _controlled(self, one: Socket, message: bytes) -> None:
         leg = next((leg for leg in self.legs if leg.socket is one), None)

@@ -12,7 +12,7 @@ import typer
 
 from fulltape import clock
 from fulltape.cli import options
-from fulltape.cli.options import NodeOption, QuietOption, number
+from fulltape.cli.options import NodeOption, QuietOption, counted, number
 
 if TYPE_CHECKING:
     from fulltape.lake.capturing import State
@@ -55,22 +55,20 @@ def capture(
         stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
-    process = capturing.Process(told)
+    keeper = capturing.Keeper(told, lambda words: typer.echo(words, err=True))
     worker = capturing.Sealer(layout, Path(loaded.folder)) if seal else None
     deadline = clock.steady_seconds() + seconds if seconds else float("inf")
     said = clock.steady_seconds()
     try:
-        while not stop.wait(_LOOK_EVERY) and process.ended() is None and clock.steady_seconds() < deadline:
+        while not stop.wait(_LOOK_EVERY) and clock.steady_seconds() < deadline:
+            keeper.look()
             if worker:
                 worker.look()
             if not quiet and clock.steady_seconds() - said >= _TOLD_EVERY:
                 said = clock.steady_seconds()
-                state = state_file.read(path)
-                if state and state.process == process.id:
-                    for line in lines(state):
-                        typer.echo(line)
+                _tell(path, keeper.id)
     finally:
-        status = process.stop()
+        status = keeper.stop()
         if worker:
             worker.finish()
         for which, handler in before.items():
@@ -81,8 +79,18 @@ def capture(
             typer.echo(line)
     if status or (state and any(one.trouble for one in state.sources)):
         raise typer.Exit(4)
-    if state and all(one.state == "stopped" and one.reason != "stopped" for one in state.sources):
+    if state and all(one.state == "barred" for one in state.sources):
         raise typer.Exit(3)
+
+
+def _tell(path: Path, process: int) -> None:
+    """How everything is, once the process has said so."""
+    from fulltape.lake import capturing as state_file
+
+    state = state_file.read(path)
+    if state and state.process == process:
+        for line in lines(state):
+            typer.echo(line)
 
 
 def lines(state: State) -> list[str]:
@@ -93,7 +101,7 @@ def lines(state: State) -> list[str]:
         words = f"{one.source}: {one.state}, {live} of {len(one.channels)} channels live, "
         words += f"{number(one.messages)} messages, {number(one.durable)} durable"
         if one.reconnects:
-            words += f", {one.reconnects} reconnects"
+            words += f", {counted(one.reconnects, 'reconnect')}"
         if one.dropped:
             words += f", {number(one.dropped)} dropped (the disk is too slow)"
         if one.trouble:

@@ -94,7 +94,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.source,
         row.symbol,
         "live" if row.live else "not live",
-        f"{row.rate:,.1f}/s",
+        "" if row.rate is None else f"{row.rate:,.1f}/s",
         "" if row.lag is None else f"{row.lag:,.1f} s",
         "" if row.last is None else f"{row.last:g}",
         told,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fulltape import errors
+from fulltape import clock, errors
 from fulltape.capture import orders
 from fulltape.capture.orders import Feed, Orders
 from fulltape.core.streams import Subscription
@@ -17,6 +17,7 @@ from fulltape.lake.layout import CAPTURE, Layout
 from fulltape.settings.load import Loaded
 from fulltape.stores import Stores
 
+_LONGEST_PAUSE = 60.0
 _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable."""
 
@@ -102,6 +103,39 @@ class Process:
         except subprocess.TimeoutExpired:
             self._child.kill()
             return self._child.wait()
+
+
+class Keeper:
+    """Keeps a capture process running: one that ends on its own is started again, after a pause that doubles."""
+
+    def __init__(self, told: Orders, say: Callable[[str], None]) -> None:
+        self._told, self._say = told, say
+        self._process = Process(told)
+        self._ended = 0
+        self._again_at: float | None = None
+
+    @property
+    def id(self) -> int:
+        """The number of the process at the moment."""
+        return self._process.id
+
+    def look(self) -> None:
+        """Start it again where that is due."""
+        status = self._process.ended()
+        if status is None:
+            return
+        if self._again_at is None:
+            pause = min(_LONGEST_PAUSE, 2.0**self._ended)
+            self._again_at = clock.steady_seconds() + pause
+            self._ended += 1
+            self._say(f"the capture process ended with status {status}; it is started again in {pause:g} s")
+        elif clock.steady_seconds() >= self._again_at:
+            self._again_at = None
+            self._process = Process(self._told)
+
+    def stop(self) -> int:
+        """End it in order; its exit status."""
+        return self._process.stop()
 
 
 class Sealer:

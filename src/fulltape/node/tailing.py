@@ -24,7 +24,7 @@ class Row:
     source: str
     symbol: str
     live: bool
-    rate: float
+    rate: float | None
     lag: float | None
     last: float | None
     bar: Provisional | None
@@ -95,7 +95,7 @@ class Tailing:
             source=source.source,
             symbol=channel.symbol,
             live=channel.live and bool(now),
-            rate=max(0, count - before) / passed if before is not None else 0.0,
+            rate=max(0, count - before) / passed if before is not None else None,
             lag=(now - channel.last) / 1e9 if now and channel.last else None,
             last=bar.close if bar else None,
             bar=bar,

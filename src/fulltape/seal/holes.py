@@ -168,8 +168,13 @@ def _unnoticed(
     """Rows of history that were not captured while everything seemed well."""
     key = [name for name in wanted.dataset.schema.key if name != "instrument"]
     on = key or [name for name in history.columns if name in there.columns and name not in (*EXTRA, "symbol")]
-    missing = history.join(there, on=on, how="anti", nulls_equal=True).filter(
-        pl.col("ts").is_between(_moment(day.start), _moment(day.end))
+    copy = (
+        pl.int_range(pl.len()).over(on).alias("copy")
+    )  # without a key equal rows are genuine: each has its pair
+    missing = (
+        history.with_columns(copy)
+        .join(there.with_columns(copy), on=[*on, "copy"], how="anti", nulls_equal=True)
+        .filter(pl.col("ts").is_between(_moment(day.start), _moment(day.end)))
     )
     for one in intervals:
         start, end = timeline.span_to_ask(one.start, one.end, bars=wanted.dataset.grain == "minute")

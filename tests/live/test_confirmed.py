@@ -1,0 +1,143 @@
+"""What was captured is provisional until the session's own answer is there; then it is compared, and messages may go."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from living import BINANCE, COINBASE, DERIV, Living, Venue, living, same, since_first
+
+from fulltape.core.time import DAY
+from fulltape.lake import files
+from fulltape.node import nightly, streams
+from fulltape.seal import run as seal
+
+
+class Later:
+    """The machine's clock, so many microseconds later."""
+
+    def __init__(self, by: int = 0) -> None:
+        self.by = by
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000 + self.by
+
+    def steady(self) -> int:
+        return self.now()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.1))
+
+
+def _night(node: Living, clock: Later) -> nightly.Night:
+    with node.opened() as stores:
+        return nightly.run(stores, clock)
+
+
+@pytest.mark.parametrize("venue", [COINBASE, BINANCE, DERIV], ids=lambda venue: venue.vendor)
+def test_the_sessions_own_answer_confirms_what_was_captured(tmp_path: Path, venue: Venue) -> None:
+    faults = f'[[fault]]\nvendor = "{venue.vendor}"\ndo = "close"\nafter = 1.0\ntimes = 1\n'
+    with living(tmp_path, venue, faults, extra='keep_messages = "3d"\n') as node:
+        with node.capturing():
+            node.until(lambda: node.stream.connections >= 2 and bool(node.stream.sessions))
+            node.until(node.ticks(80))
+            node.stream.pause()
+        node.seal()
+        node.heal()
+        provisional = node.curated()
+        clock = Later(DAY + DAY // 12)
+        done = _night(node, clock)
+        assert done.audit.missing == 0
+        with node.opened() as stores:
+            days = streams.days(stores)
+            assert {one.final for one in days} == {True}
+            assert {one.unnoticed for one in days} == {0}
+            assert {one.verified for one in days} == {100.0}
+            assert all(one.clean < 100.0 for one in days)
+        found = node.curated()
+        assert found["is_final"].all()
+        same(found, node.truth(), venue)
+        assert provisional.height <= found.height
+        assert node.journals(), "messages are kept for a while"
+        clock.by += 4 * DAY
+        with node.opened() as stores:
+            seal.run_once(stores, clock)
+        assert not node.journals()
+
+
+def test_a_provisional_session_is_in_no_bundle(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        with node.capturing():
+            node.until(node.ticks(60))
+            node.stream.pause()
+        done = _night(node, Later())
+        assert node.curated().height > 0
+        assert done.export is None or done.export.rows == 0
+
+
+def test_rows_lost_without_notice_are_counted(tmp_path: Path) -> None:
+    """A venue without ids that leaves out ticks: nobody can see it until history is compared."""
+    holes = '[[fault]]\nvendor = "deriv"\ndo = "hole"\nafter = 3.0\ncount = 9\n'
+    with living(tmp_path, DERIV, holes) as node:
+        with node.capturing():
+            node.until(node.ticks(420))
+            node.stream.pause()
+        node.seal()
+        assert not node.intervals()
+        _night(node, Later(DAY + DAY // 12))
+        with node.opened() as stores:
+            assert sum(one.unnoticed or 0 for one in streams.days(stores)) == 9
+        same(node.curated(), node.truth(), DERIV)
+
+
+def test_kept_messages_can_be_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that knows fewer kinds than it should, and one that has been mended."""
+    with living(tmp_path, BINANCE) as node:
+        with node.capturing():
+            node.until(node.ticks(80))
+            node.stream.pause()
+        with node.opened() as stores:
+            vendor = stores.vendors["binance"]
+            genuine = vendor.meaning  # type: ignore[attr-defined]
+            with monkeypatch.context() as broken:
+                poor = dataclasses.replace(genuine("binance.spot"), shapes=())
+                broken.setattr(vendor, "meaning", lambda _: poor)
+                first = seal.run_once(stores, node.clock)
+            assert first.captured.rows == 0
+            assert first.captured.unknown > 0
+            second = seal.run_once(stores, node.clock, again=True)
+            assert second.captured.rows == first.captured.unknown
+            third = seal.run_once(stores, node.clock, again=True)
+            assert third.captured.rows == second.captured.rows
+        found = node.curated()
+        same(found, since_first(found, node.truth()), BINANCE)
+
+
+def test_a_sealed_journal_that_lost_its_new_name_is_not_sealed_twice(tmp_path: Path) -> None:
+    with living(tmp_path, DERIV) as node:
+        with node.capturing():
+            node.until(node.ticks(60))
+            node.stream.pause()
+        rows = node.seal().captured.rows
+        (sealed,) = node.journals()
+        sealed.rename(sealed.with_suffix(".journal"))
+        files.sync_folder(sealed.parent)
+        assert node.seal().captured.rows == 0
+        assert node.curated().height == rows
+
+
+def test_provisional_rows_say_so(tmp_path: Path) -> None:
+    with living(tmp_path, COINBASE) as node:
+        with node.capturing():
+            node.until(node.ticks(60))
+            node.stream.pause()
+        node.seal()
+        found = node.curated()
+        assert not found["is_final"].any()
+        assert found["source"].unique().to_list() == ["coinbase.exchange"]
+        assert found["session"].unique().to_list() == [dt.datetime.now(dt.UTC).date()]
+        assert found.select(pl.col("available_at") == pl.col("ts")).to_series().all()
