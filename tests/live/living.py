@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import subprocess
 import sys
 import threading
@@ -20,13 +21,17 @@ from fulltape.capture import run as capture
 from fulltape.capture.orders import Orders, encode
 from fulltape.capture.writer import Synced
 from fulltape.clock import SystemClock
-from fulltape.core.time import Clock, utc_date
+from fulltape.core import datasets
+from fulltape.core.time import Clock
 from fulltape.curate import run as curate
+from fulltape.lake import capturing as capturing_state
+from fulltape.lake.capturing import Source
 from fulltape.node import assemble, capturing
 from fulltape.seal import run as seal
 from fulltape.settings import load
 from fulltape.simulator import run as simulator
 from fulltape.simulator import scenario
+from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
@@ -53,7 +58,18 @@ KRAKEN = Venue("kraken", "kraken.spot", "crypto_trades", ("BTC/USD", "ETH/USD"),
 DERIV = Venue(
     "deriv", "deriv.synthetic", "synthetic_ticks", ("R_100", "R_50"), plain=True, grain=10**9, key=()
 )
+ALPACA = Venue("alpaca", "alpaca.iex", "equities_bars_minute", ("AAPL", "MSFT"), key=("symbol", "ts"))
+MASSIVE = Venue("massive", "massive.sip", "equities_bars_minute", ("AAPL", "MSFT"), key=("symbol", "ts"))
+PAIRS = Venue("massive", "massive.forex", "forex_bars_minute", ("EURUSD", "USDJPY"), key=("symbol", "ts"))
+KLINES = Venue("binance", "binance.spot", "crypto_bars_minute", ("BTC/USDT",), key=("symbol", "ts"))
+BARS = (ALPACA, MASSIVE, PAIRS, KLINES)
 VENUES = (BINANCE, COINBASE, KRAKEN, DERIV)
+
+
+_SECRETS = {
+    "alpaca": 'key = "CANARY-KEY-1"\nsecret = "CANARY-SECRET-1"\n',
+    "massive": 'key = "CANARY-KEY-1"\n',
+}
 
 
 @dataclass
@@ -109,6 +125,12 @@ class Living:
         process.stdin.write(encode(self.orders()))
         process.stdin.close()
         return process
+
+    def told(self) -> Source:
+        """What the capture process says of itself."""
+        state = capturing_state.read(self.folder / "lake" / "journal" / "node.capture" / "state.json")
+        assert state is not None
+        return state.sources[0]
 
     def journals(self) -> list[Path]:
         """All journals of messages, sealed or not."""
@@ -166,6 +188,27 @@ class Living:
             return [(one.kind, one.state, one.evidence) for one in stores.ledger.streams.intervals()]
 
 
+class Fast:
+    """A clock that begins at some moment and runs `speed` times as fast as the machine's."""
+
+    def __init__(self, begin: dt.datetime, speed: float) -> None:
+        self._begin = int(begin.timestamp() * 10**9)
+        self._since = time.monotonic_ns()
+        self.speed = speed
+
+    def stamp(self) -> int:
+        return self._begin + int((time.monotonic_ns() - self._since) * self.speed)
+
+    def now(self) -> int:
+        return self.stamp() // 1_000
+
+    def steady(self) -> int:
+        return self.now()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.05))
+
+
 @contextlib.contextmanager
 def living(
     tmp_path: Path,
@@ -176,19 +219,29 @@ def living(
     extra: str = "",
     compress: bool = False,
     flush: str = "100ms",
+    fast: Fast | None = None,
+    recording: Recording | None = None,
+    first: dt.date | None = None,
 ) -> Iterator[Living]:
     """A node that may capture `venue`; the tape begins to run at once."""
     found = scenario.parse(faults, where="test") if faults else Scenario()
     tape = Tape(
-        dict.fromkeys(venue.symbols, 100.0), time.time_ns, rate=rate, grain=venue.grain, plain=venue.plain
+        dict.fromkeys(venue.symbols, 100.0),
+        fast.stamp if fast else time.time_ns,
+        rate=rate / (fast.speed if fast else 1),
+        grain=venue.grain,
+        plain=venue.plain,
+        calendar=datasets.get(venue.dataset).calendar,
     )
     with contextlib.ExitStack() as stack:
         twins = stack.enter_context(simulator.running(tape.market(), found, vendors={venue.vendor: 0}))
         wire = WIRES[venue.vendor](frozenset(venue.symbols))
-        stream = stack.enter_context(StreamServer(wire, tape, found, compress=compress))
+        stream = stack.enter_context(
+            StreamServer(wire, tape, found, compress=compress, recording=recording, speed=2_000)
+        )
         folder = tmp_path / "node"
         folder.mkdir(parents=True)
-        today = utc_date(time.time_ns() // 1_000)
+        today = first or datasets.get(venue.dataset).session_of()(tape.now() // 1_000)
         names = ", ".join(f'"{symbol}"' for symbol in venue.symbols)
         (folder / "fulltape.toml").write_text(
             f"""[universe.live]
@@ -199,7 +252,7 @@ sources = ["{venue.source}"]
 live = ["{venue.source}"]
 from = {today}
 [vendor.{venue.vendor}]
-base_url = "{twins.servers[venue.vendor].url}"
+{_SECRETS.get(venue.vendor, "")}base_url = "{twins.servers[venue.vendor].url}"
 stream_url = "{stream.url}"
 requests_per_minute = 6000
 requests_per_second = 1000
@@ -210,7 +263,7 @@ stale_after = "1s"
 {extra}
 """
         )
-        yield Living(folder=folder, venue=venue, tape=tape, stream=stream)
+        yield Living(folder=folder, venue=venue, tape=tape, stream=stream, clock=fast or SystemClock())
 
 
 def same(found: pl.DataFrame, truth: pl.DataFrame, venue: Venue) -> None:

@@ -10,8 +10,7 @@ import pytest
 from living import BINANCE, COINBASE, DERIV, KRAKEN, Living, Venue, living, same, since_first
 
 from fulltape.core.streams import Stream, Subscription
-from fulltape.lake import capturing, journal, messages
-from fulltape.lake.capturing import Source
+from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind
 from fulltape.vendors.binance import live as binance
 
@@ -19,12 +18,6 @@ from fulltape.vendors.binance import live as binance
 def _fault(do: str, vendor: str = "binance", /, **more: float) -> str:
     lines = "".join(f"{name} = {value}\n" for name, value in more.items())
     return f'[[fault]]\nvendor = "{vendor}"\ndo = "{do}"\n{lines}'
-
-
-def _told(node: Living) -> Source:
-    state = capturing.read(node.folder / "lake" / "journal" / "node.capture" / "state.json")
-    assert state is not None
-    return state.sources[0]
 
 
 def _whole(node: Living) -> None:
@@ -99,7 +92,7 @@ def test_too_many_connections_keep_us_away(tmp_path: Path) -> None:
         node.until(lambda: node.stream.connections == 1)
         node.until(node.ticks(100))
         assert node.stream.connections == 1, "there was a storm"
-        assert "429" in _told(node).reason
+        assert "429" in node.told().reason
 
 
 def test_a_connection_is_renewed_before_it_is_cut_and_nothing_is_doubtful(

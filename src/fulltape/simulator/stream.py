@@ -13,6 +13,7 @@ import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse
 
 from fulltape.simulator.market import Tick
+from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Fault, Scenario
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.wires import Talk, Wire
@@ -86,11 +87,21 @@ class Session(WSListener):
 class StreamServer:
     """One vendor's live socket in a thread of its own; a context manager. `said` is everything that clients have said.
 
-    The tape runs as long as the server does. `pause` stops it, so that what has happened is all there will be.
+    The tape runs as long as the server does. `pause` stops it, so that what has happened is all there will be. A
+    `recording` is played beside it, `speed` times as fast as it was made, from the moment somebody has subscribed;
+    `played` is set at its end.
     """
 
     def __init__(
-        self, wire: Wire, tape: Tape, scenario: Scenario, *, port: int = 0, compress: bool = False
+        self,
+        wire: Wire,
+        tape: Tape,
+        scenario: Scenario,
+        *,
+        port: int = 0,
+        compress: bool = False,
+        recording: Recording | None = None,
+        speed: float = 1.0,
     ) -> None:
         self.wire, self.tape, self.scenario = wire, tape, scenario
         self.sessions: list[Session] = []
@@ -99,6 +110,10 @@ class StreamServer:
         self.connections = 0
         self._repeat = 0
         self._skip = 0
+        self.played = threading.Event()
+        self._recording, self._speed = recording, speed
+        self._began = 0.0
+        self._place = 0
         self._compress = compress
         self._port = port
         self._paused = threading.Event()
@@ -197,14 +212,30 @@ class StreamServer:
             ticks = self._disturbed(fault, ticks)
         hidden, self._skip = min(self._skip, len(ticks)), max(0, self._skip - len(ticks))
         ticks = ticks[hidden:]
+        recorded = self._recorded()
         for session in list(self.sessions):
             if session.mute:
                 continue
+            session.send(recorded if session.talk.subscribed else ())
             messages = [self.wire.tick(session.talk, symbol, tick) for symbol, tick in ticks]
             messages += [self.wire.bar(session.talk, symbol, bar) for symbol, bar in bars]
             told = [message for message in messages if message is not None]
             self.sent += len(told)
             session.send(told)
+
+    def _recorded(self) -> list[bytes]:
+        """What of the recording is due."""
+        if self._recording is None or not any(session.talk.subscribed for session in self.sessions):
+            return []
+        self._began = self._began or self._loop.time()
+        messages = self._recording.messages
+        due = messages[0][0] + (self._loop.time() - self._began) * self._speed * 1e9
+        start = self._place
+        while self._place < len(messages) and messages[self._place][0] <= due:
+            self._place += 1
+        if self._place == len(messages):
+            self.played.set()
+        return [message for _, message in messages[start : self._place]]
 
     def _disturbed(self, fault: Fault, ticks: list[tuple[str, Tick]]) -> list[tuple[str, Tick]]:
         for session in list(self.sessions):

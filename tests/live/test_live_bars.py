@@ -1,0 +1,76 @@
+"""Minute bars as vendors send them: late, again, and for markets with hours; time runs sixty times as fast."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from living import ALPACA, BARS, MASSIVE, Fast, Living, Venue, living
+
+NOON = dt.datetime(
+    2026, 11, 18, 16, 0, tzinfo=dt.UTC
+)  # a Wednesday, an hour and a half after New York's open
+SPEED = 60.0
+
+
+def _bars(node: Living) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "symbol": symbol,
+                "ts": bar.start,
+                "open": bar.open,
+                "high": bar.high,
+                "low": bar.low,
+                "close": bar.close,
+            }
+            for (_, symbol), bars in node.tape.bars.items()
+            for bar in bars
+        ]
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+
+@pytest.mark.parametrize("venue", BARS, ids=lambda venue: venue.source)
+def test_bars_that_a_broken_connection_lost_come_back(tmp_path: Path, venue: Venue) -> None:
+    fast = Fast(NOON, SPEED)
+    closed = f'[[fault]]\nvendor = "{venue.vendor}"\ndo = "close"\nafter = 3.2\ntimes = 2\nevery = 1.3\n'
+    with living(tmp_path, venue, closed, rate=200, fast=fast) as node:
+        with node.capturing(stamp=fast.stamp):
+            node.until(lambda: node.stream.connections >= 3 and bool(node.stream.sessions), 30)
+            begun = len(_bars(node))
+            node.until(lambda: len(_bars(node)) >= begun + 3 * len(venue.symbols), 30)
+            node.stream.pause()
+        report = node.seal()
+        assert report.captured.rows > 0
+        assert report.captured.broken == report.captured.unknown == 0
+        node.heal()
+        assert {state for _, state, _ in node.intervals()} == {"verified"}
+        found = node.curated()
+        truth = _bars(node)
+        first = found["ts"].min()
+        columns = ["symbol", "ts", "open", "high", "low", "close"]
+        expected = truth.filter(pl.col("ts") >= first).sort(columns)
+        assert found.select(columns).sort(columns).equals(expected.select(columns))
+        secrets = (b"CANARY-KEY-1", b"CANARY-SECRET-1")
+        for path in (tmp_path / "node" / "lake").rglob("*"):
+            assert not path.is_file() or not any(secret in path.read_bytes() for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("venue", "secret"), [(ALPACA, "secret"), (MASSIVE, "key")], ids=["alpaca", "massive"]
+)
+def test_a_refused_key_stops_the_stream_and_nothing_else(tmp_path: Path, venue: Venue, secret: str) -> None:
+    with living(tmp_path, venue) as node:
+        settings = node.folder / "fulltape.toml"
+        text = settings.read_text()
+        settings.write_text(
+            text.replace("CANARY-SECRET-1" if secret == "secret" else "CANARY-KEY-1", "wrong")
+        )
+        process = node.started()
+        state = node.folder / "lake" / "journal" / "node.capture" / "state.json"
+        node.until(lambda: state.exists() and b'"barred"' in state.read_bytes())
+        assert node.stream.connections == 1, "a key that was refused is not tried again"
+        process.terminate()
+        assert process.wait(20) == 0
