@@ -209,6 +209,22 @@ class Fast:
         time.sleep(min(seconds, 0.05))
 
 
+class Later:
+    """The machine's clock, so many microseconds later."""
+
+    def __init__(self, by: int = 0) -> None:
+        self.by = by
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000 + self.by
+
+    def steady(self) -> int:
+        return self.now()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.1))
+
+
 @contextlib.contextmanager
 def living(
     tmp_path: Path,
@@ -248,7 +264,7 @@ def living(
 symbols = [{names}]
 [dataset.{venue.dataset}]
 universe = "live"
-sources = ["{venue.source}"]
+sources = [{"" if datasets.get(venue.dataset).live_only else f'"{venue.source}"'}]
 live = ["{venue.source}"]
 from = {today}
 [vendor.{venue.vendor}]

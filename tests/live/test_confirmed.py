@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
-from living import BINANCE, COINBASE, DERIV, Living, Venue, living, same, since_first
+from living import BINANCE, COINBASE, DERIV, Later, Living, Venue, living, same, since_first
 
 from fulltape.core.time import DAY
 from fulltape.lake import files
 from fulltape.node import nightly, streams
 from fulltape.seal import run as seal
-
-
-class Later:
-    """The machine's clock, so many microseconds later."""
-
-    def __init__(self, by: int = 0) -> None:
-        self.by = by
-
-    def now(self) -> int:
-        return time.time_ns() // 1_000 + self.by
-
-    def steady(self) -> int:
-        return self.now()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(min(seconds, 0.1))
 
 
 def _night(node: Living, clock: Later) -> nightly.Night:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from living import Venue, living
+from living import Later, Venue, living
 
 from fulltape import vendors
 from fulltape.core import live
 from fulltape.core.streams import Meaning, Streams, Subscription
+from fulltape.core.time import DAY
+from fulltape.node import nightly
 from fulltape.seal import timeline
 from fulltape.seal.timeline import Run
 from fulltape.simulator import recording
@@ -57,6 +59,29 @@ def test_eleven_minutes_over_midnight_are_whole(tmp_path: Path) -> None:
     prices = minute["price"]
     assert (prices[0], prices.max(), prices.min(), prices[-1]) == (61_717.64, 61_743.50, 61_666.17, 61_685.99)
     assert (minute.height, round(minute["size"].sum(), 5)) == (1_312, 32.41946)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("dataset", "stream"), [("crypto_quotes", b"@bookTicker"), ("crypto_books", b"@depth@")]
+)
+def test_what_only_a_stream_has_is_held_and_exported_when_its_day_is_over(
+    tmp_path: Path, dataset: str, stream: bytes
+) -> None:
+    venue = Venue("binance", "binance.spot", dataset, ("BTC/USDT",))
+    played = recording.load(sorted(SPOT.iterdir())[:1])
+    sent = sum(1 for _, message in played.messages if stream in message[:60])
+    with living(tmp_path, venue, rate=0, recording=played, first=dt.date(2024, 8, 8)) as node:
+        with node.capturing():
+            node.until(node.stream.played.is_set, 60)
+            node.until(lambda: node.told().durable >= len(played.messages), 60)
+        with node.opened() as stores:
+            early = nightly.run(stores, node.clock)
+            assert early.export is None, "these are stamped by their receipt, and that day is not over"
+            done = nightly.run(stores, Later(DAY + DAY // 12))
+        assert done.export is not None
+        assert done.export.rows == node.curated().height == sent > 1_000
+        assert done.audit.held == 1
 
 
 def _coinbase() -> tuple[Meaning, re.Pattern[bytes], list[bytes]]:

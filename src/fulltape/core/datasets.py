@@ -13,6 +13,19 @@ from typing import Literal
 
 from fulltape import errors
 from fulltape.core import days
+from fulltape.core.columns import (
+    CONTRACT,
+    CRYPTO_MORE,
+    IDENTITY,
+    MINUTE,
+    PHASE,
+    PRICES,
+    PROVENANCE,
+    QUOTED,
+    START,
+    TRADE,
+    traded,
+)
 from fulltape.core.schema import Column, Schema
 from fulltape.core.time import Instant
 
@@ -34,7 +47,8 @@ class Dataset:
     - `available`: from which moment anybody could have had a row: the session's close, the minute's end, its own
       stamp, the end of its session, or what it declares;
     - `checks` names the pass-1 and pass-3 checks that apply (see `core/checks`);
-    - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones.
+    - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones;
+    - `live_only`: no source has a history of it, so what was captured live is all there will ever be.
     """
 
     name: str
@@ -50,79 +64,18 @@ class Dataset:
     rows_per_session: float = 0
     late_days: int = 0
     adjusted: bool = False
+    live_only: bool = False
 
     @property
     def curated(self) -> Schema:
         """The curated table: the raw columns and where each row came from."""
-        return self.schema.extended(*_PROVENANCE)
+        return self.schema.extended(*PROVENANCE)
 
     def session_of(self, stamp_zone: str = "UTC") -> Callable[[Instant], dt.date]:
         """The session of a row's stamp: day bars by the midnights of `stamp_zone`, all others by their market."""
         if self.grain == "day":
             return days.zone_midnight(stamp_zone).session
         return days.RULES[self.calendar].session
-
-
-_IDENTITY = (
-    Column(name="instrument", dtype="cat"),
-    Column(name="symbol", dtype="cat"),
-    Column(name="session", dtype="date"),
-)
-_START = Column(name="ts", dtype="instant", unit="start of the interval, UTC")
-_PRICES = (
-    Column(name="open", dtype="f64", sign="positive", unit="price"),
-    Column(name="high", dtype="f64", sign="positive", unit="price"),
-    Column(name="low", dtype="f64", sign="positive", unit="price"),
-    Column(name="close", dtype="f64", sign="positive", unit="price"),
-)
-
-
-def _traded(unit: str) -> tuple[Column, ...]:
-    """Columns of a bar made of trades."""
-    return (
-        *_PRICES,
-        Column(name="volume", dtype="f64", sign="not_negative", unit=unit),
-        Column(name="vwap", dtype="f64", nullable=True, sign="not_negative", unit="price"),
-        Column(name="trade_count", dtype="i64", nullable=True, sign="not_negative", unit="trades"),
-    )
-
-
-_QUOTED = (
-    *_PRICES,
-    Column(name="price_kind", dtype="cat", unit="trade, bid, ask or mid"),
-    Column(name="tick_count", dtype="i64", nullable=True, sign="not_negative", unit="quotes"),
-)
-_PHASE = Column(name="phase", dtype="cat")
-_MINUTE = Column(name="minute_of_session", dtype="i64", nullable=True, unit="minutes since the regular open")
-_PROVENANCE = (
-    Column(
-        name="available_at",
-        dtype="instant",
-        nullable=True,
-        unit="earliest moment anybody could have had the row, UTC; null where nobody knows",
-    ),
-    Column(name="source", dtype="cat"),
-    Column(name="is_final", dtype="bool"),
-    Column(name="flags", dtype="u32", unit="bitmask of findings"),
-)
-_CONTRACT = (
-    Column(name="underlying", dtype="cat"),
-    Column(name="expiry", dtype="date"),
-    Column(name="strike", dtype="f64", sign="positive", unit="price"),
-    Column(name="option_type", dtype="cat", unit="call or put"),
-)
-_CRYPTO_MORE = (
-    Column(name="quote_volume", dtype="f64", nullable=True, sign="not_negative", unit="quote currency"),
-    Column(name="taker_buy_volume", dtype="f64", nullable=True, sign="not_negative", unit="base units"),
-)
-_TRADE = (
-    Column(name="ts", dtype="instant", unit="time of the trade, UTC"),
-    Column(name="ts_event", dtype="nanos", unit="the same in full resolution"),
-    Column(name="price", dtype="f64", sign="positive", unit="price"),
-    Column(name="size", dtype="f64", sign="positive", unit="base units"),
-    Column(name="aggressor", dtype="cat", nullable=True, unit="buy or sell: the taker's side"),
-    Column(name="trade_id", dtype="str"),
-)
 
 
 def _bars(
@@ -135,14 +88,14 @@ def _bars(
     learned: bool = False,
 ) -> Dataset:
     minute = grain == "minute"
-    own = (_PHASE, _MINUTE) if minute else ()
+    own = (PHASE, MINUTE) if minute else ()
     hours = ("session_timing",) if calendar == "XNYS" else ()  # others have no early closes
     checks = ("rows", "duplicates", *(("completeness", *hours) if minute else ()))
     return Dataset(
         name=name,
         schema=Schema(
             version=1,
-            columns=(*_IDENTITY, _START, *columns, *own),
+            columns=(*IDENTITY, START, *columns, *own),
             key=("instrument", "ts") if minute else ("instrument", "session"),
         ),
         calendar=calendar,
@@ -163,10 +116,12 @@ def _ticks(
     rows: float,
     summary: str,
     key: tuple[str, ...] = ("instrument", "trade_id"),
+    *,
+    live_only: bool = False,
 ) -> Dataset:
     return Dataset(
         name=name,
-        schema=Schema(version=1, columns=(*_IDENTITY, *columns), key=key),
+        schema=Schema(version=1, columns=(*IDENTITY, *columns), key=key),
         calendar=calendar,
         grain="tick",
         raw_folder="date",
@@ -174,6 +129,7 @@ def _ticks(
         checks=("rows", "duplicates", "continuity"),
         expectation="learned",
         available="ts",
+        live_only=live_only,
         rows_per_session=rows,
         summary=summary,
     )
@@ -184,14 +140,14 @@ _EVERY = (
     _bars(
         "equities_bars_day",
         "day",
-        (*_traded("shares"), _CLOSE_KIND),
+        (*traded("shares"), _CLOSE_KIND),
         "XNYS",
         "one bar a session, unadjusted; ts is the calendar's open",
     ),
     _bars(
         "equities_bars_minute",
         "minute",
-        _traded("shares"),
+        traded("shares"),
         "XNYS",
         "one bar a minute with trades, unadjusted, all phases",
     ),
@@ -200,9 +156,9 @@ _EVERY = (
         schema=Schema(
             version=1,
             columns=(
-                *_IDENTITY,
-                _START,
-                *_traded("shares, adjusted"),
+                *IDENTITY,
+                START,
+                *traded("shares, adjusted"),
                 Column(name="adjustment", dtype="cat", unit="what the source has adjusted for"),
             ),
             key=("instrument", "session"),
@@ -218,7 +174,7 @@ _EVERY = (
     _bars(
         "options_bars_day",
         "day",
-        (*_traded("contracts"), *_CONTRACT),
+        (*traded("contracts"), *CONTRACT),
         "XNYS",
         "one bar a session with trades and contract; the instrument is the contract",
         learned=True,
@@ -226,7 +182,7 @@ _EVERY = (
     _bars(
         "options_bars_minute",
         "minute",
-        (*_traded("contracts"), *_CONTRACT),
+        (*traded("contracts"), *CONTRACT),
         "XNYS",
         "one bar a minute with trades and contract; the instrument is the contract",
         learned=True,
@@ -234,36 +190,67 @@ _EVERY = (
     _bars(
         "forex_bars_day",
         "day",
-        (*_QUOTED, Column(name="day_boundary", dtype="cat", unit="session (17:00 New York) or utc")),
+        (*QUOTED, Column(name="day_boundary", dtype="cat", unit="session (17:00 New York) or utc")),
         days.FOREX,
         "one bar a day from quotes; ts is the session's begin at 17:00 New York",
     ),
-    _bars("forex_bars_minute", "minute", _QUOTED, days.FOREX, "one bar a minute with quotes"),
+    _bars("forex_bars_minute", "minute", QUOTED, days.FOREX, "one bar a minute with quotes"),
     _bars(
         "crypto_bars_day",
         "day",
-        (*_traded("base units"), *_CRYPTO_MORE),
+        (*traded("base units"), *CRYPTO_MORE),
         days.ROUND_THE_CLOCK,
         "one bar a UTC day",
     ),
     _bars(
         "crypto_bars_minute",
         "minute",
-        (*_traded("base units"), *_CRYPTO_MORE),
+        (*traded("base units"), *CRYPTO_MORE),
         days.ROUND_THE_CLOCK,
         "one bar a minute with trades",
     ),
-    _ticks("crypto_trades", _TRADE, days.ROUND_THE_CLOCK, 200_000, "every trade, with the venue's own id"),
+    _ticks("crypto_trades", TRADE, days.ROUND_THE_CLOCK, 200_000, "every trade, with the venue's own id"),
     _ticks(
         "crypto_aggtrades",
         (
-            *_TRADE,
+            *TRADE,
             Column(name="first_trade_id", dtype="str"),
             Column(name="last_trade_id", dtype="str"),
         ),
         days.ROUND_THE_CLOCK,
         100_000,
         "trades of one taker's order at one price, as the venue joins them",
+    ),
+    _ticks(
+        "crypto_quotes",
+        (
+            Column(
+                name="ts", dtype="instant", unit="time of the quote, UTC; of its receipt where it bears none"
+            ),
+            Column(name="ts_event", dtype="nanos", unit="the same in full resolution"),
+            Column(name="bid", dtype="f64", sign="positive", unit="price"),
+            Column(name="bid_size", dtype="f64", sign="not_negative", unit="base units"),
+            Column(name="ask", dtype="f64", sign="positive", unit="price"),
+            Column(name="ask_size", dtype="f64", sign="not_negative", unit="base units"),
+            Column(name="update_id", dtype="str", nullable=True),
+        ),
+        days.ROUND_THE_CLOCK,
+        1_000_000,
+        "every best bid and ask that a venue sent, as captured live",
+        key=(),
+        live_only=True,
+    ),
+    _ticks(
+        "crypto_books",
+        (
+            Column(name="ts", dtype="instant", unit="time of receipt, UTC"),
+            Column(name="message", dtype="str", unit="as it came"),
+        ),
+        days.ROUND_THE_CLOCK,
+        1_000_000,
+        "messages about order books, recorded as they came",
+        key=(),
+        live_only=True,
     ),
     _ticks(
         "forex_ticks",
@@ -288,14 +275,14 @@ _EVERY = (
         "ticks of a broker's synthetic index",
         key=(),
     ),
-    _bars("synthetic_bars_day", "day", _PRICES, days.ROUND_THE_CLOCK, "one candle a UTC day"),
-    _bars("synthetic_bars_minute", "minute", _PRICES, days.ROUND_THE_CLOCK, "one candle a minute"),
+    _bars("synthetic_bars_day", "day", PRICES, days.ROUND_THE_CLOCK, "one candle a UTC day"),
+    _bars("synthetic_bars_minute", "minute", PRICES, days.ROUND_THE_CLOCK, "one candle a minute"),
     Dataset(
         name="macro_series",
         schema=Schema(
             version=1,
             columns=(
-                *_IDENTITY,
+                *IDENTITY,
                 Column(name="ts", dtype="instant", unit="start of the observed period, UTC midnight"),
                 Column(
                     name="value", dtype="f64", nullable=True, unit="the series' own; null: withdrawn or none"
@@ -325,7 +312,7 @@ _EVERY = (
         schema=Schema(
             version=1,
             columns=(
-                *_IDENTITY,
+                *IDENTITY,
                 Column(name="ts", dtype="instant", unit="ex-date, UTC midnight"),
                 Column(name="event_id", dtype="str", unit="the source's own id"),
                 Column(name="action_type", dtype="cat"),

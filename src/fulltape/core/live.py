@@ -94,7 +94,7 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
     for kind, places in by_kind.items():
         some = bundle.some(places, lines)
         if kind in meaning.recorded:
-            _record(some, meaning.recorded[kind], found)
+            _record(some, meaning, meaning.recorded[kind], found)
         elif kind not in shapes:
             found.unknown += some.lines() if kind not in meaning.ignored else []
         elif not _bulk(some, shapes[kind], found, only=pattern):
@@ -131,12 +131,25 @@ def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Iterabl
     return dict.fromkeys(found) if found[0] in arrays else found[:1]
 
 
-def _record(bundle: Bundle, dataset: str, found: Read) -> None:
+def _record(bundle: Bundle, meaning: Meaning, dataset: str, found: Read) -> None:
+    """Messages as they came, stamped by their receipt."""
     import polars as pl
 
-    lines = [line.decode(errors="replace") for line in bundle.lines()]
+    whose = re.compile(meaning.symbol)
+    lines = bundle.lines()
+    symbols = [named.group(1).decode() if (named := whose.search(line)) else None for line in lines]
+    received = pl.Series("ts_recv", bundle.received, dtype=pl.Int64)
     found.recorded.setdefault(dataset, []).append(
-        pl.DataFrame({"message": lines, "ts_recv": list(bundle.received)})
+        pl.DataFrame(
+            {
+                "symbol": pl.Series(symbols, dtype=pl.String),
+                "message": [line.decode(errors="replace") for line in lines],
+                "stamp": received // 1_000,
+                "stamp_ns": received,
+                "ts_recv": received,
+                "connection": pl.Series(bundle.connections, dtype=pl.UInt32),
+            }
+        )
     )
 
 

@@ -155,13 +155,14 @@ class MessageShape:
 class Meaning:
     """All kinds of messages of a source: `pattern` finds the kind (its first group) in one message, in many that stand
     one a line, or in one row of an array. Of those in `ignored` no rows are made; those in `recorded` are kept as they
-    came, as recordings of a dataset. `contiguous` names, by dataset, the column of ids of which each follows the one
+    came, as recordings of a dataset; `symbol` finds in them whom they are about. `contiguous` names, by dataset, the column of ids of which each follows the one
     before it, for a symbol."""
 
     pattern: bytes
     shapes: tuple[MessageShape, ...]
     ignored: frozenset[str] = frozenset()
     recorded: Mapping[str, str] = field(default_factory=dict)
+    symbol: bytes = b""
     contiguous: Mapping[str, str] = field(default_factory=dict)
 
 

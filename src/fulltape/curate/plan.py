@@ -71,7 +71,8 @@ def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     provenance = taken.join(closes, on="session", how="left").with_columns(
-        _available(dataset).alias("available_at"), (pl.col("origin") != "captured").alias("is_final")
+        _available(dataset).alias("available_at"),
+        ((pl.col("origin") != "captured") | pl.lit(dataset.live_only)).alias("is_final"),
     )
     return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
 

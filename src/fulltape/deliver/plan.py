@@ -44,7 +44,7 @@ STATUS: dict[str, Any] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Included:
     """A curated file that goes into a bundle; `red` are its RED cells (instrument, session), `rows` those that are final;
-    of `provisional` ones a bundle has none."""
+    of `provisional` ones, and of sessions after `last`, a bundle has none."""
 
     dataset: str
     folder: str
@@ -53,6 +53,7 @@ class Included:
     rows: int
     red: tuple[tuple[str, dt.date], ...]
     provisional: int = 0
+    last: dt.date | None = None
 
 
 def digest(included: Iterable[Included], inputs: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""
     with stores.stage(STAGE, clock):
         day = _day(stores, clock.now())
-        included = _included(stores)
+        included = _included(stores, clock.now())
         if day is None or not included:
             return None
         path = stores.layout.bundle(day)
@@ -87,7 +87,7 @@ def _day(stores: Stores, now: Instant) -> dt.date | None:
     return max(days, default=None)
 
 
-def _included(stores: Stores) -> list[Included]:
+def _included(stores: Stores, now: Instant) -> list[Included]:
     out = []
     for name, wanted in sorted(stores.wanted.items()):
         red = [one for one in stores.ledger.verdicts.of_dataset(name) if one.verdict is Verdict.RED]
@@ -103,7 +103,7 @@ def _included(stores: Stores) -> list[Included]:
                 for instrument, label in red_cells
                 if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
             ]
-            provisional = _provisional(stores, wanted, part.path)
+            provisional = _provisional(stores, wanted, part.path, now)
             if provisional >= part.rows:
                 continue
             out.append(
@@ -114,17 +114,28 @@ def _included(stores: Stores) -> list[Included]:
                     sha256=part.sha256,
                     rows=part.rows - provisional,
                     provisional=provisional,
+                    last=known.last_wanted(wanted, now),
                     red=tuple(sorted(inside)),
                 )
             )
     return out
 
 
-def _provisional(stores: Stores, wanted: Wanted, path: str) -> int:
+def _is_final(wanted: Wanted, last: dt.date | None) -> pl.Expr:
+    """Which rows are final; where there is no history to say so, those of sessions that are over."""
+    over = pl.col("session") <= pl.lit(last, dtype=pl.Date)
+    return (
+        pl.col("is_final") & over.fill_null(value=False) if wanted.dataset.live_only else pl.col("is_final")
+    )
+
+
+def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int:
     """Rows that were only captured so far: a bundle holds what is final."""
     if not wanted.live:
         return 0
-    rows = parquet.scan([stores.layout.root / path]).filter(~pl.col("is_final"))
+    rows = parquet.scan([stores.layout.root / path]).filter(
+        ~_is_final(wanted, known.last_wanted(wanted, now))
+    )
     return int(rows.select(pl.len()).collect().item())
 
 
@@ -208,7 +219,7 @@ def _place(stores: Stores, one: Included, work: Path) -> int:
     target = work / one.path
     files.make_folder(target.parent)
     if one.provisional or (one.red and stores.rules.export_policy != "keep_flagged"):
-        frame = parquet.read([source]).filter("is_final")
+        frame = parquet.read([source]).filter(_is_final(stores.wanted[one.dataset], one.last))
         kept = plan.keep(frame, one.red, stores.rules.export_policy)
         if kept.height:
             parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})

@@ -203,7 +203,16 @@ def _one_wanted(
                 where=loaded.where(f"{key}.{limit}"),
             )
     _held_to_streams(loaded, specs, key, name, one.live)
+    if dataset.live_only and one.sources:
+        raise errors.ConfigError(
+            f"{key}.sources: no source has a history of {name}.",
+            where=loaded.where(f"{key}.sources"),
+            hint="Leave sources empty; live says from whom it is captured.",
+        )
+    sources = one.live if dataset.live_only else one.sources
     delay = max((_delay(loaded, specs, key, name, source) for source in one.sources), default=None)
+    if dataset.live_only and one.live:
+        delay = 0
     if delay is None:
         raise errors.ConfigError(
             f"{key}.sources is empty; no configured source serves {name}.",
@@ -215,7 +224,7 @@ def _one_wanted(
         instruments={
             found.instrument: found for found in universe.members(loaded, name, one.universe, listings)
         },
-        sources=one.sources,
+        sources=sources,
         first=one.from_,
         until=one.until,
         final_after=int(max(one.final_after, delay) * SECOND),

@@ -17,6 +17,7 @@ from fulltape.core.time import Clock, Instant
 from fulltape.lake import files, journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Capture, Day, Interval, Series
 from fulltape.seal import holes, messages, timeline
 from fulltape.seal.aside import SetAside
@@ -106,6 +107,10 @@ class _File:
                 intervals = self._account(told)
                 self._stores.ledger.streams.add_intervals(intervals)
                 tasks = holes.enqueue(self._stores, self._source, self._now)
+            for name in told.frames:
+                wanted = self._stores.wanted[name]
+                if wanted.dataset.live_only:
+                    self._stores.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
             self._stores.ledger.streams.add_capture(self._capture(told, ids))
             for rejection in self._aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
@@ -122,6 +127,26 @@ class _File:
             proved=sum(1 for one in intervals if one.state == "verified"),
             tasks=tasks,
         )
+
+    def _held(self, told: Told, wanted: Wanted) -> list[CoverageFact]:
+        """Of a dataset without a history what was captured is there: nobody will ever have more."""
+        cells = told.frames[wanted.dataset.name].select("instrument", "session").unique().iter_rows()
+        return [
+            CoverageFact(
+                dataset=wanted.dataset.name,
+                instrument=instrument,
+                source=self._source,
+                first=first,
+                last=last,
+                fact="present",
+                sound=True,
+                final=False,
+                since=self._now,
+                evidence=told.file,
+            )
+            for instrument, spans in wanted.cells(cells).items()
+            for first, last in spans
+        ]
 
     def _rename(self) -> None:
         if self._path.suffix == JOURNAL:

@@ -113,7 +113,10 @@ class Universe(Section):
 
 class DatasetSettings(Section):
     universe: str = Field(description="which [universe.NAME] it covers")
-    sources: tuple[str, ...] = Field(description="sources (vendor.feed) in order of preference")
+    sources: tuple[str, ...] = Field(
+        (),
+        description="sources of history (vendor.feed) in order of preference; none for what is captured live only",
+    )
     live: tuple[str, ...] = Field(
         (),
         description="sources that `fulltape capture` listens to; their own history proves what they delivered",

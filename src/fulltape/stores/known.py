@@ -112,7 +112,7 @@ def servable(
     name, calendar = wanted.dataset.name, wanted.calendar
     out = {}
     for source in wanted.sources:
-        if (source, name, ANY) in barred:
+        if (source, name, ANY) in barred or stores.feeds[source].serves(name) is None:
             continue
         serves = ranges.normalise(
             [calendar.between(stores.feeds[source].first_day(name, now), calendar.known_to)]

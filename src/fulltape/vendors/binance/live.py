@@ -201,6 +201,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
         pattern=rb'\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
         shapes=_SHAPES,
         contiguous={"crypto_trades": "trade_id", "crypto_aggtrades": "trade_id"},
+        symbol=rb'"s":"([^"]+)"',
         recorded={
             "depth": "crypto_books",
             "depth5": "crypto_books",

@@ -149,5 +149,6 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
             MessageShape(kind="ticker", dataset="crypto_quotes", shape=_QUOTE, marker=b'{"type":"ticker",'),
         ),
         contiguous={"crypto_trades": "trade_id"},
+        symbol=rb'"product_id":"([^"]+)"',
         recorded={"l2update": "crypto_books", "snapshot": "crypto_books"},
     )

@@ -173,6 +173,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
             ),
         ),
         contiguous={"crypto_trades": "trade_id"},
+        symbol=rb'"symbol":"([^"]+)"',
         recorded={"book": "crypto_books"},
         ignored=frozenset({"ohlc", "heartbeat", "status"}),
     )
