@@ -10,6 +10,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from fulltape import vendors
+from fulltape.core import datasets, spelling
+from fulltape.core.streams import Subscription
 from fulltape.core.vendor import Limits, Serves, Source, VendorSpec
 from fulltape.settings.model import SECTIONS
 
@@ -85,6 +87,30 @@ def _served(spec: VendorSpec, source: Source, serves: Serves) -> str:
     )
 
 
+def streams_table() -> str:
+    """Every source that streams, with the datasets that it streams."""
+    lines = ["| source | live datasets | address |", "| --- | --- | --- |"]
+    for name in vendors.names():
+        vendor = vendors.load(name)
+        if not vendor.SPEC.stream_hosts:
+            continue
+        for source in vendor.SPEC.sources:
+            found = [
+                f"`{dataset}`" for dataset in datasets.DATASETS if _streams(vendor, source.name, dataset)
+            ]
+            if found:
+                hosts = ", ".join(f"`{url}`" for url in vendor.SPEC.stream_hosts.values())
+                lines.append(f"| `{source.name}` | {', '.join(found)} | {hosts} |")
+    return "\n".join(lines)
+
+
+def _streams(vendor: Any, source: str, dataset: str) -> bool:
+    try:
+        return bool(vendor.streams(source, [Subscription(dataset=dataset, symbol=spelling.sample(dataset))]))
+    except ValueError:
+        return False
+
+
 def plans_table() -> str:
     """Every plan with its limits."""
     lines = ["| vendor | plan | limits |", "| --- | --- | --- |"]
@@ -116,12 +142,15 @@ def between(page: str, begin: str, end: str, inside: str) -> str:
     return f"{head}{begin}\n{inside}\n{end}{tail}"
 
 
-MARKS = {name: (f"<!-- {name}: begin -->", f"<!-- {name}: end -->") for name in ("sources", "plans")}
+MARKS = {
+    name: (f"<!-- {name}: begin -->", f"<!-- {name}: end -->") for name in ("sources", "plans", "streams")
+}
 
 
 def vendors_page(page: str) -> str:
     """docs/vendors.md with its tables made anew from the vendors' declarations."""
     page = between(page, *MARKS["sources"], vendors_table())
+    page = between(page, *MARKS["streams"], streams_table())
     return between(page, *MARKS["plans"], plans_table())
 
 

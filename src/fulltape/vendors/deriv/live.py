@@ -66,9 +66,10 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
 
 
 def _channel(source: str, one: Subscription) -> Channel:
-    if one.dataset not in _TICKS | _CANDLES:
-        raise ValueError(f"{source} streams {', '.join(sorted(_TICKS | _CANDLES))}, not {one.dataset}")
-    forex = one.dataset.startswith("forex")
+    forex = source.endswith(".forex")
+    able = sorted(name for name in _TICKS | _CANDLES if name.startswith("forex") == forex)
+    if one.dataset not in able:
+        raise ValueError(f"{source} streams {', '.join(able)}, not {one.dataset}")
     wire = one.spelling or (f"frx{one.symbol.replace('/', '')}" if forex else one.symbol)
     ticks = one.dataset in _TICKS
     cadence = next((every for begin, every in _CADENCES.items() if one.symbol.startswith(begin)), 0.0)
