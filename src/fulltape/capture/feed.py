@@ -75,13 +75,17 @@ class Feed:
         self._pulsed = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Capture until `stop`; then everything delivered is made durable."""
+        """Capture until `stop`; then everything delivered is made durable. Raises what ended it before."""
         self.writer.start()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         flusher = asyncio.create_task(self._flush())
+        asked = asyncio.create_task(stop.wait())
         try:
-            await stop.wait()
+            await asyncio.wait({asked, flusher}, return_when=asyncio.FIRST_COMPLETED)
+            if flusher.done():
+                flusher.result()
         finally:
+            asked.cancel()
             flusher.cancel()
             last = [item for line in self.lines for item in line.shut("stopped")]
             for task in tasks:

@@ -23,6 +23,7 @@ _MOST_ASKED = 3
 _OVERLAP = 30.0
 """Seconds for which an old connection is kept at most while its successor gets going."""
 _RENEW_AT = 0.95
+_SETTLED = 30.0
 _TICK = 0.25
 
 
@@ -67,17 +68,34 @@ class Line:
         attempt = 0
         while self.state != "barred":
             await asyncio.sleep(plan.wait_before(attempt, random.random()))
-            leg = await self._connected()
-            if leg is None:
-                attempt += 1
-                continue
-            leg = await self._tend(leg)
-            attempt = 0 if leg.live else attempt + 1
-            self.reconnects += 1
-            if leg.turn.end == "wait":
-                self._admission.stay_away()
-            elif leg.turn.end == "stop":
-                self._stop(leg.turn.reason)
+            try:
+                leg = await self._once()
+            except Exception as error:  # noqa: BLE001 — a defect may cost a connection, never the stream
+                self._drop_all(f"{type(error).__name__}: {error}")
+                leg = None
+            # A connection that was kept for a moment only may be one of many: the next one waits longer.
+            settled = leg is not None and asyncio.get_running_loop().time() - leg.began >= _SETTLED
+            attempt = 0 if settled else attempt + 1
+
+    async def _once(self) -> Leg | None:
+        """Connect, and stay until that ends; the connection that ended, None where there was none."""
+        leg = await self._connected()
+        if leg is None:
+            return None
+        leg = await self._tend(leg)
+        self.reconnects += 1
+        if leg.turn.end == "wait":
+            self._admission.stay_away()
+        elif leg.turn.end == "stop":
+            self._stop(leg.turn.reason)
+        return leg
+
+    def _drop_all(self, why: str) -> None:
+        """Leave every connection as it is, and say why."""
+        for leg in list(self.legs):
+            leg.socket.close(why)
+            self._gone(leg)
+        self.reason = why
 
     def cut(self) -> list[Block | Mark]:
         """What has come since the last time; notes who has spoken."""

@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fulltape import clock as clock_module
 from fulltape.capture import orders as telling
+from fulltape.capture import plan
 from fulltape.capture.feed import Feed
+from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
 from fulltape.capture.writer import Synced
 from fulltape.core.time import Clock
@@ -33,13 +35,26 @@ async def capture(
 ) -> None:
     """Capture until `stop` is set; everything that was delivered until then is durable when this returns."""
     layout = Layout(root=Path(orders.lake))
-    feeds = [
-        Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced) for order in orders.feeds
-    ]
+    feeds: dict[str, Feed] = {}
+
+    async def kept(order: Order) -> None:
+        """One source for as long as we run: a defect in its part ends its part only, and that begins again."""
+        ends = 0
+        while not stop.is_set():
+            feed = Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced)
+            feeds[order.source] = feed
+            try:
+                await feed.run(stop)
+            except Exception as error:  # noqa: BLE001 — one vendor's failure must not touch another
+                feed.writer.written.trouble = f"{type(error).__name__}: {error}"
+                ends += 1
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), plan.wait_before(ends, 1.0))
+
     status = layout.capture_state(orders.writer)
     teller = asyncio.create_task(_tell(feeds, status, stamp))
     try:
-        await asyncio.gather(*(feed.run(stop) for feed in feeds))
+        await asyncio.gather(*(kept(order) for order in orders.feeds))
     finally:
         teller.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -47,15 +62,18 @@ async def capture(
         capturing.write(status, _state(feeds, stamp, running=False))
 
 
-async def _tell(feeds: list[Feed], status: Path, stamp: Callable[[], int]) -> None:
+async def _tell(feeds: Mapping[str, Feed], status: Path, stamp: Callable[[], int]) -> None:
     while True:
         capturing.write(status, _state(feeds, stamp, running=True))
         await asyncio.sleep(_STATUS_EVERY)
 
 
-def _state(feeds: list[Feed], stamp: Callable[[], int], *, running: bool) -> State:
+def _state(feeds: Mapping[str, Feed], stamp: Callable[[], int], *, running: bool) -> State:
     return State(
-        at=stamp(), running=running, process=os.getpid(), sources=tuple(_source(feed) for feed in feeds)
+        at=stamp(),
+        running=running,
+        process=os.getpid(),
+        sources=tuple(_source(feed) for feed in feeds.values()),
     )
 
 

@@ -26,7 +26,7 @@ Synced = Callable[[Sequence[Block | Mark], int], None]
 
 @dataclass(slots=True)
 class Written:
-    """What a writer has done so far, for whoever watches; `lag` is the longest wait of a message from its receipt until
+    """What a writer has made durable so far, for whoever watches; `lag` is the longest wait of a message from its receipt until
     it was durable, in the last sync, in seconds."""
 
     messages: int = 0
@@ -101,7 +101,7 @@ class Writer:
         for at, item in enumerate(items):
             try:
                 self._append(item)
-            except (errors.StorageError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 — whatever it is, what was received waits and is tried again
                 self._refused(error)
                 self._queue.give_back(items[at:], self._clock.now() * 1_000)
                 return False
@@ -119,8 +119,6 @@ class Writer:
             journal.append(Kind.MARK, messages.encode_mark(item))
         else:
             journal.append(Kind.MESSAGES, *messages.encode_block(item))
-            self.written.messages += len(item.lengths)
-            self.written.bytes += len(item.body)
         self._pending.append(item)
 
     def _open(self) -> Journal:
@@ -160,6 +158,10 @@ class Writer:
             return False
         now = self._clock.now() * 1_000
         self.written.syncs += 1
+        for item in pending:
+            if isinstance(item, Block):
+                self.written.messages += len(item.lengths)
+                self.written.bytes += len(item.body)
         first = min((item.received[0] for item in pending if isinstance(item, Block)), default=now)
         self.written.lag = (now - first) / 1e9
         if self._synced:
