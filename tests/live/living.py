@@ -50,6 +50,8 @@ class Venue:
     plain: bool = False
     grain: int = 1_000_000
     key: tuple[str, ...] = ("symbol", "trade_id")
+    twin: str = ""
+    history: str = ""
 
 
 BINANCE = Venue("binance", "binance.spot", "crypto_aggtrades", ("BTC/USDT", "ETH/USDT"))
@@ -240,6 +242,7 @@ def living(
     first: dt.date | None = None,
 ) -> Iterator[Living]:
     """A node that may capture `venue`; the tape begins to run at once."""
+    twin = venue.twin or venue.vendor
     found = scenario.parse(faults, where="test") if faults else Scenario()
     tape = Tape(
         dict.fromkeys(venue.symbols, 100.0),
@@ -250,8 +253,8 @@ def living(
         calendar=datasets.get(venue.dataset).calendar,
     )
     with contextlib.ExitStack() as stack:
-        twins = stack.enter_context(simulator.running(tape.market(), found, vendors={venue.vendor: 0}))
-        wire = WIRES[venue.vendor](frozenset(venue.symbols))
+        twins = stack.enter_context(simulator.running(tape.market(), found, vendors={twin: 0}))
+        wire = WIRES[twin](frozenset(venue.symbols))
         stream = stack.enter_context(
             StreamServer(wire, tape, found, compress=compress, recording=recording, speed=2_000)
         )
@@ -264,11 +267,11 @@ def living(
 symbols = [{names}]
 [dataset.{venue.dataset}]
 universe = "live"
-sources = [{"" if datasets.get(venue.dataset).live_only else f'"{venue.source}"'}]
+sources = [{"" if datasets.get(venue.dataset).live_only else f'"{venue.history or venue.source}"'}]
 live = ["{venue.source}"]
 from = {today}
 [vendor.{venue.vendor}]
-{_SECRETS.get(venue.vendor, "")}base_url = "{twins.servers[venue.vendor].url}"
+{_SECRETS.get(venue.vendor, "")}base_url = "{twins.servers[twin].url}"
 stream_url = "{stream.url}"
 requests_per_minute = 6000
 requests_per_second = 1000

@@ -116,6 +116,33 @@ def test_a_connection_is_renewed_before_it_is_cut_and_nothing_is_doubtful(
         same(found, since_first(found, node.truth()), node.venue)
 
 
+def test_a_library_that_holds_the_socket_is_one_more_source(tmp_path: Path) -> None:
+    """ccxt.pro against the twin of one of its exchanges; nobody has a history to ask, and the interval says so."""
+    venue = Venue(
+        "ccxt",
+        "ccxt.binance",
+        "crypto_trades",
+        ("BTC/USDT", "ETH/USDT"),
+        twin="binance",
+        history="kraken.spot",
+    )
+    with living(tmp_path, venue, _fault("close", after=6.0), rate=60, extra="[vendor.kraken]\n") as node:
+        with node.capturing():
+            node.until(lambda: node.stream.connections >= 2 and len(node.stream.sessions) == 1, 60)
+            node.until(lambda: all(channel.live for channel in node.told().channels), 40)
+            node.until(node.ticks(100))
+            node.stream.pause()
+        report = node.seal()
+        assert report.captured.rows > 100
+        assert report.captured.unknown == report.captured.broken == 0
+        assert {state for _, state, _ in node.intervals()} == {"unverifiable"}
+        found = node.curated().select("symbol", "trade_id", "price", "size", "aggressor")
+        truth = node.truth().select("symbol", "trade_id", "price", "size")
+        assert found.height > 100
+        assert found.drop("aggressor").join(truth, on=truth.columns, how="anti").is_empty()
+        assert not found["aggressor"].null_count()
+
+
 def test_a_quiet_symbol_is_no_alarm(tmp_path: Path) -> None:
     """One symbol trades all the time, the other one never."""
     with living(tmp_path, BINANCE, rate=60) as node:

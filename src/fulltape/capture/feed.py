@@ -11,10 +11,11 @@ from fulltape.capture.leg import Admission, Door
 from fulltape.capture.line import Line
 from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
+from fulltape.capture.pull import Feeding, Pull
 from fulltape.capture.queue import Queue
 from fulltape.capture.writer import Rotation, Synced, Writer
 from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel, Streams
+from fulltape.core.streams import Channel, Stream, Streams
 from fulltape.core.time import Clock
 from fulltape.core.vendor import VendorSpec
 from fulltape.lake.layout import Layout
@@ -55,24 +56,38 @@ class Feed:
         )
         admission = Admission(spec.connecting)
         self.lines = [
-            Line(
-                stream,
-                door=Door(
-                    url=order.url or spec.stream_hosts[stream.host],
-                    secrets=dict(order.secrets),
-                    timeout=order.timeout,
-                ),
-                queue=self._queue,
-                admission=admission,
-                stale_after=orders.stale_after,
-                stamp=stamp,
-                gather=self._gathered,
-                on_change=self._changed,
-            )
-            for stream in streams
+            self._line(stream, order, spec, admission, getattr(module, "feed", None)) for stream in streams
         ]
         self._began = False
         self._pulsed = 0.0
+
+    def _line(
+        self, stream: Stream, order: Order, spec: VendorSpec, admission: Admission, feed: Feeding | None
+    ) -> Line | Pull:
+        url = order.url or spec.stream_hosts.get(stream.host, "")
+        if stream.pulled and order.base_url:
+            url = f"{order.base_url} {url}"
+        door = Door(url=url, secrets=dict(order.secrets), timeout=order.timeout)
+        if stream.pulled and feed is not None:
+            return Pull(
+                stream,
+                feed,
+                door=door,
+                queue=self._queue,
+                stamp=self._stamp,
+                gather=self._gathered,
+                on_change=self._changed,
+            )
+        return Line(
+            stream,
+            door=door,
+            queue=self._queue,
+            admission=admission,
+            stale_after=self._orders.stale_after,
+            stamp=self._stamp,
+            gather=self._gathered,
+            on_change=self._changed,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Capture until `stop`; then everything delivered is made durable. Raises what ended it before."""
@@ -119,7 +134,9 @@ class Feed:
     def _live(self) -> dict[int, tuple[str, ...]]:
         """Called in the writer's thread, so everything is copied before it is looked at."""
         return {
-            leg.socket.connection: tuple(leg.live.copy()) for line in self.lines for leg in line.legs.copy()
+            connection: tuple(names.copy())
+            for line in self.lines
+            for connection, names in line.live.copy().items()
         }
 
     def _changed(self) -> None:

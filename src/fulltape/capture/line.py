@@ -97,6 +97,11 @@ class Line:
             self._gone(leg)
         self.reason = why
 
+    @property
+    def live(self) -> dict[int, set[str]]:
+        """The channels that are live, by connection."""
+        return {leg.socket.connection: leg.live for leg in self.legs.copy()}
+
     def cut(self) -> list[Block | Mark]:
         """What has come since the last time; notes who has spoken."""
         found: list[Block | Mark] = []

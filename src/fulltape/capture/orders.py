@@ -9,12 +9,13 @@ from fulltape.core.streams import Subscription
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """One source to capture: its vendor's file, whom to subscribe to, and how to reach it. `url` replaces the address
-    of all hosts, where it is not empty."""
+    of its live host, `base_url` that of all others, where they are not empty."""
 
     source: str
     vendor: str
     subscriptions: tuple[Subscription, ...]
     url: str = ""
+    base_url: str = ""
     secrets: dict[str, str] = {}
     timeout: float = 30.0
 

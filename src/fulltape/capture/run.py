@@ -95,7 +95,7 @@ def _source(feed: Feed) -> Source:
             Channel(
                 dataset=channel.dataset,
                 symbol=channel.symbol,
-                live=any(channel.name in leg.live for leg in line.legs),
+                live=any(channel.name in names for names in line.live.copy().values()),
                 last=line.last_ns.get(channel.name, 0),
             )
             for line in feed.lines

@@ -97,7 +97,9 @@ class Stream:
     - `lifetime`: seconds after which the vendor cuts a connection: a new one is made before, and both overlap;
     - `say_per_second`: how many messages a connection may send; 0: any number;
     - `data_confirms`: the vendor acknowledges a subscription by its first data and by nothing else;
-    - `compress`: whether permessage-deflate is offered.
+    - `compress`: whether permessage-deflate is offered;
+    - `pulled`: the vendor's own library holds the socket: its file has a `feed(stream, url, secrets)`, an asynchronous
+      iterator of what was `Fed`, and everything above about talking means nothing.
     """
 
     source: str
@@ -116,6 +118,15 @@ class Stream:
     say_per_second: float = 0
     data_confirms: bool = False
     compress: bool = False
+    pulled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """One message that a vendor's library has delivered, and the channel that it belongs to."""
+
+    channel: str
+    message: bytes
 
 
 def batches(items: Sequence[_Item], most: int) -> list[Sequence[_Item]]:

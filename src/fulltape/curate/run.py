@@ -111,7 +111,7 @@ class _Chunk:
             return Report(folders=len(keys))
         flagged = row_checks.flagged(inside, self._context)
         judged = self._judge(flagged, raw)
-        chosen = plan.choose(judged, self._present(keys), self._wanted.sources)
+        chosen = plan.choose(judged, self._present(keys), self._wanted.everybody)
         curated = plan.rows(flagged, chosen, self._wanted.dataset, self._wanted.calendar)
         written = [part for key in keys if (part := self._write(key, curated)) is not None]
         partial = self._commit(judged, written)
@@ -140,7 +140,7 @@ class _Chunk:
         last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
         frames = []
         for part in self._stores.ledger.catalogue.current("raw", dataset=self._wanted.dataset.name):
-            if part.source in self._wanted.sources and _overlaps(part, first, last):
+            if part.source in self._wanted.everybody and _overlaps(part, first, last):
                 rows = parquet.scan([self._stores.layout.root / part.path])
                 rows = rows.filter(pl.col("session").is_between(first, last))
                 if part.origin == "captured":

@@ -134,7 +134,7 @@ def _held_to_scheme(loaded: Loaded, name: str, spec: VendorSpec, settings: Vendo
 
 def _sources(loaded: Loaded, vendor: str, spec: VendorSpec) -> list[Source]:
     """The sources of a vendor: those that it lists, and those that the datasets name of one that has any number."""
-    named = {source for one in loaded.values.dataset.values() for source in one.sources}
+    named = {source for one in loaded.values.dataset.values() for source in (*one.sources, *one.live)}
     found = [spec.source(name) for name in sorted(named) if name.partition(".")[0] == vendor]
     listed = {source.name for source in spec.sources}
     return [*spec.sources, *(source for source in found if source and source.name not in listed)]
@@ -280,8 +280,8 @@ def _held_to_streams(
                 hint=f"Add a table [vendor.{vendor}].",
             )
         spec = specs[vendor].SPEC
-        if spec.source(source) is None or not spec.stream_hosts:
-            able = [name for name in vendors.names() if vendors.load(name).SPEC.stream_hosts]
+        if spec.source(source) is None or not hasattr(specs[vendor], "streams"):
+            able = [name for name in vendors.names() if hasattr(vendors.load(name), "streams")]
             raise errors.ConfigError(
                 f"{key}.live names {source}, which has no live stream here.",
                 where=where,

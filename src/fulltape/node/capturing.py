@@ -69,6 +69,7 @@ def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
                 vendor=vendor,
                 subscriptions=tuple(found),
                 url=settings.stream_url.rstrip("/"),
+                base_url=settings.base_url.rstrip("/"),
                 secrets=dict(account.secrets),
                 timeout=settings.timeout,
             )

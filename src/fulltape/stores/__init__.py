@@ -80,6 +80,11 @@ class Wanted:
     """Sources that are captured live."""
 
     @property
+    def everybody(self) -> tuple[str, ...]:
+        """Sources of history in order of preference, then those that are only captured."""
+        return tuple(dict.fromkeys((*self.sources, *self.live)))
+
+    @property
     def title(self) -> str:
         """The dataset's name as people see it: made-up rows are called so."""
         return f"{self.dataset.name} (synthetic)" if self.synthetic else self.dataset.name

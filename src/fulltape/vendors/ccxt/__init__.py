@@ -7,6 +7,9 @@ source is named for the exchange (`ccxt.bitstamp`); symbols are ccxt's unified o
 
 Exchanges answer with fewer rows than asked for, and some with their newest rows whatever was asked: pages go on until
 one is empty, and a page that begins later than asked and is full is no answer to the question.
+
+Belongs here: what is asked of ccxt and what its answers mean, and its live trades in a file of their own. Does not belong
+here: other vendors.
 """
 
 from __future__ import annotations
@@ -44,6 +47,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.ccxt.live import feed as feed
+from fulltape.vendors.ccxt.live import meaning as meaning
+from fulltape.vendors.ccxt.live import streams as streams
 
 _MILLISECOND = 1_000
 _TIMEFRAMES = {"crypto_bars_day": ("1d", DAY), "crypto_bars_minute": ("1m", MINUTE)}

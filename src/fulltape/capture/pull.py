@@ -1,0 +1,123 @@
+"""One stream whose vendor's own library holds the socket: it is asked for messages, and they are kept like any others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+from array import array
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from fulltape import errors
+from fulltape.capture import plan
+from fulltape.capture.leg import Door
+from fulltape.capture.queue import Queue, Router
+from fulltape.core.captured import LIVE
+from fulltape.core.marks import Mark, What
+from fulltape.core.streams import Fed, Stream
+from fulltape.lake import messages
+from fulltape.lake.messages import Block
+
+Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[Fed]]
+
+
+class Pull:
+    """Keeps one such stream alive. It looks like a `Line` to whoever captures a source."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        feed: Feeding,
+        *,
+        door: Door,
+        queue: Queue,
+        stamp: Callable[[], int],
+        gather: Callable[[], list[Block | Mark]],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.state, self.reason = "connecting", ""
+        self.reconnects = self.messages = self.bytes = 0
+        self.last_ns: dict[str, int] = {}
+        self.live: dict[int, set[str]] = {}
+        self._feed, self._door, self._queue = feed, door, queue
+        self._stamp, self._gather, self._on_change = stamp, gather, on_change
+        self._router = Router(
+            route=re.compile(stream.route), channels={channel.name: channel for channel in stream.channels}
+        )
+        self._connection = self._number = self._last = 0
+        self._messages: list[bytes] = []
+        self._received = array("q")
+
+    async def run(self) -> None:
+        """Ask for messages, and again after every failure, until cancelled."""
+        attempt = 0
+        while True:
+            await asyncio.sleep(plan.wait_before(attempt, random.random()))
+            self._connection = int.from_bytes(os.urandom(4), "little") | LIVE
+            self._number = 0
+            self._queue.routers[self._connection] = self._router
+            self._put(self._mark("connected"))
+            self.live[self._connection] = set()
+            try:
+                async for fed in self._feed(self.stream, self._door.url, self._door.secrets):
+                    self._take(fed)
+                    attempt = 0
+            except errors.FulltapeError as error:
+                self.reason = str(error)
+            except Exception as error:  # noqa: BLE001 — a library of others may raise anything
+                self.reason = f"{type(error).__name__}: {error}"
+            self._put(self._mark("disconnected", since=self._last, reason=self.reason))
+            self.live.pop(self._connection, None)
+            self._queue.routers.pop(self._connection, None)
+            self.state = "connecting"
+            self.reconnects += 1
+            attempt += 1
+
+    def cut(self) -> list[Block | Mark]:
+        """What has come since the last time."""
+        if not self._messages:
+            return []
+        found, received = self._messages, self._received
+        self._messages, self._received = [], array("q")
+        self._number += 1
+        self.messages += len(found)
+        self.bytes += sum(map(len, found))
+        return [messages.block(self._connection, self._number, found, received)]
+
+    def pulse(self) -> list[Mark]:
+        """That it is still asked, for times in which nothing comes."""
+        return [self._mark("pulse")] if self.live else []
+
+    def shut(self, why: str) -> list[Block | Mark]:
+        """What it delivered, and that it is closed."""
+        found = [*self.cut(), *([self._mark("closed", reason=why)] if self.live else [])]
+        self.live.clear()
+        self.state, self.reason = why, ""
+        return found
+
+    def _take(self, fed: Fed) -> None:
+        self._last = self._stamp()
+        self._messages.append(fed.message)
+        self._received.append(self._last)
+        self.last_ns[fed.channel] = self._last
+        live = self.live[self._connection]
+        if fed.channel not in live:
+            live.add(fed.channel)
+            self._put(self._mark("confirmed", channels=(fed.channel,), since=self._last))
+            self.state = "live"
+            self._on_change()
+
+    def _put(self, mark: Mark) -> None:
+        self._queue.put([*self._gather(), mark], now_ns=self._stamp())
+
+    def _mark(self, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = "") -> Mark:
+        return Mark(
+            what=what,
+            at=self._stamp(),
+            connection=self._connection,
+            channels=channels,
+            since=since,
+            reason=self._door.redact(reason.encode()).decode(),
+        )

@@ -1,0 +1,149 @@
+"""Live trades of any of ccxt's exchanges, by ccxt's own sockets (ccxt.pro, in the same package).
+
+ccxt holds the socket here, so what is kept is what it makes of a message: one unified trade, as JSON, with the venue's own
+fields. It keeps at most `tradesLimit` trades between two calls, reconnects by itself, and fills no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import msgspec
+
+from fulltape import errors
+from fulltape.core.streams import (
+    NOTHING,
+    Channel,
+    Dialogue,
+    Fed,
+    Meaning,
+    MessageShape,
+    Stream,
+    Subscription,
+)
+from fulltape.core.vendor import Field, Shape
+
+_DATASET = "crypto_trades"
+_KEPT = 10_000
+_TRADES = "watchTradesForSymbols"
+
+
+def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
+    """One connection, which ccxt makes into as many as it needs."""
+    for one in subscriptions:
+        if one.dataset != _DATASET:
+            raise ValueError(f"{source} streams {_DATASET}, not {one.dataset}")
+    channels = tuple(
+        Channel(
+            name=one.spelling or one.symbol,
+            dataset=_DATASET,
+            symbol=one.symbol,
+            wire=one.spelling or one.symbol,
+            detail="trades",
+        )
+        for one in subscriptions
+    )
+    stream = Stream(
+        source=source,
+        host="",
+        path="",
+        channels=channels,
+        control=rb"(?!)",
+        route=rb'"symbol":"([^"]+)"',
+        converse=_silent,
+        data_confirms=True,
+        pulled=True,
+    )
+    return [stream] if channels else []
+
+
+def _silent(_: Sequence[Channel]) -> Dialogue:
+    """Nobody converses: ccxt does."""
+    yield NOTHING
+
+
+async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIterator[Fed]:  # noqa: ARG001
+    """Trades as they come; `TransportError` where the exchange cannot be reached, after which it may be called again.
+
+    `url` is the address of another server for HTTP and, after a space, for sockets.
+    """
+    try:
+        import ccxt
+        from ccxt import pro
+    except ImportError:
+        raise errors.ConfigError(
+            f"{stream.source} needs ccxt.", hint="Install it: pip install 'fulltape[crypto]'."
+        ) from None
+    exchange = getattr(pro, stream.source.partition(".")[2])({"options": {"tradesLimit": _KEPT}})
+    symbols = [channel.wire for channel in stream.channels]
+    try:
+        if url:
+            _elsewhere(exchange, *url.split(" "))
+        while True:
+            if exchange.has.get(_TRADES):
+                found = await exchange.watch_trades_for_symbols(symbols)
+            elif len(symbols) == 1:
+                found = await exchange.watch_trades(symbols[0])
+            else:
+                raise errors.UsageError(
+                    f"{stream.source} watches one symbol at a time.", hint="Give its universe one symbol."
+                )
+            for trade in found:
+                yield Fed(channel=trade["symbol"], message=_told(trade))
+    except (ccxt.NetworkError, ccxt.ExchangeError) as error:
+        raise errors.TransportError(f"{type(error).__name__}: {error}"[:200]) from None
+    finally:
+        await exchange.close()
+
+
+def _elsewhere(exchange: object, http: str, sockets: str) -> None:
+    """Send everything to another server, such as a simulator."""
+    addresses = exchange.urls["api"]  # type: ignore[attr-defined]
+    for name, address in addresses.items():
+        if isinstance(address, str):
+            addresses[name] = f"{http}/" + address.split("://", 1)[1].split("/", 1)[1]
+    for name in addresses.get("ws", {}):
+        addresses["ws"][name] = f"{sockets}/stream/ws"
+    exchange.options["fetchMarkets"] = {"types": ["spot"]}  # type: ignore[attr-defined]
+    exchange.has["fetchCurrencies"] = False  # type: ignore[attr-defined]
+
+
+def _told(trade: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode(
+        {
+            "kind": "trade",
+            "symbol": trade["symbol"],
+            "id": str(trade["id"]),
+            "timestamp": trade["timestamp"],
+            "side": trade["side"],
+            "price": trade["price"],
+            "amount": trade["amount"],
+            "info": trade["info"],
+        }
+    )
+
+
+def meaning(source: str) -> Meaning:  # noqa: ARG001
+    """ccxt's unified trades; `side` is the taker's."""
+    return Meaning(
+        pattern=rb'\{"kind":"(\w+)"',
+        shapes=(
+            MessageShape(
+                kind="trade",
+                dataset=_DATASET,
+                shape=Shape(
+                    fields=(
+                        Field(wire="symbol", column="symbol", kind="text"),
+                        Field(wire="timestamp", column="stamp", kind="integer"),
+                        Field(wire="price", column="price"),
+                        Field(wire="amount", column="size"),
+                        Field(wire="side", column="aggressor", kind="text"),
+                        Field(wire="id", column="trade_id", kind="text"),
+                    ),
+                    unit="ms",
+                    renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
+                ),
+                marker=b'{"kind":"trade","symbol":',
+            ),
+        ),
+    )
