@@ -64,3 +64,23 @@ TRADE = (
     Column(name="aggressor", dtype="cat", nullable=True, unit="buy or sell: the taker's side"),
     Column(name="trade_id", dtype="str"),
 )
+
+EXACT = (
+    Column(name="ts", dtype="instant", unit="time of the event, UTC; of its receipt where it bears none"),
+    Column(name="ts_event", dtype="nanos", unit="the same in full resolution"),
+)
+REPORTED = (
+    Column(name="exchange", dtype="cat", nullable=True, unit="as the source writes it"),
+    Column(name="conditions", dtype="str", nullable=True, unit="the source's codes, with commas"),
+    Column(name="tape", dtype="cat", nullable=True),
+)
+
+
+def best(unit: str) -> tuple[Column, ...]:
+    """Columns of a best bid and ask; a side without an order has a price of 0."""
+    return (
+        Column(name="bid", dtype="f64", sign="not_negative", unit="price"),
+        Column(name="bid_size", dtype="f64", sign="not_negative", unit=unit),
+        Column(name="ask", dtype="f64", sign="not_negative", unit="price"),
+        Column(name="ask_size", dtype="f64", sign="not_negative", unit=unit),
+    )

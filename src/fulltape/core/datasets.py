@@ -16,14 +16,17 @@ from fulltape.core import days
 from fulltape.core.columns import (
     CONTRACT,
     CRYPTO_MORE,
+    EXACT,
     IDENTITY,
     MINUTE,
     PHASE,
     PRICES,
     PROVENANCE,
     QUOTED,
+    REPORTED,
     START,
     TRADE,
+    best,
     traded,
 )
 from fulltape.core.schema import Column, Schema
@@ -137,6 +140,43 @@ def _ticks(
 
 _CLOSE_KIND = Column(name="close_kind", dtype="cat", nullable=True)
 _EVERY = (
+    _ticks(
+        "equities_trades",
+        (
+            *EXACT,
+            Column(name="price", dtype="f64", sign="positive", unit="price"),
+            Column(name="size", dtype="f64", sign="not_negative", unit="shares"),
+            Column(name="trade_id", dtype="str", unit="unique with its exchange"),
+            *REPORTED,
+        ),
+        "XNYS",
+        20_000,
+        "every trade as it was reported, as captured live",
+        key=("instrument", "exchange", "trade_id"),
+        live_only=True,
+    ),
+    _ticks(
+        "equities_quotes",
+        (*EXACT, *best("shares"), Column(name="ask_exchange", dtype="cat", nullable=True), *REPORTED),
+        "XNYS",
+        100_000,
+        "every best bid and ask, as captured live; `exchange` is the bid's",
+        key=(),
+        live_only=True,
+    ),
+    _ticks(
+        "forex_quotes",
+        (
+            *EXACT,
+            Column(name="bid", dtype="f64", sign="positive", unit="price"),
+            Column(name="ask", dtype="f64", sign="positive", unit="price"),
+        ),
+        days.FOREX,
+        80_000,
+        "bids and asks side by side, as captured live",
+        key=(),
+        live_only=True,
+    ),
     _bars(
         "equities_bars_day",
         "day",
@@ -224,14 +264,8 @@ _EVERY = (
     _ticks(
         "crypto_quotes",
         (
-            Column(
-                name="ts", dtype="instant", unit="time of the quote, UTC; of its receipt where it bears none"
-            ),
-            Column(name="ts_event", dtype="nanos", unit="the same in full resolution"),
-            Column(name="bid", dtype="f64", sign="positive", unit="price"),
-            Column(name="bid_size", dtype="f64", sign="not_negative", unit="base units"),
-            Column(name="ask", dtype="f64", sign="positive", unit="price"),
-            Column(name="ask_size", dtype="f64", sign="not_negative", unit="base units"),
+            *EXACT,
+            *best("base units"),
             Column(name="update_id", dtype="str", nullable=True),
         ),
         days.ROUND_THE_CLOCK,

@@ -260,6 +260,7 @@ def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
         else:
             casts.append(pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String))
     fixed = [pl.lit(value).alias(name) for name, value in shape.fixed.items()]
+    fixed += [pl.col(name) * factor for name, factor in shape.scaled.items()]
     return frame.with_columns(*casts, *fixed) if casts or fixed else frame
 
 

@@ -146,6 +146,7 @@ class MessageShape:
     - `rows`: where its rows lie; `inside` is the field that holds them (a dotted path), or the object that is the row;
     - `shape`: their fields, whose `wire` names are relative to `inside`; the column `symbol` is the source's spelling;
     - `fixed`: columns that have one value in all rows;
+    - `scaled`: columns that count something else than the dataset does, and by what they are multiplied;
     - `only`: a column and the value that a row must have there to be one (a bar that is closed);
     - `marker`: bytes that every message of this kind has just once, and no other has;
     - `open_end`: messages repeat a bar until the next one begins, without saying when it is done.
@@ -157,6 +158,7 @@ class MessageShape:
     rows: Rows = "object"
     inside: str = ""
     fixed: Mapping[str, object] = field(default_factory=dict)
+    scaled: Mapping[str, float] = field(default_factory=dict)
     only: tuple[str, object] | None = None
     marker: bytes = b""
     open_end: bool = False

@@ -165,8 +165,9 @@ class Page:
     memo: str = ""
 
 
-Kind = Literal["float", "integer", "text", "boolean", "decimal", "date"]
-"""What a wire field holds. `decimal` is a number written as text (or as a number), `date` an ISO date as text."""
+Kind = Literal["float", "integer", "text", "boolean", "decimal", "date", "list"]
+"""What a wire field holds. `decimal` is a number written as text (or as a number), `date` an ISO date as text, `list` an
+array of words or numbers, which become one text with commas (live messages only)."""
 
 StampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch", "received"]
 """How a stamp is written: a count since 1970, ISO 8601 text, an ISO date (UTC midnight), or a count in s, ms, us or ns

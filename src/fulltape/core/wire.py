@@ -18,7 +18,7 @@ def wire_type(part: Field, shape: Shape) -> Any:
     kind = shape.stamp_kind if part.column == "stamp" else part.kind
     types: dict[Kind, Any] = {
         "float": pl.Float64, "integer": pl.Int64, "text": pl.String, "boolean": pl.Boolean,
-        "decimal": pl.String, "date": pl.String,
+        "decimal": pl.String, "date": pl.String, "list": pl.List(pl.String),
     }  # fmt: skip
     return types[kind]
 
@@ -37,9 +37,11 @@ def typed(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     casts = [
         pl.col(part.column).cast(pl.Float64, strict=True)
         if part.kind == "decimal"
+        else pl.col(part.column).list.join(",")
+        if part.kind == "list"
         else pl.col(part.column).str.to_date("%Y-%m-%d", strict=True)
         for part in shape.fields
-        if part.kind in ("decimal", "date") and part.column != "stamp"
+        if part.kind in ("decimal", "date", "list") and part.column != "stamp"
     ]
     if not casts:
         return found

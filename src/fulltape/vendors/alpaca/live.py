@@ -1,4 +1,4 @@
-"""Alpaca's live minute bars: closed bars, and the same again when a late trade has changed them.
+"""Alpaca's live trades, quotes and minute bars: closed bars, and the same again when a late trade has changed them.
 
 Every message of the server is an array. One connection an endpoint and account; who comes second is refused. The
 acknowledgement of a subscription is always all of it. Unknown symbols are accepted in silence.
@@ -14,6 +14,7 @@ from fulltape.core.streams import (
     NOTHING,
     Again,
     Channel,
+    Detail,
     Dialogue,
     End,
     Meaning,
@@ -29,8 +30,12 @@ _PATHS = {
     "alpaca.iex": "/v2/iex",
     "alpaca.crypto": "/v1beta3/crypto/us",
 }
-_DATASETS = {"alpaca.crypto": "crypto_bars_minute"}
-_LISTS = ("bars", "updatedBars")
+_KINDS: dict[str, tuple[str, Detail]] = {
+    "bars_minute": ("b", "bars"),
+    "trades": ("t", "trades"),
+    "quotes": ("q", "quotes"),
+}
+_LISTS = {"b": ("bars", "updatedBars"), "t": ("trades",), "q": ("quotes",)}
 _ENDS: dict[int, End] = {
     401: "reconnect", 402: "stop", 404: "reconnect", 406: "wait", 407: "reconnect", 408: "stop", 409: "stop",
     411: "stop", 500: "reconnect",
@@ -42,6 +47,8 @@ class _Control(msgspec.Struct):
     msg: str = ""
     code: int = 0
     bars: list[str] = []
+    trades: list[str] = []
+    quotes: list[str] = []
 
 
 _controls = msgspec.json.Decoder(list[_Control])
@@ -49,22 +56,9 @@ _controls = msgspec.json.Decoder(list[_Control])
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """One connection: an account has no more."""
-    dataset = _DATASETS.get(source, "equities_bars_minute")
     if source not in _PATHS:
         raise ValueError(f"{source} has no stream in JSON; {', '.join(_PATHS)} have")
-    for one in subscriptions:
-        if one.dataset != dataset:
-            raise ValueError(f"{source} streams {dataset}, not {one.dataset}")
-    channels = tuple(
-        Channel(
-            name=one.spelling or one.symbol,
-            dataset=dataset,
-            symbol=one.symbol,
-            wire=one.spelling or one.symbol,
-            detail="bars",
-        )
-        for one in subscriptions
-    )
+    channels = tuple(_channel(source, one) for one in subscriptions)
     return [
         Stream(
             source=source,
@@ -72,12 +66,26 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path=_PATHS[source],
             channels=channels,
             control=rb'\[\{"T":"(?:success|error|subscription)"',
-            data=(b'[{"T":"b"', b'[{"T":"u"'),
-            route=rb'"T":"[bu]","S":"([^"]+)"',
+            data=(b'[{"T":"t"', b'[{"T":"q"', b'[{"T":"b"', b'[{"T":"u"'),
+            route=rb'"T":"([tqb])","S":"([^"]+)"',
             converse=_converse,
             headers={"Content-Type": "application/json"},
         )
     ]
+
+
+def _class(source: str) -> str:
+    return "crypto" if source == "alpaca.crypto" else "equities"
+
+
+def _channel(source: str, one: Subscription) -> Channel:
+    kind, _, what = one.dataset.partition("_")
+    if kind != _class(source) or what not in _KINDS:
+        able = ", ".join(f"{_class(source)}_{name}" for name in _KINDS)
+        raise ValueError(f"{source} streams {able}, not {one.dataset}")
+    letter, detail = _KINDS[what]
+    wire = one.spelling or one.symbol
+    return Channel(name=f"{letter}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
@@ -89,7 +97,11 @@ def _converse(channels: Sequence[Channel]) -> Dialogue:
 
 
 def _subscribe(names: Sequence[str]) -> Turn:
-    request = {"action": "subscribe", **{kind: list(names) for kind in _LISTS}}
+    request: dict[str, object] = {"action": "subscribe"}
+    for letter, lists in _LISTS.items():
+        wires = [wire for kind, _, wire in (name.partition("|") for name in names) if kind == letter]
+        if wires:
+            request |= dict.fromkeys(lists, wires)
     return Turn(say=(msgspec.json.encode(request).decode(),))
 
 
@@ -104,7 +116,8 @@ def _answered(message: bytes, names: Sequence[str]) -> Turn:
         if one.T == "success" and one.msg == "authenticated":
             return _subscribe(names)
         if one.T == "subscription":
-            return Turn(confirmed=tuple(one.bars))
+            listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
+            return Turn(confirmed=tuple(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires))
         if one.T == "error":
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
@@ -130,13 +143,55 @@ _BAR = Shape(
 )
 
 
+_STAMPED = (
+    Field(wire="S", column="symbol", kind="text"),
+    Field(wire="t", column="stamp", kind="text"),
+)
+_TRADE = (
+    *_STAMPED,
+    Field(wire="i", column="trade_id", kind="text"),
+    Field(wire="p", column="price"),
+    Field(wire="s", column="size"),
+)
+_QUOTE = (
+    *_STAMPED,
+    Field(wire="bp", column="bid"),
+    Field(wire="bs", column="bid_size"),
+    Field(wire="ap", column="ask"),
+    Field(wire="as", column="ask_size"),
+)
+_REPORTED = (Field(wire="c", column="conditions", kind="list"), Field(wire="z", column="tape", kind="text"))
+_TRADE_OF = {
+    "equities": (*_TRADE, Field(wire="x", column="exchange", kind="text"), *_REPORTED),
+    "crypto": (*_TRADE, Field(wire="tks", column="aggressor", kind="text")),
+}
+_QUOTE_OF = {
+    "equities": (
+        *_QUOTE,
+        Field(wire="bx", column="exchange", kind="text"),
+        Field(wire="ax", column="ask_exchange", kind="text"),
+        *_REPORTED,
+    ),
+    "crypto": _QUOTE,
+}
+
+
 def meaning(source: str) -> Meaning:
-    """Bars and bars again; every version is kept, the newest counts."""
-    dataset = _DATASETS.get(source, "equities_bars_minute")
+    """Trades, quotes, bars and bars again: every version of a bar is kept, the newest counts. Corrections and cancels come
+    with trades and are kept as they are."""
+    kind = _class(source)
+    taker = {"aggressor": {"B": "buy", "S": "sell"}} if kind == "crypto" else {}
+    trade = Shape(fields=_TRADE_OF[kind], unit="iso", stamp_kind="text", renamed=taker)
+    quote = Shape(fields=_QUOTE_OF[kind], unit="iso", stamp_kind="text")
     return Meaning(
         pattern=rb'"T":"(\w+)"',
-        shapes=tuple(
-            MessageShape(kind=kind, dataset=dataset, rows="array", shape=_BAR) for kind in ("b", "u")
+        shapes=(
+            *(
+                MessageShape(kind=letter, dataset=f"{kind}_bars_minute", rows="array", shape=_BAR)
+                for letter in ("b", "u")
+            ),
+            MessageShape(kind="t", dataset=f"{kind}_trades", rows="array", shape=trade),
+            MessageShape(kind="q", dataset=f"{kind}_quotes", rows="array", shape=quote),
         ),
         ignored=frozenset({"success", "subscription", "error"}),
     )

@@ -1,4 +1,4 @@
-"""Massive's live minute bars of stocks, forex and crypto, one connection a cluster.
+"""Massive's live trades, quotes and minute bars of stocks, forex and crypto, one connection a cluster.
 
 Every message is an array. A bar is sent after its minute, and again for a quarter of an hour whenever a late trade
 changes it: all versions are kept and the newest counts.
@@ -6,7 +6,7 @@ changes it: all versions are kept and the newest counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from fulltape.core.streams import (
     NOTHING,
     Again,
     Channel,
+    Detail,
     Dialogue,
     Meaning,
     MessageShape,
@@ -29,24 +30,40 @@ from fulltape.core.vendor import Field, Shape
 _PER_COMMAND = 200
 
 
+_LOT = 100
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster:
-    """A cluster's minute bars: its channel, whose symbol stands in which field, and how pairs are joined."""
+    """A cluster: its channels by dataset, whose symbols stand in which field, and how pairs are joined."""
 
     path: str
-    dataset: str
-    channel: str
-    symbol: str
+    channels: Mapping[str, tuple[str, str, Detail]]
     joint: str = ""
 
 
 _CLUSTERS = {
-    "massive.sip": _Cluster(path="/stocks", dataset="equities_bars_minute", channel="AM", symbol="sym"),
+    "massive.sip": _Cluster(
+        path="/stocks",
+        channels={
+            "equities_bars_minute": ("AM", "sym", "bars"),
+            "equities_trades": ("T", "sym", "trades"),
+            "equities_quotes": ("Q", "sym", "quotes"),
+        },
+    ),
     "massive.forex": _Cluster(
-        path="/forex", dataset="forex_bars_minute", channel="CA", symbol="pair", joint="/"
+        path="/forex",
+        channels={"forex_bars_minute": ("CA", "pair", "bars"), "forex_quotes": ("C", "p", "quotes")},
+        joint="/",
     ),
     "massive.crypto": _Cluster(
-        path="/crypto", dataset="crypto_bars_minute", channel="XA", symbol="pair", joint="-"
+        path="/crypto",
+        channels={
+            "crypto_bars_minute": ("XA", "pair", "bars"),
+            "crypto_trades": ("XT", "pair", "trades"),
+            "crypto_quotes": ("XQ", "pair", "quotes"),
+        },
+        joint="-",
     ),
 }
 
@@ -73,18 +90,19 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path=cluster.path,
             channels=channels,
             control=rb'\[\{"ev":"status"',
-            data=(b'[{"ev":"%s"' % cluster.channel.encode(),),
-            route=b'"ev":"%s","%s":"([^"]+)"' % (cluster.channel.encode(), cluster.symbol.encode()),
+            data=tuple(b'[{"ev":"%s"' % channel.encode() for channel, _, _ in cluster.channels.values()),
+            route=rb'"ev":"(\w+)","(?:sym|pair|p)":"([^"]+)"',
             converse=_converse,
         )
     ]
 
 
 def _channel(source: str, cluster: _Cluster, one: Subscription) -> Channel:
-    if one.dataset != cluster.dataset:
-        raise ValueError(f"{source} streams {cluster.dataset}, not {one.dataset}")
+    if one.dataset not in cluster.channels:
+        raise ValueError(f"{source} streams {', '.join(cluster.channels)}, not {one.dataset}")
+    channel, _, detail = cluster.channels[one.dataset]
     wire = one.spelling or _wire(cluster, one.symbol)
-    return Channel(name=wire, dataset=one.dataset, symbol=one.symbol, wire=wire, detail="bars")
+    return Channel(name=f"{channel}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 
 
 def _wire(cluster: _Cluster, symbol: str) -> str:
@@ -94,30 +112,25 @@ def _wire(cluster: _Cluster, symbol: str) -> str:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
-    source = {channel.dataset for channel in channels}
-    prefix = next(one.channel for one in _CLUSTERS.values() if one.dataset in source)
     names = [channel.name for channel in channels]
     turn = NOTHING
     while True:
         message = yield turn
-        if isinstance(message, Again):
-            turn = _subscribe(prefix, message.channels)
-        else:
-            turn = _answered(message, prefix, names)
+        turn = _subscribe(message.channels) if isinstance(message, Again) else _answered(message, names)
 
 
-def _subscribe(prefix: str, names: Sequence[str]) -> Turn:
+def _subscribe(names: Sequence[str]) -> Turn:
     return Turn(
         say=tuple(
             msgspec.json.encode(
-                {"action": "subscribe", "params": ",".join(f"{prefix}.{name}" for name in some)}
+                {"action": "subscribe", "params": ",".join(name.replace("|", ".", 1) for name in some)}
             ).decode()
             for some in batches(names, _PER_COMMAND)
         )
     )
 
 
-def _answered(message: bytes, prefix: str, names: Sequence[str]) -> Turn:
+def _answered(message: bytes, names: Sequence[str]) -> Turn:
     try:
         found = _statuses.decode(message)
     except msgspec.DecodeError:
@@ -125,11 +138,11 @@ def _answered(message: bytes, prefix: str, names: Sequence[str]) -> Turn:
     confirmed: list[str] = []
     refused: dict[str, str] = {}
     for one in found:
-        told = one.message.rpartition(": ")[2].removeprefix(f"{prefix}.")
+        told = one.message.rpartition(": ")[2].replace(".", "|", 1)
         if one.status == "connected":
             return Turn(say=('{"action":"auth","params":"{key}"}',))
         if one.status == "auth_success":
-            return _subscribe(prefix, names)
+            return _subscribe(names)
         if one.status == "success" and one.message.startswith("subscribed"):
             confirmed.append(told)
         elif one.status == "auth_failed":
@@ -144,36 +157,79 @@ def _answered(message: bytes, prefix: str, names: Sequence[str]) -> Turn:
 
 
 def meaning(source: str) -> Meaning:
-    """Minute bars in their cluster's words."""
+    """Events in their cluster's words. A stock's quote counts round lots here, unlike over REST."""
     cluster = _CLUSTERS[source]
-    forex = cluster.dataset.startswith("forex")
-    more = [Field(wire="v", column="tick_count", kind="integer")]
-    if not forex:
-        more = [Field(wire="v", column="volume"), Field(wire="vw", column="vwap")]
-    if cluster.path == "/crypto":  # of a stock's bar `z` is the average size of its trades, not their number
-        more.append(Field(wire="z", column="trade_count", kind="integer"))
-    shape = Shape(
-        fields=(
-            Field(wire=cluster.symbol, column="symbol", kind="text"),
-            Field(wire="s", column="stamp", kind="integer"),
-            Field(wire="o", column="open"),
-            Field(wire="h", column="high"),
-            Field(wire="l", column="low"),
-            Field(wire="c", column="close"),
-            *more,
-        ),
-        unit="ms",
-    )
     return Meaning(
         pattern=rb'"ev":"(\w+)"',
-        shapes=(
+        shapes=tuple(
             MessageShape(
-                kind=cluster.channel,
-                dataset=cluster.dataset,
+                kind=channel,
+                dataset=dataset,
                 rows="array",
-                shape=shape,
-                fixed={"price_kind": "mid"} if forex else {},
-            ),
+                shape=Shape(
+                    fields=_fields(channel, symbol), unit="ms", renamed=_TAKER if channel == "XT" else {}
+                ),
+                fixed={"price_kind": "mid"} if channel == "CA" else {},
+                scaled=dict.fromkeys(("bid_size", "ask_size"), _LOT) if channel == "Q" else {},
+            )
+            for dataset, (channel, symbol, _) in cluster.channels.items()
         ),
         ignored=frozenset({"status"}),
     )
+
+
+_TAKER = {"aggressor": {"1": "sell", "2": "buy"}}
+_PRICES = (
+    Field(wire="s", column="stamp", kind="integer"),
+    Field(wire="o", column="open"),
+    Field(wire="h", column="high"),
+    Field(wire="l", column="low"),
+    Field(wire="c", column="close"),
+)
+_BEST = (
+    Field(wire="t", column="stamp", kind="integer"),
+    Field(wire="bp", column="bid"),
+    Field(wire="bs", column="bid_size"),
+    Field(wire="ap", column="ask"),
+    Field(wire="as", column="ask_size"),
+)
+_PRINT = (
+    Field(wire="t", column="stamp", kind="integer"),
+    Field(wire="p", column="price"),
+    Field(wire="s", column="size"),
+    Field(wire="i", column="trade_id", kind="text"),
+)
+_FIELDS: dict[str, tuple[Field, ...]] = {
+    # `z` of a stock's bar is the average size of its trades, of a coin's their number.
+    "AM": (*_PRICES, Field(wire="v", column="volume"), Field(wire="vw", column="vwap")),
+    "XA": (
+        *_PRICES,
+        Field(wire="v", column="volume"),
+        Field(wire="vw", column="vwap"),
+        Field(wire="z", column="trade_count", kind="integer"),
+    ),
+    "CA": (*_PRICES, Field(wire="v", column="tick_count", kind="integer")),
+    "T": (
+        *_PRINT,
+        Field(wire="x", column="exchange", kind="text"),
+        Field(wire="c", column="conditions", kind="list"),
+        Field(wire="z", column="tape", kind="text"),
+    ),
+    "XT": (*_PRINT, Field(wire="c", column="aggressor", kind="list")),
+    "Q": (
+        *_BEST,
+        Field(wire="bx", column="exchange", kind="text"),
+        Field(wire="ax", column="ask_exchange", kind="text"),
+        Field(wire="z", column="tape", kind="text"),
+    ),
+    "XQ": _BEST,
+    "C": (
+        Field(wire="t", column="stamp", kind="integer"),
+        Field(wire="b", column="bid"),
+        Field(wire="a", column="ask"),
+    ),
+}
+
+
+def _fields(channel: str, symbol: str) -> tuple[Field, ...]:
+    return (Field(wire=symbol, column="symbol", kind="text"), *_FIELDS[channel])

@@ -1,0 +1,105 @@
+"""The vendors' own sample messages, as their documents print them, become the rows that they describe."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import pytest
+
+from fulltape import vendors
+from fulltape.core import datasets, live, spelling
+from fulltape.core.streams import Streams, Subscription
+
+ALPACA_TRADE = b'[{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.55,"s":1,"c":["@","I"],"t":"2021-02-22T15:51:44.208Z","z":"C"}]'
+ALPACA_QUOTE = b'[{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,"c":["R"],"t":"2021-02-22T15:51:45.335689322Z","z":"C"}]'
+ALPACA_BARS = b'[{"T":"b","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062639,"t":"2021-02-22T19:15:00Z"},{"T":"u","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.13,"v":50001,"n":466,"vw":389.0631,"t":"2021-02-22T19:15:00Z"}]'
+ALPACA_COIN = b'[{"T":"t","S":"BTC/USD","i":7,"p":50000.5,"s":0.25,"tks":"B","t":"2021-02-22T15:51:44.208Z"}]'
+CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
+    ("alpaca.iex", ALPACA_TRADE, "equities_trades",
+     [{"symbol": "AAPL", "trade_id": "96921", "exchange": "D", "price": 126.55, "size": 1.0, "conditions": "@,I", "tape": "C"}]),
+    ("alpaca.iex", ALPACA_QUOTE, "equities_quotes",
+     [{"symbol": "AMD", "bid": 87.66, "bid_size": 1.0, "ask": 87.68, "ask_size": 4.0, "exchange": "U", "ask_exchange": "Q", "stamp_ns": 1614009105335689322}]),
+    ("alpaca.iex", ALPACA_BARS, "equities_bars_minute",
+     [{"symbol": "SPY", "close": 389.12, "trade_count": 461}, {"symbol": "SPY", "close": 389.13, "trade_count": 466}]),
+    ("alpaca.crypto", ALPACA_COIN, "crypto_trades", [{"symbol": "BTC/USD", "price": 50000.5, "aggressor": "buy"}]),
+    ("massive.sip", b'[{"ev":"T","sym":"MSFT","x":4,"i":"12345","z":3,"p":114.125,"s":100,"c":[0,12],"t":1536036818784,"q":3681328}]',
+     "equities_trades", [{"symbol": "MSFT", "trade_id": "12345", "exchange": "4", "price": 114.125, "conditions": "0,12", "stamp": 1536036818784000}]),
+    ("massive.sip", b'[{"ev":"Q","sym":"MSFT","bx":4,"bp":114.125,"bs":100,"ax":7,"ap":114.128,"as":160,"c":0,"i":[604],"t":1536036818784,"q":50385480,"z":3}]',
+     "equities_quotes", [{"symbol": "MSFT", "bid_size": 10_000.0, "ask_size": 16_000.0, "ask_exchange": "7"}]),
+    ("massive.sip", b'[{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}]',
+     "equities_bars_minute", [{"symbol": "GTE", "volume": 4110.0, "stamp": 1610144640000000}]),
+    ("massive.forex", b'[{"ev":"C","p":"USD/CNH","x":"44","a":6.83366,"b":6.83363,"t":1536036818784}]', "forex_quotes",
+     [{"symbol": "USD/CNH", "bid": 6.83363, "ask": 6.83366}]),
+    ("massive.forex", b'[{"ev":"CA","pair":"USD/EUR","o":0.8687,"c":0.86889,"h":0.86889,"l":0.8686,"v":20,"s":1539145740000,"e":1539145800000}]',
+     "forex_bars_minute", [{"symbol": "USD/EUR", "close": 0.86889, "tick_count": 20, "price_kind": "mid"}]),
+    ("massive.crypto", b'[{"ev":"XT","pair":"BTC-USD","p":33021.9,"t":1610462007425,"s":0.01616617,"c":[2],"i":14272084,"x":3,"r":1610462007576}]',
+     "crypto_trades", [{"symbol": "BTC-USD", "trade_id": "14272084", "aggressor": "buy", "size": 0.01616617}]),
+    ("massive.crypto", b'[{"ev":"XQ","pair":"BTC-USD","bp":33052.79,"bs":0.48,"ap":33073.19,"as":0.601,"t":1610462411115,"x":1,"r":1610462411128}]',
+     "crypto_quotes", [{"symbol": "BTC-USD", "bid": 33052.79, "ask_size": 0.601}]),
+    ("binance.spot", b'{"stream":"bnbbtc@kline_1m","data":{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0015","v":"1000","n":100,"x":true,"q":"1.0000","V":"500","Q":"0.500","B":"123456"}}}',
+     "crypto_bars_minute", [{"symbol": "BNBBTC", "open": 0.001, "close": 0.002, "trade_count": 100, "taker_buy_volume": 500.0}]),
+    ("binance.spot", b'{"stream":"bnbbtc@kline_1m","data":{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0015","v":"1000","n":100,"x":false,"q":"1.0000","V":"500","Q":"0.500","B":"123456"}}}',
+     "crypto_bars_minute", []),
+    ("binance.spot", b'{"stream":"bnbusdt@bookTicker","data":{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}}',
+     "crypto_quotes", [{"symbol": "BNBUSDT", "bid": 25.3519, "ask_size": 40.66, "update_id": 400900217}]),
+    ("coinbase.exchange", b'{"type":"match","trade_id":10,"sequence":50,"maker_order_id":"m","taker_order_id":"t","time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD","size":"5.23512","price":"400.23","side":"sell"}',
+     "crypto_trades", [{"symbol": "BTC-USD", "trade_id": 10, "price": 400.23, "aggressor": "buy"}]),
+    ("kraken.spot", b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":27505.0,"qty":0.1,"ord_type":"market","trade_id":4665906,"timestamp":"2023-09-25T07:49:37.708706Z"}]}',
+     "crypto_trades", [{"symbol": "BTC/USD", "trade_id": 4665906, "size": 0.1, "aggressor": "buy", "stamp": 1695628177708706}]),
+    ("deriv.synthetic", b'{"echo_req":{"ticks":"R_100","subscribe":1,"req_id":3},"msg_type":"tick","req_id":3,"subscription":{"id":"66"},"tick":{"ask":1558.69,"bid":1558.49,"epoch":1746777986,"id":"66","pip_size":2,"quote":1558.59,"symbol":"R_100"}}',
+     "synthetic_ticks", [{"symbol": "R_100", "price": 1558.59, "stamp": 1746777986000000}]),
+    ("deriv.synthetic", b'{"echo_req":{"ticks_history":"R_100","style":"candles"},"msg_type":"ohlc","req_id":4,"subscription":{"id":"f5"},"ohlc":{"id":"f5","symbol":"R_100","epoch":1746777986,"open_time":1746777960,"granularity":60,"open":"1558.11","high":"1559.02","low":"1557.95","close":"1558.59","pip_size":2}}',
+     "synthetic_bars_minute", [{"symbol": "R_100", "open": 1558.11, "stamp": 1746777960000000}]),
+]  # fmt: skip
+
+
+def _vendor(source: str) -> Streams:
+    return cast("Streams", vendors.load(source.partition(".")[0]))
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "dataset", "rows"),
+    CASES,
+    ids=[f"{case[0]} {case[2]} {at}" for at, case in enumerate(CASES)],
+)
+def test_a_documented_message_becomes_its_rows(
+    source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
+) -> None:
+    stream = _vendor(source).streams(
+        source, [Subscription(dataset=dataset, symbol=spelling.sample(dataset))]
+    )[0]
+    assert not re.match(stream.control, message)
+    assert not stream.data or message.startswith(stream.data)
+    assert re.search(stream.route, message)
+    read = live.read(
+        live.Bundle(text=message, lengths=[len(message)], received=[1], connections=[2**31]),
+        _vendor(source).meaning(source),
+        re.compile(stream.control),
+    )
+    assert not read.unknown
+    assert not read.broken
+    found: list[dict[str, Any]] = [
+        row for frame in read.frames.get(dataset, []) for row in frame.iter_rows(named=True)
+    ]
+    assert [{name: row[name] for name in wanted} for row, wanted in zip(found, rows, strict=True)] == rows
+    for row in found:
+        missing = {
+            column.name
+            for column in datasets.get(dataset).schema.columns
+            if not column.nullable and column.name not in row
+        } - {"instrument", "session", "ts", "ts_event", "phase"}
+        assert not missing
+
+
+def test_kinds_of_one_array_are_told_apart() -> None:
+    mixed = ALPACA_TRADE[:-1] + b"," + ALPACA_BARS[1:]
+    read = live.read(
+        live.Bundle(text=mixed, lengths=[len(mixed)], received=[5], connections=[2**31]),
+        _vendor("alpaca.iex").meaning("alpaca.iex"),
+        re.compile(rb"(?!)"),
+    )
+    assert sum(frame.height for frame in read.frames["equities_trades"]) == 1
+    assert sum(frame.height for frame in read.frames["equities_bars_minute"]) == 2
+    assert not read.unknown
+    assert not read.broken
