@@ -127,8 +127,8 @@ def _memory(report: Report, folder: Path) -> None:
         told = orders.encode(clients.told(int(port), str(folder), symbols=500))
         process = subprocess.Popen([sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE)
         assert process.stdin is not None
-        process.stdin.write(told)
-        process.stdin.close()
+        process.stdin.write(told + b"\n")
+        process.stdin.flush()
         for _ in range(_SECONDS + 10):
             time.sleep(1)
             found = re.search(

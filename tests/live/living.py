@@ -118,19 +118,24 @@ class Living:
         with self.opened() as stores:
             return capturing.told(load.load(self.folder), stores)
 
-    def started(self) -> subprocess.Popen[bytes]:
-        """A capture process of its own."""
+    @contextlib.contextmanager
+    def started(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A capture process of its own, which the block ends."""
         process = subprocess.Popen(
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert process.stdin is not None
-        process.stdin.write(encode(self.orders()))
+        process.stdin.write(encode(self.orders()) + b"\n")
+        process.stdin.flush()
+        yield process
+        process.wait()
         process.stdin.close()
-        return process
 
     def told(self) -> Source:
         """What the capture process says of itself."""
-        state = capturing_state.read(self.folder / "lake" / "journal" / "node.capture" / "state.json")
+        path = self.folder / "lake" / "journal" / "node.capture" / "state.json"
+        self.until(lambda: (state := capturing_state.read(path)) is not None and bool(state.sources))
+        state = capturing_state.read(path)
         assert state is not None
         return state.sources[0]
 

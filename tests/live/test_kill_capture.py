@@ -51,10 +51,9 @@ def test_capture_killed_at_any_moment_loses_nothing_for_good(tmp_path: Path, ven
     with living(tmp_path, venue, rate=60, extra=SHORT) as node:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            process = node.started()
-            time.sleep(dice.uniform(0.15, 1.2))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            with node.started() as process:
+                time.sleep(dice.uniform(0.15, 1.2))
+                process.send_signal(signal.SIGKILL)
             kills += 1
         _last(node)
         assert kills >= 3
@@ -141,10 +140,10 @@ def test_a_damaged_journal_costs_what_lay_there_and_history_gives_it_back(tmp_pa
 def test_a_signal_during_a_burst_keeps_all_of_it(tmp_path: Path) -> None:
     burst = '[[fault]]\nvendor = "binance"\ndo = "burst"\nafter = 1.0\ncount = 100000\n'
     with living(tmp_path, BINANCE, burst) as node:
-        process = node.started()
-        node.until(lambda: node.sent > 50_000)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        with node.started() as process:
+            node.until(lambda: node.sent > 50_000)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
         state = capturing.read(node.folder / "lake" / "journal" / "node.capture" / "state.json")
         assert state is not None
         (source,) = state.sources
@@ -152,6 +151,14 @@ def test_a_signal_during_a_burst_keeps_all_of_it(tmp_path: Path) -> None:
         assert source.dropped == 0
         _last(node)
         _whole(node)
+
+
+def test_a_process_whose_parent_is_gone_ends_in_order(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node, node.started() as process:
+        node.until(lambda: bool(node.stream.sessions))
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(20) == 0
 
 
 def test_a_clock_that_jumps_an_hour_loses_nothing(tmp_path: Path) -> None:

@@ -68,9 +68,8 @@ def test_a_refused_key_stops_the_stream_and_nothing_else(tmp_path: Path, venue: 
         settings.write_text(
             text.replace("CANARY-SECRET-1" if secret == "secret" else "CANARY-KEY-1", "wrong")
         )
-        process = node.started()
-        state = node.folder / "lake" / "journal" / "node.capture" / "state.json"
-        node.until(lambda: state.exists() and b'"barred"' in state.read_bytes())
-        assert node.stream.connections == 1, "a key that was refused is not tried again"
-        process.terminate()
-        assert process.wait(20) == 0
+        with node.started() as process:
+            node.until(lambda: node.told().state == "barred")
+            assert node.stream.connections == 1, "a key that was refused is not tried again"
+            process.terminate()
+            assert process.wait(20) == 0

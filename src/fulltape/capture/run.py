@@ -105,18 +105,20 @@ def _source(feed: Feed) -> Source:
 
 
 def main() -> None:
-    """Read orders from standard input, and capture until SIGTERM or SIGINT."""
+    """Read orders from the first line of standard input, and capture until SIGTERM, SIGINT, or the end of that input:
+    then nobody is left who could stop us."""
     import uvloop
 
     from fulltape.clock import SystemClock
 
-    orders = telling.decode(sys.stdin.buffer.read())
+    orders = telling.decode(sys.stdin.buffer.readline())
 
     async def until_told() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_reader(sys.stdin.fileno(), stop.set)
         await capture(orders, SystemClock(), stop)
 
     uvloop.run(until_told())

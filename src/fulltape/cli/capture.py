@@ -15,7 +15,9 @@ from fulltape.cli import options
 from fulltape.cli.options import NodeOption, QuietOption, counted, number
 
 if TYPE_CHECKING:
+    from fulltape.capture.orders import Orders
     from fulltape.lake.capturing import State
+    from fulltape.lake.layout import Layout
 
 _TOLD_EVERY = 10.0
 _LOOK_EVERY = 0.5
@@ -42,6 +44,7 @@ def capture(
 ) -> None:
     """Capture the live streams of all datasets that have some, until Ctrl-C or SIGTERM; everything received is kept."""
     from fulltape.lake import capturing as state_file
+    from fulltape.lake import files
     from fulltape.node import capturing
 
     loaded = options.load(node)
@@ -49,6 +52,23 @@ def capture(
         told = capturing.told(loaded, stores)
         layout = stores.layout
         path = layout.capture_state(told.writer)
+    with files.alone(layout.capture_lock(told.writer), f"a capture of {loaded.folder}"):
+        status = _run(told, layout, Path(loaded.folder), seal=seal, seconds=seconds, quiet=quiet)
+    state = state_file.read(path)
+    if state and not quiet:
+        for line in lines(state):
+            typer.echo(line)
+    if status or (state and any(one.trouble for one in state.sources)):
+        raise typer.Exit(4)
+    if state and all(one.state == "barred" for one in state.sources):
+        raise typer.Exit(3)
+
+
+def _run(told: Orders, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool) -> int:
+    """Keep the process running until somebody asks for its end; its exit status."""
+    from fulltape.node import capturing
+
+    path = layout.capture_state(told.writer)
     stop = threading.Event()
 
     def asked(_signal: int, _frame: FrameType | None) -> None:
@@ -56,7 +76,7 @@ def capture(
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     keeper = capturing.Keeper(told, lambda words: typer.echo(words, err=True))
-    worker = capturing.Sealer(layout, Path(loaded.folder)) if seal else None
+    worker = capturing.Sealer(layout, folder) if seal else None
     deadline = clock.steady_seconds() + seconds if seconds else float("inf")
     said = clock.steady_seconds()
     try:
@@ -73,14 +93,7 @@ def capture(
             worker.finish()
         for which, handler in before.items():
             signal.signal(which, handler)
-    state = state_file.read(path)
-    if state and not quiet:
-        for line in lines(state):
-            typer.echo(line)
-    if status or (state and any(one.trouble for one in state.sources)):
-        raise typer.Exit(4)
-    if state and all(one.state == "barred" for one in state.sources):
-        raise typer.Exit(3)
+    return status
 
 
 def _tell(path: Path, process: int) -> None:

@@ -67,7 +67,7 @@ def table(found: list[StreamDay], session: dt.date | None) -> list[str]:
         f"{'breaks':>7} {'doubtful':>9}  state",
     ]
     for one in found:
-        state = "final" if one.final else "provisional"
+        state = "final" if one.final else "over, without a history" if one.over else "provisional"
         if one.unverifiable:
             state += f", {one.unverifiable} unverifiable"
         if one.unnoticed:

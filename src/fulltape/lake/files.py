@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fulltape import errors
@@ -43,6 +45,20 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+@contextlib.contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; `BusyError` where another process holds it. It is freed when we die."""
+    make_folder(path.parent)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.BusyError(
+                f"{doing} is already under way.", hint="Stop it first, or leave it."
+            ) from None
+        yield
 
 
 def publish(path: Path, write: Callable[[Path], None]) -> None:

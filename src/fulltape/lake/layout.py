@@ -60,6 +60,10 @@ class Layout:
         found = [path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")]
         return sorted((path for path in found if path.stem >= since), key=lambda path: path.stem)
 
+    def capture_lock(self, writer: str) -> Path:
+        """What the one who captures holds."""
+        return self.writer(writer) / "lock"
+
     def capture_state(self, writer: str) -> Path:
         """Where a capture process tells how it is."""
         return self.writer(writer) / "state.json"

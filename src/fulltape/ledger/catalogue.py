@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,6 +106,11 @@ class Catalogue:
             _part(row)
             for row in self._database.run("parts_since", layer=layer, dataset=dataset, position=position)
         ]
+
+    def by_ids(self, ids: Iterable[int]) -> list[Part]:
+        """Those of these parts that are current."""
+        rows = (self._database.run("current_part", part_id=one) for one in ids)
+        return [_part(row[0]) for row in rows if row]
 
     def paths(self, layer: Layer) -> set[str]:
         """Every path that was ever registered in a layer."""

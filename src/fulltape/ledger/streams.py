@@ -195,8 +195,12 @@ class Streams:
         )
         return _day(rows[0]) if rows else None
 
+    def open_days(self, source: str) -> list[Day]:
+        """Captured sessions of a source that nothing was held against yet, oldest first."""
+        return [_day(row) for row in self._database.run("open_stream_days", source=source)]
+
     def compared(self, one: Day, *, missed: int, extra: int, now: Instant) -> None:
-        """A session was held against its own answer from history."""
+        """A session was held against its own answer from history; `missed` is -1 where there never will be one."""
         self._database.run(
             "compare_stream_day",
             source=one.source,
@@ -216,7 +220,7 @@ class Streams:
         if self._database.value("uncompared", source=one.source, **span):
             return None
         at = self._database.value("newest_comparison", source=one.source, **span)
-        return int(at) if at is not None else one.sealed_at
+        return int(at) if at is not None else None
 
     def add_intervals(self, found: Sequence[Interval]) -> None:
         """Add doubtful intervals; one that is known already is left as it is."""
@@ -254,6 +258,7 @@ class Streams:
         instrument: str = "",
         first: dt.date = dt.date.min,
         last: dt.date = dt.date.max,
+        state: State | Literal[""] = "",
     ) -> list[Interval]:
         """Intervals by source, dataset, symbol and time."""
         rows = self._database.run(
@@ -263,6 +268,7 @@ class Streams:
             instrument=instrument,
             first_session=first.isoformat(),
             last_session=last.isoformat(),
+            state=state,
         )
         return [_interval(row) for row in rows]
 

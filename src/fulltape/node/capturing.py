@@ -83,8 +83,9 @@ class Process:
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert self._child.stdin is not None
-        self._child.stdin.write(orders.encode(told))
-        self._child.stdin.close()
+        # It stays open: its end tells the process that nobody is left to stop it.
+        self._child.stdin.write(orders.encode(told) + b"\n")
+        self._child.stdin.flush()
 
     @property
     def id(self) -> int:
@@ -104,6 +105,9 @@ class Process:
         except subprocess.TimeoutExpired:
             self._child.kill()
             return self._child.wait()
+        finally:
+            if self._child.stdin is not None:
+                self._child.stdin.close()
 
 
 class Keeper:
@@ -145,10 +149,18 @@ class Sealer:
     def __init__(self, layout: Layout, folder: Path) -> None:
         self._layout, self._folder = layout, folder
         self._child: subprocess.Popen[bytes] | None = None
+        self._not_before = 0.0
 
     def look(self) -> None:
         """Start one where a closed journal waits and none is at work."""
-        if self._child is not None and self._child.poll() is None:
+        if self._child is not None:
+            status = self._child.poll()
+            if status is None:
+                return
+            if status:  # it has said why; another stage may be at work
+                self._not_before = clock.steady_seconds() + _LONGEST_PAUSE / 2
+            self._child = None
+        if clock.steady_seconds() < self._not_before:
             return
         if any(not journal.in_use(path) for path in self._layout.captured_files()):
             self._start()

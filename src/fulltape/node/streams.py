@@ -31,6 +31,7 @@ class StreamDay:
     unverifiable: int
     unnoticed: int | None
     final: bool
+    over: bool
 
 
 def days(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[StreamDay]:
@@ -57,8 +58,9 @@ def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
         reconnects=sum(1 for one in intervals if one.kind in ("disconnected", "stale", "not captured")),
         unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
         unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
-        unnoticed=day.missed if day.compared_at else None,
-        final=day.compared_at is not None,
+        unnoticed=day.missed if day.compared_at and day.missed >= 0 else None,
+        final=day.compared_at is not None and day.missed >= 0,
+        over=day.compared_at is not None,
     )
 
 

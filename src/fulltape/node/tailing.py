@@ -104,8 +104,8 @@ class Tailing:
 
     def _doubtful(self) -> dict[tuple[str, str, str], int]:
         found: dict[tuple[str, str, str], int] = {}
-        for one in self._stores.ledger.streams.intervals():
-            if one.state in ("unverified", "filling"):
-                key = (one.source, one.dataset, one.symbol)
-                found[key] = found.get(key, 0) + 1
+        streams = self._stores.ledger.streams
+        for one in (*streams.intervals(state="unverified"), *streams.intervals(state="filling")):
+            key = (one.source, one.dataset, one.symbol)
+            found[key] = found.get(key, 0) + 1
         return found

@@ -64,15 +64,23 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
             about[source] = messages.known(stores, source)
         total += _File(stores, clock.now(), path, about[source]).seal()
         progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
+    with stores.ledger.write():
+        holes.give_up(stores, clock.now())
+        for source in stores.feeds:
+            holes.close_without_history(stores, source, clock.now())
     expire(stores, clock.now())
     return total
 
 
 def expire(stores: Stores, now: Instant) -> None:
-    """Remove sealed journals whose sessions history has confirmed long enough ago."""
+    """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
+    soon as it has."""
     for path in stores.layout.captured_files(SEALED):
         known = stores.ledger.streams.capture(path.stem)
         confirmed = stores.ledger.streams.confirmed_at(known) if known else None
+        if known and confirmed is not None and known.source in stores.feeds:
+            with stores.ledger.write():
+                holes.retire(stores, known, now)
         if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
             files.remove(path)
             with stores.ledger.write():
@@ -319,11 +327,12 @@ class _File:
             column = self._about.meaning.contiguous.get(wanted.dataset.name, "")
             counts = told.facts(wanted.dataset.name, column).counts.get(instrument, {})
         first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
-        for offset in range((last - first).days + 1):
-            day = first + dt.timedelta(days=offset)
+        reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
+        # A venue's clock may already be in another session than ours: its rows count there, though no time does.
+        for day in sorted(reached | set(counts)):
             begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
             inside = [one for one in spans if one.start < end and one.end >= begin]
-            if not inside or wanted.calendar.day(day) != "session":
+            if not (inside or day in counts) or wanted.calendar.day(day) != "session":
                 continue
             self._stores.ledger.streams.add_day(
                 Day(
@@ -332,9 +341,9 @@ class _File:
                     instrument=instrument,
                     symbol=symbol,
                     session=day,
-                    start=max(begin, inside[0].start),
-                    end=min(end, inside[-1].end),
+                    start=max(begin, inside[0].start) if inside else begin,
+                    end=min(end, inside[-1].end) if inside else begin,
                     rows=counts.get(day, 0),
-                    reconnects=len(inside) - 1,
+                    reconnects=max(0, len(inside) - 1),
                 )
             )

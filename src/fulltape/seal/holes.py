@@ -15,10 +15,10 @@ from fulltape.core.time import SECOND, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.catalogue import NewPart
-from fulltape.ledger.streams import Day, Interval, State
+from fulltape.ledger.streams import Capture, Day, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
 from fulltape.seal import timeline
-from fulltape.stores import Stores, Wanted
+from fulltape.stores import Stores, Wanted, known
 from fulltape.version import VERSION
 
 HOLE = "interval "
@@ -39,9 +39,9 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
     """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
     streams, queue = stores.ledger.streams, stores.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
-    for one in streams.intervals(source=source):
+    for one in streams.intervals(source=source, state="unverified"):
         wanted = stores.wanted.get(one.dataset)
-        if wanted is None or one.state != "unverified" or one.evidence:
+        if wanted is None or one.evidence:
             continue
         serves = stores.feeds[source].serves(one.dataset)
         if serves is None:
@@ -123,14 +123,39 @@ def decide(stores: Stores, filled: Filled, now: Instant) -> None:
 
 def give_up(stores: Stores, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
-    for one in stores.ledger.streams.intervals():
-        if one.state == "filling":
-            task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
-            if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
-                told = task.last_error if task else ""
-                stores.ledger.streams.decide(
-                    one.interval_id, "unverifiable", told or "history gave no answer", now=now
-                )
+    for one in stores.ledger.streams.intervals(state="filling"):
+        task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
+        if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
+            told = task.last_error if task else ""
+            stores.ledger.streams.decide(
+                one.interval_id, "unverifiable", told or "history gave no answer", now=now
+            )
+
+
+def close_without_history(stores: Stores, source: str, now: Instant) -> None:
+    """Sessions that are over and of which no history can ever tell: what was captured is all there is. Inside a
+    transaction."""
+    for day in stores.ledger.streams.open_days(source):
+        wanted = stores.wanted.get(day.dataset)
+        if wanted is None or stores.feeds[source].serves(day.dataset) is not None:
+            continue
+        last = known.last_wanted(wanted, now)
+        if last is not None and day.session <= last:
+            stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
+
+
+def retire(stores: Stores, capture: Capture, now: Instant) -> None:
+    """Parts of a journal whose every session has its own answer by now are replaced by that; inside a transaction."""
+    for part in stores.ledger.catalogue.by_ids(capture.parts):
+        cells = (
+            (instrument, day)
+            for instrument, spans in part.cells.items()
+            for first, last in spans
+            for day in (first + dt.timedelta(days=at) for at in range((last - first).days + 1))
+        )
+        days = (stores.ledger.streams.day(part.source, part.dataset, *cell) for cell in cells)
+        if all(day is not None and day.compared_at is not None and day.missed >= 0 for day in days):
+            stores.ledger.streams.retire([part.part_id], now=now)
 
 
 def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant) -> None:

@@ -27,3 +27,6 @@ SELECT path FROM parts WHERE layer = :layer
 
 -- name: last_log_position
 SELECT COALESCE(MAX(log_pos), 0) AS position FROM parts WHERE layer = :layer
+
+-- name: current_part
+SELECT * FROM parts WHERE part_id = :part_id AND replaced_at IS NULL

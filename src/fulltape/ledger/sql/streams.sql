@@ -71,6 +71,7 @@ SELECT * FROM intervals WHERE interval_id = :interval_id
 SELECT * FROM intervals
 WHERE (:source = '' OR source = :source) AND (:dataset = '' OR dataset = :dataset)
   AND (:instrument = '' OR instrument = :instrument) AND session >= :first_session AND session <= :last_session
+  AND (:state = '' OR state = :state)
 ORDER BY source, dataset, symbol, from_ts
 
 -- name: decide_interval
@@ -79,3 +80,6 @@ UPDATE intervals SET state = :state, evidence = :evidence, decided_at = :now WHE
 -- name: interval_tasks
 SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND first_session = :session
   AND from_ts IS NOT NULL AND state IN ('queued', 'leased', 'fetched')
+
+-- name: open_stream_days
+SELECT * FROM stream_days WHERE source = :source AND compared_at IS NULL ORDER BY session

@@ -37,7 +37,7 @@ CREATE TABLE stream_days (
     row_count   BIGINT NOT NULL,
     reconnects  BIGINT NOT NULL,
     compared_at BIGINT,                        -- when the session's own answer from history was held against it
-    missed      BIGINT NOT NULL,               -- rows of history that nobody had captured and nobody had missed
+    missed      BIGINT NOT NULL,               -- rows of history that nobody had captured and nobody had missed; -1: no history
     extra       BIGINT NOT NULL,               -- rows captured that history does not know
     PRIMARY KEY (source, dataset, instrument, session)
 );
@@ -59,6 +59,7 @@ CREATE TABLE intervals (
     UNIQUE (source, dataset, instrument, from_ts, to_ts, kind)
 );
 CREATE INDEX intervals_of_session ON intervals (dataset, instrument, session);
+CREATE INDEX intervals_by_state ON intervals (state, source);
 INSERT INTO counters (name, value) VALUES ('interval', 0);
 
 CREATE INDEX tasks_of_intervals ON tasks (purpose) WHERE from_ts IS NOT NULL;
