@@ -329,7 +329,7 @@ class _File:
         first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
         reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
         # A venue's clock may already be in another session than ours: its rows count there, though no time does.
-        for day in sorted(reached | set(counts)):
+        for day in sorted(reached | {day for day in counts if day >= wanted.first}):
             begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
             inside = [one for one in spans if one.start < end and one.end >= begin]
             if not (inside or day in counts) or wanted.calendar.day(day) != "session":
