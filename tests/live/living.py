@@ -202,12 +202,14 @@ class Fast:
         self._begin = int(begin.timestamp() * 10**9)
         self._since = time.monotonic_ns()
         self.speed = speed
+        self.ahead = 0
 
     def stamp(self) -> int:
         return self._begin + int((time.monotonic_ns() - self._since) * self.speed)
 
     def now(self) -> int:
-        return self.stamp() // 1_000
+        """Wall time; whoever reads it may be some microseconds `ahead` of what is stamped."""
+        return self.stamp() // 1_000 + self.ahead
 
     def steady(self) -> int:
         return self.now()
@@ -302,7 +304,9 @@ def same(found: pl.DataFrame, truth: pl.DataFrame, venue: Venue) -> None:
     )
 
 
-def since_first(found: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
-    """Nobody promised what happened before the capture began."""
-    first = found.group_by("symbol").agg(pl.col("ts").min().alias("first"))
-    return truth.join(first, on="symbol").filter(pl.col("ts") >= pl.col("first")).drop("first")
+def promised(found: pl.DataFrame, truth: pl.DataFrame, venue: Venue) -> None:
+    """Row for row, from the first to the last thing that was captured: nobody promised what happened before the capture
+    began, nor in the moment in which it ended."""
+    edges = found.group_by("symbol").agg(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"))
+    inside = (pl.col("ts") >= pl.col("first")) & (pl.col("ts") < pl.col("last"))
+    same(found.join(edges, on="symbol").filter(inside), truth.join(edges, on="symbol").filter(inside), venue)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from living import VENUES, Venue, living, same, since_first
+from living import VENUES, Venue, living, promised
 
 CLOSED = '[[fault]]\nvendor = "{}"\ndo = "close"\nafter = 1.0\ntimes = 2\nevery = 1.5\n'
 
@@ -24,5 +24,5 @@ def test_what_broken_connections_lose_comes_back(tmp_path: Path, venue: Venue) -
         states = {state for _, state, _ in node.intervals()}
         assert states == {"verified"}
         found = node.curated()
-        same(found, since_first(found, node.truth()), venue)
+        promised(found, node.truth(), venue)
         assert found["is_final"].sum() == 0

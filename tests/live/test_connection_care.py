@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from living import BINANCE, COINBASE, DERIV, KRAKEN, Living, Venue, living, same, since_first
+from living import BINANCE, COINBASE, DERIV, KRAKEN, Living, Venue, living, promised
 
 from fulltape.core.streams import Stream, Subscription
 from fulltape.lake import journal, messages
@@ -24,7 +24,7 @@ def _whole(node: Living) -> None:
     node.seal()
     node.heal()
     found = node.curated()
-    same(found, since_first(found, node.truth()), node.venue)
+    promised(found, node.truth(), node.venue)
     assert {state for _, state, _ in node.intervals()} <= {"verified"}
 
 
@@ -82,6 +82,7 @@ def test_compressed_messages_are_messages(tmp_path: Path) -> None:
     with living(tmp_path, BINANCE, extra="compress = true\n", compress=True) as node:
         with node.capturing():
             node.until(node.ticks(120))
+            assert all(session.compressed for session in node.stream.sessions)
             node.stream.pause()
         assert node.stream.sent > 0
         _whole(node)
@@ -113,7 +114,7 @@ def test_a_connection_is_renewed_before_it_is_cut_and_nothing_is_doubtful(
         node.seal()
         assert not node.intervals()
         found = node.curated()
-        same(found, since_first(found, node.truth()), node.venue)
+        promised(found, node.truth(), node.venue)
 
 
 def test_a_library_that_holds_the_socket_is_one_more_source(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, same, since_first
+from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, promised
 
 from fulltape.core.marks import Mark
 from fulltape.lake import capturing, journal, messages
@@ -32,7 +32,7 @@ def _whole(node: Living) -> None:
     states = {state for _, state, _ in node.intervals()}
     assert states <= {"verified"}, node.intervals()
     found = node.curated()
-    same(found, since_first(found, node.truth()), node.venue)
+    promised(found, node.truth(), node.venue)
 
 
 def _last(node: Living) -> None:
@@ -178,7 +178,7 @@ def test_a_clock_that_jumps_an_hour_loses_nothing(tmp_path: Path) -> None:
         node.seal()
         node.heal()
         found = node.curated()
-        same(found, since_first(found, node.truth()), node.venue)
+        promised(found, node.truth(), node.venue)
 
 
 def _small_disk(folder: Path, size: str) -> None:

@@ -13,6 +13,7 @@ from cases import market
 
 from conversations import Send, ask, canned, talk, twin
 from fulltape import vendors
+from fulltape.core import rowwise
 from fulltape.core.time import DAY, MINUTE, SECOND, iso, midnight
 from fulltape.core.vendor import Outcome, Request, Response
 
@@ -245,3 +246,9 @@ def test_through_ccxt_the_newest_rows_are_no_answer_to_an_old_question() -> None
     said = talk(asked, exchange(stamps, 720, newest_only=True))
     assert said.answers[-1].outcome is Outcome.NOT_SUPPORTED
     assert not said.settled()
+
+
+def test_a_stamp_a_hair_before_1970_is_no_stamp() -> None:
+    """Cut to whole microseconds it would be the first one, and the bulk of the page would be refused with it."""
+    with pytest.raises(ValueError, match="no time"):
+        rowwise._instant(-9.569351321800885e-227, "s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from fulltape.capture.leg import Admission, Door
@@ -39,7 +40,10 @@ class Feed:
     ) -> None:
         module = importlib.import_module(f"fulltape.vendors.{order.vendor}")
         spec: VendorSpec = module.SPEC
-        streams = cast("Streams", module).streams(order.source, order.subscriptions)
+        streams = [
+            replace(stream, compress=orders.compress)
+            for stream in cast("Streams", module).streams(order.source, order.subscriptions)
+        ]
         self.source = order.source
         self._orders, self._clock, self._stamp = orders, clock, stamp
         self._queue = Queue(orders.queue_bytes)
@@ -51,7 +55,6 @@ class Feed:
             queue=self._queue,
             rotation=Rotation(every=orders.rotate_every, bytes=orders.rotate_bytes),
             carried=self._carried,
-            live=self._live,
             synced=synced,
         )
         admission = Admission(spec.connecting)
@@ -130,14 +133,6 @@ class Feed:
 
     def _carried(self) -> Sequence[Channel]:
         return [channel for line in self.lines for channel in line.stream.channels]
-
-    def _live(self) -> dict[int, tuple[str, ...]]:
-        """Called in the writer's thread, so everything is copied before it is looked at."""
-        return {
-            connection: tuple(names.copy())
-            for line in self.lines
-            for connection, names in line.live.copy().items()
-        }
 
     def _changed(self) -> None:
         """After a first start there is nothing to heal; after every later one there is."""

@@ -67,7 +67,19 @@ class Leg:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     live: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    refused_at: float = 0.0
     asked: int = 1
     turn: Turn = field(default_factory=Turn)
     next_word: float = 0.0
     told_at: float = 0.0
+
+    def say(self, text: str, per_second: float) -> None:
+        """Send, no faster than the vendor likes (0: as fast as it goes)."""
+        if not per_second:
+            self.socket.say(text)
+            return
+        loop = asyncio.get_running_loop()
+        at = max(loop.time(), self.next_word)
+        self.next_word = at + 1 / per_second
+        self.asked_at = max(self.asked_at, at)
+        loop.call_at(at, self.socket.say, text)

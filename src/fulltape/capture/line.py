@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from fulltape import errors
 from fulltape.capture import plan, socket
@@ -20,6 +20,7 @@ from fulltape.lake.messages import Block
 ACK_TIMEOUT = 10.0
 """Seconds in which a vendor acknowledges a subscription, before it is asked again."""
 _MOST_ASKED = 3
+_REFUSED_AGAIN = 300.0
 _OVERLAP = 30.0
 """Seconds for which an old connection is kept at most while its successor gets going."""
 _RENEW_AT = 0.95
@@ -46,7 +47,7 @@ class Line:
     ) -> None:
         self.stream = stream
         self.state = "connecting"
-        self.reason = ""
+        self._reason = ""
         self.reconnects = 0
         self.messages = 0
         self.bytes = 0
@@ -98,6 +99,15 @@ class Line:
         self.reason = why
 
     @property
+    def reason(self) -> str:
+        """Why it is not as it should be; never with a secret that a vendor has echoed."""
+        return self._reason
+
+    @reason.setter
+    def reason(self, words: str) -> None:
+        self._reason = self._door.redact(words.encode()).decode()
+
+    @property
     def live(self) -> dict[int, set[str]]:
         """The channels that are live, by connection."""
         return {leg.socket.connection: leg.live for leg in self.legs.copy()}
@@ -131,7 +141,7 @@ class Line:
 
     def _heard(self, block: Block) -> None:
         now = asyncio.get_running_loop().time()
-        alone = len(self._names) == 1
+        alone = len(self._names) == 1 and not self.stream.data_confirms
         spoken: list[str] = []
         for name in self._names if alone else self._router.spoken(block):
             if name in self._names:
@@ -177,6 +187,7 @@ class Line:
                 headers=headers,
                 timeout=self._door.timeout,
                 compress=self.stream.compress,
+                known=any(self._door.secrets.values()),
             )
         except errors.TransportError as error:
             self.legs.remove(leg)
@@ -217,10 +228,16 @@ class Line:
             leg.told_at = now
             leg.socket.say(self.stream.keepalive)
         missing = [name for name in self._names if name not in leg.live and name not in leg.refused]
-        if missing:
-            if now - leg.asked_at > ACK_TIMEOUT:
+        if missing and now - leg.asked_at > ACK_TIMEOUT:
+            if leg.asked >= _MOST_ASKED and leg.live:
+                # One name that nobody answers for must not take the others down with it.
+                self._refuse(leg, dict.fromkeys(missing, "the vendor does not acknowledge it"))
+            else:
                 self._ask_again(leg, missing, now, "was not acknowledged")
             return
+        if leg.refused and now - leg.refused_at > _REFUSED_AGAIN:
+            leg.refused_at = leg.asked_at = now
+            self._take(leg, leg.dialogue.send(Again(channels=tuple(leg.refused))))
         rhythms = {name: rhythm for name, rhythm in self._rhythms.items() if name in leg.live}
         doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
         if not doubted:
@@ -265,7 +282,9 @@ class Line:
             if everybody and (new.socket.last_ns or new.socket.count):
                 break
             await asyncio.sleep(_TICK)
-        if new.over.is_set():
+        everybody = len(new.live) + len(new.refused) >= len(self._names)
+        if not old.over.is_set() and (new.over.is_set() or not everybody):
+            new.socket.close("not confirmed in time; the old connection stays")
             self._gone(new)
             old.began += 10.0 / _RENEW_AT
             return old
@@ -316,22 +335,25 @@ class Line:
     def _take(self, leg: Leg, turn: Turn) -> None:
         """Do what the conversation says."""
         for text in turn.say:
-            self._say(leg, self._door.fill(text))
-        if turn.refused:
-            leg.refused.update(turn.refused)
-            self._put(
-                *(
-                    self._mark(leg, "refused", channels=(name,), reason=why)
-                    for name, why in turn.refused.items()
-                ),
-            )
-            self.reason = next(iter(turn.refused.values()))
+            leg.say(self._door.fill(text), self.stream.say_per_second)
+        refused = {name: why for name, why in turn.refused.items() if name not in leg.live}
+        if refused:
+            self._refuse(leg, refused)
         self._confirmed(leg, turn.confirmed, since=0)
         if len(leg.live) + len(leg.refused) == len(self._names) and not leg.live:
             self.state = "refused"
         if turn.end:
             leg.turn = turn
             leg.socket.close(turn.reason)
+
+    def _refuse(self, leg: Leg, refused: Mapping[str, str]) -> None:
+        """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
+        leg.refused.update(refused)
+        leg.refused_at = asyncio.get_running_loop().time()
+        self._put(
+            *(self._mark(leg, "refused", channels=(name,), reason=why) for name, why in refused.items())
+        )
+        self.reason = next(iter(refused.values()))
 
     def _confirmed(self, leg: Leg, names: Iterable[str], *, since: int) -> None:
         """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
@@ -348,17 +370,6 @@ class Line:
             leg.asked = 1
             self.state = "live"
             self._on_change()
-
-    def _say(self, leg: Leg, text: str) -> None:
-        """Send, no faster than the vendor likes."""
-        if not self.stream.say_per_second:
-            leg.socket.say(text)
-            return
-        loop = asyncio.get_running_loop()
-        at = max(loop.time(), leg.next_word)
-        leg.next_word = at + 1 / self.stream.say_per_second
-        leg.asked_at = max(leg.asked_at, at)
-        loop.call_at(at, leg.socket.say, text)
 
     def _ended(self, one: Socket) -> None:
         for leg in self.legs:

@@ -65,9 +65,9 @@ class Pull:
                     self._take(fed)
                     attempt = 0
             except errors.FulltapeError as error:
-                self.reason = str(error)
+                self.reason = self._door.redact(str(error).encode()).decode()
             except Exception as error:  # noqa: BLE001 — a library of others may raise anything
-                self.reason = f"{type(error).__name__}: {error}"
+                self.reason = self._door.redact(f"{type(error).__name__}: {error}".encode()).decode()
             self._put(self._mark("disconnected", since=self._last, reason=self.reason))
             self.live.pop(self._connection, None)
             self._queue.routers.pop(self._connection, None)

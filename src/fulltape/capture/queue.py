@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from fulltape.capture import plan
 from fulltape.capture.plan import Held
 from fulltape.core.marks import Mark
@@ -32,6 +34,10 @@ class Router:
         """The channel of one message, '' where it cannot be told."""
         found = self.route.search(message)
         return _name(found.groups()) if found else ""
+
+    def all_channels(self, message: bytes) -> set[str]:
+        """All channels of one message: an array may tell of many. {''} where none can be told."""
+        return {_name(found) for found in self.route.findall(message)} or {""}
 
     def spoken(self, block: Block) -> set[str]:
         """All channels of a block."""
@@ -123,8 +129,8 @@ class Queue:
                 kept += self._without(item, gone[at], now_ns)
             else:
                 kept.append(item)
-        self._waiting = kept
-        self._bytes = sum(size_of(item) for item in kept if isinstance(item, Block))
+        self._waiting = _told_together(kept)
+        self._bytes = sum(size_of(item) for item in self._waiting if isinstance(item, Block))
 
     def _details(self, block: Block) -> dict[Detail, list[int]]:
         router = self.routers.get(block.connection)
@@ -141,7 +147,9 @@ class Queue:
         """What is left of a block, and a mark of what is not."""
         router = self.routers.get(block.connection)
         all_messages = block.messages()
-        names = {router.channel(all_messages[place]) if router else "" for place in gone}
+        names = {
+            name for place in gone for name in (router.all_channels(all_messages[place]) if router else ("",))
+        }
         stamps = [block.received[place] for place in gone]
         self.dropped += len(gone)
         mark = Mark(
@@ -161,3 +169,30 @@ class Queue:
             messages.block(block.connection, block.number, [all_messages[place] for place in left], received),
             mark,
         ]
+
+
+def _told_together(items: list[Block | Mark]) -> list[Block | Mark]:
+    """With one mark for everything that a connection has lost: what could not be written must not fill the memory with
+    news of it."""
+    places: dict[int, int] = {}
+    out: list[Block | Mark] = []
+    for item in items:
+        if not isinstance(item, Mark) or item.what != "dropped":
+            out.append(item)
+            continue
+        place = places.get(item.connection)
+        if place is None:
+            places[item.connection] = len(out)
+            out.append(item)
+            continue
+        before = out[place]
+        assert isinstance(before, Mark)
+        everybody = not (before.channels and item.channels)
+        out[place] = msgspec.structs.replace(
+            item,
+            since=min(before.since, item.since),
+            at=max(before.at, item.at),
+            count=before.count + item.count,
+            channels=() if everybody else tuple(sorted({*before.channels, *item.channels})),
+        )
+    return out

@@ -41,12 +41,13 @@ async def capture(
         """One source for as long as we run: a defect in its part ends its part only, and that begins again."""
         ends = 0
         while not stop.is_set():
-            feed = Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced)
-            feeds[order.source] = feed
             try:
+                feed = Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced)
+                feeds[order.source] = feed
                 await feed.run(stop)
             except Exception as error:  # noqa: BLE001 — one vendor's failure must not touch another
-                feed.writer.written.trouble = f"{type(error).__name__}: {error}"
+                words = f"{order.source}: {type(error).__name__}: {error}; it begins again"
+                sys.stderr.write(f"{words}\n")
                 ends += 1
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), plan.wait_before(ends, 1.0))
@@ -118,7 +119,13 @@ def main() -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_reader(sys.stdin.fileno(), stop.set)
+        lifeline = sys.stdin.fileno()
+
+        def alone() -> None:
+            loop.remove_reader(lifeline)
+            stop.set()
+
+        loop.add_reader(lifeline, alone)
         await capture(orders, SystemClock(), stop)
 
     uvloop.run(until_told())

@@ -182,9 +182,9 @@ class Socket(WSListener):
 
 
 async def connect(
-    socket: Socket, url: str, *, headers: Mapping[str, str], timeout: float, compress: bool
+    socket: Socket, url: str, *, headers: Mapping[str, str], timeout: float, compress: bool, known: bool
 ) -> None:
-    """Open a connection; `TransportError` says why there is none."""
+    """Open a connection; `TransportError` says why there is none. `known` says that we come with a key."""
     extra = {**headers, **({"Sec-WebSocket-Extensions": _DEFLATE} if compress else {})}
     try:
         await picows.ws_connect(
@@ -200,17 +200,20 @@ async def connect(
             ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
         )
     except picows.WSError as error:
-        _raise_for(error)
+        _raise_for(error, known=known)
     except (OSError, TimeoutError, EOFError) as error:
         raise errors.UnreachableError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+    if socket.transport is None or socket.transport.is_disconnected:
+        raise errors.UnreachableError("the connection ended during its handshake")
 
 
-def _raise_for(error: Exception) -> None:
+def _raise_for(error: Exception, *, known: bool) -> None:
     response = getattr(error, "response", None)
     status = int(getattr(response, "status", 0) or 0)
     words = f"{type(error).__name__}: {error}"[:200]
-    if status in (418, 429):
-        raise TooManyError(words) from None
-    if status in (401, 403):
+    if status == 401 and known:
         raise RefusedError(words) from None
+    if status in (401, 403, 418, 429):
+        # A firewall in front of a vendor says 403 to who comes too often.
+        raise TooManyError(words) from None
     raise errors.TransportError(words) from None

@@ -58,12 +58,12 @@ class Writer:
         queue: Queue,
         rotation: Rotation,
         carried: Callable[[], Sequence[Channel]],
-        live: Callable[[], dict[int, tuple[str, ...]]],
         synced: Synced | None = None,
     ) -> None:
         self._layout, self._writer, self._source, self._clock = layout, writer, source, clock
         self._queue, self._rotation, self._synced = queue, rotation, synced
-        self._carried, self._live = carried, live
+        self._carried = carried
+        self._live: dict[int, set[str]] = {}
         self.written = Written()
         self._journal: Journal | None = None
         self._opened_at = 0.0
@@ -117,9 +117,19 @@ class Writer:
         journal = self._open()
         if isinstance(item, Mark):
             journal.append(Kind.MARK, messages.encode_mark(item))
+            self._note(item)
         else:
             journal.append(Kind.MESSAGES, *messages.encode_block(item))
         self._pending.append(item)
+
+    def _note(self, mark: Mark) -> None:
+        """Who is live, as far as it is written: the next file's head must not know more than the marks before it."""
+        if mark.what == "confirmed":
+            self._live.setdefault(mark.connection, set()).update(mark.channels)
+        elif mark.what == "stale":
+            self._live.get(mark.connection, set()).difference_update(mark.channels)
+        elif mark.what in ("disconnected", "closed"):
+            self._live.pop(mark.connection, None)
 
     def _open(self) -> Journal:
         if self._journal is None:
@@ -129,7 +139,7 @@ class Writer:
                 at=self._clock.now() * 1_000,
                 carried=tuple(self._carried()),
                 follows=self._before,
-                live=self._live(),
+                live={connection: tuple(sorted(names)) for connection, names in self._live.items() if names},
                 software=f"fulltape {VERSION}",
             )
             try:

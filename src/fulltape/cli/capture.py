@@ -76,7 +76,7 @@ def _run(told: Orders, layout: Layout, folder: Path, *, seal: bool, seconds: flo
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     keeper = capturing.Keeper(told, lambda words: typer.echo(words, err=True))
-    worker = capturing.Sealer(layout, folder) if seal else None
+    worker = capturing.Sealer(layout, folder, {feed.source for feed in told.feeds}) if seal else None
     deadline = clock.steady_seconds() + seconds if seconds else float("inf")
     said = clock.steady_seconds()
     try:

@@ -39,12 +39,18 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         ordered = frame.sort(pl.col("connection") < LIVE, maintain_order=True)
         kept = ordered.unique(subset=list(key), keep="last", maintain_order=True)
     else:
-        content = [name for name in frame.columns if name not in _ABOUT]
+        content = [name for name in frame.columns if name not in _about(frame)]
         numbered = frame.with_columns(
             pl.int_range(pl.len()).over([*content, "connection"]).alias("copy"),
         )
         kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True).drop("copy")
     return in_order(kept)
+
+
+def _about(frame: pl.DataFrame) -> frozenset[str]:
+    """Columns that say nothing of what a row tells: the time too, where it is only that of its receipt."""
+    stamped_by_us = "message" in frame.columns or "update_id" in frame.columns
+    return _ABOUT | {"ts", "ts_event"} if stamped_by_us else _ABOUT
 
 
 def in_order(frame: pl.DataFrame) -> pl.DataFrame:

@@ -87,9 +87,10 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
     by_kind: dict[str, list[int]] = {}
     lines = bundle.lines()
     for at, line in enumerate(lines):
-        if control.match(line):
+        kinds = _kinds(line, pattern, meaning)
+        if control.match(line) and not any(kind in shapes or kind in meaning.recorded for kind in kinds):
             continue
-        for kind in _kinds(line, pattern, meaning):
+        for kind in kinds:
             by_kind.setdefault(kind, []).append(at)
     for kind, places in by_kind.items():
         some = bundle.some(places, lines)
@@ -122,13 +123,13 @@ def _all_alike(
     return alike and _bulk(bundle, shape, found)
 
 
-def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Iterable[str]:
+def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Sequence[str]:
     """The kinds of a message; an array may hold several."""
     found = [kind.decode(errors="replace") for kind in pattern.findall(line)]
     if not found:
         return (NO_KIND,)
     arrays = {shape.kind for shape in meaning.shapes if shape.rows == "array"}
-    return dict.fromkeys(found) if found[0] in arrays else found[:1]
+    return tuple(dict.fromkeys(found)) if found[0] in arrays else found[:1]
 
 
 def _record(bundle: Bundle, meaning: Meaning, dataset: str, found: Read) -> None:

@@ -117,7 +117,7 @@ def _instant(found: Any, unit: StampUnit) -> int:
         unit = "s" if number < 1e11 else "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
     many, parts = _PER[unit]
     instant = int(number * many / parts)
-    if isinstance(found, bool) or not EARLIEST <= instant < LATEST:
+    if isinstance(found, bool) or number < EARLIEST or not EARLIEST <= instant < LATEST:
         raise ValueError(f"{found!r} is no time")
     return instant
 

@@ -8,6 +8,7 @@ next magic that verifies.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -213,7 +214,9 @@ class Journal:
         os.close(self._fd)
 
     def abandon(self) -> None:
-        """Let go of a file that could not be made durable, as it is."""
+        """Let go of a file that could not be made durable, but for what was: all else is written again elsewhere."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, self._synced_size)
         os.close(self._fd)
 
     def discard(self) -> None:

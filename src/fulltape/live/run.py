@@ -11,7 +11,7 @@ import polars as pl
 from fulltape.core import live
 from fulltape.core.sessions import Calendar
 from fulltape.core.streams import Meaning
-from fulltape.core.time import SECOND, Instant
+from fulltape.core.time import SECOND, Instant, to_datetime
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Kind
 from fulltape.lake.layout import Layout
@@ -43,9 +43,14 @@ class Follower:
         control: re.Pattern[bytes],
         *,
         writer: str,
+        now: Instant,
         bookmark: Bookmark | None = None,
     ) -> None:
-        self.bookmark = bookmark or Bookmark()
+        wanted = next(one for one in stores.wanted.values() if source in one.live)
+        rule = wanted.calendar.day_rule
+        # Without a bookmark: from the present session on, not from the oldest journal that is still there.
+        begin = to_datetime(rule.begin(rule.session(now)))
+        self.bookmark = bookmark or Bookmark(file=f"{begin:%Y%m%dT%H%M%S}")
         self.messages = 0
         self._layout: Layout = stores.layout
         self._writer, self._source = writer, source
@@ -53,8 +58,6 @@ class Follower:
         self._symbols: dict[tuple[str, str], str] = {}
         self._seen: dict[str, set[int]] = {}
         self._subscribers: list[Subscriber] = []
-        wanted = next(one for one in stores.wanted.values() if source in one.live)
-        rule = wanted.calendar.day_rule
         self.bars = Aggregator(lambda at: _open(wanted.calendar, at) or rule.begin(rule.session(at)))
 
     def subscribe(self, subscriber: Subscriber) -> None:

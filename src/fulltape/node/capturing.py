@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from fulltape import clock, errors
@@ -146,8 +146,8 @@ class Keeper:
 class Sealer:
     """Seals closed journals in a process of its own, one at a time, so that nothing heavy runs beside the sockets."""
 
-    def __init__(self, layout: Layout, folder: Path) -> None:
-        self._layout, self._folder = layout, folder
+    def __init__(self, layout: Layout, folder: Path, sources: Collection[str]) -> None:
+        self._layout, self._folder, self._sources = layout, folder, sources
         self._child: subprocess.Popen[bytes] | None = None
         self._not_before = 0.0
 
@@ -162,15 +162,19 @@ class Sealer:
             self._child = None
         if clock.steady_seconds() < self._not_before:
             return
-        if any(not journal.in_use(path) for path in self._layout.captured_files()):
+        if any(not journal.in_use(path) for path in self._closed()):
             self._start()
 
     def finish(self) -> None:
         """Seal what is left, and wait for it."""
         if self._child is not None:
             self._child.wait()
-        if self._layout.captured_files():
+        if self._closed():
             self._start().wait()
+
+    def _closed(self) -> list[Path]:
+        """Journals of what is captured; those of other sources wait until theirs is captured again."""
+        return [path for path in self._layout.captured_files() if path.parent.name in self._sources]
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "fulltape", "seal", "--fill", "--quiet", "--node", str(self._folder)]

@@ -51,7 +51,12 @@ class Tailing:
         for source in sorted(sources):
             known = messages.known(stores, source)
             self._followers[source] = Follower(
-                stores, source, known.meaning, known.control, writer=self._writer
+                stores,
+                source,
+                known.meaning,
+                known.control,
+                writer=self._writer,
+                now=clock.wall_ns() // 1_000,
             )
         self._looked = clock.steady_seconds()
         self._ticks: dict[tuple[str, str], int] = {}

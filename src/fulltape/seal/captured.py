@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape.core.time import Clock, Instant
+from fulltape.core.time import LATEST, Clock, Instant
 from fulltape.lake import files, journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.catalogue import NewPart
@@ -231,7 +231,7 @@ class _File:
             doubts = timeline.gaps(spans, before=series.live_to if series else None, joined=joined)
             doubts += told.timeline.doubts(name)
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
-            doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps)
+            doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
             found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)
             self._days(told, wanted, channel.symbol, instrument.instrument, spans)
             streams.set_series(
@@ -242,7 +242,7 @@ class _File:
                     symbol=channel.symbol,
                     file=told.file,
                     live_to=max(spans[-1].end, series.live_to if series else 0),
-                    open=name in told.still_live,
+                    open=name in told.still_live and not any(one.torn for one in told.damage),
                     last_id=str(newest[0]) if newest else "",
                     last_ts=newest[1] if newest else 0,
                 )
@@ -264,12 +264,27 @@ class _File:
         return jumps, after
 
     def _judged(
-        self, told: Told, dataset: str, instrument: str, doubts: Sequence[Doubt], jumps: Sequence[Break]
+        self,
+        told: Told,
+        dataset: str,
+        instrument: str,
+        doubts: Sequence[Doubt],
+        jumps: Sequence[Break],
+        series: Series | None,
     ) -> tuple[list[Doubt], set[Doubt]]:
         """Doubts with what the ids say of them, and those that the ids prove to be none."""
         if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
             return list(doubts), set()
-        newest = told.facts(dataset, self._about.meaning.contiguous[dataset]).newest.get(instrument, 0)
+        facts = told.facts(dataset, self._about.meaning.contiguous[dataset])
+        newest = facts.newest.get(instrument, 0)
+        # Nothing is proved by ids of which none is from before.
+        oldest = (
+            0
+            if series and series.last_id
+            else facts.ids[instrument][0].start
+            if instrument in facts.ids
+            else LATEST
+        )
         out: list[Doubt] = []
         proved: set[Doubt] = set()
         explained: set[Break] = set()
@@ -280,11 +295,9 @@ class _File:
             if beside:
                 out.append(doubt.saying(f"{lost:,} ids are missing"))
                 continue
-            if newest > doubt.end:
-                proved.add(doubt.saying("the ids before and after follow each other"))
-            out.append(
-                doubt.saying("the ids before and after follow each other") if newest > doubt.end else doubt
-            )
+            whole = newest > doubt.end and oldest <= doubt.start
+            out.append(doubt.saying("the ids before and after follow each other") if whole else doubt)
+            proved |= {out[-1]} if whole else set()
         out += [
             Doubt(start=one.start, end=one.end, kind="sequence break", told=f"{one.lost:,} ids are missing")
             for one in jumps

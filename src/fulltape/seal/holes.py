@@ -11,7 +11,7 @@ import polars as pl
 from fulltape.core import captured, frames
 from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.frames import dtype
-from fulltape.core.time import SECOND, Instant
+from fulltape.core.time import MINUTE, SECOND, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.catalogue import NewPart
@@ -23,6 +23,8 @@ from fulltape.version import VERSION
 
 HOLE = "interval "
 """How the purpose of a task begins that asks for an interval; its number follows."""
+_RESTATED_FOR = 20 * MINUTE
+"""Vendors that need time until a session is final restate their newest minutes for so long, or keep them back."""
 _EDGE = SECOND
 """History and stream may stamp a row differently by less than this, which matters at the edges of a span."""
 
@@ -58,7 +60,12 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
     for (dataset, start, end), some in groups.items():
         tasks = [_hole(stores.wanted[dataset], one, start, end, source) for one in some]
         queue.enqueue(tasks, now=now, priority=FIRST)
+        serves = stores.feeds[source].serves(dataset)
         for one in some:
+            task = queue.for_purpose(f"{HOLE}{one.interval_id}")
+            if task and serves and serves.delay:
+                wait = min(serves.delay * SECOND, _RESTATED_FOR)
+                queue.hold_back(task.task_id, source, not_before=end + wait)
             streams.decide(one.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
 
@@ -87,6 +94,9 @@ def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
     wanted = stores.wanted[ask.dataset]
     start, end = _moment(ask.start), _moment(ask.end)
     rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
+    if wanted.dataset.grain == "minute" and stored.end is not None:
+        # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
+        rows = rows.filter(pl.col("ts") < _moment(stored.end.ended_at - MINUTE - _EDGE))
     out = Filled()
     settled = stored.settled()
     by_instrument = {

@@ -200,17 +200,19 @@ def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
     dataset = wanted.dataset
     by_wire = {one.wire: one.symbol for one in told.channels.values() if one.dataset == dataset.name}
     instruments = {one.symbol: one.instrument for one in wanted.instruments.values()}
-    wide = wide.with_columns(
-        pl.col("symbol").replace_strict(by_wire, default=None, return_dtype=pl.String)
-    ).filter(pl.col("symbol").is_in(list(instruments)))
-    wide = wide.with_columns(
-        pl.col("symbol").replace_strict(instruments, return_dtype=pl.String).alias("instrument")
-    )
+    ours = pl.col("symbol").replace_strict(by_wire, default=None, return_dtype=pl.String)
+    listed = ours.replace_strict(instruments, default=None, return_dtype=pl.String).alias("instrument")
+    known = wide.with_columns(listed, ours.alias("ours"))
+    if known["instrument"].null_count():
+        strange = known.filter(pl.col("instrument").is_null()).drop("instrument", "ours")
+        told.refused.append((strange, "rows of symbols that the dataset does not want"))
+        known = known.filter(pl.col("instrument").is_not_null())
+    wide = known.with_columns(pl.col("ours").alias("symbol")).drop("ours")
     frame = _sound(frames.live(wide, dataset, wanted.calendar), wanted, told)
     if dataset.grain == "minute":
         # Every version of a bar is kept: which one counts is decided when they are curated.
         content = [name for name in frame.columns if name not in captured.EXTRA]
-        frame = frame.unique(subset=content, keep="first", maintain_order=True)
+        frame = frame.unique(subset=content, keep="last", maintain_order=True)
         return captured.in_order(frame)
     return captured.merged(frame, dataset.schema.key)
 

@@ -120,6 +120,9 @@ class Timeline:
             if number == connection and (not names or name in names):
                 start = self._began.pop((number, name))
                 end = max(at, start)
+                if 0 < at < start:  # it began in an earlier file, which took the channel for live
+                    kind, _, told = why.partition(": ")
+                    self._doubt(name, at, start, kind or "not captured", told)
                 self._spans.setdefault(name, []).append(Live(start=start // _NS, end=end // _NS, why=why))
 
     def _doubt(self, name: str, start: int, end: int, kind: str, told: str) -> None:

@@ -32,6 +32,7 @@ class Session(WSListener):
         self.mute = False
         self.transport: WSTransport | None = None
         self._server = server
+        self.compressed = compress
         self._deflate = zlib.compressobj(wbits=-15) if compress else None
 
     def on_ws_connected(self, transport: WSTransport) -> None:

@@ -76,6 +76,7 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
         ) from None
     exchange = getattr(pro, stream.source.partition(".")[2])({"options": {"tradesLimit": _KEPT}})
     symbols = [channel.wire for channel in stream.channels]
+    ids = _Ids()
     try:
         if url:
             _elsewhere(exchange, *url.split(" "))
@@ -89,7 +90,7 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
                     f"{stream.source} watches one symbol at a time.", hint="Give its universe one symbol."
                 )
             for trade in found:
-                yield Fed(channel=trade["symbol"], message=_told(trade))
+                yield Fed(channel=trade["symbol"], message=_told(trade, ids.of(trade)))
     except (ccxt.NetworkError, ccxt.ExchangeError) as error:
         raise errors.TransportError(f"{type(error).__name__}: {error}"[:200]) from None
     finally:
@@ -108,12 +109,30 @@ def _elsewhere(exchange: object, http: str, sockets: str) -> None:
     exchange.has["fetchCurrencies"] = False  # type: ignore[attr-defined]
 
 
-def _told(trade: Mapping[str, object]) -> bytes:
+class _Ids:
+    """Ids for the trades of exchanges that give none: what a trade is, and the how manieth such one of its moment."""
+
+    def __init__(self) -> None:
+        self._moment: object = None
+        self._seen: dict[tuple[object, ...], int] = {}
+
+    def of(self, trade: Mapping[str, object]) -> str:
+        """The exchange's id of a trade, or ours."""
+        if trade["id"] is not None:
+            return str(trade["id"])
+        if trade["timestamp"] != self._moment:
+            self._moment, self._seen = trade["timestamp"], {}
+        what = tuple(trade[name] for name in ("symbol", "side", "price", "amount"))
+        self._seen[what] = self._seen.get(what, 0) + 1
+        return "-".join(map(str, (trade["timestamp"], *what[1:], self._seen[what])))
+
+
+def _told(trade: Mapping[str, object], number: str) -> bytes:
     return msgspec.json.encode(
         {
             "kind": "trade",
             "symbol": trade["symbol"],
-            "id": str(trade["id"]),
+            "id": number,
             "timestamp": trade["timestamp"],
             "side": trade["side"],
             "price": trade["price"],

@@ -6,7 +6,9 @@ the maker's, so the taker's is the other one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -103,12 +105,20 @@ def _answered(message: bytes, names: frozenset[str]) -> Turn:
     if reply.type == _HEARTBEAT:
         return Turn(keep=False)
     if reply.type == "error":
-        return Turn(refused=dict.fromkeys(names, f"{reply.message}: {reply.reason}".rstrip(": ")))
+        return _refused(f"{reply.message}: {reply.reason}".rstrip(": "), names)
     kinds = {told: kind for told, kind, _ in _CHANNELS.values()}
     listed = [
         f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
     ]
     return Turn(confirmed=tuple(listed))
+
+
+def _refused(words: str, names: frozenset[str]) -> Turn:
+    """One unknown product refuses a whole message: where the words name it, the others are asked for without it."""
+    named = {name for name in names if re.search(rf"\b{re.escape(name.partition('|')[2])}\b", words)}
+    if not named or named == names:
+        return Turn(refused=dict.fromkeys(names, words))
+    return replace(_subscribe(sorted(names - named)), refused=dict.fromkeys(named, words))
 
 
 _TRADE = Shape(

@@ -53,7 +53,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             host="stream",
             path="",
             channels=tuple(some),
-            control=rb'(?!\{"echo_req":\{[^{}]*\},"msg_type":"(?:tick|ohlc)")',
+            control=rb'(?=.*"error":)|(?!.*"msg_type":"(?:tick|ohlc)")',
             route=rb'"msg_type":"(tick|ohlc)".*?"symbol":"([^"]+)"',
             converse=_converse,
             keepalive='{"ping":1}',
