@@ -21,6 +21,8 @@ _PEER = _ROOT / ".interop" / "cryptofeed" / "bin" / "python"
 _MANY, _FEW = 3_000_000, 200_000
 _ROUNDS = 3
 _PACE, _SECONDS = 5_000, 40
+_LONG, _WARM = 100, 40
+"""Seconds for which memory is watched, and those at the beginning in which buffers find their size."""
 _ROWS = 500_000
 
 
@@ -123,13 +125,13 @@ def _memory(report: Report, folder: Path) -> None:
     """The capture process itself, with 500 subscriptions."""
     folder.mkdir()
     pss: list[float] = []
-    with _flood(_PACE * (_SECONDS + 20), _PACE) as port:
+    with _flood(_PACE * (_LONG + 20), _PACE) as port:
         told = orders.encode(clients.told(int(port), str(folder), symbols=500))
         process = subprocess.Popen([sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE)
         assert process.stdin is not None
         process.stdin.write(told + b"\n")
         process.stdin.flush()
-        for _ in range(_SECONDS + 10):
+        for _ in range(_LONG):
             time.sleep(1)
             found = re.search(
                 r"^Pss:\s+(\d+)", Path(f"/proc/{process.pid}/smaps_rollup").read_text(), re.MULTILINE
@@ -138,7 +140,8 @@ def _memory(report: Report, folder: Path) -> None:
             pss.append(int(found[1]) / 1_000)
         process.terminate()
         process.wait()
-    late = pss[len(pss) // 3 :]
+        process.stdin.close()
+    late = pss[_WARM:]
     slope = statistics.linear_regression(range(len(late)), late).slope * 60
     report.table(
         f"Memory of capture (MB), 500 subscriptions, {_PACE:,} messages a second",

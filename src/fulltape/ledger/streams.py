@@ -33,7 +33,8 @@ class Capture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal ended)."""
+    """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal
+    ended; else `why` not)."""
 
     source: str
     dataset: str
@@ -42,6 +43,7 @@ class Series:
     file: str
     live_to: Instant
     open: bool
+    why: str = ""
     last_id: str = ""
     last_ts: Instant = 0
 
@@ -134,6 +136,7 @@ class Streams:
                 file=row["file"],
                 live_to=row["live_to"],
                 open=bool(row["open"]),
+                why=row["why"],
                 last_id=row["last_id"],
                 last_ts=row["last_ts"],
             )
@@ -151,6 +154,7 @@ class Streams:
             file=one.file,
             live_to=one.live_to,
             open=int(one.open),
+            why=one.why,
             last_id=one.last_id,
             last_ts=one.last_ts,
         )

@@ -228,7 +228,12 @@ class _File:
                 and told.timeline.follows == series.file
                 and name in told.timeline.live_at_first
             )
-            doubts = timeline.gaps(spans, before=series.live_to if series else None, joined=joined)
+            doubts = timeline.gaps(
+                spans,
+                before=series.live_to if series else None,
+                joined=joined,
+                why=series.why if series else "",
+            )
             doubts += told.timeline.doubts(name)
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
             doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
@@ -243,6 +248,7 @@ class _File:
                     file=told.file,
                     live_to=max(spans[-1].end, series.live_to if series else 0),
                     open=name in told.still_live and not any(one.torn for one in told.damage),
+                    why=spans[-1].why,
                     last_id=str(newest[0]) if newest else "",
                     last_ts=newest[1] if newest else 0,
                 )

@@ -131,12 +131,13 @@ class Timeline:
         )
 
 
-def gaps(spans: Sequence[Live], *, before: Instant | None, joined: bool) -> list[Doubt]:
-    """What lies between spans; `before` is until when the channel was live in an earlier file, `joined` that this file
-    goes on where that one ended."""
+def gaps(spans: Sequence[Live], *, before: Instant | None, joined: bool, why: str = "") -> list[Doubt]:
+    """What lies between spans; `before` is until when the channel was live in an earlier file, and `why` no longer;
+    `joined` that this file goes on where that one ended."""
     found = []
     if spans and before is not None and not joined and spans[0].start > before:
-        found.append(Doubt(start=before, end=spans[0].start, kind="not captured"))
+        kind, _, told = why.partition(": ")
+        found.append(Doubt(start=before, end=spans[0].start, kind=kind or "not captured", told=told))
     for one, following in itertools.pairwise(spans):
         kind, _, told = one.why.partition(": ")
         found.append(Doubt(start=one.end, end=following.start, kind=kind or "not captured", told=told))

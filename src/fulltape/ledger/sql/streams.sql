@@ -21,10 +21,10 @@ UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS 
 SELECT * FROM streams WHERE source = :source
 
 -- name: set_stream
-INSERT INTO streams (source, dataset, instrument, symbol, file, live_to, open, last_id, last_ts)
-VALUES (:source, :dataset, :instrument, :symbol, :file, :live_to, :open, :last_id, :last_ts)
+INSERT INTO streams (source, dataset, instrument, symbol, file, live_to, open, why, last_id, last_ts)
+VALUES (:source, :dataset, :instrument, :symbol, :file, :live_to, :open, :why, :last_id, :last_ts)
 ON CONFLICT (source, dataset, instrument) DO UPDATE SET symbol = excluded.symbol, file = excluded.file,
-    live_to = excluded.live_to, open = excluded.open, last_id = excluded.last_id, last_ts = excluded.last_ts
+    live_to = excluded.live_to, open = excluded.open, why = excluded.why, last_id = excluded.last_id, last_ts = excluded.last_ts
 
 -- name: add_stream_day
 INSERT INTO stream_days (source, dataset, instrument, symbol, session, from_ts, to_ts, row_count, reconnects,

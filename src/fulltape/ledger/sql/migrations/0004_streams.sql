@@ -21,6 +21,7 @@ CREATE TABLE streams (
     file       TEXT   NOT NULL,                -- the newest journal in which it was carried
     live_to    BIGINT NOT NULL,                -- until when it was live in it
     open       BIGINT NOT NULL,                -- 1: it was live when that journal ended
+    why        TEXT   NOT NULL,                -- else why it was not
     last_id    TEXT   NOT NULL,                -- the newest id, where ids follow each other
     last_ts    BIGINT NOT NULL,                -- and its stamp
     PRIMARY KEY (source, dataset, instrument)
