@@ -39,8 +39,8 @@ def _flood(count: int, rate: int = 0) -> Iterator[str]:
         server.wait()
 
 
-def _ran(*command: str) -> list[float]:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=_ROOT, timeout=300, check=False)
+def _ran(*command: str, inside: Path = _ROOT) -> list[float]:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=inside, timeout=300, check=False)
     if done.returncode or not done.stdout.strip():
         raise RuntimeError(f"{command[1:4]} failed: {done.stderr[-800:]}")
     return [float(part) for part in done.stdout.split()]
@@ -63,7 +63,7 @@ def _received(report: Report, folder: Path) -> None:
     with _flood(_FEW) as port:
         script = str(_ROOT / "benchmarks" / "live" / "peers" / "cryptofeed_capture.py")
         for kind in ("memory", "file"):
-            took, used = _ran(str(_PEER), script, port, str(_FEW), kind, str(folder / "raw"))
+            took, used = _ran(str(_PEER), script, port, str(_FEW), kind, str(folder / "raw"), inside=folder)
             best[f"cryptofeed, {kind}"] = (_FEW / took, _FEW / used)
     titles = {"bare": "bare picows + msgspec, nothing kept", "capture": "fulltape, every message durable"}
     report.table(

@@ -192,7 +192,7 @@ class Line:
         except errors.TransportError as error:
             self.legs.remove(leg)
             self._queue.routers.pop(one.connection, None)
-            self.reason = self._door.redact(str(error).encode()).decode()
+            self.reason = str(error)
             if isinstance(error, TooManyError):
                 self._admission.stay_away()
             if isinstance(error, RefusedError):

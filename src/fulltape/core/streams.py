@@ -3,7 +3,7 @@
 A vendor that streams has two more names in its file:
 
 - `streams(source, subscriptions)`: the connections that carry these subscriptions, within the vendor's own limits;
-- `messages(dataset)`: how messages become rows of a dataset (`MessageShape`s), used only when a journal is sealed.
+- `meaning(source)`: how messages become rows of datasets (`Meaning`), used only when a journal is sealed.
 
 A `Stream` opens no socket. Its `converse` is a generator that lives as long as the socket does and is sent nothing but
 control messages, which `control` tells from data by the first bytes of a message. `route` finds in a whole block of data
@@ -142,14 +142,13 @@ Rows = Literal["object", "array", "object_of_rows"]
 class MessageShape:
     """How messages of one kind become rows of a dataset.
 
-    - `kind`: what `Kinds.pattern` finds in such a message;
+    - `kind`: what `Meaning.pattern` finds in such a message;
     - `rows`: where its rows lie; `inside` is the field that holds them (a dotted path), or the object that is the row;
     - `shape`: their fields, whose `wire` names are relative to `inside`; the column `symbol` is the source's spelling;
     - `fixed`: columns that have one value in all rows;
     - `scaled`: columns that count something else than the dataset does, and by what they are multiplied;
     - `only`: a column and the value that a row must have there to be one (a bar that is closed);
-    - `marker`: bytes that every message of this kind has just once, and no other has;
-    - `open_end`: messages repeat a bar until the next one begins, without saying when it is done.
+    - `marker`: bytes that every message of this kind has just once, and no other has.
     """
 
     kind: str
@@ -161,15 +160,14 @@ class MessageShape:
     scaled: Mapping[str, float] = field(default_factory=dict)
     only: tuple[str, object] | None = None
     marker: bytes = b""
-    open_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
     """All kinds of messages of a source: `pattern` finds the kind (its first group) in one message, in many that stand
     one a line, or in one row of an array. Of those in `ignored` no rows are made; those in `recorded` are kept as they
-    came, as recordings of a dataset; `symbol` finds in them whom they are about. `contiguous` names, by dataset, the column of ids of which each follows the one
-    before it, for a symbol."""
+    came, as recordings of a dataset; `symbol` finds in them whom they are about. `contiguous` names, by dataset, the
+    column of ids of which each follows the one before it, for a symbol."""
 
     pattern: bytes
     shapes: tuple[MessageShape, ...]

@@ -94,7 +94,6 @@ class _File:
         self._stores, self._now, self._path, self._about = stores, now, path, about
         self._source = path.parent.name
         self._aside = SetAside(stores.layout)
-        self._proved = 0
 
     def seal(self) -> Sealed:
         """Decode, write parts, commit, and give the journal its new name."""

@@ -169,7 +169,6 @@ def meaning(source: str) -> Meaning:
                 inside="ohlc",
                 shape=_OHLC,
                 fixed=fixed,
-                open_end=True,
             ),
         ),
         ignored=frozenset({"candles", "ping"}),
