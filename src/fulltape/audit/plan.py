@@ -13,6 +13,7 @@ from fulltape.core import ranges
 from fulltape.core.datasets import Folder
 from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Range, Ranges
+from fulltape.core.segments import Missing
 from fulltape.core.series import Series
 from fulltape.core.sessions import Calendar
 
@@ -30,33 +31,25 @@ class Gap:
     takers: tuple[str, ...]
 
 
-def gaps(series: Series, calendar: Calendar, folder: Folder, *, newest: int | None = None) -> list[Gap]:
-    """What to ask for: cut at folders, at changes of symbol, and where different sources are left to ask.
+def gaps(
+    missing: Missing, instrument: Instrument, calendar: Calendar, folder: Folder, *, newest: int | None
+) -> list[Gap]:
+    """What to ask for, cut at folders and at changes of symbol.
 
-    What lies after everything known of the series, or from `newest` on, is FORWARD.
+    What lies from `newest` on, the end of everything known of the series, is FORWARD.
     """
-    open_gap = ranges.subtract(series.to_ask, series.open)
-    if not open_gap:
-        return []
-    askable = series.left
-    everything = ranges.union(*(known.answered for known in series.known.values()))
-    if newest is None and everything:
-        newest = everything[-1][1]
-    edges = cuts(series.instrument, open_gap, calendar, folder)
-    edges.extend(edge for positions in askable.values() for span in positions for edge in span)
+    edges = cuts(instrument, (missing.span,), calendar, folder)
     if newest is not None:
         edges.append(newest)
     return [
         Gap(
-            instrument=series.instrument.instrument,
-            symbol=series.instrument.symbol_on(calendar.label(start)),
+            instrument=instrument.instrument,
+            symbol=instrument.symbol_on(calendar.label(start)),
             span=(start, stop),
             kind="BOOTSTRAP" if newest is None else "FORWARD" if start >= newest else "GAP",
-            takers=tuple(
-                source for source, where in askable.items() if ranges.overlaps(where, (start, stop))
-            ),
+            takers=missing.takers,
         )
-        for start, stop in ranges.split_at(open_gap, edges)
+        for start, stop in ranges.split_at((missing.span,), edges)
     ]
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
-from fulltape.core import ranges, series
-from fulltape.core.ranges import Range, Ranges
+from fulltape.core import ranges
+from fulltape.core.instruments import Instrument
+from fulltape.core.ranges import Range
+from fulltape.core.segments import Segments
 from fulltape.core.series import Series
 from fulltape.core.time import Clock, Instant
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
-from fulltape.stores import Event, Progress, Stores, Wanted, known, silent, universes, unwanted
+from fulltape.stores import Event, Progress, Stores, Wanted, known, laid, silent, universes, unwanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +41,17 @@ class Incremental:
 
 
 STAGE = "audit"
-_FEW = 500
-"""Of fewer series the queued tasks are read one by one, of more all at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Left:
-    """By source the positions that it could still answer for; `whole` names them if each could answer for all that is
-    open, as takers are stored."""
+class _Found:
+    """What an audit of some series has found: what to ask for, who could answer what is open, and by series, as takers
+    are stored, every source that may be asked if each could answer for all that is open of it."""
 
-    by_source: Mapping[str, Ranges]
-    whole: str
+    gaps: Sequence[plan.Gap]
+    whole: Mapping[str, str]
+    silent: bool
+    """Whether a source has said that there is nothing, or has refused."""
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
@@ -101,18 +103,15 @@ def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -
 def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now: Instant) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
     touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
-    found, left = _gaps_of(known.read(stores, wanted, now, touched), wanted)
-    _settle_pointless(stores, wanted, left, now)
-    looked = len(touched)
+    found = _found(*laid.read(stores, wanted, now, only=touched), wanted)
+    _settle_pointless(stores, wanted, found.whole, now)
+    gaps, looked = list(found.gaps), len(touched)
     if wanted.final_until(now) > before:
-        fresh = (
-            one
-            for one in known.recent(stores, wanted, now, before)
-            if one.instrument.instrument not in touched
-        )
-        found += _gaps_of(fresh, wanted, newest=before)[0]
+        others = wanted.instruments.keys() - touched
+        fresh = laid.read(stores, wanted, now, only=others, start=before)
+        gaps += _found(*fresh, wanted, newest=before).gaps
         looked = len(wanted.instruments)
-    return looked, _enqueue(stores, wanted, found, batch, now) + _ask_again(stores, wanted, batch, now)
+    return looked, _enqueue(stores, wanted, gaps, batch, now) + _ask_again(stores, wanted, batch, now)
 
 
 def _alone(stores: Stores, wanted: Wanted) -> None:
@@ -141,34 +140,36 @@ def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
 def _audit(
     stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
 ) -> int:
-    def counted() -> Iterator[Series]:
-        for done, one in enumerate(known.read(stores, wanted, now), start=1):
-            shown = series.picture(one)
-            for name in counts:
-                counts[name] += ranges.size(getattr(shown, name))
-            progress(Event(stage=STAGE, done=done, total=len(wanted.instruments), unit=wanted.dataset.name))
-            yield one
-
-    found, left = _gaps_of(counted(), wanted)
-    _settle_pointless(stores, wanted, left, now)
-    return _enqueue(stores, wanted, found, batch, now) + _ask_again(stores, wanted, batch, now)
+    instruments, table = laid.read(stores, wanted, now)
+    for name, size in table.sizes().items():
+        counts[name] = counts.get(name, 0) + size
+    found = _found(instruments, table, wanted)
+    _settle_pointless(stores, wanted, found.whole, now)
+    tasks = _enqueue(stores, wanted, found.gaps, batch, now)
+    progress(Event(stage=STAGE, done=len(instruments), total=len(instruments), unit=wanted.dataset.name))
+    return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
 
 
-def _gaps_of(
-    found: Iterable[Series], wanted: Wanted, *, newest: int | None = None
-) -> tuple[list[plan.Gap], dict[str, _Left]]:
-    """What to ask for, by window first, so that tasks which follow each other share their sessions; and by instrument
-    what each source could still answer."""
-    gaps: list[plan.Gap] = []
-    left: dict[str, _Left] = {}
-    for one in found:
-        whole = tuple(source for source, where in one.left.items() if not ranges.subtract(one.open, where))
-        left[one.instrument.instrument] = _Left(
-            by_source=one.left, whole=",".join(whole) if len(whole) == len(one.left) else ""
+def _found(
+    instruments: Sequence[Instrument], table: Segments, wanted: Wanted, *, newest: int | None = None
+) -> _Found:
+    """What to ask for, by window first, so that tasks which follow each other share their sessions."""
+    calendar, folder = wanted.calendar, wanted.dataset.raw_folder
+    gaps = [
+        gap
+        for missing in table.missing()
+        for gap in plan.gaps(
+            missing,
+            instruments[missing.series],
+            calendar,
+            folder,
+            newest=table.newest.get(missing.series) if newest is None else newest,
         )
-        gaps += plan.gaps(one, wanted.calendar, wanted.dataset.raw_folder, newest=newest)
+    ]
     gaps.sort(key=lambda gap: (gap.span[0], gap.instrument))
-    return gaps, left
+    names = (one.instrument for one in instruments)
+    whole = {name: ",".join(able) for name, able in zip(names, table.whole(), strict=True)}
+    return _Found(gaps=gaps, whole=whole, silent=table.silent)
 
 
 def _enqueue(stores: Stores, wanted: Wanted, gaps: Sequence[plan.Gap], batch: int, now: Instant) -> int:
@@ -207,33 +208,40 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     return stores.ledger.queue.enqueue(tasks, now=now, batch=batch, priority=LAST)
 
 
-def _settle_pointless(stores: Stores, wanted: Wanted, left: Mapping[str, _Left], now: Instant) -> None:
-    """End queued tasks that no source is left to answer, and correct who is left to answer the others."""
-    queue = stores.ledger.queue
+def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], now: Instant) -> None:
+    """End queued tasks that no source is left to answer, and correct who is left to answer the others. `whole`, by
+    instrument: who could answer all that is open."""
+    queue, name = stores.ledger.queue, wanted.dataset.name
     refusals = queue.refusals()
+    named, ready = queue.takers(name), set(whole.values())
+    if not refusals and (not named or (named == ready and len(ready) == 1 and "" not in ready)):
+        return
+    few = list(whole) if len(whole) < len(wanted.instruments) else None
+    doubtful = [
+        (task_id, instrument, first, last, takers)
+        for task_id, instrument, first, last, takers, purpose in queue.queued(name, few)
+        if purpose == "fill"
+        and instrument in whole
+        and (not takers or takers != whole[instrument] or task_id in refusals)
+    ]
+    concerned = {instrument for _, instrument, *_ in doubtful}
+    by_name = {one.instrument.instrument: one for one in known.read(stores, wanted, now, concerned)}
     suspects = set()
     corrected = {}
-    few = list(left) if len(left) < _FEW else None
-    for task_id, instrument, first, last, takers, purpose in queue.queued(wanted.dataset.name, few):
-        if purpose != "fill" or instrument not in left:
-            continue
-        if takers and takers == left[instrument].whole:
-            if task_id in refusals:
-                suspects.add(instrument)
-            continue
+    for task_id, instrument, first, last, takers in doubtful:
         span = wanted.calendar.span_of(first, last)
-        able = tuple(
-            source for source, where in left[instrument].by_source.items() if ranges.overlaps(where, span)
-        )
+        left = by_name[instrument].left
+        able = tuple(source for source, where in left.items() if ranges.overlaps(where, span))
         if not able or task_id in refusals:
             suspects.add(instrument)
         if able and ",".join(able) != takers:
             corrected[task_id] = able
     queue.set_takers(corrected)
-    for one in known.read(stores, wanted, now, suspects) if suspects else ():
-        for task in queue.queued_of(wanted.dataset.name, one.instrument.instrument):
+    for instrument in sorted(suspects):
+        for task in queue.queued_of(name, instrument):
             if task.purpose == "fill":
-                _settle_if_pointless(stores, wanted, one, task, refusals.get(task.task_id, set()), now)
+                refused = refusals.get(task.task_id, set())
+                _settle_if_pointless(stores, wanted, by_name[instrument], task, refused, now)
 
 
 def _settle_if_pointless(

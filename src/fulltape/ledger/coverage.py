@@ -80,11 +80,14 @@ class Coverage:
             self._database.tuples("coverage_spans_of_series", dataset=dataset, instrument=instrument),
         )
 
-    def spans_since(self, dataset: str, first: dt.date) -> list[tuple[str, str, FactKind, int, str, str]]:
-        """Like `spans`, but only facts that reach to sessions from `first` on."""
+    def packed(self, dataset: str, since: dt.date | None = None) -> list[tuple[str, str, str, str, str]]:
+        """Facts about a dataset, of those that end before `since` none, as (instrument, source, firsts, lasts, facts):
+        equally long lists in one text each, with commas between; behind a fact stands whether it is sound, 1 or 0."""
         return cast(
-            "list[tuple[str, str, FactKind, int, str, str]]",
-            self._database.tuples("coverage_since", dataset=dataset, first_session=first.isoformat()),
+            "list[tuple[str, str, str, str, str]]",
+            self._database.tuples(
+                "coverage_packed", dataset=dataset, first_session=since.isoformat() if since else ""
+            ),
         )
 
     def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str]]:

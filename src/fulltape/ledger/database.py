@@ -51,8 +51,11 @@ class Database(ABC):
     blob = "BLOB"
     """The engine's word for bytes: the only thing that differs in the schema."""
     skip_locked = ""
-    """How a statement passes over rows that another transaction is choosing from: the only thing that differs in a
-    statement, and nothing where there is one writer at a time."""
+    """How a statement passes over rows that another transaction is choosing from; nothing where there is one writer at
+    a time. This and `joined` are all that differs in statements."""
+
+    joined = "group_concat"
+    """The engine's word for joining texts, with what stands between them: standard SQL's comes with newer SQLites."""
 
     one_moment = ""
     """How a transaction is told to see one moment only; nothing where it does so anyway."""
@@ -132,7 +135,7 @@ class Database(ABC):
         return found
 
     def _text(self, name: str) -> str:
-        return statements()[name].replace("{skip_locked}", self.skip_locked)
+        return statements()[name].replace("{skip_locked}", self.skip_locked).replace("{joined}", self.joined)
 
     def statement(self, sql: str) -> list[Row]:
         """Run a statement that no file names: for copying whole tables, in backups."""

@@ -24,6 +24,7 @@ class Postgres(Database):
 
     blob = "BYTEA"
     skip_locked = "FOR UPDATE OF tasks SKIP LOCKED"
+    joined = "string_agg"
     one_moment = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
     def __init__(self, url: str) -> None:

@@ -75,9 +75,28 @@ class Queue:
             ]
         return cast("list[tuple[int, str, str, str, str, str]]", found)
 
-    def queued_series(self) -> list[tuple[str, str]]:
-        """(dataset, instrument) of all queued tasks."""
-        return cast("list[tuple[str, str]]", self._database.tuples("queued_series"))
+    def packed(
+        self, dataset: str, since: dt.date | None = None, purpose: str = "fill"
+    ) -> list[tuple[str, str, str]]:
+        """The spans of a dataset, of those that end before `since` none, as (instrument, firsts, lasts): equally long
+        lists in one text each, with commas between."""
+        return cast(
+            "list[tuple[str, str, str]]",
+            self._database.tuples(
+                "open_spans_packed",
+                dataset=dataset,
+                purpose=purpose,
+                first_session=since.isoformat() if since else "",
+            ),
+        )
+
+    def takers(self, dataset: str) -> set[str]:
+        """All that is said, in any queued task of a dataset, about who could take it."""
+        return {row[0] for row in self._database.tuples("takers", dataset=dataset)}
+
+    def open_series(self) -> list[tuple[str, str]]:
+        """(dataset, instrument) of all tasks that are queued, leased or fetched."""
+        return cast("list[tuple[str, str]]", self._database.tuples("open_series"))
 
     def queued_of(self, dataset: str, instrument: str) -> list[Task]:
         """The queued tasks of one series."""

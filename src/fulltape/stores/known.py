@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from fulltape.core import ranges, series
 from fulltape.core.cell import FactKind
@@ -20,7 +21,7 @@ def read(
     """Every series of a dataset with what is known of it, in the order of the universe; `only` some instruments."""
     facts, opened = _everything(stores, wanted) if only is None else _some(stores, wanted, only)
     last = last_wanted(wanted, now)
-    barred = forbidden(stores, now)
+    barred, served = forbidden(stores, now), serving(stores, wanted, now)
     for name, listed in wanted.instruments.items():
         if only is not None and name not in only:
             continue
@@ -29,30 +30,8 @@ def read(
             instrument=listed,
             wanted=series.life(listed, wanted.calendar, wanted.first, last) if last else ranges.EMPTY,
             known={source: series.known(spans) for source, spans in by_source.items()},
-            servable=servable(stores, wanted, name, barred, now),
+            servable=servable(wanted, name, served, barred),
             open=ranges.normalise(opened.get(name, [])),
-            events=wanted.dataset.expectation == "events",
-        )
-
-
-def recent(stores: Stores, wanted: Wanted, now: Instant, start: int) -> Iterator[Series]:
-    """Every series, but only its sessions from position `start` on."""
-    name, span_of = wanted.dataset.name, wanted.calendar.span_of
-    first = wanted.calendar.label(start)
-    facts = _gathered(stores.ledger.coverage.spans_since(name, first), wanted)
-    last = last_wanted(wanted, now)
-    barred = forbidden(stores, now)
-    for instrument, listed in wanted.instruments.items():
-        life = series.life(listed, wanted.calendar, max(wanted.first, first), last) if last else ranges.EMPTY
-        known = {source: series.known(spans) for source, spans in facts.get(instrument, {}).items()}
-        yield Series(
-            instrument=listed,
-            wanted=ranges.clip(life, start, len(wanted.calendar)),
-            known=known,
-            servable=servable(stores, wanted, instrument, barred, now),
-            open=ranges.normalise(span_of(*span) for span in stores.ledger.queue.spans_of(name, instrument))
-            if life
-            else ranges.EMPTY,
             events=wanted.dataset.expectation == "events",
         )
 
@@ -103,28 +82,40 @@ def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
     return min(last, wanted.until) if wanted.until else last
 
 
-def servable(
-    stores: Stores, wanted: Wanted, instrument: str, barred: set[tuple[str, str, str]], now: Instant
-) -> Mapping[str, Ranges]:
-    """By source in order of preference, the positions that it may be asked for."""
-    if instrument not in wanted.instruments:
-        return {}
+def serving(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
+    """By source in order of preference, the positions that it has of a dataset."""
     name, calendar = wanted.dataset.name, wanted.calendar
-    out = {}
-    for source in wanted.sources:
-        if (source, name, ANY) in barred or stores.feeds[source].serves(name) is None:
-            continue
-        serves = ranges.normalise(
+    return {
+        source: ranges.normalise(
             [calendar.between(stores.feeds[source].first_day(name, now), calendar.known_to)]
         )
+        for source in wanted.sources
+        if stores.feeds[source].serves(name) is not None
+    }
+
+
+def servable(
+    wanted: Wanted, instrument: str, served: Mapping[str, Ranges], barred: AbstractSet[tuple[str, str, str]]
+) -> Mapping[str, Ranges]:
+    """By source in order of preference, the positions that it may be asked for: what is `served` less what is `barred`."""
+    if instrument not in wanted.instruments:
+        return {}
+    if not barred:
+        return served
+    name, calendar = wanted.dataset.name, wanted.calendar
+    out = {}
+    for source, positions in served.items():
+        if (source, name, ANY) in barred:
+            continue
+        left = positions
         for dated in wanted.instruments[instrument].symbols:
             if (source, name, dated.symbol) in barred:
                 spelled = calendar.between(
                     dated.first or calendar.known_from, dated.last or calendar.known_to
                 )
-                serves = ranges.subtract(serves, ranges.normalise([spelled]))
-        if serves:
-            out[source] = serves
+                left = ranges.subtract(left, ranges.normalise([spelled]))
+        if left:
+            out[source] = left
     return out
 
 

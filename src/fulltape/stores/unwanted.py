@@ -9,7 +9,7 @@ from fulltape.stores import Stores
 def cancel(stores: Stores, now: Instant) -> None:
     """End queued tasks of datasets and instruments that the settings no longer name, inside a transaction."""
     queue = stores.ledger.queue
-    for dataset, instrument in queue.queued_series():
+    for dataset, instrument in queue.open_series():
         wanted = stores.wanted.get(dataset)
         if wanted is None or instrument not in wanted.instruments:
             for task in queue.queued_of(dataset, instrument):

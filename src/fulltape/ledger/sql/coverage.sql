@@ -9,9 +9,9 @@ ORDER BY instrument, source, first_session
 SELECT source, fact, sound, first_session, last_session FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 
--- name: coverage_since
-SELECT instrument, source, fact, sound, first_session, last_session FROM coverage
-WHERE dataset = :dataset AND last_session >= :first_session ORDER BY instrument, source, first_session
+-- name: coverage_packed
+SELECT instrument, source, {joined}(first_session, ','), {joined}(last_session, ','), {joined}(fact || sound, ',')
+FROM coverage WHERE dataset = :dataset AND last_session >= :first_session GROUP BY instrument, source
 
 -- name: expired_evidence
 SELECT instrument, source, first_session, last_session FROM coverage

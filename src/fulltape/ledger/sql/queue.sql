@@ -12,8 +12,21 @@ UNION ALL
 SELECT first_session, last_session FROM tasks
 WHERE dataset = :dataset AND instrument = :instrument AND purpose = :purpose AND state = 'stalled'
 
--- name: queued_series
-SELECT DISTINCT dataset, instrument FROM tasks WHERE state = 'queued'
+-- name: open_spans_packed
+-- In two, so that the first takes its rows out of an index alone.
+SELECT instrument, {joined}(first_session, ','), {joined}(last_session, ',') FROM tasks
+WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched') AND purpose = :purpose
+  AND last_session >= :first_session GROUP BY instrument
+UNION ALL
+SELECT instrument, {joined}(first_session, ','), {joined}(last_session, ',') FROM tasks
+WHERE dataset = :dataset AND state = 'stalled' AND purpose = :purpose
+  AND last_session >= :first_session GROUP BY instrument
+
+-- name: open_series
+SELECT DISTINCT dataset, instrument FROM tasks WHERE state IN ('queued', 'leased', 'fetched')
+
+-- name: takers
+SELECT DISTINCT takers FROM tasks WHERE dataset = :dataset AND state = 'queued'
 
 -- name: queued_of_series
 -- SQLite takes a partial index only where its own condition is spelt out; here and below.

@@ -1,0 +1,280 @@
+"""Many series of a dataset at once: segments, stretches of sessions in which everything known of a series is the same.
+
+The same answers as `core.series`, for all series of a dataset in one sweep: the series lie one behind the other on one
+axis, the edges of all ranges are sorted along it, and between two edges a session stands for all others. A property test
+holds the two together.
+
+polars is imported when a function is called, so that a process that only converses with vendors stays small.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fulltape.core.ranges import Range, Ranges
+from fulltape.core.sessions import Calendar
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FACTS = ("source", "series", "first", "last", "fact")
+"""Columns of `facts`: the session labels as ISO text, the fact with a "1" behind it where it is sound, else a "0"."""
+OPENED = ("series", "first", "last")
+_KINDS = {
+    "present": ("present1", "present0"),
+    "partial": ("partial1", "partial0"),
+    "empty": ("empty1", "empty0"),
+    "sound": ("empty1",),
+    "refused": ("refused1", "refused0"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A series on the axis: what is wanted of it, who may be asked for which positions, whether its listing is known."""
+
+    wanted: Ranges
+    servable: Mapping[str, Ranges]
+    known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Consecutive positions of a series that nobody has been asked for; `takers` could all answer all of them."""
+
+    series: int
+    span: Range
+    takers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """The table: columns `series`, `start`, `stop` (positions), `size`, whether they are `wanted`, `held`, `open` and
+    `to_ask`, and which sources are left to ask (`left <source>`)."""
+
+    frame: pl.DataFrame
+    listed: Sequence[Listed]
+    sources: tuple[str, ...]
+    events: bool
+    newest: Mapping[int, int]
+    """By series the position after the last one about which any source has said anything."""
+    silent: bool
+    """Whether any source has said that there is nothing, or has refused."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many wanted sessions are in each state of `series.Picture`."""
+        import polars as pl
+
+        wanted, size = self.frame.filter("wanted"), pl.col("size")
+        rest = ~pl.col("held") & ~pl.col("partial")
+        settled = rest & ~pl.col("to_ask")
+        silent = settled & pl.col("empty")
+        proved, unlisted = self._proved(silent)
+        states = {
+            "wanted": pl.lit(True),
+            "held": pl.col("held"),
+            "partial": pl.col("partial") & ~pl.col("held"),
+            "empty": silent & ~unlisted & proved,
+            "unobtainable": settled & ~pl.col("empty"),
+            "unknown_listing": silent & unlisted,
+            "missing": (rest & pl.col("to_ask")) | (silent & ~unlisted & ~proved),
+        }
+        found = wanted.select(
+            size.filter(state).sum().cast(pl.Int64).alias(name) for name, state in states.items()
+        )
+        return {name: int(found[name][0]) for name in states}
+
+    def _proved(self, silent: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        """Whether emptiness is proved, and whether it proves nothing since nobody knows of a listing."""
+        import polars as pl
+
+        if self.events:
+            return pl.lit(True), pl.lit(False)
+        unlisted = pl.col("series").is_in([at for at, one in enumerate(self.listed) if not one.known])
+        some = self.frame.filter("wanted").filter(silent)["series"].unique()
+        enough = pl.when(pl.col("series").is_in(self._busy(some).to_list())).then(2).otherwise(1)
+        return pl.col("sound") >= enough, unlisted
+
+    def _busy(self, some: pl.Series) -> pl.Series:
+        """Which of these series trade in at least 95 % of the sessions between their first and last known rows."""
+        import polars as pl
+
+        if some.is_empty():
+            return some
+        of = self.frame.filter(pl.col("series").is_in(some.implode()))
+        held = of.filter("held").group_by("series").agg(
+            pl.col("size").sum().alias("rows"), pl.col("start").min().alias("from"), pl.col("stop").max().alias("to")
+        )  # fmt: skip
+        inside = of.filter("wanted").join(held, on="series").filter(
+            (pl.col("start") >= pl.col("from")) & (pl.col("stop") <= pl.col("to"))
+        )  # fmt: skip
+        life = inside.group_by("series").agg(pl.col("size").sum().alias("life"))
+        both = held.join(life, on="series", how="left").with_columns(pl.col("life").fill_null(0))
+        return both.filter(pl.col("rows") >= 0.95 * pl.col("life"))["series"]
+
+    def missing(self) -> list[Missing]:
+        """What nobody has been asked for, cut where other sources are left to ask."""
+        import polars as pl
+
+        left = [f"left {source}" for source in self.sources]
+        some = self.frame.filter(pl.col("to_ask") & ~pl.col("open"))
+        if some.is_empty():
+            return []
+        other = functools.reduce(operator.or_, (pl.col(name) != pl.col(name).shift() for name in left))
+        apart = (pl.col("start") != pl.col("stop").shift()) | (pl.col("series") != pl.col("series").shift())
+        merged = (
+            some.with_columns(run=(other | apart).fill_null(True).cum_sum())
+            .group_by("run", maintain_order=True)
+            .agg(pl.col("series", "start", *left).first(), pl.col("stop").last())
+        )
+        marks = zip(*(merged[name] for name in left), strict=True)
+        return [
+            Missing(series=series, span=(start, stop), takers=self._named(mark))
+            for series, start, stop, mark in zip(
+                merged["series"], merged["start"], merged["stop"], marks, strict=True
+            )
+        ]
+
+    def _named(self, mark: tuple[bool, ...]) -> tuple[str, ...]:
+        return tuple(source for source, is_left in zip(self.sources, mark, strict=True) if is_left)
+
+    def whole(self) -> list[tuple[str, ...]]:
+        """By series every source that may be asked for it, if each of them could answer all that is open; else none."""
+        import polars as pl
+
+        lacking = {
+            source: [at for at, one in enumerate(self.listed) if source not in one.servable]
+            for source in self.sources
+        }
+        every = _all(
+            pl.col(f"left {source}") | pl.col("series").is_in(without) for source, without in lacking.items()
+        )
+        divided = set(self.frame.filter(pl.col("open") & ~every)["series"])
+        return [() if at in divided else tuple(one.servable) for at, one in enumerate(self.listed)]
+
+
+def lay(
+    listed: Sequence[Listed],
+    facts: pl.DataFrame,
+    opened: pl.DataFrame,
+    calendar: Calendar,
+    sources: Sequence[str],
+    *,
+    events: bool,
+) -> Segments:
+    """Everything about these series (their place in `listed` is their number) as one table. `facts` and `opened`, with
+    the columns of `FACTS` and `OPENED`, in any order and overlapping as they like."""
+    import polars as pl
+
+    width = len(calendar) + 1
+    facts, opened = _placed(facts, calendar, width), _placed(opened, calendar, width)
+    sets: dict[str, tuple[pl.Series, pl.Series]] = {
+        "wanted": _edges((one.wanted for one in listed), width),
+        "open": (opened["start"], opened["stop"]),
+    }
+    for source in sources:
+        sets[f"may {source}"] = _edges((one.servable.get(source, ()) for one in listed), width)
+    kinds: dict[str, list[str]] = {name: [] for name in _KINDS}
+    said: dict[str, list[str]] = {}
+    for (source,), of in facts.partition_by("source", as_dict=True).items():
+        for name, spelled in _KINDS.items():
+            some = of.filter(pl.col("fact").is_in(spelled))
+            if len(some):
+                sets[f"{name} {source}"] = (some["start"], some["stop"])
+                kinds[name].append(f"{name} {source}")
+                said.setdefault(str(source), []).append(f"{name} {source}")
+    newest = facts.group_by("series").agg(pl.col("stop").max() - pl.col("series").first() * width)
+    left = {source: pl.col(f"may {source}") & ~_any(said.get(source, [])) for source in sources}
+    frame = _swept(sets, width).select(
+        "series",
+        "start",
+        "stop",
+        "size",
+        "wanted",
+        "open",
+        _any(kinds["present"]).alias("held"),
+        *(_any(kinds[name]).alias(name) for name in ("partial", "empty")),
+        pl.sum_horizontal(pl.lit(0), *(pl.col(name).cast(pl.Int32) for name in kinds["sound"])).alias(
+            "sound"
+        ),
+        *(is_left.alias(f"left {source}") for source, is_left in left.items()),
+    )
+    asked = _any([f"left {source}" for source in sources])
+    return Segments(
+        frame=frame.with_columns(to_ask=pl.col("wanted") & ~pl.col("held") & asked),
+        listed=listed,
+        sources=tuple(sources),
+        events=events,
+        newest=dict(zip(newest["series"], newest["stop"], strict=True)),
+        silent=bool(kinds["empty"] or kinds["refused"]),
+    )
+
+
+def _any(names: Iterable[str]) -> pl.Expr:
+    import polars as pl
+
+    return functools.reduce(operator.or_, (pl.col(name) for name in names), pl.lit(False))
+
+
+def _all(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    import polars as pl
+
+    return functools.reduce(operator.and_, conditions, pl.lit(True))
+
+
+def _placed(spans: pl.DataFrame, calendar: Calendar, width: int) -> pl.DataFrame:
+    """Labels as places on the axis; a day without a session stands for the next one, or for the one before it."""
+    import polars as pl
+
+    days = pl.Series([session.label for session in calendar.sessions], dtype=pl.Date).to_physical()
+    first, last = (spans[name].str.to_date("%Y-%m-%d").to_physical() for name in ("first", "last"))
+    base = spans["series"] * width
+    return spans.with_columns(
+        start=base + days.search_sorted(first, "left").cast(pl.Int64),
+        stop=base + days.search_sorted(last, "right").cast(pl.Int64),
+    )
+
+
+def _edges(many: Iterable[Ranges], width: int) -> tuple[pl.Series, pl.Series]:
+    import polars as pl
+
+    def placed() -> Iterator[Range]:
+        for at, ranges in enumerate(many):
+            for start, stop in ranges:
+                yield at * width + start, at * width + stop
+
+    pairs = list(placed())
+    return (
+        pl.Series([start for start, _ in pairs], dtype=pl.Int64),
+        pl.Series([stop for _, stop in pairs], dtype=pl.Int64),
+    )
+
+
+def _swept(sets: Mapping[str, tuple[pl.Series, pl.Series]], width: int) -> pl.DataFrame:
+    """A row for each stretch between two edges, and for each set whether it holds there."""
+    import polars as pl
+
+    steps = [
+        pl.DataFrame({"at": edges.rename("at")}).with_columns(
+            pl.lit(number, dtype=pl.Int16).alias("set"), pl.lit(step, dtype=pl.Int32).alias("step")
+        )
+        for number, (starts, stops) in enumerate(sets.values())
+        for edges, step in ((starts, 1), (stops, -1))
+    ]
+    at, inside = pl.col("at"), pl.col("step")
+    holds = [
+        pl.when(pl.col("set") == number).then(inside).otherwise(0).cum_sum().gt(0).alias(name)
+        for number, name in enumerate(sets)
+    ]
+    series = at // width
+    return (
+        pl.concat(steps)
+        .sort("at")
+        .select("at", *holds, size=at.shift(-1) - at)
+        .filter((pl.col("size") > 0) & pl.any_horizontal(*sets))
+        .with_columns(series=series, start=at - series * width, stop=at - series * width + pl.col("size"))
+    )
