@@ -43,22 +43,23 @@ def _coverage(report: Report, folder: Path) -> None:
     ledger.close()
     bare_mb = _size(own)
     first = _audit(own, "full")
-    second = _audit(own, "full")
+    second = _audit(own, "full", 8)
     incremental = _audit(own, "incremental")
     closing = _audit(own, "closing")
     megabytes = _size(own)
-    cells = _anti_join(folder)
-    times = cells / second["seconds"]
+    cells = _anti_join(folder, own)
+    times = cells / second["again"]
     print(f"anti-join: {cells:.1f} s", flush=True)
     report.table(
         f"{world.SYMBOLS * world.SESSIONS:,} cells, {missing:,} missing, one ledger of {megabytes:.0f} MB",
         ("what", "seconds", "peak MB of its process", "of these before it began"),
         [
             ["full audit, which queues all gaps", first["seconds"], first["mb"], first["mb_before"]],
-            ["full audit, all gaps queued", second["seconds"], second["mb"], second["mb_before"]],
+            ["full audit, all gaps queued, the first of a process", second["seconds"], second["mb"], second["mb_before"]],
+            ["full audit, all gaps queued, again", second["again"], second["mb"], second["mb_before"]],
             ["incremental audit, 100 instruments touched", incremental["seconds"], incremental["mb"], incremental["mb_before"]],
             ["one session closes for all 5,000", closing["seconds"], closing["mb"], closing["mb_before"]],
-            ["SQL anti-join over one row a cell", cells, "", ""],
+            ["the same by SQL anti-join over one row a cell", cells, "", ""],
         ],
     )  # fmt: skip
     report.figures["coverage"] = {
@@ -66,6 +67,7 @@ def _coverage(report: Report, folder: Path) -> None:
         "missing": missing,
         "first_full_s": first["seconds"],
         "full_s": second["seconds"],
+        "full_again_s": second["again"],
         "full_mb": second["mb"],
         "incremental_s": incremental["seconds"],
         "closing_s": closing["seconds"],
@@ -80,9 +82,9 @@ def _coverage(report: Report, folder: Path) -> None:
     report.demand("times faster than the SQL anti-join", times, at_least=100)
 
 
-def _audit(folder: Path, what: str) -> dict[str, float]:
+def _audit(folder: Path, what: str, times: int = 1) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.ledger.audit", str(folder), what],
+        [sys.executable, "-m", "benchmarks.ledger.audit", str(folder), what, str(times)],
         check=True,
         capture_output=True,
         text=True,
@@ -91,8 +93,9 @@ def _audit(folder: Path, what: str) -> dict[str, float]:
     return found
 
 
-def _anti_join(folder: Path) -> float:
-    """Seconds for the same gaps out of a table with a row for each cell, by SQL."""
+def _anti_join(folder: Path, own: Path) -> float:
+    """Seconds for the same audit by SQL, out of tables with a row for each cell that is held or asked for: how many
+    cells are held, and the gaps that nobody has been asked for. `own` holds the ledger with the tasks."""
     path = folder / "cells.db"
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-200000"):
@@ -116,14 +119,28 @@ def _anti_join(folder: Path) -> float:
         )
     connection.executemany("INSERT INTO instruments VALUES (?)", ((name,) for name in world.names()))
     connection.executemany("INSERT INTO sessions VALUES (?, ?)", zip(labels, range(len(labels)), strict=True))
+    connection.execute("ATTACH ? AS ledger", (str(own / opening.LEDGER),))
+    connection.execute(
+        "CREATE TABLE asked (dataset TEXT, instrument TEXT, session TEXT, PRIMARY KEY (dataset, instrument, session)) WITHOUT ROWID"
+    )
+    connection.execute(
+        """INSERT INTO asked SELECT DISTINCT dataset, instrument, session FROM ledger.tasks JOIN sessions
+           ON session BETWEEN first_session AND last_session WHERE state = 'queued'"""
+    )
     connection.execute("COMMIT")
     began = time.perf_counter()
+    held = connection.execute(
+        "SELECT fact, COUNT(*) FROM cells WHERE dataset = 'equities_bars_day' GROUP BY fact"
+    ).fetchall()
     gaps = connection.execute(
         """WITH missing AS (
              SELECT instrument, position FROM instruments CROSS JOIN sessions
              WHERE NOT EXISTS (SELECT 1 FROM cells
                                WHERE dataset = 'equities_bars_day' AND cells.instrument = instruments.instrument
-                                 AND cells.session = sessions.session AND fact = 'present'))
+                                 AND cells.session = sessions.session AND fact = 'present')
+               AND NOT EXISTS (SELECT 1 FROM asked
+                               WHERE dataset = 'equities_bars_day' AND asked.instrument = instruments.instrument
+                                 AND asked.session = sessions.session))
            SELECT instrument, MIN(position), MAX(position) + 1 FROM (
              SELECT instrument, position,
                     position - ROW_NUMBER() OVER (PARTITION BY instrument ORDER BY position) AS run
@@ -132,7 +149,8 @@ def _anti_join(folder: Path) -> float:
     took = time.perf_counter() - began
     connection.close()
     path.unlink()
-    assert len(gaps) > 80_000
+    assert held
+    assert not gaps
     return took
 
 

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from fulltape import stores as opening
 from fulltape.core import ranges, segments, series
+from fulltape.core.cell import FactKind
 from fulltape.core.instruments import DatedSymbol, Instrument
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.segments import FACTS, OPENED, Listed, Segments
 from fulltape.core.series import Series
 
 CALENDAR = opening.calendar("XNYS")
+AXIS = segments.axis(CALENDAR)
 BEGIN = 1_000
 SOURCES = ("a.x", "b.x", "c.x")
-FACT = {
+FACT: dict[str, tuple[FactKind, bool]] = {
     "present": ("present", False),
     "partial": ("partial", False),
     "empty": ("empty", False),
@@ -66,7 +68,7 @@ def as_series(one: dict[str, Any], *, events: bool) -> Series:
 
 def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
     facts = [
-        (source, at, *labels(where), f"{FACT[kind][0]}{FACT[kind][1]:d}")
+        (source, at, kind, *labels(where))
         for at, one in enumerate(many)
         for source, kind, where in one["facts"]
     ]
@@ -75,15 +77,15 @@ def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
     return segments.lay(
         [
             Listed(
+                instrument=as_series(one, events=events).instrument,
                 wanted=ranges.normalise(one["wanted"]),
                 servable={name: (one["servable"][name],) for name in SOURCES if name in one["servable"]},
-                known=one["known"],
             )
             for one in many
         ],
         pl.DataFrame(facts, schema={name: types.get(name, pl.String) for name in FACTS}, orient="row"),
         pl.DataFrame(opened, schema={name: types.get(name, pl.String) for name in OPENED}, orient="row"),
-        CALENDAR,
+        AXIS,
         SOURCES,
         events=events,
     )

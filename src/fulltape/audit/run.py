@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
 from fulltape.core import ranges
-from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Range
 from fulltape.core.segments import Segments
 from fulltape.core.series import Series
@@ -45,13 +45,15 @@ STAGE = "audit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What an audit of some series has found: what to ask for, who could answer what is open, and by series, as takers
-    are stored, every source that may be asked if each could answer for all that is open of it."""
+    """What an audit of some series has found.
 
-    gaps: Sequence[plan.Gap]
+    `whole`, by instrument, names as takers are stored every source that may be asked, if each could answer for all that
+    is open; `silent` is whether a source has said that there is nothing, or has refused.
+    """
+
+    tasks: Sequence[NewTask]
     whole: Mapping[str, str]
     silent: bool
-    """Whether a source has said that there is nothing, or has refused."""
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
@@ -103,15 +105,15 @@ def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -
 def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now: Instant) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
     touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
-    found = _found(*laid.read(stores, wanted, now, only=touched), wanted)
+    found = _found(laid.read(stores, wanted, now, only=touched), wanted)
     _settle_pointless(stores, wanted, found.whole, now)
-    gaps, looked = list(found.gaps), len(touched)
+    tasks, looked = list(found.tasks), len(touched)
     if wanted.final_until(now) > before:
         others = wanted.instruments.keys() - touched
         fresh = laid.read(stores, wanted, now, only=others, start=before)
-        gaps += _found(*fresh, wanted, newest=before).gaps
+        tasks += _found(fresh, wanted, newest=before).tasks
         looked = len(wanted.instruments)
-    return looked, _enqueue(stores, wanted, gaps, batch, now) + _ask_again(stores, wanted, batch, now)
+    return looked, _enqueue(stores, tasks, batch, now) + _ask_again(stores, wanted, batch, now)
 
 
 def _alone(stores: Stores, wanted: Wanted) -> None:
@@ -140,40 +142,42 @@ def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
 def _audit(
     stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
 ) -> int:
-    instruments, table = laid.read(stores, wanted, now)
-    for name, size in table.sizes().items():
-        counts[name] = counts.get(name, 0) + size
-    found = _found(instruments, table, wanted)
+    def counted() -> Iterator[Segments]:
+        done, total = 0, len(wanted.instruments)
+        for table in laid.read(stores, wanted, now):
+            for name, size in table.sizes().items():
+                counts[name] = counts.get(name, 0) + size
+            done += len(table.listed)
+            progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
+            yield table
+
+    found = _found(counted(), wanted)
     _settle_pointless(stores, wanted, found.whole, now)
-    tasks = _enqueue(stores, wanted, found.gaps, batch, now)
-    progress(Event(stage=STAGE, done=len(instruments), total=len(instruments), unit=wanted.dataset.name))
+    tasks = _enqueue(stores, found.tasks, batch, now)
     return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
 
 
-def _found(
-    instruments: Sequence[Instrument], table: Segments, wanted: Wanted, *, newest: int | None = None
-) -> _Found:
+def _found(tables: Iterable[Segments], wanted: Wanted, *, newest: int | None = None) -> _Found:
     """What to ask for, by window first, so that tasks which follow each other share their sessions."""
-    calendar, folder = wanted.calendar, wanted.dataset.raw_folder
-    gaps = [
-        gap
-        for missing in table.missing()
-        for gap in plan.gaps(
-            missing,
-            instruments[missing.series],
-            calendar,
-            folder,
-            newest=table.newest.get(missing.series) if newest is None else newest,
-        )
-    ]
-    gaps.sort(key=lambda gap: (gap.span[0], gap.instrument))
-    names = (one.instrument for one in instruments)
-    whole = {name: ",".join(able) for name, able in zip(names, table.whole(), strict=True)}
-    return _Found(gaps=gaps, whole=whole, silent=table.silent)
+    tasks: list[NewTask] = []
+    whole: dict[str, str] = {}
+    silent = False
+    for table in tables:
+        for missing in table.missing():
+            instrument = table.listed[missing.series].instrument
+            end = table.newest.get(missing.series) if newest is None else newest
+            gaps = plan.gaps(missing, instrument, wanted.calendar, wanted.dataset.raw_folder, newest=end)
+            tasks += [_task(gap, wanted) for gap in gaps]
+        for one, able in zip(table.listed, table.whole(), strict=True):
+            whole[one.instrument.instrument] = ",".join(able)
+        silent = silent or table.silent
+    tasks.sort(key=operator.attrgetter("instrument"))
+    tasks.sort(key=operator.attrgetter("first"))
+    return _Found(tasks=tasks, whole=whole, silent=silent)
 
 
-def _enqueue(stores: Stores, wanted: Wanted, gaps: Sequence[plan.Gap], batch: int, now: Instant) -> int:
-    return stores.ledger.queue.enqueue([_task(gap, wanted) for gap in gaps], now=now, batch=batch)
+def _enqueue(stores: Stores, tasks: Sequence[NewTask], batch: int, now: Instant) -> int:
+    return stores.ledger.queue.enqueue(tasks, now=now, batch=batch)
 
 
 def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:

@@ -10,36 +10,31 @@ polars is imported when a function is called, so that a process that only conver
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.sessions import Calendar
 
 if TYPE_CHECKING:
     import polars as pl
 
-FACTS = ("source", "series", "first", "last", "fact")
-"""Columns of `facts`: the session labels as ISO text, the fact with a "1" behind it where it is sound, else a "0"."""
+FACTS = ("source", "series", "fact", "first", "last")
+"""Columns of `facts`: the session labels as ISO text; an empty that is sound is called `sound`."""
 OPENED = ("series", "first", "last")
-_KINDS = {
-    "present": ("present1", "present0"),
-    "partial": ("partial1", "partial0"),
-    "empty": ("empty1", "empty0"),
-    "sound": ("empty1",),
-    "refused": ("refused1", "refused0"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A series on the axis: what is wanted of it, who may be asked for which positions, whether its listing is known."""
+    """A series on the axis: what is wanted of it, and who may be asked for which positions."""
 
+    instrument: Instrument
     wanted: Ranges
     servable: Mapping[str, Ranges]
-    known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +89,9 @@ class Segments:
 
         if self.events:
             return pl.lit(True), pl.lit(False)
-        unlisted = pl.col("series").is_in([at for at, one in enumerate(self.listed) if not one.known])
+        unlisted = pl.col("series").is_in(
+            [at for at, one in enumerate(self.listed) if not one.instrument.listed_from]
+        )
         some = self.frame.filter("wanted").filter(silent)["series"].unique()
         enough = pl.when(pl.col("series").is_in(self._busy(some).to_list())).then(2).otherwise(1)
         return pl.col("sound") >= enough, unlisted
@@ -131,16 +128,16 @@ class Segments:
             .group_by("run", maintain_order=True)
             .agg(pl.col("series", "start", *left).first(), pl.col("stop").last())
         )
-        marks = zip(*(merged[name] for name in left), strict=True)
+        marks = zip(*(merged[name].to_list() for name in left), strict=True)
         return [
             Missing(series=series, span=(start, stop), takers=self._named(mark))
             for series, start, stop, mark in zip(
-                merged["series"], merged["start"], merged["stop"], marks, strict=True
+                *(merged[name].to_list() for name in ("series", "start", "stop")), marks, strict=True
             )
         ]
 
     def _named(self, mark: tuple[bool, ...]) -> tuple[str, ...]:
-        return tuple(source for source, is_left in zip(self.sources, mark, strict=True) if is_left)
+        return tuple(itertools.compress(self.sources, mark))
 
     def whole(self) -> list[tuple[str, ...]]:
         """By series every source that may be asked for it, if each of them could answer all that is open; else none."""
@@ -157,11 +154,32 @@ class Segments:
         return [() if at in divided else tuple(one.servable) for at, one in enumerate(self.listed)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """Where days lie on the axis of a calendar: `places` for each day from `begin` on, `width` for each series."""
+
+    width: int
+    begin: int
+    places: pl.Series
+
+
+def axis(calendar: Calendar) -> Axis:
+    """The axis of a calendar; a day without a session has the place of the next one."""
+    import polars as pl
+
+    sessions = pl.Series([session.label for session in calendar.sessions], dtype=pl.Date).to_physical()
+    begin, end = int(sessions[0]), int(sessions[-1]) + 1
+    days = pl.int_range(begin, end + 1, eager=True)
+    return Axis(
+        width=len(calendar) + 1, begin=begin, places=sessions.search_sorted(days).cast(pl.Int64).rename("")
+    )
+
+
 def lay(
     listed: Sequence[Listed],
     facts: pl.DataFrame,
     opened: pl.DataFrame,
-    calendar: Calendar,
+    along: Axis,
     sources: Sequence[str],
     *,
     events: bool,
@@ -170,24 +188,21 @@ def lay(
     the columns of `FACTS` and `OPENED`, in any order and overlapping as they like."""
     import polars as pl
 
-    width = len(calendar) + 1
-    facts, opened = _placed(facts, calendar, width), _placed(opened, calendar, width)
+    width = along.width
+    facts, opened = _placed(facts, along), _placed(opened, along)
     sets: dict[str, tuple[pl.Series, pl.Series]] = {
         "wanted": _edges((one.wanted for one in listed), width),
         "open": (opened["start"], opened["stop"]),
     }
     for source in sources:
         sets[f"may {source}"] = _edges((one.servable.get(source, ()) for one in listed), width)
-    kinds: dict[str, list[str]] = {name: [] for name in _KINDS}
     said: dict[str, list[str]] = {}
-    for (source,), of in facts.partition_by("source", as_dict=True).items():
-        for name, spelled in _KINDS.items():
-            some = of.filter(pl.col("fact").is_in(spelled))
-            if len(some):
-                sets[f"{name} {source}"] = (some["start"], some["stop"])
-                kinds[name].append(f"{name} {source}")
-                said.setdefault(str(source), []).append(f"{name} {source}")
+    for (source, fact), of in facts.partition_by("source", "fact", as_dict=True).items():
+        sets[f"{fact} {source}"] = (of["start"], of["stop"])
+        for about in (source, fact):
+            said.setdefault(str(about), []).append(f"{fact} {source}")
     newest = facts.group_by("series").agg(pl.col("stop").max() - pl.col("series").first() * width)
+    sound = said.get("sound", [])
     left = {source: pl.col(f"may {source}") & ~_any(said.get(source, [])) for source in sources}
     frame = _swept(sets, width).select(
         "series",
@@ -196,12 +211,11 @@ def lay(
         "size",
         "wanted",
         "open",
-        _any(kinds["present"]).alias("held"),
-        *(_any(kinds[name]).alias(name) for name in ("partial", "empty")),
-        pl.sum_horizontal(pl.lit(0), *(pl.col(name).cast(pl.Int32) for name in kinds["sound"])).alias(
-            "sound"
-        ),
-        *(is_left.alias(f"left {source}") for source, is_left in left.items()),
+        held=_any(said.get("present", [])),
+        partial=_any(said.get("partial", [])),
+        empty=_any([*said.get("empty", []), *sound]),
+        sound=pl.sum_horizontal(pl.lit(0), *(pl.col(name).cast(pl.Int32) for name in sound)),
+        **{f"left {source}": is_left for source, is_left in left.items()},
     )
     asked = _any([f"left {source}" for source in sources])
     return Segments(
@@ -210,7 +224,7 @@ def lay(
         sources=tuple(sources),
         events=events,
         newest=dict(zip(newest["series"], newest["stop"], strict=True)),
-        silent=bool(kinds["empty"] or kinds["refused"]),
+        silent=not said.keys().isdisjoint(("empty", "sound", "refused")),
     )
 
 
@@ -226,17 +240,17 @@ def _all(conditions: Iterable[pl.Expr]) -> pl.Expr:
     return functools.reduce(operator.and_, conditions, pl.lit(True))
 
 
-def _placed(spans: pl.DataFrame, calendar: Calendar, width: int) -> pl.DataFrame:
-    """Labels as places on the axis; a day without a session stands for the next one, or for the one before it."""
+def _placed(spans: pl.DataFrame, along: Axis) -> pl.DataFrame:
+    """`start` and `stop` on the axis for the labels `first` and `last`."""
     import polars as pl
 
-    days = pl.Series([session.label for session in calendar.sessions], dtype=pl.Date).to_physical()
-    first, last = (spans[name].str.to_date("%Y-%m-%d").to_physical() for name in ("first", "last"))
-    base = spans["series"] * width
-    return spans.with_columns(
-        start=base + days.search_sorted(first, "left").cast(pl.Int64),
-        stop=base + days.search_sorted(last, "right").cast(pl.Int64),
-    )
+    def place(name: str, after: int) -> pl.Expr:
+        days = pl.col(name).str.to_date("%Y-%m-%d").to_physical() + after - along.begin
+        # Looked up: of a hundred thousand days most are the same few thousand.
+        place = pl.lit(along.places).gather(days.clip(0, len(along.places) - 1))
+        return pl.col("series") * along.width + place
+
+    return spans.with_columns(start=place("first", 0), stop=place("last", 1))
 
 
 def _edges(many: Iterable[Ranges], width: int) -> tuple[pl.Series, pl.Series]:
@@ -258,13 +272,26 @@ def _swept(sets: Mapping[str, tuple[pl.Series, pl.Series]], width: int) -> pl.Da
     """A row for each stretch between two edges, and for each set whether it holds there."""
     import polars as pl
 
-    steps = [
-        pl.DataFrame({"at": edges.rename("at")}).with_columns(
-            pl.lit(number, dtype=pl.Int16).alias("set"), pl.lit(step, dtype=pl.Int32).alias("step")
-        )
-        for number, (starts, stops) in enumerate(sets.values())
-        for edges, step in ((starts, 1), (stops, -1))
+    edges = [
+        (places.rename(""), number, step)
+        for number, pair in enumerate(sets.values())
+        for places, step in zip(pair, (1, -1), strict=True)
     ]
+
+    def along(values: Iterable[int]) -> pl.Series:
+        lengths = (len(places) for places, _, _ in edges)
+        return pl.concat(
+            pl.repeat(value, length, dtype=pl.Int32, eager=True)
+            for value, length in zip(values, lengths, strict=True)
+        )
+
+    steps = pl.DataFrame(
+        {
+            "at": pl.concat(places for places, _, _ in edges),
+            "set": along(number for _, number, _ in edges),
+            "step": along(step for _, _, step in edges),
+        }
+    )
     at, inside = pl.col("at"), pl.col("step")
     holds = [
         pl.when(pl.col("set") == number).then(inside).otherwise(0).cum_sum().gt(0).alias(name)
@@ -272,8 +299,7 @@ def _swept(sets: Mapping[str, tuple[pl.Series, pl.Series]], width: int) -> pl.Da
     ]
     series = at // width
     return (
-        pl.concat(steps)
-        .sort("at")
+        steps.sort("at")
         .select("at", *holds, size=at.shift(-1) - at)
         .filter((pl.col("size") > 0) & pl.any_horizontal(*sets))
         .with_columns(series=series, start=at - series * width, stop=at - series * width + pl.col("size"))

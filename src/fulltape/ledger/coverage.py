@@ -81,8 +81,8 @@ class Coverage:
         )
 
     def packed(self, dataset: str, since: dt.date | None = None) -> list[tuple[str, str, str, str, str]]:
-        """Facts about a dataset, of those that end before `since` none, as (instrument, source, firsts, lasts, facts):
-        equally long lists in one text each, with commas between; behind a fact stands whether it is sound, 1 or 0."""
+        """Facts about a dataset, of those that end before `since` none, as (instrument, source, fact, firsts, lasts):
+        equally long lists in one text each, with commas between. An empty that is sound is called `sound`."""
         return cast(
             "list[tuple[str, str, str, str, str]]",
             self._database.tuples(

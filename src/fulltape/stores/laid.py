@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fulltape.core import ranges, segments, series
-from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Ranges
 from fulltape.core.segments import Listed, Segments
 from fulltape.core.time import Instant
@@ -17,71 +16,90 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_FEW = 500
+"""So many series are read one by one, more all at once; and so many are laid on one axis at a time: their number bounds
+the memory."""
+
+
 def read(
     stores: Stores, wanted: Wanted, now: Instant, *, only: Collection[str] | None = None, start: int = 0
-) -> tuple[list[Instrument], Segments]:
+) -> Iterator[Segments]:
     """The series of a dataset in the order of the universe, `only` some of them, with what is known of their sessions
-    from position `start` on."""
-    last = known.last_wanted(wanted, now)
-    barred, served = known.forbidden(stores, now), known.serving(stores, wanted, now)
+    from position `start` on; many series at a time."""
     since = wanted.calendar.label(start) if start else None
-    first = max(wanted.first, since) if since else wanted.first
-    instruments = [one for name, one in wanted.instruments.items() if only is None or name in only]
-    lives: dict[tuple[dt.date | None, dt.date | None], Ranges] = {}
-
-    def life(one: Instrument) -> Ranges:
-        listing = one.listed_from, one.listed_to
-        if listing not in lives:
-            lives[listing] = series.life(one, wanted.calendar, first, last) if last else ranges.EMPTY
-        return lives[listing]
-
-    listed = [
-        Listed(
-            wanted=life(one),
-            servable=known.servable(wanted, one.instrument, served, barred),
-            known=one.listed_from is not None,
+    listed = list(_listed(stores, wanted, now, since, only))
+    facts: dict[str, list[tuple[str, ...]]] = {}
+    opened: dict[str, list[tuple[str, ...]]] = {}
+    for fact in _facts(stores, wanted, listed, since):
+        facts.setdefault(fact[0], []).append(fact)
+    for span in _open(stores, wanted, listed, since):
+        opened.setdefault(span[0], []).append(span)
+    along, sources = segments.axis(wanted.calendar), tuple(known.serving(stores, wanted, now))
+    for at in range(0, len(listed), _FEW):
+        some = listed[at : at + _FEW]
+        numbers = {one.instrument.instrument: number for number, one in enumerate(some)}
+        yield segments.lay(
+            some,
+            _frame(facts, numbers, ("source", "fact")),
+            _frame(opened, numbers, ()),
+            along,
+            sources,
+            events=wanted.dataset.expectation == "events",
         )
-        for one in instruments
-    ]
-    facts, opened = _frames(stores, wanted, instruments, since, whole=only is None)
-    events = wanted.dataset.expectation == "events"
-    return instruments, segments.lay(listed, facts, opened, wanted.calendar, tuple(served), events=events)
 
 
-def _frames(
-    stores: Stores,
-    wanted: Wanted,
-    instruments: Sequence[Instrument],
-    since: dt.date | None,
-    *,
-    whole: bool,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Facts and open tasks of these instruments. A stalled task stands for its sessions until somebody retries it: a new
-    one would fail just as often."""
+def _listed(
+    stores: Stores, wanted: Wanted, now: Instant, since: dt.date | None, only: Collection[str] | None
+) -> Iterator[Listed]:
+    last = known.last_wanted(wanted, now)
+    first = max(wanted.first, since) if since else wanted.first
+    barred, served = known.forbidden(stores, now), known.serving(stores, wanted, now)
+    lives: dict[tuple[dt.date | None, dt.date | None], Ranges] = {}
+    for name, one in wanted.instruments.items():
+        if only is None or name in only:
+            listing = one.listed_from, one.listed_to
+            if listing not in lives:
+                lives[listing] = series.life(one, wanted.calendar, first, last) if last else ranges.EMPTY
+            servable = known.servable(wanted, name, served, barred)
+            yield Listed(instrument=one, wanted=lives[listing], servable=servable)
+
+
+def _facts(
+    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+) -> Iterable[tuple[str, ...]]:
+    coverage, name = stores.ledger.coverage, wanted.dataset.name
+    if len(listed) > _FEW:
+        return coverage.packed(name, since)
+    return (
+        (one.instrument.instrument, source, "sound" if fact == "empty" and sound else fact, first, last)
+        for one in listed
+        for source, fact, sound, first, last in coverage.spans_of(name, one.instrument.instrument)
+    )
+
+
+def _open(
+    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+) -> Iterable[tuple[str, ...]]:
+    """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
+    queue, name = stores.ledger.queue, wanted.dataset.name
+    if len(listed) > _FEW:
+        return queue.packed(name, since)
+    return (
+        (one.instrument.instrument, *span)
+        for one in listed
+        for span in queue.spans_of(name, one.instrument.instrument)
+    )
+
+
+def _frame(
+    rows: dict[str, list[tuple[str, ...]]], numbers: Mapping[str, int], keys: Sequence[str]
+) -> pl.DataFrame:
+    """Packed rows as a frame with a row for each span, under the numbers of their series. They are taken out of `rows`:
+    what is laid needs its memory."""
     import polars as pl
 
-    name, ledger = wanted.dataset.name, stores.ledger
-    names = [one.instrument for one in instruments]
-    if whole:
-        facts, opened = ledger.coverage.packed(name, since), ledger.queue.packed(name, since)
-    else:
-        facts = [
-            (one, source, first, last, f"{fact}{sound}")
-            for one in names
-            for source, fact, sound, first, last in ledger.coverage.spans_of(name, one)
-        ]
-        opened = [(one, *span) for one in names for span in ledger.queue.spans_of(name, one)]
-    numbers = pl.DataFrame(
-        {"instrument": names, "series": range(len(names))},
-        schema={"instrument": pl.String, "series": pl.Int64},
-    )
-
-    def unpacked(rows: Sequence[tuple[str, ...]], keys: Sequence[str], lists: Sequence[str]) -> pl.DataFrame:
-        frame = pl.DataFrame(rows, schema=dict.fromkeys([*keys, *lists], pl.String), orient="row")
-        placed = frame.join(numbers, on="instrument").drop("instrument")
-        return placed.with_columns(pl.col(lists).str.split(",")).explode(lists)
-
-    return (
-        unpacked(facts, ("instrument", "source"), ("first", "last", "fact")),
-        unpacked(opened, ("instrument",), ("first", "last")),
-    )
+    lists = ("first", "last")
+    found = [(number, *row[1:]) for name, number in numbers.items() for row in rows.pop(name, ())]
+    types = {"series": pl.Int64, **dict.fromkeys([*keys, *lists], pl.String)}
+    frame = pl.DataFrame(found, schema=types, orient="row")
+    return frame.with_columns(pl.col(lists).str.split(",")).explode(lists)

@@ -10,12 +10,16 @@ SELECT source, fact, sound, first_session, last_session FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 
 -- name: coverage_packed
-SELECT instrument, source, {joined}(first_session, ','), {joined}(last_session, ','), {joined}(fact || sound, ',')
-FROM coverage WHERE dataset = :dataset AND last_session >= :first_session GROUP BY instrument, source
+SELECT instrument, source, 'present', {joined}(first_session, ','), {joined}(last_session, ',')
+FROM coverage WHERE dataset = :dataset AND fact = 'present' AND last_session >= :first_session
+GROUP BY instrument, source
+UNION ALL
+SELECT instrument, source, CASE WHEN fact = 'empty' AND sound = 1 THEN 'sound' ELSE fact END, first_session, last_session
+FROM coverage WHERE dataset = :dataset AND fact <> 'present' AND last_session >= :first_session
 
 -- name: expired_evidence
 SELECT instrument, source, first_session, last_session FROM coverage
-WHERE dataset = :dataset AND fact IN ('empty', 'refused')
+WHERE dataset = :dataset AND fact <> 'present' AND fact IN ('empty', 'refused')
   AND since <= CASE shown WHEN 1 THEN :before_1 WHEN 2 THEN :before_2 WHEN 3 THEN :before_3 ELSE 0 END
 ORDER BY instrument, source, first_session
 
