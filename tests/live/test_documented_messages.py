@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+import polars as pl
 import pytest
 
 from fulltape import vendors
-from fulltape.core import datasets, live, spelling
+from fulltape.core import captured, datasets, live, spelling
 from fulltape.core.streams import Streams, Subscription
 
 ALPACA_TRADE = b'[{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.55,"s":1,"c":["@","I"],"t":"2021-02-22T15:51:44.208Z","z":"C"}]'
 ALPACA_QUOTE = b'[{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,"c":["R"],"t":"2021-02-22T15:51:45.335689322Z","z":"C"}]'
 ALPACA_BARS = b'[{"T":"b","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062639,"t":"2021-02-22T19:15:00Z"},{"T":"u","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.13,"v":50001,"n":466,"vw":389.0631,"t":"2021-02-22T19:15:00Z"}]'
 ALPACA_COIN = b'[{"T":"t","S":"BTC/USD","i":7,"p":50000.5,"s":0.25,"tks":"B","t":"2021-02-22T15:51:44.208Z"}]'
+ALPACA_CORRECTION = b'[{"T":"c","S":"EEM","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"ci":52983525034326,"cp":39.1582,"cs":440000,"cc":[" ","7"],"z":"B","t":"2023-04-06T14:25:06.542305024Z"}]'
+ALPACA_CANCEL = b'[{"T":"x","S":"GOOGL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2023-04-06T13:15:42.83540958Z"}]'
 CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
     ("alpaca.iex", ALPACA_TRADE, "equities_trades",
      [{"symbol": "AAPL", "trade_id": "96921", "exchange": "D", "price": 126.55, "size": 1.0, "conditions": "@,I", "tape": "C"}]),
@@ -51,6 +54,15 @@ CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
      "synthetic_ticks", [{"symbol": "R_100", "price": 1558.59, "stamp": 1746777986000000}]),
     ("deriv.synthetic", b'{"echo_req":{"ticks_history":"R_100","style":"candles"},"msg_type":"ohlc","req_id":4,"subscription":{"id":"f5"},"ohlc":{"id":"f5","symbol":"R_100","epoch":1746777986,"open_time":1746777960,"granularity":60,"open":"1558.11","high":"1559.02","low":"1557.95","close":"1558.59","pip_size":2}}',
      "synthetic_bars_minute", [{"symbol": "R_100", "open": 1558.11, "stamp": 1746777960000000}]),
+]  # fmt: skip
+
+
+TAKEN_BACK: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
+    ("alpaca.sip", ALPACA_CORRECTION, "equities_trades",
+     [{"symbol": "EEM", "exchange": "M", "trade_id": "52983525033527", "price": 39.1582, "conditions": " ,7", "correction": "incorrect"},
+      {"symbol": "EEM", "exchange": "M", "trade_id": "52983525034326", "price": 39.1582, "size": 440_000.0, "tape": "B", "correction": "corrected"}]),
+    ("alpaca.sip", ALPACA_CANCEL, "equities_trades",
+     [{"symbol": "GOOGL", "exchange": "D", "trade_id": "465", "price": 105.31, "size": 300.0, "correction": "canceled"}]),
 ]  # fmt: skip
 
 
@@ -103,3 +115,45 @@ def test_kinds_of_one_array_are_told_apart() -> None:
     assert sum(frame.height for frame in read.frames["equities_bars_minute"]) == 2
     assert not read.unknown
     assert not read.broken
+
+
+@pytest.mark.parametrize(("source", "message", "dataset", "rows"), TAKEN_BACK, ids=["correction", "cancel"])
+def test_a_correction_is_a_version_of_its_trade(
+    source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
+) -> None:
+    read = live.read(
+        live.Bundle(text=message, lengths=[len(message)], received=[5], connections=[2**31]),
+        _vendor(source).meaning(source),
+        re.compile(rb"(?!)"),
+    )
+    found = [row for frame in read.frames[dataset] for row in frame.iter_rows(named=True)]
+    assert [{name: row[name] for name in wanted} for row, wanted in zip(found, rows, strict=True)] == rows
+
+
+def test_what_takes_a_trade_back_counts_after_it_whatever_kind_came_first() -> None:
+    def about(what: bytes, number: int) -> bytes:
+        return (
+            b'[{"T":"%s","S":"AAPL","i":%d,"x":"D","p":1.5,"s":3,"z":"C","t":"2023-04-06T13:15:42.8Z"}]'
+            % (what, number)
+        )
+
+    told = [about(b"x", 1), about(b"t", 2), about(b"x", 2), about(b"t", 3)]
+    read = live.read(
+        live.Bundle(
+            text=b"\n".join(told),
+            lengths=[len(one) for one in told],
+            received=range(4),
+            connections=[2**31] * 4,
+        ),
+        _vendor("alpaca.iex").meaning("alpaca.iex"),
+        re.compile(rb"(?!)"),
+    )
+    rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
+        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+    )
+    found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
+    assert dict(found.select("trade_id", "correction").iter_rows()) == {
+        "1": "canceled",
+        "2": "canceled",
+        "3": None,
+    }

@@ -18,6 +18,7 @@ LIVE = 2**31
 """Connections have numbers from here on; smaller ones are those of asks, over which history gave rows back."""
 EXTRA = ("ts_recv", "connection")
 """Columns that raw captured rows have beside those of their dataset."""
+_MILLISECOND = 1_000_000
 _ABOUT = frozenset({*EXTRA, "log_pos", "origin", "order", "newest", "symbol"})
 
 
@@ -39,12 +40,43 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         ordered = frame.sort(pl.col("connection") < LIVE, maintain_order=True)
         kept = ordered.unique(subset=list(key), keep="last", maintain_order=True)
     else:
-        content = [name for name in frame.columns if name not in _about(frame)]
-        numbered = frame.with_columns(
-            pl.int_range(pl.len()).over([*content, "connection"]).alias("copy"),
-        )
-        kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True).drop("copy")
+        given_back = frame.filter(pl.col("connection") < LIVE)
+        content = content_of(frame, given_back) if given_back.height else _telling(frame)
+        numbered = frame.with_columns(told_at(frame.filter(pl.col("connection") >= LIVE)).alias("told_at"))
+        content = ["told_at" if name == "ts" else name for name in content]
+        numbered = numbered.with_columns(pl.int_range(pl.len()).over([*content, "connection"]).alias("copy"))
+        kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True)
+        kept = kept.drop("copy", "told_at")
     return in_order(kept)
+
+
+def as_received(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows out of messages of several kinds in the order of their receipt: kinds are read one after the other, and what
+    takes a row back counts only after it."""
+    return frame if frame["ts_recv"].is_sorted() else frame.sort("ts_recv", maintain_order=True)
+
+
+def content_of(frame: pl.DataFrame, history: pl.DataFrame) -> list[str]:
+    """The columns by which rows without a key are the same ones: those that history tells too."""
+    return [
+        name
+        for name in _telling(frame)
+        if name in history.columns and (name == "ts" or history[name].null_count() < history.height)
+    ]
+
+
+def _telling(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name not in _about(frame) and name != "ts_event"]
+
+
+def told_at(live: pl.DataFrame) -> pl.Expr:
+    """The moment of a row, as fine as the stream tells it: some streams count milliseconds where history has more."""
+    import polars as pl
+
+    if "ts_event" not in live.columns:
+        return pl.col("ts")
+    whole = live.select((pl.col("ts_event").dt.epoch("ns") % _MILLISECOND == 0).all()).item()
+    return pl.col("ts_event").dt.truncate("1ms") if whole and live.height else pl.col("ts_event")
 
 
 def _about(frame: pl.DataFrame) -> frozenset[str]:
@@ -117,9 +149,17 @@ def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) 
         differing = both.filter(differ).height if values else 0
         extra, found = once.height - both.height, both.height
     else:
-        on = [name for name in history.columns if name in captured.columns and name not in _ABOUT]
-        counted = captured.group_by([*on, "connection"]).len("n").group_by(on).agg(pl.col("n").max())
-        there = history.group_by(on).len("m").join(counted, on=on, how="full", coalesce=True)
+        at = told_at(captured).alias("told_at")
+        on = ["told_at" if name == "ts" else name for name in content_of(captured, history)]
+        counted = (
+            captured.with_columns(at)
+            .group_by([*on, "connection"])
+            .len("n")
+            .group_by(on)
+            .agg(pl.col("n").max())
+        )
+        there = history.with_columns(at).group_by(on).len("m")
+        there = there.join(counted, on=on, how="full", coalesce=True, nulls_equal=True)
         both_counts = pl.min_horizontal(pl.col("n").fill_null(0), pl.col("m").fill_null(0))
         found = int(there.select(both_counts.sum()).item() or 0)
         extra = int(counted["n"].sum() or 0) - found

@@ -74,6 +74,12 @@ REPORTED = (
     Column(name="conditions", dtype="str", nullable=True, unit="the source's codes, with commas"),
     Column(name="tape", dtype="cat", nullable=True),
 )
+CORRECTION = Column(
+    name="correction",
+    dtype="cat",
+    nullable=True,
+    unit="canceled or incorrect: taken back; corrected: stands for one that was; null: stands",
+)
 
 
 def best(unit: str) -> tuple[Column, ...]:

@@ -15,6 +15,7 @@ from fulltape import errors
 from fulltape.core import days
 from fulltape.core.columns import (
     CONTRACT,
+    CORRECTION,
     CRYPTO_MORE,
     EXACT,
     IDENTITY,
@@ -148,21 +149,20 @@ _EVERY = (
             Column(name="size", dtype="f64", sign="not_negative", unit="shares"),
             Column(name="trade_id", dtype="str", unit="unique with its exchange"),
             *REPORTED,
+            CORRECTION,
         ),
         "XNYS",
         20_000,
-        "every trade as it was reported, as captured live",
+        "every trade as it was reported, those that were taken back marked",
         key=("instrument", "exchange", "trade_id"),
-        live_only=True,
     ),
     _ticks(
         "equities_quotes",
         (*EXACT, *best("shares"), Column(name="ask_exchange", dtype="cat", nullable=True), *REPORTED),
         "XNYS",
         100_000,
-        "every best bid and ask, as captured live; `exchange` is the bid's",
+        "every best bid and ask; `exchange` is the bid's",
         key=(),
-        live_only=True,
     ),
     _ticks(
         "forex_quotes",
@@ -173,9 +173,8 @@ _EVERY = (
         ),
         days.FOREX,
         80_000,
-        "bids and asks side by side, as captured live",
+        "bids and asks side by side",
         key=(),
-        live_only=True,
     ),
     _bars(
         "equities_bars_day",

@@ -81,7 +81,9 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
     over."""
     found = Read()
     pattern = re.compile(meaning.pattern)
-    shapes = {shape.kind: shape for shape in meaning.shapes}
+    shapes: dict[str, list[MessageShape]] = {}
+    for shape in meaning.shapes:
+        shapes.setdefault(shape.kind, []).append(shape)
     if _all_alike(bundle, pattern, shapes, control, found):
         return found
     by_kind: dict[str, list[int]] = {}
@@ -98,23 +100,26 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
             _record(some, meaning, meaning.recorded[kind], found)
         elif kind not in shapes:
             found.unknown += some.lines() if kind not in meaning.ignored else []
-        elif not _bulk(some, shapes[kind], found, only=pattern):
-            _one_by_one(some, shapes[kind], found, pattern)
+        else:
+            for shape in shapes[kind]:
+                if not _bulk(some, shape, found, only=pattern):
+                    _one_by_one(some, shape, found, pattern)
     return found
 
 
 def _all_alike(
     bundle: Bundle,
     pattern: re.Pattern[bytes],
-    shapes: Mapping[str, MessageShape],
+    shapes: Mapping[str, Sequence[MessageShape]],
     control: re.Pattern[bytes],
     found: Read,
 ) -> bool:
     """Read all messages at once, if they are all of one kind: False where they are not."""
     first = pattern.search(bundle.text)
-    shape = shapes.get(first.group(1).decode(errors="replace")) if first else None
-    if shape is None or control.match(bundle.text):
+    made = shapes.get(first.group(1).decode(errors="replace"), ()) if first else ()
+    if len(made) != 1 or control.match(bundle.text):
         return False
+    shape = made[0]
     if shape.marker:
         alike = bundle.text.count(shape.marker) == len(bundle.lengths)
     else:

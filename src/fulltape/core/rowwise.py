@@ -60,9 +60,10 @@ def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
 def _value_type(part: Field, shape: Shape) -> Any:
     import polars as pl
 
-    if part.column == "stamp" or part.kind not in ("decimal", "date"):
+    typed: dict[Kind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
+    if part.column == "stamp" or part.kind not in typed:
         return wire.wire_type(part, shape)
-    return pl.Float64 if part.kind == "decimal" else pl.Date
+    return typed[part.kind]
 
 
 def _value(row: Any, part: Field, shape: Shape) -> Any:
@@ -85,6 +86,8 @@ def _value(row: Any, part: Field, shape: Shape) -> Any:
 def _converted(found: Any, kind: Kind, *, loose: bool) -> Any:
     if kind == "text":
         return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+    if kind == "list":
+        return ",".join(msgspec.convert(found, list[str], strict=False))
     if kind == "date":
         return dt.date.fromisoformat(found if isinstance(found, str) else "")
     if kind == "boolean":

@@ -140,7 +140,7 @@ Rows = Literal["object", "array", "object_of_rows"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageShape:
-    """How messages of one kind become rows of a dataset.
+    """How messages of one kind become rows of a dataset; a kind of which one message tells two rows has two of these.
 
     - `kind`: what `Meaning.pattern` finds in such a message;
     - `rows`: where its rows lie; `inside` is the field that holds them (a dotted path), or the object that is the row;

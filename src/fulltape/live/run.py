@@ -100,6 +100,8 @@ class Follower:
         return sorted(out, key=lambda piece: piece.first)
 
     def _of(self, dataset: str, frame: pl.DataFrame) -> list[Piece]:
+        if "correction" in frame.columns:
+            return []  # a trade that is taken back has been in its bar; the session's own answer makes it anew
         frame = self._once(frame)
         size = pl.col("size") if "size" in frame.columns else pl.lit(1.0)
         grouped = (

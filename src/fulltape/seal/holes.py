@@ -202,7 +202,9 @@ def _unnoticed(
 ) -> int:
     """Rows of history that were not captured while everything seemed well."""
     key = [name for name in wanted.dataset.schema.key if name != "instrument"]
-    on = key or [name for name in history.columns if name in there.columns and name not in (*EXTRA, "symbol")]
+    on = key or ["told_at" if name == "ts" else name for name in captured.content_of(there, history)]
+    at = captured.told_at(there).alias("told_at") if not key else pl.lit(None).alias("told_at")
+    history, there = history.with_columns(at), there.with_columns(at)
     copy = (
         pl.int_range(pl.len()).over(on).alias("copy")
     )  # without a key equal rows are genuine: each has its pair

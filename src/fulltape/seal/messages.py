@@ -134,7 +134,10 @@ def read(stores: Stores, path: Path, about: Known) -> Told:
     told.still_live = told.timeline.finish()
     for dataset, some in pieces.items():
         if dataset in stores.wanted:
-            told.frames[dataset] = _clean(pl.concat(some), stores.wanted[dataset], told)
+            kinds = {shape.kind for shape in about.meaning.shapes if shape.dataset == dataset}
+            told.frames[dataset] = _clean(
+                pl.concat(some, how="diagonal_relaxed"), stores.wanted[dataset], told, mixed=len(kinds) > 1
+            )
     return told
 
 
@@ -195,8 +198,9 @@ def bundle(blocks: Sequence[Block]) -> live.Bundle:
     return live.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
 
 
-def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
-    """Rows of instruments that we know, as the schema wants them, each delivery's copies dealt with."""
+def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told, *, mixed: bool) -> pl.DataFrame:
+    """Rows of instruments that we know, as the schema wants them, each delivery's copies dealt with. `mixed` are rows out
+    of messages of several kinds."""
     dataset = wanted.dataset
     by_wire = {one.wire: one.symbol for one in told.channels.values() if one.dataset == dataset.name}
     instruments = {one.symbol: one.instrument for one in wanted.instruments.values()}
@@ -214,7 +218,7 @@ def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
         content = [name for name in frame.columns if name not in captured.EXTRA]
         frame = frame.unique(subset=content, keep="last", maintain_order=True)
         return captured.in_order(frame)
-    return captured.merged(frame, dataset.schema.key)
+    return captured.merged(captured.as_received(frame) if mixed else frame, dataset.schema.key)
 
 
 def _sound(frame: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:

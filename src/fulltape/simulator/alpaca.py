@@ -10,11 +10,14 @@ import re
 import time
 import urllib.parse
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fulltape.core.time import SECOND, Instant, from_datetime, iso, to_datetime
+from fulltape.simulator import ticks
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said
 
 _GRAINS = {"1Day": "day", "1D": "day", "1Min": "minute", "1T": "minute"}
@@ -26,6 +29,17 @@ _SYMBOLS = {
 _BARS = re.compile(r"/v2/(stocks)/bars|/v1beta1/(options)/bars|/v1beta3/(crypto)/us/bars")
 _DEFAULT_LIMIT, _MOST, _MOST_ACTIONS = 1_000, 10_000, 1_000
 _SERVED = {"adjustment": ("raw",), "sort": ("asc",), "feed": ("sip", "iex"), "currency": ("USD",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a request is about; `after` is the place of the last row that was sent."""
+
+    symbols: Sequence[str]
+    start: Instant
+    end: Instant
+    limit: int
+    after: tuple[str, int]
 
 
 class Alpaca(Twin):
@@ -70,6 +84,9 @@ class Alpaca(Twin):
             symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
             kind = next(group for group in found.groups() if group)
             return self._bars(call, kind, symbols)
+        if found := re.fullmatch(r"/v2/stocks/(trades|quotes)", call.path):
+            symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
+            return self._ticks(call, found[1], symbols)
         if found := re.fullmatch(r"/v2/stocks/([^/]+)/bars", call.path):
             return self._single(call, found[1])
         return _error(404, "endpoint not found.")
@@ -91,10 +108,34 @@ class Alpaca(Twin):
         return said(200, body, rows=reply.rows)
 
     def _bars(self, call: Call, kind: str, symbols: Sequence[str]) -> Reply:
-        params = call.params
-        grain = _GRAINS.get(params.get("timeframe", ""))
+        grain = _GRAINS.get(call.params.get("timeframe", ""))
         if grain is None:
-            return _error(400, f"invalid timeframe: {params.get('timeframe', '')}")
+            return _error(400, f"invalid timeframe: {call.params.get('timeframe', '')}")
+        asked = self._asked_for(call, kind, grain, symbols)
+        if isinstance(asked, Reply):
+            return asked
+        rows = [
+            (symbol, bar.start, _row(bar))
+            for symbol in asked.symbols
+            for bar in self.bars(grain, symbol, asked.start, asked.end)
+        ]
+        return self._page("bars", grain, asked, rows)
+
+    def _ticks(self, call: Call, key: str, symbols: Sequence[str]) -> Reply:
+        """Trades or quotes; what was taken back since is marked."""
+        asked = self._asked_for(call, "stocks", "tick", symbols)
+        if isinstance(asked, Reply):
+            return asked
+        made = trade_row if key == "trades" else quote_row
+        rows = [
+            (symbol, tick.trade_id, made(tick))
+            for symbol in asked.symbols
+            for tick in self.ticks(symbol, asked.start * 1_000, asked.end * 1_000 + 999)
+        ]
+        return self._page(key, "tick", asked, rows)
+
+    def _asked_for(self, call: Call, kind: str, grain: str, symbols: Sequence[str]) -> _Asked | Reply:
+        params = call.params
         if not symbols:
             return _error(400, "symbols is required")
         if kind == "options" and len(symbols) > 100:
@@ -118,31 +159,25 @@ class Alpaca(Twin):
         for symbol in symbols:
             if not self.entitled(grain, symbol):
                 return _error(403, "subscription does not permit querying this data")
-        return self._page(sorted(set(symbols)), grain, start, end, limit, after)
+        return _Asked(symbols=sorted(set(symbols)), start=start, end=end, limit=limit, after=after)
 
     def _page(
-        self,
-        symbols: Sequence[str],
-        grain: str,
-        start: Instant,
-        end: Instant,
-        limit: int,
-        after: tuple[str, Instant],
+        self, key: str, grain: str, asked: _Asked, everything: Sequence[tuple[str, int, dict[str, object]]]
     ) -> Reply:
-        everything = [(symbol, bar) for symbol in symbols for bar in self.bars(grain, symbol, start, end)]
-        rows = [(symbol, bar) for symbol, bar in everything if (symbol, bar.start) > after]
-        fault = self.strike(grain, symbols, (len(everything) - len(rows)) // limit + 1)
+        """A page of rows, each with its symbol and a number that grows with its place."""
+        rows = [row for row in everything if row[:2] > asked.after]
+        fault = self.strike(grain, asked.symbols, (len(everything) - len(rows)) // asked.limit + 1)
         if reply := self.faulty(fault):
             return reply
-        page, more = self.page(rows, limit, fault)
-        token = (_token(*page[-1]) if page else _token(*after, again=True)) if more else None
+        page, more = self.page(rows, asked.limit, fault)
+        token = (_token(*page[-1][:2]) if page else _token(*asked.after, again=True)) if more else None
         if fault and fault.do == "repeat_cursor":
-            token = _token(*rows[0]) if rows else "AAAA"
-        bars: dict[str, list[dict[str, object]]] = {}
-        for symbol, bar in page:
-            bars.setdefault(symbol, []).append(_row(bar))
-        bars = {symbol: disturbed(found, fault) for symbol, found in bars.items()}
-        return said(200, {"bars": bars, "next_page_token": token}, rows=len(page), fault=fault)
+            token = _token(*rows[0][:2]) if rows else "AAAA"
+        found: dict[str, list[dict[str, object]]] = {}
+        for symbol, _, row in page:
+            found.setdefault(symbol, []).append(row)
+        found = {symbol: disturbed(some, fault) for symbol, some in found.items()}
+        return said(200, {key: found, "next_page_token": token}, rows=len(page), fault=fault)
 
     def _actions(self, call: Call) -> Reply:
         """By the day on which they are processed, which both default to today."""
@@ -216,15 +251,35 @@ def _instant(text: str, *, last: bool) -> Instant:
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
 
 
-def _token(symbol: str, bar: Bar | Instant, *, again: bool = False) -> str:
+def taken_back(tick: Tick) -> str:
+    """What has become of a trade: one in a hundred is cancelled."""
+    return "canceled" if tick.trade_id % 100 == 0 else ""
+
+
+def trade_row(tick: Tick) -> dict[str, object]:
+    """A trade of the tape's; `u` only where it does not stand."""
+    row: dict[str, object] = {
+        "t": ticks.iso(tick.at), "x": "V", "p": tick.price, "s": tick.size, "c": ["@", "I"], "i": tick.trade_id, "z": "C",
+    }  # fmt: skip
+    return row | ({"u": taken_back(tick)} if taken_back(tick) else {})
+
+
+def quote_row(tick: Tick) -> dict[str, object]:
+    """A cent on either side of a tick."""
+    return {
+        "t": ticks.iso(tick.at), "bx": "V", "bp": round(tick.price - 0.01, 2), "bs": 1 + tick.trade_id % 9,
+        "ax": "Q", "ap": round(tick.price + 0.01, 2), "as": 2, "c": ["R"], "z": "C",
+    }  # fmt: skip
+
+
+def _token(symbol: str, place: int, *, again: bool = False) -> str:
     """Opaque to clients. After an empty page the place is the same, yet the token is another."""
-    start = bar.start if isinstance(bar, Bar) else bar
-    return base64.b64encode(f"{symbol}|{'E' if again else 'M'}|{start}".encode()).decode()
+    return base64.b64encode(f"{symbol}|{'E' if again else 'M'}|{place}".encode()).decode()
 
 
-def _untoken(token: str) -> tuple[str, Instant]:
-    symbol, _, start = base64.b64decode(token, validate=True).decode().split("|")
-    return symbol, int(start)
+def _untoken(token: str) -> tuple[str, int]:
+    symbol, _, place = base64.b64decode(token, validate=True).decode().split("|")
+    return symbol, int(place)
 
 
 def _error(status: int, message: str) -> Reply:

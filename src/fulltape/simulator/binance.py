@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from fulltape.core.time import DAY, MINUTE, Instant, midnight
 from fulltape.simulator import archive
-from fulltape.simulator.market import Tick
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said
 
 _FILE = re.compile(

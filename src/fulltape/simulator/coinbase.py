@@ -6,8 +6,8 @@ import datetime as dt
 import re
 
 from fulltape.core.time import DAY, MINUTE, SECOND, Instant, iso, parse_iso
-from fulltape.simulator.market import Tick
 from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said
 
 _GRAINS = {"60": ("minute", MINUTE), "86400": ("day", DAY)}

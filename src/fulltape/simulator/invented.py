@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 from fulltape.calendars import tables
 from fulltape.core import days
-from fulltape.core.time import DAY, MINUTE, SECOND, Instant, midnight
-from fulltape.simulator.market import Action, Market, Tick, Vintage, new_york_midnight
+from fulltape.core.time import DAY, MINUTE, midnight
+from fulltape.simulator.market import Action, Market, Vintage, new_york_midnight
 from fulltape.simulator.minutes import Bar
+from fulltape.simulator.ticks import Tick, quotes, trades
 
 FIRST, LAST = dt.date(2024, 10, 28), dt.date(2024, 11, 8)
 TICKS = (dt.date(2024, 11, 3), dt.date(2024, 11, 4))
@@ -34,13 +35,13 @@ def market() -> Market:
     ticks: dict[str, list[Tick]] = {}
     for symbol, (price, digits) in CRYPTO.items():
         _walk(bars, symbol, price, digits, calendar=days.ROUND_THE_CLOCK, thinness=0.02)
-        ticks[symbol] = list(_trades(symbol, bars["minute", symbol], digits))
+        ticks[symbol] = list(trades(symbol, _inside(bars["minute", symbol]), digits, seed=SEED))
     for symbol, (price, digits) in FOREX.items():
         _walk(bars, symbol, price, digits, calendar=days.FOREX, thinness=0.005, utc_days=True)
-        ticks[symbol] = list(_quotes(symbol, bars["minute", symbol], digits))
+        ticks[symbol] = list(quotes(symbol, _inside(bars["minute", symbol]), digits, seed=SEED))
     for symbol, (price, digits) in SYNTHETIC.items():
         _walk(bars, symbol, price, digits, calendar=days.ROUND_THE_CLOCK, thinness=0.0)
-        ticks[symbol] = list(_quotes(symbol, bars["minute", symbol], digits))
+        ticks[symbol] = list(quotes(symbol, _inside(bars["minute", symbol]), digits, seed=SEED))
     for symbol, (price, digits) in OPTIONS.items():
         _walk(bars, symbol, price, digits, calendar="XNYS", thinness=0.7)
     return Market(
@@ -113,28 +114,6 @@ def _day(day: dt.date, found: list[Bar], calendar: str) -> Bar:
 def _inside(bars: list[Bar]) -> Iterator[Bar]:
     first, last = midnight(TICKS[0]), midnight(TICKS[1]) + DAY
     return (bar for bar in bars if first <= bar.start < last)
-
-
-def _trades(symbol: str, bars: list[Bar], digits: int) -> Iterator[Tick]:
-    """Two trades a minute, with ids that begin high and have no gap."""
-    dice = random.Random(f"{SEED}/trades/{symbol}")
-    trade_id = 1_000_000
-    for bar in _inside(bars):
-        for second in sorted(dice.sample(range(60), 2)):
-            trade_id += 1
-            at = (bar.start + second * SECOND) * 1_000 + dice.randrange(1_000) * 1_000_000
-            price = round(dice.uniform(bar.low, bar.high), digits)
-            side = dice.choice(("buy", "sell"))
-            yield Tick(at=at, price=price, size=dice.randint(1, 500) / 100, aggressor=side, trade_id=trade_id)
-
-
-def _quotes(symbol: str, bars: list[Bar], digits: int) -> Iterator[Tick]:
-    """A price every ten seconds."""
-    dice = random.Random(f"{SEED}/quotes/{symbol}")
-    for bar in _inside(bars):
-        for second in range(0, 60, 10):
-            at: Instant = bar.start + second * SECOND
-            yield Tick(at=at * 1_000, price=round(dice.uniform(bar.low, bar.high), digits))
 
 
 def _yields() -> list[Vintage]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fulltape.core.time import SECOND
-from fulltape.simulator.market import Tick
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said
 
 _GRAINS = {"1": "minute", "1440": "day"}

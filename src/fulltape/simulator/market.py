@@ -11,29 +11,21 @@ import functools
 import importlib.resources
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fulltape.calendars import tables
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import Instant, from_datetime
 from fulltape.simulator.minutes import Bar, synthesise
+from fulltape.simulator.ticks import Tick, trades
 
 _SAMPLE = importlib.resources.files("fulltape.simulator") / "sample"
 SYNTHETIC = (dt.date(2012, 10, 1), dt.date(2012, 12, 31))
+TRADED = (dt.date(2012, 11, 1), dt.date(2012, 11, 2))
+"""Days of which there are single trades, too."""
 _THINNESS = {"AAPL": 0.0, "MSFT": 0.001, "GOOG": 0.01, "IBM": 0.02, "FB": 0.002}
 SEED = 20121031
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    """One trade or quote; `at` in UTC nanoseconds. Where nobody trades, size, side and id are absent."""
-
-    at: int
-    price: float
-    size: float = 0.0
-    aggressor: str = ""
-    trade_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +111,7 @@ def new_york_midnight(day: dt.date) -> Instant:
 
 @functools.cache
 def sample() -> Market:
-    """The bundled sample: real day bars, and synthetic minute bars of the last quarter of 2012."""
+    """The bundled sample: real day bars, synthetic minute bars of the last quarter of 2012, and trades of two days."""
     import polars as pl
 
     with importlib.resources.as_file(_SAMPLE / "wiki_prices.parquet") as path:
@@ -139,7 +131,12 @@ def sample() -> Market:
         bars.setdefault(("day", symbol), []).append(day)
         if SYNTHETIC[0] <= session <= SYNTHETIC[1]:
             bars.setdefault(("minute", symbol), []).extend(_minutes(symbol, day, calendar))
-    return market(bars)
+    ticks = {
+        symbol: list(trades(symbol, (bar for bar in found if bar.session in TRADED), 2, seed=SEED))
+        for (grain, symbol), found in bars.items()
+        if grain == "minute"
+    }
+    return replace(market(bars), ticks=ticks)
 
 
 def _minutes(symbol: str, day: Bar, calendar: Calendar) -> list[Bar]:

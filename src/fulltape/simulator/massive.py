@@ -13,10 +13,12 @@ from fulltape.core.time import DAY, HOUR, Instant, midnight
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said
 
 _AGGREGATES = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(day|minute)/([^/]+)/([^/]+)")
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/(?:us|global)/market/(stocks|fx|crypto)/(\d{4}-\d{2}-\d{2})")
+_TICKS = re.compile(r"/v3/(trades|quotes)/([^/]+)")
 _DEFAULT_LIMIT, _MOST, _MOST_ACTIONS = 5_000, 50_000, 5_000
 _UPGRADE = "Please upgrade your plan at https://massive.com/pricing"
 _TOO_MANY = (
@@ -26,7 +28,7 @@ _TOO_MANY = (
 
 
 class Massive(Twin):
-    """Answers `/v2/aggs/…`, `/stocks/v1/splits`, `/stocks/v1/dividends` and `/v3/reference/tickers…`."""
+    """Answers `/v2/aggs/…`, `/v3/trades/…`, `/v3/quotes/…`, `/stocks/v1/splits`, `/stocks/v1/dividends` and `/v3/reference/tickers…`."""
 
     vendor = "massive"
     garbage = b'{"ticker":"AAPL","results":[{"v":'
@@ -59,6 +61,8 @@ class Massive(Twin):
             return self._aggregates(call, *found.groups())
         if found := _GROUPED.fullmatch(call.path):
             return self._grouped(call, found[1], dt.date.fromisoformat(found[2]))
+        if found := _TICKS.fullmatch(call.path):
+            return self._ticks(call, found[1], found[2])
         if call.path in ("/stocks/v1/splits", "/stocks/v1/dividends"):
             return self._actions(call)
         return _error(404, "error", "Not found.")
@@ -149,6 +153,33 @@ class Massive(Twin):
             path = f"/v2/aggs/ticker/{ticker}/range/1/{grain}/{following // 1_000}/{last}"
             body["next_url"] = f"{self.url}{path}?cursor={cursor}"
         return said(200, body, rows=len(rows), fault=fault)
+
+    def _ticks(self, call: Call, kind: str, ticker: str) -> Reply:
+        """Nanoseconds, newest first unless told otherwise; this server knows oldest first only."""
+        symbol = self._symbol(ticker)
+        try:
+            first = int(call.params.get("timestamp.gte", 0))
+            last = int(call.params.get("timestamp.lt", 2**62)) - 1
+            limit = min(int(call.params.get("limit", 1_000)), _MOST)
+            done = int(call.params.get("cursor", 0))
+        except ValueError:
+            return _error(400, "error", "Could not parse the timestamp, the limit or the cursor.")
+        if limit < 1 or call.params.get("order", "desc") != "asc":
+            return _error(400, "error", "This server knows positive limits and ascending order only.")
+        if refusal := self._refusal("tick", symbol):
+            return refusal
+        fault = self.strike("tick", [symbol], done // limit + 1)
+        if reply := self.faulty(fault):
+            return reply
+        made = trade_row if kind == "trades" else forex_row if ticker.startswith("C:") else quote_row
+        found = [made(tick) for tick in self.ticks(symbol, first, last)]
+        page, more = self.page(found[done:], limit, fault)
+        body: dict[str, object] = {"status": "OK", "request_id": uuid.uuid4().hex}
+        body["results"] = disturbed(page, fault)
+        if more or (fault and fault.do == "repeat_cursor"):
+            query = urllib.parse.urlencode({**call.params, "cursor": done + len(page) if more else done})
+            body["next_url"] = f"{self.url}{call.path}?{query}"
+        return said(200, body, rows=len(page), fault=fault)
 
     def _adjusted(self, symbol: str, bar: Bar) -> Bar:
         """As by default: divided by the splits that came after it."""
@@ -253,6 +284,31 @@ def _action(action: Action) -> dict[str, object]:
         **row, "ex_dividend_date": action.ex_date.isoformat(), "cash_amount": action.amount, "currency": "USD",
         "frequency": 4, "distribution_type": "recurring", "split_adjusted_cash_amount": action.amount,
         **{name: day.isoformat() for name, day in dates.items() if day},
+    }  # fmt: skip
+
+
+def trade_row(tick: Tick) -> dict[str, object]:
+    """A trade of the tape's, in the words of the history."""
+    return {
+        "conditions": [12, 37], "exchange": 11, "id": str(tick.trade_id), "participant_timestamp": tick.at,
+        "price": tick.price, "sequence_number": tick.trade_id, "sip_timestamp": tick.at, "size": tick.size, "tape": 3,
+    }  # fmt: skip
+
+
+def quote_row(tick: Tick) -> dict[str, object]:
+    """A cent on either side of a tick, sizes in shares."""
+    return {
+        "ask_exchange": 12, "ask_price": round(tick.price + 0.01, 2), "ask_size": 200, "bid_exchange": 11,
+        "bid_price": round(tick.price - 0.01, 2), "bid_size": 100 * (1 + tick.trade_id % 9),
+        "participant_timestamp": tick.at, "sequence_number": tick.trade_id, "sip_timestamp": tick.at, "tape": 3,
+    }  # fmt: skip
+
+
+def forex_row(tick: Tick) -> dict[str, object]:
+    """A pair's quote."""
+    return {
+        "ask_exchange": 48, "ask_price": round(tick.price + 0.0001, 5), "bid_exchange": 48,
+        "bid_price": round(tick.price - 0.0001, 5), "participant_timestamp": tick.at,
     }  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from typing import Self
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse
 
-from fulltape.simulator.market import Tick
 from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Fault, Scenario
 from fulltape.simulator.tape import Tape
+from fulltape.simulator.ticks import Tick
 from fulltape.simulator.wires import Talk, Wire
 
 _STEP = 0.02

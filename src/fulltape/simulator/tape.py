@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from fulltape.core import days
 from fulltape.core.time import MINUTE
-from fulltape.simulator.market import Market, Tick
+from fulltape.simulator.market import Market
 from fulltape.simulator.minutes import Bar
+from fulltape.simulator.ticks import Tick
 
 _NS = 1_000
 

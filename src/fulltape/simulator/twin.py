@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 from fulltape.core.time import HOUR, SECOND, Instant
-from fulltape.simulator.market import Market, Tick
+from fulltape.simulator.market import Market
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.scenario import Fault, Scenario
 from fulltape.simulator.server import Call, RateLimit, Reply
+from fulltape.simulator.ticks import Tick
 
 _Row = TypeVar("_Row")
 _RESTATED = 1.01

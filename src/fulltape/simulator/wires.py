@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import uuid
 from abc import ABC, abstractmethod
@@ -10,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fulltape.core.time import MINUTE
-from fulltape.simulator.market import Tick
+from fulltape.simulator import alpaca, massive
 from fulltape.simulator.minutes import Bar
+from fulltape.simulator.ticks import Tick
+from fulltape.simulator.ticks import iso as _iso
 
 
 @dataclass(slots=True)
@@ -57,11 +58,6 @@ class Wire(ABC):
 
 def _json(content: object) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _iso(ns: int) -> str:
-    second, rest = divmod(ns, 10**9)
-    return f"{dt.datetime.fromtimestamp(second, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000:06d}Z"
 
 
 class Binance(Wire):
@@ -257,12 +253,28 @@ class Alpaca(Wire):
             return [_json([told])]
         if not talk.let_in:
             return [_json([{"T": "error", "code": 401, "msg": "not authenticated"}])]
-        for kind in ("bars", "updatedBars", "trades"):
+        for kind in ("bars", "updatedBars", "trades", "quotes"):
             talk.subscribed |= {(kind, symbol) for symbol in said.get(kind, [])}
         kinds: dict[str, list[str]] = {}
         for kind, symbol in sorted(talk.subscribed):
             kinds.setdefault(kind, []).append(symbol)
-        return [_json([{"T": "subscription", **kinds}])]
+        with_trades = {name: kinds["trades"] for name in ("corrections", "cancelErrors") if "trades" in kinds}
+        return [_json([{"T": "subscription", **kinds, **with_trades}])]
+
+    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`t` and, where it is taken back, `x` with it; `q`."""
+        rows: list[dict[str, object]] = []
+        if ("trades", symbol) in talk.subscribed:
+            row = {"S": symbol, **alpaca.trade_row(tick)}
+            row.pop("u", None)
+            rows.append({"T": "t", **row})
+            if alpaca.taken_back(tick):
+                rows.append(
+                    {"T": "x", **{name: row[name] for name in ("S", "i", "x", "p", "s", "z", "t")}, "a": "C"}
+                )
+        if ("quotes", symbol) in talk.subscribed:
+            rows.append({"T": "q", "S": symbol, **alpaca.quote_row(tick)})
+        return _json(rows) if rows else None
 
     def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
         """`b`."""
@@ -298,9 +310,29 @@ class Massive(Wire):
         told = []
         for name in str(said.get("params", "")).split(","):
             kind, _, wire = name.partition(".")
-            talk.subscribed.add((kind, wire.replace("/", "") if kind == "CA" else wire.replace("-", "/")))
+            talk.subscribed.add(
+                (kind, wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/"))
+            )
             told.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
         return [_json(told)]
+
+    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`T`, `Q` (in round lots), `C`; milliseconds, where history has more."""
+        rows: list[dict[str, object]] = []
+        at, row = tick.at // 1_000_000, massive.quote_row(tick)
+        if ("T", symbol) in talk.subscribed:
+            trade = {"x": 11, "i": str(tick.trade_id), "z": 3, "p": tick.price, "s": tick.size, "c": [12, 37]}
+            rows.append({"ev": "T", "sym": symbol, **trade, "t": at, "q": tick.trade_id})
+        if ("Q", symbol) in talk.subscribed:
+            bid = {"bx": 11, "bp": row["bid_price"], "bs": 1 + tick.trade_id % 9}
+            ask = {"ax": 12, "ap": row["ask_price"], "as": 2}
+            rows.append({"ev": "Q", "sym": symbol, **bid, **ask, "c": 0, "t": at, "q": tick.trade_id, "z": 3})
+        if ("C", symbol) in talk.subscribed:
+            pair, row = f"{symbol[:3]}/{symbol[3:]}", massive.forex_row(tick)
+            rows.append(
+                {"ev": "C", "p": pair, "x": "48", "a": row["ask_price"], "b": row["bid_price"], "t": at}
+            )
+        return _json(rows) if rows else None
 
     def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
         """`AM`, `CA`."""

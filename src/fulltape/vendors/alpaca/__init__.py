@@ -1,4 +1,5 @@
-"""Alpaca Market Data: bars of equities, options and crypto, many symbols a request, and corporate actions.
+"""Alpaca Market Data: bars of equities, options and crypto, trades and quotes of equities, many symbols a request, and
+corporate actions.
 
 Prices unadjusted (`adjustment=raw`), symbol mapping switched off (`asof=-`: its default relabels history by today's
 tickers). `end` is inclusive at the vendor, exclusive with us: we ask up to a nanosecond before it. Rows come sorted by
@@ -15,13 +16,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from fulltape.core import actions, bars, datasets, envelopes, spelling
-from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.spelling import Names
 from fulltape.core.time import SECOND, Instant, iso, parse_stamp
@@ -40,7 +40,6 @@ from fulltape.core.vendor import (
     Rejected,
     Request,
     Response,
-    Serves,
     Settled,
     Shape,
     Slice,
@@ -48,83 +47,22 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.vendors.alpaca import ticks
 from fulltape.vendors.alpaca.announced import told
+from fulltape.vendors.alpaca.endpoints import ACTIONS, ENDPOINTS
 from fulltape.vendors.alpaca.live import meaning as meaning
 from fulltape.vendors.alpaca.live import streams as streams
 
-_ROWS_PER_PAGE = 10_000
-_ACTIONS_PER_PAGE = 1_000
-# Mostly an action is processed when it is paid; one with due bills goes ex after that.
-_PROCESSED_BEFORE, _PROCESSED_WITHIN = dt.timedelta(days=60), dt.timedelta(days=120)
+_PROCESSED_BEFORE, _PROCESSED_WITHIN = (
+    dt.timedelta(days=60),
+    dt.timedelta(days=120),
+)  # ex may come after the payment
 _INVALID_SYMBOL = re.compile(r"invalid symbols?: ?([^:]+)")
 _TOO_RECENT = b"42210000"
-# SIP history is closed for the last 15 minutes on the free plan; 20 leave room for corrected bars.
-_DELAY = 1_200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Endpoint:
-    """Where a dataset is asked for; `looked_up`: whether the asset endpoint knows its symbols."""
-
-    path: str
-    timeframe: str
-    serves: Serves
-    params: Mapping[str, str] = field(default_factory=dict)
-    looked_up: bool = False
-
-
-def _bars(
-    dataset: str, path: str, since: dt.date, *, most: int = 100, zone: str = NEW_YORK, **more: str
-) -> _Endpoint:
-    day = dataset.endswith("_day")
-    return _Endpoint(
-        path=path,
-        timeframe="1Day" if day else "1Min",
-        params=more,
-        looked_up=dataset.startswith("equities"),
-        serves=Serves(
-            dataset=dataset,
-            history_from=since,
-            symbols_per_request=most,
-            rows_per_page=_ROWS_PER_PAGE,
-            stamp_zone=zone if day else "UTC",
-            volume_unit="base units" if dataset.startswith("crypto") else "shares",
-            delay=_DELAY,
-        ),
-    )
-
-
-_STOCKS, _OPTIONS, _CRYPTO = "/v2/stocks/bars", "/v1beta1/options/bars", "/v1beta3/crypto/us/bars"
-_ACTIONS = "/v1/corporate-actions"
-_SINCE = dt.date(2016, 1, 1)
-_ENDPOINTS = {
-    endpoint.serves.dataset: endpoint
-    for endpoint in (
-        _bars("equities_bars_day", _STOCKS, _SINCE, adjustment="raw", asof="-"),
-        _bars("equities_bars_minute", _STOCKS, _SINCE, adjustment="raw", asof="-"),
-        _bars("options_bars_day", _OPTIONS, dt.date(2024, 2, 1)),
-        _bars("options_bars_minute", _OPTIONS, dt.date(2024, 2, 1)),
-        # Which midnight the day bars begin at is not documented: one that is not UTC is refused at seal.
-        _bars("crypto_bars_day", _CRYPTO, dt.date(2021, 1, 1), zone="UTC"),
-        _bars("crypto_bars_minute", _CRYPTO, dt.date(2021, 1, 1)),
-        _Endpoint(
-            path=_ACTIONS,
-            timeframe="",
-            looked_up=True,
-            serves=Serves(
-                dataset="corporate_actions",
-                history_from=_SINCE,
-                symbols_per_request=100,
-                rows_per_page=_ACTIONS_PER_PAGE,
-                stamp="date",
-            ),
-        ),
-    )
-}
 
 
 def _source(feed: str, scope: str, *wanted: str) -> Source:
-    serves = tuple(endpoint.serves for name, endpoint in _ENDPOINTS.items() if name.startswith(wanted))
+    serves = tuple(endpoint.serves for name, endpoint in ENDPOINTS.items() if name.startswith(wanted))
     return Source(name=f"alpaca.{feed}", feed=feed, scope=scope, serves=serves)
 
 
@@ -150,6 +88,8 @@ SPEC = VendorSpec(
     ),
     documents=(
         "https://docs.alpaca.markets/reference/stockbars",
+        "https://docs.alpaca.markets/reference/stocktrades-1",
+        "https://docs.alpaca.markets/reference/stockquotes-1",
         "https://docs.alpaca.markets/reference/optionbars",
         "https://docs.alpaca.markets/reference/cryptobars-1",
         "https://docs.alpaca.markets/reference/corporateactions-1",
@@ -157,8 +97,13 @@ SPEC = VendorSpec(
 )
 
 
+_Rows = dict[str, msgspec.Raw] | None
+
+
 class _Envelope(msgspec.Struct):
-    bars: dict[str, msgspec.Raw] | None = None
+    bars: _Rows = None
+    trades: _Rows = None
+    quotes: _Rows = None
     corporate_actions: dict[str, list[dict[str, object]]] | None = None
     next_page_token: str | None = None
 
@@ -176,6 +121,10 @@ _stamps = msgspec.json.Decoder(list[_Stamp])
 _SHAPE = Shape(
     fields=(Field(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
 )
+_SHAPES = {
+    "equities_trades": ticks.shape("equities_trades", Field(wire="u", column="correction", kind="text")),
+    "equities_quotes": ticks.shape("equities_quotes"),
+}
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
@@ -200,24 +149,25 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         if not page.next_page_token:
             break
         token = page.next_page_token
-    if _ENDPOINTS[ask.dataset].looked_up:
+    if ENDPOINTS[ask.dataset].looked_up:
         unseen = (symbol for symbol in symbols if symbol not in seen and symbol not in ask.known)
         yield from _look_up(unseen, names)
 
 
 def _request(ask: Ask, symbols: Sequence[str], token: str) -> Request:
-    endpoint = _ENDPOINTS[ask.dataset]
+    endpoint = ENDPOINTS[ask.dataset]
     limit = str(ask.rows_per_page or endpoint.serves.rows_per_page)
     params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
-    if endpoint.path == _ACTIONS:
+    if endpoint.path == ACTIONS:
         params |= {
             "start": (ask.first - _PROCESSED_BEFORE).isoformat(),
             "end": (ask.last + _PROCESSED_WITHIN).isoformat(),
         }
     else:
-        params |= {"timeframe": endpoint.timeframe, "start": iso(ask.start), "end": _just_before(ask.end)}
-        params |= endpoint.params
-    if endpoint.path == _STOCKS:
+        params |= {"start": iso(ask.start), "end": _just_before(ask.end), **endpoint.params}
+        if endpoint.timeframe:
+            params["timeframe"] = endpoint.timeframe
+    if endpoint.path.startswith("/v2/stocks/"):
         params["feed"] = ask.source.partition(".")[2]
     if token:
         params["page_token"] = token
@@ -263,24 +213,27 @@ def _found(ask: Ask, page: _Envelope) -> set[str]:
         if page.corporate_actions is None:
             raise ValueError("it has no corporate_actions")
         return {one.symbol for one in told(page.corporate_actions)} & set(spelling.names(ask, str).ours)
-    if page.bars is None:
-        raise ValueError("it has no bars")
-    return {symbol for symbol, raw in page.bars.items() if bytes(raw).strip() != b"[]"}
+    key = ENDPOINTS[ask.dataset].key
+    rows: _Rows = getattr(page, key)
+    if rows is None:
+        raise ValueError(f"it has no {key}")
+    return {symbol for symbol, raw in rows.items() if bytes(raw).strip() != b"[]"}
 
 
 def _settled(ask: Ask, names: Names, symbols: Sequence[str], page: _Envelope) -> tuple[Settled, ...]:
     if not page.next_page_token:
         return tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols)
-    present = list(page.bars or ())
+    rows: _Rows = getattr(page, ENDPOINTS[ask.dataset].key)
+    present = list(rows or ())
     if not present or present != sorted(present):
         return ()
     last = present[-1]
     done = tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols if names.wire[symbol] < last)
     try:
-        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((page.bars or {})[last])]
+        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((rows or {})[last])]
     except UNREADABLE:
         return done  # the rows are judged when they are decoded; until the end nothing is settled
-    rule = datasets.get(ask.dataset).session_of(_ENDPOINTS[ask.dataset].serves.stamp_zone)
+    rule = datasets.get(ask.dataset).session_of(ENDPOINTS[ask.dataset].serves.stamp_zone)
     if last not in names.ours:
         return done
     return done + bars.settled_before(ask, names.ours[last], stamps, rule)
@@ -352,10 +305,12 @@ def decode(pages: Sequence[Page]) -> Decoded:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
         tables += actions.tables(page, names.ours, told(envelope.corporate_actions or {}), rejected)
-        for theirs, raw in (envelope.bars or {}).items():
+        rows: _Rows = getattr(envelope, ENDPOINTS[page.ask.dataset].key)
+        for theirs, raw in (rows or {}).items():
             symbol = names.ours.get(theirs)
             if symbol is not None:
                 option = page.ask.dataset.startswith("options")
                 fixed = spelling.contract_columns(theirs) if option else {}
-                slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=_SHAPE))
+                shape = _SHAPES.get(page.ask.dataset, _SHAPE)
+                slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=shape))
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

@@ -24,6 +24,7 @@ from fulltape.core.streams import (
     Turn,
 )
 from fulltape.core.vendor import Field, Shape
+from fulltape.vendors.alpaca import ticks
 
 _PATHS = {
     "alpaca.sip": "/v2/sip",
@@ -66,7 +67,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path=_PATHS[source],
             channels=channels,
             control=rb'\[\{"T":"(?:success|error|subscription)"',
-            data=(b'[{"T":"t"', b'[{"T":"q"', b'[{"T":"b"', b'[{"T":"u"'),
+            data=tuple(b'[{"T":"%s"' % letter for letter in (b"t", b"q", b"b", b"u", b"c", b"x")),
             route=rb'"T":"([tqb])","S":"([^"]+)"',
             converse=_converse,
             headers={"Content-Type": "application/json"},
@@ -143,55 +144,29 @@ _BAR = Shape(
 )
 
 
-_STAMPED = (
-    Field(wire="S", column="symbol", kind="text"),
-    Field(wire="t", column="stamp", kind="text"),
-)
-_TRADE = (
-    *_STAMPED,
-    Field(wire="i", column="trade_id", kind="text"),
-    Field(wire="p", column="price"),
-    Field(wire="s", column="size"),
-)
-_QUOTE = (
-    *_STAMPED,
-    Field(wire="bp", column="bid"),
-    Field(wire="bs", column="bid_size"),
-    Field(wire="ap", column="ask"),
-    Field(wire="as", column="ask_size"),
-)
-_REPORTED = (Field(wire="c", column="conditions", kind="list"), Field(wire="z", column="tape", kind="text"))
-_TRADE_OF = {
-    "equities": (*_TRADE, Field(wire="x", column="exchange", kind="text"), *_REPORTED),
-    "crypto": (*_TRADE, Field(wire="tks", column="aggressor", kind="text")),
-}
-_QUOTE_OF = {
-    "equities": (
-        *_QUOTE,
-        Field(wire="bx", column="exchange", kind="text"),
-        Field(wire="ax", column="ask_exchange", kind="text"),
-        *_REPORTED,
-    ),
-    "crypto": _QUOTE,
-}
+_SYMBOL = Field(wire="S", column="symbol", kind="text")
 
 
 def meaning(source: str) -> Meaning:
     """Trades, quotes, bars and bars again: every version of a bar is kept, the newest counts. Corrections and cancels come
-    with trades and are kept as they are."""
+    with trades, and are versions of the trades that they are about."""
     kind = _class(source)
-    taker = {"aggressor": {"B": "buy", "S": "sell"}} if kind == "crypto" else {}
-    trade = Shape(fields=_TRADE_OF[kind], unit="iso", stamp_kind="text", renamed=taker)
-    quote = Shape(fields=_QUOTE_OF[kind], unit="iso", stamp_kind="text")
+    bars, trades, quotes = (f"{kind}_{name}" for name in ("bars_minute", "trades", "quotes"))
+    shapes = [MessageShape(kind=letter, dataset=bars, rows="array", shape=_BAR) for letter in ("b", "u")]
+    shapes += [
+        MessageShape(kind=letter, dataset=dataset, rows="array", shape=ticks.shape(dataset, _SYMBOL))
+        for letter, dataset in (("t", trades), ("q", quotes))
+    ]
+    if kind == "equities":
+        taken_back = (("c", "incorrect"), ("c", "corrected"), ("x", "canceled"))
+        shapes += [
+            MessageShape(kind=letter, dataset=trades, rows="array", shape=shape, fixed={"correction": word})
+            for (letter, word), shape in zip(
+                taken_back, (*ticks.corrected(_SYMBOL), ticks.cancelled(_SYMBOL)), strict=True
+            )
+        ]
     return Meaning(
         pattern=rb'"T":"(\w+)"',
-        shapes=(
-            *(
-                MessageShape(kind=letter, dataset=f"{kind}_bars_minute", rows="array", shape=_BAR)
-                for letter in ("b", "u")
-            ),
-            MessageShape(kind="t", dataset=f"{kind}_trades", rows="array", shape=trade),
-            MessageShape(kind="q", dataset=f"{kind}_quotes", rows="array", shape=quote),
-        ),
+        shapes=tuple(shapes),
         ignored=frozenset({"success", "subscription", "error"}),
     )

@@ -1,4 +1,5 @@
-"""Massive (formerly Polygon): aggregates of equities, options, forex and crypto, splits and dividends.
+"""Massive (formerly Polygon): aggregates of equities, options, forex and crypto, trades and quotes of equities, quotes of
+forex, splits and dividends.
 
 Prices unadjusted (`adjusted=false`; the default is split-adjusted). Aggregates come one ticker a request, or a whole
 market's day in one (grouped daily), which is asked for where it takes fewer requests. `next_url` is only followed by its
@@ -38,51 +39,21 @@ from fulltape.core.vendor import (
     Rejected,
     Request,
     Response,
-    Serves,
     Settled,
     Shape,
     Slice,
-    Source,
     Table,
     VendorSpec,
 )
+from fulltape.vendors.massive import ticks
 from fulltape.vendors.massive.announced import told_of
+from fulltape.vendors.massive.endpoints import ACTIONS_PER_PAGE, GROUPED, ROWS_PER_PAGE, SOURCES
 from fulltape.vendors.massive.live import meaning as meaning
 from fulltape.vendors.massive.live import streams as streams
 from fulltape.vendors.massive.reference import reference as reference
 
-_ROWS_PER_PAGE = 50_000
-_ACTIONS_PER_PAGE = 5_000
 _MILLISECOND = 1_000
-_SINCE = dt.date(2003, 9, 10)
-_DELAY = 8 * 3_600  # late trades enter the bars at the end of the day, and the free plan serves only then
-_GROUPED = {
-    "equities_bars_day": "us/market/stocks",
-    "forex_bars_day": "global/market/fx",
-    "crypto_bars_day": "global/market/crypto",
-}
 _ACTIONS = {"/stocks/v1/splits": "execution_date", "/stocks/v1/dividends": "ex_dividend_date"}
-
-
-def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Serves, ...]:
-    name = f"{prefix}_bars_day"
-    grouped = 20_000 if name in _GROUPED else 0
-    day = _serves(name, stamp_zone=zone, delay=_DELAY, symbols_per_grouped_day=grouped, **more)
-    return day, _serves(f"{prefix}_bars_minute", delay=_DELAY, **{**more, "day_boundary": "session"})
-
-
-def _serves(dataset: str, **more: object) -> Serves:
-    plain = Serves(dataset=dataset, history_from=_SINCE, symbols_per_request=1, rows_per_page=_ROWS_PER_PAGE)
-    return replace(plain, **more)  # type: ignore[arg-type]
-
-
-_CORPORATE = _serves(
-    "corporate_actions", symbols_per_request=100, rows_per_page=_ACTIONS_PER_PAGE, stamp="date"
-)
-
-
-def _source(feed: str, scope: str, *serves: Serves) -> Source:
-    return Source(name=f"massive.{feed}", feed=feed, scope=scope, serves=serves)
 
 
 SPEC = VendorSpec(
@@ -101,15 +72,10 @@ SPEC = VendorSpec(
     default_plan="basic",
     stream_hosts={"stream": "wss://socket.massive.com"},
     connecting=Connecting(attempts=10, seconds=60, after_refusal=30),
-    sources=(
-        _source("sip", "consolidated", *_aggregates("equities", NEW_YORK, volume_unit="shares"), _CORPORATE),
-        _source("opra", "consolidated", *_aggregates("options", NEW_YORK, volume_unit="contracts")),
-        # Built from quotes; which side of them is not documented, so it is called mid.
-        _source("forex", "composite", *_aggregates("forex", "UTC", day_boundary="utc", price_kind="mid")),
-        _source("crypto", "composite", *_aggregates("crypto", "UTC", volume_unit="base units")),
-    ),
+    sources=SOURCES,
     documents=(
         "https://massive.com/docs/rest/stocks/aggregates/custom-bars",
+        "https://massive.com/docs/rest/stocks/trades-quotes/trades",
         "https://massive.com/docs/rest/stocks/corporate-actions/splits",
     ),
 )
@@ -200,6 +166,8 @@ def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
         return _of_actions(ask, wire, next(iter(_ACTIONS)))
     if len(ask.symbols) > 1:
         return _grouped(ask, ask.first)
+    if ask.dataset in ticks.PATHS:
+        return ticks.request(ask, wire[ask.symbols[0]])
     span = "day" if ask.dataset.endswith("_day") else "minute"
     first, last = (
         (ask.first.isoformat(), ask.last.isoformat())
@@ -209,12 +177,12 @@ def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
     name = urllib.parse.quote(wire[ask.symbols[0]], safe=":")
     return Request(
         path=f"/v2/aggs/ticker/{name}/range/1/{span}/{first}/{last}",
-        params={"adjusted": "false", "sort": "asc", "limit": str(ask.rows_per_page or _ROWS_PER_PAGE)},
+        params={"adjusted": "false", "sort": "asc", "limit": str(ask.rows_per_page or ROWS_PER_PAGE)},
     )
 
 
 def _grouped(ask: Ask, day: dt.date) -> Request:
-    path = f"/v2/aggs/grouped/locale/{_GROUPED[ask.dataset]}/{day.isoformat()}"
+    path = f"/v2/aggs/grouped/locale/{GROUPED[ask.dataset]}/{day.isoformat()}"
     return Request(path=path, params={"adjusted": "false"})
 
 
@@ -227,7 +195,7 @@ def _of_actions(ask: Ask, wire: Mapping[str, str], path: str) -> Request:
             many: ",".join(wire[symbol] for symbol in ask.symbols),
             f"{when}.gte": ask.first.isoformat(),
             f"{when}.lte": ask.last.isoformat(),
-            "limit": str(ask.rows_per_page or _ACTIONS_PER_PAGE),
+            "limit": str(ask.rows_per_page or ACTIONS_PER_PAGE),
             "sort": f"{when}.asc",
         },
     )
@@ -307,7 +275,11 @@ def _settled(ask: Ask, request: Request, page: _Envelope, *, last: bool) -> tupl
     if request.path in _ACTIONS:
         return ()
     try:
-        stamps = [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
+        stamps = (
+            ticks.stamps(ask, page.results)
+            if ask.dataset in ticks.PATHS
+            else [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
+        )
     except UNREADABLE:
         return ()  # the rows are judged when they are decoded
     zone = NEW_YORK if ask.dataset.startswith(("equities", "options")) else "UTC"
@@ -377,7 +349,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 names=names.ours,
                 rows=results,
                 fixed=fixed,
-                shape=_shape(ask.dataset),
+                shape=ticks.SHAPES.get(ask.dataset) or _shape(ask.dataset),
             )
         )
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
@@ -390,6 +362,6 @@ def _fixed(ask: Ask, page: Page) -> dict[str, object]:
         fixed["session"] = dt.date.fromisoformat(page.memo)
     if ask.dataset.startswith("options"):
         fixed |= spelling.contract_columns(ask.symbols[0])
-    if ask.dataset.startswith("forex"):
+    if ask.dataset.startswith("forex_bars"):
         fixed |= {"price_kind": "mid", "day_boundary": "utc"}
     return fixed

@@ -1,0 +1,64 @@
+"""Trades and quotes as Alpaca writes them, in its streams and in its history alike."""
+
+from __future__ import annotations
+
+from fulltape.core.vendor import Field, Shape
+
+_STAMP = Field(wire="t", column="stamp", kind="text")
+_REPORTED = (Field(wire="c", column="conditions", kind="list"), Field(wire="z", column="tape", kind="text"))
+_TRADE = (
+    Field(wire="i", column="trade_id", kind="text"),
+    Field(wire="p", column="price"),
+    Field(wire="s", column="size"),
+)
+_QUOTE = (
+    Field(wire="bp", column="bid"),
+    Field(wire="bs", column="bid_size"),
+    Field(wire="ap", column="ask"),
+    Field(wire="as", column="ask_size"),
+)
+_EXCHANGE = Field(wire="x", column="exchange", kind="text")
+_FIELDS = {
+    "equities_trades": (*_TRADE, _EXCHANGE, *_REPORTED),
+    "equities_quotes": (
+        *_QUOTE,
+        Field(wire="bx", column="exchange", kind="text"),
+        Field(wire="ax", column="ask_exchange", kind="text"),
+        *_REPORTED,
+    ),
+    "crypto_trades": (*_TRADE, Field(wire="tks", column="aggressor", kind="text")),
+    "crypto_quotes": _QUOTE,
+}
+_TAKER = {"aggressor": {"B": "buy", "S": "sell"}}
+
+
+def shape(dataset: str, *more: Field) -> Shape:
+    """The fields of a row of trades or quotes, and `more`."""
+    taker = _TAKER if dataset == "crypto_trades" else {}
+    return Shape(fields=(*more, _STAMP, *_FIELDS[dataset]), unit="iso", stamp_kind="text", renamed=taker)
+
+
+def corrected(*more: Field) -> tuple[Shape, Shape]:
+    """A message that corrects a trade, as two rows: the trade that it takes back and the one that stands instead."""
+    return tuple(
+        Shape(
+            fields=(
+                *more,
+                _STAMP,
+                Field(wire=f"{which}i", column="trade_id", kind="text"),
+                Field(wire=f"{which}p", column="price"),
+                Field(wire=f"{which}s", column="size"),
+                Field(wire=f"{which}c", column="conditions", kind="list"),
+                _EXCHANGE,
+                _REPORTED[1],
+            ),
+            unit="iso",
+            stamp_kind="text",
+        )
+        for which in ("o", "c")
+    )  # type: ignore[return-value]
+
+
+def cancelled(*more: Field) -> Shape:
+    """A message that takes a trade back."""
+    return Shape(fields=(*more, _STAMP, *_TRADE, _EXCHANGE, _REPORTED[1]), unit="iso", stamp_kind="text")

@@ -1,0 +1,67 @@
+"""Trades and quotes of Massive's history: one ticker a request, nanoseconds, oldest first where one asks so."""
+
+from __future__ import annotations
+
+import urllib.parse
+
+import msgspec
+
+from fulltape.core.time import LATEST
+from fulltape.core.vendor import Ask, Field, Request, Shape
+
+PATHS = {"equities_trades": "/v3/trades/", "equities_quotes": "/v3/quotes/", "forex_quotes": "/v3/quotes/"}
+ROWS_PER_PAGE = 50_000
+_SIP = Field(wire="sip_timestamp", column="stamp", kind="integer")
+_QUOTE = (Field(wire="bid_price", column="bid"), Field(wire="ask_price", column="ask"))
+_FIELDS = {
+    "equities_trades": (
+        _SIP,
+        Field(wire="price", column="price"),
+        Field(wire="size", column="size"),
+        Field(wire="id", column="trade_id", kind="text"),
+        Field(wire="exchange", column="exchange", kind="text"),
+        Field(wire="conditions", column="conditions", kind="list"),
+        Field(wire="tape", column="tape", kind="text"),
+    ),
+    "equities_quotes": (
+        _SIP,
+        *_QUOTE,
+        Field(wire="bid_size", column="bid_size"),
+        Field(wire="ask_size", column="ask_size"),
+        Field(wire="bid_exchange", column="exchange", kind="text"),
+        Field(wire="ask_exchange", column="ask_exchange", kind="text"),
+        Field(wire="tape", column="tape", kind="text"),
+    ),
+    "forex_quotes": (Field(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
+}
+SHAPES = {dataset: Shape(fields=fields, unit="ns") for dataset, fields in _FIELDS.items()}
+
+
+class _Stamps(msgspec.Struct):
+    sip_timestamp: int = 0
+    participant_timestamp: int = 0
+
+
+_stamps = msgspec.json.Decoder(list[_Stamps])
+
+
+def request(ask: Ask, wire: str) -> Request:
+    """The first page of a ticker's span."""
+    return Request(
+        path=PATHS[ask.dataset] + urllib.parse.quote(wire, safe=":"),
+        params={
+            "timestamp.gte": str(ask.start * 1_000),
+            "timestamp.lt": str(ask.end * 1_000),
+            "order": "asc",
+            "limit": str(ask.rows_per_page or ROWS_PER_PAGE),
+        },
+    )
+
+
+def stamps(ask: Ask, rows: msgspec.Raw) -> list[int]:
+    """The stamps of a page, UTC microseconds; `ValueError` for one that no market data can have."""
+    forex = ask.dataset.startswith("forex")
+    found = [one.participant_timestamp if forex else one.sip_timestamp for one in _stamps.decode(rows)]
+    if any(not 0 < stamp < LATEST * 1_000 for stamp in found):
+        raise ValueError("a stamp outside of 1970 to 2200")
+    return [stamp // 1_000 for stamp in found]
