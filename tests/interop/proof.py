@@ -63,7 +63,11 @@ def truth(source: str, dataset: str, symbols: Iterable[str]) -> set[tuple[Any, .
                 for bar in market.bars[declared.grain, symbol]
             }
         elif declared.grain == "tick":
-            found |= {(symbol, tick.at // 1_000, tick.price, tick.trade_id) for tick in market.ticks[symbol]}
+            edge = cases.EDGES.get(dataset, 0.0)
+            found |= {
+                (symbol, tick.at // 1_000, round(tick.price - edge, 5), 0 if edge else tick.trade_id)
+                for tick in market.ticks[symbol]
+            }
         elif dataset == "macro_series":
             found |= {
                 (symbol, midnight(one.date), one.start.isoformat(), one.value)

@@ -103,6 +103,8 @@ def _cases() -> Iterable[Case]:
 
 
 CASES = tuple(_cases())
+EDGES = {"equities_quotes": 0.01, "forex_quotes": 0.0001}
+"""How far below a tick the twins quote the bid."""
 Row = tuple[object, ...]
 
 
@@ -124,10 +126,9 @@ def expected(case: Case, symbols: Sequence[str] = ()) -> set[Row]:
         elif dataset.grain == "tick":
             span = calendar.span(first, last)
             ticks = market().ticks_between(symbol, span.start * 1_000, span.end * 1_000 - 1)
-            edge = {"equities_quotes": 0.01, "forex_quotes": 0.0001}.get(dataset.name, 0.0)
-            numbered = dataset.name.endswith("trades")
+            edge = EDGES.get(dataset.name, 0.0)
             found |= {
-                (symbol, tick.at // 1_000, round(tick.price - edge, 5), tick.trade_id if numbered else 0)
+                (symbol, tick.at // 1_000, round(tick.price - edge, 5), 0 if edge else tick.trade_id)
                 for tick in ticks
             }
         elif dataset.name == "macro_series":

@@ -1,4 +1,4 @@
-"""alpaca-py, official: bars of stocks, options and crypto, and corporate actions."""
+"""alpaca-py, official: bars of stocks, options and crypto, trades and quotes of stocks, and corporate actions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from alpaca.data.requests import (
     CryptoBarsRequest,
     OptionBarsRequest,
     StockBarsRequest,
+    StockQuotesRequest,
+    StockTradesRequest,
 )
 from alpaca.data.timeframe import TimeFrame
 
@@ -50,6 +52,28 @@ for feed in (DataFeed.SIP, DataFeed.IEX):
             **SPAN_2012,
         )
         bars(f"alpaca.{feed.value}", dataset, stocks.get_stock_bars(asked))
+SPAN_TICKS = {"start": dt.datetime(2012, 11, 1, 13), "end": dt.datetime(2012, 11, 2, 21)}
+for feed in (DataFeed.SIP, DataFeed.IEX):
+    asked = StockTradesRequest(symbol_or_symbols=["AAPL", "IBM"], feed=feed, **SPAN_TICKS)
+    shown.rows(
+        f"alpaca.{feed.value}",
+        "equities_trades",
+        (
+            (symbol, shown.micros(one.timestamp), one.price, one.id)
+            for symbol, found in stocks.get_stock_trades(asked).data.items()
+            for one in found
+        ),
+    )
+    asked = StockQuotesRequest(symbol_or_symbols="AAPL", feed=feed, **SPAN_TICKS)
+    shown.rows(
+        f"alpaca.{feed.value}",
+        "equities_quotes",
+        (
+            (symbol, shown.micros(one.timestamp), one.bid_price, 0)
+            for symbol, found in stocks.get_stock_quotes(asked).data.items()
+            for one in found
+        ),
+    )
 options = OptionHistoricalDataClient("KEY", "SECRET", url_override=URL)
 for dataset, frame in (("options_bars_day", DAY), ("options_bars_minute", MINUTE)):
     asked = OptionBarsRequest(symbol_or_symbols="AAPL241115C00230000", timeframe=frame, **SPAN_2024)
