@@ -64,7 +64,13 @@ ALPACA = Venue("alpaca", "alpaca.iex", "equities_bars_minute", ("AAPL", "MSFT"),
 MASSIVE = Venue("massive", "massive.sip", "equities_bars_minute", ("AAPL", "MSFT"), key=("symbol", "ts"))
 PAIRS = Venue("massive", "massive.forex", "forex_bars_minute", ("EURUSD", "USDJPY"), key=("symbol", "ts"))
 KLINES = Venue("binance", "binance.spot", "crypto_bars_minute", ("BTC/USDT",), key=("symbol", "ts"))
-BARS = (ALPACA, MASSIVE, PAIRS, KLINES)
+CANDLES = Venue(
+    "deriv", "deriv.synthetic", "synthetic_bars_minute", ("R_100", "R_50"), plain=True, key=("symbol", "ts")
+)
+OHLC = Venue(
+    "kraken", "kraken.spot", "crypto_bars_minute", ("BTC/USD",), key=("symbol", "ts"), history="binance.spot"
+)
+BARS = (ALPACA, MASSIVE, PAIRS, KLINES, CANDLES)
 VENUES = (BINANCE, COINBASE, KRAKEN, DERIV)
 
 

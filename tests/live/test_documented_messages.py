@@ -50,6 +50,8 @@ CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
      "crypto_trades", [{"symbol": "BTC-USD", "trade_id": 10, "price": 400.23, "aggressor": "buy"}]),
     ("kraken.spot", b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":27505.0,"qty":0.1,"ord_type":"market","trade_id":4665906,"timestamp":"2023-09-25T07:49:37.708706Z"}]}',
      "crypto_trades", [{"symbol": "BTC/USD", "trade_id": 4665906, "size": 0.1, "aggressor": "buy", "stamp": 1695628177708706}]),
+    ("kraken.spot", b'{"channel":"ohlc","type":"update","timestamp":"2023-10-04T16:25:30.5Z","data":[{"symbol":"BTC/USD","open":27500.0,"high":27510.0,"low":27490.0,"close":27505.0,"trades":12,"volume":1.5,"vwap":27500.1,"interval_begin":"2023-10-04T16:25:00.000000000Z","interval":1,"timestamp":"2023-10-04T16:26:00.000000Z"}]}',
+     "crypto_bars_minute", [{"symbol": "BTC/USD", "open": 27500.0, "close": 27505.0, "trade_count": 12, "stamp": 1696436700000000}]),
     ("deriv.synthetic", b'{"echo_req":{"ticks":"R_100","subscribe":1,"req_id":3},"msg_type":"tick","req_id":3,"subscription":{"id":"66"},"tick":{"ask":1558.69,"bid":1558.49,"epoch":1746777986,"id":"66","pip_size":2,"quote":1558.59,"symbol":"R_100"}}',
      "synthetic_ticks", [{"symbol": "R_100", "price": 1558.59, "stamp": 1746777986000000}]),
     ("deriv.synthetic", b'{"echo_req":{"ticks_history":"R_100","style":"candles"},"msg_type":"ohlc","req_id":4,"subscription":{"id":"f5"},"ohlc":{"id":"f5","symbol":"R_100","epoch":1746777986,"open_time":1746777960,"granularity":60,"open":"1558.11","high":"1559.02","low":"1557.95","close":"1558.59","pip_size":2}}',

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from living import ALPACA, BARS, MASSIVE, Fast, Living, Venue, living
+from living import ALPACA, BARS, MASSIVE, OHLC, Fast, Living, Venue, living
 
 from fulltape.core.time import HOUR
 
@@ -59,6 +59,24 @@ def test_bars_that_a_broken_connection_lost_come_back(tmp_path: Path, venue: Ven
         secrets = (b"CANARY-KEY-1", b"CANARY-SECRET-1")
         for path in (tmp_path / "node" / "lake").rglob("*"):
             assert not path.is_file() or not any(secret in path.read_bytes() for secret in secrets)
+
+
+def test_minutes_without_a_history_are_kept_and_their_doubts_stay_visible(tmp_path: Path) -> None:
+    fast = Fast(NOON, SPEED)
+    closed = '[[fault]]\nvendor = "kraken"\ndo = "close"\nafter = 3.2\n'
+    with living(tmp_path, OHLC, closed, rate=200, fast=fast, extra="[vendor.binance]\n") as node:
+        with node.capturing(stamp=fast.stamp):
+            node.until(lambda: node.stream.connections >= 2 and bool(node.stream.sessions), 30)
+            begun = len(_bars(node))
+            node.until(lambda: len(_bars(node)) >= begun + 3, 30)
+            node.stream.pause()
+        report = node.seal()
+        assert report.captured.broken == report.captured.unknown == 0
+        assert {state for _, state, _ in node.intervals()} == {"unverifiable"}
+        columns = ["symbol", "ts", "open", "high", "low", "close"]
+        found = node.curated().select(columns)
+        assert found.height >= 3
+        assert found.join(_bars(node), on=columns, how="anti").is_empty()
 
 
 @pytest.mark.parametrize(

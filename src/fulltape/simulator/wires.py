@@ -151,7 +151,7 @@ class Coinbase(Wire):
 
 
 class Kraken(Wire):
-    """Version 2: `trade`."""
+    """Version 2: `trade`, `ohlc`."""
 
     vendor = "kraken"
 
@@ -187,13 +187,25 @@ class Kraken(Wire):
         }  # fmt: skip
         return _json({"channel": "trade", "type": "update", "data": [row]})
 
+    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
+        """`ohlc`, its last version."""
+        if ("ohlc", symbol) not in talk.subscribed:
+            return None
+        end = _iso((bar.start + MINUTE) * 1_000)
+        row = {
+            "symbol": symbol, "open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close,
+            "trades": bar.trades, "volume": bar.volume, "vwap": bar.vwap, "interval": 1, "timestamp": end,
+            "interval_begin": _iso(bar.start * 1_000)[:19] + ".000000000Z",
+        }  # fmt: skip
+        return _json({"channel": "ohlc", "type": "update", "timestamp": end, "data": [row]})
+
     def unknown(self) -> bytes:
         """A channel that is new."""
         return b'{"channel":"trade_mystery","type":"update","data":[{"symbol":"BTC/USD"}]}'
 
 
 class Deriv(Wire):
-    """`ticks`: every answer repeats what was asked."""
+    """`ticks` and candles: every answer repeats what was asked."""
 
     vendor = "deriv"
 
@@ -201,19 +213,22 @@ class Deriv(Wire):
         """A subscription by its first tick."""
         if "ping" in said:
             return [_json({"echo_req": said, "msg_type": "ping", "ping": "pong"})]
-        wire = str(said.get("ticks", ""))
+        kind = "tick" if "ticks" in said else "ohlc"
+        wire = str(said.get("ticks", said.get("ticks_history", "")))
         symbol = wire.removeprefix("frx")
         head: dict[str, object] = {"echo_req": said}
         number = {"req_id": said["req_id"]} if "req_id" in said else {}
         if symbol not in self.symbols:
             error = {"code": "InvalidSymbol", "message": f"Symbol {wire} is invalid."}
-            return [_json({**head, "error": error, "msg_type": "tick", **number})]
-        if ("tick", symbol) in talk.subscribed:
+            return [_json({**head, "error": error, "msg_type": kind, **number})]
+        if (kind, symbol) in talk.subscribed:
             error = {"code": "AlreadySubscribed", "message": f"You are already subscribed to {wire}."}
-            return [_json({**head, "error": error, "msg_type": "tick", **number})]
-        talk.subscribed.add(("tick", symbol))
+            return [_json({**head, "error": error, "msg_type": kind, **number})]
+        talk.subscribed.add((kind, symbol))
         talk.requests[symbol] = said
-        return []
+        if kind == "tick":
+            return []
+        return [_json({**head, "candles": [], "msg_type": "candles", "pip_size": 2, **number})]
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`tick`."""
@@ -226,6 +241,20 @@ class Deriv(Wire):
         }  # fmt: skip
         about = {"req_id": said["req_id"], "subscription": {"id": str(said["req_id"])}}
         return _json({"echo_req": said, "msg_type": "tick", **about, "tick": told})
+
+    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
+        """`ohlc`, its last version; prices are texts."""
+        if ("ohlc", symbol) not in talk.subscribed:
+            return None
+        said = talk.requests[symbol]
+        prices = {name: f"{getattr(bar, name):.2f}" for name in ("open", "high", "low", "close")}
+        start = bar.start // 1_000_000
+        told = {
+            "id": str(said["req_id"]), "symbol": said["ticks_history"], "epoch": start + 59, "open_time": start,
+            "granularity": 60, **prices, "pip_size": 2,
+        }  # fmt: skip
+        about = {"req_id": said["req_id"], "subscription": {"id": str(said["req_id"])}}
+        return _json({"echo_req": said, "msg_type": "ohlc", **about, "ohlc": told})
 
     def unknown(self) -> bytes:
         """A kind of message that is new."""

@@ -30,10 +30,15 @@ _PER_CONNECTION = 500
 _PER_COMMAND = 100
 _CHANNELS: dict[str, tuple[str, Detail]] = {
     "crypto_trades": ("trade", "trades"),
+    "crypto_bars_minute": ("ohlc", "bars"),
     "crypto_quotes": ("ticker", "quotes"),
     "crypto_books": ("book", "books"),
 }
-_MORE: dict[str, dict[str, object]] = {"ticker": {"event_trigger": "bbo"}, "book": {"depth": 10}}
+_MORE: dict[str, dict[str, object]] = {
+    "ticker": {"event_trigger": "bbo"},
+    "book": {"depth": 10},
+    "ohlc": {"interval": 1},
+}
 
 
 class _Result(msgspec.Struct):
@@ -64,8 +69,8 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             path="/v2",
             channels=tuple(some),
             control=rb'(?!\{"channel":"(?:trade|ticker|book|ohlc)")',
-            data=(b'{"channel":"trade"', b'{"channel":"ticker"', b'{"channel":"book"'),
-            route=rb'\{"channel":"(trade|ticker|book)".*?"symbol":"([^"]+)"',
+            data=tuple(b'{"channel":"%s"' % kind.encode() for kind, _ in _CHANNELS.values()),
+            route=rb'\{"channel":"(trade|ticker|book|ohlc)".*?"symbol":"([^"]+)"',
             converse=_converse,
             keepalive='{"method":"ping"}',
             keepalive_every=30,
@@ -129,8 +134,48 @@ def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
     return Turn(refused=dict.fromkeys(named, reply.error))
 
 
+_TRADE = Shape(
+    fields=(
+        Field(wire="symbol", column="symbol", kind="text"),
+        Field(wire="timestamp", column="stamp", kind="text"),
+        Field(wire="price", column="price"),
+        Field(wire="qty", column="size"),
+        Field(wire="side", column="aggressor", kind="text"),
+        Field(wire="trade_id", column="trade_id", kind="integer"),
+    ),
+    unit="iso",
+    stamp_kind="text",
+    renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
+)
+_OHLC = Shape(
+    fields=(
+        Field(wire="symbol", column="symbol", kind="text"),
+        Field(wire="interval_begin", column="stamp", kind="text"),
+        Field(wire="open", column="open"),
+        Field(wire="high", column="high"),
+        Field(wire="low", column="low"),
+        Field(wire="close", column="close"),
+        Field(wire="volume", column="volume"),
+        Field(wire="vwap", column="vwap"),
+        Field(wire="trades", column="trade_count", kind="integer"),
+    ),
+    unit="iso",
+    stamp_kind="text",
+)
+_TICKER = Shape(
+    fields=(
+        Field(wire="symbol", column="symbol", kind="text"),
+        Field(wire="bid", column="bid"),
+        Field(wire="bid_qty", column="bid_size"),
+        Field(wire="ask", column="ask"),
+        Field(wire="ask_qty", column="ask_size"),
+    ),
+    unit="received",
+)
+
+
 def meaning(source: str) -> Meaning:  # noqa: ARG001
-    """Trades and tickers; books are kept as they came."""
+    """Trades, minutes and tickers; books are kept as they came."""
     return Meaning(
         pattern=rb'\{"channel":"(\w+)"',
         shapes=(
@@ -140,19 +185,15 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
                 dataset="crypto_trades",
                 rows="object_of_rows",
                 inside="data",
-                shape=Shape(
-                    fields=(
-                        Field(wire="symbol", column="symbol", kind="text"),
-                        Field(wire="timestamp", column="stamp", kind="text"),
-                        Field(wire="price", column="price"),
-                        Field(wire="qty", column="size"),
-                        Field(wire="side", column="aggressor", kind="text"),
-                        Field(wire="trade_id", column="trade_id", kind="integer"),
-                    ),
-                    unit="iso",
-                    stamp_kind="text",
-                    renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
-                ),
+                shape=_TRADE,
+            ),
+            MessageShape(
+                kind="ohlc",
+                marker=b'{"channel":"ohlc",',
+                dataset="crypto_bars_minute",
+                rows="object_of_rows",
+                inside="data",
+                shape=_OHLC,
             ),
             MessageShape(
                 kind="ticker",
@@ -160,20 +201,11 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
                 dataset="crypto_quotes",
                 rows="object_of_rows",
                 inside="data",
-                shape=Shape(
-                    fields=(
-                        Field(wire="symbol", column="symbol", kind="text"),
-                        Field(wire="bid", column="bid"),
-                        Field(wire="bid_qty", column="bid_size"),
-                        Field(wire="ask", column="ask"),
-                        Field(wire="ask_qty", column="ask_size"),
-                    ),
-                    unit="received",
-                ),
+                shape=_TICKER,
             ),
         ),
         contiguous={"crypto_trades": "trade_id"},
         symbol=rb'"symbol":"([^"]+)"',
         recorded={"book": "crypto_books"},
-        ignored=frozenset({"ohlc", "heartbeat", "status"}),
+        ignored=frozenset({"heartbeat", "status"}),
     )
