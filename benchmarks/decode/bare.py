@@ -5,12 +5,18 @@ Frame: symbol, ts (UTC microseconds), open, high, low, close, volume, vwap, trad
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import polars as pl
 
 from benchmarks.decode.pages import Case
+from fulltape.lake import compression
 
 _NAMES = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vw": "vwap", "n": "trade_count"}
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
@@ -128,3 +134,29 @@ LIBRARIES = {
     "polars, lines": by_polars_lines,
     "pyarrow": by_pyarrow,
 }
+
+
+def whole_way(library: Callable[[Case], pl.DataFrame], case: Case, folder: Path) -> int:
+    """The least that a page's way to durable parts can be: packed and on disk, read and unpacked, decoded by a library,
+    sorted, one Parquet file a month, on disk. Nothing is checked, and nobody knows what is where. Returns the rows."""
+    journal = folder / "journal"
+    _durable(journal, compression.pack(case.pages[0].body))
+    body = compression.unpack(journal.read_bytes())
+    frame = library(replace(case, pages=(replace(case.pages[0], body=body),))).sort("symbol", "ts")
+    months = frame.with_columns(pl.col("ts").dt.strftime("%Y-%m").alias("month")).partition_by("month")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pool.map(lambda at: _part(months[at], folder / f"{at}.parquet"), range(len(months)))
+    return frame.height
+
+
+def _part(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=20_000)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _durable(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fdatasync(file.fileno())
