@@ -66,9 +66,12 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
 def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
     """The chosen rows in the curated schema, sorted by instrument and time.
 
-    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
+    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, … Minutes in which
+    nothing traded, with which some venues fill their grid, stay in the raw rows only.
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
+    if dataset.grain == "minute" and "volume" in taken.columns:
+        taken = taken.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     provenance = taken.join(closes, on="session", how="left").with_columns(
         _available(dataset).alias("available_at"),
