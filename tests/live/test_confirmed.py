@@ -12,6 +12,7 @@ from living import BINANCE, COINBASE, DERIV, Later, Living, Venue, living, promi
 
 from fulltape.core.time import DAY
 from fulltape.lake import files
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.node import nightly, streams
 from fulltape.seal import run as seal
 
@@ -48,6 +49,44 @@ def test_the_sessions_own_answer_confirms_what_was_captured(tmp_path: Path, venu
         assert node.journals(), "messages are kept for a while"
         clock.by += 4 * DAY
         with node.opened() as stores:
+            seal.run_once(stores, clock)
+        assert not node.journals()
+
+
+def test_a_session_that_another_source_has_answered_keeps_no_messages_for_ever(tmp_path: Path) -> None:
+    with living(tmp_path, COINBASE, extra='keep_messages = "3d"\n') as node:
+        with node.capturing():
+            node.until(node.ticks(80))
+            node.stream.pause()
+        node.seal()
+        clock = Later(DAY + DAY // 12)
+        with node.opened() as stores:
+            days = streams.days(stores)
+            assert days
+            seal.run_once(stores, clock)
+            assert not any(one.over for one in streams.days(stores)), "its own answer may still come"
+            wanted = stores.wanted[COINBASE.dataset]
+            facts = [
+                CoverageFact(
+                    dataset=COINBASE.dataset,
+                    instrument=symbol,
+                    source="kraken.spot",
+                    first=days[0].session,
+                    last=days[0].session,
+                    fact="present",
+                    sound=True,
+                    final=True,
+                    since=clock.now(),
+                    evidence="another's",
+                )
+                for symbol in COINBASE.symbols
+            ]
+            with stores.ledger.write():
+                stores.ledger.coverage.record(facts, wanted.next_session)
+            seal.run_once(stores, clock)
+            assert all(one.over and not one.final for one in streams.days(stores))
+            assert node.journals(), "messages are kept for a while"
+            clock.by += 4 * DAY
             seal.run_once(stores, clock)
         assert not node.journals()
 

@@ -10,6 +10,9 @@ import pytest
 from living import Fast, Living, Venue, living
 
 from fulltape.core.time import HOUR
+from fulltape.live.run import Follower
+from fulltape.node import capturing
+from fulltape.seal import messages
 from fulltape.simulator import alpaca, massive
 
 NOON = dt.datetime(2026, 11, 18, 16, 0, tzinfo=dt.UTC)
@@ -104,6 +107,17 @@ def test_quotes_that_a_broken_connection_lost_come_back_once(tmp_path: Path, ven
             ],
             schema_overrides={"ts": pl.Datetime("us", "UTC")},
         )
+        with node.opened() as stores:
+            known = messages.known(stores, venue.source)
+            writer = capturing.writer(stores)
+            follower = Follower(
+                stores, venue.source, known.meaning, known.control, writer=writer, now=fast.now()
+            )
+            follower.poll()
+    assert follower.last.keys() == set(venue.symbols)
+    for symbol, price in follower.last.items():
+        newest = found.filter(pl.col("symbol") == symbol).row(-1, named=True)
+        assert price == pytest.approx((newest["bid"] + newest["ask"]) / 2)
     # A stream may count milliseconds where history has more.
     exact = "1us" if venue.vendor == "alpaca" else "1ms"
     columns = ["symbol", "ts", "bid", "ask"]

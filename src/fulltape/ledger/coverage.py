@@ -73,6 +73,17 @@ class Coverage:
         """Whether a source has shown any rows of a series."""
         return bool(self._database.tuples("has_rows", dataset=dataset, instrument=instrument, source=source))
 
+    def answered_by_others(self, dataset: str, instrument: str, source: str, session: dt.date) -> bool:
+        """Whether another source has shown a session whole, when it was over."""
+        found = self._database.tuples(
+            "answered_by_others",
+            dataset=dataset,
+            instrument=instrument,
+            source=source,
+            session=session.isoformat(),
+        )
+        return bool(found)
+
     def spans_of(self, dataset: str, instrument: str) -> list[tuple[str, FactKind, int, str, str]]:
         """All facts about one series as (source, fact, sound, first, last)."""
         return cast(

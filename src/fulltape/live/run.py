@@ -52,6 +52,8 @@ class Follower:
         begin = to_datetime(rule.begin(rule.session(now)))
         self.bookmark = bookmark or Bookmark(file=f"{begin:%Y%m%dT%H%M%S}")
         self.messages = 0
+        self.last: dict[str, float] = {}
+        """By symbol the newest price of streams without trades: a bar's close, the middle of a bid and an ask."""
         self._layout: Layout = stores.layout
         self._writer, self._source = writer, source
         self._meaning, self._control = meaning, control
@@ -97,7 +99,23 @@ class Follower:
             for frame in frames:
                 if "price" in frame.columns:
                     out += self._of(dataset, frame)
+                else:
+                    self._priced(dataset, frame)
         return sorted(out, key=lambda piece: piece.first)
+
+    def _priced(self, dataset: str, frame: pl.DataFrame) -> None:
+        if "close" in frame.columns:
+            price = pl.col("close")
+        elif {"bid", "ask"} <= set(frame.columns):
+            frame = frame.filter((pl.col("bid") > 0) & (pl.col("ask") > 0))
+            price = (pl.col("bid") + pl.col("ask")) / 2
+        else:
+            return
+        newest = frame.sort("stamp", maintain_order=True).group_by("symbol").agg(price.last().alias("price"))
+        self.last |= {
+            self._symbols.get((dataset, wire), wire): price
+            for wire, price in newest.select("symbol", "price").iter_rows()
+        }
 
     def _of(self, dataset: str, frame: pl.DataFrame) -> list[Piece]:
         if "correction" in frame.columns:

@@ -19,7 +19,7 @@ _OLD = 10 * 10**9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One stream now: messages a second since the last look, seconds since it last spoke, its last price, and its
-    provisional bar; `doubtful` are its unverified intervals."""
+    provisional bar, where trades are captured; `doubtful` are its unverified intervals."""
 
     source: str
     symbol: str
@@ -102,7 +102,7 @@ class Tailing:
             live=channel.live and bool(now),
             rate=max(0, count - before) / passed if before is not None else None,
             lag=(now - channel.last) / 1e9 if now and channel.last else None,
-            last=bar.close if bar else None,
+            last=bar.close if bar else follower.last.get(channel.symbol) if follower else None,
             bar=bar,
             doubtful=doubts.get((source.source, channel.dataset, channel.symbol), 0),
         )

@@ -67,7 +67,7 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
     with stores.ledger.write():
         holes.give_up(stores, clock.now())
         for source in stores.feeds:
-            holes.close_without_history(stores, source, clock.now())
+            holes.close_days(stores, source, clock.now())
     expire(stores, clock.now())
     return total
 

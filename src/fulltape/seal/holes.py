@@ -142,15 +142,17 @@ def give_up(stores: Stores, now: Instant) -> None:
             )
 
 
-def close_without_history(stores: Stores, source: str, now: Instant) -> None:
-    """Sessions that are over and of which no history can ever tell: what was captured is all there is. Inside a
-    transaction."""
+def close_days(stores: Stores, source: str, now: Instant) -> None:
+    """Sessions that are over and about which this source will not be asked: it has no history of them, so that what was
+    captured is all there is, or another source has answered already. Inside a transaction."""
     for day in stores.ledger.streams.open_days(source):
         wanted = stores.wanted.get(day.dataset)
-        if wanted is None or stores.feeds[source].serves(day.dataset) is not None:
+        last = known.last_wanted(wanted, now) if wanted else None
+        if last is None or day.session > last:
             continue
-        last = known.last_wanted(wanted, now)
-        if last is not None and day.session <= last:
+        if stores.feeds[source].serves(day.dataset) is None or stores.ledger.coverage.answered_by_others(
+            day.dataset, day.instrument, source, day.session
+        ):
             stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
 
 

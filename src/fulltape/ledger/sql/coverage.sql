@@ -17,6 +17,11 @@ UNION ALL
 SELECT instrument, source, CASE WHEN fact = 'empty' AND sound = 1 THEN 'sound' ELSE fact END, first_session, last_session
 FROM coverage WHERE dataset = :dataset AND fact <> 'present' AND last_session >= :first_session
 
+-- name: answered_by_others
+SELECT 1 FROM coverage
+WHERE dataset = :dataset AND instrument = :instrument AND source <> :source AND fact = 'present' AND final = 1
+  AND first_session <= :session AND last_session >= :session LIMIT 1
+
 -- name: expired_evidence
 SELECT instrument, source, first_session, last_session FROM coverage
 WHERE dataset = :dataset AND fact <> 'present' AND fact IN ('empty', 'refused')
