@@ -298,8 +298,11 @@ def test_gaps_lie_between_what_was_live() -> None:
 
 
 def test_what_is_asked_for_covers_clocks_that_differ_and_bars_that_come_late() -> None:
-    assert timeline.span_to_ask(100 * SECOND + 1, 101 * SECOND, bars=False) == (95 * SECOND, 106 * SECOND)
-    start, end = timeline.span_to_ask(10 * MINUTE, 11 * MINUTE, bars=True)
+    assert timeline.span_to_ask(100 * SECOND + 1, 101 * SECOND, bars=False, tolerance=5 * SECOND) == (
+        95 * SECOND,
+        106 * SECOND,
+    )
+    start, end = timeline.span_to_ask(10 * MINUTE, 11 * MINUTE, bars=True, tolerance=5 * SECOND)
     assert start <= 8 * MINUTE
     assert end >= 11 * MINUTE
     assert start % MINUTE == end % MINUTE == 0

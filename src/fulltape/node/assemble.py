@@ -321,6 +321,7 @@ def _rules(loaded: Loaded) -> Rules:
         shares={name.upper(): share for name, share in values.budget.model_dump().items()},
         export_policy=values.export.policy,
         keep_messages=int(values.capture.keep_messages * SECOND),
+        clock_tolerance=int(values.capture.clock_tolerance * SECOND),
         thresholds=Thresholds(**values.quality.model_dump()),
     )
 

@@ -294,7 +294,7 @@ class _File:
         proved: set[Doubt] = set()
         explained: set[Break] = set()
         for doubt in doubts:
-            beside = [one for one in jumps if timeline.near(doubt, one)]
+            beside = [one for one in jumps if timeline.near(doubt, one, self._stores.rules.clock_tolerance)]
             explained |= set(beside)
             lost = sum(one.lost for one in beside)
             if beside:

@@ -52,7 +52,7 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
             told = "history has whole sessions only; the session's own answer will tell"
             streams.decide(one.interval_id, "unverified", told, now=now)
         else:
-            start, end = timeline.span_to_ask(one.start, one.end, bars=wanted.dataset.grain == "minute")
+            start, end = _span_to_ask(stores, one, wanted)
             rule = wanted.calendar.day_rule
             start = max(start, rule.begin(one.session))
             end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
@@ -68,6 +68,11 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
                 queue.hold_back(task.task_id, source, not_before=end + wait)
             streams.decide(one.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
+
+
+def _span_to_ask(stores: Stores, one: Interval, wanted: Wanted) -> tuple[Instant, Instant]:
+    bars = wanted.dataset.grain == "minute"
+    return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=stores.rules.clock_tolerance)
 
 
 def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
@@ -191,7 +196,7 @@ def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant
             last=day.session,
         )
         streams.compared(
-            day, missed=_unnoticed(there, history, wanted, day, intervals), extra=found.extra, now=now
+            day, missed=_unnoticed(stores, there, history, wanted, day, intervals), extra=found.extra, now=now
         )
         for one in intervals:
             if one.state != "verified":
@@ -200,7 +205,12 @@ def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant
 
 
 def _unnoticed(
-    there: pl.DataFrame, history: pl.DataFrame, wanted: Wanted, day: Day, intervals: Sequence[Interval]
+    stores: Stores,
+    there: pl.DataFrame,
+    history: pl.DataFrame,
+    wanted: Wanted,
+    day: Day,
+    intervals: Sequence[Interval],
 ) -> int:
     """Rows of history that were not captured while everything seemed well."""
     key = [name for name in wanted.dataset.schema.key if name != "instrument"]
@@ -216,7 +226,7 @@ def _unnoticed(
         .filter(pl.col("ts").is_between(_moment(day.start), _moment(day.end)))
     )
     for one in intervals:
-        start, end = timeline.span_to_ask(one.start, one.end, bars=wanted.dataset.grain == "minute")
+        start, end = _span_to_ask(stores, one, wanted)
         missing = missing.filter(~pl.col("ts").is_between(_moment(start), _moment(end)))
     return missing.height
 

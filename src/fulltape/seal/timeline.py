@@ -12,8 +12,6 @@ from fulltape.core.streams import Channel
 from fulltape.core.time import MINUTE, SECOND, Instant
 
 _NS = 1_000
-_SKEW = 5 * SECOND
-"""Clocks of venues and ours differ by so much at most; who asks for what was missed asks for so much more."""
 _LATE_BARS = 2 * MINUTE
 """A bar is sent after its minute: one that was missed may have begun so long before."""
 
@@ -157,11 +155,12 @@ def by_session(
     return [(day, one) for day, one in ((first, head), (last, tail)) if one.end > one.start]
 
 
-def span_to_ask(start: Instant, end: Instant, *, bars: bool) -> tuple[Instant, Instant]:
-    """What to ask history for so that nothing of [start, end) is missed: whole seconds, or whole minutes of bars."""
+def span_to_ask(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> tuple[Instant, Instant]:
+    """What to ask history for so that nothing of [start, end) is missed: whole seconds, or whole minutes of bars. The
+    clocks of the venue and ours lie `tolerance` (microseconds) apart at most."""
     unit = MINUTE if bars else SECOND
-    early = start - _SKEW - (_LATE_BARS if bars else 0)
-    return early // unit * unit, -(-(end + _SKEW) // unit) * unit
+    early = start - tolerance - (_LATE_BARS if bars else 0)
+    return early // unit * unit, -(-(end + tolerance) // unit) * unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +194,6 @@ def breaks(runs: Iterable[Run], *, after: tuple[int, Instant] | None) -> list[Br
     return found
 
 
-def near(doubt: Doubt, one: Break) -> bool:
-    """Whether a jump may have happened in a doubtful span."""
-    return one.start < doubt.end + _SKEW and doubt.start - _SKEW < one.end
+def near(doubt: Doubt, one: Break, tolerance: int) -> bool:
+    """Whether a jump may have happened in a doubtful span, by clocks that lie `tolerance` apart at most."""
+    return one.start < doubt.end + tolerance and doubt.start - tolerance < one.end

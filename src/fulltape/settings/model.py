@@ -232,6 +232,12 @@ class Capture(Section):
     keep_messages: Duration = Field(
         _text("7d"), description="how long sealed messages stay after history has confirmed their sessions"
     )
+    clock_tolerance: Duration = Field(
+        _text("5s"),
+        ge=0,
+        le=600,
+        description="how far the clocks of a venue and of this machine may lie apart; history is asked for so much more",
+    )
     compress: bool = Field(False, description="offer compression, for a thin line and a strong processor")
 
 

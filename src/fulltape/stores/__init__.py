@@ -142,6 +142,7 @@ class Rules:
     shares: Mapping[str, float] = field(default_factory=dict)
     export_policy: str = "drop_cell"
     keep_messages: int = 7 * 86_400 * SECOND
+    clock_tolerance: int = 5 * SECOND
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
