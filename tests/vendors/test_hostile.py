@@ -13,9 +13,10 @@ from cases import market
 
 from conversations import Send, ask, canned, talk, twin
 from fulltape import vendors
-from fulltape.core import rowwise
+from fulltape.calendars import tables
+from fulltape.core import datasets, frames, rowwise
 from fulltape.core.time import DAY, MINUTE, SECOND, iso, midnight
-from fulltape.core.vendor import Outcome, Request, Response
+from fulltape.core.vendor import Outcome, Page, Request, Response
 
 START = midnight(dt.date(2024, 11, 3))
 CRYPTO = ("2024-11-03", "2024-11-04")
@@ -252,3 +253,42 @@ def test_a_stamp_a_hair_before_1970_is_no_stamp() -> None:
     """Cut to whole microseconds it would be the first one, and the bulk of the page would be refused with it."""
     with pytest.raises(ValueError, match="no time"):
         rowwise._instant(-9.569351321800885e-227, "s")
+
+
+def test_one_bad_trade_costs_no_other_and_no_nanosecond() -> None:
+    alpaca = (
+        b'{"trades":{"AAPL":[{"t":"2021-02-22T15:51:45.335689322Z","x":"D","p":126.5,"s":1,"c":["@","I"],"i":1,"z":"C"},'
+        b'{"t":"2021-02-22T15:51:46Z","x":"D","p":"dear","s":1,"c":["@"],"i":2,"z":"C"}]},"next_page_token":null}'
+    )
+    massive = (
+        b'{"status":"OK","results":[{"conditions":[12,37],"exchange":4,"id":"1","price":9.5,"sip_timestamp":1614009105335689322,'
+        b'"size":1,"tape":3},{"conditions":[12],"exchange":4,"id":"2","price":"dear","sip_timestamp":1614009105335689323,"size":1}]}'
+    )
+    for name, body, conditions in (("alpaca.sip", alpaca, "@,I"), ("massive.sip", massive, "12,37")):
+        vendor = vendors.load(name.partition(".")[0])
+        asked = ask(name, "equities_trades", ("AAPL",), "2021-02-22", "2021-02-22")
+        decoded = vendor.decode([Page(ask=asked, number=1, status=200, body=body)])
+        source = vendor.SPEC.source(name)
+        assert source
+        serves = source.of("equities_trades")
+        assert serves
+        dataset = datasets.get("equities_trades")
+        frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+        assert [one.rows for one in rejected] == [1]
+        assert frame["conditions"].to_list() == [conditions]
+        assert frame["ts_event"].dt.epoch("ns").to_list() == [1614009105335689322]
+
+
+def test_a_side_without_an_order_is_zero() -> None:
+    vendor = vendors.load("massive")
+    asked = ask("massive.sip", "equities_quotes", ("AAPL",), "2021-02-22", "2021-02-22")
+    body = b'{"status":"OK","results":[{"ask_exchange":12,"ask_price":9.5,"ask_size":100,"sip_timestamp":1614009105335689322}]}'
+    source = vendor.SPEC.source("massive.sip")
+    assert source
+    serves = source.of("equities_quotes")
+    assert serves
+    dataset = datasets.get("equities_quotes")
+    decoded = vendor.decode([Page(ask=asked, number=1, status=200, body=body)])
+    frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+    assert not rejected
+    assert frame.select("bid", "bid_size", "ask").row(0) == (0.0, 0.0, 9.5)

@@ -229,7 +229,9 @@ def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], 
         and (not takers or takers != whole[instrument] or task_id in refusals)
     ]
     concerned = {instrument for _, instrument, *_ in doubtful}
-    by_name = {one.instrument.instrument: one for one in known.read(stores, wanted, now, concerned)}
+    # One by one only where they are few: each costs two statements.
+    only = concerned if len(concerned) <= laid.FEW else None
+    by_name = {one.instrument.instrument: one for one in known.read(stores, wanted, now, only)}
     suspects = set()
     corrected = {}
     for task_id, instrument, first, last, takers in doubtful:

@@ -28,26 +28,58 @@ def delivery(ask_id: str) -> int:
 
 
 def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Each row once, in the order of (instrument, ts); `frame` in the order in which rows became known.
+    """Each row once, in the order of (instrument, ts); `frame`, of one source, in the order in which rows became known.
 
-    Where a row of history and a captured one have the same key, history's counts.
+    Where a row of history and a captured one have the same key, history's counts. What takes a row back marks it.
     """
     import polars as pl
 
     if key and _grows(frame, key):
         return in_order(frame)
+    live = pl.col("connection") >= LIVE
+    numbered = frame.with_columns(told_at(frame.filter(live)).alias("told_at"))
     if key:
-        ordered = frame.sort(pl.col("connection") < LIVE, maintain_order=True)
-        kept = ordered.unique(subset=list(key), keep="last", maintain_order=True)
+        kept = _by_key(numbered, _on(key))
     else:
-        given_back = frame.filter(pl.col("connection") < LIVE)
-        content = content_of(frame, given_back) if given_back.height else _telling(frame)
-        numbered = frame.with_columns(told_at(frame.filter(pl.col("connection") >= LIVE)).alias("told_at"))
-        content = ["told_at" if name == "ts" else name for name in content]
+        given_back = frame.filter(~live)
+        content = _on(content_of(frame, given_back) if given_back.height else _telling(frame), "ts")
         numbered = numbered.with_columns(pl.int_range(pl.len()).over([*content, "connection"]).alias("copy"))
-        kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True)
-        kept = kept.drop("copy", "told_at")
-    return in_order(kept)
+        kept = numbered.unique(subset=[*content, "copy"], keep="first", maintain_order=True).drop("copy")
+    return in_order(kept.drop("told_at"))
+
+
+def _on(names: Sequence[str], moment: str = "ts_event") -> list[str]:
+    """The columns that tell rows apart, with the moment as fine as the stream tells it."""
+    return ["told_at" if name == moment else name for name in names]
+
+
+def _by_key(frame: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
+    """The newest version of each row. A version that only takes a row back has no other content of its own."""
+    import polars as pl
+
+    ordered = frame.sort(pl.col("connection") < LIVE, maintain_order=True)
+    if "correction" not in frame.columns or frame["correction"].null_count() == frame.height:
+        return ordered.unique(subset=list(on), keep="last", maintain_order=True)
+    about = [name for name in on if name != "told_at"]
+    whole = pl.col("correction").is_null() | (pl.col("connection") < LIVE)
+    words = frame.filter(pl.col("correction").is_not_null()).unique(about, keep="last", maintain_order=True)
+    rows = ordered.filter(whole).unique(subset=list(on), keep="last", maintain_order=True)
+    alone = frame.filter(~whole).join(rows, on=about, how="anti", nulls_equal=True)
+    alone = alone.unique(about, keep="last", maintain_order=True)
+    marked = pl.concat([rows, alone]).drop("correction")
+    return marked.join(
+        words.select(*about, "correction"), on=about, how="left", nulls_equal=True, maintain_order="left"
+    ).select(frame.columns)
+
+
+def side_by_side(
+    live: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]
+) -> tuple[list[str], pl.DataFrame, pl.DataFrame]:
+    """The columns by which captured rows and those of history, of one instrument, are the same ones; and both."""
+    at = told_at(live).alias("told_at")
+    names = [name for name in key if name != "instrument"]
+    on = _on(names) if names else _on(content_of(live, history), "ts")
+    return on, live.with_columns(at), history.with_columns(at)
 
 
 def as_received(frame: pl.DataFrame) -> pl.DataFrame:
@@ -136,10 +168,10 @@ def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) 
     """Hold what was captured against history; both of one instrument and span."""
     import polars as pl
 
+    on, captured, history = side_by_side(captured, history, key)
     if key:
-        on = [name for name in key if name != "instrument"]
         once = captured.unique(subset=on, keep="last", maintain_order=True)
-        both = once.join(history, on=on, how="inner", suffix="_history")
+        both = once.join(history, on=on, how="inner", suffix="_history", nulls_equal=True)
         values = [
             name
             for name in ("open", "high", "low", "close", "price", "size")
@@ -147,18 +179,13 @@ def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) 
         ]
         differ = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_history") for name in values)
         differing = both.filter(differ).height if values else 0
-        extra, found = once.height - both.height, both.height
+        found = both.height
+        # What takes a trade back may be about one from before the capture began.
+        stands = pl.col("correction").is_null() if "correction" in once.columns else pl.lit(True)
+        extra = once.filter(stands).height - both.filter(stands).height
     else:
-        at = told_at(captured).alias("told_at")
-        on = ["told_at" if name == "ts" else name for name in content_of(captured, history)]
-        counted = (
-            captured.with_columns(at)
-            .group_by([*on, "connection"])
-            .len("n")
-            .group_by(on)
-            .agg(pl.col("n").max())
-        )
-        there = history.with_columns(at).group_by(on).len("m")
+        counted = captured.group_by([*on, "connection"]).len("n").group_by(on).agg(pl.col("n").max())
+        there = history.group_by(on).len("m")
         there = there.join(counted, on=on, how="full", coalesce=True, nulls_equal=True)
         both_counts = pl.min_horizontal(pl.col("n").fill_null(0), pl.col("m").fill_null(0))
         found = int(there.select(both_counts.sum()).item() or 0)

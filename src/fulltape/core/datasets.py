@@ -147,14 +147,19 @@ _EVERY = (
             *EXACT,
             Column(name="price", dtype="f64", sign="positive", unit="price"),
             Column(name="size", dtype="f64", sign="not_negative", unit="shares"),
-            Column(name="trade_id", dtype="str", unit="unique with its exchange"),
+            Column(
+                name="trade_id", dtype="str", unit="unique with its session, exchange and facility at most"
+            ),
             *REPORTED,
+            Column(
+                name="trf", dtype="cat", nullable=True, unit="the reporting facility, as the source writes it"
+            ),
             CORRECTION,
         ),
         "XNYS",
         20_000,
         "every trade as it was reported, those that were taken back marked",
-        key=("instrument", "exchange", "trade_id"),
+        key=("instrument", "session", "exchange", "trf", "trade_id", "ts_event"),
     ),
     _ticks(
         "equities_quotes",
@@ -168,12 +173,12 @@ _EVERY = (
         "forex_quotes",
         (
             *EXACT,
-            Column(name="bid", dtype="f64", sign="positive", unit="price"),
-            Column(name="ask", dtype="f64", sign="positive", unit="price"),
+            Column(name="bid", dtype="f64", sign="not_negative", unit="price"),
+            Column(name="ask", dtype="f64", sign="not_negative", unit="price"),
         ),
         days.FOREX,
         80_000,
-        "bids and asks side by side",
+        "bids and asks side by side; a side that was not told is 0",
         key=(),
     ),
     _bars(

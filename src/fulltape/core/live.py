@@ -94,17 +94,25 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
             continue
         for kind in kinds:
             by_kind.setdefault(kind, []).append(at)
-    for kind, places in by_kind.items():
+    declared = list(shapes)
+    for kind, places in sorted(by_kind.items(), key=lambda one: _place(declared, one[0])):
         some = bundle.some(places, lines)
         if kind in meaning.recorded:
             _record(some, meaning, meaning.recorded[kind], found)
         elif kind not in shapes:
             found.unknown += some.lines() if kind not in meaning.ignored else []
         else:
+            broken = len(found.broken)
             for shape in shapes[kind]:
                 if not _bulk(some, shape, found, only=pattern):
                     _one_by_one(some, shape, found, pattern)
+            found.broken[broken:] = dict.fromkeys(found.broken[broken:])
     return found
+
+
+def _place(declared: Sequence[str], kind: str) -> int:
+    """Kinds in the order in which they are declared: what takes a row back comes after what tells it."""
+    return declared.index(kind) if kind in declared else len(declared)
 
 
 def _all_alike(

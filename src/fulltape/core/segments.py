@@ -201,7 +201,11 @@ def lay(
         sets[f"{fact} {source}"] = (of["start"], of["stop"])
         for about in (source, fact):
             said.setdefault(str(about), []).append(f"{fact} {source}")
-    newest = facts.group_by("series").agg(pl.col("stop").max() - pl.col("series").first() * width)
+    newest = (
+        facts.filter(pl.col("start") < pl.col("stop"))
+        .group_by("series")
+        .agg(pl.col("stop").max() - pl.col("series").first() * width)
+    )
     sound = said.get("sound", [])
     left = {source: pl.col(f"may {source}") & ~_any(said.get(source, [])) for source in sources}
     frame = _swept(sets, width).select(

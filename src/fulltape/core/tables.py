@@ -202,14 +202,24 @@ def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.Da
 
 
 def _renamed(wide: pl.DataFrame, shape: Shape) -> pl.DataFrame:
-    """The vendor's words in ours."""
+    """The vendor's words, blanks and units in ours."""
     import polars as pl
 
-    if not shape.renamed:
+    if not (shape.renamed or shape.absent or shape.counted):
         return wide
-    return wide.with_columns(
-        pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
-        for column, words in shape.renamed.items()
+    found = wide.with_columns(
+        *(
+            pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
+            for column, words in shape.renamed.items()
+        ),
+        *(pl.col(column).fill_null(value) for column, value in shape.absent.items()),
+    )
+    return found.with_columns(
+        pl.when(pl.col("stamp") < moment)
+        .then(pl.col(column) * factor)
+        .otherwise(pl.col(column))
+        .alias(column)
+        for column, (moment, factor) in shape.counted.items()
     )
 
 

@@ -188,13 +188,16 @@ class Shape:
     """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
 
     `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
-    vendor's words become; other words become null.
+    vendor's words become; other words become null. `absent` is what a column is where a row lacks it. `counted` are
+    columns that counted something else before a moment (UTC microseconds): that moment, and by what they are multiplied.
     """
 
     fields: tuple[Field, ...]
     unit: StampUnit
     stamp_kind: Kind = "integer"
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    absent: Mapping[str, float] = field(default_factory=dict)
+    counted: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

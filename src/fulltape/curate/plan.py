@@ -23,8 +23,19 @@ def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
     live = raw.filter(pl.col("newest").is_null())
     if live.is_empty():
         return whole.drop("log_pos", "newest", *captured.EXTRA, strict=False)
-    live = captured.merged(live.sort("log_pos", maintain_order=True), ("source", *key) if key else ())
-    return pl.concat([whole, live], how="diagonal").drop("log_pos", "newest", *captured.EXTRA, strict=False)
+    by_source = live.sort("log_pos", maintain_order=True).partition_by("source", maintain_order=True)
+    merged = [captured.merged(one, key) for one in by_source]
+    return pl.concat([whole, *merged], how="diagonal").drop(
+        "log_pos", "newest", *captured.EXTRA, strict=False
+    )
+
+
+def traded(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Without the minutes in which nothing traded, with which some venues fill their grid: those stay in the raw rows
+    only."""
+    if dataset.grain != "minute" or "volume" not in raw.columns:
+        return raw
+    return raw.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
 
 
 def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
@@ -66,12 +77,9 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
 def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
     """The chosen rows in the curated schema, sorted by instrument and time.
 
-    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, … Minutes in which
-    nothing traded, with which some venues fill their grid, stay in the raw rows only.
+    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
-    if dataset.grain == "minute" and "volume" in taken.columns:
-        taken = taken.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     provenance = taken.join(closes, on="session", how="left").with_columns(
         _available(dataset).alias("available_at"),

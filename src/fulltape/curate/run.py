@@ -157,7 +157,7 @@ class _Chunk:
                 pl.lit("").alias("source"), pl.lit("fetched").alias("origin")
             )
         raw = pl.concat(frames, how="diagonal").collect()
-        return plan.newest(raw, self._wanted.dataset.schema.key)
+        return plan.traded(plan.newest(raw, self._wanted.dataset.schema.key), self._wanted.dataset)
 
     def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
         """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""

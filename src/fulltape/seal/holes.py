@@ -213,13 +213,9 @@ def _unnoticed(
     intervals: Sequence[Interval],
 ) -> int:
     """Rows of history that were not captured while everything seemed well."""
-    key = [name for name in wanted.dataset.schema.key if name != "instrument"]
-    on = key or ["told_at" if name == "ts" else name for name in captured.content_of(there, history)]
-    at = captured.told_at(there).alias("told_at") if not key else pl.lit(None).alias("told_at")
-    history, there = history.with_columns(at), there.with_columns(at)
-    copy = (
-        pl.int_range(pl.len()).over(on).alias("copy")
-    )  # without a key equal rows are genuine: each has its pair
+    on, there, history = captured.side_by_side(there, history, wanted.dataset.schema.key)
+    # Without a key equal rows are genuine: each has its pair.
+    copy = pl.int_range(pl.len()).over(on).alias("copy")
     missing = (
         history.with_columns(copy)
         .join(there.with_columns(copy), on=[*on, "copy"], how="anti", nulls_equal=True)

@@ -156,7 +156,10 @@ class Massive(Twin):
 
     def _ticks(self, call: Call, kind: str, ticker: str) -> Reply:
         """Nanoseconds, newest first unless told otherwise; this server knows oldest first only."""
-        symbol = self._symbol(ticker)
+        pair = re.fullmatch(r"C:([A-Z]{3})-([A-Z]{3})", ticker)
+        if ticker.startswith("C:") and not pair:
+            return said(200, {"status": "OK", "request_id": uuid.uuid4().hex, "results": []})
+        symbol = pair[1] + pair[2] if pair else self._symbol(ticker)
         try:
             first = int(call.params.get("timestamp.gte", 0))
             last = int(call.params.get("timestamp.lt", 2**62)) - 1

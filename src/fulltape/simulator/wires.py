@@ -225,7 +225,7 @@ class Deriv(Wire):
             error = {"code": "AlreadySubscribed", "message": f"You are already subscribed to {wire}."}
             return [_json({**head, "error": error, "msg_type": kind, **number})]
         talk.subscribed.add((kind, symbol))
-        talk.requests[symbol] = said
+        talk.requests[f"{kind} {symbol}"] = said
         if kind == "tick":
             return []
         return [_json({**head, "candles": [], "msg_type": "candles", "pip_size": 2, **number})]
@@ -234,7 +234,7 @@ class Deriv(Wire):
         """`tick`."""
         if ("tick", symbol) not in talk.subscribed:
             return None
-        said = talk.requests[symbol]
+        said = talk.requests[f"tick {symbol}"]
         told = {
             "ask": tick.price + 0.1, "bid": tick.price - 0.1, "epoch": tick.at // 10**9, "id": str(said["req_id"]),
             "pip_size": 2, "quote": tick.price, "symbol": said["ticks"],
@@ -246,7 +246,7 @@ class Deriv(Wire):
         """`ohlc`, its last version; prices are texts."""
         if ("ohlc", symbol) not in talk.subscribed:
             return None
-        said = talk.requests[symbol]
+        said = talk.requests[f"ohlc {symbol}"]
         prices = {name: f"{getattr(bar, name):.2f}" for name in ("open", "high", "low", "close")}
         start = bar.start // 1_000_000
         told = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-_FEW = 500
+FEW = 500
 """So many series are read one by one, more all at once; and so many are laid on one axis at a time: their number bounds
 the memory."""
 
@@ -35,8 +35,8 @@ def read(
     for span in _open(stores, wanted, listed, since):
         opened.setdefault(span[0], []).append(span)
     along, sources = segments.axis(wanted.calendar), tuple(known.serving(stores, wanted, now))
-    for at in range(0, len(listed), _FEW):
-        some = listed[at : at + _FEW]
+    for at in range(0, len(listed), FEW):
+        some = listed[at : at + FEW]
         numbers = {one.instrument.instrument: number for number, one in enumerate(some)}
         yield segments.lay(
             some,
@@ -68,7 +68,7 @@ def _facts(
     stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
     coverage, name = stores.ledger.coverage, wanted.dataset.name
-    if len(listed) > _FEW:
+    if len(listed) > FEW:
         return coverage.packed(name, since)
     return (
         (one.instrument.instrument, source, "sound" if fact == "empty" and sound else fact, first, last)
@@ -82,7 +82,7 @@ def _open(
 ) -> Iterable[tuple[str, ...]]:
     """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
     queue, name = stores.ledger.queue, wanted.dataset.name
-    if len(listed) > _FEW:
+    if len(listed) > FEW:
         return queue.packed(name, since)
     return (
         (one.instrument.instrument, *span)

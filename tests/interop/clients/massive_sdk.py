@@ -41,7 +41,7 @@ shown.rows(
     "forex_quotes",
     (
         ("EURUSD", one.participant_timestamp // 1_000, one.bid_price, 0)
-        for one in CLIENT.list_quotes("C:EURUSD", **span)
+        for one in CLIENT.list_quotes("C:EUR-USD", **span)
     ),
 )
 grouped = CLIENT.get_grouped_daily_aggs("2012-12-03", adjusted=False)

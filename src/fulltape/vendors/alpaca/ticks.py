@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fulltape.core.time import SECOND
 from fulltape.core.vendor import Field, Shape
 
 _STAMP = Field(wire="t", column="stamp", kind="text")
@@ -32,10 +33,20 @@ _FIELDS = {
 _TAKER = {"aggressor": {"B": "buy", "S": "sell"}}
 
 
+# Quotes count shares since 2025-11-03, and counted round lots before.
+_SHARES_SINCE = 1_762_146_000 * SECOND
+_LOTS = dict.fromkeys(("bid_size", "ask_size"), (_SHARES_SINCE, 100.0))
+
+
 def shape(dataset: str, *more: Field) -> Shape:
     """The fields of a row of trades or quotes, and `more`."""
-    taker = _TAKER if dataset == "crypto_trades" else {}
-    return Shape(fields=(*more, _STAMP, *_FIELDS[dataset]), unit="iso", stamp_kind="text", renamed=taker)
+    return Shape(
+        fields=(*more, _STAMP, *_FIELDS[dataset]),
+        unit="iso",
+        stamp_kind="text",
+        renamed=_TAKER if dataset == "crypto_trades" else {},
+        counted=_LOTS if dataset == "equities_quotes" else {},
+    )
 
 
 def corrected(*more: Field) -> tuple[Shape, Shape]:

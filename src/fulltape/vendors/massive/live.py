@@ -214,6 +214,7 @@ _FIELDS: dict[str, tuple[Field, ...]] = {
         Field(wire="x", column="exchange", kind="text"),
         Field(wire="c", column="conditions", kind="list"),
         Field(wire="z", column="tape", kind="text"),
+        Field(wire="trfi", column="trf", kind="text"),
     ),
     "XT": (*_PRINT, Field(wire="c", column="aggressor", kind="list")),
     "Q": (

@@ -22,6 +22,7 @@ _FIELDS = {
         Field(wire="exchange", column="exchange", kind="text"),
         Field(wire="conditions", column="conditions", kind="list"),
         Field(wire="tape", column="tape", kind="text"),
+        Field(wire="trf_id", column="trf", kind="text"),
     ),
     "equities_quotes": (
         _SIP,
@@ -34,7 +35,16 @@ _FIELDS = {
     ),
     "forex_quotes": (Field(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
 }
-SHAPES = {dataset: Shape(fields=fields, unit="ns") for dataset, fields in _FIELDS.items()}
+_SIDES = frozenset({"bid", "ask", "bid_size", "ask_size"})
+SHAPES = {
+    dataset: Shape(
+        fields=fields,
+        unit="ns",
+        # A side without an order has no fields at all.
+        absent=dict.fromkeys((part.column for part in fields if part.column in _SIDES), 0.0),
+    )
+    for dataset, fields in _FIELDS.items()
+}
 
 
 class _Stamps(msgspec.Struct):
@@ -46,7 +56,9 @@ _stamps = msgspec.json.Decoder(list[_Stamps])
 
 
 def request(ask: Ask, wire: str) -> Request:
-    """The first page of a ticker's span."""
+    """The first page of a ticker's span. Only here a pair is written with a hyphen: `C:EUR-USD`."""
+    if ask.dataset.startswith("forex"):
+        wire = f"{wire[:-3]}-{wire[-3:]}"
     return Request(
         path=PATHS[ask.dataset] + urllib.parse.quote(wire, safe=":"),
         params={
