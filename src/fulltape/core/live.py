@@ -86,11 +86,13 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
         shapes.setdefault(shape.kind, []).append(shape)
     if _all_alike(bundle, pattern, shapes, control, found):
         return found
+    # Only an array may hold control messages and rows side by side.
+    arrays = {kind for kind, made in shapes.items() if made[0].rows == "array"}
     by_kind: dict[str, list[int]] = {}
     lines = bundle.lines()
     for at, line in enumerate(lines):
         kinds = _kinds(line, pattern, meaning)
-        if control.match(line) and not any(kind in shapes or kind in meaning.recorded for kind in kinds):
+        if control.match(line) and arrays.isdisjoint(kinds):
             continue
         for kind in kinds:
             by_kind.setdefault(kind, []).append(at)

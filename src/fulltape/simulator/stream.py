@@ -221,6 +221,8 @@ class StreamServer:
             messages = [self.wire.tick(session.talk, symbol, tick) for symbol, tick in ticks]
             messages += [self.wire.bar(session.talk, symbol, bar) for symbol, bar in bars]
             told = [message for message in messages if message is not None]
+            for symbol, tick in ticks:
+                told += self.wire.around(session.talk, symbol, tick)
             self.sent += len(told)
             session.send(told)
 

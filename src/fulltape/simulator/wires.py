@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fulltape.core.time import MINUTE
-from fulltape.simulator import alpaca, massive
+from fulltape.simulator import alpaca, books, massive
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.ticks import iso as _iso
@@ -46,6 +46,10 @@ class Wire(ABC):
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:  # noqa: ARG002
         """A tick as a message, None for who has not asked."""
         return None
+
+    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:  # noqa: ARG002
+        """Best prices and books that change with a tick, for who has asked."""
+        return []
 
     def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:  # noqa: ARG002
         """A minute that is complete as a message, None for who has not asked."""
@@ -104,6 +108,9 @@ class Binance(Wire):
         name = f"{wire.lower()}@kline_1m"
         return _json({"stream": name, "data": {"e": "kline", "E": end, "s": wire, "k": k}})
 
+    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:
+        return books.binance(talk.subscribed, symbol, tick)
+
     def unknown(self) -> bytes:
         """A stream that nobody has asked for."""
         return b'{"stream":"btcusdt@mystery","data":{"e":"mystery","s":"BTCUSDT","z":[1,2]}}'
@@ -144,6 +151,9 @@ class Coinbase(Wire):
                 "sequence": tick.trade_id * 3, "time": _iso(tick.at),
             }
         )  # fmt: skip
+
+    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:
+        return books.coinbase(talk.subscribed, symbol, tick)
 
     def unknown(self) -> bytes:
         """A type of message that is new."""
@@ -198,6 +208,9 @@ class Kraken(Wire):
             "interval_begin": _iso(bar.start * 1_000)[:19] + ".000000000Z",
         }  # fmt: skip
         return _json({"channel": "ohlc", "type": "update", "timestamp": end, "data": [row]})
+
+    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:
+        return books.kraken(talk.subscribed, symbol, tick)
 
     def unknown(self) -> bytes:
         """A channel that is new."""
