@@ -114,8 +114,8 @@ def test_quotes_that_a_broken_connection_lost_come_back_once(tmp_path: Path, ven
                 stores, venue.source, known.meaning, known.control, writer=writer, now=fast.now()
             )
             follower.poll()
-    assert follower.last.keys() == set(venue.symbols)
-    for symbol, price in follower.last.items():
+    assert follower.last.keys() == {(venue.dataset, symbol) for symbol in venue.symbols}
+    for (_, symbol), price in follower.last.items():
         newest = found.filter(pl.col("symbol") == symbol).row(-1, named=True)
         assert price == pytest.approx((newest["bid"] + newest["ask"]) / 2)
     # A stream may count milliseconds where history has more.

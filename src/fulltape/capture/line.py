@@ -136,7 +136,8 @@ class Line:
             leg.live.clear()
             leg.socket.close(why)
         if self.state != "barred":
-            self.state, self.reason = why, ""
+            # Why it was not live is still worth knowing when it ends.
+            self.state, self.reason = why, "" if self.state == "live" else self.reason
         return found
 
     def _heard(self, block: Block) -> None:

@@ -43,6 +43,7 @@ def seal(
         clock = SystemClock(stores.ledger.budgets.anchor)
         report = sealing.run_once(stores, clock, watch, again=again)
         filled = nightly.fill(stores, clock, watch, urgent=True) if fill else None
+        held_back = nightly.held_back(stores, clock) if filled else None
     if json:
         options.emit_json(
             {"sealed": dataclasses.asdict(report), "filled": dataclasses.asdict(filled) if filled else None}
@@ -50,6 +51,8 @@ def seal(
     elif not quiet:
         for line in lines(report, filled):
             typer.echo(line)
+        if held_back:
+            typer.echo(f"waiting   {held_back}")
     if filled:
         options.fail_for_vendors(filled)
 

@@ -59,7 +59,7 @@ def simulate(
         raise errors.UsageError(f"no server can be started at port {port}: {error.strerror}.") from None
     with serving:
         for name, server in twins.servers.items():
-            typer.echo(f'[vendor.{name}] base_url = "{server.url}"')
+            typer.echo(f'[vendor.{name}]\nbase_url = "{server.url}"\n')
         typer.echo(what)
         typer.echo("Any key is accepted. Ctrl-C ends.")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -77,14 +77,8 @@ def _live(scenario: Scenario, port: int, rate: float) -> None:
     try:
         with run.alive(scenario, rate=rate, ports=ports) as venues:
             for name, venue in venues.items():
-                typer.echo(
-                    f'[vendor.{name}] base_url = "{venue.history.url}" stream_url = "{venue.stream.url}"'
-                )
-            typer.echo(
-                "Invented, happening now: "
-                + ", ".join(sorted({s for v in venues.values() for s in v.tape.prices}))
-                + "."
-            )
+                typer.echo(f"[vendor.{name}]  # happening now: {', '.join(venue.tape.prices)}")
+                typer.echo(f'base_url = "{venue.history.url}"\nstream_url = "{venue.stream.url}"\n')
             typer.echo("Any key is accepted. Ctrl-C ends.")
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
     except OSError as error:
@@ -101,7 +95,8 @@ def _market(lake: Path | None) -> tuple[Market, str]:
         return found, f"Curated bars of {len(found.symbols)} symbols from {lake}."
     return (
         markets.joined(markets.sample(), invented.market()),
-        "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT. Invented, "
+        "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT; of 1 and 2 "
+        "November 2012 also trades and quotes. Invented, "
         "28 October to 8 November 2024: crypto, forex, options, a synthetic index, macro series, actions; of 3 and 4 "
         "November also ticks and trades.",
     )

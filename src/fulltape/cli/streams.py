@@ -74,14 +74,14 @@ def table(found: list[StreamDay], session: dt.date | None) -> list[str]:
             state += f", {number(one.unnoticed)} rows lost unnoticed"
         out.append(
             f"{one.source:<{source}}  {one.dataset:<{name}}  {one.symbol:<{wide}} {number(one.rows):>11} "
-            f"{_percent(one.clean):>8} {_percent(one.verified):>9} {one.reconnects:>7} {one.unverified:>9}  {state}"
+            f"{_percent(one.clean, one.rows):>8} {_percent(one.verified, one.rows):>9} {one.reconnects:>7} {one.unverified:>9}  {state}"
         )
     return out
 
 
-def _percent(share: float) -> str:
-    """Cut off, not rounded: 100 % means all of it."""
-    return f"{int(share * 100) / 100:.2f}%"
+def _percent(share: float, rows: int) -> str:
+    """Cut off, not rounded: 100 % means all of it. Of a stream that has told nothing, nobody knows."""
+    return f"{int(share * 100) / 100:.2f}%" if rows else "-"
 
 
 def listed(doubts: list[Interval]) -> list[str]:

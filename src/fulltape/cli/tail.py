@@ -75,7 +75,17 @@ def table(rows: list[Row], sentence: str) -> Table:
     from rich.table import Table
 
     found = Table(box=None, caption=sentence or None, caption_justify="left")
-    for name in ("source", "symbol", "state", "rate", "lag", "last", "provisional bar", "doubtful"):
+    for name in (
+        "source",
+        "dataset",
+        "symbol",
+        "state",
+        "rate",
+        "lag",
+        "last",
+        "provisional bar",
+        "doubtful",
+    ):
         found.add_column(name, justify="right" if name in ("rate", "lag", "last") else "left", no_wrap=True)
     for row in rows:
         found.add_row(*_cells(row), style="" if row.live else "dim")
@@ -92,6 +102,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         )
     return (
         row.source,
+        row.dataset,
         row.symbol,
         "live" if row.live else "not live",
         "" if row.rate is None else f"{row.rate:,.1f}/s",

@@ -138,6 +138,8 @@ def lines(entry: Entry) -> list[str]:
         )
     else:
         out.append(f"  last day no request; breaker {entry.breaker}")
+    if entry.streams:
+        out.append(f"  live     {', '.join(entry.streams)}")
     for served in entry.serves:
         symbols = counted(served.symbols_per_request, "symbol")
         out.append(

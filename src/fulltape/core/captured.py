@@ -154,9 +154,7 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """The same for people."""
-        told = (
-            f"history has {self.history:,} rows; {self.captured:,} were captured, {self.missing:,} filled in"
-        )
+        told = f"history has {self.history:,} rows; {self.captured:,} were sealed before, {self.missing:,} were taken from it"
         if self.extra:
             told += f", {self.extra:,} captured that history does not know"
         if self.differing:

@@ -74,8 +74,11 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
     )
 
 
-def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:
-    """The chosen rows in the curated schema, sorted by instrument and time.
+def rows(
+    flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar, *, live_only: bool
+) -> pl.DataFrame:
+    """The chosen rows in the curated schema, sorted by instrument and time. Captured rows are final where there are
+    `live_only` such.
 
     `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
     """
@@ -83,7 +86,7 @@ def rows(flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     provenance = taken.join(closes, on="session", how="left").with_columns(
         _available(dataset).alias("available_at"),
-        ((pl.col("origin") != "captured") | pl.lit(dataset.live_only)).alias("is_final"),
+        ((pl.col("origin") != "captured") | pl.lit(live_only)).alias("is_final"),
     )
     return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
 

@@ -112,7 +112,13 @@ class _Chunk:
         flagged = row_checks.flagged(inside, self._context)
         judged = self._judge(flagged, raw)
         chosen = plan.choose(judged, self._present(keys), self._wanted.everybody)
-        curated = plan.rows(flagged, chosen, self._wanted.dataset, self._wanted.calendar)
+        curated = plan.rows(
+            flagged,
+            chosen,
+            self._wanted.dataset,
+            self._wanted.calendar,
+            live_only=self._wanted.live_only,
+        )
         written = [part for key in keys if (part := self._write(key, curated)) is not None]
         partial = self._commit(judged, written)
         return Report(folders=len(keys), written=len(written), rows=curated.height, partial=partial)

@@ -124,9 +124,7 @@ def _included(stores: Stores, now: Instant) -> list[Included]:
 def _is_final(wanted: Wanted, last: dt.date | None) -> pl.Expr:
     """Which rows are final; where there is no history to say so, those of sessions that are over."""
     over = pl.col("session") <= pl.lit(last, dtype=pl.Date)
-    return (
-        pl.col("is_final") & over.fill_null(value=False) if wanted.dataset.live_only else pl.col("is_final")
-    )
+    return pl.col("is_final") & over.fill_null(value=False) if wanted.live_only else pl.col("is_final")
 
 
 def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int:

@@ -52,8 +52,8 @@ class Follower:
         begin = to_datetime(rule.begin(rule.session(now)))
         self.bookmark = bookmark or Bookmark(file=f"{begin:%Y%m%dT%H%M%S}")
         self.messages = 0
-        self.last: dict[str, float] = {}
-        """By symbol the newest price of streams without trades: a bar's close, the middle of a bid and an ask."""
+        self.last: dict[tuple[str, str], float] = {}
+        """By dataset and symbol the newest price of streams without trades: a bar's close, the middle of a bid and an ask."""
         self._layout: Layout = stores.layout
         self._writer, self._source = writer, source
         self._meaning, self._control = meaning, control
@@ -113,7 +113,7 @@ class Follower:
             return
         newest = frame.sort("stamp", maintain_order=True).group_by("symbol").agg(price.last().alias("price"))
         self.last |= {
-            self._symbols.get((dataset, wire), wire): price
+            (dataset, self._symbols.get((dataset, wire), wire)): price
             for wire, price in newest.select("symbol", "price").iter_rows()
         }
 

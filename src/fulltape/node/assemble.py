@@ -209,11 +209,10 @@ def _one_wanted(
             where=loaded.where(f"{key}.sources"),
             hint="Leave sources empty; live says from whom it is captured.",
         )
-    sources = one.live if dataset.live_only else one.sources
-    delay = max((_delay(loaded, specs, key, name, source) for source in one.sources), default=None)
-    if dataset.live_only and one.live:
-        delay = 0
-    if delay is None:
+    sources = one.sources or one.live
+    serving = [source for source in sources if source in one.sources or _has_history(specs, name, source)]
+    delay = max((_delay(loaded, specs, key, name, source) for source in serving), default=0)
+    if not sources:
         raise errors.ConfigError(
             f"{key}.sources is empty; no configured source serves {name}.",
             where=loaded.where(f"{key}.sources"),
@@ -230,7 +229,13 @@ def _one_wanted(
         final_after=int(max(one.final_after, delay) * SECOND),
         synthetic=one.synthetic,
         live=one.live,
+        unserved=not serving,
     )
+
+
+def _has_history(specs: Mapping[str, Vendor], dataset: str, source: str) -> bool:
+    found = specs[source.partition(".")[0]].SPEC.source(source)
+    return found is not None and found.of(dataset) is not None
 
 
 def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, source: str) -> int:

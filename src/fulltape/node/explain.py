@@ -170,6 +170,8 @@ def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
         return "nothing"
     if wanted.dataset.grain == "day":
         return "1 bar"
+    if wanted.dataset.grain != "minute":
+        return "as many rows as happened"
     hours = wanted.calendar.sessions[position]
     minutes = wanted.calendar.expected_minutes(position)
     return f"at most {minutes} regular minutes ({iso(hours.open)} to {iso(hours.close)})"

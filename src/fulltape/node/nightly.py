@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
-from fulltape.core.time import Clock, Instant, utc_date
+from fulltape.core.time import Clock, Instant, iso, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.quality import run as quality
@@ -86,6 +86,15 @@ def run(
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)
+
+
+def held_back(stores: Stores, clock: Clock) -> str:
+    """Who has tasks that must wait, and until when; '' where nothing waits."""
+    now = clock.now()
+    found = {source: stores.ledger.queue.next_chance(source, now=now) for source in stores.feeds}
+    return "; ".join(
+        f"{source} may be asked for more from {iso(at)} on" for source, at in found.items() if at is not None
+    )
 
 
 def fill(

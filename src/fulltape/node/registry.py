@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
+from fulltape.core import datasets, spelling
+from fulltape.core.streams import Streams, Subscription
 from fulltape.core.time import DAY, SECOND, Clock, iso
 from fulltape.stores import Feed, Stores
 
@@ -43,6 +45,8 @@ class Entry:
     success: float | None
     latency_ms: float | None
     serves: tuple[Served, ...]
+    streams: tuple[str, ...]
+    """Datasets that it can be captured live for."""
 
 
 def entries(stores: Stores, clock: Clock) -> list[Entry]:
@@ -78,7 +82,19 @@ def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,
         serves=tuple(_served(stores, feed, dataset.dataset, clock) for dataset in feed.source.serves),
+        streams=tuple(name for name in datasets.DATASETS if _streams(stores, feed, name)),
     )
+
+
+def _streams(stores: Stores, feed: Feed, dataset: str) -> bool:
+    vendor = stores.vendors[feed.vendor]
+    if not vendor.SPEC.stream_hosts:
+        return False
+    try:
+        sample = Subscription(dataset=dataset, symbol=spelling.sample(dataset))
+        return bool(cast("Streams", vendor).streams(feed.source.name, [sample]))
+    except ValueError:
+        return False
 
 
 def _served(stores: Stores, feed: Feed, dataset: str, clock: Clock) -> Served:

@@ -22,6 +22,7 @@ class Row:
     provisional bar, where trades are captured; `doubtful` are its unverified intervals."""
 
     source: str
+    dataset: str
     symbol: str
     live: bool
     rate: float | None
@@ -59,7 +60,7 @@ class Tailing:
                 now=clock.wall_ns() // 1_000,
             )
         self._looked = clock.steady_seconds()
-        self._ticks: dict[tuple[str, str], int] = {}
+        self._ticks: dict[tuple[str, str, str], int] = {}
 
     def look(self) -> tuple[list[Row], str]:
         """Every stream now, and a sentence where there is something to say of the whole."""
@@ -90,19 +91,23 @@ class Tailing:
         doubts: dict[tuple[str, str, str], int],
     ) -> Row:
         follower = self._followers.get(source.source)
-        day = follower.bars.newest(channel.symbol, "1d") if follower else None
-        bar = follower.bars.newest(channel.symbol, self._grain) if follower else None
-        key = (source.source, channel.symbol)
+        traded = channel.dataset.endswith(("trades", "ticks"))
+        bars = follower.bars if follower and traded else None
+        day = bars.newest(channel.symbol, "1d") if bars else None
+        bar = bars.newest(channel.symbol, self._grain) if bars else None
+        key = (source.source, channel.dataset, channel.symbol)
         before = self._ticks.get(key)
         count = day.trades if day else 0
         self._ticks[key] = count
+        last = follower.last.get((channel.dataset, channel.symbol)) if follower else None
         return Row(
             source=source.source,
+            dataset=channel.dataset,
             symbol=channel.symbol,
             live=channel.live and bool(now),
-            rate=max(0, count - before) / passed if before is not None else None,
+            rate=max(0, count - before) / passed if before is not None and traded else None,
             lag=(now - channel.last) / 1e9 if now and channel.last else None,
-            last=bar.close if bar else follower.last.get(channel.symbol) if follower else None,
+            last=bar.close if bar else last,
             bar=bar,
             doubtful=doubts.get((source.source, channel.dataset, channel.symbol), 0),
         )

@@ -116,7 +116,7 @@ class _File:
                 tasks = holes.enqueue(self._stores, self._source, self._now)
             for name in told.frames:
                 wanted = self._stores.wanted[name]
-                if wanted.dataset.live_only:
+                if wanted.live_only:
                     self._stores.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
             self._stores.ledger.streams.add_capture(self._capture(told, ids))
             for rejection in self._aside.rejections:

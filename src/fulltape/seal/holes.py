@@ -155,7 +155,9 @@ def close_days(stores: Stores, source: str, now: Instant) -> None:
         last = known.last_wanted(wanted, now) if wanted else None
         if last is None or day.session > last:
             continue
-        if stores.feeds[source].serves(day.dataset) is None or stores.ledger.coverage.answered_by_others(
+        never = wanted is not None and wanted.live_only
+        never = never or stores.feeds[source].serves(day.dataset) is None
+        if never or stores.ledger.coverage.answered_by_others(
             day.dataset, day.instrument, source, day.session
         ):
             stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)

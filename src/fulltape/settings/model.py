@@ -115,7 +115,7 @@ class DatasetSettings(Section):
     universe: str = Field(description="which [universe.NAME] it covers")
     sources: tuple[str, ...] = Field(
         (),
-        description="sources of history (vendor.feed) in order of preference; none for what is captured live only",
+        description="sources of history (vendor.feed) in order of preference; without any those that are captured live are asked, as far as they have a history",
     )
     live: tuple[str, ...] = Field(
         (),

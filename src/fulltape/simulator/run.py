@@ -63,11 +63,16 @@ def _server(name: str) -> type[Server]:
     return SocketServer if name in OVER_SOCKETS else Server
 
 
+_COINS = {"BTC/USD": 68_000.0, "ETH/USD": 2_500.0, "BTC/USDT": 68_010.0, "ETH/USDT": 2_501.0}
+_STOCKS = {"AAPL": 230.0, "MSFT": 420.0, "IBM": 210.0}
+_PAIRS = {"EURUSD": 1.085, "USDJPY": 152.0}
 PRICES = {
-    "crypto": {"BTC/USD": 68_000.0, "ETH/USD": 2_500.0, "BTC/USDT": 68_010.0, "ETH/USDT": 2_501.0},
-    "deriv": {"R_100": 1_500.0, "R_50": 240.0, "1HZ100V": 900.0},
+    "crypto": _COINS,
+    "alpaca": {**_STOCKS, **_COINS},
+    "massive": {**_STOCKS, **_PAIRS, **_COINS},
+    "deriv": {"R_100": 1_500.0, "R_50": 240.0, "1HZ100V": 900.0, **_PAIRS},
 }
-"""What happens live, by vendor; exchanges have crypto."""
+"""What happens live, by vendor; exchanges have crypto. Stocks trade day and night here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

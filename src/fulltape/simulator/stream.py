@@ -16,7 +16,7 @@ from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Fault, Scenario
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.wires import Talk, Wire
+from fulltape.simulator.wire import Talk, Wire
 
 _STEP = 0.02
 _SLOWEST = 32 * 1024 * 1024

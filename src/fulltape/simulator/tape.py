@@ -16,6 +16,8 @@ from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
 
 _NS = 1_000
+_SMALL = 10
+"""Below this a price has five decimals, as pairs of currencies have."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,8 @@ class Tape:
 
     def _tick(self, symbol: str, now: int) -> tuple[str, Tick]:
         earlier = self.ticks[symbol]
-        price = max(0.01, round(self.prices[symbol] * (1 + self._dice.gauss(0, 0.0002)), 2))
+        digits = 5 if self.prices[symbol] < _SMALL else 2
+        price = max(0.01, round(self.prices[symbol] * (1 + self._dice.gauss(0, 0.0002)), digits))
         self.prices[symbol] = price
         at = max(now // self.grain * self.grain, earlier[-1].at if earlier else 0)
         tick = Tick(at=at, price=price)

@@ -1,67 +1,18 @@
-"""How each vendor talks over its live socket, from its documents: greetings, acknowledgements, and messages of ticks."""
+"""How the exchanges and Deriv talk over their live sockets, from their documents; and every vendor's wire."""
 
 from __future__ import annotations
 
-import json
 import uuid
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from fulltape.core.time import MINUTE
-from fulltape.simulator import alpaca, books, massive
+from fulltape.simulator import books
+from fulltape.simulator.keyed import Alpaca, Massive
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.ticks import iso as _iso
-
-
-@dataclass(slots=True)
-class Talk:
-    """What one connection has said so far: its subscriptions as (kind, symbol as the node writes it)."""
-
-    subscribed: set[tuple[str, str]] = field(default_factory=set)
-    let_in: bool = False
-    requests: dict[str, Any] = field(default_factory=dict)
-    number: int = 0
-
-
-class Wire(ABC):
-    """One vendor's way of talking. Methods return messages to send."""
-
-    vendor: ClassVar[str]
-    kinds: ClassVar[tuple[str, ...]]
-    """What a tick is sent as."""
-
-    def __init__(self, symbols: frozenset[str]) -> None:
-        self.symbols = symbols
-
-    def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
-        """What the server says first."""
-        return []
-
-    @abstractmethod
-    def hear(self, talk: Talk, said: Any) -> list[bytes]:
-        """The answers to one message, decoded from JSON."""
-
-    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:  # noqa: ARG002
-        """A tick as a message, None for who has not asked."""
-        return None
-
-    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:  # noqa: ARG002
-        """Best prices and books that change with a tick, for who has asked."""
-        return []
-
-    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:  # noqa: ARG002
-        """A minute that is complete as a message, None for who has not asked."""
-        return None
-
-    @abstractmethod
-    def unknown(self) -> bytes:
-        """A message that no document mentions."""
-
-
-def _json(content: object) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+from fulltape.simulator.wire import Talk, Wire
+from fulltape.simulator.wire import encoded as _json
 
 
 class Binance(Wire):
@@ -260,7 +211,7 @@ class Deriv(Wire):
         if ("ohlc", symbol) not in talk.subscribed:
             return None
         said = talk.requests[f"ohlc {symbol}"]
-        prices = {name: f"{getattr(bar, name):.2f}" for name in ("open", "high", "low", "close")}
+        prices = {name: str(getattr(bar, name)) for name in ("open", "high", "low", "close")}
         start = bar.start // 1_000_000
         told = {
             "id": str(said["req_id"]), "symbol": said["ticks_history"], "epoch": start + 59, "open_time": start,
@@ -272,125 +223,6 @@ class Deriv(Wire):
     def unknown(self) -> bytes:
         """A kind of message that is new."""
         return b'{"echo_req":{"ticks":"R_100"},"msg_type":"mystery","mystery":{"a":1}}'
-
-
-class Alpaca(Wire):
-    """Arrays, after a key."""
-
-    vendor = "alpaca"
-
-    def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
-        """Connected, not let in."""
-        return [b'[{"T":"success","msg":"connected"}]']
-
-    def hear(self, talk: Talk, said: Any) -> list[bytes]:
-        """A key, then subscriptions; each answer is all of them."""
-        if said.get("action") == "auth":
-            talk.let_in = bool(said.get("key")) and said.get("secret") != "wrong"
-            told = (
-                {"T": "success", "msg": "authenticated"}
-                if talk.let_in
-                else {"T": "error", "code": 402, "msg": "auth failed"}
-            )
-            return [_json([told])]
-        if not talk.let_in:
-            return [_json([{"T": "error", "code": 401, "msg": "not authenticated"}])]
-        for kind in ("bars", "updatedBars", "trades", "quotes"):
-            talk.subscribed |= {(kind, symbol) for symbol in said.get(kind, [])}
-        kinds: dict[str, list[str]] = {}
-        for kind, symbol in sorted(talk.subscribed):
-            kinds.setdefault(kind, []).append(symbol)
-        with_trades = {name: kinds["trades"] for name in ("corrections", "cancelErrors") if "trades" in kinds}
-        return [_json([{"T": "subscription", **kinds, **with_trades}])]
-
-    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
-        """`t` and, where it is taken back, `x` with it; `q`."""
-        rows: list[dict[str, object]] = []
-        if ("trades", symbol) in talk.subscribed:
-            row = {"S": symbol, **alpaca.trade_row(tick)}
-            row.pop("u", None)
-            rows.append({"T": "t", **row})
-            if alpaca.taken_back(tick):
-                rows.append(
-                    {"T": "x", **{name: row[name] for name in ("S", "i", "x", "p", "s", "z", "t")}, "a": "C"}
-                )
-        if ("quotes", symbol) in talk.subscribed:
-            rows.append({"T": "q", "S": symbol, **alpaca.quote_row(tick)})
-        return _json(rows) if rows else None
-
-    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
-        """`b`."""
-        if ("bars", symbol) not in talk.subscribed:
-            return None
-        row = {
-            "T": "b", "S": symbol, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume,
-            "t": _iso(bar.start * 1_000)[:19] + "Z", "n": bar.trades, "vw": bar.vwap,
-        }  # fmt: skip
-        return _json([row])
-
-    def unknown(self) -> bytes:
-        """A kind of row that is new."""
-        return b'[{"T":"mystery","S":"AAPL","x":1}]'
-
-
-class Massive(Wire):
-    """Arrays, after a key; one acknowledgement a channel."""
-
-    vendor = "massive"
-
-    def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
-        """Connected, not let in."""
-        return [b'[{"ev":"status","status":"connected","message":"Connected Successfully"}]']
-
-    def hear(self, talk: Talk, said: Any) -> list[bytes]:
-        """A key, then subscriptions."""
-        if said.get("action") == "auth":
-            talk.let_in = bool(said.get("params")) and said["params"] != "wrong"
-            status = "auth_success" if talk.let_in else "auth_failed"
-            words = "authenticated" if talk.let_in else "authentication failed"
-            return [_json([{"ev": "status", "status": status, "message": words}])]
-        told = []
-        for name in str(said.get("params", "")).split(","):
-            kind, _, wire = name.partition(".")
-            talk.subscribed.add(
-                (kind, wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/"))
-            )
-            told.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
-        return [_json(told)]
-
-    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
-        """`T`, `Q` (in round lots), `C`; milliseconds, where history has more."""
-        rows: list[dict[str, object]] = []
-        at, row = tick.at // 1_000_000, massive.quote_row(tick)
-        if ("T", symbol) in talk.subscribed:
-            trade = {"x": 11, "i": str(tick.trade_id), "z": 3, "p": tick.price, "s": tick.size, "c": [12, 37]}
-            rows.append({"ev": "T", "sym": symbol, **trade, "t": at, "q": tick.trade_id})
-        if ("Q", symbol) in talk.subscribed:
-            bid = {"bx": 11, "bp": row["bid_price"], "bs": 1 + tick.trade_id % 9}
-            ask = {"ax": 12, "ap": row["ask_price"], "as": 2}
-            rows.append({"ev": "Q", "sym": symbol, **bid, **ask, "c": 0, "t": at, "q": tick.trade_id, "z": 3})
-        if ("C", symbol) in talk.subscribed:
-            pair, row = f"{symbol[:3]}/{symbol[3:]}", massive.forex_row(tick)
-            rows.append(
-                {"ev": "C", "p": pair, "x": "48", "a": row["ask_price"], "b": row["bid_price"], "t": at}
-            )
-        return _json(rows) if rows else None
-
-    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
-        """`AM`, `CA`."""
-        span = {"s": bar.start // 1_000, "e": (bar.start + MINUTE) // 1_000}
-        prices = {"o": bar.open, "c": bar.close, "h": bar.high, "l": bar.low}
-        if ("AM", symbol) in talk.subscribed:
-            more = {"v": bar.volume, "av": bar.volume, "op": bar.open, "vw": bar.vwap}
-            return _json([{"ev": "AM", "sym": symbol, **more, **prices, "a": bar.vwap, "z": 10, **span}])
-        if ("CA", symbol) in talk.subscribed:
-            pair = f"{symbol[:3]}/{symbol[3:]}"
-            return _json([{"ev": "CA", "pair": pair, **prices, "v": int(bar.volume), **span}])
-        return None
-
-    def unknown(self) -> bytes:
-        """An event that is new."""
-        return b'[{"ev":"MYSTERY","sym":"AAPL"}]'
 
 
 WIRES: dict[str, type[Wire]] = {

@@ -78,6 +78,13 @@ class Wanted:
     synthetic: bool = False
     live: Sequence[str] = ()
     """Sources that are captured live."""
+    unserved: bool = False
+    """Whether no source has a history of it."""
+
+    @property
+    def live_only(self) -> bool:
+        """Whether sessions are what was captured of them, since none of the sources has a history."""
+        return self.dataset.live_only or self.unserved
 
     @property
     def everybody(self) -> tuple[str, ...]:

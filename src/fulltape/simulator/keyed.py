@@ -1,0 +1,156 @@
+"""How the vendors of stocks talk over their live sockets: arrays, after a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fulltape.core.time import MINUTE
+from fulltape.simulator import alpaca, books, massive
+from fulltape.simulator.minutes import Bar
+from fulltape.simulator.ticks import Tick
+from fulltape.simulator.ticks import iso as _iso
+from fulltape.simulator.wire import Talk, Wire
+from fulltape.simulator.wire import encoded as _json
+
+
+class Alpaca(Wire):
+    """Arrays, after a key."""
+
+    vendor = "alpaca"
+
+    def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
+        """Connected, not let in."""
+        return [b'[{"T":"success","msg":"connected"}]']
+
+    def hear(self, talk: Talk, said: Any) -> list[bytes]:
+        """A key, then subscriptions; each answer is all of them."""
+        if said.get("action") == "auth":
+            talk.let_in = bool(said.get("key")) and said.get("secret") != "wrong"
+            told = (
+                {"T": "success", "msg": "authenticated"}
+                if talk.let_in
+                else {"T": "error", "code": 402, "msg": "auth failed"}
+            )
+            return [_json([told])]
+        if not talk.let_in:
+            return [_json([{"T": "error", "code": 401, "msg": "not authenticated"}])]
+        for kind in ("bars", "updatedBars", "trades", "quotes"):
+            talk.subscribed |= {(kind, symbol) for symbol in said.get(kind, [])}
+        kinds: dict[str, list[str]] = {}
+        for kind, symbol in sorted(talk.subscribed):
+            kinds.setdefault(kind, []).append(symbol)
+        with_trades = {name: kinds["trades"] for name in ("corrections", "cancelErrors") if "trades" in kinds}
+        return [_json([{"T": "subscription", **kinds, **with_trades}])]
+
+    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`t` and, where it is taken back, `x` with it; `q`."""
+        rows: list[dict[str, object]] = []
+        if "/" in symbol:
+            return self._coin(talk, symbol, tick)
+        if ("trades", symbol) in talk.subscribed:
+            row = {"S": symbol, **alpaca.trade_row(tick)}
+            row.pop("u", None)
+            rows.append({"T": "t", **row})
+            if alpaca.taken_back(tick):
+                rows.append(
+                    {"T": "x", **{name: row[name] for name in ("S", "i", "x", "p", "s", "z", "t")}, "a": "C"}
+                )
+        if ("quotes", symbol) in talk.subscribed:
+            rows.append({"T": "q", "S": symbol, **alpaca.quote_row(tick)})
+        return _json(rows) if rows else None
+
+    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
+        """`b`."""
+        if ("bars", symbol) not in talk.subscribed:
+            return None
+        row = {
+            "T": "b", "S": symbol, "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume,
+            "t": _iso(bar.start * 1_000)[:19] + "Z", "n": bar.trades, "vw": bar.vwap,
+        }  # fmt: skip
+        return _json([row])
+
+    def _coin(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`t` with the taker's side, `q` without exchanges."""
+        rows: list[dict[str, object]] = []
+        about = {"S": symbol, "t": _iso(tick.at)}
+        if ("trades", symbol) in talk.subscribed:
+            side = "B" if tick.aggressor == "buy" else "S"
+            rows.append({"T": "t", **about, "i": tick.trade_id, "p": tick.price, "s": tick.size, "tks": side})
+        if ("quotes", symbol) in talk.subscribed:
+            bid, ask = books.sides(tick)
+            rows.append({"T": "q", **about, "bp": bid, "bs": tick.size, "ap": ask, "as": 1.0})
+        return _json(rows) if rows else None
+
+    def unknown(self) -> bytes:
+        """A kind of row that is new."""
+        return b'[{"T":"mystery","S":"AAPL","x":1}]'
+
+
+class Massive(Wire):
+    """Arrays, after a key; one acknowledgement a channel."""
+
+    vendor = "massive"
+
+    def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
+        """Connected, not let in."""
+        return [b'[{"ev":"status","status":"connected","message":"Connected Successfully"}]']
+
+    def hear(self, talk: Talk, said: Any) -> list[bytes]:
+        """A key, then subscriptions."""
+        if said.get("action") == "auth":
+            talk.let_in = bool(said.get("params")) and said["params"] != "wrong"
+            status = "auth_success" if talk.let_in else "auth_failed"
+            words = "authenticated" if talk.let_in else "authentication failed"
+            return [_json([{"ev": "status", "status": status, "message": words}])]
+        told = []
+        for name in str(said.get("params", "")).split(","):
+            kind, _, wire = name.partition(".")
+            talk.subscribed.add(
+                (kind, wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/"))
+            )
+            told.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
+        return [_json(told)]
+
+    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`T`, `Q` (in round lots), `C`; milliseconds, where history has more."""
+        rows: list[dict[str, object]] = []
+        at, row = tick.at // 1_000_000, massive.quote_row(tick)
+        if ("T", symbol) in talk.subscribed:
+            trade = {"x": 11, "i": str(tick.trade_id), "z": 3, "p": tick.price, "s": tick.size, "c": [12, 37]}
+            rows.append({"ev": "T", "sym": symbol, **trade, "t": at, "q": tick.trade_id})
+        if ("Q", symbol) in talk.subscribed:
+            bid = {"bx": 11, "bp": row["bid_price"], "bs": 1 + tick.trade_id % 9}
+            ask = {"ax": 12, "ap": row["ask_price"], "as": 2}
+            rows.append({"ev": "Q", "sym": symbol, **bid, **ask, "c": 0, "t": at, "q": tick.trade_id, "z": 3})
+        if ("C", symbol) in talk.subscribed:
+            pair, row = f"{symbol[:3]}/{symbol[3:]}", massive.forex_row(tick)
+            rows.append(
+                {"ev": "C", "p": pair, "x": "48", "a": row["ask_price"], "b": row["bid_price"], "t": at}
+            )
+        coin = {"pair": symbol.replace("/", "-"), "t": at, "x": 1, "r": at}
+        if ("XT", symbol) in talk.subscribed:
+            side = [2 if tick.aggressor == "buy" else 1]
+            rows.append({"ev": "XT", **coin, "p": tick.price, "s": tick.size, "c": side, "i": tick.trade_id})
+        if ("XQ", symbol) in talk.subscribed:
+            best = dict(zip(("bp", "ap"), books.sides(tick), strict=True))
+            rows.append({"ev": "XQ", **coin, **best, "bs": tick.size, "as": 1.0})
+        return _json(rows) if rows else None
+
+    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
+        """`AM`, `CA`."""
+        span = {"s": bar.start // 1_000, "e": (bar.start + MINUTE) // 1_000}
+        prices = {"o": bar.open, "c": bar.close, "h": bar.high, "l": bar.low}
+        if ("AM", symbol) in talk.subscribed:
+            more = {"v": bar.volume, "av": bar.volume, "op": bar.open, "vw": bar.vwap}
+            return _json([{"ev": "AM", "sym": symbol, **more, **prices, "a": bar.vwap, "z": 10, **span}])
+        if ("CA", symbol) in talk.subscribed:
+            pair = f"{symbol[:3]}/{symbol[3:]}"
+            return _json([{"ev": "CA", "pair": pair, **prices, "v": int(bar.volume), **span}])
+        if ("XA", symbol) in talk.subscribed:
+            more = {"v": bar.volume, "vw": bar.vwap, "z": bar.trades}
+            return _json([{"ev": "XA", "pair": symbol.replace("/", "-"), **more, **prices, **span}])
+        return None
+
+    def unknown(self) -> bytes:
+        """An event that is new."""
+        return b'[{"ev":"MYSTERY","sym":"AAPL"}]'
