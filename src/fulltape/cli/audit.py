@@ -128,7 +128,8 @@ def lines(story: Story, symbol: str, session: str) -> list[str]:
     if story.checked:
         low, high = story.checked["expected_low"], story.checked["expected_high"]
         band = f"{low} to {high} usual" if low is not None else f"at most {high}, too few sessions to judge"
-        out.append(f"  rows          {story.checked['rows']} ({band})")
+        told = f" ({band})" if high is not None else ""
+        out.append(f"  rows          {story.checked['rows']}{told}")
         out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
     for fact in story.facts:
         out.append(

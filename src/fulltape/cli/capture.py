@@ -60,7 +60,7 @@ def capture(
             typer.echo(line)
     if status or (state and any(one.trouble for one in state.sources)):
         raise typer.Exit(4)
-    if state and all(one.state == "barred" for one in state.sources):
+    if state and all(one.state == "barred" or (one.reason and not one.messages) for one in state.sources):
         raise typer.Exit(3)
 
 

@@ -78,7 +78,7 @@ CORRECTION = Column(
     name="correction",
     dtype="cat",
     nullable=True,
-    unit="canceled or incorrect: taken back; corrected: stands for one that was; null: stands",
+    unit="canceled or incorrect: taken back; corrected: stands for one that was; code N: as the tape says; null: stands",
 )
 
 

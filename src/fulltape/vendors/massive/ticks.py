@@ -23,6 +23,7 @@ _FIELDS = {
         Field(wire="conditions", column="conditions", kind="list"),
         Field(wire="tape", column="tape", kind="text"),
         Field(wire="trf_id", column="trf", kind="text"),
+        Field(wire="correction", column="correction", kind="text"),
     ),
     "equities_quotes": (
         _SIP,
@@ -35,6 +36,8 @@ _FIELDS = {
     ),
     "forex_quotes": (Field(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
 }
+# What the numbers mean is not documented; 0 is what stands.
+_TAKEN_BACK = {str(code): f"code {code}" for code in range(1, 100)}
 _SIDES = frozenset({"bid", "ask", "bid_size", "ask_size"})
 SHAPES = {
     dataset: Shape(
@@ -42,6 +45,7 @@ SHAPES = {
         unit="ns",
         # A side without an order has no fields at all.
         absent=dict.fromkeys((part.column for part in fields if part.column in _SIDES), 0.0),
+        renamed={"correction": _TAKEN_BACK} if dataset == "equities_trades" else {},
     )
     for dataset, fields in _FIELDS.items()
 }
