@@ -1,0 +1,33 @@
+"""How the node writes symbols of each class."""
+
+from __future__ import annotations
+
+import pytest
+
+from fulltape.core import datasets, spelling
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "BRK.B", "BRK-B", "BACpA", "S0001", "A"])
+def test_tickers_are_tickers(symbol: str) -> None:
+    spelling.of_class("equities_trades", symbol)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "symbol", "words"),
+    [
+        ("equities_bars_day", "aapl", "no ticker"),
+        ("equities_bars_day", "BTC/USD", "no ticker"),
+        ("equities_trades", "BTC/USDXX", "no ticker"),
+        ("equities_quotes", "A B", "no ticker"),
+        ("forex_quotes", "EUR/USD", "no currency pair"),
+        ("crypto_trades", "btc/usd", "is written BTC/USD"),
+    ],
+)
+def test_what_belongs_to_another_class_is_refused_by_its_name(dataset: str, symbol: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        spelling.of_class(dataset, symbol)
+
+
+@pytest.mark.parametrize("dataset", sorted(datasets.DATASETS))
+def test_samples_are_well_written(dataset: str) -> None:
+    spelling.of_class(dataset, spelling.sample(dataset))
