@@ -53,6 +53,7 @@ OfStreams = Literal[
     "too_many",
 ]
 Do = Literal[OfAnswers, OfData, OfStreams]
+_ABOUT_CONNECTIONS = frozenset({"mute", "close", "kick", "cut_frame"})
 _ABOUT_STREAMS = frozenset(get_args(OfStreams))
 _ABOUT_DATA = frozenset(get_args(OfData))
 
@@ -119,8 +120,9 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 struck = fault
         return struck
 
-    def of_stream(self, vendor: str, *, connecting: bool = False) -> list[Fault]:
-        """The faults of streams that strike now, of those about connecting or of all others; each counts as struck."""
+    def of_stream(self, vendor: str, *, connecting: bool = False, heard: bool = True) -> list[Fault]:
+        """The faults of streams that strike now, of those about connecting or of all others; each counts as struck. What
+        strikes connections waits until somebody has subscribed and is `heard`."""
         elapsed = time.monotonic() - self.began
         due = [
             fault
@@ -128,6 +130,7 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if fault.do in _ABOUT_STREAMS
             and fault.vendor == vendor
             and (fault.do == "too_many") == connecting
+            and (heard or fault.do not in _ABOUT_CONNECTIONS)
             and fault.struck < fault.times
             and fault.after + fault.struck * fault.every <= elapsed < fault.until
         ]

@@ -206,7 +206,8 @@ class StreamServer:
             await asyncio.sleep(_STEP)
 
     def _step(self) -> None:
-        struck = self.scenario.of_stream(self.wire.vendor)
+        heard = any(session.talk.subscribed for session in self.sessions)
+        struck = self.scenario.of_stream(self.wire.vendor, heard=heard)
         more = sum(fault.count for fault in struck if fault.do == "burst")
         ticks, bars = self.tape.step(more)
         for fault in struck:
