@@ -10,6 +10,8 @@ from fulltape.core import datasets, spelling
 @pytest.mark.parametrize("symbol", ["AAPL", "BRK.B", "BRK-B", "BACpA", "S0001", "A"])
 def test_tickers_are_tickers(symbol: str) -> None:
     spelling.of_class("equities_trades", symbol)
+    with pytest.raises(ValueError, match="no ticker"):
+        spelling.of_class("equities_trades", symbol.lower())
 
 
 @pytest.mark.parametrize(
@@ -30,4 +32,6 @@ def test_what_belongs_to_another_class_is_refused_by_its_name(dataset: str, symb
 
 @pytest.mark.parametrize("dataset", sorted(datasets.DATASETS))
 def test_samples_are_well_written(dataset: str) -> None:
-    spelling.of_class(dataset, spelling.sample(dataset))
+    sample = spelling.sample(dataset)
+    spelling.of_class(dataset, sample)
+    assert sample

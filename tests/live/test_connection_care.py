@@ -76,6 +76,7 @@ def test_what_is_told_again_after_a_reconnect_counts_once(tmp_path: Path, venue:
             node.until(node.ticks(60))
             node.stream.pause()
         _whole(node)
+        assert node.intervals()
 
 
 def test_compressed_messages_are_messages(tmp_path: Path) -> None:

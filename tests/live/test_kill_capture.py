@@ -76,6 +76,7 @@ def test_seal_killed_at_any_moment_doubles_nothing(tmp_path: Path) -> None:
                 process.wait()
         _last(node)
         _whole(node)
+        assert node.curated().height > 60
 
 
 def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +180,7 @@ def test_a_clock_that_jumps_an_hour_loses_nothing(tmp_path: Path) -> None:
         node.heal()
         found = node.curated()
         promised(found, node.truth(), node.venue)
+        assert found.height > 60
 
 
 def _small_disk(folder: Path, size: str) -> None:

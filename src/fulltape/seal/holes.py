@@ -153,10 +153,9 @@ def close_days(stores: Stores, source: str, now: Instant) -> None:
     for day in stores.ledger.streams.open_days(source):
         wanted = stores.wanted.get(day.dataset)
         last = known.last_wanted(wanted, now) if wanted else None
-        if last is None or day.session > last:
+        if wanted is None or last is None or day.session > last:
             continue
-        never = wanted is not None and wanted.live_only
-        never = never or stores.feeds[source].serves(day.dataset) is None
+        never = wanted.live_only or stores.feeds[source].serves(day.dataset) is None
         if never or stores.ledger.coverage.answered_by_others(
             day.dataset, day.instrument, source, day.session
         ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fulltape.core.time import SECOND
+import datetime as dt
+
+from fulltape.core.time import HOUR, midnight
 from fulltape.core.vendor import Field, Shape
 
 _STAMP = Field(wire="t", column="stamp", kind="text")
@@ -34,7 +36,7 @@ _TAKER = {"aggressor": {"B": "buy", "S": "sell"}}
 
 
 # Quotes count shares since 2025-11-03, and counted round lots before.
-_SHARES_SINCE = 1_762_146_000 * SECOND
+_SHARES_SINCE = midnight(dt.date(2025, 11, 3)) + 5 * HOUR  # in New York
 _LOTS = dict.fromkeys(("bid_size", "ask_size"), (_SHARES_SINCE, 100.0))
 
 
@@ -51,23 +53,24 @@ def shape(dataset: str, *more: Field) -> Shape:
 
 def corrected(*more: Field) -> tuple[Shape, Shape]:
     """A message that corrects a trade, as two rows: the trade that it takes back and the one that stands instead."""
-    return tuple(
-        Shape(
-            fields=(
-                *more,
-                _STAMP,
-                Field(wire=f"{which}i", column="trade_id", kind="text"),
-                Field(wire=f"{which}p", column="price"),
-                Field(wire=f"{which}s", column="size"),
-                Field(wire=f"{which}c", column="conditions", kind="list"),
-                _EXCHANGE,
-                _REPORTED[1],
-            ),
-            unit="iso",
-            stamp_kind="text",
-        )
-        for which in ("o", "c")
-    )  # type: ignore[return-value]
+    return _half("o", *more), _half("c", *more)
+
+
+def _half(which: str, *more: Field) -> Shape:
+    return Shape(
+        fields=(
+            *more,
+            _STAMP,
+            Field(wire=f"{which}i", column="trade_id", kind="text"),
+            Field(wire=f"{which}p", column="price"),
+            Field(wire=f"{which}s", column="size"),
+            Field(wire=f"{which}c", column="conditions", kind="list"),
+            _EXCHANGE,
+            _REPORTED[1],
+        ),
+        unit="iso",
+        stamp_kind="text",
+    )
 
 
 def cancelled(*more: Field) -> Shape:
