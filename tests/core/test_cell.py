@@ -12,6 +12,7 @@ from fulltape.core import ranges, series
 from fulltape.core.cell import Availability, Cell, Completeness, Fact, Finality, Life, Verdict, cell
 from fulltape.core.instruments import DatedSymbol, Instrument
 from fulltape.core.series import Known, Series
+from fulltape.core.silence import Around
 
 SOURCES = ("a.sip", "b.sip")
 
@@ -23,7 +24,6 @@ def answer(**changes: Any) -> Cell:
         "life": Life(known=True, listed=True),
         "facts": {},
         "eligible": SOURCES,
-        "busy": False,
         "explained": False,
         "measured": True,
         "verdict": Verdict.GREEN,
@@ -74,15 +74,22 @@ def test_captured_rows_are_provisional() -> None:
     assert answer(facts={"a.sip": PRESENT}).finality is Finality.FINAL
 
 
-def test_empty_needs_sound_evidence_and_for_a_busy_name_two_sources() -> None:
+def test_empty_needs_sound_evidence_that_is_believed() -> None:
     one = {"a.sip": EMPTY}
-    both = {"a.sip": EMPTY, "b.sip": EMPTY}
     assert answer(facts=one, eligible=("a.sip",)).availability is Availability.EMPTY
-    assert answer(facts=one, eligible=("a.sip",), busy=True).availability is Availability.MISSING
-    assert "implausible" in answer(facts=one, eligible=("a.sip",), busy=True).why
-    assert answer(facts=both, busy=True).availability is Availability.EMPTY
+    doubted = answer(facts=one, eligible=("a.sip",), doubt="implausible silence of 3 sessions")
+    assert doubted.availability is Availability.MISSING
+    assert doubted.why == "implausible silence of 3 sessions"
     unsound = Fact(kind="empty", sound=False)
     assert answer(facts={"a.sip": unsound}, eligible=("a.sip",)).availability is Availability.MISSING
+
+
+def test_what_a_user_accepts_is_empty_once_every_source_has_answered() -> None:
+    facts = {"a.sip": EMPTY, "b.sip": REFUSED}
+    accepted = answer(facts=facts, doubt="implausible silence", accepted="it was halted")
+    assert accepted.availability is Availability.EMPTY
+    assert "it was halted" in accepted.why
+    assert answer(facts={"a.sip": EMPTY}, accepted="halted").availability is Availability.MISSING
 
 
 def test_refused_by_everybody_is_unobtainable_and_says_why() -> None:
@@ -107,13 +114,14 @@ per_cell = st.fixed_dictionaries(
         "facts": st.tuples(kinds, kinds),
         "servable": st.tuples(st.booleans(), st.booleans()),
         "wanted": st.booleans(),
+        "accepted": st.booleans(),
     }
 )
 
 
-@given(st.lists(per_cell, min_size=1, max_size=12), st.booleans(), st.booleans())
+@given(st.lists(per_cell, min_size=1, max_size=12), st.booleans(), st.floats(0.01, 0.999))
 def test_ranges_say_what_the_single_cell_says(
-    cells: list[dict[str, Any]], busy: bool, listing_known: bool
+    cells: list[dict[str, Any]], listing_known: bool, prior: float
 ) -> None:
     """The audit's arithmetic over ranges against `cell`, position by position."""
 
@@ -139,8 +147,10 @@ def test_ranges_say_what_the_single_cell_says(
             source: where(lambda one, n=number: one["servable"][n]) for number, source in enumerate(SOURCES)
         },
         open=(),
+        accepted=where(lambda one: one["accepted"]),
+        around=Around(prior=prior),
     )
-    shown = series.picture(one_series, busy=busy)
+    shown = series.picture(one_series)
     pieces = (
         shown.held, shown.partial, shown.empty, shown.unobtainable, shown.unknown_listing, shown.missing
     )  # fmt: skip
@@ -159,7 +169,8 @@ def test_ranges_say_what_the_single_cell_says(
         single = answer(
             facts=facts,
             eligible=[source for number, source in enumerate(SOURCES) if one["servable"][number]],
-            busy=busy,
+            doubt=one_series.doubt(at),
+            accepted="halted" if one["accepted"] else "",
             life=Life(known=listing_known, listed=True),
         )
         held = ranges.contains(shown.held, at) or ranges.contains(shown.partial, at)

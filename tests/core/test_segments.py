@@ -93,12 +93,21 @@ def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
 
 @given(universe, st.booleans())
 def test_segments_count_what_the_series_count(many: list[dict[str, Any]], events: bool) -> None:
+    table = as_table(many, events=events)
+    apart = [at for at, one in enumerate(many) if _judged(as_series(one, events=events))]
+    assert table.silent_series() == apart, "what silence is worth is said of each series alone"
     counted = dict.fromkeys((field.name for field in dataclasses.fields(series.Picture)), 0)
-    for one in many:
+    for at, one in enumerate(many):
+        if at in apart:
+            continue
         shown = series.picture(as_series(one, events=events))
         for name in counted:
             counted[name] += ranges.size(getattr(shown, name))
-    assert as_table(many, events=events).sizes() == counted
+    assert table.sizes(apart) == counted
+
+
+def _judged(one: Series) -> bool:
+    return bool(one.silent) and not one.events and one.instrument.listed_from is not None
 
 
 @given(universe)

@@ -64,6 +64,15 @@ def again(series: Series, servable: Ranges, expired: Ranges, opened: Ranges) -> 
     return ranges.subtract(ranges.subtract(due, series.held), opened)
 
 
+def due(series: Series, expired: Ranges, settled: Ranges) -> Ranges:
+    """What of expired evidence is asked again; what is `settled`, shown four times, only where silence is not believed, or
+    believed by a user's decision."""
+    if not settled or series.events:
+        return expired
+    doubted = ranges.subtract(series.silent, ranges.union(*(one.proved for one in series.silences)))
+    return ranges.union(expired, ranges.intersect(settled, ranges.union(doubted, series.accepted)))
+
+
 def hopeless(series: Series, span: Ranges, *, refused: AbstractSet[str]) -> bool:
     """Whether no source is left that could answer for any of `span`; `refused` have refused just this task."""
     return not any(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
-from fulltape.core import ranges
+from fulltape.core import ranges, series
 from fulltape.core.ranges import Range
 from fulltape.core.segments import Segments
 from fulltape.core.series import Series
@@ -41,6 +41,8 @@ class Incremental:
 
 
 STAGE = "audit"
+MOST_AGAIN = 1_000
+"""So many tasks at most does an audit add for a dataset to ask again what was answered: the rest waits for the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def _audit(
     def counted() -> Iterator[Segments]:
         done, total = 0, len(wanted.instruments)
         for table in laid.read(stores, wanted, now):
-            for name, size in table.sizes().items():
+            for name, size in _sizes(stores, wanted, table, now):
                 counts[name] = counts.get(name, 0) + size
             done += len(table.listed)
             progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
@@ -155,6 +157,23 @@ def _audit(
     _settle_pointless(stores, wanted, found.whole, now)
     tasks = _enqueue(stores, found.tasks, batch, now)
     return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
+
+
+def _sizes(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Iterator[tuple[str, int]]:
+    """How many sessions are in each state. Series with silent sessions, or with a user's decision, are few and judged one
+    by one."""
+    numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
+    apart = {
+        *table.silent_series(),
+        *(numbers[one] for one in known.accepted(stores, wanted) if one in numbers),
+    }
+    yield from table.sizes(sorted(apart)).items()
+    if apart:
+        names = [table.listed[at].instrument.instrument for at in sorted(apart)]
+        for one in known.read(stores, wanted, now, names):
+            shown = series.picture(one)
+            for field in dataclasses.fields(shown):
+                yield field.name, ranges.size(getattr(shown, field.name))
 
 
 def _found(tables: Iterable[Segments], wanted: Wanted, *, newest: int | None = None) -> _Found:
@@ -190,18 +209,22 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     for instrument, first, last in stores.ledger.queue.spans(name, AGAIN):
         opened.setdefault(instrument, []).append(calendar.span_of(first, last))
     expired: dict[tuple[str, str], list[Range]] = {}
-    for instrument, source, first, last in found:
-        expired.setdefault((instrument, source), []).append(calendar.span_of(first, last))
-    tasks = []
-    for one in known.read(stores, wanted, now, {instrument for instrument, _ in expired}):
+    settled: dict[tuple[str, str], list[Range]] = {}
+    for instrument, source, first, last, is_settled in found:
+        where = settled if is_settled else expired
+        where.setdefault((instrument, source), []).append(calendar.span_of(first, last))
+    tasks: list[NewTask] = []
+    # The oldest evidence first, and no more than a night can bear.
+    order = list(dict.fromkeys(row[0] for row in found))
+    for one in _ordered(known.read(stores, wanted, now, set(order)), order):
         instrument = one.instrument.instrument
         for source, servable in one.servable.items():
-            spans = plan.again(
+            due = plan.due(
                 one,
-                servable,
                 ranges.normalise(expired.get((instrument, source), [])),
-                ranges.normalise(opened.get(instrument, [])),
+                ranges.normalise(settled.get((instrument, source), [])),
             )
+            spans = plan.again(one, servable, due, ranges.normalise(opened.get(instrument, [])))
             for span in ranges.split_at(
                 spans, plan.cuts(one.instrument, spans, calendar, wanted.dataset.raw_folder)
             ):
@@ -209,7 +232,12 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
                 gap = plan.Gap(instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,))
                 tasks.append(dataclasses.replace(_task(gap, wanted), purpose=AGAIN))
                 opened.setdefault(instrument, []).append(span)
-    return stores.ledger.queue.enqueue(tasks, now=now, batch=batch, priority=LAST)
+    return stores.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
+
+
+def _ordered(many: Iterable[Series], order: Sequence[str]) -> list[Series]:
+    place = {name: at for at, name in enumerate(order)}
+    return sorted(many, key=lambda one: place[one.instrument.instrument])
 
 
 def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], now: Instant) -> None:

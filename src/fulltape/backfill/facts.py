@@ -10,8 +10,11 @@ from fulltape.core import ranges
 from fulltape.core.ranges import Range
 from fulltape.core.time import Instant
 from fulltape.ledger.queue import CANDIDATES
-from fulltape.ledger.task import Claimable
+from fulltape.ledger.task import AGAIN, Claimable
 from fulltape.stores import Feed, Stores, Wanted
+
+_WIDER = 3
+"""So many sessions more on either side does an ask have that is asked again."""
 
 
 class Planner:
@@ -46,7 +49,8 @@ class Planner:
             span=span,
             life=(min(life[0], span[0]), max(life[1], span[1])),
             rows=task.expected_rows or self.wanted.rows(span),
-            beside=1 if task.kind == "GAP" else 0,
+            # Another span than the first time: the same answer to the same question would be no second one.
+            beside=_WIDER if task.purpose == AGAIN else 1 if task.kind == "GAP" else 0,
         )
 
     def enough(self, rows: float) -> int:

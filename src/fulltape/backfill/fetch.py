@@ -342,6 +342,7 @@ class Fetcher:
             settled=answer.settled,
             reason=answer.reason,
             memo=answer.memo,
+            positional=answer.positional,
         )
         journal.append(Kind.PAGE, asks.encode_page(record, self._body.body))
         journal.sync()

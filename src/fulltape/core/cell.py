@@ -100,7 +100,8 @@ def cell(
     life: Life,
     facts: Mapping[str, Fact],
     eligible: Sequence[str],
-    busy: bool,
+    doubt: str = "",
+    accepted: str = "",
     explained: bool,
     measured: bool,
     verdict: Verdict,
@@ -108,9 +109,9 @@ def cell(
 ) -> Cell:
     """What a cell is.
 
-    `facts` by source; `eligible` are the sources that could still be asked or have answered; `busy` says that the
-    instrument trades in at least 95 % of its sessions or minutes, so that one source's silence is implausible;
-    `explained` that intervals account for the holes; `measured` that a baseline existed; `final_at` is the close plus
+    `facts` by source; `eligible` are the sources that could still be asked or have answered; `doubt` says why
+    silence about the cell is not believed (see `core/silence.py`), '' where it is; `accepted` is the reason that a user
+    gave for accepting it; `explained` that intervals account for the holes; `measured` that a baseline existed; `final_at` is the close plus
     the dataset's waiting time (None for days without a session).
     """
 
@@ -128,7 +129,7 @@ def cell(
         return without_rows(Availability.PENDING, "the session lies beyond the published calendar")
     if now < final_at:
         return without_rows(Availability.PENDING, f"not final before {iso(final_at)}")
-    return without_rows(*_absent(facts, eligible, busy=busy, life=life))
+    return without_rows(*_absent(facts, eligible, doubt=doubt, accepted=accepted, life=life))
 
 
 def _held(held: Mapping[str, Fact], *, explained: bool, measured: bool, verdict: Verdict) -> Cell:
@@ -147,11 +148,13 @@ def _held(held: Mapping[str, Fact], *, explained: bool, measured: bool, verdict:
 
 
 def _absent(
-    facts: Mapping[str, Fact], eligible: Sequence[str], *, busy: bool, life: Life
+    facts: Mapping[str, Fact], eligible: Sequence[str], *, doubt: str, accepted: str, life: Life
 ) -> tuple[Availability, str]:
     unasked = [source for source in eligible if source not in facts]
     if unasked:
         return Availability.MISSING, f"not yet answered by {', '.join(unasked)}"
+    if accepted:
+        return Availability.EMPTY, f"accepted as empty by a decision: {accepted}"
     empty = {source: fact for source, fact in facts.items() if fact.kind == "empty"}
     if not empty:
         reasons = sorted({f"{source}: {fact.reason or 'refused'}" for source, fact in facts.items()})
@@ -159,8 +162,6 @@ def _absent(
     if not life.known:
         return Availability.UNKNOWN_LISTING, "no source has rows, and no reference says whether it was listed"
     sound = sorted(source for source, fact in empty.items() if fact.sound)
-    if not sound:
-        return Availability.MISSING, "implausible empty: no answer proves that there was nothing"
-    if busy and len(sound) < 2:
-        return Availability.MISSING, f"implausible empty: only {sound[0]} says so of a busy instrument"
+    if doubt or not sound:
+        return Availability.MISSING, doubt or "no answer proves that there was nothing"
     return Availability.EMPTY, f"nothing traded, say {', '.join(sound)}"

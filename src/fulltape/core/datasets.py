@@ -52,6 +52,8 @@ class Dataset:
       stamp, the end of its session, or what it declares;
     - `checks` names the pass-1 and pass-3 checks that apply (see `core/checks`);
     - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones;
+    - `density`: the share of sessions with rows that is expected of an instrument of which nothing is known, and whether
+      other instruments say anything about it (`peers`): chains of options do not, most of their contracts are silent;
     - `live_only`: no source has a history of it, so what was captured live is all there will ever be.
     """
 
@@ -68,6 +70,8 @@ class Dataset:
     rows_per_session: float = 0
     late_days: int = 0
     adjusted: bool = False
+    density: float = 0.98
+    peers: bool = True
     live_only: bool = False
 
     @property
@@ -110,6 +114,8 @@ def _bars(
         expectation="learned" if minute or learned else "every",
         available="minute_end" if minute else "close",
         summary=summary,
+        density=0.05 if learned else 0.98,
+        peers=not learned,
     )
 
 
@@ -384,6 +390,21 @@ _EVERY = (
     ),
 )
 DATASETS = {dataset.name: dataset for dataset in _EVERY}
+
+
+def siblings(dataset: Dataset) -> tuple[str, ...]:
+    """Other datasets whose rows say that an instrument of this one was traded: bars and trades of the same class."""
+    family = dataset.name.partition("_")[0]
+    if dataset.expectation == "events":
+        return ()
+    return tuple(
+        name
+        for name, other in DATASETS.items()
+        if name != dataset.name
+        and name.partition("_")[0] == family
+        and other.calendar == dataset.calendar
+        and not name.endswith(("_quotes", "_books", "_messages"))
+    )
 
 
 def get(name: str) -> Dataset:

@@ -60,58 +60,41 @@ class Segments:
     silent: bool
     """Whether any source has said that there is nothing, or has refused."""
 
-    def sizes(self) -> Mapping[str, int]:
-        """How many wanted sessions are in each state of `series.Picture`."""
+    def silent_series(self) -> list[int]:
+        """Series with wanted sessions about which sources have answered, and nothing but silence: what that is worth,
+        `series.picture` says."""
+        import polars as pl
+
+        if self.events or not self.silent:
+            return []
+        silent = pl.col("wanted") & ~pl.col("held") & ~pl.col("partial") & ~pl.col("to_ask") & pl.col("empty")
+        known = [at for at, one in enumerate(self.listed) if one.instrument.listed_from]
+        return self.frame.filter(silent & pl.col("series").is_in(known))["series"].unique().sort().to_list()
+
+    def sizes(self, without: Sequence[int] = ()) -> Mapping[str, int]:
+        """How many wanted sessions are in each state of `series.Picture`, of all series but some. Their silence is taken
+        for proved where they are events, and for that of unlisted instruments where they are not."""
         import polars as pl
 
         wanted, size = self.frame.filter("wanted"), pl.col("size")
+        if without:
+            wanted = wanted.filter(~pl.col("series").is_in(list(without)))
         rest = ~pl.col("held") & ~pl.col("partial")
         settled = rest & ~pl.col("to_ask")
         silent = settled & pl.col("empty")
-        proved, unlisted = self._proved(silent)
         states = {
             "wanted": pl.lit(True),
             "held": pl.col("held"),
             "partial": pl.col("partial") & ~pl.col("held"),
-            "empty": silent & ~unlisted & proved,
+            "empty": silent & pl.lit(self.events),
             "unobtainable": settled & ~pl.col("empty"),
-            "unknown_listing": silent & unlisted,
-            "missing": (rest & pl.col("to_ask")) | (silent & ~unlisted & ~proved),
+            "unknown_listing": silent & pl.lit(not self.events),
+            "missing": rest & pl.col("to_ask"),
         }
         found = wanted.select(
             size.filter(state).sum().cast(pl.Int64).alias(name) for name, state in states.items()
         )
         return {name: int(found[name][0]) for name in states}
-
-    def _proved(self, silent: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-        """Whether emptiness is proved, and whether it proves nothing since nobody knows of a listing."""
-        import polars as pl
-
-        if self.events:
-            return pl.lit(True), pl.lit(False)
-        unlisted = pl.col("series").is_in(
-            [at for at, one in enumerate(self.listed) if not one.instrument.listed_from]
-        )
-        some = self.frame.filter("wanted").filter(silent)["series"].unique()
-        enough = pl.when(pl.col("series").is_in(self._busy(some).to_list())).then(2).otherwise(1)
-        return pl.col("sound") >= enough, unlisted
-
-    def _busy(self, some: pl.Series) -> pl.Series:
-        """Which of these series trade in at least 95 % of the sessions between their first and last known rows."""
-        import polars as pl
-
-        if some.is_empty():
-            return some
-        of = self.frame.filter(pl.col("series").is_in(some.implode()))
-        held = of.filter("held").group_by("series").agg(
-            pl.col("size").sum().alias("rows"), pl.col("start").min().alias("from"), pl.col("stop").max().alias("to")
-        )  # fmt: skip
-        inside = of.filter("wanted").join(held, on="series").filter(
-            (pl.col("start") >= pl.col("from")) & (pl.col("stop") <= pl.col("to"))
-        )  # fmt: skip
-        life = inside.group_by("series").agg(pl.col("size").sum().alias("life"))
-        both = held.join(life, on="series", how="left").with_columns(pl.col("life").fill_null(0))
-        return both.filter(pl.col("rows") >= 0.95 * pl.col("life"))["series"]
 
     def missing(self) -> list[Missing]:
         """What nobody has been asked for, cut where other sources are left to ask."""
@@ -218,7 +201,6 @@ def lay(
         held=_any(said.get("present", [])),
         partial=_any(said.get("partial", [])),
         empty=_any([*said.get("empty", []), *sound]),
-        sound=pl.sum_horizontal(pl.lit(0), *(pl.col(name).cast(pl.Int32) for name in sound)),
         **{f"left {source}": is_left for source, is_left in left.items()},
     )
     asked = _any([f"left {source}" for source in sources])

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from fulltape.core import ranges
+from fulltape.core import ranges, silence
 from fulltape.core.cell import FactKind
 from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.sessions import Calendar
+from fulltape.core.silence import Around, Empty, Silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What one source showed of a series: positions by fact; `sound` are the empties that count as proof."""
+    """What one source showed of a series: positions by fact. Of the empties, `sound` are those that count as proof,
+    `positional` and `repeated` those that count for more (see `core/silence.py`)."""
 
     present: Ranges = ()
     partial: Ranges = ()
     empty: Ranges = ()
     sound: Ranges = ()
+    positional: Ranges = ()
+    repeated: Ranges = ()
     refused: Ranges = ()
 
     @property
@@ -49,6 +53,9 @@ class Series:
     """Positions that open tasks already ask for."""
     events: bool = False
     """Whether most sessions have no rows, so that silence needs neither a listing nor a second witness."""
+    accepted: Ranges = ()
+    """Positions whose silence the user has decided to accept."""
+    around: Around = field(default_factory=Around)
 
     @cached_property
     def held(self) -> Ranges:
@@ -72,12 +79,43 @@ class Series:
         return ranges.union(*(ranges.intersect(lacking, positions) for positions in self.left.values()))
 
     @cached_property
-    def busy(self) -> bool:
-        """Whether the instrument trades in at least 95 % of the sessions between its first and its last known row."""
-        if not self.held or self.events:
-            return False
-        life = ranges.clip(self.wanted, self.held[0][0], self.held[-1][1])
-        return ranges.size(self.held) >= 0.95 * ranges.size(life)
+    def rows(self) -> Ranges:
+        """Wanted positions of which some source has shown rows, whole or in part."""
+        shown = ranges.union(self.held, *(one.partial for one in self.known.values()))
+        return ranges.intersect(shown, self.wanted)
+
+    @cached_property
+    def silent(self) -> Ranges:
+        """Wanted positions without rows for which every source has answered, and some without a refusal."""
+        settled = ranges.subtract(ranges.subtract(self.wanted, self.rows), self.to_ask)
+        return ranges.union(*(ranges.intersect(one.empty, settled) for one in self.known.values()))
+
+    @cached_property
+    def silences(self) -> list[Silence]:
+        """What the silent positions prove."""
+        return silence.judge(
+            wanted=self.wanted,
+            held=self.rows,
+            silent=self.silent,
+            by_source={source: _empty(one) for source, one in self.known.items()},
+            around=self.around,
+        )
+
+    def doubt(self, position: int) -> str:
+        """Why silence is not believed at a position; '' where it is, or where there is none."""
+        for one in self.silences:
+            if one.span[0] <= position < one.span[1] and ranges.contains(self.silent, position):
+                return "" if ranges.contains(one.proved, position) else one.doubt
+        return ""
+
+
+def _empty(one: Known) -> Empty:
+    return Empty(
+        held=ranges.union(one.present, one.partial),
+        sound=one.sound,
+        positional=one.positional,
+        repeated=one.repeated,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,50 +138,45 @@ def life(instrument: Instrument, calendar: Calendar, first: dt.date, last: dt.da
     return ranges.normalise([calendar.between(start, stop)]) if start <= stop else ranges.EMPTY
 
 
-def known(facts: Iterable[tuple[FactKind, bool, Range]]) -> Known:
-    """Gather a source's facts (fact, sound, positions)."""
+def known(facts: Iterable[tuple[FactKind, int, Range]]) -> Known:
+    """Gather a source's facts (fact, what it proves as bits of `core.silence`, positions)."""
     by_kind: dict[str, list[Range]] = {}
-    for fact, sound, span in facts:
+    for fact, proof, span in facts:
         by_kind.setdefault(fact, []).append(span)
-        if fact == "empty" and sound:
-            by_kind.setdefault("sound", []).append(span)
+        if fact == "empty":
+            for bit, name in _PROOFS.items():
+                if proof & bit:
+                    by_kind.setdefault(name, []).append(span)
     return Known(**{name: ranges.normalise(spans) for name, spans in by_kind.items()})
 
 
-def picture(series: Series, *, busy: bool | None = None) -> Picture:
-    """The availability of every wanted position; disjoint ranges that together are `wanted`. `busy` None: as known."""
+_PROOFS = {silence.SOUND: "sound", silence.POSITIONAL: "positional", silence.REPEATED: "repeated"}
+
+
+def picture(series: Series) -> Picture:
+    """The availability of every wanted position; disjoint ranges that together are `wanted`."""
     present = ranges.intersect(series.held, series.wanted)
-    partial = ranges.subtract(
-        ranges.intersect(ranges.union(*(one.partial for one in series.known.values())), series.wanted),
-        present,
-    )
-    rest = ranges.subtract(ranges.subtract(series.wanted, present), partial)
+    partial = ranges.subtract(series.rows, present)
+    rest = ranges.subtract(series.wanted, series.rows)
     settled = ranges.subtract(rest, series.to_ask)
-    empty = ranges.union(*(ranges.intersect(one.empty, settled) for one in series.known.values()))
-    proved, doubtful, unlisted = ranges.EMPTY, ranges.EMPTY, ranges.EMPTY
-    if empty and series.events:
-        proved = empty
-    elif empty and series.instrument.listed_from is None:
+    accepted = ranges.intersect(series.accepted, settled)
+    silent = ranges.subtract(series.silent, accepted)
+    proved, unlisted = accepted, ranges.EMPTY
+    if silent and series.events:
+        proved = ranges.union(proved, silent)
+    elif silent and series.instrument.listed_from is None:
         # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
-        unlisted = empty
-    elif empty:
-        busy = series.busy if busy is None else busy
-        proved = ranges.intersect(_proved_empty(series, busy=busy), empty)
-        doubtful = ranges.subtract(empty, proved)
+        unlisted = silent
+    elif silent:
+        found = ranges.union(*(one.proved for one in series.silences))
+        proved = ranges.union(proved, ranges.intersect(found, silent))
+    doubtful = ranges.subtract(ranges.subtract(silent, proved), unlisted)
     return Picture(
         wanted=series.wanted,
         held=present,
         partial=partial,
         empty=proved,
-        unobtainable=ranges.subtract(settled, empty),
+        unobtainable=ranges.subtract(ranges.subtract(settled, accepted), silent),
         unknown_listing=unlisted,
         missing=ranges.union(ranges.intersect(rest, series.to_ask), doubtful),
     )
-
-
-def _proved_empty(series: Series, *, busy: bool) -> Ranges:
-    """Positions that are soundly empty: one source's word, for a busy instrument two."""
-    sound = [one.sound for one in series.known.values() if one.sound]
-    if not busy:
-        return ranges.union(*sound)
-    return ranges.union(*(ranges.intersect(a, b) for at, a in enumerate(sound) for b in sound[at + 1 :]))

@@ -133,6 +133,9 @@ class Answer:
     - `settled`: what this page completes; spans only grow;
     - `symbols`: whom a refusal concerns, empty for the whole ask;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
+    - `positional`: whether the page is limited by count and comes from the one venue where everything is traded, so that
+      rows on both sides of a silence say that nothing was traded in it; a window of time, a file, or a feed that
+      consolidates venues is not;
     - `confirmed`: symbols that a reference answer showed to exist;
     - `listings`: what a reference answer says of an instrument's symbols;
     - `memo`: what decoding this page needs and its bytes do not say, in the vendor's own words.
@@ -147,6 +150,7 @@ class Answer:
     reason: str = ""
     retry_at: Instant | None = None
     allowed_per_minute: int | None = None
+    positional: bool = False
     memo: str = ""
     listings: tuple[Listing, ...] = ()
 

@@ -42,6 +42,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     settled: tuple[Settled, ...]
     reason: str = ""
     memo: str = ""
+    positional: bool = False
 
 
 class EndRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,14 @@ class StoredAsk:
     def whole(self) -> bool:
         """Whether no page is lost."""
         return len(self.sound_pages()) == len(self.pages)
+
+    @property
+    def positional(self) -> bool:
+        """Whether every sound page was limited by count, and none but the last was empty."""
+        pages = self.sound_pages()
+        return all(page.record.positional for page in pages) and all(
+            page.record.outcome is Outcome.ROWS for page in pages[:-1]
+        )
 
     def settled(self) -> dict[str, dt.date]:
         """Per symbol the last session that the sound pages prove complete."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Literal, cast
 
 from fulltape.core.cell import FactKind, Verdict
-from fulltape.core.time import DAY, Instant
+from fulltape.core.time import DAY, HOUR, Instant
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.ranged import Ranged
@@ -17,6 +18,11 @@ NextSession = Callable[[dt.date], dt.date]
 _REACH = dt.timedelta(days=10)
 """Longer than any closure of a market, so that neighbours are found."""
 _FEW = 50
+LATER = 20 * HOUR
+"""An answer so much later is another one. Less than a day, so that a nightly run counts although it began earlier."""
+Extent = Literal["", "span", "positional"]
+"""How far an empty answer reached: over a window or a file, or over a single venue's page that is limited by count and
+has rows on both sides; '' unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,11 @@ class CoverageFact:
     reason: str = ""
     shown: int = 1
     """How often the source said the same again after its evidence had expired."""
+    extent: Extent = ""
+    asked: str = ""
+    """The first and last session of the ask that showed it, as first/last; '' unknown."""
+    repeated: int = 0
+    """How often the same emptiness was shown again, at least `LATER` afterwards over another span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +74,8 @@ class Coverage:
         return [_fact(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
 
     def spans(self, dataset: str) -> list[tuple[str, str, FactKind, int, str, str]]:
-        """All facts about a dataset as (instrument, source, fact, sound, first, last), dates as ISO text."""
+        """All facts about a dataset as (instrument, source, fact, proof, first, last), dates as ISO text; `proof` has the
+        bits of `core.silence`."""
         return cast(
             "list[tuple[str, str, FactKind, int, str, str]]",
             self._database.tuples("coverage_spans", dataset=dataset),
@@ -85,7 +97,7 @@ class Coverage:
         return bool(found)
 
     def spans_of(self, dataset: str, instrument: str) -> list[tuple[str, FactKind, int, str, str]]:
-        """All facts about one series as (source, fact, sound, first, last)."""
+        """All facts about one series as (source, fact, proof, first, last)."""
         return cast(
             "list[tuple[str, FactKind, int, str, str]]",
             self._database.tuples("coverage_spans_of_series", dataset=dataset, instrument=instrument),
@@ -101,17 +113,19 @@ class Coverage:
             ),
         )
 
-    def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str]]:
-        """(instrument, source, first, last) of emptiness and refusals that should be asked again: after 1, then 7, then
-        30 days; what was shown four times is kept."""
+    def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str, int]]:
+        """(instrument, source, first, last, settled) of emptiness and refusals that may be asked again, the oldest first:
+        after 20 hours, then 7, then 30, then every 90 days. What was shown four times is `settled`: it is asked again
+        only where it is not believed, or believed by a user's decision."""
         return cast(
-            "list[tuple[str, str, str, str]]",
+            "list[tuple[str, str, str, str, int]]",
             self._database.tuples(
                 "expired_evidence",
                 dataset=dataset,
-                before_1=now - DAY,
+                before_1=now - LATER,
                 before_2=now - 7 * DAY,
                 before_3=now - 30 * DAY,
+                before_4=now - 90 * DAY,
             ),
         )
 
@@ -247,14 +261,41 @@ class Verdicts:
 def _laid(
     fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: NextSession
 ) -> list[Ranged[CoverageFact]]:
-    """`known` with a fact laid over it. Emptiness that is shown again after a day weighs more."""
+    """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is."""
     if fact.fact in ("empty", "refused"):
-        again = [
-            one.label.shown + (fact.since - one.label.since >= DAY)
+        before = [
+            one
             for one in known
             if one.label.fact == fact.fact and one.first <= fact.last and fact.first <= one.last
         ]
-        fact = replace(fact, shown=max(again, default=1))
+        if before:
+            for piece in _pieces(fact, before):
+                if next_session(piece.first - ranged.ONE_DAY) <= piece.last:
+                    known = _over(piece, known, next_session)
+            return known
+    return _over(fact, known, next_session)
+
+
+def _pieces(fact: CoverageFact, before: Sequence[Ranged[CoverageFact]]) -> list[CoverageFact]:
+    """A fact cut where what the same source showed before begins and ends, each piece with what it adds to that."""
+    edges = {fact.first, fact.last + ranged.ONE_DAY}
+    edges |= {max(one.first, fact.first) for one in before}
+    edges |= {min(one.last, fact.last) + ranged.ONE_DAY for one in before}
+    pieces = []
+    for first, stop in itertools.pairwise(sorted(edges)):
+        was = next((one.label for one in before if one.first <= first <= one.last), None)
+        piece = replace(fact, first=first, last=stop - ranged.ONE_DAY)
+        if was is not None:
+            later = fact.since - was.since >= LATER
+            elsewhere = bool(was.asked and fact.asked) and was.asked != fact.asked
+            piece = replace(piece, shown=was.shown + later, repeated=was.repeated + (later and elsewhere))
+        pieces.append(piece)
+    return pieces
+
+
+def _over(
+    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: NextSession
+) -> list[Ranged[CoverageFact]]:
     near = [one for one in known if one.first <= fact.last + _REACH and one.last >= fact.first - _REACH]
     new = Ranged(first=fact.first, last=fact.last, label=fact)
     removed, added = ranged.overlay(near, new, same=_same_fact, next_session=next_session)
@@ -264,15 +305,12 @@ def _laid(
 
 def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
     """Rows that are there are found again through their parts; emptiness and refusal keep the ask that showed them."""
-    if (left.fact, left.sound, left.final, left.reason, left.shown) != (
-        right.fact,
-        right.sound,
-        right.final,
-        right.reason,
-        right.shown,
-    ):
+    if any(getattr(left, name) != getattr(right, name) for name in _SAID):
         return False
     return left.fact in ("present", "partial") or left.evidence == right.evidence
+
+
+_SAID = ("fact", "sound", "final", "reason", "shown", "extent", "repeated")
 
 
 def _same_verdict(left: VerdictRange, right: VerdictRange) -> bool:
@@ -293,6 +331,9 @@ def _fact(row: Row) -> CoverageFact:
         evidence=row["evidence"],
         reason=row["reason"],
         shown=row["shown"],
+        extent=row["extent"],
+        asked=row["asked"],
+        repeated=row["repeated"],
     )
 
 
@@ -311,6 +352,9 @@ def _fact_row(one: Ranged[CoverageFact]) -> dict[str, object]:
         "evidence": fact.evidence,
         "reason": fact.reason,
         "shown": fact.shown,
+        "extent": fact.extent,
+        "asked": fact.asked,
+        "repeated": fact.repeated,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fulltape.core.time import Instant
 from fulltape.ledger import backup
+from fulltape.ledger.acceptances import Acceptances
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
@@ -40,6 +41,7 @@ class Ledger:
         self.catalogue = Catalogue(self.database)
         self.coverage = Coverage(self.database)
         self.verdicts = Verdicts(self.database)
+        self.acceptances = Acceptances(self.database)
         self.queue = Queue(self.database)
         self.budgets = Budgets(self.database)
         self.eligibility = Eligibility(self.database)

@@ -114,12 +114,23 @@ def _answer(
             for source, where in one.servable.items()
             if position is not None and ranges.contains(where, position)
         ],
-        busy=one.busy,
+        doubt="" if one.events or position is None else one.doubt(position),
+        accepted=_accepted(stores, wanted, one, session),
         explained=False,
         measured=checked.get("expected_low") is not None,
         verdict=verdict,
         now=now,
     )
+
+
+def _accepted(stores: Stores, wanted: Wanted, one: Series, session: dt.date) -> str:
+    """The reason of the newest decision about a session, '' where there is none or where it was revoked."""
+    said = [
+        decision
+        for decision in stores.ledger.acceptances.of_dataset(wanted.dataset.name)
+        if decision.instrument == one.instrument.instrument and decision.first <= session <= decision.last
+    ]
+    return said[-1].reason if said and not said[-1].revoked else ""
 
 
 def _life(instrument: Instrument, session: dt.date) -> Life:

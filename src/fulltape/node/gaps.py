@@ -58,10 +58,10 @@ def pictures(
 
 def listed(stores: Stores, dataset: str, symbol: str) -> bool:
     """Whether any universe has the symbol; of one dataset if asked."""
-    return any(_named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
+    return any(named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
 
 
-def _named(wanted: Wanted, symbol: str) -> list[str]:
+def named(wanted: Wanted, symbol: str) -> list[str]:
     """The instruments that are or were known by a symbol."""
     return [
         one.instrument
@@ -78,7 +78,7 @@ def _pictures(
             continue
         only = None
         if symbol:
-            only = _named(wanted, symbol)
+            only = named(wanted, symbol)
         for one in known.read(stores, wanted, now, only):
             yield wanted, one, series.picture(one)
 

@@ -164,6 +164,7 @@ class Batch:
                 ),
                 exists=symbol in ask.known or symbol in rows or self._confirmed(stored, symbol),
                 refused=stored.end is not None and symbol in stored.end.refused and symbol not in rows,
+                positional=stored.positional,
             )
             others = ranges.union(*(found for other, found in rows.items() if other != symbol))
             keep.append(self._note(stored, shown, others, wanted))
@@ -201,6 +202,8 @@ class Batch:
                     since=self._now,
                     evidence=stored.record.ask_id,
                     reason=fact.reason,
+                    extent=fact.extent,
+                    asked=f"{ask.first}/{ask.last}" if fact.extent else "",
                 )
             )
             if fact.fact == "present":

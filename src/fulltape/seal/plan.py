@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from fulltape.core import ranges
 from fulltape.core.cell import FactKind
@@ -26,16 +27,19 @@ class Shown:
     exists: bool
     """Whether the symbol was known to exist, was confirmed, or has rows."""
     refused: bool
+    positional: bool = False
+    """Whether the answer came in pages limited by count from the one venue (see `Answer.positional`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactRange:
-    """A fact about consecutive positions."""
+    """A fact about consecutive positions; `extent` as in `CoverageFact`."""
 
     span: Range
     fact: FactKind
     sound: bool
     reason: str
+    extent: Literal["", "span", "positional"] = ""
 
 
 def facts(
@@ -76,9 +80,17 @@ def facts(
         else ranges.EMPTY
     )
     doubtful = ranges.subtract(silent, sound)
-    found += [FactRange(span=span, fact="empty", sound=True, reason="") for span in sound]
+    between = ((present[0][0], present[-1][1]),) if shown.positional and present else ranges.EMPTY
+    found += [
+        FactRange(span=span, fact="empty", sound=True, reason="", extent="positional")
+        for span in ranges.intersect(sound, between)
+    ]
+    found += [
+        FactRange(span=span, fact="empty", sound=True, reason="", extent="span")
+        for span in ranges.subtract(sound, between)
+    ]
     why = "no rows beside it in the same answer" if shown.exists else "nothing shows that the symbol existed"
-    found += [FactRange(span=span, fact="empty", sound=False, reason=why) for span in doubtful]
+    found += [FactRange(span=span, fact="empty", sound=False, reason=why, extent="span") for span in doubtful]
     return found
 
 

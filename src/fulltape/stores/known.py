@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import statistics
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from fulltape.core import ranges, series
+from fulltape.core import datasets, ranges, series
 from fulltape.core.cell import FactKind
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Series
+from fulltape.core.silence import Around
 from fulltape.core.time import Instant
 from fulltape.ledger.eligibility import ANY
 from fulltape.stores import Stores, Wanted
@@ -22,6 +26,8 @@ def read(
     facts, opened = _everything(stores, wanted) if only is None else _some(stores, wanted, only)
     last = last_wanted(wanted, now)
     barred, served = forbidden(stores, now), serving(stores, wanted, now)
+    decided = accepted(stores, wanted)
+    peers = _Peers(stores, wanted)
     for name, listed in wanted.instruments.items():
         if only is not None and name not in only:
             continue
@@ -33,10 +39,77 @@ def read(
             servable=servable(wanted, name, served, barred),
             open=ranges.normalise(opened.get(name, [])),
             events=wanted.dataset.expectation == "events",
+            accepted=decided.get(name, ranges.EMPTY),
+            around=Around(
+                prior=wanted.dataset.density,
+                peers=functools.partial(peers.density, name),
+                siblings=functools.partial(_siblings, stores, wanted, name),
+            ),
         )
 
 
-_Facts = dict[str, dict[str, list[tuple[FactKind, bool, Range]]]]
+def accepted(stores: Stores, wanted: Wanted) -> dict[str, Ranges]:
+    """By instrument the positions whose silence the user has decided to accept."""
+    decided: dict[str, Ranges] = {}
+    for one in stores.ledger.acceptances.of_dataset(wanted.dataset.name):
+        span = ranges.normalise([wanted.calendar.between(one.first, one.last)])
+        before = decided.get(one.instrument, ranges.EMPTY)
+        decided[one.instrument] = ranges.subtract(before, span) if one.revoked else ranges.union(before, span)
+    return decided
+
+
+_SAMPLE = 40
+"""So many other instruments stand for all of them."""
+_FEWEST_PEERS = 5
+
+
+class _Peers:
+    """How dense other instruments' rows are, read when first asked for."""
+
+    def __init__(self, stores: Stores, wanted: Wanted) -> None:
+        self._stores = stores
+        self._wanted = wanted
+        self._told = functools.cache(self._read)
+
+    def density(self, instrument: str, source: str, span: Range) -> float | None:
+        """The median share of answered sessions of a span in which other instruments have rows at a source; None with
+        fewer than five that were answered for in half of it."""
+        if not self._wanted.dataset.peers:
+            return None
+        found = []
+        for peer, rows, answered in self._told(source):
+            within = ranges.size(ranges.clip(answered, *span))
+            if peer != instrument and within and 2 * within >= span[1] - span[0]:
+                found.append(ranges.size(ranges.clip(rows, *span)) / within)
+        return statistics.median(found) if len(found) >= _FEWEST_PEERS else None
+
+    def _read(self, source: str) -> list[tuple[str, Ranges, Ranges]]:
+        names = sorted(self._wanted.instruments, key=lambda name: (zlib.crc32(name.encode()), name))[:_SAMPLE]
+        found = []
+        for name in names:
+            spans = [
+                (fact, proof, self._wanted.calendar.span_of(first, last))
+                for of, fact, proof, first, last in self._stores.ledger.coverage.spans_of(
+                    self._wanted.dataset.name, name
+                )
+                if of == source
+            ]
+            told = series.known(spans)
+            found.append((name, ranges.union(told.present, told.partial), told.answered))
+        return found
+
+
+def _siblings(stores: Stores, wanted: Wanted, instrument: str) -> Ranges:
+    """Positions in which other datasets of bars or trades hold rows of the same instrument."""
+    found = []
+    for other in datasets.siblings(wanted.dataset):
+        for _, fact, _, first, last in stores.ledger.coverage.spans_of(other, instrument):
+            if fact in ("present", "partial"):
+                found.append(wanted.calendar.span_of(first, last))
+    return ranges.normalise(found)
+
+
+_Facts = dict[str, dict[str, list[tuple[FactKind, int, Range]]]]
 
 
 def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[Range]]]:
@@ -67,9 +140,9 @@ def _gathered(rows: Iterable[tuple[str, str, FactKind, int, str, str]], wanted: 
     """Facts as stored, by instrument and source."""
     span_of = wanted.calendar.span_of
     facts: _Facts = {}
-    for instrument, source, fact, sound, start, stop in rows:
+    for instrument, source, fact, proof, start, stop in rows:
         by_source = facts.setdefault(instrument, {})
-        by_source.setdefault(source, []).append((fact, bool(sound), span_of(start, stop)))
+        by_source.setdefault(source, []).append((fact, proof, span_of(start, stop)))
     return facts
 
 

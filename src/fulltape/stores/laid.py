@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fulltape.core import ranges, segments, series
+from fulltape.core import ranges, segments, series, silence
 from fulltape.core.ranges import Ranges
 from fulltape.core.segments import Listed, Segments
 from fulltape.core.time import Instant
@@ -71,9 +71,15 @@ def _facts(
     if len(listed) > FEW:
         return coverage.packed(name, since)
     return (
-        (one.instrument.instrument, source, "sound" if fact == "empty" and sound else fact, first, last)
+        (
+            one.instrument.instrument,
+            source,
+            "sound" if fact == "empty" and proof & silence.SOUND else fact,
+            first,
+            last,
+        )
         for one in listed
-        for source, fact, sound, first, last in coverage.spans_of(name, one.instrument.instrument)
+        for source, fact, proof, first, last in coverage.spans_of(name, one.instrument.instrument)
     )
 
 

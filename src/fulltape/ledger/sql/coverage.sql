@@ -2,12 +2,17 @@
 SELECT * FROM coverage WHERE dataset = :dataset ORDER BY instrument, source, first_session
 
 -- name: coverage_spans
-SELECT instrument, source, fact, sound, first_session, last_session FROM coverage WHERE dataset = :dataset
+SELECT instrument, source, fact,
+       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END AS proof,
+       first_session, last_session
+FROM coverage WHERE dataset = :dataset
 ORDER BY instrument, source, first_session
 
 -- name: coverage_spans_of_series
-SELECT source, fact, sound, first_session, last_session FROM coverage
-WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
+SELECT source, fact,
+       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END AS proof,
+       first_session, last_session
+FROM coverage WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 
 -- name: coverage_packed
 SELECT instrument, source, 'present', {joined}(first_session, ','), {joined}(last_session, ',')
@@ -23,10 +28,10 @@ WHERE dataset = :dataset AND instrument = :instrument AND source <> :source AND 
   AND first_session <= :session AND last_session >= :session LIMIT 1
 
 -- name: expired_evidence
-SELECT instrument, source, first_session, last_session FROM coverage
+SELECT instrument, source, first_session, last_session, CASE WHEN shown > 3 THEN 1 ELSE 0 END AS settled FROM coverage
 WHERE dataset = :dataset AND fact <> 'present' AND fact IN ('empty', 'refused')
-  AND since <= CASE shown WHEN 1 THEN :before_1 WHEN 2 THEN :before_2 WHEN 3 THEN :before_3 ELSE 0 END
-ORDER BY instrument, source, first_session
+  AND since <= CASE shown WHEN 1 THEN :before_1 WHEN 2 THEN :before_2 WHEN 3 THEN :before_3 ELSE :before_4 END
+ORDER BY since, instrument, source, first_session
 
 -- name: touch
 INSERT INTO touched (dataset, instrument) VALUES (:dataset, :instrument) ON CONFLICT (dataset, instrument) DO NOTHING
@@ -58,9 +63,16 @@ WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND f
 
 -- name: add_coverage
 INSERT INTO coverage (dataset, instrument, source, first_session, last_session, fact, sound, final, since, evidence,
-                      reason, shown)
+                      reason, shown, extent, asked, repeated)
 VALUES (:dataset, :instrument, :source, :first_session, :last_session, :fact, :sound, :final, :since, :evidence,
-        :reason, :shown)
+        :reason, :shown, :extent, :asked, :repeated)
+
+-- name: acceptances
+SELECT * FROM acceptances WHERE dataset = :dataset ORDER BY seq
+
+-- name: add_acceptance
+INSERT INTO acceptances (seq, dataset, instrument, first_session, last_session, reason, revoked, at)
+VALUES (:seq, :dataset, :instrument, :first_session, :last_session, :reason, :revoked, :at)
 
 -- name: verdicts_touching
 SELECT * FROM verdicts

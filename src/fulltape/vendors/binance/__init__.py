@@ -310,7 +310,7 @@ def _page(ask: Ask, kind: _Kind, response: Response, place: _Place) -> tuple[Ans
     outcome = Outcome.ROWS if stamps else Outcome.EMPTY
     bound = _bound(ask, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
-    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(bound))
+    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(bound), positional=True)
     if not stamps or stamps[-1] + kind.step >= bound:
         return _moved(ask, _Place(at=bound, archived_from=place.archived_from), answer, bound)
     # Some candles lie off the grid: the next one may begin at any later millisecond.

@@ -1,0 +1,237 @@
+"""Whether silence is believed: how unlikely it is that nothing traded, and how much evidence that takes.
+
+A source that answers without rows may be right or may lack data. The longer and the less likely a silence, the more
+evidence it takes, judged against the density of rows outside of it. `docs/data.md` states the rule.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fulltape.core import ranges
+from fulltape.core.ranges import Range, Ranges
+
+CONTEXT = 120
+"""So many answered sessions nearest a silence are its context."""
+PRIOR_WEIGHT = 10
+"""The prior density counts as much as so many sessions."""
+DENSEST = 0.9999
+REPEAT, WITNESS = 2.0, 4.0
+"""From which surprise on a silence needs a second answer, and from which on a witness."""
+WITNESS_SESSIONS = 20
+"""A vendor that holds so many sessions of an instrument outside of a silence is a witness of it."""
+_ROUNDING = 1e-9
+
+SOUND, POSITIONAL, REPEATED = 1, 2, 4
+"""What an empty answer proves, as bits: it is sound; a single venue's page limited by count has rows on both sides of it;
+the same was answered again at least 20 hours later over another span."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty:
+    """What one source showed of a series: `held` positions with rows, and its empty answers by what they prove."""
+
+    held: Ranges = ()
+    sound: Ranges = ()
+    positional: Ranges = ()
+    repeated: Ranges = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What lies around a series.
+
+    `prior` is the dataset's declared density, `peers(source, span)` the median density of other instruments at a source
+    in a span (None with fewer than five), `siblings()` the positions in which other datasets hold rows of the same
+    instrument. The functions are called for silent series only.
+    """
+
+    prior: float = 0.98
+    peers: Callable[[str, Range], float | None] = field(default=lambda _source, _span: None)
+    siblings: Callable[[], Ranges] = field(default=lambda: ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A maximal run of sessions without rows: its surprise, where it is proved, and what the rest lacks."""
+
+    span: Range
+    sessions: int
+    surprise: float
+    proved: Ranges
+    doubt: str
+
+
+def judge(
+    *, wanted: Ranges, held: Ranges, silent: Ranges, by_source: Mapping[str, Empty], around: Around
+) -> list[Silence]:
+    """The silences of a series in order. `silent` are the wanted positions that every source has answered and none with
+    rows, `held` those with rows. Positions between two silent ones that are unanswered or refused do not end a run."""
+    if not silent:
+        return []
+    line = _Line(held)
+    runs = [
+        _Run(span=span, sessions=ranges.size(ranges.clip(silent, *span)))
+        for span in _runs(wanted, held, silent)
+    ]
+    siblings = around.siblings()
+    surprises = _surprises(runs, line, silent, by_source, around)
+    return [
+        _judged(run, surprise, silent, by_source, siblings)
+        for run, surprise in zip(runs, surprises, strict=True)
+    ]
+
+
+def independent(one: str, other: str) -> bool:
+    """Whether two sources are different vendors; a vendor that passes another one's feed on is the same."""
+    vendor, feed = one.partition(".")[::2]
+    their_vendor, their_feed = other.partition(".")[::2]
+    return vendor not in (their_vendor, their_feed) and feed != their_vendor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    span: Range
+    sessions: int
+
+
+class _Line:
+    """Ranges in which positions are counted quickly."""
+
+    def __init__(self, where: Ranges) -> None:
+        self._starts = [start for start, _ in where]
+        self._stops = [stop for _, stop in where]
+        self._counts = [0, *itertools.accumulate(stop - start for start, stop in where)]
+
+    def before(self, at: int) -> int:
+        found = bisect.bisect_right(self._starts, at)
+        return self._counts[found] - (max(0, self._stops[found - 1] - at) if found else 0)
+
+    def between(self, start: int, stop: int) -> int:
+        return self.before(stop) - self.before(start)
+
+
+def _runs(wanted: Ranges, held: Ranges, silent: Ranges) -> list[Range]:
+    """Maximal runs of positions without rows that hold silent ones, cut to the silent ones at their ends."""
+    found = []
+    for start, stop in ranges.subtract(wanted, held):
+        inside = ranges.clip(silent, start, stop)
+        if inside:
+            found.append((inside[0][0], inside[-1][1]))
+    return found
+
+
+def _surprises(
+    runs: list[_Run], held: _Line, silent: Ranges, by_source: Mapping[str, Empty], around: Around
+) -> list[float]:
+    """The surprise of each run. Runs that are surprising are left out of the others' context, which can only make those
+    more surprising: so the loop ends."""
+    priors = [_prior(run, by_source, around) for run in runs]
+    left_out: frozenset[int] = frozenset()
+    surprises: list[float] = []
+    while True:
+        quiet = [run.span for at, run in enumerate(runs) if at not in left_out]
+        context = ranges.intersect(silent, ranges.normalise(quiet))
+        counted = _Line(context)
+        surprises = [
+            _surprise(run, prior, held, counted, context) for run, prior in zip(runs, priors, strict=True)
+        ]
+        now = left_out | {at for at, one in enumerate(surprises) if one >= REPEAT - _ROUNDING}
+        if now == left_out:
+            return surprises
+        left_out = now
+
+
+def _prior(run: _Run, by_source: Mapping[str, Empty], around: Around) -> float:
+    """The peers' density where there is one. Peers that are all silent say that the source lacks the sessions as likely
+    as that nobody traded: then the declared prior holds."""
+    for source in sorted(by_source):
+        if ranges.overlaps(by_source[source].sound, run.span) and (density := around.peers(source, run.span)):
+            return density
+    return around.prior
+
+
+def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Ranges) -> float:
+    start, stop = run.span
+    own = quiet.between(start, stop)
+    radius = _radius(
+        lambda reach: (
+            held.between(start - reach, stop + reach) + quiet.between(start - reach, stop + reach) - own
+        ),
+    )
+    low, high = start - radius, stop + radius
+    rows = held.between(low, high)
+    silences = quiet.between(low, high) - own
+    density = min(DENSEST, (rows + PRIOR_WEIGHT * prior) / (rows + silences + PRIOR_WEIGHT))
+    followed, stayed = 0, 0
+    for first, last in (*ranges.clip(context, low, start), *ranges.clip(context, stop, high)):
+        stayed += last - first - 1
+        followed += last - first - 1 + (1 if held.between(last, last + 1) and last < high else 0)
+    persistence = max(1 - density, (stayed + 1) / (followed + 2))
+    return -math.log10(1 - density) - (run.sessions - 1) * math.log10(persistence)
+
+
+def _radius(count: Callable[[int], int]) -> int:
+    """The smallest distance within which `CONTEXT` sessions lie, or one that reaches over everything."""
+    reach = CONTEXT
+    while count(reach) < CONTEXT and reach < 1 << 20:
+        reach *= 2
+    low, high = 0, reach
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if count(middle) >= CONTEXT else (middle, high)
+    return high
+
+
+def _judged(
+    run: _Run, surprise: float, silent: Ranges, by_source: Mapping[str, Empty], siblings: Ranges
+) -> Silence:
+    inside = ranges.clip(silent, *run.span)
+    sound = ranges.union(*(one.sound for one in by_source.values()))
+    if ranges.overlaps(siblings, run.span):
+        proof, doubt = ranges.EMPTY, "another dataset has rows of this instrument in the same silence"
+    elif surprise < REPEAT - _ROUNDING:
+        proof, doubt = sound, ""
+    elif surprise < WITNESS - _ROUNDING:
+        repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
+        proof = ranges.union(*repeated, _positional(by_source), _witnessed(by_source, run.span))
+        doubt = _implausible(run, "it takes the same answer again, at least 20 hours later over another span")
+    else:
+        proof = ranges.union(_positional(by_source), _witnessed(by_source, run.span))
+        doubt = _implausible(
+            run, f"it takes another vendor that holds {WITNESS_SESSIONS} sessions outside of it"
+        )
+    proved = ranges.intersect(inside, proof)
+    lacking = ranges.subtract(inside, proved)
+    if lacking and not ranges.intersect(lacking, sound):
+        doubt = "no answer proves that there was nothing"
+    return Silence(
+        span=run.span, sessions=run.sessions, surprise=surprise, proved=proved, doubt=doubt if lacking else ""
+    )
+
+
+def _implausible(run: _Run, needed: str) -> str:
+    return f"implausible silence of {run.sessions} session{'s' if run.sessions > 1 else ''}: {needed}"
+
+
+def _positional(by_source: Mapping[str, Empty]) -> Ranges:
+    return ranges.union(*(ranges.intersect(one.sound, one.positional) for one in by_source.values()))
+
+
+def _witnessed(by_source: Mapping[str, Empty], span: Range) -> Ranges:
+    """Where two vendors say the same, both of which hold the instrument, one of them enough of it outside the silence."""
+
+    def outside(source: str) -> int:
+        held = by_source[source].held
+        return ranges.size(held) - ranges.size(ranges.clip(held, *span))
+
+    found: Iterable[Ranges] = (
+        ranges.intersect(by_source[one].sound, by_source[other].sound)
+        for one, other in itertools.permutations(by_source, 2)
+        if independent(one, other) and outside(other) >= WITNESS_SESSIONS and outside(one)
+    )
+    return ranges.union(*found)
