@@ -64,6 +64,14 @@ def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "start", ["2012-05-17", dt.date(2012, 5, 17), dt.datetime(2012, 5, 17, 9, 30), "2012-05-17T09:30:00+00:00"]
+)
+def test_a_moment_stands_for_its_own_date(node: Path, start: object) -> None:
+    rows = fulltape.open(node).scan("equities_bars_day", symbols="AAPL", start=start, end=start).collect()  # type: ignore[arg-type]
+    assert rows["session"].to_list() == [dt.date(2012, 5, 17)]
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"dataset": "equities_bars_dya"}, "Did you mean equities_bars_day"),
@@ -71,7 +79,7 @@ def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None
         ({"symbols": ["AAPL", "XXXX"]}, "has no 'XXXX'"),
         ({"start": "yesterday"}, "is no session"),
         ({"start": 20120103}, "is no session"),
-        ({"start": dt.datetime(2012, 1, 3)}, "is no session"),
+        ({"start": "2012-01-33T10:00"}, "is no session"),
         ({"start": "2012-02-01", "end": "2012-01-03"}, "lies after"),
     ],
 )

@@ -30,7 +30,7 @@ are text with a unit ("250ms", "30s", "15m", "2h", "7d"), sizes too ("100MB"), d
 without starting.
 
 Exit codes of every command: 0 complete · 1 finished, with gaps or RED cells · 2 usage or configuration · 3 vendor or
-credentials · 4 storage · 70 a defect of fulltape · 130 interrupted.
+credentials · 4 storage · 70 a defect of fulltape · 75 another one is running · 130 interrupted.
 
 This page is made from the code (`make reference`).
 """

@@ -64,6 +64,9 @@ class LedgerTooNewError(StorageError):
 class BusyError(StorageError):
     """Another process holds the lock; wait for it or stop it."""
 
+    exit_code = 75
+    """EX_TEMPFAIL: nothing is wrong, try again later."""
+
 
 class CorruptPartError(StorageError):
     """A file of the lake does not have the digest that the ledger recorded; restore it from a bundle."""

@@ -101,11 +101,15 @@ class Reader:
 
 
 def _day(value: object) -> dt.date | None:
-    if value is None or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
-        return value
+    """A session out of a date, out of text, or out of a moment (a pandas Timestamp is one): its own calendar date."""
     try:
-        if isinstance(value, str):
-            return dt.date.fromisoformat(value)
+        moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        pass
-    raise errors.UsageError(f"{value!r} is no session.", hint="Give a datetime.date or YYYY-MM-DD.")
+        moment = value
+    if isinstance(moment, dt.datetime):
+        return moment.date()
+    if moment is None or isinstance(moment, dt.date):
+        return moment
+    raise errors.UsageError(
+        f"{value!r} is no session.", hint="Give a date, a datetime, a pandas Timestamp or YYYY-MM-DD."
+    )

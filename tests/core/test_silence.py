@@ -140,3 +140,10 @@ def test_every_silent_session_is_judged_once_and_nothing_else_is_proved(
     assert ranges.subtract(proved, silent) == ()
     assert not counted or proved == silent
     assert all(bool(one.doubt) == (ranges.size(one.proved) < one.sessions) for one in found)
+
+
+def test_where_one_more_answer_is_enough_another_vendor_gives_it() -> None:
+    day: Ranges = ((300, 301),)
+    both = {"a.x": dense(day), "b.y": Empty(held=((299, 300),), sound=day)}
+    assert judged(day, both)[0].proved == day
+    assert judged(day, {**both, "b.y": Empty()})[0].proved == ()

@@ -77,6 +77,7 @@ class Feed:
                 feed,
                 door=door,
                 queue=self._queue,
+                stale_after=self._orders.stale_after,
                 stamp=self._stamp,
                 gather=self._gathered,
                 on_change=self._changed,

@@ -142,9 +142,8 @@ class Line:
 
     def _heard(self, block: Block) -> None:
         now = asyncio.get_running_loop().time()
-        alone = len(self._names) == 1 and not self.stream.data_confirms
         spoken: list[str] = []
-        for name in self._names if alone else self._router.spoken(block):
+        for name in self._router.spoken(block):
             if name in self._names:
                 self._rhythms.setdefault(name, Rhythm(last=now)).spoke(now)
                 self._doubts.pop(name, None)
@@ -154,10 +153,11 @@ class Line:
         self.bytes += len(block.body)
         if self.stream.alert and self.stream.alert in block.body:
             self._old.add(block.connection)
-        if self.stream.data_confirms:
-            for leg in self.legs:
-                if leg.socket.connection == block.connection:
-                    self._confirmed(leg, spoken, since=block.received[0])
+        for leg in self.legs.copy():
+            # Data of a channel that was asked for says more than any acknowledgement.
+            if leg.socket.connection == block.connection:
+                since = block.received[0] if self.stream.data_confirms else 0
+                self._confirmed(leg, spoken, since=since)
 
     async def _connected(self) -> Leg | None:
         """A new connection, with the conversation begun; None where there is none, and why is told."""

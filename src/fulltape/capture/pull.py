@@ -12,12 +12,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from fulltape import errors
 from fulltape.capture import plan
 from fulltape.capture.leg import Door
+from fulltape.capture.plan import Rhythm
 from fulltape.capture.queue import Queue, Router
 from fulltape.core.captured import LIVE
 from fulltape.core.marks import Mark, What
 from fulltape.core.streams import Fed, Stream
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
+
+_TICK = 0.25
+_SETTLED = 30.0
+_CLOSE = 5.0
+"""Seconds that a library is given to end."""
 
 Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[Fed]]
 
@@ -32,6 +38,7 @@ class Pull:
         *,
         door: Door,
         queue: Queue,
+        stale_after: float,
         stamp: Callable[[], int],
         gather: Callable[[], list[Block | Mark]],
         on_change: Callable[[], None],
@@ -42,7 +49,10 @@ class Pull:
         self.last_ns: dict[str, int] = {}
         self.live: dict[int, set[str]] = {}
         self._feed, self._door, self._queue = feed, door, queue
+        self._stale_after = stale_after
         self._stamp, self._gather, self._on_change = stamp, gather, on_change
+        self._cadences = {channel.name: channel.cadence for channel in stream.channels}
+        self._rhythms: dict[str, Rhythm] = {}
         self._router = Router(
             route=re.compile(stream.route), channels={channel.name: channel for channel in stream.channels}
         )
@@ -60,10 +70,9 @@ class Pull:
             self._queue.routers[self._connection] = self._router
             self._put(self._mark("connected"))
             self.live[self._connection] = set()
+            began = asyncio.get_running_loop().time()
             try:
-                async for fed in self._feed(self.stream, self._door.url, self._door.secrets):
-                    self._take(fed)
-                    attempt = 0
+                await self._fed(self._feed(self.stream, self._door.url, self._door.secrets))
             except errors.FulltapeError as error:
                 self.reason = self._door.redact(str(error).encode()).decode()
             except Exception as error:  # noqa: BLE001 — a library of others may raise anything
@@ -73,7 +82,41 @@ class Pull:
             self._queue.routers.pop(self._connection, None)
             self.state = "connecting"
             self.reconnects += 1
-            attempt += 1
+            settled = asyncio.get_running_loop().time() - began >= _SETTLED
+            attempt = 1 if settled else attempt + 1
+
+    async def _fed(self, feed: AsyncIterator[Fed]) -> None:
+        """Take what comes. A silence that is not usual ends it: a library may wait for ever without an error."""
+        following: asyncio.Task[Fed] | None = None
+        try:
+            while True:
+                following = following or asyncio.ensure_future(_next(feed))
+                await asyncio.wait({following}, timeout=_TICK)
+                if following.done():
+                    done, following = following, None
+                    self._take(done.result())
+                self._doubt()
+        except StopAsyncIteration:
+            return
+        finally:
+            if following is not None:
+                following.cancel()
+                # A library may swallow that: it is not waited for without end.
+                await asyncio.wait({following}, timeout=_CLOSE)
+            close = getattr(feed, "aclose", None)
+            if close is not None and (following is None or following.done()):
+                await asyncio.wait({asyncio.ensure_future(close())}, timeout=_CLOSE)
+
+    def _doubt(self) -> None:
+        now = asyncio.get_running_loop().time()
+        rhythms = {name: self._rhythms[name] for name in self.live[self._connection]}
+        doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
+        for name in doubted:
+            self._rhythms[name].doubted(now)
+            self._put(self._mark("stale", channels=(name,), since=self.last_ns[name], reason="silent"))
+            self.live[self._connection].discard(name)
+        if doubted:
+            raise errors.TransportError(f"silent: {', '.join(doubted[:5])}")
 
     def cut(self) -> list[Block | Mark]:
         """What has come since the last time."""
@@ -102,6 +145,8 @@ class Pull:
         self._messages.append(fed.message)
         self._received.append(self._last)
         self.last_ns[fed.channel] = self._last
+        now = asyncio.get_running_loop().time()
+        self._rhythms.setdefault(fed.channel, Rhythm(last=now)).spoke(now)
         live = self.live[self._connection]
         if fed.channel not in live:
             live.add(fed.channel)
@@ -121,3 +166,7 @@ class Pull:
             since=since,
             reason=self._door.redact(reason.encode()).decode(),
         )
+
+
+async def _next(feed: AsyncIterator[Fed]) -> Fed:
+    return await anext(feed)

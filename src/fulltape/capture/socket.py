@@ -25,6 +25,9 @@ _BLOCK = 256 * 1024
 """A block is cut when it holds so many bytes, or when it is time to write."""
 _DEFLATE = "permessage-deflate; client_no_context_takeover; server_max_window_bits=15"
 _TAIL = b"\x00\x00\xff\xff"
+_ENDS = (_TAIL, b"\x00" + _TAIL)
+"""What is left of a message whose stream was finished: an empty block, which begins nothing."""
+_EMPTY = (b"\x00", b"\x03\x00", b"\x03\x00\x00", b"\x02\x00")
 
 Stamp = Callable[[], int]
 
@@ -72,13 +75,13 @@ class Socket(WSListener):
         self._number = 0
         self._parts: list[bytes] = []
         self._packed = False
-        self._inflate: Callable[[bytes], bytes] | None = None
+        self._inflate: zlib._Decompress | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is over."""
         self.transport = transport
         if transport.response.headers.get("Sec-WebSocket-Extensions", "").startswith("permessage-deflate"):
-            self._inflate = zlib.decompressobj(-15).decompress
+            self._inflate = zlib.decompressobj(-15)
         self._on_open(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -173,12 +176,26 @@ class Socket(WSListener):
         elif frame.fin:
             whole = b"".join(self._parts)
             self._parts = []
-            self._message(self._unpacked(whole) if self._packed else whole)
+            try:
+                self._message(self._unpacked(whole) if self._packed else whole)
+            except (zlib.error, errors.TransportError) as error:
+                self.close(f"a message that cannot be unpacked: {error}")
 
     def _unpacked(self, content: bytes) -> bytes:
         if self._inflate is None:
             raise errors.TransportError("a compressed message, which was not agreed on")
-        return self._inflate(content + _TAIL)
+        found, rest = b"", content + _TAIL
+        while rest and rest not in _ENDS:
+            found += self._inflate.decompress(rest, LARGEST_MESSAGE + 1 - len(found))
+            if len(found) > LARGEST_MESSAGE:
+                raise errors.TransportError("a message was too large")
+            if not self._inflate.eof:
+                break
+            # The sender has finished its stream (RFC 7692, 7.2.3.4): what follows is a new one.
+            rest, self._inflate = self._inflate.unused_data, zlib.decompressobj(-15)
+        if not found and content not in _EMPTY:
+            raise errors.TransportError("a compressed message came to nothing")
+        return found
 
 
 async def connect(

@@ -13,6 +13,7 @@ import typer
 
 from fulltape import errors
 from fulltape.cli import (
+    accept,
     audit,
     backfill,
     calendars,
@@ -77,6 +78,7 @@ for verb in (
     export,
     status,
     gaps,
+    accept,
     simulate,
     demo,
 ):
@@ -90,7 +92,7 @@ app.add_typer(calendars.app, name="calendars")
 
 
 def main() -> None:
-    """Run the command line: 0 complete, 1 gaps or RED cells, 2 usage, 3 vendor, 4 storage, 130 interrupted."""
+    """Run the command line: 0 complete, 1 gaps or RED cells, 2 usage, 3 vendor, 4 storage, 75 busy, 130 interrupted."""
     try:
         app()
     except errors.FulltapeError as error:

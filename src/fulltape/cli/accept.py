@@ -13,9 +13,9 @@ from fulltape.cli.options import NodeOption, counted
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command(epilog='Example: fulltape accept equities_bars_day AAPL 2024-06-10 2024-06-14 --reason "halted"')(
-        accept
-    )
+    app.command(
+        epilog='Example: fulltape accept equities_bars_day AAPL 2024-06-10 2024-06-14 --reason "halted"'
+    )(accept)
 
 
 def accept(
@@ -36,7 +36,9 @@ def accept(
     from fulltape.node import accepting
 
     if not reason.strip():
-        raise errors.UsageError("a decision needs a reason.", hint='Give one: --reason "halted by the exchange".')
+        raise errors.UsageError(
+            "a decision needs a reason.", hint='Give one: --reason "halted by the exchange".'
+        )
     start, end = options.session(first), options.session(last)
     if start > end:
         raise errors.UsageError(f"{first} is after {last}.", hint="The first session comes first.")
@@ -45,6 +47,10 @@ def accept(
             stores, SystemClock(), dataset, symbol, start, end, reason=reason.strip(), revoke=revoke
         )
     words = "no longer accepted as empty" if revoke else "accepted as empty"
-    typer.echo(f"{counted(done.sessions, 'session')} of {dataset} {done.instrument} {words}: {reason.strip()}")
+    typer.echo(
+        f"{counted(done.sessions, 'session')} of {dataset} {done.instrument} {words}: {reason.strip()}"
+    )
     if done.held:
-        typer.echo(f"{counted(done.held, 'session')} of them have rows; the decision says nothing about those.")
+        typer.echo(
+            f"{counted(done.held, 'session')} of them have rows; the decision says nothing about those."
+        )

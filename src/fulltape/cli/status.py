@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +12,12 @@ from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
+    from fulltape.ledger.database import Row
     from fulltape.node.state import SourceState
     from fulltape.stores import Stores
+
+
+_NUMBER = re.compile(r"\d[\d.,:T+-]*Z?")
 
 
 def register(app: typer.Typer) -> None:
@@ -75,9 +81,20 @@ def status(
     for source in sources:
         for line in source_lines(source):
             typer.echo(line)
-    for row in rejections:
-        typer.echo(f"rejected: {row['source']}, {counted(row['pages'], 'page')}: {row['reason']}")
+    for source_name, rows, reason in _summed(rejections):
+        typer.echo(f"rejected: {source_name}, {counted(rows, 'time')}: {reason}")
     typer.echo(f"newest bundle: {export['path']}" if export else "newest bundle: none")
+
+
+def _summed(rejections: Sequence[Row]) -> list[tuple[str, int, str]]:
+    """Rejections by source and kind of reason: those that differ in their numbers only are one kind."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rejections:
+        found.setdefault((row["source"], _NUMBER.sub("…", row["reason"])), []).append(row)
+    return [
+        (source, sum(row["pages"] for row in rows), kind if len(rows) > 1 else rows[0]["reason"])
+        for (source, kind), rows in found.items()
+    ]
 
 
 def source_lines(source: SourceState) -> list[str]:

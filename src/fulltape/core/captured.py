@@ -134,9 +134,12 @@ def _grows(frame: pl.DataFrame, key: Sequence[str]) -> bool:
     delivery after the other, so mostly they do."""
     import polars as pl
 
-    if list(key[:1]) != ["instrument"] or len(key) != 2 or not frame.schema[key[1]].is_integer():
+    *scope, number = key or ("",)
+    if "instrument" not in scope or not {"instrument", "session"}.issuperset(scope):
         return False
-    step = pl.col(key[1]).diff().over("instrument")
+    if not frame.schema[number].is_integer():
+        return False
+    step = pl.col(number).diff().over("instrument")
     return bool(frame.select((step.fill_null(1) > 0).all()).item())
 
 

@@ -1,7 +1,6 @@
 """The datasets: one declaration each. Nothing else in fulltape names a dataset.
 
-Adding one is adding one `Dataset` to `DATASETS`: schema, calendar, grain, folders, expectation, checks.
-"""
+Adding one is adding one `Dataset` to `DATASETS`: schema, calendar, grain, folders, expectation, checks."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ class Dataset:
       stamp, the end of its session, or what it declares;
     - `checks` names the pass-1 and pass-3 checks that apply (see `core/checks`);
     - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones;
-    - `density`: the share of sessions with rows that is expected of an instrument of which nothing is known, and whether
-      other instruments say anything about it (`peers`): chains of options do not, most of their contracts are silent;
+    - `density`: the share of sessions with rows that is expected of an unknown instrument; `peers`: whether others tell it;
     - `live_only`: no source has a history of it, so what was captured live is all there will ever be.
     """
 
@@ -125,7 +123,7 @@ def _ticks(
     calendar: str,
     rows: float,
     summary: str,
-    key: tuple[str, ...] = ("instrument", "trade_id"),
+    key: tuple[str, ...] = ("instrument", "session", "trade_id"),
     *,
     live_only: bool = False,
 ) -> Dataset:
@@ -381,7 +379,7 @@ _EVERY = (
         grain="event",
         raw_folder="year",
         curated_folder="year",
-        checks=("rows", "duplicates"),
+        checks=("rows", "duplicates", "actions"),
         expectation="events",
         available="declared",
         rows_per_session=0.05,
@@ -390,21 +388,6 @@ _EVERY = (
     ),
 )
 DATASETS = {dataset.name: dataset for dataset in _EVERY}
-
-
-def siblings(dataset: Dataset) -> tuple[str, ...]:
-    """Other datasets whose rows say that an instrument of this one was traded: bars and trades of the same class."""
-    family = dataset.name.partition("_")[0]
-    if dataset.expectation == "events":
-        return ()
-    return tuple(
-        name
-        for name, other in DATASETS.items()
-        if name != dataset.name
-        and name.partition("_")[0] == family
-        and other.calendar == dataset.calendar
-        and not name.endswith(("_quotes", "_books", "_messages"))
-    )
 
 
 def get(name: str) -> Dataset:

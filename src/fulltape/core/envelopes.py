@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import email.utils
 import re
 from collections.abc import Callable, Generator
+from typing import TypeVar
 
 import msgspec
 
+from fulltape.core.time import SECOND, Instant
 from fulltape.core.vendor import RETRYABLE, Answer, Outcome, Request, Response
 
+T = TypeVar("T")
 UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 """All that decoding a stranger's bytes may raise."""
 
 _LONGEST_REASON = 200
 _LONGEST_NUMBER = 12
+
+
+_NO_NUMBER = re.compile(rb"(?<=[:\[,])(\s*)-?(?:NaN|Infinity)(?=\s*[,\]}])")
+
+
+def read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """A body. Where it is no JSON only for numbers that are none (NaN, Infinity), those are read as null."""
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError:
+        sound = _NO_NUMBER.sub(rb"\1null", body)
+        if sound == body:
+            raise
+        return decoder.decode(sound)
 
 
 def reason(text: str, status: int) -> str:
@@ -23,10 +41,36 @@ def reason(text: str, status: int) -> str:
 
 
 def server_trouble(response: Response, text: str) -> Answer | None:
-    """TRANSIENT for server errors, None for everything else."""
+    """TRANSIENT for server errors, RATE_LIMITED where one says how long to stay away, None for everything else."""
+    if response.status == 503 and (until := retry_at(response)) is not None:
+        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason(text, 503), retry_at=until)
     if response.status >= 500 or response.status in (408, 425):
         return Answer(outcome=Outcome.TRANSIENT, reason=reason(text, response.status))
     return None
+
+
+def rate_limited(response: Response, why: str) -> Answer:
+    """The answer to a refusal for the rate: with the time that the vendor names, if it names one."""
+    return Answer(outcome=Outcome.RATE_LIMITED, reason=why, retry_at=retry_at(response))
+
+
+def retry_at(response: Response) -> Instant | None:
+    """From when on the vendor has room again by its `Retry-After` (RFC 9110: seconds, or a date) or by a header that counts
+    milliseconds, on our clock; None if it does not say."""
+    headers = response.headers
+    for name in _MILLISECONDS:
+        if (wait := whole_number(headers.get(name))) is not None:
+            return response.received_at + wait * (SECOND // 1_000)
+    told = (headers.get("retry-after") or "").strip()
+    if (wait := whole_number(told)) is not None:
+        return response.received_at + wait * SECOND
+    try:
+        return int(email.utils.parsedate_to_datetime(told).timestamp()) * SECOND
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+_MILLISECONDS = ("retry-after-ms", "x-retry-after-ms")
 
 
 def whole_number(text: str | None) -> int | None:

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fulltape.core import days, tables
+from fulltape.core import days, spelling, tables
 from fulltape.core.datasets import Dataset
 from fulltape.core.schema import Column, DType
 from fulltape.core.sessions import Calendar
@@ -228,6 +228,15 @@ def _minutes(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
 
     local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.replace_time_zone(None)
     wide = _with_hours(wide, calendar).with_columns(local.dt.time().cast(pl.Int64).alias("of_day"))
+    if "underlying" in wide.columns:
+        late = (
+            pl.col("underlying")
+            .cast(pl.String)
+            .is_in(sorted(spelling.LATE_UNDERLYINGS))
+            .fill_null(value=False)
+        )
+        later = pl.col("session_close") + pl.duration(minutes=15)
+        wide = wide.with_columns(pl.when(late).then(later).otherwise("session_close").alias("session_close"))
     return wide.with_columns(
         _phase(),
         ((pl.col("ts") - pl.col("session_open")).dt.total_microseconds() // MINUTE).alias(

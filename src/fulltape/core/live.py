@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fulltape.core import template, wire
 from fulltape.core.streams import Meaning, MessageShape
 from fulltape.core.vendor import Shape
@@ -86,15 +88,10 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
         shapes.setdefault(shape.kind, []).append(shape)
     if _all_alike(bundle, pattern, shapes, control, found):
         return found
-    # Only an array may hold control messages and rows side by side.
-    arrays = {kind for kind, made in shapes.items() if made[0].rows == "array"}
     by_kind: dict[str, list[int]] = {}
     lines = bundle.lines()
     for at, line in enumerate(lines):
-        kinds = _kinds(line, pattern, meaning)
-        if control.match(line) and arrays.isdisjoint(kinds):
-            continue
-        for kind in kinds:
+        for kind in _told(line, pattern, meaning, control):
             by_kind.setdefault(kind, []).append(at)
     declared = list(shapes)
     for kind, places in sorted(by_kind.items(), key=lambda one: _place(declared, one[0])):
@@ -110,6 +107,17 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
                     _one_by_one(some, shape, found, pattern)
             found.broken[broken:] = dict.fromkeys(found.broken[broken:])
     return found
+
+
+def _told(
+    line: bytes, pattern: re.Pattern[bytes], meaning: Meaning, control: re.Pattern[bytes]
+) -> Sequence[str]:
+    """The kinds of a message; none for a control message. What begins otherwise than data does is parsed, since it may
+    still be data."""
+    if not control.match(line):
+        return _kinds(line, pattern, meaning)
+    kinds = _structure(line, meaning)
+    return () if kinds == (NO_KIND,) else kinds
 
 
 def _place(declared: Sequence[str], kind: str) -> int:
@@ -142,9 +150,25 @@ def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Sequenc
     """The kinds of a message; an array may hold several."""
     found = [kind.decode(errors="replace") for kind in pattern.findall(line)]
     if not found:
-        return (NO_KIND,)
+        return _structure(line, meaning)
     arrays = {shape.kind for shape in meaning.shapes if shape.rows == "array"}
     return tuple(dict.fromkeys(found)) if found[0] in arrays else found[:1]
+
+
+def _structure(line: bytes, meaning: Meaning) -> tuple[str, ...]:
+    """The kinds of a message by its own field, wherever that stands."""
+    try:
+        told = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return (NO_KIND,)
+    rows = told if isinstance(told, list) else [told]
+    heads = [
+        b'{"%s":"%s"' % (meaning.told_by.encode(), str(one[meaning.told_by]).encode())
+        for one in rows
+        if isinstance(one, dict) and meaning.told_by in one
+    ]
+    named = [found for head in heads if (found := re.search(meaning.pattern, head))]
+    return tuple(dict.fromkeys(one.group(1).decode(errors="replace") for one in named)) or (NO_KIND,)
 
 
 def _record(bundle: Bundle, meaning: Meaning, dataset: str, found: Read) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,7 @@ def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[R
     import polars as pl
 
     good: list[dict[str, Any]] = []
+    lost: list[tuple[int, Rejected]] = []
     for raw in _pieces(one, rejected):
         try:
             row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
@@ -41,10 +43,25 @@ def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[R
         except WRONG as error:
             session = _session(raw, shape, session_of)
             reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
-            symbol = one.symbol or None
-            rejected.append(Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason))
+            symbol = one.symbol or _symbol(raw, shape, one)
+            if symbol is not None and one.names and symbol not in one.names.values():
+                continue  # somebody else's row, as there are many in an answer about everybody
+            found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
+            rejected.append(found)
+            if session is None:
+                lost.append((len(good), found))
+    for at, found in lost:
+        rejected += [
+            replace(found, session=session, rows=0) for session in _beside(good, at, shape, session_of)
+        ]
     types = {part.column: _value_type(part, shape) for part in shape.fields}
     return pl.DataFrame(good, schema=types, orient="row")
+
+
+def _beside(good: list[dict[str, Any]], at: int, shape: Shape, session_of: SessionOf) -> set[dt.date]:
+    """The sessions of the good rows before and after place `at`: rows come in order, so that one whose time cannot be read
+    belongs to one of them, or to one between."""
+    return {session_of(_instant(row["stamp"], shape.unit)) for row in good[max(0, at - 1) : at + 1]}
 
 
 def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
@@ -128,10 +145,28 @@ def _instant(found: Any, unit: StampUnit) -> int:
     return instant
 
 
+def _symbol(raw: Any, shape: Shape, one: Slice) -> str | None:
+    """Whose a row is, in our spelling where we have one; None if it cannot be read."""
+    part = next((part for part in shape.fields if part.column == "symbol"), None)
+    try:
+        row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+        found = row[part.wire] if part else None
+    except WRONG:
+        return None
+    return one.names.get(found, found) if isinstance(found, str) else None
+
+
 def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
     part = next(part for part in shape.fields if part.column == "stamp")
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
-        return session_of(_instant(row[part.wire], shape.unit))
+        found = row[part.wire]
     except WRONG:
         return None
+    # In another unit than the declared one the row is not taken, but its size still shows whose session it spoils.
+    for unit in (shape.unit, "epoch"):
+        try:
+            return session_of(_instant(found, unit))
+        except WRONG:
+            continue
+    return None

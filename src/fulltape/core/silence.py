@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fulltape.core import ranges
@@ -198,8 +198,10 @@ def _judged(
         proof, doubt = sound, ""
     elif surprise < WITNESS - _ROUNDING:
         repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
-        proof = ranges.union(*repeated, _positional(by_source), _witnessed(by_source, run.span))
-        doubt = _implausible(run, "it takes the same answer again, at least 20 hours later over another span")
+        proof = ranges.union(*repeated, _positional(by_source), _agreed(by_source, list(by_source)))
+        doubt = _implausible(
+            run, "it takes the same answer of another vendor, or again at least 20 hours later over another span"
+        )
     else:
         proof = ranges.union(_positional(by_source), _witnessed(by_source, run.span))
         doubt = _implausible(
@@ -223,15 +225,21 @@ def _positional(by_source: Mapping[str, Empty]) -> Ranges:
 
 
 def _witnessed(by_source: Mapping[str, Empty], span: Range) -> Ranges:
-    """Where two vendors say the same, both of which hold the instrument, one of them enough of it outside the silence."""
+    """Where two vendors say the same, each of which holds enough of the instrument outside of the silence to know it."""
 
-    def outside(source: str) -> int:
+    def knows(source: str) -> bool:
         held = by_source[source].held
-        return ranges.size(held) - ranges.size(ranges.clip(held, *span))
+        return ranges.size(held) - ranges.size(ranges.clip(held, *span)) >= WITNESS_SESSIONS
 
-    found: Iterable[Ranges] = (
-        ranges.intersect(by_source[one].sound, by_source[other].sound)
-        for one, other in itertools.permutations(by_source, 2)
-        if independent(one, other) and outside(other) >= WITNESS_SESSIONS and outside(one)
+    return _agreed(by_source, [source for source in by_source if knows(source)])
+
+
+def _agreed(by_source: Mapping[str, Empty], able: Sequence[str]) -> Ranges:
+    """Where two of these sources, different vendors, say the same."""
+    return ranges.union(
+        *(
+            ranges.intersect(by_source[one].sound, by_source[other].sound)
+            for one, other in itertools.combinations(able, 2)
+            if independent(one, other)
+        )
     )
-    return ranges.union(*found)

@@ -48,7 +48,7 @@ def of_class(dataset: str, symbol: str) -> None:
     kind = dataset.partition("_")[0]
     if kind == "crypto":
         base, quote = pair(symbol)
-        if symbol != symbol.upper():
+        if base.islower() or quote != quote.upper():
             raise ValueError(f"{symbol!r} is written {base.upper()}/{quote.upper()}")
     elif kind == "options":
         contract(symbol)
@@ -70,6 +70,12 @@ def pair(symbol: str) -> tuple[str, str]:
     if not (base and slash and quote) or "/" in quote:
         raise ValueError(f"{symbol!r} is no pair; pairs are written BTC/USD")
     return base, quote
+
+
+LATE_UNDERLYINGS = frozenset(
+    {"SPY", "QQQ", "SPX", "SPXW", "NDX", "NDXP", "XSP", "RUT", "RUTW", "VIX", "VIXW", "DJX", "OEX", "XEO"}
+)
+"""Underlyings whose options trade a quarter of an hour longer than stocks: two funds, and broad indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ messages which channels they belong to, without decoding any of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
@@ -134,6 +135,12 @@ def batches(items: Sequence[_Item], most: int) -> list[Sequence[_Item]]:
     return [items[at : at + most] for at in range(0, len(items), most)]
 
 
+def begins(text: bytes) -> bytes:
+    """A pattern for `text` at the beginning of a line, as fast as plain text is found."""
+    plain = re.escape(text)
+    return plain + rb"(?<![^\n]" + plain + rb")"
+
+
 Rows = Literal["object", "array", "object_of_rows"]
 """Where the rows of a message lie: it is one; it is an array of them; or one of its fields is an array of them."""
 
@@ -167,7 +174,8 @@ class Meaning:
     """All kinds of messages of a source: `pattern` finds the kind (its first group) in one message, in many that stand
     one a line, or in one row of an array. Of those in `ignored` no rows are made; those in `recorded` are kept as they
     came, as recordings of a dataset; `symbol` finds in them whom they are about. `contiguous` names, by dataset, the
-    column of ids of which each follows the one before it, for a symbol."""
+    column of ids of which each follows the one before it, for a symbol. `told_by` is the top-level field that names the kind:
+    what no pattern matches is parsed and told by it, wherever it stands."""
 
     pattern: bytes
     shapes: tuple[MessageShape, ...]
@@ -175,6 +183,7 @@ class Meaning:
     recorded: Mapping[str, str] = field(default_factory=dict)
     symbol: bytes = b""
     contiguous: Mapping[str, str] = field(default_factory=dict)
+    told_by: str = ""
 
 
 class Streams(Protocol):

@@ -100,6 +100,8 @@ def _available(dataset: Dataset) -> pl.Expr:
     if dataset.available == "session_end":
         return (pl.col("session") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
     if dataset.available == "declared":
-        # By the end of the day on which it was declared; who does not say when leaves it unknown.
-        return (pl.col("declared_date") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
+        # By the end of the day on which it was declared; who does not say when leaves it unknown, and so does a
+        # declaration after the ex-date, which is an error of the source.
+        declared = pl.when(pl.col("declared_date") <= pl.col("ex_date")).then(pl.col("declared_date"))
+        return (declared + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
     return pl.col("session_close")

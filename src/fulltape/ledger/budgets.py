@@ -27,7 +27,8 @@ Dimension = Literal[
 MARGIN = SECOND // 4
 """A request may arrive later than it was sent, and its neighbour earlier."""
 SPACED_BELOW = 10
-LONGEST_CLOSED = 3_600 * SECOND
+LONGEST_CLOSED = 3 * 86_400 * SECOND
+"""The longest ban that a vendor documents (Binance's 418)."""
 LEARNED_FOR = 86_400 * SECOND
 _POLL = SECOND // 20
 

@@ -45,7 +45,9 @@ def accept(
     names = gaps.named(wanted, symbol)
     if len(names) != 1:
         known_as = f"is the symbol of {', '.join(names)}" if names else "is not in its universe"
-        raise errors.UsageError(f"{symbol} {known_as}.", hint="Name one instrument: see fulltape symbols show.")
+        raise errors.UsageError(
+            f"{symbol} {known_as}.", hint="Name one instrument: see fulltape symbols show."
+        )
     now = clock.now()
     (one,) = known.read(stores, wanted, now, names)
     within = ranges.clip(one.wanted, *wanted.calendar.between(first, last))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from fulltape import errors
 from fulltape.core import instruments, listing, spelling
@@ -28,7 +30,17 @@ def members(
                     f"{dataset} covers [universe.{name}], where {error}.",
                     where=loaded.where(f"universe.{name}"),
                 ) from error
-    return found
+    return tuple(map(_expiring, found)) if dataset.startswith("options") else found
+
+
+def _expiring(one: Instrument) -> Instrument:
+    """A contract's symbol says when its life ends; a reference can only say that it ended earlier. An expiry on a day
+    without a session (a Saturday before 2015, a holiday) is the session before it, as every last day is."""
+    dated = tuple(
+        replace(each, last=min(each.last or dt.date.max, spelling.contract(each.symbol).expiry))
+        for each in one.symbols
+    )
+    return replace(one, symbols=dated)
 
 
 def _members(

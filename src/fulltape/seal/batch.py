@@ -158,6 +158,9 @@ class Batch:
                 settled_to=plan.settled_through(settled, symbol, asked, labels),
                 rows=rows.get(symbol, ()),
                 rejected=ranges.from_points(_rejected_positions(sealed, symbol, wanted)),
+                why=next(
+                    (one.reason for one in sealed.rejected if one.symbol in (None, symbol) and one.lost), ""
+                ),
                 unlocated=any(
                     one.session is None and one.symbol in (None, symbol) and one.lost
                     for one in sealed.rejected
@@ -301,7 +304,10 @@ def _rejected_positions(sealed: Sealed, symbol: str, wanted: Wanted) -> list[int
     return [
         position
         for one in sealed.rejected
-        if one.symbol == symbol
+        if one.symbol in (None, symbol)
+        and one.lost
+        # A row without a session, told beside its neighbours: a day that has its one bar lacks nothing.
+        and (one.rows or wanted.dataset.grain != "day")
         and one.session is not None
         and (position := wanted.calendar.position(one.session)) is not None
     ]

@@ -232,6 +232,8 @@ class _File:
                 before=series.live_to if series else None,
                 joined=joined,
                 why=series.why if series else "",
+                tolerance=self._stores.rules.clock_tolerance,
+                begin=wanted.calendar.day_rule.begin(wanted.calendar.day_rule.session(spans[0].start)),
             )
             doubts += told.timeline.doubts(name)
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
@@ -245,7 +247,8 @@ class _File:
                     instrument=instrument.instrument,
                     symbol=channel.symbol,
                     file=told.file,
-                    live_to=max(spans[-1].end, series.live_to if series else 0),
+                    # A moment after the file's last one was told by a clock that was ahead.
+                    live_to=max(spans[-1].end, min(series.live_to, told.timeline.last) if series else 0),
                     open=name in told.still_live and not any(one.torn for one in told.damage),
                     why=spans[-1].why,
                     last_id=str(newest[0]) if newest else "",
@@ -262,11 +265,7 @@ class _File:
         if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
             return [], after
         ids = told.facts(dataset, self._about.meaning.contiguous[dataset]).ids.get(instrument, [])
-        jumps = timeline.breaks(ids, after=after)
-        if ids:
-            newest = max(ids, key=lambda run: run.last)
-            after = (newest.last, newest.end) if after is None or newest.last > after[0] else after
-        return jumps, after
+        return timeline.breaks(ids, after=after)
 
     def _judged(
         self,
@@ -296,15 +295,14 @@ class _File:
         for doubt in doubts:
             beside = [one for one in jumps if timeline.near(doubt, one, self._stores.rules.clock_tolerance)]
             explained |= set(beside)
-            lost = sum(one.lost for one in beside)
             if beside:
-                out.append(doubt.saying(f"{lost:,} ids are missing"))
+                out.append(doubt.saying(_told(beside)))
                 continue
             whole = newest > doubt.end and oldest <= doubt.start
             out.append(doubt.saying("the ids before and after follow each other") if whole else doubt)
             proved |= {out[-1]} if whole else set()
         out += [
-            Doubt(start=one.start, end=one.end, kind="sequence break", told=f"{one.lost:,} ids are missing")
+            Doubt(start=one.start, end=one.end, kind="sequence break", told=one.told)
             for one in jumps
             if one not in explained
         ]
@@ -365,3 +363,10 @@ class _File:
                     reconnects=max(0, len(inside) - 1),
                 )
             )
+
+
+def _told(beside: Sequence[Break]) -> str:
+    """What breaks say together."""
+    lost = sum(one.lost for one in beside)
+    words = [f"{lost:,} ids are missing"] if lost or not any(one.fell for one in beside) else []
+    return "; ".join([*words, *(["the ids begin anew"] if any(one.fell for one in beside) else [])])

@@ -35,6 +35,8 @@ class Filled:
 
     parts: list[NewPart] = field(default_factory=list)
     decided: list[tuple[int, Comparison]] = field(default_factory=list)
+    answered_at: Instant = 0
+    """When the answer came: of what happened after it, it knows nothing."""
 
 
 def enqueue(stores: Stores, source: str, now: Instant) -> int:
@@ -43,8 +45,8 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
     for one in streams.intervals(source=source, state="unverified"):
         wanted = stores.wanted.get(one.dataset)
-        if wanted is None or one.evidence:
-            continue
+        if wanted is None or one.evidence or one.end > now:
+            continue  # what is not over yet is asked when it is
         serves = stores.feeds[source].serves(one.dataset)
         if serves is None:
             streams.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
@@ -102,7 +104,7 @@ def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
     if wanted.dataset.grain == "minute" and stored.end is not None:
         # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
         rows = rows.filter(pl.col("ts") < _moment(stored.end.ended_at - MINUTE - _EDGE))
-    out = Filled()
+    out = Filled(answered_at=_answered(stored))
     settled = stored.settled()
     by_instrument = {
         stored.record.instruments[symbol]: symbol
@@ -130,10 +132,18 @@ def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
 
 def decide(stores: Stores, filled: Filled, now: Instant) -> None:
     """Note what the intervals have turned out to be; inside a transaction."""
+    ends = {one.interval_id: one.end for one in stores.ledger.streams.intervals(state="filling")}
     for interval_id, found in filled.decided:
+        if ends.get(interval_id, 0) > filled.answered_at:
+            stores.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
+            continue
         # What was captured and is not in history stays visible: one of the two is wrong.
         state: State = "unverified" if found.extra else "verified"
         stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
+
+
+def _answered(stored: StoredAsk) -> Instant:
+    return stored.end.ended_at if stored.end is not None else stored.record.started_at
 
 
 def give_up(stores: Stores, now: Instant) -> None:
@@ -200,7 +210,7 @@ def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant
             day, missed=_unnoticed(stores, there, history, wanted, day, intervals), extra=found.extra, now=now
         )
         for one in intervals:
-            if one.state != "verified":
+            if one.state != "verified" and one.end <= _answered(stored):
                 told = f"the session's own answer: {found.sentence}"
                 streams.decide(one.interval_id, "verified", told, now=now)
 

@@ -18,7 +18,7 @@ from fulltape.core.time import Instant
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind, Record
 from fulltape.lake.messages import Block
-from fulltape.seal.timeline import Run, Timeline
+from fulltape.seal.timeline import FELL, Run, Timeline
 from fulltape.stores import Stores, Wanted
 
 _CHUNK = 16_000_000
@@ -70,9 +70,13 @@ def _facts(frame: pl.DataFrame, ids: str) -> Facts:
         ordered = frame.select("instrument", pl.col(ids).cast(pl.Int64).alias("id"), "ts")
         same = pl.col("instrument") == pl.col("instrument").shift(1)
         falls = same & (pl.col("id") < pl.col("id").shift(1))
+        rises = pl.col("ts") - pl.col("ts").shift(1) > pl.duration(microseconds=FELL)
+        epoch = (falls & rises).fill_null(value=False).cast(pl.Int32).cum_sum().over("instrument")
+        ordered = ordered.with_columns(epoch.alias("epoch"))
         if ordered.select(falls.any()).item():
-            ordered = ordered.sort("instrument", "id")
-        begins = ~(same & (pl.col("id") - pl.col("id").shift(1) <= 1)).fill_null(value=False)
+            ordered = ordered.sort("instrument", "epoch", "id")
+        follows = (pl.col("epoch") == pl.col("epoch").shift(1)) & (pl.col("id") - pl.col("id").shift(1) <= 1)
+        begins = ~(same & follows).fill_null(value=False)
         runs = (
             ordered.with_columns(begins.cum_sum().alias("run"), pl.col("ts").dt.epoch("us"))
             .group_by("run", maintain_order=True)
@@ -82,10 +86,12 @@ def _facts(frame: pl.DataFrame, ids: str) -> Facts:
                 pl.col("id").last().alias("last"),
                 pl.col("ts").first().alias("start"),
                 pl.col("ts").last().alias("end"),
+                pl.col("epoch").first(),
             )
         )
-        for instrument, first, last, start, end in runs.drop("run").iter_rows():
-            found.setdefault(instrument, []).append(Run(first=first, last=last, start=start, end=end))
+        for instrument, first, last, start, end, at in runs.drop("run").iter_rows():
+            run = Run(first=first, last=last, start=start, end=end, epoch=at)
+            found.setdefault(instrument, []).append(run)
     return Facts(counts=counts, newest=newest, ids=found)
 
 
@@ -121,7 +127,9 @@ def known(stores: Stores, source: str) -> Known:
 
 def read(stores: Stores, path: Path, about: Known) -> Told:
     """Everything in a file; never raises for what a vendor, a crash or a disk has made of it."""
-    told = Told(file=path.stem, source=path.parent.name, timeline=Timeline())
+    told = Told(
+        file=path.stem, source=path.parent.name, timeline=Timeline(tolerance=stores.rules.clock_tolerance)
+    )
     pieces: dict[str, list[pl.DataFrame]] = {}
     for bundle in _bundles(_blocks(path, told, about)):
         told.messages += len(bundle.received)

@@ -22,6 +22,8 @@ class Shown:
     """One past the last settled position."""
     rows: Ranges
     rejected: Ranges
+    why: str
+    """Why rows were rejected; '' where none were."""
     unlocated: bool
     """Whether rows were rejected of which nobody knows the session."""
     exists: bool
@@ -60,13 +62,13 @@ def facts(
     silent = ranges.subtract(ranges.subtract(settled, present), refused)
     found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
     found += [
-        FactRange(span=span, fact="refused", sound=False, reason="rows that break the schema")
+        FactRange(span=span, fact="refused", sound=False, reason=f"rows were rejected: {shown.why}")
         for span in refused
     ]
     if shown.refused or not silent:
         return found
     if shown.unlocated:
-        reason = "rejected rows of unknown session"
+        reason = f"rows of an unknown session were rejected: {shown.why}"
         return found + [FactRange(span=span, fact="refused", sound=False, reason=reason) for span in silent]
     if not shown.exists and not ended:
         return found

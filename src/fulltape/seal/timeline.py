@@ -47,6 +47,8 @@ class Timeline:
     follows: str = ""
     live_at_first: frozenset[str] = frozenset()
     software: str = ""
+    tolerance: Instant = 5 * SECOND
+    """A clock that goes back by more was put right."""
     _began: dict[tuple[int, str], int] = field(default_factory=dict)
     _last: int = 0
     _spans: dict[str, list[Live]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Timeline:
     def mark(self, mark: Mark) -> None:
         """Take in one mark; instants are UTC nanoseconds until here."""
         what = mark.what
+        self.heard(mark.at)
         if what == "opened":
             self.carried = {channel.name: channel for channel in mark.carried}
             self.follows, self.software = mark.follows, mark.software
@@ -63,20 +66,41 @@ class Timeline:
                 self._began.update({(connection, name): mark.at for name in names})
         elif what == "confirmed":
             for name in mark.channels:
-                self._began.setdefault((mark.connection, name), mark.since or mark.at)
+                self._began.setdefault((mark.connection, name), min(mark.since or mark.at, mark.at))
         elif what == "stale":
-            self._end(mark.connection, mark.channels, mark.since or mark.at, f"stale: {mark.reason}")
+            since = min(mark.since or mark.at, mark.at)
+            self._end(mark.connection, mark.channels, since, f"stale: {mark.reason}")
         elif what in ("disconnected", "closed"):
-            at = mark.at if what == "closed" else (mark.since or mark.at)
+            at = mark.at if what == "closed" else min(mark.since or mark.at, mark.at)
             self._end(mark.connection, (), at, f"{what}: {mark.reason}")
         elif what == "dropped":
             for name in mark.channels or tuple(self.carried):
                 self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
-        self.heard(mark.at)
 
     def heard(self, at: int) -> None:
-        """Something was received or told at a moment."""
-        self._last = max(at, self._last)
+        """Something was received or told at a moment (UTC nanoseconds). What is written later happened later: a moment that
+        lies before the last one says that the clock was ahead."""
+        if at < self._last - self.tolerance * _NS:
+            self._put_back(at)
+        else:
+            self._last = max(at, self._last)
+
+    def _put_back(self, now: int) -> None:
+        """The clock was ahead and has been put right: nothing has happened after now, and for as long as it was ahead
+        nobody knows when a channel was live."""
+        ahead = self._last - now
+        words = f"the clock was put back by {ahead / 1e9:,.0f} s"
+        for name in {name for _, name in self._began} | self._spans.keys():
+            self._spans[name] = [
+                replace(one, end=min(one.end, now // _NS))
+                for one in self._spans.get(name, [])
+                if one.start < now // _NS
+            ]
+            earlier = [replace(one, end=min(one.end, now // _NS)) for one in self._doubts.get(name, [])]
+            self._doubts[name] = [one for one in earlier if one.start < one.end]
+            self._doubt(name, now - ahead, now, "clock", words)
+        self._began = {key: min(at, now) for key, at in self._began.items()}
+        self._last = now
 
     def damage(self, before: int, after: int) -> None:
         """What lay between two records of the file is lost."""
@@ -129,10 +153,22 @@ class Timeline:
         )
 
 
-def gaps(spans: Sequence[Live], *, before: Instant | None, joined: bool, why: str = "") -> list[Doubt]:
+def gaps(
+    spans: Sequence[Live],
+    *,
+    before: Instant | None,
+    joined: bool,
+    why: str = "",
+    tolerance: Instant = 5 * SECOND,
+    begin: Instant = 0,
+) -> list[Doubt]:
     """What lies between spans; `before` is until when the channel was live in an earlier file, and `why` no longer;
-    `joined` that this file goes on where that one ended."""
+    `joined` that this file goes on where that one ended. An earlier file that ends after this one begins was written by a
+    clock that was ahead: from `begin`, that of the session, on nobody knows when the channel was live."""
     found = []
+    if spans and before is not None and not joined and before > spans[0].start + tolerance > begin:
+        told = f"the clock was {(before - spans[0].start) / SECOND:,.0f} s ahead before"
+        found.append(Doubt(start=min(begin, spans[0].start - 1), end=spans[0].start, kind="clock", told=told))
     if spans and before is not None and not joined and spans[0].start > before:
         kind, _, told = why.partition(": ")
         found.append(Doubt(start=before, end=spans[0].start, kind=kind or "not captured", told=told))
@@ -165,33 +201,58 @@ def span_to_ask(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
-    """Ids that do not follow each other: `lost` are missing between two rows with these stamps."""
+    """Ids that do not follow each other: `lost` are missing between two rows with these stamps, or they `fell`: the venue
+    has begun to count anew, and how many are missing nobody can say."""
 
     start: Instant
     end: Instant
     lost: int
+    fell: bool = False
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return "the ids begin anew" if self.fell else f"{self.lost:,} ids are missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Ids that follow each other without a hole, with the stamps of the first and of the last."""
+    """Ids that follow each other without a hole, with the stamps of the first and of the last; `epoch` counts how often the
+    ids have fallen in this file before."""
 
     first: int
     last: int
     start: Instant
     end: Instant
+    epoch: int = 0
 
 
-def breaks(runs: Iterable[Run], *, after: tuple[int, Instant] | None) -> list[Break]:
-    """The holes between ascending runs; `after` is the newest (id, stamp) of an earlier file."""
+FELL = SECOND // 4
+"""Where ids fall and stamps rise by more than this, the venue counts anew; by less, its stamps run back against its ids."""
+
+
+def breaks(
+    runs: Iterable[Run], *, after: tuple[int, Instant] | None
+) -> tuple[list[Break], tuple[int, Instant] | None]:
+    """The holes between runs, which ascend within an epoch, and the newest (id, stamp) of the last epoch; `after` is that of
+    an earlier file. What comes with older ids and older stamps is a repetition."""
     found = []
+    epoch = 0
     for run in runs:
-        if after is not None and run.first > after[0] + 1:
+        fell = after is not None and (
+            run.epoch != epoch or (run.last <= after[0] and run.start > after[1] + FELL)
+        )
+        epoch = run.epoch
+        if fell and after is not None:
+            edges = sorted((after[1], run.start))
+            found.append(Break(start=edges[0], end=edges[1] + 1, lost=0, fell=True))
+            after = None
+        elif after is not None and run.first > after[0] + 1:
             edges = sorted((after[1], run.start))
             found.append(Break(start=edges[0], end=edges[1] + 1, lost=run.first - after[0] - 1))
         if after is None or run.last > after[0]:
             after = (run.last, run.end)
-    return found
+    return found, after
 
 
 def near(doubt: Doubt, one: Break, tolerance: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from fulltape.core import datasets, ranges, series
 from fulltape.core.cell import FactKind
+from fulltape.core.datasets import Dataset
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Series
 from fulltape.core.silence import Around
@@ -99,10 +100,21 @@ class _Peers:
         return found
 
 
+def _tell_trades(dataset: Dataset) -> Iterator[str]:
+    """Other datasets whose rows say that an instrument of this one was traded: bars and trades of the same class."""
+    for name, other in datasets.DATASETS.items():
+        traded = {"price", "close"}.intersection(other.schema.names)
+        alike = (
+            name.partition("_")[0] == dataset.name.partition("_")[0] and other.calendar == dataset.calendar
+        )
+        if alike and traded and name != dataset.name and dataset.expectation != "events":
+            yield name
+
+
 def _siblings(stores: Stores, wanted: Wanted, instrument: str) -> Ranges:
     """Positions in which other datasets of bars or trades hold rows of the same instrument."""
     found = []
-    for other in datasets.siblings(wanted.dataset):
+    for other in _tell_trades(wanted.dataset):
         for _, fact, _, first, last in stores.ledger.coverage.spans_of(other, instrument):
             if fact in ("present", "partial"):
                 found.append(wanted.calendar.span_of(first, last))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -216,9 +216,8 @@ def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "error_message")
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
-        wait = envelopes.whole_number(response.headers.get("retry-after"))
-        retry_at = response.received_at + (20 if wait is None else wait) * SECOND
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+        answer = envelopes.rate_limited(response, reason)
+        return replace(answer, retry_at=answer.retry_at or response.received_at + 20 * SECOND)
     if response.status == 423:
         return Answer(outcome=Outcome.TRANSIENT, reason=reason)
     if trouble := envelopes.server_trouble(response, text):
@@ -277,6 +276,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     """One table for each page of observations."""
     tables: list[Table] = []
     rejected: list[Rejected] = []
+    replaced: dict[dt.date, _Open] = {}
     for page in pages:
         if page.memo:
             continue
@@ -285,11 +285,24 @@ def decode(pages: Sequence[Page]) -> Decoded:
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        tables.append(_table(page, body, rejected))
+        tables.append(_table(page, body, rejected, replaced))
     return Decoded(tables=tuple(tables), rejected=tuple(rejected))
 
 
-def _table(page: Page, body: _Observations, rejected: list[Rejected]) -> Table:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A vintage whose end lies beyond its window: where its end is written, once a later window tells it."""
+
+    ends: list[object]
+    at: int
+    start: dt.date
+
+
+def _table(
+    page: Page, body: _Observations, rejected: list[Rejected], replaced: dict[dt.date, _Open]
+) -> Table:
+    """The vintages of one window. Those of a date follow each other, so that one that an earlier window of the ask left
+    open ends on the day before the next begins; `replaced` are the open ones by date."""
     (symbol,) = page.ask.symbols
     columns: dict[str, list[object]] = {
         name: [] for name in ("stamp", "session", "value", "realtime_start", "realtime_end")
@@ -310,9 +323,15 @@ def _table(page: Page, body: _Observations, rejected: list[Rejected]) -> Table:
             or not page.ask.first <= one.realtime_start <= page.ask.last
         ):
             continue  # older than the window, whose edge clips it
+        before = replaced.pop(one.date, None)
+        if before is not None and before.start < one.realtime_start:
+            before.ends[before.at] = one.realtime_start - _DAY
         columns["stamp"].append(midnight(one.date))
         columns["session"].append(one.realtime_start)
         columns["value"].append(value)
         columns["realtime_start"].append(one.realtime_start)
-        columns["realtime_end"].append(one.realtime_end if one.realtime_end < body.realtime_end else None)
+        ends = columns["realtime_end"]
+        ends.append(one.realtime_end if one.realtime_end < body.realtime_end else None)
+        if ends[-1] is None:
+            replaced[one.date] = _Open(ends=ends, at=len(ends) - 1, start=one.realtime_start)
     return Table(page=page.number, symbol=symbol, columns=columns)

@@ -108,7 +108,7 @@ def _read(ask: Ask, response: Response) -> Answer:
     if response.status != 200:
         return _refusal(ask, response)
     try:
-        rows = _rows.decode(response.body)
+        rows = envelopes.read(_rows, response.body)
     except UNREADABLE as error:
         text = response.body[:200].decode(errors="replace")
         if "allocation" in text:
@@ -126,7 +126,7 @@ def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "detail")
     reason = envelopes.reason(text, response.status)
     if response.status == 429 or "allocation" in text:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 404 and "not found" in text:

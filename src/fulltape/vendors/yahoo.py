@@ -11,11 +11,12 @@ from __future__ import annotations
 import datetime as dt
 import urllib.parse
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from fulltape.core import bars, envelopes, spelling
-from fulltape.core.days import NEW_YORK
+from fulltape.core.days import NEW_YORK, zone_midnight
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import (
@@ -119,7 +120,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 â€
 
 def _read(ask: Ask, response: Response) -> Answer:
     try:
-        chart = _envelope.decode(response.body).chart
+        chart = envelopes.read(_envelope, response.body).chart
     except UNREADABLE as error:
         if response.status == 200:
             return envelopes.malformed(f"no chart: {error}")
@@ -153,7 +154,7 @@ def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
         error.description or response.body[:100].decode(errors="replace"), response.status
     )
     if response.status == 429:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, error.description):
         return trouble
     if response.status == 404 and error.code == "Not Found":
@@ -163,19 +164,31 @@ def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
     return envelopes.undocumented(response, reason)
 
 
+_session_of = zone_midnight(NEW_YORK).session
+
+
+def _days(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows without the running one: stamped with the last trade, it is the last one and stands beside its day's own."""
+    if len(rows) > 1 and _session_of(rows[-1][0] * SECOND) == _session_of(rows[-2][0] * SECOND):
+        return rows[:-1]
+    return rows
+
+
 def decode(pages: Sequence[Page]) -> Decoded:
     """One table for each page; days on which every price is null have no bar."""
     tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
         try:
-            result = (_envelope.decode(page.body).chart.result or [])[0]
+            result = (envelopes.read(_envelope, page.body).chart.result or [])[0]
             values = _values(result)
             if not any(values.values()):
                 continue
             rows = [
                 (stamp * SECOND, *prices)
-                for stamp, *prices in zip(result.timestamp, *values.values(), strict=True)
+                for stamp, *prices in _days(
+                    [list(row) for row in zip(result.timestamp, *values.values(), strict=True)]
+                )
                 if page.ask.start <= stamp * SECOND < page.ask.end
                 if any(price is not None for price in prices[:4])  # without prices there was no trade
             ]

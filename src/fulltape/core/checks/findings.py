@@ -16,7 +16,7 @@ from fulltape.core.time import Instant
 if TYPE_CHECKING:
     import polars as pl
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Grows whenever a check or a default changes, so that a verdict can be dated."""
 
 

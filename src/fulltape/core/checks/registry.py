@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fulltape.core.checks import completeness, duplicates, findings, rows, session_timing
+from fulltape.core.checks import actions, completeness, duplicates, findings, rows, session_timing
 from fulltape.core.checks.findings import Context
 
 if TYPE_CHECKING:
     import polars as pl
 
-CELL_CHECKS = {"rows": rows.check, "duplicates": duplicates.check, "session_timing": session_timing.check}
+CELL_CHECKS = {
+    "rows": rows.check,
+    "duplicates": duplicates.check,
+    "session_timing": session_timing.check,
+    "actions": actions.check,
+}
 
 
 def run(frame: pl.DataFrame, baseline: pl.DataFrame | None, context: Context) -> pl.DataFrame:

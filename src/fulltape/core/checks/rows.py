@@ -109,6 +109,12 @@ def _off_grid(context: Context) -> pl.Expr:
     return (pl.col("ts").dt.epoch("us") % MINUTE) != 0
 
 
+def _declared_late(_: Context) -> pl.Expr:
+    import polars as pl
+
+    return pl.col("declared_date") > pl.col("ex_date")
+
+
 RULES = (
     RowRule(code="schema", bit=1, weight="red", sentence="values that the schema forbids", test=_schema),
     RowRule(
@@ -146,6 +152,14 @@ RULES = (
     ),
     RowRule(
         code="order.off_grid", bit=128, weight="amber", sentence="stamps off the minute grid", test=_off_grid
+    ),
+    RowRule(
+        code="sanity.declared",
+        bit=256,
+        weight="amber",
+        sentence="a declaration after the ex-date",
+        test=_declared_late,
+        needs=("declared_date", "ex_date"),
     ),
 )
 HOLDS_OUT = sum(rule.bit for rule in RULES if rule.weight in ("bad", "red"))

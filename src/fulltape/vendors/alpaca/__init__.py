@@ -244,8 +244,8 @@ def _refusal(response: Response, *, first: bool) -> Answer:
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
         reset = envelopes.whole_number(response.headers.get("x-ratelimit-reset"))
-        retry_at = reset * SECOND if reset is not None else None
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+        answer = envelopes.rate_limited(response, reason)
+        return answer if reset is None else replace(answer, retry_at=reset * SECOND)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if _TOO_RECENT in response.body or "recent SIP data" in text:

@@ -22,6 +22,7 @@ from fulltape.core.streams import (
     Stream,
     Subscription,
     Turn,
+    batches,
 )
 from fulltape.core.vendor import Field, Shape
 from fulltape.vendors.alpaca import ticks
@@ -36,6 +37,8 @@ _KINDS: dict[str, tuple[str, Detail]] = {
     "trades": ("t", "trades"),
     "quotes": ("q", "quotes"),
 }
+_PER_COMMAND = 500
+"""The server takes frames of 32 KiB: names of at most 21 letters, twice where a bar comes again."""
 _LISTS = {"b": ("bars", "updatedBars"), "t": ("trades",), "q": ("quotes",)}
 _ENDS: dict[int, End] = {
     401: "reconnect", 402: "stop", 404: "reconnect", 406: "wait", 407: "reconnect", 408: "stop", 409: "stop",
@@ -66,7 +69,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             host="stream",
             path=_PATHS[source],
             channels=channels,
-            control=rb'\[\{"T":"(?:success|error|subscription)"',
+            control=rb'(?!\[\{"T":"[tqbucx]")',
             data=tuple(b'[{"T":"%s"' % letter for letter in (b"t", b"q", b"b", b"u", b"c", b"x")),
             route=rb'"T":"([tqb])","S":"([^"]+)"',
             converse=_converse,
@@ -98,12 +101,15 @@ def _converse(channels: Sequence[Channel]) -> Dialogue:
 
 
 def _subscribe(names: Sequence[str]) -> Turn:
-    request: dict[str, object] = {"action": "subscribe"}
-    for letter, lists in _LISTS.items():
-        wires = [wire for kind, _, wire in (name.partition("|") for name in names) if kind == letter]
-        if wires:
-            request |= dict.fromkeys(lists, wires)
-    return Turn(say=(msgspec.json.encode(request).decode(),))
+    say = []
+    for some in batches(names, _PER_COMMAND):
+        request: dict[str, object] = {"action": "subscribe"}
+        for letter, lists in _LISTS.items():
+            wires = [wire for kind, _, wire in (name.partition("|") for name in some) if kind == letter]
+            if wires:
+                request |= dict.fromkeys(lists, wires)
+        say.append(msgspec.json.encode(request).decode())
+    return Turn(say=tuple(say))
 
 
 def _answered(message: bytes, names: Sequence[str]) -> Turn:
@@ -168,5 +174,6 @@ def meaning(source: str) -> Meaning:
     return Meaning(
         pattern=rb'"T":"(\w+)"',
         shapes=tuple(shapes),
+        told_by="T",
         ignored=frozenset({"success", "subscription", "error"}),
     )

@@ -23,7 +23,7 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, midnight, utc_date
+from fulltape.core.time import DAY, LATEST, MINUTE, Instant, midnight, utc_date
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
@@ -115,6 +115,10 @@ SPEC = VendorSpec(
 )
 
 _Step = Generator[Request | Answer, Response | None, "_Place | None"]
+
+
+_STEP_BACK = MINUTE
+"""Trades come in the order of their ids, and one may bear an earlier time than the one before it (0.9 s was seen)."""
 
 
 class _Agg(msgspec.Struct):
@@ -245,10 +249,16 @@ def _from_archive(ask: Ask, kind: _Kind, wire: str, place: _Place, stop: dt.date
         if not digest:
             return None
         break
+    broken = 0
     while True:
         response = yield Request(path=path, host="archive")
         assert response is not None
         answer, following = _file(ask, response, digest, midnight(stop))
+        broken += answer.outcome is Outcome.MALFORMED
+        if broken > 1 and kind.path:
+            # Fetched twice: the file itself is wrong, and the API has the same rows.
+            yield Answer(outcome=Outcome.EMPTY, reason=f"{name}: {answer.reason}, twice; the API is asked")
+            return replace(place, archived_from=stop)
         yield answer
         if answer.outcome not in RETRYABLE:
             return following if answer.outcome is Outcome.ROWS else None
@@ -305,17 +315,22 @@ def _page(ask: Ask, kind: _Kind, response: Response, place: _Place) -> tuple[Ans
         stamps, last_id = _stamps(found)
     except (*UNREADABLE, TypeError, IndexError) as error:
         return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), None
-    if stamps != sorted(stamps) or any(stamp < place.at for stamp in stamps):
+    ids = [row.a for row in found if isinstance(row, _Agg)]
+    order = ids or stamps
+    slack = _STEP_BACK if ids else 0
+    if order != sorted(order) or any(stamp < place.at - slack for stamp in stamps):
         return envelopes.malformed("rows that do not go on from where they were asked"), None
     outcome = Outcome.ROWS if stamps else Outcome.EMPTY
     bound = _bound(ask, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
     answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(bound), positional=True)
-    if not stamps or stamps[-1] + kind.step >= bound:
+    latest = max(stamps, default=0)
+    if not stamps or latest + kind.step >= bound + slack:
         return _moved(ask, _Place(at=bound, archived_from=place.archived_from), answer, bound)
     # Some candles lie off the grid: the next one may begin at any later millisecond.
-    at = stamps[-1] + _MILLISECOND if kind.interval else stamps[-1]
-    return _moved(ask, replace(place, at=at, next_id=last_id), answer, stamps[-1])
+    at = latest + _MILLISECOND if kind.interval else latest
+    # A trade with a later id may bear a time of the day before: that day is complete only when the step is over.
+    return _moved(ask, replace(place, at=at, next_id=last_id), answer, min(latest - slack, ask.end - 1))
 
 
 def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
@@ -338,9 +353,7 @@ def _refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
     text = envelopes.error_text(response, "msg")
     reason = envelopes.reason(text, response.status)
     if response.status in (418, 429):
-        wait = envelopes.whole_number(response.headers.get("retry-after"))
-        retry_at = response.received_at + wait * SECOND if wait is not None else None
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+        return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 451:

@@ -199,6 +199,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Messages of combined streams; books are kept as they came."""
     return Meaning(
         pattern=rb'\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
+        told_by="stream",
         shapes=_SHAPES,
         contiguous={"crypto_trades": "trade_id", "crypto_aggtrades": "trade_id"},
         symbol=rb'"s":"([^"]+)"',

@@ -29,7 +29,7 @@ import msgspec
 from fulltape import errors
 from fulltape.core import bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import DAY, MINUTE, SECOND, Instant
+from fulltape.core.time import DAY, MINUTE, Instant
 from fulltape.core.vendor import (
     Answer,
     Ask,
@@ -312,9 +312,7 @@ def _refusal(ask: Ask, kinds: Any, error: Exception, response: Response) -> Answ
     if response.status == 451 or isinstance(error, (kinds.PermissionDenied, kinds.RestrictedLocation)):
         return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
     if response.status in (418, 429) or isinstance(error, (kinds.RateLimitExceeded, kinds.DDoSProtection)):
-        wait = envelopes.whole_number(response.headers.get("retry-after"))
-        retry_at = response.received_at + wait * SECOND if wait is not None else None
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+        return envelopes.rate_limited(response, reason)
     if isinstance(error, kinds.BadSymbol):
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if isinstance(error, kinds.NotSupported):

@@ -303,7 +303,7 @@ def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if (

@@ -35,6 +35,8 @@ _CHANNELS: dict[str, tuple[str, str, Detail]] = {
     "crypto_books": ("level2_batch", "l2update", "books"),
 }
 _HEARTBEAT = "heartbeat"
+_ALIASES = dict.fromkeys(("level2", "level2_50"), "l2update")
+"""What acknowledgements call channels that were asked for by another name."""
 
 
 class _Listed(msgspec.Struct):
@@ -50,6 +52,7 @@ class _Reply(msgspec.Struct):
 
 
 _reply = msgspec.json.Decoder(_Reply)
+_PRODUCT = re.compile(r"[A-Za-z0-9]+-[A-Za-z0-9]+")
 
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
@@ -61,7 +64,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             host="stream",
             path="/",
             channels=tuple(some),
-            control=rb'\{"type":"(?:subscriptions|heartbeat|error)"',
+            control=rb'(?!\{"type":"(?:match|last_match|ticker|l2update|snapshot)")',
             data=(b'{"type":"match"', b'{"type":"ticker"', b'{"type":"l2update"'),
             route=rb'\{"type":"(?:last_)?(match|ticker|l2update|snapshot)".*?"product_id":"([^"]+)"',
             converse=_converse,
@@ -81,10 +84,15 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
     turn = _subscribe([channel.name for channel in channels])
-    names = frozenset(channel.name for channel in channels)
+    asked = {channel.name for channel in channels}
     while True:
         message = yield turn
-        turn = _subscribe(message.channels) if isinstance(message, Again) else _answered(message, names)
+        if isinstance(message, Again):
+            asked |= set(message.channels)
+            turn = _subscribe(message.channels)
+        else:
+            turn = _answered(message, asked)
+            asked -= turn.refused.keys()
 
 
 def _subscribe(names: Sequence[str]) -> Turn:
@@ -97,7 +105,7 @@ def _subscribe(names: Sequence[str]) -> Turn:
     return Turn(say=(msgspec.json.encode({"type": "subscribe", "channels": asked}).decode(),))
 
 
-def _answered(message: bytes, names: frozenset[str]) -> Turn:
+def _answered(message: bytes, names: set[str]) -> Turn:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -106,16 +114,20 @@ def _answered(message: bytes, names: frozenset[str]) -> Turn:
         return Turn(keep=False)
     if reply.type == "error":
         return _refused(f"{reply.message}: {reply.reason}".rstrip(": "), names)
-    kinds = {told: kind for told, kind, _ in _CHANNELS.values()}
+    kinds = {told: kind for told, kind, _ in _CHANNELS.values()} | _ALIASES
     listed = [
         f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
     ]
     return Turn(confirmed=tuple(listed))
 
 
-def _refused(words: str, names: frozenset[str]) -> Turn:
-    """One unknown product refuses a whole message: where the words name it, the others are asked for without it."""
-    named = {name for name in names if re.search(rf"\b{re.escape(name.partition('|')[2])}\b", words)}
+def _refused(words: str, names: set[str]) -> Turn:
+    """One unknown product refuses a whole message: the others are asked for once without it, and without all that were
+    refused before. Words about a product that is no longer asked for answer an older message."""
+    about = set(_PRODUCT.findall(words))
+    named = {name for name in names if name.partition("|")[2] in about}
+    if about and not named:
+        return Turn()
     if not named or named == names:
         return Turn(refused=dict.fromkeys(names, words))
     return replace(_subscribe(sorted(names - named)), refused=dict.fromkeys(named, words))
@@ -161,4 +173,6 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
         contiguous={"crypto_trades": "trade_id"},
         symbol=rb'"product_id":"([^"]+)"',
         recorded={"l2update": "crypto_books", "snapshot": "crypto_books"},
+        ignored=frozenset({"subscriptions", "heartbeat", "error"}),
+        told_by="type",
     )

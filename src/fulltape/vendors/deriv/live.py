@@ -171,5 +171,6 @@ def meaning(source: str) -> Meaning:
                 fixed=fixed,
             ),
         ),
+        told_by="msg_type",
         ignored=frozenset({"candles", "ping"}),
     )

@@ -18,7 +18,7 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import DAY, LATEST, SECOND, Instant, utc_date
+from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
 from fulltape.core.vendor import (
     Answer,
     Ask,
@@ -187,6 +187,10 @@ def _seconds(value: object) -> Instant:
     return int(value * SECOND)
 
 
+_STEP_BACK = MINUTE
+"""Trades come in the order in which the venue wrote them, and one may bear an earlier time than the one before it."""
+
+
 def _trades(ask: Ask, response: Response, before: str) -> Answer:
     if refusal := _refusal(ask, response):
         return refusal
@@ -196,15 +200,14 @@ def _trades(ask: Ask, response: Response, before: str) -> Answer:
         moved = int(last) > int(before)
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of trades: {error}")
-    if times != sorted(times):
-        return envelopes.malformed("trades that do not come oldest first")
     inside = any(ask.start <= time < ask.end for time in times)
     answer = Answer(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
-    if times and times[-1] < ask.end and not moved:
+    latest = max(times, default=0)
+    if times and latest < ask.end and not moved:
         return envelopes.malformed(f"trades whose cursor does not move on from {before}")
-    if not times or times[-1] >= ask.end:
+    if not times or latest >= ask.end + _STEP_BACK:
         return replace(answer, settled=bars.settled_whole(ask))
-    through = utc_date(times[-1]) - dt.timedelta(days=1)
+    through = utc_date(latest - _STEP_BACK) - dt.timedelta(days=1)
     settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     return replace(answer, cursor=Cursor(token=last), settled=settled)
 
@@ -225,9 +228,10 @@ def _refusal(ask: Ask, response: Response) -> Answer | None:
     if "asset pair" in text:
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if response.status == 429 or "Too many requests" in text or "Rate limit" in text or "lockout" in text:
-        wait = 15 * 60 * SECOND if "lockout" in text else 0
-        retry_at = response.received_at + wait if wait else None
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason, retry_at=retry_at)
+        answer = envelopes.rate_limited(response, reason)
+        if answer.retry_at is None and "lockout" in text:
+            answer = replace(answer, retry_at=response.received_at + 15 * 60 * SECOND)
+        return answer
     if "Invalid arguments" in text:
         return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
     if response.status != 200:

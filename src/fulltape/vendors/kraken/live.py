@@ -23,6 +23,7 @@ from fulltape.core.streams import (
     Subscription,
     Turn,
     batches,
+    begins,
 )
 from fulltape.core.vendor import Field, Shape
 
@@ -70,7 +71,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             channels=tuple(some),
             control=rb'(?!\{"channel":"(?:trade|ticker|book|ohlc)")',
             data=tuple(b'{"channel":"%s"' % kind.encode() for kind, _ in _CHANNELS.values()),
-            route=rb'\{"channel":"(trade|ticker|book|ohlc)".*?"symbol":"([^"]+)"',
+            route=begins(b'{"channel":"') + rb'(trade|ticker|book|ohlc)".*?"symbol":"([^"]+)"',
             converse=_converse,
             keepalive='{"method":"ping"}',
             keepalive_every=30,
@@ -207,5 +208,6 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
         contiguous={"crypto_trades": "trade_id"},
         symbol=rb'"symbol":"([^"]+)"',
         recorded={"book": "crypto_books"},
+        told_by="channel",
         ignored=frozenset({"heartbeat", "status"}),
     )

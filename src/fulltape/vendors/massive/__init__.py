@@ -216,7 +216,7 @@ def _read(
     if response.status != 200:
         return _refusal(response, ask.symbols, first="cursor" not in request.params), set()
     try:
-        page = _envelope.decode(response.body)
+        page = envelopes.read(_envelope, response.body)
         count = len(_slices.decode(page.results))
         following = _following(ask, wire, request, page)
         named = _named(wire, page) if len(ask.symbols) > 1 else set(ask.symbols) if count else set()
@@ -291,7 +291,7 @@ def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> An
     only = symbols if len(symbols) == 1 else ()
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 401:
@@ -332,7 +332,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
         ask = page.ask
         names = spelling.names(ask, lambda symbol, of=ask.dataset: ticker(of, symbol))  # type: ignore[misc]
         try:
-            results = _envelope.decode(page.body).results
+            results = envelopes.read(_envelope, page.body).results
             if ask.dataset == "corporate_actions":
                 told = [told_of(row) for row in _actions.decode(results)]
                 tables += actions.tables(page, names.ours, told, rejected)

@@ -153,7 +153,9 @@ def _answered(message: bytes, names: Sequence[str]) -> Turn:
             return Turn(end="reconnect", reason=f"{one.status}: {one.message}")
         elif one.status == "error":
             refused |= dict.fromkeys([told] if told in names else names, one.message)
-    return Turn(confirmed=tuple(confirmed), refused=refused)
+    # An array may hold rows beside a status: those are data.
+    mixed = any(one.ev != "status" for one in found)
+    return Turn(confirmed=tuple(confirmed), refused=refused, keep=mixed)
 
 
 def meaning(source: str) -> Meaning:
@@ -174,6 +176,7 @@ def meaning(source: str) -> Meaning:
             )
             for dataset, (channel, symbol, _) in cluster.channels.items()
         ),
+        told_by="ev",
         ignored=frozenset({"status"}),
     )
 

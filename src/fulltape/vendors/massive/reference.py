@@ -97,7 +97,7 @@ def _refusal(response: Response) -> Answer:
     text = envelopes.error_text(response, "error", "message")
     reason = envelopes.reason(text, response.status)
     if response.status == 429:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return envelopes.rate_limited(response, reason)
     if response.status == 401:
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status == 403:
