@@ -64,7 +64,8 @@ def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "start", ["2012-05-17", dt.date(2012, 5, 17), dt.datetime(2012, 5, 17, 9, 30), "2012-05-17T09:30:00+00:00"]
+    "start",
+    ["2012-05-17", dt.date(2012, 5, 17), dt.datetime(2012, 5, 17, 9, 30), "2012-05-17T09:30:00+00:00"],
 )
 def test_a_moment_stands_for_its_own_date(node: Path, start: object) -> None:
     rows = fulltape.open(node).scan("equities_bars_day", symbols="AAPL", start=start, end=start).collect()  # type: ignore[arg-type]

@@ -68,6 +68,9 @@ def fill_coverage(ledger: Ledger) -> int:
                     "evidence": f"{len(rows):032x}",
                     "reason": "",
                     "shown": 1,
+                    "extent": "",
+                    "asked": "",
+                    "repeated": 0,
                 }
             )
     with ledger.write():

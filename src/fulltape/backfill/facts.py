@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity
 from fulltape.core import ranges
-from fulltape.core.ranges import Range
+from fulltape.core.ranges import Range, Ranges
 from fulltape.core.time import Instant
 from fulltape.ledger.queue import CANDIDATES
 from fulltape.ledger.task import AGAIN, Claimable
@@ -37,12 +37,12 @@ class Planner:
             stop = min(stop, calendar.between(wanted.first, wanted.until)[1])
         self._whole: Range = (start, max(start, stop))
         self._since = calendar.label(start) if start < len(calendar) else calendar.known_to
-        self._lives: dict[tuple[str, str], Range] = {}
+        self._lives: dict[tuple[str, str], Ranges] = {}
 
     def candidate(self, task: Claimable) -> Candidate:
         """A claimable task as the planner sees it."""
         span = self.wanted.calendar.span_of(task.first, task.last)
-        life = self._life(task.instrument, task.symbol)
+        life = self._life(task.instrument, task.symbol, span)
         return Candidate(
             task_id=task.task_id,
             symbol=task.symbol,
@@ -64,8 +64,8 @@ class Planner:
         """Whether its instrument is still wanted."""
         return task.instrument in self.wanted.instruments
 
-    def _life(self, instrument: str, symbol: str) -> Range:
-        """Positions for which a symbol is the right spelling and may be asked."""
+    def _life(self, instrument: str, symbol: str, span: Range) -> Range:
+        """The positions around a span for which a symbol is the right spelling and may be asked."""
         (only, *more) = self.wanted.instruments[instrument].symbols
         if (
             not more
@@ -76,18 +76,10 @@ class Planner:
             return self._whole
         found = self._lives.get((instrument, symbol))
         if found is None:
-            calendar = self.wanted.calendar
-            spelled = [
-                ranges.clip(
-                    (calendar.between(dated.first or calendar.known_from, dated.last or calendar.known_to),),
-                    *self._whole,
-                )
-                for dated in self.wanted.instruments[instrument].symbols
-                if dated.symbol == symbol
-            ]
-            found = next((spans[0] for spans in spelled if spans), (0, 0))
-            self._lives[instrument, symbol] = found
-        return found
+            spelled = self.wanted.spelled(instrument, symbol)
+            found = self._lives[instrument, symbol] = ranges.clip(spelled, *self._whole)
+        # A symbol may come back to its instrument; between its stretches it is somebody else's.
+        return next((stretch for stretch in found if stretch[0] <= span[0] < stretch[1]), span)
 
     def asked(self, taken: Sequence[Candidate]) -> tuple[dt.date, dt.date]:
         """The sessions to ask for: all those of the tasks, and for a gap one more on either side.

@@ -200,7 +200,8 @@ def _judged(
         repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
         proof = ranges.union(*repeated, _positional(by_source), _agreed(by_source, list(by_source)))
         doubt = _implausible(
-            run, "it takes the same answer of another vendor, or again at least 20 hours later over another span"
+            run,
+            "it takes the same answer of another vendor, or again at least 20 hours later over another span",
         )
     else:
         proof = ranges.union(_positional(by_source), _witnessed(by_source, run.span))

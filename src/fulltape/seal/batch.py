@@ -6,6 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import polars as pl
 
@@ -189,13 +190,19 @@ class Batch:
             quiet_until=self._quiet_until(wanted),
         )
         self._covered[stored.record.ask_id, shown.symbol] = ranges.normalise(fact.span for fact in found)
+        # On other sessions the spelling was somebody else's, and so are the rows.
+        instrument = stored.record.instruments[shown.symbol]
+        theirs = wanted.spelled(instrument, shown.symbol)
+        found = [
+            replace(fact, span=span) for fact in found for span in ranges.intersect((fact.span,), theirs)
+        ]
         taken = []
         for fact in found:
             first, last = wanted.calendar.label(fact.span[0]), wanted.calendar.label(fact.span[1] - 1)
             self._facts.append(
                 CoverageFact(
                     dataset=ask.dataset,
-                    instrument=stored.record.instruments[shown.symbol],
+                    instrument=instrument,
                     source=ask.source,
                     first=first,
                     last=last,

@@ -15,7 +15,7 @@ from fulltape.core import ranges
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
-from fulltape.core.ranges import Range
+from fulltape.core.ranges import Range, Ranges
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Limits, Serves, Source, Vendor
@@ -124,6 +124,17 @@ class Wanted:
             ]
             for instrument, found in sorted(points.items())
         }
+
+    def spelled(self, instrument: str, symbol: str) -> Ranges:
+        """Positions on which an instrument was known by a symbol; all where the instrument is not wanted any more."""
+        calendar = self.calendar
+        if instrument not in self.instruments:
+            return ((0, len(calendar)),)
+        return ranges.normalise(
+            calendar.between(dated.first or calendar.known_from, dated.last or calendar.known_to)
+            for dated in self.instruments[instrument].symbols
+            if dated.symbol == symbol
+        )
 
     def next_session(self, day: dt.date) -> dt.date:
         """The first session after a day; the next day beyond the calendar."""
