@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,18 @@ def _without_docstrings(module: ast.Module) -> ast.Module:
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
             node.body = node.body[1:] or [ast.Pass()]
     return module
+
+
+LARGEST_FILE = 256 * 1024
+LARGE_ROOMS = ("requirements/", "src/fulltape/calendars/tables/", "src/fulltape/simulator/sample/")
+
+
+def test_no_large_file_is_committed() -> None:
+    """A journal of a benchmark was, once."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: nobody knows what is committed")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    names = [name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
+    assert names
+    large = [name for name in names if (ROOT / name).stat().st_size > LARGEST_FILE]
+    assert [name for name in large if not name.startswith(LARGE_ROOMS)] == []

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.live import appending, clients, sealing
-from benchmarks.report import Report
+from benchmarks.report import RESULTS, Report
 from fulltape.capture import orders
 
 _ROOT = Path(__file__).parents[2]
@@ -157,7 +157,9 @@ def _memory(report: Report, folder: Path) -> None:
 def main() -> None:
     """Everything in one run."""
     report = Report("live")
-    with tempfile.TemporaryDirectory(dir=_ROOT / "benchmarks") as name:
+    # On the disk of the checkout, not in memory as /tmp may be; in the ignored folder, should it be killed.
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RESULTS) as name:
         folder = Path(name)
         _received(report, folder)
         _appended(report, folder)
