@@ -108,7 +108,7 @@ def test_unchecked_is_never_green() -> None:
     assert answer(facts={"a.sip": PRESENT}, verdict=Verdict.UNCHECKED).verdict is Verdict.UNCHECKED
 
 
-kinds = st.sampled_from([None, "present", "partial", "empty", "sound", "refused"])
+kinds = st.sampled_from([None, "present", "partial", "empty", "sound", "refused", "spoiled"])
 per_cell = st.fixed_dictionaries(
     {
         "facts": st.tuples(kinds, kinds),
@@ -134,7 +134,8 @@ def test_ranges_say_what_the_single_cell_says(
             partial=where(lambda one, n=number: one["facts"][n] == "partial"),
             empty=where(lambda one, n=number: one["facts"][n] in ("empty", "sound")),
             sound=where(lambda one, n=number: one["facts"][n] == "sound"),
-            refused=where(lambda one, n=number: one["facts"][n] == "refused"),
+            refused=where(lambda one, n=number: one["facts"][n] in ("refused", "spoiled")),
+            spoiled=where(lambda one, n=number: one["facts"][n] == "spoiled"),
         )
         for number, source in enumerate(SOURCES)
     }
@@ -160,8 +161,9 @@ def test_ranges_say_what_the_single_cell_says(
             continue
         facts = {
             source: Fact(
-                kind="empty" if one["facts"][number] == "sound" else one["facts"][number],
+                kind={"sound": "empty", "spoiled": "refused"}.get(one["facts"][number], one["facts"][number]),
                 sound=one["facts"][number] == "sound",
+                spoiled=one["facts"][number] == "spoiled",
             )
             for number, source in enumerate(SOURCES)
             if one["facts"][number]

@@ -32,6 +32,10 @@ def test_ids_below_those_of_an_earlier_file_begin_anew_and_older_ones_are_repeat
     )
     assert [one.fell for one in fresh] == [True]
     assert newest == (5, 25 * SECOND)
+    longer, newest = timeline.breaks(
+        [Run(first=1, last=5000, start=20 * SECOND, end=25 * SECOND)], after=(1010, 0)
+    )
+    assert [one.fell for one in longer] == [True], "the new count may be longer than the old one"
     again, newest = timeline.breaks([Run(first=1001, last=1005, start=1, end=5)], after=(1010, 10 * SECOND))
     assert again == []
     assert newest == (1010, 10 * SECOND)

@@ -72,6 +72,8 @@ class Fact:
     final: bool = True
     sound: bool = False
     reason: str = ""
+    spoiled: bool = False
+    """Whether a refusal says that rows came and were rejected: there was something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ def _absent(
     unasked = [source for source in eligible if source not in facts]
     if unasked:
         return Availability.MISSING, f"not yet answered by {', '.join(unasked)}"
+    if spoiled := [f"{source}: {fact.reason}" for source, fact in facts.items() if fact.spoiled]:
+        return Availability.UNOBTAINABLE, "; ".join(sorted(spoiled))
     if accepted:
         return Availability.EMPTY, f"accepted as empty by a decision: {accepted}"
     empty = {source: fact for source, fact in facts.items() if fact.kind == "empty"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import email.utils
 import re
 from collections.abc import Callable, Generator
@@ -49,6 +50,10 @@ def server_trouble(response: Response, text: str) -> Answer | None:
     return None
 
 
+TOO_MANY = (418, 429)
+"""Statuses that mean too many requests; 418 is a ban for going on after 429."""
+
+
 def rate_limited(response: Response, why: str) -> Answer:
     """The answer to a refusal for the rate: with the time that the vendor names, if it names one."""
     return Answer(outcome=Outcome.RATE_LIMITED, reason=why, retry_at=retry_at(response))
@@ -65,7 +70,9 @@ def retry_at(response: Response) -> Instant | None:
     if (wait := whole_number(told)) is not None:
         return response.received_at + wait * SECOND
     try:
-        return int(email.utils.parsedate_to_datetime(told).timestamp()) * SECOND
+        until = email.utils.parsedate_to_datetime(told)
+        # A zone of -0000 makes a date without one; RFC 9110 means UTC.
+        return int((until if until.tzinfo else until.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
 

@@ -30,6 +30,8 @@ class Known:
     positional: Ranges = ()
     repeated: Ranges = ()
     refused: Ranges = ()
+    spoiled: Ranges = ()
+    """Of the refused, those of which rows came and were rejected: there was something."""
 
     @property
     def answered(self) -> Ranges:
@@ -88,7 +90,13 @@ class Series:
     def silent(self) -> Ranges:
         """Wanted positions without rows for which every source has answered, and some without a refusal."""
         settled = ranges.subtract(ranges.subtract(self.wanted, self.rows), self.to_ask)
+        settled = ranges.subtract(settled, self.spoiled)
         return ranges.union(*(ranges.intersect(one.empty, settled) for one in self.known.values()))
+
+    @cached_property
+    def spoiled(self) -> Ranges:
+        """Positions of which some source has sent rows that were rejected."""
+        return ranges.union(*(one.spoiled for one in self.known.values()))
 
     @cached_property
     def silences(self) -> list[Silence]:
@@ -143,14 +151,16 @@ def known(facts: Iterable[tuple[FactKind, int, Range]]) -> Known:
     by_kind: dict[str, list[Range]] = {}
     for fact, proof, span in facts:
         by_kind.setdefault(fact, []).append(span)
-        if fact == "empty":
-            for bit, name in _PROOFS.items():
-                if proof & bit:
-                    by_kind.setdefault(name, []).append(span)
+        for bit, name in _PROOFS.get(fact, {}).items():
+            if proof & bit:
+                by_kind.setdefault(name, []).append(span)
     return Known(**{name: ranges.normalise(spans) for name, spans in by_kind.items()})
 
 
-_PROOFS = {silence.SOUND: "sound", silence.POSITIONAL: "positional", silence.REPEATED: "repeated"}
+_PROOFS = {
+    "empty": {silence.SOUND: "sound", silence.POSITIONAL: "positional", silence.REPEATED: "repeated"},
+    "refused": {silence.SPOILED: "spoiled"},
+}
 
 
 def picture(series: Series) -> Picture:
@@ -159,7 +169,7 @@ def picture(series: Series) -> Picture:
     partial = ranges.subtract(series.rows, present)
     rest = ranges.subtract(series.wanted, series.rows)
     settled = ranges.subtract(rest, series.to_ask)
-    accepted = ranges.intersect(series.accepted, settled)
+    accepted = ranges.subtract(ranges.intersect(series.accepted, settled), series.spoiled)
     silent = ranges.subtract(series.silent, accepted)
     proved, unlisted = accepted, ranges.EMPTY
     if silent and series.events:

@@ -26,9 +26,10 @@ WITNESS_SESSIONS = 20
 """A vendor that holds so many sessions of an instrument outside of a silence is a witness of it."""
 _ROUNDING = 1e-9
 
-SOUND, POSITIONAL, REPEATED = 1, 2, 4
-"""What an empty answer proves, as bits: it is sound; a single venue's page limited by count has rows on both sides of it;
-the same was answered again at least 20 hours later over another span."""
+SOUND, POSITIONAL, REPEATED, SPOILED = 1, 2, 4, 8
+"""What an answer proves, as bits: an empty one is sound; a single venue's page limited by count has rows on both sides of it;
+the same was answered again at least 20 hours later over another span. A refusal is spoiled where there were rows, and they were
+rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -288,7 +288,8 @@ def _pieces(fact: CoverageFact, before: Sequence[Ranged[CoverageFact]]) -> list[
         if was is not None:
             later = fact.since - was.since >= LATER
             elsewhere = bool(was.asked and fact.asked) and was.asked != fact.asked
-            piece = replace(piece, shown=was.shown + later, repeated=was.repeated + (later and elsewhere))
+            again = later and elsewhere and was.sound and fact.sound and fact.fact == "empty"
+            piece = replace(piece, shown=was.shown + later, repeated=was.repeated + again)
         pieces.append(piece)
     return pieces
 

@@ -105,7 +105,11 @@ def _answer(
         life=Life(known=True, listed=True) if one.events else _life(one.instrument, session),
         facts={
             fact.source: Fact(
-                kind=fact.fact, final=fact.final, sound=fact.sound or one.events, reason=fact.reason
+                kind=fact.fact,
+                final=fact.final,
+                sound=fact.sound or one.events,
+                reason=fact.reason,
+                spoiled=fact.fact == "refused" and bool(fact.extent),
             )
             for fact in facts
         },

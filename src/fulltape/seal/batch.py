@@ -128,7 +128,8 @@ class Batch:
     def _fill(self, stored: StoredAsk, sealed: Sealed, wanted: Wanted) -> None:
         """An answer about an interval: a part of its own, and no fact about the session."""
         ask = stored.record.ask
-        filled = holes.fill(self._stores, stored, sealed.frame)
+        spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
+        filled = holes.fill(self._stores, stored, sealed.frame, spoiled)
         self._filled.append(filled)
         self.rows += sum(part.rows for part in filled.parts)
         asked = (wanted.calendar.between(ask.first, ask.last),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -95,8 +95,11 @@ def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: s
     )
 
 
-def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
-    """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it."""
+def fill(
+    stores: Stores, stored: StoredAsk, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
+) -> Filled:
+    """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
+    symbols that are `spoiled` (None: nobody knows whose) rows were rejected, so that the answer verifies nothing."""
     ask = stored.record.ask
     wanted = stores.wanted[ask.dataset]
     start, end = _moment(ask.start), _moment(ask.end)
@@ -113,7 +116,7 @@ def fill(stores: Stores, stored: StoredAsk, frame: pl.DataFrame) -> Filled:
     }
     rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
     for instrument, interval_id in _intervals_of(stores, stored).items():
-        if instrument not in by_instrument:
+        if instrument not in by_instrument or not {None, by_instrument[instrument]}.isdisjoint(spoiled):
             continue
         there = _captured(stores, ask.source, wanted, ask.first, instrument)
         history = rows.filter(pl.col("instrument") == instrument)
@@ -211,8 +214,11 @@ def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant
         )
         for one in intervals:
             if one.state != "verified" and one.end <= _answered(stored):
-                told = f"the session's own answer: {found.sentence}"
-                streams.decide(one.interval_id, "verified", told, now=now)
+                inside = _held_against(there, history, wanted, one.start, one.end)
+                # What was captured and is not in history stays visible: one of the two is wrong.
+                state: State = "unverified" if inside.extra else "verified"
+                told = f"the session's own answer: {(inside if inside.extra else found).sentence}"
+                streams.decide(one.interval_id, state, told, now=now)
 
 
 def _unnoticed(

@@ -62,7 +62,9 @@ def facts(
     silent = ranges.subtract(ranges.subtract(settled, present), refused)
     found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
     found += [
-        FactRange(span=span, fact="refused", sound=False, reason=f"rows were rejected: {shown.why}")
+        FactRange(
+            span=span, fact="refused", sound=False, reason=f"rows were rejected: {shown.why}", extent="span"
+        )
         for span in refused
     ]
     if shown.refused or not silent:

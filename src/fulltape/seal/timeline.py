@@ -166,7 +166,7 @@ def gaps(
     `joined` that this file goes on where that one ended. An earlier file that ends after this one begins was written by a
     clock that was ahead: from `begin`, that of the session, on nobody knows when the channel was live."""
     found = []
-    if spans and before is not None and not joined and before > spans[0].start + tolerance > begin:
+    if spans and before is not None and before > spans[0].start + tolerance:
         told = f"the clock was {(before - spans[0].start) / SECOND:,.0f} s ahead before"
         found.append(Doubt(start=min(begin, spans[0].start - 1), end=spans[0].start, kind="clock", told=told))
     if spans and before is not None and not joined and spans[0].start > before:
@@ -240,7 +240,7 @@ def breaks(
     epoch = 0
     for run in runs:
         fell = after is not None and (
-            run.epoch != epoch or (run.last <= after[0] and run.start > after[1] + FELL)
+            run.epoch != epoch or (run.first <= after[0] and run.start > after[1] + FELL)
         )
         epoch = run.epoch
         if fell and after is not None:

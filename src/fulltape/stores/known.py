@@ -77,9 +77,12 @@ class _Peers:
         fewer than five that were answered for in half of it."""
         if not self._wanted.dataset.peers:
             return None
+        told = self._told(source)
+        # Sessions that the source lacks for everybody say nothing about one of them.
+        alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in told if peer != instrument))
         found = []
-        for peer, rows, answered in self._told(source):
-            within = ranges.size(ranges.clip(answered, *span))
+        for peer, rows, answered in told:
+            within = ranges.size(ranges.intersect(answered, alive))
             if peer != instrument and within and 2 * within >= span[1] - span[0]:
                 found.append(ranges.size(ranges.clip(rows, *span)) / within)
         return statistics.median(found) if len(found) >= _FEWEST_PEERS else None

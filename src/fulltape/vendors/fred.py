@@ -215,7 +215,7 @@ def _page(
 def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "error_message")
     reason = envelopes.reason(text, response.status)
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         answer = envelopes.rate_limited(response, reason)
         return replace(answer, retry_at=answer.retry_at or response.received_at + 20 * SECOND)
     if response.status == 423:

@@ -125,7 +125,7 @@ def _read(ask: Ask, response: Response) -> Answer:
 def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "detail")
     reason = envelopes.reason(text, response.status)
-    if response.status == 429 or "allocation" in text:
+    if response.status in envelopes.TOO_MANY or "allocation" in text:
         return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble

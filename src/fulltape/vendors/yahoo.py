@@ -153,7 +153,7 @@ def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
     reason = envelopes.reason(
         error.description or response.body[:100].decode(errors="replace"), response.status
     )
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, error.description):
         return trouble

@@ -3,14 +3,16 @@ SELECT * FROM coverage WHERE dataset = :dataset ORDER BY instrument, source, fir
 
 -- name: coverage_spans
 SELECT instrument, source, fact,
-       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END AS proof,
+       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END
+       + CASE WHEN fact = 'refused' AND extent <> '' THEN 8 ELSE 0 END AS proof,
        first_session, last_session
 FROM coverage WHERE dataset = :dataset
 ORDER BY instrument, source, first_session
 
 -- name: coverage_spans_of_series
 SELECT source, fact,
-       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END AS proof,
+       sound + CASE extent WHEN 'positional' THEN 2 ELSE 0 END + CASE WHEN repeated > 0 THEN 4 ELSE 0 END
+       + CASE WHEN fact = 'refused' AND extent <> '' THEN 8 ELSE 0 END AS proof,
        first_session, last_session
 FROM coverage WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 

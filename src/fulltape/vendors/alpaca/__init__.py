@@ -242,7 +242,7 @@ def _settled(ask: Ask, names: Names, symbols: Sequence[str], page: _Envelope) ->
 def _refusal(response: Response, *, first: bool) -> Answer:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         reset = envelopes.whole_number(response.headers.get("x-ratelimit-reset"))
         answer = envelopes.rate_limited(response, reason)
         return answer if reset is None else replace(answer, retry_at=reset * SECOND)

@@ -328,7 +328,8 @@ def _page(ask: Ask, kind: _Kind, response: Response, place: _Place) -> tuple[Ans
     if not stamps or latest + kind.step >= bound + slack:
         return _moved(ask, _Place(at=bound, archived_from=place.archived_from), answer, bound)
     # Some candles lie off the grid: the next one may begin at any later millisecond.
-    at = latest + _MILLISECOND if kind.interval else latest
+    # Trades stay on this side of the bound until the step is over: what lies beyond it is read with the rest of its day.
+    at = latest + _MILLISECOND if kind.interval else min(latest, bound - 1)
     # A trade with a later id may bear a time of the day before: that day is complete only when the step is over.
     return _moved(ask, replace(place, at=at, next_id=last_id), answer, min(latest - slack, ask.end - 1))
 
@@ -352,7 +353,7 @@ def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
 def _refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
     text = envelopes.error_text(response, "msg")
     reason = envelopes.reason(text, response.status)
-    if response.status in (418, 429):
+    if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble

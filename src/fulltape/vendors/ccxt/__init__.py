@@ -311,7 +311,9 @@ def _refusal(ask: Ask, kinds: Any, error: Exception, response: Response) -> Answ
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status == 451 or isinstance(error, (kinds.PermissionDenied, kinds.RestrictedLocation)):
         return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
-    if response.status in (418, 429) or isinstance(error, (kinds.RateLimitExceeded, kinds.DDoSProtection)):
+    if response.status in envelopes.TOO_MANY or isinstance(
+        error, (kinds.RateLimitExceeded, kinds.DDoSProtection)
+    ):
         return envelopes.rate_limited(response, reason)
     if isinstance(error, kinds.BadSymbol):
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)

@@ -302,7 +302,7 @@ def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
 def _refusal(ask: Ask, response: Response) -> Answer:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble

@@ -205,7 +205,7 @@ def _trades(ask: Ask, response: Response, before: str) -> Answer:
     latest = max(times, default=0)
     if times and latest < ask.end and not moved:
         return envelopes.malformed(f"trades whose cursor does not move on from {before}")
-    if not times or latest >= ask.end + _STEP_BACK:
+    if not times or latest >= ask.end + _STEP_BACK or not moved:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(latest - _STEP_BACK) - dt.timedelta(days=1)
     settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
@@ -227,7 +227,12 @@ def _refusal(ask: Ask, response: Response) -> Answer | None:
     reason = envelopes.reason(text or response.body[:200].decode(errors="replace"), response.status)
     if "asset pair" in text:
         return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
-    if response.status == 429 or "Too many requests" in text or "Rate limit" in text or "lockout" in text:
+    if (
+        response.status in envelopes.TOO_MANY
+        or "Too many requests" in text
+        or "Rate limit" in text
+        or "lockout" in text
+    ):
         answer = envelopes.rate_limited(response, reason)
         if answer.retry_at is None and "lockout" in text:
             answer = replace(answer, retry_at=response.received_at + 15 * 60 * SECOND)

@@ -290,7 +290,7 @@ def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> An
     text = envelopes.error_text(response, "error", "message")
     only = symbols if len(symbols) == 1 else ()
     reason = envelopes.reason(text, response.status)
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble

@@ -96,7 +96,7 @@ def _events(symbol: str, details: _Details, response: Response) -> Answer:
 def _refusal(response: Response) -> Answer:
     text = envelopes.error_text(response, "error", "message")
     reason = envelopes.reason(text, response.status)
-    if response.status == 429:
+    if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if response.status == 401:
         return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
