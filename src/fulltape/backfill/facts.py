@@ -78,7 +78,7 @@ class Planner:
         if found is None:
             spelled = self.wanted.spelled(instrument, symbol)
             found = self._lives[instrument, symbol] = ranges.clip(spelled, *self._whole)
-        # A symbol may come back to its instrument; between its stretches it is somebody else's.
+        # A symbol may come back to its instrument; between, it is another instrument's.
         return next((stretch for stretch in found if stretch[0] <= span[0] < stretch[1]), span)
 
     def asked(self, taken: Sequence[Candidate]) -> tuple[dt.date, dt.date]:

@@ -45,7 +45,7 @@ def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[R
             reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
             symbol = one.symbol or _symbol(raw, shape, one)
             if symbol is not None and one.names and symbol not in one.names.values():
-                continue  # somebody else's row, as there are many in an answer about everybody
+                continue  # a symbol that was not asked for: normal in an answer for all symbols
             found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
             rejected.append(found)
             if session is None:
@@ -163,7 +163,7 @@ def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
         found = row[part.wire]
     except WRONG:
         return None
-    # In another unit than the declared one the row is not taken, but its size still shows whose session it spoils.
+    # In another unit than the declared one the row is not taken, but its size still shows which session it spoils.
     for unit in (shape.unit, "epoch"):
         try:
             return session_of(_instant(found, unit))

@@ -191,7 +191,7 @@ class Batch:
             quiet_until=self._quiet_until(wanted),
         )
         self._covered[stored.record.ask_id, shown.symbol] = ranges.normalise(fact.span for fact in found)
-        # On other sessions the spelling was somebody else's, and so are the rows.
+        # On other sessions the symbol was another instrument's, and so are the rows.
         instrument = stored.record.instruments[shown.symbol]
         theirs = wanted.spelled(instrument, shown.symbol)
         found = [

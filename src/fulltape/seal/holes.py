@@ -99,7 +99,7 @@ def fill(
     stores: Stores, stored: StoredAsk, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
 ) -> Filled:
     """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
-    symbols that are `spoiled` (None: nobody knows whose) rows were rejected, so that the answer verifies nothing."""
+    symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
     ask = stored.record.ask
     wanted = stores.wanted[ask.dataset]
     start, end = _moment(ask.start), _moment(ask.end)

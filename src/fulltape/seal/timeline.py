@@ -87,7 +87,7 @@ class Timeline:
 
     def _put_back(self, now: int) -> None:
         """The clock was ahead and has been put right: nothing has happened after now, and for as long as it was ahead
-        nobody knows when a channel was live."""
+        it is unknown when a channel was live."""
         ahead = self._last - now
         words = f"the clock was put back by {ahead / 1e9:,.0f} s"
         for name in {name for _, name in self._began} | self._spans.keys():
@@ -164,7 +164,7 @@ def gaps(
 ) -> list[Doubt]:
     """What lies between spans; `before` is until when the channel was live in an earlier file, and `why` no longer;
     `joined` that this file goes on where that one ended. An earlier file that ends after this one begins was written by a
-    clock that was ahead: from `begin`, that of the session, on nobody knows when the channel was live."""
+    clock that was ahead: from `begin`, that of the session, on it is unknown when the channel was live."""
     found = []
     if spans and before is not None and before > spans[0].start + tolerance:
         told = f"the clock was {(before - spans[0].start) / SECOND:,.0f} s ahead before"
@@ -202,7 +202,7 @@ def span_to_ask(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
     """Ids that do not follow each other: `lost` are missing between two rows with these stamps, or they `fell`: the venue
-    has begun to count anew, and how many are missing nobody can say."""
+    has begun to count anew, and how many are missing is unknown."""
 
     start: Instant
     end: Instant
