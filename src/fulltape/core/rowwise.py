@@ -47,21 +47,39 @@ def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[R
             if symbol is not None and one.names and symbol not in one.names.values():
                 continue  # a symbol that was not asked for: normal in an answer for all symbols
             found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
-            rejected.append(found)
             if session is None:
                 lost.append((len(good), found))
+            else:
+                rejected.append(found)
     for at, found in lost:
-        rejected += [
-            replace(found, session=session, rows=0) for session in _beside(good, at, shape, session_of)
-        ]
+        rejected += _placed(found, _beside(good, at, found.symbol, one), shape, session_of)
     types = {part.column: _value_type(part, shape) for part in shape.fields}
     return pl.DataFrame(good, schema=types, orient="row")
 
 
-def _beside(good: list[dict[str, Any]], at: int, shape: Shape, session_of: SessionOf) -> set[dt.date]:
-    """The sessions of the good rows before and after place `at`: rows come in order, so that one whose time cannot be read
-    belongs to one of them, or to one between."""
-    return {session_of(_instant(row["stamp"], shape.unit)) for row in good[max(0, at - 1) : at + 1]}
+def _placed(
+    lost: Rejected, beside: list[dict[str, Any]], shape: Shape, session_of: SessionOf
+) -> list[Rejected]:
+    """A row without a session, and the sessions of the good rows beside it: rows come in order, so that it belongs to one
+    of them, or to one between."""
+    sessions = {session_of(_instant(row["stamp"], shape.unit)) for row in beside}
+    edge = len(beside) < 2
+    return [
+        replace(lost, placed=bool(sessions)),
+        *(replace(lost, session=session, rows=0, edge=edge) for session in sorted(sessions)),
+    ]
+
+
+def _beside(good: list[dict[str, Any]], at: int, symbol: str | None, one: Slice) -> list[dict[str, Any]]:
+    """The good rows before and after place `at`, as far as they are the same symbol's. A row whose symbol cannot be read
+    has none beside it where two symbols meet."""
+    beside = good[max(0, at - 1) : at + 1]
+    if one.symbol:
+        return beside
+    symbols = [one.names.get(row["symbol"], row["symbol"]) for row in beside]
+    if symbol is None:
+        return beside if len(set(symbols)) == 1 else []
+    return [row for row, other in zip(beside, symbols, strict=True) if other == symbol]
 
 
 def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:

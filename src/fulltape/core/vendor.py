@@ -238,8 +238,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """Rows of a page that break the contract. `session` None: nobody can say which session they belong to. `lost`
-    False: the rows could be put right and were taken, only the page is kept as evidence."""
+    """Rows of a page that break the contract. `session` None: it cannot be told which session they belong to. `lost`
+    False: the rows could be put right and were taken, only the page is kept as evidence. `placed`: the sessions between
+    which rows without a session lie are told by further rejections of 0 rows; `edge`: such a row lies at the end of its
+    page, so that it may also belong to what lies up to the next session with rows, before or after."""
 
     page: int
     symbol: str | None
@@ -247,6 +249,8 @@ class Rejected:
     rows: int
     reason: str
     lost: bool = True
+    placed: bool = False
+    edge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

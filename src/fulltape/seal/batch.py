@@ -159,12 +159,17 @@ class Batch:
                 asked=asked,
                 settled_to=plan.settled_through(settled, symbol, asked, labels),
                 rows=rows.get(symbol, ()),
-                rejected=ranges.from_points(_rejected_positions(sealed, symbol, wanted)),
+                rejected=_rejected(sealed, symbol, rows.get(symbol, ()), wanted),
                 why=next(
                     (one.reason for one in sealed.rejected if one.symbol in (None, symbol) and one.lost), ""
                 ),
                 unlocated=any(
                     one.session is None and one.symbol in (None, symbol) and one.lost
+                    for one in sealed.rejected
+                ),
+                anywhere=wanted.dataset.grain != "day"
+                and any(
+                    one.session is None and not one.placed and one.symbol in (None, symbol) and one.lost
                     for one in sealed.rejected
                 ),
                 exists=symbol in ask.known or symbol in rows or self._confirmed(stored, symbol),
@@ -308,17 +313,17 @@ def _folder(wanted: Wanted) -> pl.Expr:
     return pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
 
 
-def _rejected_positions(sealed: Sealed, symbol: str, wanted: Wanted) -> list[int]:
-    return [
-        position
-        for one in sealed.rejected
-        if one.symbol in (None, symbol)
-        and one.lost
+def _rejected(sealed: Sealed, symbol: str, rows: Ranges, wanted: Wanted) -> Ranges:
+    """The positions that rejected rows of a symbol belong to, or may belong to."""
+    found: list[ranges.Range] = []
+    for one in sealed.rejected:
         # A row without a session, told beside its neighbours: a day that has its one bar lacks nothing.
-        and (one.rows or wanted.dataset.grain != "day")
-        and one.session is not None
-        and (position := wanted.calendar.position(one.session)) is not None
-    ]
+        counts = one.lost and (one.rows or wanted.dataset.grain != "day")
+        if one.symbol in (None, symbol) and counts and one.session is not None:
+            position = wanted.calendar.position(one.session)
+            if position is not None:
+                found.append(plan.reach(rows, position) if one.edge else (position, position + 1))
+    return ranges.normalise(found)
 
 
 def _no_cells() -> pl.DataFrame:

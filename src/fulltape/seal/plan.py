@@ -26,6 +26,8 @@ class Shown:
     """Why rows were rejected; '' where none were."""
     unlocated: bool
     """Whether rows were rejected of which nobody knows the session."""
+    anywhere: bool
+    """Whether such rows may belong to sessions that have other rows, too: to any of a page that cannot be read."""
     exists: bool
     """Whether the symbol was known to exist, was confirmed, or has rows."""
     refused: bool
@@ -57,7 +59,7 @@ def facts(
     never settled, because the ask was cut off before it was looked up, proves nothing by silence.
     """
     settled: Ranges = ranges.clip((shown.asked,), shown.asked[0], shown.settled_to)
-    refused = ranges.intersect(shown.rejected, settled)
+    refused = settled if shown.anywhere else ranges.intersect(shown.rejected, settled)
     present = ranges.subtract(ranges.intersect(shown.rows, settled), refused)
     silent = ranges.subtract(ranges.subtract(settled, present), refused)
     found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
@@ -96,6 +98,16 @@ def facts(
     why = "no rows beside it in the same answer" if shown.exists else "nothing shows that the symbol existed"
     found += [FactRange(span=span, fact="empty", sound=False, reason=why, extent="span") for span in doubtful]
     return found
+
+
+def reach(rows: Ranges, position: int) -> Range:
+    """From the next position with rows before `position` to the next one after it: where a row beyond the end of a page
+    may belong."""
+    start = max((min(stop, position) - 1 for first, stop in rows if first < position), default=position)
+    stop = min(
+        (max(first, position + 1) + 1 for first, end in rows if end > position + 1), default=position + 1
+    )
+    return start, stop
 
 
 def settled_through(
