@@ -51,7 +51,8 @@ def lines(done: Night) -> list[str]:
         f"sealed    {counted(filled.rows, 'row')}{earlier}",
         f"curated   {counted(done.curated.written, 'folder')} written",
         f"checked   {counted(done.quality.cells, 'cell')}: {number(done.quality.green)} GREEN, "
-        f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED",
+        f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED, "
+        f"{number(done.quality.unchecked)} UNCHECKED",
         f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "
         f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
         f"{number(audited.unknown_listing)} of unknown listing, {number(audited.missing)} missing",

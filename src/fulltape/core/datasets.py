@@ -1,6 +1,4 @@
-"""The datasets: one declaration each. Nothing else in fulltape names a dataset.
-
-Adding one is adding one `Dataset` to `DATASETS`: schema, calendar, grain, folders, expectation, checks."""
+"""The datasets: one `Dataset` in `DATASETS` declares each; nothing else in fulltape names a dataset."""
 
 from __future__ import annotations
 
@@ -127,6 +125,7 @@ def _ticks(
     *,
     live_only: bool = False,
 ) -> Dataset:
+    timed = ("session_timing",) if name == "equities_trades" else ()
     return Dataset(
         name=name,
         schema=Schema(version=1, columns=(*IDENTITY, *columns), key=key),
@@ -134,7 +133,7 @@ def _ticks(
         grain="tick",
         raw_folder="date",
         curated_folder="date",
-        checks=("rows", "duplicates", "continuity"),
+        checks=("rows", "duplicates", "continuity", *timed),
         expectation="learned",
         available="ts",
         live_only=live_only,

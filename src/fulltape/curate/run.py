@@ -19,7 +19,7 @@ from fulltape.curate import plan
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import CoverageFact, VerdictRange
-from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, silent
 from fulltape.version import VERSION
 
 STAGE = "curate"
@@ -168,6 +168,8 @@ class _Chunk:
     def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
         """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""
         out = []
+        first, last = flagged["session"].min(), flagged["session"].max()
+        volumes = day_bars.volumes(self._stores, self._wanted, first, last)  # type: ignore[arg-type]
         final = pl.col("origin") != "captured"
         for (source,), frame in flagged.filter(final).group_by(["source"], maintain_order=True):
             same = around.filter(pl.col("source") == source)
@@ -177,7 +179,10 @@ class _Chunk:
                 else None
             )
             ordered = frame.sort("instrument", "ts")
-            found = registry.run(ordered, baseline, self._context)
+            beside = registry.Beside(
+                around=same, baseline=baseline, volumes=volumes.filter(pl.col("source") == source)
+            )
+            found = registry.run(ordered, beside, self._context)
             counted = ordered.group_by("instrument", "session").len("rows").sort("instrument", "session")
             out.append(
                 findings.verdicts(found, counted)
@@ -248,7 +253,10 @@ class _Chunk:
         facts so that the next source is asked."""
         judged = judged.filter(~pl.col("provisional"))
         doubtful = judged.filter(
-            (pl.col("verdict") == Verdict.RED.value) | pl.col("codes").str.contains("completeness")
+            (pl.col("verdict") == Verdict.RED.value)
+            | pl.col("codes")
+            .str.replace(completeness.UNMEASURED, "", literal=True)
+            .str.contains("completeness")
         )
         healed = judged.join(doubtful, on=["instrument", "session", "source"], how="anti").join(
             self._partial_before(), on=["instrument", "session", "source"], how="semi"

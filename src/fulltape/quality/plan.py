@@ -24,16 +24,28 @@ CELLS = {
 }
 
 
-def cells(frame: pl.DataFrame, around: pl.DataFrame, digests: pl.DataFrame, context: Context) -> pl.DataFrame:
+def cells(
+    frame: pl.DataFrame,
+    around: pl.DataFrame,
+    volumes: pl.DataFrame,
+    digests: pl.DataFrame,
+    context: Context,
+) -> pl.DataFrame:
     """One row per cell of `frame`, in the shape of `CELLS`.
 
-    `around` holds the sessions from which minute occupancy is learned; `digests` the digest of the file by session.
+    `around` holds the sessions from which minute occupancy is learned; `volumes` the day bars' volumes (source,
+    instrument, session, volume); `digests` the digest of the file by session.
     For day bars one row is expected; for ticks and events nobody says how many; for minutes the learned band (null while it cannot be judged) up to the regular
     minutes of the session, and `rows` counts regular minutes.
     """
     judged = "completeness" in context.dataset.checks
     baseline = completeness.occupancy(around, context) if judged else None
-    found = registry.run(frame, baseline, context)
+    cell = ["instrument", "session", "source"]
+    chosen = volumes.join(
+        frame.select(pl.col(name).cast(volumes.schema[name]) for name in cell).unique(), on=cell
+    )
+    beside = registry.Beside(around=around, baseline=baseline, volumes=chosen)
+    found = registry.run(frame, beside, context)
     described = frame.group_by("instrument", "session").agg(
         pl.col("symbol").first(), pl.col("source").first(), pl.len().cast(pl.Int64).alias("rows")
     )

@@ -18,7 +18,7 @@ from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.coverage import VerdictRange
 from fulltape.quality import plan
-from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION
 
 STAGE = "quality"
@@ -30,6 +30,7 @@ class Report:
 
     cells: int = 0
     green: int = 0
+    unchecked: int = 0
     amber: int = 0
     red: int = 0
     broken: int = 0
@@ -62,6 +63,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         return Report(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],
+            unchecked=counts[Verdict.UNCHECKED],
             amber=counts[Verdict.AMBER],
             red=counts[Verdict.RED],
             broken=broken,
@@ -89,7 +91,9 @@ def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant
         now=now,
         thresholds=stores.rules.thresholds,
     )
-    return plan.cells(frame, _around(stores, wanted, frame), digests, context)
+    first, last = _date(frame["session"].min()), _date(frame["session"].max())
+    volumes = day_bars.volumes(stores, wanted, first, last)
+    return plan.cells(frame, _around(stores, wanted, frame), volumes, digests, context)
 
 
 def _continuity(stores: Stores, wanted: Wanted, now: Instant) -> int:

@@ -20,7 +20,7 @@ from fulltape.core.time import MINUTE
 from fulltape.core.vendor import Decoded, Serves, Table
 from fulltape.simulator.market import new_york_midnight
 from fulltape.simulator.minutes import Bar
-from nodes import lean_minutes, needs_data
+from nodes import DATA, lean_minutes, needs_data
 
 XNYS = tables.load("XNYS")
 MINUTES = datasets.get("equities_bars_minute")
@@ -72,9 +72,17 @@ def sessions(first: str, count: int) -> list[Session]:
     return list(XNYS.sessions[start : start + count])
 
 
+ALONE = registry.Beside()
+
+
+def beside(raw: pl.DataFrame) -> registry.Beside:
+    """The rows as their own neighbours."""
+    return registry.Beside(around=raw, baseline=completeness.occupancy(raw, context()))
+
+
 def found(bars: list[Bar]) -> pl.DataFrame:
     raw = frame(bars)
-    return registry.run(raw, completeness.occupancy(raw, context()), context())
+    return registry.run(raw, beside(raw), context())
 
 
 def traded(days: list[Session], p: float, *, seed: int = 1) -> list[Bar]:
@@ -117,10 +125,95 @@ def test_the_same_hole_in_a_thin_name_is_how_it_trades() -> None:
     assert found(bars).is_empty()
 
 
-def test_with_too_few_sessions_nothing_is_judged() -> None:
+def volumes(raw: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Day bars of which the minutes have that share of the volume."""
+    return raw.group_by("instrument", "session").agg(pl.col("volume").sum() / share)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.98, []), (0.7, ["completeness.unmeasured"]), (0.02, ["completeness.day"])],
+)
+def test_without_a_baseline_the_day_bar_says_whether_minutes_lack(share: float, said: list[str]) -> None:
+    raw = frame([minute(day, at) for day in sessions("2012-10-01", 1) for at in range(6)])
+    around = beside(raw)
+    told = registry.run(raw, replace(around, volumes=volumes(raw, share)), context())
+    assert told["code"].to_list() == said
+    assert findings.verdicts(told, raw)["verdict"].unique().to_list() == [
+        {0.98: "GREEN", 0.7: "UNCHECKED", 0.02: "AMBER"}[share]
+    ]
+    assert registry.run(raw, around, context())["severity"].to_list() == ["UNCHECKED"]
+
+
+@needs_data
+@pytest.mark.parametrize("symbol", ["SPY", "GOOG", "AAPL"])
+@pytest.mark.parametrize("lag", [1, -1, 2, 5, 10, 60, -60, 240, -300])
+def test_a_history_that_is_shifted_as_a_whole_is_red(symbol: str, lag: int) -> None:
+    true = frame(lean_minutes(symbol)["minute", symbol])
+    moved = true.with_columns(pl.col("minute_of_session") + lag)
+    told = registry.run(moved, registry.Beside(around=moved), context())
+    told = told.filter(pl.col("code") == "session_timing.shift")
+    assert set(told["session"]) == set(true["session"])
+    assert told["severity"].unique().to_list() == ["RED"]
+    if abs(lag) < 15:
+        assert told["measure"].unique().to_list() == [lag]
+
+
+@needs_data
+@pytest.mark.parametrize("symbol", ["SPY", "GOOG", "AAPL", "NWSA", "FOXA"])
+@pytest.mark.parametrize("lag", [60, -60, 300, -300])
+def test_one_session_an_hour_off_is_red_and_the_others_are_not(symbol: str, lag: int) -> None:
+    true = frame(lean_minutes(symbol)["minute", symbol])
+    session = true["session"].max()
+    moved = true.with_columns(
+        pl.col("minute_of_session") + pl.when(pl.col("session") == session).then(lag).otherwise(0)
+    )
+    told = registry.run(moved, registry.Beside(around=moved), context())
+    assert told.filter(pl.col("code") == "session_timing.shift")["session"].to_list() == [session]
+
+
+@needs_data
+def test_minutes_that_bear_their_ends_are_a_minute_late() -> None:
+    """Another vendor's file of SPY, a month, stamped at the ends of minutes."""
+    rows = pl.read_csv(
+        DATA / "pyalgotrade-misc" / "nt-spy-minute-2011.csv",
+        separator=";",
+        has_header=False,
+        new_columns=["stamp", "open", "high", "low", "close", "volume"],
+    ).with_columns(pl.col("stamp").str.to_datetime("%Y%m%d %H%M%S", time_unit="us", time_zone="UTC"))
+    bars = [
+        Bar(
+            start=int(stamp.timestamp()) * 1_000_000,
+            session=stamp.date(),
+            open=a,
+            high=b,
+            low=c,
+            close=d,
+            volume=v,
+        )
+        for stamp, a, b, c, d, v in rows.iter_rows()
+    ]
+    late = frame(bars)
+    right = late.with_columns(pl.col("minute_of_session") - 1)
+    shifts = {
+        name: registry.run(some, registry.Beside(around=some), context())
+        .filter(pl.col("code") == "session_timing.shift")["measure"]
+        .to_list()
+        for name, some in (("late", late), ("right", right))
+    }
+    assert shifts["right"] == []
+    assert set(shifts["late"]) == {1.0}
+    busy = right.filter(pl.col("phase") == "regular").group_by("session").len().filter(pl.col("len") > 300)
+    assert len(shifts["late"]) == busy.height == 20
+
+
+def test_with_too_few_sessions_a_lack_is_not_judged_and_not_green() -> None:
     days = sessions("2012-10-01", 9)
     bars = [bar for bar in traded(days, 1) if bar.session != days[3].label] + traded(days[3:4], 0.5)
-    assert found(sorted(bars, key=lambda bar: bar.start)).is_empty()
+    told = found(sorted(bars, key=lambda bar: bar.start))
+    assert told.select("session", "code", "severity").rows() == [
+        (days[3].label, "completeness.unmeasured", "UNCHECKED")
+    ]
 
 
 def test_half_days_are_measured_by_their_own_length() -> None:
@@ -182,7 +275,8 @@ def test_the_lower_band_is_close_to_the_exact_quantile(p: list[float]) -> None:
 def test_real_minutes_raise_no_alarm(symbol: str) -> None:
     bars = lean_minutes(symbol)["minute", symbol]
     raw = frame(bars)
-    assert registry.run(raw, completeness.occupancy(raw, context()), context()).is_empty()
+    told = registry.run(raw, beside(raw), context())
+    assert told.filter(pl.col("severity") != "UNCHECKED").is_empty()
     assert set(raw["phase"].unique()) <= {"overnight", "pre", "regular", "post"}
 
 
@@ -207,7 +301,7 @@ def test_single_rows_are_held_to_sense(changes: dict[str, float], code: str, sev
     (day,) = sessions("2012-10-01", 1)
     values = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "volume": 100, "vwap": None, **changes}
     raw = frame([Bar(start=new_york_midnight(day.label), session=day.label, **values)], DAYS)  # type: ignore[arg-type]
-    told = registry.run(raw, None, context(DAYS))
+    told = registry.run(raw, ALONE, context(DAYS))
     assert told.select("code", "severity").rows() == [(code, severity)]
 
 
@@ -223,10 +317,10 @@ def test_rows_outside_the_life_or_from_the_future_are_red() -> None:
     (day,) = sessions("2012-10-01", 1)
     raw = frame([minute(day, at) for at in range(390)]).drop("flags")
     before = context(universe="X,2013-01-02,,")
-    told = registry.run(rows.flagged(raw, before), None, before)
+    told = registry.run(rows.flagged(raw, before), ALONE, before)
     assert told.select("code", "severity").rows() == [("order.outside_life", "RED")]
     early = Context(dataset=MINUTES, calendar=XNYS, instruments=context().instruments, now=day.open)
-    told = registry.run(rows.flagged(raw, early), None, early)
+    told = registry.run(rows.flagged(raw, early), ALONE, early)
     assert told.select("code", "severity").rows() == [("order.future", "RED")]
 
 
@@ -234,14 +328,14 @@ def test_repeated_and_backward_rows_are_red() -> None:
     (day,) = sessions("2012-10-01", 1)
     raw = frame([minute(day, at) for at in range(390)])
     doubled = pl.concat([raw, raw.head(1)])
-    codes = registry.run(doubled, None, context())["code"].to_list()
+    codes = registry.run(doubled, ALONE, context())["code"].to_list()
     assert codes == ["order.duplicate_key", "order.unsorted"]
 
 
 @pytest.mark.parametrize("bars", [[], [0], [-60]], ids=["none", "one", "only before the open"])
 def test_odd_frames_are_no_trouble(bars: list[int]) -> None:
     (day,) = sessions("2012-10-01", 1)
-    assert found([minute(day, at) for at in bars]).is_empty()
+    assert set(found([minute(day, at) for at in bars])["severity"]) <= {"UNCHECKED"}
 
 
 def test_findings_become_the_worst_verdict_of_each_cell() -> None:

@@ -19,6 +19,7 @@ from fulltape.core.checks.findings import Context
 if TYPE_CHECKING:
     import polars as pl
 
+UNMEASURED = "completeness.unmeasured"
 _NORMAL = NormalDist()
 _LEAST_P = 1e-3
 
@@ -145,8 +146,12 @@ def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> p
     )
 
 
-def check(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """AMBER below the band and for an implausible empty stretch; RED for a long one in a busy instrument."""
+def check(
+    frame: pl.DataFrame, baseline: pl.DataFrame, context: Context, volumes: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """AMBER below the band, for an implausible empty stretch and for much less volume than the day bar's; RED for a long
+    stretch in a busy instrument; UNCHECKED where minutes lack and neither a baseline nor a day bar says how many are
+    usual. `volumes` are those of the same source's day bars: instrument, session, volume."""
     import polars as pl
 
     measured = expected(frame, baseline, context)
@@ -160,7 +165,51 @@ def check(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.D
             pl.format("{} of {} minutes; at least {} are usual", "rows", "minutes", "band").alias("sentence"),
         )
     )
-    return pl.concat([short, _stretches(frame, judged, baseline, context)])
+    by_day = _by_day(frame, measured, volumes, context)
+    return pl.concat([short, by_day, _stretches(frame, judged, baseline, context)])
+
+
+def _by_day(
+    frame: pl.DataFrame, measured: pl.DataFrame, volumes: pl.DataFrame | None, context: Context
+) -> pl.DataFrame:
+    """What the day bars say of sessions that lack minutes, and which of these nothing measures."""
+    import polars as pl
+
+    limits = context.thresholds
+    cells = measured.filter(pl.col("rows") < pl.col("minutes"))
+    if volumes is None or "volume" not in frame.columns:
+        cells = cells.with_columns(pl.lit(None, dtype=pl.Float64).alias("share"))
+    else:
+        traded = frame.group_by("instrument", "session").agg(pl.col("volume").sum().alias("traded"))
+        cells = cells.join(traded, on=["instrument", "session"]).join(
+            volumes.select("instrument", "session", "volume"), on=["instrument", "session"], how="left"
+        )
+        share = pl.when(pl.col("volume") > 0).then(pl.col("traded") / pl.col("volume"))
+        cells = cells.with_columns(share.alias("share"))
+    less = cells.filter(pl.col("share") < limits.day_volume_share).with_columns(
+        pl.lit("completeness.day").alias("code"),
+        pl.lit("AMBER").alias("severity"),
+        pl.col("share").alias("measure"),
+        pl.lit(limits.day_volume_share).alias("threshold"),
+        pl.format(
+            "{} of {} minutes, with {} % of the day bar's volume",
+            "rows",
+            "minutes",
+            (pl.col("share") * 100).round(1),
+        ).alias("sentence"),
+    )
+    whole = (pl.col("share") >= limits.day_volume_whole).fill_null(value=False)
+    rest = cells.join(less, on=["instrument", "session"], how="anti")
+    unmeasured = rest.filter(pl.col("band").is_null() & ~whole).with_columns(
+        pl.lit(UNMEASURED).alias("code"),
+        pl.lit("UNCHECKED").alias("severity"),
+        pl.col("sessions").fill_null(0).cast(pl.Float64).alias("measure"),
+        pl.lit(float(limits.baseline_least)).alias("threshold"),
+        pl.format(
+            "{} of {} minutes, and too few sessions to know how many are usual", "rows", "minutes"
+        ).alias("sentence"),
+    )
+    return pl.concat([findings.shaped(less), findings.shaped(unmeasured)])
 
 
 def _stretches(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fulltape.core.cell import Verdict
+from fulltape.core.cell import SEVERITY
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
 from fulltape.core.sessions import Calendar
@@ -16,7 +16,7 @@ from fulltape.core.time import Instant
 if TYPE_CHECKING:
     import polars as pl
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Grows whenever a check or a default changes, so that a verdict can be dated."""
 
 
@@ -33,7 +33,7 @@ class Thresholds:
     baseline_sessions: int = 40
     """How many sessions at most make the occupancy baseline."""
     baseline_least: int = 10
-    """With fewer sessions than this completeness is not judged."""
+    """With fewer sessions than this completeness is judged by the day's volume only."""
     band: float = 0.001
     """Probability below which a session's count of minutes is too low."""
     stretch_p: float = 1e-6
@@ -41,6 +41,10 @@ class Thresholds:
     stretch_red_minutes: int = 30
     """An empty stretch this long at p > `stretch_red_p` is RED."""
     stretch_red_p: float = 0.95
+    day_volume_share: float = 0.5
+    """Minutes with less than this share of the volume of the same source's day bar lack some;"""
+    day_volume_whole: float = 0.9
+    """with at least this share they are whole, even where no baseline says so."""
     early_close_share: float = 0.5
     """Share of the minutes between an early close and the usual one with rows, from which the calendar is in doubt,"""
     early_close_volume: float = 0.25
@@ -85,9 +89,9 @@ def verdicts(findings: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """One row per cell of `cells` (instrument, session): verdict and the sorted codes of its findings."""
     import polars as pl
 
-    order = [Verdict.GREEN, Verdict.AMBER, Verdict.RED]
+    order, ranks = list(SEVERITY), list(SEVERITY.values())
     worst = findings.with_columns(
-        pl.col("severity").replace_strict(order, [0, 1, 2], return_dtype=pl.Int64).alias("rank")
+        pl.col("severity").replace_strict(order, ranks, return_dtype=pl.Int64).alias("rank")
     )
     by_cell = worst.group_by("instrument", "session").agg(
         pl.col("rank").max(), pl.col("code").unique().sort().str.join(",").alias("codes")
@@ -98,10 +102,7 @@ def verdicts(findings: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
         .select(
             "instrument",
             "session",
-            pl.col("rank")
-            .fill_null(0)
-            .replace_strict([0, 1, 2], order, return_dtype=pl.String)
-            .alias("verdict"),
+            pl.col("rank").fill_null(0).replace_strict(ranks, order, return_dtype=pl.String).alias("verdict"),
             pl.col("codes").fill_null(""),
         )
     )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fulltape.core.checks import actions, completeness, duplicates, findings, rows, session_timing
+from fulltape.core.checks import (
+    actions,
+    completeness,
+    duplicates,
+    findings,
+    rows,
+    session_timing,
+    time_shift,
+)
 from fulltape.core.checks.findings import Context
 
 if TYPE_CHECKING:
@@ -13,16 +22,37 @@ if TYPE_CHECKING:
 CELL_CHECKS = {
     "rows": rows.check,
     "duplicates": duplicates.check,
-    "session_timing": session_timing.check,
     "actions": actions.check,
 }
 
 
-def run(frame: pl.DataFrame, baseline: pl.DataFrame | None, context: Context) -> pl.DataFrame:
-    """All findings about `frame`, whose rows carry `flags`; `baseline` as `completeness.occupancy` gives it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else is known of the source whose rows are judged: its rows of the sessions `around`, the occupancy `baseline`
+    (see `completeness.occupancy`), and the `volumes` of its day bars (instrument, session, volume)."""
+
+    around: pl.DataFrame | None = None
+    baseline: pl.DataFrame | None = None
+    volumes: pl.DataFrame | None = None
+
+
+def run(frame: pl.DataFrame, beside: Beside, context: Context) -> pl.DataFrame:
+    """All findings about `frame`, whose rows carry `flags`."""
     import polars as pl
 
     found = [CELL_CHECKS[name](frame, context) for name in context.dataset.checks if name in CELL_CHECKS]
-    if "completeness" in context.dataset.checks and baseline is not None:
-        found.append(completeness.check(frame, baseline, context))
+    if "session_timing" in context.dataset.checks:
+        minutes, around = (_minutes(some, context) for some in (frame, beside.around))
+        found += [session_timing.check(minutes, context), time_shift.check(minutes, around, context)]
+    if "completeness" in context.dataset.checks and beside.baseline is not None:
+        found.append(completeness.check(frame, beside.baseline, context, beside.volumes))
     return pl.concat([findings.none(), *found]).sort("instrument", "session", "code")
+
+
+def _minutes(frame: pl.DataFrame | None, context: Context) -> pl.DataFrame:
+    """The rows as minutes of their session."""
+    import polars as pl
+
+    if frame is None:
+        return pl.DataFrame()
+    return time_shift.as_minutes(frame, context) if context.dataset.grain == "tick" else frame
