@@ -57,7 +57,7 @@ sample: .venv/.dev
 	$(RUN)/python tools/build_sample.py
 
 calendars: .venv/.dev
-	$(RUN)/fulltape calendars refresh XNYS
+	$(RUN)/fulltape calendars refresh XNYS --folder src/fulltape/calendars/tables
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --require-hashes --target .tools -r requirements/uv.txt

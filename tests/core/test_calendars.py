@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fulltape import errors
+from fulltape.audit import run as audit
 from fulltape.calendars import refresh, tables
+from fulltape.clock import SystemClock
 from fulltape.core.sessions import Calendar
-from fulltape.core.time import iso
-from nodes import DATA, needs_data
+from fulltape.core.time import MINUTE, iso
+from nodes import DATA, Wish, needs_data, opened, write_node
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,71 @@ def test_every_session_equals_the_published_answers(xnys: Calendar) -> None:
     }
     assert len(ours) == 8_324
     assert ours == answers
+
+
+def built(name: str) -> Calendar:
+    overrides = Path(tables.__file__).with_name("overrides.toml")
+    return tables.parse(refresh.table(name), overrides.read_text())
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["XLON", "XHKG", "XTKS", "CMES", "XFRA"])
+def test_other_exchanges_equal_their_published_answers_to_the_second(name: str) -> None:
+    """Opens, closes, breaks and early closes of every session, also of those that open on the evening before."""
+    with (DATA / "exchange-calendars" / f"{name.lower()}.csv").open() as file:
+        answers = {
+            row[""][:10]: tuple(row[part] for part in ("open", "close", "break_start", "break_end"))
+            for row in csv.DictReader(file)
+        }
+    calendar = built(name)
+    ours = {
+        session.label.isoformat(): (
+            iso(session.open),
+            iso(session.close),
+            *((iso(session.pause.start), iso(session.pause.end)) if session.pause else ("", "")),
+        )
+        for session in calendar.sessions
+        if min(answers) <= session.label.isoformat() <= max(answers)
+    }
+    assert {day for day in answers if ours.get(day) != answers[day]} == set()
+    assert ours.keys() == answers.keys()
+
+
+@pytest.mark.parametrize("name", ["XASX", "XNZE", "XSHG", "XTKS", "CMES"])
+def test_every_instant_of_a_session_belongs_to_it(name: str) -> None:
+    calendar = built(name)
+    rule = calendar.day_rule
+    for session in calendar.sessions[::7]:
+        assert rule.session(session.open) == rule.session(session.close - 1) == session.label
+        assert rule.begin(session.label) <= session.open
+        pause = (session.pause.end - session.pause.start) // MINUTE if session.pause else 0
+        position = calendar.position(session.label)
+        assert position is not None
+        assert calendar.expected_minutes(position) == (session.close - session.open) // MINUTE - pause
+
+
+def test_a_dataset_uses_the_table_that_was_built_into_the_node(tmp_path: Path) -> None:
+    universe = "symbol,listed_from,listed_to,instrument\n7203.T,1990-01-04,,\n"
+    wish = Wish("equities_adjusted_evidence", "2024-01-04", "2024-01-31", ("yahoo.chart",))
+    folder = write_node(tmp_path / "node", {"yahoo": "http://127.0.0.1:1"}, [wish], universe=universe)
+    settings = folder / "fulltape.toml"
+    settings.write_text(
+        settings.read_text().replace(
+            "[dataset.equities_adjusted_evidence]", '[dataset.equities_adjusted_evidence]\ncalendar = "XTKS"'
+        )
+    )
+    with pytest.raises(errors.ConfigError, match="there is no calendar 'XTKS'"), opened(folder):
+        pass
+    (folder / "calendars").mkdir()
+    (folder / "calendars" / "XTKS.csv").write_text(refresh.table("XTKS"))
+    with opened(folder) as stores:
+        report = audit.run_once(stores, SystemClock())
+    assert report.wanted == 19  # Tokyo is closed on two Mondays, and until the 4th
+
+
+def test_a_calendar_that_begins_after_1990_says_so() -> None:
+    assert built("XTKS").known_from == dt.date(1997, 1, 1)
+    assert built("XTKS").day(dt.date(1996, 12, 30)) == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from fulltape import errors
 
 FIRST = "1990-01-01"
 
 
-def run(name: str, folder: Path | None = None) -> Path:
-    """Write the table of calendar `name` and return its path (default: beside the package's own tables)."""
+def run(name: str, folder: Path) -> Path:
+    """Write the table of calendar `name` into `folder` and return its path."""
     child = subprocess.run(
         [sys.executable, "-m", __name__, name], capture_output=True, text=True, check=False
     )
@@ -25,7 +26,7 @@ def run(name: str, folder: Path | None = None) -> Path:
             f"the calendar {name} could not be rebuilt: {child.stderr.strip().splitlines()[-1:] or 'no reason given'}.",
             hint="It needs the extra: pip install 'fulltape[calendars]'.",
         )
-    path = (folder or Path(__file__).parent / "tables") / f"{name}.csv"
+    path = folder / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(child.stdout)
     return path
@@ -35,19 +36,30 @@ def table(name: str) -> str:
     """The table's text as exchange_calendars has it today; imports pandas."""
     import exchange_calendars
 
-    # Without `start` the library begins only 20 years back.
-    calendar = exchange_calendars.get_calendar(name, start=FIRST)
+    # Without `start` the library begins only 20 years back, and it refuses one that lies before what it knows.
+    bound = type(exchange_calendars.get_calendar(name)).bound_min()
+    first = max(FIRST, str(bound.date()) if bound is not None else FIRST)
+    calendar = exchange_calendars.get_calendar(name, start=first)
     schedule = calendar.schedule
+    breaks = schedule["break_start"].notna().any()
+    columns = ["open", "close", *(("break_start", "break_end") if breaks else ())]
     lines = [
         (
-            f"# name={name} zone={calendar.tz.key} known_from={FIRST} known_to={calendar.last_session.date()}"
+            f"# name={name} zone={calendar.tz.key} known_from={first} known_to={calendar.last_session.date()}"
             f" source=exchange-calendars-{exchange_calendars.__version__}"
         ),
-        "session,open,close",
+        ",".join(["session", *columns]),
     ]
-    for session, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True):
-        lines.append(f"{session.date()},{opens:%H:%M},{closes:%H:%M}")
+    for session, *moments in zip(schedule.index, *(schedule[column] for column in columns), strict=True):
+        clocks = ["" if str(moment) == "NaT" else _clock(moment, session) for moment in moments]
+        lines.append(",".join([str(session.date()), *clocks]))
     return "\n".join(lines) + "\n"
+
+
+def _clock(moment: Any, session: Any) -> str:
+    """A UTC time of day, with the offset in days where it is not on the day of the label."""
+    days = (moment.date() - session.date()).days
+    return f"{moment:%H:%M}{f'{days:+d}' if days else ''}"
 
 
 if __name__ == "__main__":

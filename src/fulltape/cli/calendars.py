@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fulltape.cli.options import NodeOption
+
 app = typer.Typer(
     no_args_is_help=True, help="Rebuild session tables.", epilog="Example: fulltape calendars refresh XNYS"
 )
@@ -22,10 +24,16 @@ def refresh(
     name: Annotated[str, typer.Argument(help="The calendar, such as XNYS.")],
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where to write the table (default: the installed package).", show_default=False),
+        typer.Option(help="Where to write the table (default: the node's `calendars/`).", show_default=False),
     ] = None,
+    node: NodeOption = None,
 ) -> None:
-    """Rebuild a session table with exchange_calendars in a child process (needs the extra 'calendars')."""
-    from fulltape.calendars import refresh as rebuilding
+    """Rebuild a session table with exchange_calendars in a child process (needs the extra 'calendars').
 
+    A dataset then uses it by its setting `calendar`. Tables of the node come before those of the package.
+    """
+    from fulltape.calendars import refresh as rebuilding
+    from fulltape.settings.load import find
+
+    folder = folder or find(node) / "calendars"
     typer.echo(f"wrote {rebuilding.run(name, folder)}")

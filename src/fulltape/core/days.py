@@ -50,12 +50,12 @@ RULES: Mapping[str, DayRule] = {
 }
 
 
-def rule(calendar: str, zone: str) -> DayRule:
-    """The rule of a calendar by name; of an exchange whose rule is not written down, midnight in its zone."""
-    return RULES.get(calendar) or DayRule(zone=zone, early=0)
+def rule(calendar: str) -> DayRule | None:
+    """The rule that is written down for a calendar."""
+    return RULES.get(calendar)
 
 
 @functools.cache
 def zone_midnight(zone: str) -> DayRule:
-    """The rule of day bars that are stamped at midnight of a zone."""
+    """The rule of days that begin at midnight of a zone."""
     return DayRule(zone=zone, early=0)

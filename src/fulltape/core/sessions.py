@@ -20,11 +20,12 @@ Day = Literal["session", "closed", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One trading day: its label and the regular hours [open, close), UTC microseconds."""
+    """One trading day: its label, the regular hours [open, close), UTC microseconds, and the midday break inside them."""
 
     label: dt.date
     open: Instant
     close: Instant
+    pause: Span | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Calendar:
         return bisect.bisect_right(self.sessions, instant, key=lambda session: session.close)
 
     def expected_minutes(self, position: int) -> int:
-        """Regular minutes of a session: close minus open, less the minutes wholly inside a market-wide halt."""
+        """Regular minutes of a session: close minus open, less the minutes wholly inside its break or a market-wide halt."""
         session = self.sessions[position]
         return (session.close - session.open) // MINUTE - len(self.halted_minutes(position))
 
@@ -121,14 +122,27 @@ class Calendar:
 
     @cached_property
     def day_rule(self) -> DayRule:
-        """Where its sessions begin."""
-        return days.rule(self.name, self.zone)
+        """Where its sessions begin: by the rule that is written down for it, else at midnight of its zone, or at the
+        earliest opening on the evening before."""
+        midnights = days.zone_midnight(self.zone)
+        early = (midnights.begin(session.label) - session.open for session in self.sessions)
+        return days.rule(self.name) or DayRule(zone=self.zone, early=max(0, max(early, default=0)))
+
+    @cached_property
+    def interrupted(self) -> list[tuple[dt.date, int]]:
+        """Every session and minute since its open in which nothing trades, by break or market-wide halt."""
+        return [
+            (session.label, minute)
+            for at, session in enumerate(self.sessions)
+            if session.pause or session.label in self.halts
+            for minute in self.halted_minutes(at)
+        ]
 
     def halted_minutes(self, position: int) -> tuple[int, ...]:
-        """Minutes since the open that lie wholly inside a market-wide halt."""
+        """Minutes since the open that lie wholly inside the break or a market-wide halt."""
         session = self.sessions[position]
         minutes: list[int] = []
-        for halt in self.halts.get(session.label, ()):
+        for halt in (*((session.pause,) if session.pause else ()), *self.halts.get(session.label, ())):
             first = -(-(halt.start - session.open) // MINUTE)
             minutes.extend(range(first, (halt.end - session.open) // MINUTE))
         return tuple(minutes)

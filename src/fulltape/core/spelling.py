@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fulltape.core.vendor import Ask
 
 _FOREX = re.compile(r"[A-Z]{6}")
-_TICKER = re.compile(r"[A-Za-z][A-Za-z0-9]*([.-][A-Za-z0-9]+)*")
+_TICKER = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
 _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 
@@ -55,7 +55,7 @@ def of_class(dataset: str, symbol: str) -> None:
     elif kind == "forex" and not _FOREX.fullmatch(symbol):
         raise ValueError(f"{symbol!r} is no currency pair; they are written EURUSD")
     elif kind == "equities" and (symbol.islower() or not _TICKER.fullmatch(symbol)):
-        raise ValueError(f"{symbol!r} is no ticker; they are written AAPL or BRK.B")
+        raise ValueError(f"{symbol!r} is no ticker; they are written AAPL, BRK.B or 7203.T")
 
 
 def sample(dataset: str) -> str:

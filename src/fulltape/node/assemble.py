@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import cast
 
 from fulltape import errors, stores, vendors
+from fulltape.calendars import rules
 from fulltape.core import datasets, listing, spelling
 from fulltape.core.checks.findings import Thresholds
+from fulltape.core.datasets import Dataset
 from fulltape.core.listing import Listing
 from fulltape.core.streams import Streams, Subscription
 from fulltape.core.time import SECOND
@@ -189,12 +191,14 @@ def _one_wanted(
             f"there is no dataset {name!r}.{near(name, datasets.DATASETS)}", where=loaded.where(key)
         )
     dataset = datasets.DATASETS[name]
+    if one.calendar:
+        dataset = _on(loaded, dataset, one.calendar)
     if one.until and one.until < one.from_:
         raise errors.ConfigError(
             f"{key}.until = {one.until} lies before {key}.from = {one.from_}.",
             where=loaded.where(f"{key}.until"),
         )
-    calendar = stores.calendar(dataset.calendar)
+    calendar = stores.calendar(dataset.calendar, loaded.folder)
     for limit, day in (("from", one.from_), ("until", one.until)):
         if day and not calendar.known_from <= day <= calendar.known_to:
             raise errors.ConfigError(
@@ -231,6 +235,23 @@ def _one_wanted(
         live=one.live,
         unserved=not serving,
     )
+
+
+def _on(loaded: Loaded, dataset: Dataset, calendar: str) -> Dataset:
+    """The dataset over another market's sessions."""
+    key = f"dataset.{dataset.name}.calendar"
+    if {dataset.calendar, calendar} & set(rules.names()):
+        raise errors.ConfigError(
+            f"{key} = {calendar!r}: only tables of exchanges can stand for each other.",
+            where=loaded.where(key),
+        )
+    try:
+        stores.calendar(calendar, loaded.folder)
+    except errors.UsageError as error:
+        raise errors.ConfigError(
+            f"{key}: {error.message}", where=loaded.where(key), hint=error.hint
+        ) from error
+    return replace(dataset, calendar=calendar)
 
 
 def _has_history(specs: Mapping[str, Vendor], dataset: str, source: str) -> bool:

@@ -180,7 +180,10 @@ def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) 
 def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
     position = wanted.calendar.position(session)
     if wanted.calendar.day(session) == "unknown":
-        return f"unknown: the calendar ends on {wanted.calendar.known_to}"
+        calendar = wanted.calendar
+        if session < calendar.known_from:
+            return f"unknown: the calendar begins on {calendar.known_from}"
+        return f"unknown: the calendar ends on {calendar.known_to}"
     if position is None or not _life(wanted.instruments[instrument], session).listed:
         return "nothing"
     if wanted.dataset.grain == "day":

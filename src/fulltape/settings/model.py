@@ -123,6 +123,10 @@ class DatasetSettings(Section):
     )
     from_: Day = Field(alias="from", description="first session wanted")
     until: Day | None = Field(None, description="last session wanted; absent: for ever")
+    calendar: str = Field(
+        "",
+        description="another session table than the dataset's own, such as XTKS; `fulltape calendars refresh` builds it",
+    )
     synthetic: bool = Field(
         False, description="whether the rows are made up; they are named so wherever they are shown"
     )

@@ -229,9 +229,9 @@ class Stores:
         self.ledger.close()
 
 
-def calendar(name: str) -> Calendar:
-    """A calendar from package data."""
-    return tables.load(name)
+def calendar(name: str, folder: Path | None = None) -> Calendar:
+    """A calendar from the tables of a node in `folder`, or from package data."""
+    return tables.load(name, folder / "calendars" if folder else None)
 
 
 def open_ledger(folder: Path, url: str = "") -> Ledger:

@@ -280,11 +280,5 @@ def _lengths(context: Context) -> pl.DataFrame:
 def _halted(context: Context) -> pl.DataFrame:
     import polars as pl
 
-    calendar = context.calendar
-    pairs = [
-        (label, minute)
-        for label in calendar.halts
-        if (position := calendar.position(label)) is not None
-        for minute in calendar.halted_minutes(position)
-    ]
+    pairs = context.calendar.interrupted
     return pl.DataFrame(pairs, schema={"session": pl.Date, "minute_of_session": pl.Int64}, orient="row")
