@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from fulltape.backfill import facts, forecast, pack, share
 from fulltape.backfill.facts import Planner
-from fulltape.backfill.fence import Fence
+from fulltape.backfill.fence import Fence, one_at_a_time, put
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load
 from fulltape.backfill.suspicion import Suspicions
@@ -22,7 +22,6 @@ from fulltape.stores import Stores
 TICK = SECOND
 _RECOUNT_AFTER = 30 * SECOND
 _SAMPLE = 300
-_ASKS_A_BLOCK = 10
 _WINDOWS = 100
 """So many tasks of one instrument are looked at, for one request of a source that takes one symbol."""
 _NO_SHARE_FOR = 60 * SECOND
@@ -80,6 +79,7 @@ class Dispatcher:
         self._claimed = 0
         self._dry: set[tuple[str, TaskClass]] = set()
         self._barren: dict[str, set[TaskClass]] = defaultdict(set)
+        self._not_whole: set[tuple[str, TaskClass]] = set()
 
     def recount(self) -> None:
         """What was counted is wrong by now: something happened that changes who may take what."""
@@ -186,7 +186,7 @@ class Dispatcher:
         pages = int(self._quota[source, of] / per_request + 0.5) if per_request else pack.MOST_PAGES
         with self._stores.ledger.write():
             found = self._found(source, of, planner, now)
-            found, capacity = self._alike_suspect(source, of, found, planner.capacity)
+            found, capacity = self.suspicions.alike(source, of.dataset, found, planner.capacity)
             if found and found[0].start is not None:  # spans inside a session: only equal ones go together
                 found = [task for task in found if (task.start, task.end) == (found[0].start, found[0].end)]
                 capacity = replace(capacity, grouped=0)
@@ -231,6 +231,8 @@ class Dispatcher:
         """Tasks to choose from, as many as it takes to fill a request."""
         symbols = planner.capacity.symbols_per_request
         if symbols == 1:
+            if together := self._of_whole_sessions(source, of, planner, now, most):
+                return together
             found = self._of_one_instrument(source, of, planner, now)
             return [task for task in found if task.symbol == found[0].symbol]
         while True:
@@ -255,20 +257,23 @@ class Dispatcher:
             self._after[source, of] = found[0].task_id - 1
         return [task for task in found if planner.knows(task)]
 
-    def _alike_suspect(
-        self, source: str, of: TaskClass, found: list[Claimable], capacity: pack.Capacity
-    ) -> tuple[list[Claimable], pack.Capacity]:
-        """Only tasks under the same suspicion are asked for together, in groups as small as that wants."""
-        if not found:
-            return found, capacity
-        groups = [self.suspicions.group(source, of.dataset, task.symbol) for task in found]
-        alike = [task for task, group in zip(found, groups, strict=True) if group == groups[0]]
-        if groups[0]:
-            capacity = replace(capacity, symbols_per_request=min(groups[0], capacity.symbols_per_request))
-        return alike, capacity
-
     def _enough(self, of: TaskClass, planner: Planner) -> int:
         return planner.enough(self._rows.get(of, 1.0))
+
+    def _of_whole_sessions(
+        self, source: str, of: TaskClass, planner: Planner, now: Instant, most: int
+    ) -> list[Claimable]:
+        """Tasks of a source that is asked for whole sessions of the market, where that takes fewer requests."""
+        if not planner.capacity.grouped or (source, of) in self._not_whole:
+            return []
+        found = self._stores.ledger.queue.candidates(
+            source, of, first_day=planner.first_day, now=now, most=most or self._enough(of, planner)
+        )
+        found = [task for task in found if planner.knows(task)]
+        if pack.grouped([planner.candidate(task) for task in found], planner.capacity, pack.MOST_PAGES):
+            return found
+        self._not_whole.add((source, of))
+        return []
 
     def _of_one_instrument(
         self, source: str, of: TaskClass, planner: Planner, now: Instant
@@ -291,34 +296,22 @@ class Dispatcher:
         )
 
     def _put_fences(self) -> None:
-        """Where some takers ask for one symbol at a time and others for many, the former take whole instruments from
-        the end of the alphabet, and the latter go through the others block by block: else every instrument would lose
-        some windows to the latter, and a request for one symbol would bring fewer of them."""
         before_now, self._fences = self._fences, {}
         for of in self._left:
-            takers = [
-                source for source in of.takers or self._stores.feeds if (source, of.dataset) in self._planners
-            ]
-            single = [
-                source
-                for source in takers
-                if self._planners[source, of.dataset].capacity.symbols_per_request == 1
-            ]
-            if single and len(single) < len(takers):
-                walked = before_now.get(of)
-                names = walked.names if walked else sorted(self._stores.wanted[of.dataset].instruments)
+            capacities = {
+                source: self._planners[source, of.dataset].capacity
+                for source in of.takers or self._stores.feeds
+                if (source, of.dataset) in self._planners
+            }
+            single = one_at_a_time(capacities)
+            if single and len(single) < len(capacities):
                 # What lies behind the fence is whole: as many tasks an instrument as the sample had.
-                whole = self._whole.get(of, 1)
-                behind = math.ceil(sum(self._quota.get((source, of), 0.0) for source in single) / whole)
-                if names and behind < len(names):
-                    # Whole asks, so that no block ends with a half-empty page.
-                    block = _ASKS_A_BLOCK * self._ask.get(of, 1)
-                    self._fences[of] = Fence(
-                        names=names,
-                        stop=len(names) - behind,
-                        reach=walked.reach if walked else block,
-                        block=block,
-                    )
+                tasks = sum(self._quota.get((source, of), 0.0) for source in single)
+                behind = math.ceil(tasks / self._whole.get(of, 1))
+                names = sorted(self._stores.wanted[of.dataset].instruments)
+                found = put(before_now.get(of), names, behind=behind, ask=self._ask.get(of, 1))
+                if found:
+                    self._fences[of] = found
 
     def _planner(self, source: str, dataset: str) -> Planner:
         return self._planners[source, dataset]
@@ -341,6 +334,7 @@ class Dispatcher:
         self._claimed = 0
         self._dry.clear()
         self._barren.clear()
+        self._not_whole.clear()
         self._planners.clear()
         self._quota.clear()
         self._per_request.clear()
@@ -383,7 +377,7 @@ class Dispatcher:
                     self._barren[source].add(of)
                     continue
                 planner = self._planners[source, of.dataset]
-                if planner.capacity.symbols_per_request == 1:
+                if one_at_a_time({source: planner.capacity}):
                     self._whole[of] = len(sample)
                 else:
                     full = pack.pack([planner.candidate(task) for task in sample], planner.capacity)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from fulltape.backfill.pack import Capacity
+
+_ASKS_A_BLOCK = 10
 
 
 @dataclass(slots=True)
@@ -26,3 +31,25 @@ class Fence:
             return False
         self.reach += self.block
         return True
+
+
+def one_at_a_time(capacities: Mapping[str, Capacity]) -> list[str]:
+    """The sources that ask for one symbol at a time, and for no whole sessions either."""
+    return [source for source, one in capacities.items() if one.symbols_per_request == 1 and not one.grouped]
+
+
+def put(walked: Fence | None, names: Sequence[str], *, behind: int, ask: int) -> Fence | None:
+    """A fence that leaves the last `behind` of the instruments to the sources of one symbol; None where these would be
+    all. `walked` is the one before, `ask` how many tasks make a request of many symbols.
+
+    Where some takers ask for one symbol at a time and others for many, the former take whole instruments from the end
+    of the alphabet, and the latter go through the others block by block: else every instrument would lose some windows
+    to the latter, and a request for one symbol would bring fewer of them.
+    """
+    left = walked.names if walked else list(names)
+    if not left or behind >= len(left):
+        return None
+    # Whole asks, so that no block ends with a half-empty page.
+    block = _ASKS_A_BLOCK * ask
+    reach = walked.reach if walked else block
+    return Fence(names=left, stop=len(left) - behind, reach=reach, block=block)

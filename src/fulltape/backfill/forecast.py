@@ -28,7 +28,8 @@ def demand(
         due = _due(wanted, now, next_midnight(now, feed.limits.day_zone))
         serves = feed.serves(wanted.dataset.name)
         if due and serves:
-            requests = math.ceil(len(wanted.instruments) / serves.symbols_per_request) * due
+            carried = max(serves.symbols_per_request, serves.symbols_per_grouped_day)
+            requests = math.ceil(len(wanted.instruments) / carried) * due
             by_kind = found[feed.vendor]
             by_kind["FORWARD"] = by_kind.get("FORWARD", 0.0) + requests
     return {

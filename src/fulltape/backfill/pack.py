@@ -63,7 +63,7 @@ def pack(
     if not candidates:
         return ()
     seed = candidates[0]
-    together = _grouped(candidates, capacity, most_pages)
+    together = grouped(candidates, capacity, most_pages)
     if together:
         return together
     alike: list[Candidate] = []
@@ -79,6 +79,19 @@ def pack(
     if len(taken) < len(alike):
         return tuple(taken)
     return tuple(_joined(taken, others, capacity, most_pages))
+
+
+def grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int) -> tuple[Candidate, ...]:
+    """Those of the first one's sessions, if asking for whole sessions of everybody takes fewer requests."""
+    seed = candidates[0]
+    sessions = seed.span[1] - seed.span[0] + 2 * seed.beside
+    if not capacity.grouped or sessions > most_pages:
+        return ()
+    found: dict[str, Candidate] = {}
+    for one in candidates:
+        if one.span == seed.span and one.beside == seed.beside and len(found) < capacity.grouped:
+            found.setdefault(one.symbol, one)
+    return tuple(found.values()) if len(found) > sessions else ()
 
 
 def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int) -> int:
@@ -98,19 +111,6 @@ def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int
         seen += itertools.islice(feed, window - len(seen))
         total += capacity.pages(_box(taken))
     return total
-
-
-def _grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int) -> tuple[Candidate, ...]:
-    """Those of the first one's sessions, if asking for whole sessions of everybody takes fewer requests."""
-    seed = candidates[0]
-    sessions = seed.span[1] - seed.span[0] + 2 * seed.beside
-    if not capacity.grouped or sessions > most_pages:
-        return ()
-    found: dict[str, Candidate] = {}
-    for one in candidates:
-        if one.span == seed.span and one.beside == seed.beside and len(found) < capacity.grouped:
-            found.setdefault(one.symbol, one)
-    return tuple(found.values()) if len(found) > sessions else ()
 
 
 def _requests_grouped(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
+
+from fulltape.backfill.pack import Capacity
+from fulltape.ledger.task import Claimable
 
 _HOPELESS = 4
 """So many symbols refused one by one, and none served since, say that the source refuses them all."""
@@ -21,6 +25,19 @@ class Suspicions:
     def group(self, source: str, dataset: str, symbol: str) -> int:
         """In how large a group a symbol may be asked for; 0 if nothing is held against it."""
         return self._groups.get((source, dataset, symbol), 0)
+
+    def alike(
+        self, source: str, dataset: str, tasks: list[Claimable], capacity: Capacity
+    ) -> tuple[list[Claimable], Capacity]:
+        """Only tasks under the same suspicion as the first are asked for together, in groups as small as that wants."""
+        if not tasks:
+            return tasks, capacity
+        groups = [self.group(source, dataset, task.symbol) for task in tasks]
+        same = [task for task, group in zip(tasks, groups, strict=True) if group == groups[0]]
+        if groups[0]:
+            few = min(groups[0], capacity.symbols_per_request)
+            capacity = replace(capacity, symbols_per_request=few, grouped=0)
+        return same, capacity
 
     def refused(self, source: str, dataset: str, symbols: Iterable[str]) -> bool:
         """A request for these was refused as a whole: True if they are to blame, False if they are asked in halves."""
