@@ -27,6 +27,8 @@ class Planner:
             symbols_per_request=serves.symbols_per_request,
             rows_per_page=serves.rows_per_page,
             grouped=serves.symbols_per_grouped_day,
+            look_ups=serves.look_ups,
+            per_session=serves.requests_per_session,
         )
         self.first_day = feed.first_day(wanted.dataset.name, now)
         self.wanted = wanted

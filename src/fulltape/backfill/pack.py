@@ -45,11 +45,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session."""
+    """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session; `look_ups`
+    and `per_session`: further requests an ask, and those a session, as the source declares them."""
 
     symbols_per_request: int
     rows_per_page: int
     grouped: int = 0
+    look_ups: int = 0
+    per_session: int = 0
 
     def pages(self, rows: float) -> int:
         """How many pages so many rows take; even an empty answer is one."""
@@ -109,7 +112,7 @@ def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int
         gone = {one.task_id for one in taken}
         seen = [one for one in seen if one.task_id not in gone]
         seen += itertools.islice(feed, window - len(seen))
-        total += capacity.pages(_box(taken))
+        total += _cost(taken, capacity)
     return total
 
 
@@ -173,10 +176,21 @@ def _joined(
     return taken
 
 
+def _cost(taken: Sequence[Candidate], capacity: Capacity) -> int:
+    """Requests of one ask."""
+    if capacity.per_session:
+        return capacity.per_session * _sessions(taken)
+    return capacity.pages(_box(taken)) + capacity.look_ups
+
+
+def _sessions(taken: Sequence[Candidate]) -> int:
+    """Sessions from the first to the last one asked."""
+    sessions = max(one.span[1] for one in taken) - min(one.span[0] for one in taken)
+    return sessions + 2 * max(one.beside for one in taken)
+
+
 def _box(taken: Sequence[Candidate]) -> float:
     """Rows of all symbols over all sessions asked."""
     if all(one.span == taken[0].span for one in taken):
         return sum(one.asked for one in taken)
-    sessions = max(one.span[1] for one in taken) - min(one.span[0] for one in taken)
-    sessions += 2 * max(one.beside for one in taken)
-    return max(one.rate for one in taken) * len({one.symbol for one in taken}) * sessions
+    return max(one.rate for one in taken) * len({one.symbol for one in taken}) * _sessions(taken)

@@ -272,6 +272,8 @@ class Serves:
     - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
     - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
     - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
+    - `look_ups`: requests that an ask takes beside those for its pages; `requests_per_session`: of one symbol, where each
+      session is a file of its own, 0 elsewhere;
     - `spans`: whether a part of a session can be asked for;
     - `delay`: seconds after the close until the vendor's answer is final.
     """
@@ -289,6 +291,8 @@ class Serves:
     delay: int = 0
     history_days: int = 0
     symbols_per_grouped_day: int = 0
+    look_ups: int = 0
+    requests_per_session: int = 0
     spans: bool = True
 
 

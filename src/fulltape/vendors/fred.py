@@ -64,6 +64,7 @@ SPEC = VendorSpec(
                     history_from=dt.date(1927, 1, 1),
                     symbols_per_request=1,
                     rows_per_page=_ROWS_PER_PAGE,
+                    look_ups=1,  # the dates of the vintages
                     stamp="date",
                     # Releases of a day in US Central time have all come by the next morning.
                     delay=12 * 3_600,

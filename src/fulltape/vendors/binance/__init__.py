@@ -84,6 +84,8 @@ def _serves(dataset: str, kind: _Kind) -> Serves:
         # A file holds whatever its span has; the API's pages are smaller.
         rows_per_page={"month": 50_000, "day": 1_000_000, "": _ROWS_PER_PAGE}[kind.file],
         volume_unit="base units",
+        # A day's file and its digest.
+        requests_per_session=2 if kind.file == "day" else 0,
         delay=0 if kind.path else _PUBLISHED_AFTER,
         spans=bool(kind.path),
     )

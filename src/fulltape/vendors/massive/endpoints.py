@@ -36,7 +36,11 @@ def _ticks(dataset: str) -> Serves:
 
 
 _CORPORATE = _serves(
-    "corporate_actions", symbols_per_request=100, rows_per_page=ACTIONS_PER_PAGE, stamp="date"
+    "corporate_actions",
+    symbols_per_request=100,
+    rows_per_page=ACTIONS_PER_PAGE,
+    look_ups=1,  # splits and dividends are asked for one after the other
+    stamp="date",
 )
 
 
