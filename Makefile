@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash check bench-dispatch bench-ledger bench-decode bench-live format lock sample calendars reference clean
+.PHONY: demo test test-crash check bench-truth bench-dispatch bench-ledger bench-decode bench-live format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -21,6 +21,9 @@ test-crash: .venv/.dev
 
 bench-dispatch: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.dispatch.run
+
+bench-truth: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.truth.run
 
 bench-ledger: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.ledger.run

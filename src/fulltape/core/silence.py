@@ -24,6 +24,9 @@ REPEAT, WITNESS = 2.0, 4.0
 """From which surprise on a silence needs a second answer, and from which on a witness."""
 WITNESS_SESSIONS = 20
 """A vendor that holds so many sessions of an instrument outside of a silence is a witness of it."""
+STAYED, FOLLOWED = 0.5, 1.5
+"""Before anything is known one silent session in three is taken to be followed by another: with an even chance the same
+answer twice would prove four days of a currency pair, which a vendor's outage has been seen to lose."""
 _ROUNDING = 1e-9
 
 SOUND, POSITIONAL, REPEATED, SPOILED = 1, 2, 4, 8
@@ -172,7 +175,7 @@ def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Range
     for first, last in (*ranges.clip(context, low, start), *ranges.clip(context, stop, high)):
         stayed += last - first - 1
         followed += last - first - 1 + (1 if held.between(last, last + 1) and last < high else 0)
-    persistence = max(1 - density, (stayed + 1) / (followed + 2))
+    persistence = max(1 - density, (stayed + STAYED) / (followed + FOLLOWED))
     return -math.log10(1 - density) - (run.sessions - 1) * math.log10(persistence)
 
 
@@ -199,7 +202,7 @@ def _judged(
         proof, doubt = sound, ""
     elif surprise < WITNESS - _ROUNDING:
         repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
-        proof = ranges.union(*repeated, _positional(by_source), _agreed(by_source, list(by_source)))
+        proof = ranges.union(*repeated, _positional(by_source), _agreed(by_source, _holding(by_source)))
         doubt = _implausible(
             run,
             "it takes the same answer of another vendor, or again at least 20 hours later over another span",
@@ -234,6 +237,11 @@ def _witnessed(by_source: Mapping[str, Empty], span: Range) -> Ranges:
         return ranges.size(held) - ranges.size(ranges.clip(held, *span)) >= WITNESS_SESSIONS
 
     return _agreed(by_source, [source for source in by_source if knows(source)])
+
+
+def _holding(by_source: Mapping[str, Empty]) -> list[str]:
+    """Sources that have shown rows of the instrument at all."""
+    return [source for source, one in by_source.items() if one.held]
 
 
 def _agreed(by_source: Mapping[str, Empty], able: Sequence[str]) -> Ranges:

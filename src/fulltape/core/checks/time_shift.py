@@ -29,7 +29,7 @@ _SILENT = 0.05
 """A minute of this share is as good as silent."""
 _BUSY = 0.6
 """From this share of loud minutes on a session has a shape."""
-_MORE, _MORE_SHARE = 10, 0.03
+_MORE, _MORE_SHARE = 4, 0.01
 """A shifted window must hold so many loud minutes more, and this share of the session's length."""
 _JUMP = 1.0
 """How much larger, as a natural logarithm, a jump must be than the one at the place where it is due."""

@@ -1,0 +1,1 @@
+"""`make bench-truth`: what must never be called empty, GREEN or verified."""

@@ -1,0 +1,122 @@
+"""Random live histories: a clock that is ahead and put right, ids that begin anew, connections that end, messages that are
+lost unseen. Whatever counts as live and free of doubt must have been captured whole."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from fulltape.core.marks import Mark
+from fulltape.core.streams import Channel
+from fulltape.core.time import SECOND
+from fulltape.seal import timeline
+from fulltape.seal.timeline import FELL, Run, Timeline
+
+HISTORIES = 1_000
+_NS = 1_000_000_000
+_START = 100_000
+_CHANNEL = Channel(name="t|A", dataset="crypto_trades", symbol="A", wire="A", detail="trades")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Histories, seconds that were claimed, and of these the seconds of which a trade is lacking."""
+
+    histories: int = 0
+    claimed: int = 0
+    false: int = 0
+    captured: int = 0
+
+
+@dataclass
+class _World:
+    """A venue that trades once a second, in the middle of it, and a capture beside it."""
+
+    dice: random.Random
+    now: int = _START
+    ahead: int = 0
+    live: bool = False
+    next_id: int = 1_000
+
+    marks: list[tuple[str, int]] = field(default_factory=list)
+    got: list[tuple[int, int]] = field(default_factory=list)
+    """Second and id."""
+    traded: set[int] = field(default_factory=set)
+
+    def pass_seconds(self, count: int, *, lost: bool = False) -> None:
+        for _ in range(count):
+            self.traded.add(self.now)
+            if self.live and not lost:
+                self.got.append((self.now, self.next_id))
+            self.next_id += 1
+            self.now += 1
+
+    def turn(self) -> None:
+        """Something happens."""
+        kind = self.dice.choice(("live", "live", "restart", "lost", "clock", "wait"))
+        if kind == "live":
+            self.marks.append(("disconnected" if self.live else "confirmed", self.now + self.ahead))
+            self.live = not self.live
+        elif kind == "restart":
+            self.next_id = self.dice.choice((1, self.dice.randint(1, max(1, self.next_id - 1))))
+        elif kind == "lost" and self.live and self.got:
+            self.pass_seconds(self.dice.randint(1, 20), lost=True)
+            self.pass_seconds(1)  # what follows shows it
+        elif kind == "clock" and self.ahead:
+            self.ahead = 0
+            self.marks.append(("pulse", self.now))
+        self.pass_seconds(self.dice.randint(1, 40))
+
+
+def measure() -> Counts:
+    """All histories."""
+    counts = Counts()
+    for seed in range(HISTORIES):
+        dice = random.Random(seed)
+        world = _World(dice, ahead=dice.choice((0, 0, 600, 7_200)))
+        for _ in range(dice.randint(3, 30)):
+            world.turn()
+        if world.ahead:
+            world.ahead = 0
+            world.marks.append(("pulse", world.now))
+        _count(world, counts)
+    return counts
+
+
+def _count(world: _World, counts: Counts) -> None:
+    told = Timeline(carried={_CHANNEL.name: _CHANNEL})
+    for what, at in world.marks:
+        told.mark(Mark(what=what, at=at * _NS, connection=1, channels=(_CHANNEL.name,)))  # type: ignore[arg-type]
+    told.mark(Mark(what="pulse", at=world.now * _NS, connection=1))
+    told.finish()
+    claimed: set[int] = set()
+    for one in told.spans(_CHANNEL.name):
+        claimed.update(range(-(-one.start // SECOND), one.end // SECOND))
+    for doubt in told.doubts(_CHANNEL.name):
+        claimed.difference_update(range(doubt.start // SECOND, -(-doubt.end // SECOND)))
+    broken, _ = timeline.breaks(_runs(world.got), after=None)
+    for jump in broken:
+        claimed.difference_update(range(jump.start // SECOND, -(-jump.end // SECOND)))
+    captured = {second for second, _ in world.got}
+    counts.histories += 1
+    counts.claimed += len(claimed)
+    counts.captured += len(captured)
+    counts.false += len((claimed & world.traded) - captured) + len(claimed - world.traded)
+
+
+def _runs(got: list[tuple[int, int]]) -> list[Run]:
+    """Ids that follow each other, and how often they have fallen while the stamps rose."""
+    found: list[Run] = []
+    epoch = 0
+    before: tuple[int, int] | None = None
+    for second, number in got:
+        stamp = second * SECOND + SECOND // 2
+        fell = before is not None and number < before[1] and stamp - before[0] > FELL
+        epoch += fell
+        if before is not None and not fell and number == before[1] + 1:
+            last = found[-1]
+            found[-1] = Run(first=last.first, last=number, start=last.start, end=stamp, epoch=epoch)
+        else:
+            found.append(Run(first=number, last=number, start=stamp, end=stamp, epoch=epoch))
+        before = (stamp, number)
+    return found
