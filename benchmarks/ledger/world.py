@@ -22,8 +22,8 @@ SYMBOLS, SESSIONS = 5_000, 5_036
 MISSING = 498_000
 """Cells; in about 99,000 gaps."""
 TASKS = 1_000_000
-SILENT_SHARE, SILENT_EVERY, SILENT_LENGTH = 0.01, 5, 4
-"""This share of all cells was answered without rows, in one instrument of five, four sessions at a time."""
+SILENT_SHARE, SILENT_EVERY, SILENT_LENGTH = 0.01, 5, 21
+"""This share of all cells was answered without rows, in one instrument of five, a month at a time."""
 SOURCE = "a.sip"
 CALENDAR = opening.calendar("XNYS")
 BEGIN = CALENDAR.between(dt.date(2004, 1, 2), CALENDAR.known_to)[0]

@@ -43,6 +43,8 @@ class Incremental:
 STAGE = "audit"
 MOST_AGAIN = 1_000
 """So many tasks at most does an audit add for a dataset to ask again what was answered: the rest waits for the next."""
+_AT_ONCE = 50
+"""So many instruments are looked at at once for these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,23 +218,37 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     tasks: list[NewTask] = []
     # The oldest evidence first, and no more than a night can bear.
     order = list(dict.fromkeys(row[0] for row in found))
-    for one in _ordered(known.read(stores, wanted, now, set(order)), order):
-        instrument = one.instrument.instrument
-        for source, servable in one.servable.items():
-            due = plan.due(
-                one,
-                ranges.normalise(expired.get((instrument, source), [])),
-                ranges.normalise(settled.get((instrument, source), [])),
-            )
-            spans = plan.again(one, servable, due, ranges.normalise(opened.get(instrument, [])))
-            for span in ranges.split_at(
-                spans, plan.cuts(one.instrument, spans, calendar, wanted.dataset.raw_folder)
-            ):
-                symbol = one.instrument.symbol_on(calendar.label(span[0]))
-                gap = plan.Gap(instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,))
-                tasks.append(dataclasses.replace(_task(gap, wanted), purpose=AGAIN))
-                opened.setdefault(instrument, []).append(span)
+    for at in range(0, len(order), _AT_ONCE):
+        names = order[at : at + _AT_ONCE]
+        for one in _ordered(known.read(stores, wanted, now, set(names)), names):
+            tasks += _again(one, wanted, expired, settled, opened)
+        if len(tasks) >= MOST_AGAIN:
+            break
     return stores.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
+
+
+def _again(
+    one: Series,
+    wanted: Wanted,
+    expired: Mapping[tuple[str, str], list[Range]],
+    settled: Mapping[tuple[str, str], list[Range]],
+    opened: dict[str, list[Range]],
+) -> Iterator[NewTask]:
+    """What to ask each source again of one instrument; it is added to `opened`."""
+    instrument = one.instrument.instrument
+    for source, servable in one.servable.items():
+        due = plan.due(
+            one,
+            ranges.normalise(expired.get((instrument, source), [])),
+            ranges.normalise(settled.get((instrument, source), [])),
+        )
+        spans = plan.again(one, servable, due, ranges.normalise(opened.get(instrument, [])))
+        cuts = plan.cuts(one.instrument, spans, wanted.calendar, wanted.dataset.raw_folder)
+        for span in ranges.split_at(spans, cuts):
+            symbol = one.instrument.symbol_on(wanted.calendar.label(span[0]))
+            gap = plan.Gap(instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,))
+            yield dataclasses.replace(_task(gap, wanted), purpose=AGAIN)
+            opened.setdefault(instrument, []).append(span)
 
 
 def _ordered(many: Iterable[Series], order: Sequence[str]) -> list[Series]:

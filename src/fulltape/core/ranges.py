@@ -91,19 +91,30 @@ def subtract(left: Ranges, right: Ranges) -> Ranges:
 
 
 def clip(ranges: Ranges, start: int, stop: int) -> Ranges:
-    """What of `ranges` lies in [start, stop)."""
-    return intersect(ranges, ((start, stop),)) if start < stop else EMPTY
+    """What of `ranges` lies in [start, stop); it takes no longer where `ranges` are many."""
+    if start >= stop:
+        return EMPTY
+    first = bisect.bisect_left(ranges, (start,))
+    if first and ranges[first - 1][1] > start:
+        first -= 1
+    found = ranges[first : bisect.bisect_left(ranges, (stop,))]
+    if not found:
+        return EMPTY
+    if found[0][0] < start:
+        found = ((start, found[0][1]), *found[1:])
+    if found[-1][1] > stop:
+        found = (*found[:-1], (found[-1][0], stop))
+    return found
 
 
 def overlaps(ranges: Ranges, span: Range) -> bool:
     """Whether any integer of `span` is in `ranges`; quicker than `intersect` where only that matters."""
-    at = bisect.bisect_right(ranges, span[0], key=lambda one: one[1])
-    return at < len(ranges) and ranges[at][0] < span[1] and span[0] < span[1]
+    return bool(clip(ranges, *span))
 
 
 def contains(ranges: Ranges, point: int) -> bool:
     """Whether `point` is in `ranges`."""
-    return any(start <= point < stop for start, stop in ranges)
+    return bool(clip(ranges, point, point + 1))
 
 
 def split_at(ranges: Ranges, cuts: Iterable[int]) -> tuple[Range, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fulltape.core import ranges
@@ -84,8 +84,9 @@ def judge(
     ]
     siblings = around.siblings()
     surprises = _surprises(runs, line, silent, by_source, around)
+    evidence = _Evidence(by_source)
     return [
-        _judged(run, surprise, silent, by_source, siblings)
+        _judged(run, surprise, silent, evidence, siblings)
         for run, surprise in zip(runs, surprises, strict=True)
     ]
 
@@ -110,6 +111,7 @@ class _Line:
         self._starts = [start for start, _ in where]
         self._stops = [stop for _, stop in where]
         self._counts = [0, *itertools.accumulate(stop - start for start, stop in where)]
+        self.first, self.last = (where[0][0], where[-1][1]) if where else (0, 0)
 
     def before(self, at: int) -> int:
         found = bisect.bisect_right(self._starts, at)
@@ -133,21 +135,24 @@ def _surprises(
     runs: list[_Run], held: _Line, silent: Ranges, by_source: Mapping[str, Empty], around: Around
 ) -> list[float]:
     """The surprise of each run. Runs that are surprising are left out of the others' context, which can only make those
-    more surprising: so the loop ends."""
+    more surprising: so the loop ends, and only those that are still in it are looked at again before it does."""
     priors = [_prior(run, by_source, around) for run in runs]
-    left_out: frozenset[int] = frozenset()
-    surprises: list[float] = []
+    surprises = [0.0] * len(runs)
+    likely = list(range(len(runs)))
     while True:
-        quiet = [run.span for at, run in enumerate(runs) if at not in left_out]
-        context = ranges.intersect(silent, ranges.normalise(quiet))
+        context = ranges.intersect(silent, ranges.normalise([runs[at].span for at in likely]))
         counted = _Line(context)
-        surprises = [
-            _surprise(run, prior, held, counted, context) for run, prior in zip(runs, priors, strict=True)
-        ]
-        now = left_out | {at for at, one in enumerate(surprises) if one >= REPEAT - _ROUNDING}
-        if now == left_out:
-            return surprises
-        left_out = now
+        for at in likely:
+            surprises[at] = _surprise(runs[at], priors[at], held, counted, context)
+        left = [at for at in likely if surprises[at] < REPEAT - _ROUNDING]
+        if left == likely:
+            break
+        likely = left
+    # What takes a witness already takes no less with fewer silences around it.
+    for at in {*range(len(runs))} - {*likely}:
+        if surprises[at] < WITNESS - _ROUNDING:
+            surprises[at] = _surprise(runs[at], priors[at], held, counted, context)
+    return surprises
 
 
 def _prior(run: _Run, by_source: Mapping[str, Empty], around: Around) -> float:
@@ -162,10 +167,12 @@ def _prior(run: _Run, by_source: Mapping[str, Empty], around: Around) -> float:
 def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Ranges) -> float:
     start, stop = run.span
     own = quiet.between(start, stop)
+    most = max(start - min(held.first, quiet.first), max(held.last, quiet.last) - stop, 1)
     radius = _radius(
         lambda reach: (
             held.between(start - reach, stop + reach) + quiet.between(start - reach, stop + reach) - own
         ),
+        most,
     )
     low, high = start - radius, stop + radius
     rows = held.between(low, high)
@@ -179,42 +186,70 @@ def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Range
     return -math.log10(1 - density) - (run.sessions - 1) * math.log10(persistence)
 
 
-def _radius(count: Callable[[int], int]) -> int:
+def _radius(count: Callable[[int], int], most: int) -> int:
     """The smallest distance within which `CONTEXT` sessions lie, or one that reaches over everything."""
-    reach = CONTEXT
-    while count(reach) < CONTEXT and reach < 1 << 20:
-        reach *= 2
-    low, high = 0, reach
-    while low + 1 < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if count(middle) >= CONTEXT else (middle, high)
-    return high
+    if count(most) < CONTEXT:
+        return most
+    reach = CONTEXT // 2
+    # A session further on either side adds two at most: so it never goes too far.
+    while (lacking := CONTEXT - count(reach)) > 0:
+        reach += -(-lacking // 2)
+    return reach
 
 
-def _judged(
-    run: _Run, surprise: float, silent: Ranges, by_source: Mapping[str, Empty], siblings: Ranges
-) -> Silence:
+class _Evidence:
+    """What the answers to a series prove wherever they do, by how much it takes."""
+
+    def __init__(self, by_source: Mapping[str, Empty]) -> None:
+        self._by_source = by_source
+        positional = (ranges.intersect(one.sound, one.positional) for one in by_source.values())
+        repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
+        self.sound = ranges.union(*(one.sound for one in by_source.values()))
+        self.positional = ranges.union(*positional)
+        self._pairs = [
+            (one, other, ranges.intersect(by_source[one].sound, by_source[other].sound))
+            for one, other in itertools.combinations(by_source, 2)
+            if by_source[one].held and by_source[other].held and independent(one, other)
+        ]
+        self.again = ranges.union(*repeated, self.positional, *(both for _, _, both in self._pairs))
+        """Shown again, by a page that counts for more, or by two vendors that have rows of the instrument at all."""
+        self._sizes = {name: ranges.size(one.held) for name, one in by_source.items()}
+
+    def witnessed(self, span: Range) -> Ranges:
+        """What of a span two vendors say, each of which holds enough of the instrument outside of it to know."""
+        return ranges.union(
+            *(
+                ranges.clip(both, *span)
+                for one, other, both in self._pairs
+                if self._knows(one, span) and self._knows(other, span)
+            )
+        )
+
+    def _knows(self, source: str, span: Range) -> bool:
+        inside = ranges.size(ranges.clip(self._by_source[source].held, *span))
+        return self._sizes[source] - inside >= WITNESS_SESSIONS
+
+
+def _judged(run: _Run, surprise: float, silent: Ranges, evidence: _Evidence, siblings: Ranges) -> Silence:
     inside = ranges.clip(silent, *run.span)
-    sound = ranges.union(*(one.sound for one in by_source.values()))
     if ranges.overlaps(siblings, run.span):
         proof, doubt = ranges.EMPTY, "another dataset has rows of this instrument in the same silence"
     elif surprise < REPEAT - _ROUNDING:
-        proof, doubt = sound, ""
+        proof, doubt = evidence.sound, ""
     elif surprise < WITNESS - _ROUNDING:
-        repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
-        proof = ranges.union(*repeated, _positional(by_source), _agreed(by_source, _holding(by_source)))
+        proof = evidence.again
         doubt = _implausible(
             run,
             "it takes the same answer of another vendor, or again at least 20 hours later over another span",
         )
     else:
-        proof = ranges.union(_positional(by_source), _witnessed(by_source, run.span))
+        proof = ranges.union(ranges.clip(evidence.positional, *run.span), evidence.witnessed(run.span))
         doubt = _implausible(
             run, f"it takes another vendor that holds {WITNESS_SESSIONS} sessions outside of it"
         )
-    proved = ranges.intersect(inside, proof)
+    proved = ranges.intersect(inside, ranges.clip(proof, *run.span))
     lacking = ranges.subtract(inside, proved)
-    if lacking and not ranges.intersect(lacking, sound):
+    if lacking and not ranges.intersect(lacking, ranges.clip(evidence.sound, *run.span)):
         doubt = "no answer proves that there was nothing"
     return Silence(
         span=run.span, sessions=run.sessions, surprise=surprise, proved=proved, doubt=doubt if lacking else ""
@@ -223,33 +258,3 @@ def _judged(
 
 def _implausible(run: _Run, needed: str) -> str:
     return f"implausible silence of {run.sessions} session{'s' if run.sessions > 1 else ''}: {needed}"
-
-
-def _positional(by_source: Mapping[str, Empty]) -> Ranges:
-    return ranges.union(*(ranges.intersect(one.sound, one.positional) for one in by_source.values()))
-
-
-def _witnessed(by_source: Mapping[str, Empty], span: Range) -> Ranges:
-    """Where two vendors say the same, each of which holds enough of the instrument outside of the silence to know it."""
-
-    def knows(source: str) -> bool:
-        held = by_source[source].held
-        return ranges.size(held) - ranges.size(ranges.clip(held, *span)) >= WITNESS_SESSIONS
-
-    return _agreed(by_source, [source for source in by_source if knows(source)])
-
-
-def _holding(by_source: Mapping[str, Empty]) -> list[str]:
-    """Sources that have shown rows of the instrument at all."""
-    return [source for source, one in by_source.items() if one.held]
-
-
-def _agreed(by_source: Mapping[str, Empty], able: Sequence[str]) -> Ranges:
-    """Where two of these sources, different vendors, say the same."""
-    return ranges.union(
-        *(
-            ranges.intersect(by_source[one].sound, by_source[other].sound)
-            for one, other in itertools.combinations(able, 2)
-            if independent(one, other)
-        )
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import functools
 import statistics
@@ -77,7 +78,10 @@ class _Peers:
         fewer than five that were answered for in half of it."""
         if not self._wanted.dataset.peers:
             return None
-        told = self._told(source)
+        told, lacking = self._told(source)
+        # Where fewer than half of them lack anything, the one in the middle lacks nothing.
+        if 2 * (lacking.overlapping(span) + 1) < len(told):
+            return 1.0
         # Sessions that the source lacks for everybody say nothing about one of them.
         alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in told if peer != instrument))
         found = []
@@ -87,7 +91,7 @@ class _Peers:
                 found.append(ranges.size(ranges.clip(rows, *span)) / within)
         return statistics.median(found) if len(found) >= _FEWEST_PEERS else None
 
-    def _read(self, source: str) -> list[tuple[str, Ranges, Ranges]]:
+    def _read(self, source: str) -> tuple[list[tuple[str, Ranges, Ranges]], _Spans]:
         names = sorted(self._wanted.instruments, key=lambda name: (zlib.crc32(name.encode()), name))[:_SAMPLE]
         found = []
         for name in names:
@@ -100,7 +104,21 @@ class _Peers:
             ]
             told = series.known(spans)
             found.append((name, ranges.union(told.present, told.partial), told.answered))
-        return found
+        everything: Ranges = ((0, len(self._wanted.calendar)),)
+        return found, _Spans(span for _, rows, _ in found for span in ranges.subtract(everything, rows))
+
+
+class _Spans:
+    """Spans that may overlap each other, counted quickly."""
+
+    def __init__(self, spans: Iterable[Range]) -> None:
+        found = list(spans)
+        self._starts = sorted(start for start, _ in found)
+        self._stops = sorted(stop for _, stop in found)
+
+    def overlapping(self, span: Range) -> int:
+        """How many overlap a span."""
+        return bisect.bisect_left(self._starts, span[1]) - bisect.bisect_right(self._stops, span[0])
 
 
 def _tell_trades(dataset: Dataset) -> Iterator[str]:
