@@ -25,6 +25,7 @@ A, B = "a.sip", "b.sip"
 SIZES = (250, 1_250, 5_036)
 SEEDS = (1, 2, 3)
 FEW = 4
+LOST_TRADES = 20
 OUTAGE = (dt.date(2016, 12, 12), dt.date(2016, 12, 15))
 """Days that a vendor of EURUSD has really lost, shown twice all the same."""
 _FIRST = dt.date(1998, 1, 2)
@@ -147,17 +148,17 @@ _MAKERS: dict[tuple[str, ...], list[_Maker]] = {
 
 
 def _thin(dice: random.Random, size: int, sources: tuple[str, ...]) -> list[Case]:
-    """Contracts that trade on few days. A stretch that a source has lost held at least ten of them: a shorter one cannot
-    be told from how they trade."""
+    """Contracts that trade on few days. A stretch that a source has lost held twenty of them: a shorter one cannot be
+    told for certain from how they trade (with ten, one series in fifty was believed)."""
     found = []
     for chance in (0.02, 0.05, 0.2, 0.5):
         for lost in (False, True):
             traded = [at for at in range(size) if dice.random() < chance]
             truth = ranges.from_points(traded)
             shown = truth
-            if lost and len(traded) > 30:
-                start = dice.randrange(5, len(traded) - 20)
-                shown = ranges.subtract(truth, ((traded[start], traded[start + 10] + 1),))
+            if lost and len(traded) > 2 * LOST_TRADES:
+                start = dice.randrange(5, len(traded) - LOST_TRADES)
+                shown = ranges.subtract(truth, ((traded[start], traded[start + LOST_TRADES - 1] + 1),))
             found.append(
                 Case(
                     kind="thin, lost stretch" if shown != truth else "thin",

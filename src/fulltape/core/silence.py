@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from fulltape.core import ranges
 from fulltape.core.ranges import Range, Ranges
 
-CONTEXT = 120
-"""So many answered sessions nearest a silence are its context."""
+CONTEXT, CONTEXT_ROWS, WIDEST = 120, 20, 1_000
+"""So many answered sessions nearest a silence are its context, more where fewer than so many of them have rows, and so
+many at most: how an instrument trades once in fifty sessions is not told by two of its silences."""
 PRIOR_WEIGHT = 10
 """The prior density counts as much as so many sessions."""
 DENSEST = 0.9999
@@ -168,32 +169,34 @@ def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Range
     start, stop = run.span
     own = quiet.between(start, stop)
     most = max(start - min(held.first, quiet.first), max(held.last, quiet.last) - stop, 1)
-    radius = _radius(
-        lambda reach: (
-            held.between(start - reach, stop + reach) + quiet.between(start - reach, stop + reach) - own
-        ),
-        most,
-    )
+
+    def lacking(reach: int) -> int:
+        rows = held.between(start - reach, stop + reach)
+        answered = rows + quiet.between(start - reach, stop + reach) - own
+        return 0 if answered >= WIDEST else max(CONTEXT - answered, CONTEXT_ROWS - rows)
+
+    radius = _radius(lacking, most)
     low, high = start - radius, stop + radius
-    rows = held.between(low, high)
-    silences = quiet.between(low, high) - own
-    density = min(DENSEST, (rows + PRIOR_WEIGHT * prior) / (rows + silences + PRIOR_WEIGHT))
-    followed, stayed = 0, 0
+    began, followed, stayed = 0, 0, 0
     for first, last in (*ranges.clip(context, low, start), *ranges.clip(context, stop, high)):
+        began += 1
         stayed += last - first - 1
         followed += last - first - 1 + (1 if held.between(last, last + 1) and last < high else 0)
-    persistence = max(1 - density, (stayed + STAYED) / (followed + FOLLOWED))
-    return -math.log10(1 - density) - (run.sessions - 1) * math.log10(persistence)
+    # A silence counts once, however long it is: two holes would make a dense instrument a thin one.
+    begins = (began + PRIOR_WEIGHT * (1 - prior)) / (held.between(low, high) + PRIOR_WEIGHT)
+    begins = min(1.0, max(1 - DENSEST, begins))
+    persistence = min(1.0, max(begins, (stayed + STAYED) / (followed + FOLLOWED)))
+    return -math.log10(begins) - (run.sessions - 1) * math.log10(persistence)
 
 
-def _radius(count: Callable[[int], int], most: int) -> int:
-    """The smallest distance within which `CONTEXT` sessions lie, or one that reaches over everything."""
-    if count(most) < CONTEXT:
+def _radius(lacking: Callable[[int], int], most: int) -> int:
+    """The smallest distance within which nothing is lacking of the context, or one that reaches over everything."""
+    if lacking(most) > 0:
         return most
     reach = CONTEXT // 2
     # A session further on either side adds two at most: so it never goes too far.
-    while (lacking := CONTEXT - count(reach)) > 0:
-        reach += -(-lacking // 2)
+    while (more := lacking(reach)) > 0:
+        reach += -(-more // 2)
     return reach
 
 
