@@ -48,16 +48,6 @@ def test_two_holes_do_not_vouch_for_each_other() -> None:
 
 def test_holes_near_each_other_do_not_vouch_for_each_other() -> None:
     for length in (3, 10, 21, 60):
-        holes: Ranges = (
-            (500, 500 + length),
-            (510 + length, 510 + 2 * length),
-            (540 + 2 * length, 540 + 3 * length),
-        )
-        assert [one.proved for one in judged(holes, {"a.x": dense(holes)})] == [(), (), ()]
-
-
-def test_holes_near_each_other_do_not_vouch_for_each_other() -> None:
-    for length in (3, 10, 21, 60):
         holes: Ranges = ((500, 500 + length), (510 + length, 510 + 2 * length))
         assert [one.proved for one in judged(holes, {"a.x": dense(holes)})] == [(), ()]
 

@@ -81,6 +81,10 @@ class Coverage:
             self._database.tuples("coverage_spans", dataset=dataset),
         )
 
+    def knows(self, dataset: str) -> bool:
+        """Whether anything is known of a dataset."""
+        return bool(self._database.tuples("coverage_knows", dataset=dataset))
+
     def has_rows(self, dataset: str, instrument: str, source: str) -> bool:
         """Whether a source has shown any rows of a series."""
         return bool(self._database.tuples("has_rows", dataset=dataset, instrument=instrument, source=source))

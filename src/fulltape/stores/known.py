@@ -7,7 +7,7 @@ import datetime as dt
 import functools
 import statistics
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from fulltape.core import datasets, ranges, series
@@ -29,7 +29,7 @@ def read(
     last = last_wanted(wanted, now)
     barred, served = forbidden(stores, now), serving(stores, wanted, now)
     decided = accepted(stores, wanted)
-    peers = _Peers(stores, wanted)
+    peers, others = _Peers(stores, wanted), _tell_trades(stores, wanted.dataset)
     for name, listed in wanted.instruments.items():
         if only is not None and name not in only:
             continue
@@ -45,7 +45,7 @@ def read(
             around=Around(
                 prior=wanted.dataset.density,
                 peers=functools.partial(peers.density, name),
-                siblings=functools.partial(_siblings, stores, wanted, name),
+                siblings=functools.partial(_siblings, stores, wanted, others, name),
             ),
         )
 
@@ -121,21 +121,23 @@ class _Spans:
         return bisect.bisect_left(self._starts, span[1]) - bisect.bisect_right(self._stops, span[0])
 
 
-def _tell_trades(dataset: Dataset) -> Iterator[str]:
-    """Other datasets whose rows say that an instrument of this one was traded: bars and trades of the same class."""
-    for name, other in datasets.DATASETS.items():
+def _tell_trades(stores: Stores, dataset: Dataset) -> list[str]:
+    """Other datasets, of which something is known, whose rows say that an instrument of this one was traded: bars and
+    trades of the same class over the same sessions."""
+    kind, found = dataset.name.partition("_")[0], []
+    for name, declared in datasets.DATASETS.items():
+        other = stores.wanted[name].dataset if name in stores.wanted else declared
         traded = {"price", "close"}.intersection(other.schema.names)
-        alike = (
-            name.partition("_")[0] == dataset.name.partition("_")[0] and other.calendar == dataset.calendar
-        )
+        alike = name.partition("_")[0] == kind and other.calendar == dataset.calendar
         if alike and traded and name != dataset.name and dataset.expectation != "events":
-            yield name
+            found.append(name)
+    return [name for name in found if stores.ledger.coverage.knows(name)]
 
 
-def _siblings(stores: Stores, wanted: Wanted, instrument: str) -> Ranges:
+def _siblings(stores: Stores, wanted: Wanted, others: Sequence[str], instrument: str) -> Ranges:
     """Positions in which other datasets of bars or trades hold rows of the same instrument."""
     found = []
-    for other in _tell_trades(wanted.dataset):
+    for other in others:
         for _, fact, _, first, last in stores.ledger.coverage.spans_of(other, instrument):
             if fact in ("present", "partial"):
                 found.append(wanted.calendar.span_of(first, last))

@@ -50,6 +50,9 @@ WHERE dataset = :dataset AND instrument = :instrument AND source = :source
   AND first_session <= :last_session AND last_session >= :first_session
 ORDER BY first_session
 
+-- name: coverage_knows
+SELECT 1 AS found FROM coverage WHERE dataset = :dataset LIMIT 1
+
 -- name: has_rows
 SELECT 1 AS found FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND fact IN ('present', 'partial') LIMIT 1
