@@ -119,6 +119,7 @@ def _line(one: Listing) -> str:
     said += [f"{name} {value:g}" for name in ("lot", "tick", "multiplier") if (value := getattr(facts, name))]
     said += [f"prices in {facts.price_unit}"] if facts.price_unit else []
     said += [f"{source} writes {spelling}" for source, spelling in facts.spellings.items()]
+    said += [f"CONFLICT: {facts.conflict}"] if facts.conflict else []
     span = f"{one.first or 'unknown'} to {one.last or 'now'}"
     told = ", ".join(word for word in said if word)
     return f"{one.instrument:<12} {one.symbol:<12} {span:<26} {told}{'; ' if told else ''}from {one.origin}"
@@ -126,9 +127,13 @@ def _line(one: Listing) -> str:
 
 def _tell(done: Imported, json: bool, quiet: bool) -> None:
     if json:
-        options.emit_json({"added": done.added, "total": done.total, "refused": done.refused})
+        options.emit_json(
+            {"added": done.added, "total": done.total, "refused": done.refused, "conflicts": done.conflicts}
+        )
     elif not quiet:
         typer.echo(f"{counted(done.added, 'row')} added; the reference table has {done.total:,}")
+        for name, conflict in done.conflicts.items():
+            typer.echo(f"  {name}: {conflict}; the later date is used")
         for symbol, reason in done.refused.items():
             typer.echo(f"  {symbol}: {reason}")
     if done.refused:

@@ -15,7 +15,8 @@ from fulltape.core.instruments import DatedSymbol, Instrument
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What else is known of an instrument while it bears a symbol. `price_unit` where prices are not in the currency
-    itself (GBX is a hundredth of GBP); `spellings` by source or vendor."""
+    itself (GBX is a hundredth of GBP); `spellings` by source or vendor; `conflict` says where dates contradict each other
+    and the later one was taken."""
 
     type: str = ""
     venue: str = ""
@@ -25,6 +26,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tick: float | None = None
     multiplier: float | None = None
     spellings: dict[str, str] = {}
+    conflict: str = ""
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +187,9 @@ def _listing(row: Mapping[str, str], origin: str) -> Listing:
             currency=row.get("currency", ""),
             price_unit=row.get("price_unit", ""),
             spellings=spellings,
-            **numbers,
+            lot=numbers["lot"],
+            tick=numbers["tick"],
+            multiplier=numbers["multiplier"],
         ),
         origin=origin,
     )

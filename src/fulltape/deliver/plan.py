@@ -12,7 +12,7 @@ import polars as pl
 
 from fulltape.core import frames, ranges, series
 from fulltape.core.cell import Availability, Completeness, Finality, Verdict
-from fulltape.core.checks import continuity
+from fulltape.core.checks import continuity, identity
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
@@ -82,9 +82,14 @@ def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -
 
 
 def status(
-    dataset: Dataset, calendar: Calendar, all_series: Iterable[Series], checked: pl.DataFrame
+    dataset: Dataset,
+    calendar: Calendar,
+    all_series: Iterable[Series],
+    checked: pl.DataFrame,
+    strange: Sequence[tuple[str, dt.date]] = (),
 ) -> pl.DataFrame:
-    """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`."""
+    """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`;
+    `strange` are cells that are perhaps another company's."""
     pieces = []
     broken: list[tuple[str, dt.date]] = []
     for one in all_series:
@@ -121,6 +126,7 @@ def status(
             pl.coalesce("codes", "gap_code").alias("codes"),
             pl.coalesce("findings", "gap_sentence").alias("findings"),
         )
+        .pipe(_with_strange, strange)
         .with_columns(
             pl.lit(dataset.name).alias("dataset"),
             pl.col("verdict").fill_null(Verdict.UNCHECKED.value),
@@ -133,6 +139,18 @@ def status(
         )
         .select(pl.col(name).cast(dtype) for name, dtype in STATUS.items())
         .sort("dataset", "instrument", "session")
+    )
+
+
+def _with_strange(cells: pl.DataFrame, strange: Sequence[tuple[str, dt.date]]) -> pl.DataFrame:
+    """The cells, with those that are perhaps another company's AMBER where nothing worse is said."""
+    said = {"verdict": Verdict.AMBER.value, "codes": identity.CODE, "findings": identity.SENTENCE}
+    found = pl.DataFrame(list(strange), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
+    found = found.with_columns(pl.lit(value).alias(f"strange {name}") for name, value in said.items())
+    better = pl.col("verdict").is_in([Verdict.GREEN.value, Verdict.UNCHECKED.value])
+    return cells.join(found, on=["instrument", "session"], how="left").with_columns(
+        pl.when(better).then(pl.coalesce(f"strange {name}", name)).otherwise(name).alias(name)
+        for name in said
     )
 
 

@@ -19,11 +19,13 @@ from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import brought: rows added, and for whom a vendor had nothing, with its reason."""
+    """What an import brought: rows added, for whom a vendor had nothing, with its reason, and by instrument where its dates
+    contradict each other."""
 
     added: int
     total: int
     refused: dict[str, str]
+    conflicts: dict[str, str]
 
 
 def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
@@ -119,5 +121,8 @@ def _add(ledger: Ledger, found: Sequence[Listing], clock: Clock, refused: dict[s
             # A newer word on an open end closes it: the same symbol of the same instrument, from the same day.
             known[one.key] = one
         listing.checked(list(known.values()))
+        conflicts = {one.instrument: one.facts.conflict for one in found if one.facts.conflict}
         added = ledger.reference.add(found, now=clock.now())
-        return Imported(added=added, total=len(ledger.reference.listings()), refused=refused)
+        return Imported(
+            added=added, total=len(ledger.reference.listings()), refused=refused, conflicts=conflicts
+        )

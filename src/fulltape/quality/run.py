@@ -11,13 +11,14 @@ import polars as pl
 
 from fulltape.core import series
 from fulltape.core.cell import Verdict
-from fulltape.core.checks import continuity
+from fulltape.core.checks import continuity, identity
 from fulltape.core.checks.findings import Context
+from fulltape.core.ranges import Range
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.coverage import VerdictRange
-from fulltape.quality import plan
+from fulltape.quality import plan, strangers
 from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION
 
@@ -58,7 +59,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         with stores.ledger.write():
             for name, wanted in stores.wanted.items():
-                broken += _continuity(stores, wanted, clock.now())
+                broken += _across(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
         return Report(
             cells=sum(counts.values()),
@@ -96,35 +97,48 @@ def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant
     return plan.cells(frame, _around(stores, wanted, frame), volumes, digests, context)
 
 
-def _continuity(stores: Stores, wanted: Wanted, now: Instant) -> int:
-    """Lay AMBER over sessions that are missing between held ones, in place of what was said before; returns how many
-    there are."""
-    name, calendar = wanted.dataset.name, wanted.calendar
+def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
+    """Lay AMBER over sessions that are missing between held ones, and over those before a silence that perhaps divides two
+    companies, in place of what was said before; returns how many are missing."""
     if continuity.CODE not in wanted.dataset.checks:
         return 0
-    found = [
-        VerdictRange(
-            dataset=name,
-            instrument=one.instrument.instrument,
-            source="",
-            first=calendar.label(start),
-            last=calendar.label(stop - 1),
-            verdict=Verdict.AMBER,
-            codes=continuity.CODE,
-            since=now,
-        )
-        for one in known.read(stores, wanted, now)
-        for start, stop in continuity.broken(series.picture(one))
-    ]
+    missing: list[VerdictRange] = []
+    divided: dict[str, list[tuple[Range, Range]]] = {}
+    for one in known.read(stores, wanted, now):
+        shown, name = series.picture(one), one.instrument.instrument
+        missing += [_missing(wanted, name, span, now) for span in continuity.broken(shown)]
+        if pairs := identity.stretches(shown):
+            divided[name] = pairs
+    _lay(stores, wanted, continuity.CODE, missing)
+    _lay(stores, wanted, identity.CODE, strangers.found(stores, wanted, divided, now))
+    calendar = wanted.calendar
+    return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
+
+
+def _missing(wanted: Wanted, instrument: str, span: Range, now: Instant) -> VerdictRange:
+    return VerdictRange(
+        dataset=wanted.dataset.name,
+        instrument=instrument,
+        source="",
+        first=wanted.calendar.label(span[0]),
+        last=wanted.calendar.label(span[1] - 1),
+        verdict=Verdict.AMBER,
+        codes=continuity.CODE,
+        since=now,
+    )
+
+
+def _lay(stores: Stores, wanted: Wanted, code: str, found: Sequence[VerdictRange]) -> None:
+    """Lay verdicts of one code, if they are others than before; inside a transaction."""
+    name = wanted.dataset.name
     before = {
         (said.instrument, said.first, said.last)
         for said in stores.ledger.verdicts.of_dataset(name)
-        if said.codes == continuity.CODE
+        if said.codes == code
     }
     if before != {(said.instrument, said.first, said.last) for said in found}:
-        stores.ledger.verdicts.forget(name, continuity.CODE)
+        stores.ledger.verdicts.forget(name, code)
         stores.ledger.verdicts.record(found, wanted.next_session)
-    return sum(stop - start for said in found for start, stop in [calendar.between(said.first, said.last)])
 
 
 def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame:

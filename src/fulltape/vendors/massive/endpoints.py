@@ -10,7 +10,7 @@ from fulltape.core.vendor import Serves, Source
 
 ROWS_PER_PAGE = 50_000
 ACTIONS_PER_PAGE = 5_000
-_SINCE = dt.date(2003, 9, 10)
+SINCE = dt.date(2003, 9, 10)
 _DELAY = 8 * 3_600  # late trades enter the bars at the end of the day, and the free plan serves only then
 GROUPED = {
     "equities_bars_day": "us/market/stocks",
@@ -27,7 +27,7 @@ def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Serves, ...]:
 
 
 def _serves(dataset: str, **more: object) -> Serves:
-    plain = Serves(dataset=dataset, history_from=_SINCE, symbols_per_request=1, rows_per_page=ROWS_PER_PAGE)
+    plain = Serves(dataset=dataset, history_from=SINCE, symbols_per_request=1, rows_per_page=ROWS_PER_PAGE)
     return replace(plain, **more)  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ from fulltape.core import envelopes
 from fulltape.core.envelopes import UNREADABLE
 from fulltape.core.listing import Facts, Listing
 from fulltape.core.vendor import Answer, Conversation, Outcome, Request, Response
+from fulltape.vendors.massive.endpoints import SINCE
 
 _ORIGIN = "massive"
 
@@ -108,15 +109,28 @@ def _refusal(response: Response) -> Answer:
 def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, str]]) -> list[Listing]:
     """The dated symbols of one instrument: each from its change to the day before the next, the newest to the delisting.
 
-    The instrument is called by the first symbol that it was known by.
+    The instrument is called by the first symbol that it was known by. Details that say it was listed before its first
+    event may mean another company that had the ticker before: then the event counts, but for one on the first day of
+    the vendor's data, which is no evidence of a beginning.
     """
     known = sorted(set(changes))
     names = [name for _, name in known] or [symbol]
     begins: list[dt.date | None] = [day for day, _ in known] or [details.list_date]
-    if details.list_date is not None and begins[0] is not None:
-        begins[0] = min(begins[0], details.list_date)
+    conflict = ""
+    if details.list_date is not None and begins[0] is not None and details.list_date < begins[0]:
+        if begins[0] <= SINCE:
+            begins[0] = details.list_date
+        else:
+            conflict = (
+                f"its details say it was listed on {details.list_date}, its first event is of {begins[0]}"
+            )
     delisted = dt.date.fromisoformat(details.delisted_utc[:10]) if details.delisted_utc else None
-    facts = Facts(type=details.type, venue=details.primary_exchange, currency=details.currency_name.upper())
+    facts = Facts(
+        type=details.type,
+        venue=details.primary_exchange,
+        currency=details.currency_name.upper(),
+        conflict=conflict,
+    )
     found = []
     for at, name in enumerate(names):
         following = begins[at + 1] if at + 1 < len(begins) else None

@@ -1,0 +1,95 @@
+"""Lays AMBER over what an instrument holds before a long silence after which its price is another one."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from fulltape.core.cell import Verdict
+from fulltape.core.checks import identity
+from fulltape.core.ranges import Range
+from fulltape.core.time import Instant
+from fulltape.lake import parquet
+from fulltape.ledger.coverage import VerdictRange
+from fulltape.stores import Stores, Wanted
+
+
+def found(
+    stores: Stores, wanted: Wanted, divided: dict[str, list[tuple[Range, Range]]], now: Instant
+) -> list[VerdictRange]:
+    """The verdicts, on sessions that nothing worse is said of. `divided` are, by instrument, held stretches that a long
+    silence divides, each with the one after it."""
+    if not divided or "close" not in wanted.dataset.schema.names:
+        return []
+    closes = _closes(stores, wanted, divided)
+    red = {
+        (said.instrument, position)
+        for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
+        if said.verdict is Verdict.RED
+        for position in range(*wanted.calendar.between(said.first, said.last))
+    }
+    cells = [
+        (instrument, wanted.calendar.label(position))
+        for instrument, pairs in divided.items()
+        for before, after in pairs
+        if _jumped(closes, instrument, wanted, before, after)
+        for position in range(*before)
+        if (instrument, position) not in red
+    ]
+    return [
+        VerdictRange(
+            dataset=wanted.dataset.name,
+            instrument=instrument,
+            source="",
+            first=first,
+            last=last,
+            verdict=Verdict.AMBER,
+            codes=identity.CODE,
+            since=now,
+        )
+        for instrument, spans in wanted.cells(cells).items()
+        for first, last in spans
+    ]
+
+
+def _jumped(
+    closes: dict[tuple[str, dt.date], float], instrument: str, wanted: Wanted, before: Range, after: Range
+) -> bool:
+    ends = (wanted.calendar.label(before[1] - 1), wanted.calendar.label(after[0]))
+    prices = [closes.get((instrument, label)) for label in ends]
+    return all(prices) and identity.jumped(*(price for price in prices if price))
+
+
+def _closes(
+    stores: Stores, wanted: Wanted, divided: dict[str, list[tuple[Range, Range]]]
+) -> dict[tuple[str, dt.date], float]:
+    """The last close of each session beside a long silence."""
+    beside = {
+        wanted.calendar.label(position)
+        for pairs in divided.values()
+        for before, after in pairs
+        for position in (before[1] - 1, after[0])
+    }
+    parts = [
+        stores.layout.root / part.path
+        for part in stores.ledger.catalogue.current("curated", dataset=wanted.dataset.name)
+        if any(
+            first <= label <= last
+            for name in divided.keys() & part.cells.keys()
+            for first, last in part.cells[name]
+            for label in beside
+        )
+    ]
+    if not parts:
+        return {}
+    rows = (
+        parquet.scan(parts)
+        .select(pl.col("instrument").cast(pl.String), "session", "ts", "close")
+        .filter(pl.col("session").is_in(sorted(beside)) & pl.col("instrument").is_in(list(divided)))
+        .sort("ts")
+        .group_by("instrument", "session", maintain_order=True)
+        .agg(pl.col("close").last())
+        .collect()
+    )
+    return {(instrument, session): close for instrument, session, close in rows.iter_rows()}
