@@ -35,6 +35,31 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_node_says_what_it_has(node: Path) -> None:
+    reader = fulltape.open(node)
+    assert reader.datasets() == ("equities_bars_day",)
+    assert reader.symbols("equities_bars_day") == ("AAPL", "FB")
+    with pytest.raises(errors.UsageError, match=r"no dataset crypto_bars_day. It has equities_bars_day\."):
+        reader.scan("crypto_bars_day")
+    with pytest.raises(errors.UsageError, match="there is no dataset"):
+        reader.symbols("nothing")
+
+
+def test_rows_as_a_pandas_frame(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"symbols": "AAPL", "start": "2011-12-29", "end": "2012-01-04"}
+    frame = fulltape.open(node).to_pandas("equities_bars_day", **asked)  # type: ignore[arg-type]
+    rows = fulltape.open(node).scan("equities_bars_day", **asked).collect()  # type: ignore[arg-type]
+    assert frame["close"].tolist() == rows["close"].to_list()
+    assert str(frame["ts"].dt.tz) == "UTC"
+
+    def absent(_: pl.DataFrame) -> None:
+        raise ModuleNotFoundError(name="pandas")
+
+    monkeypatch.setattr(pl.DataFrame, "to_pandas", absent)
+    with pytest.raises(errors.UsageError, match=r"pip install 'fulltape\[pandas\]'"):
+        fulltape.open(node).to_pandas("equities_bars_day", **asked)  # type: ignore[arg-type]
+
+
 def test_rows_by_symbol_and_dates_also_across_years(node: Path) -> None:
     rows = fulltape.open(node).scan(
         "equities_bars_day", symbols=["AAPL"], start="2011-12-29", end=dt.date(2012, 1, 4)

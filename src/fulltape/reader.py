@@ -7,15 +7,20 @@ import difflib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from fulltape import errors
 from fulltape.core import datasets, frames, instruments
+from fulltape.core.datasets import Dataset
 from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Part
 from fulltape.settings import load
 from fulltape.stores import LEDGER, open_ledger
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Reader:
@@ -30,6 +35,36 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"fulltape.open({str(self._folder)!r})"
+
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets that the node is set to hold, in the order of its settings."""
+        return tuple(self._settings.dataset)
+
+    def symbols(self, dataset: str) -> tuple[str, ...]:
+        """The symbols of a dataset, sorted: those of its universe, or where that is a query those that it holds. Raises
+        `UsageError` for a dataset that the node does not have."""
+        self._refuse_unknown(dataset)
+        return tuple(
+            sorted(self._universe(dataset) or {name for part in self._parts(dataset) for name in part.cells})
+        )
+
+    def to_pandas(
+        self,
+        dataset: str,
+        *,
+        symbols: str | Sequence[str] | None = None,
+        start: str | dt.date | None = None,
+        end: str | dt.date | None = None,
+    ) -> pd.DataFrame:
+        """The rows of `scan` as a pandas frame, all in memory; `UsageError` names the extra where pandas is not there."""
+        rows = self.scan(dataset, symbols=symbols, start=start, end=end).collect()
+        try:
+            return rows.to_pandas()
+        except ModuleNotFoundError as error:
+            raise errors.UsageError(
+                f"to_pandas needs {error.name or 'pandas'}, which is not installed.",
+                hint="pip install 'fulltape[pandas]'",
+            ) from error
 
     def scan(
         self,
@@ -46,7 +81,7 @@ class Reader:
         hold wanted rows are opened; rows come by folder (year or date), in each by instrument and time: sort them if
         you need another order. Raises `UsageError` for a dataset, a symbol or a date that cannot be meant.
         """
-        declared = datasets.get(dataset)
+        declared = self._refuse_unknown(dataset)
         first, last = _day(start) or dt.date.min, _day(end) or dt.date.max
         if first > last:
             raise errors.UsageError(f"start {first} lies after end {last}.")
@@ -66,6 +101,16 @@ class Reader:
         if chosen is not None:
             rows = rows.filter(pl.col("symbol").is_in(chosen))
         return rows
+
+    def _refuse_unknown(self, dataset: str) -> Dataset:
+        """The declaration of a dataset that the node has."""
+        declared = datasets.get(dataset)
+        if dataset not in self._settings.dataset and not self._parts(dataset):
+            raise errors.UsageError(
+                f"this node has no dataset {dataset}.",
+                hint=f"It has {', '.join(self.datasets()) or 'none yet'}.",
+            )
+        return declared
 
     def _refuse_strangers(self, dataset: str, chosen: Sequence[str], held: set[str]) -> None:
         known = self._universe(dataset) or held

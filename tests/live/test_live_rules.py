@@ -56,6 +56,10 @@ def test_a_channel_is_doubted_by_its_own_rhythm() -> None:
         busy.spoke(float(at))
     for moment in (33.0, 66.0, 99.0):
         quiet.spoke(moment)
+    two = Rhythm(last=0.0)
+    for moment in (1.0, 1.1):
+        two.spoke(moment)
+    assert plan.doubtful({"two": two}, {}, 10_000.0, 10.0) == [], "two quick trades make no rhythm"
     rhythms = {"busy": busy, "quiet": quiet, "new": new}
     assert plan.doubtful(rhythms, {}, 118.0, 10.0) == []
     assert plan.doubtful(rhythms, {}, 125.0, 10.0) == ["busy"]

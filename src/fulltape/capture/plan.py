@@ -13,6 +13,8 @@ LONGEST_WAIT = 60.0
 """Seconds between attempts: doubling, with full jitter, for as long as it takes."""
 _USUAL = 0.2
 """Weight of the newest silence in the usual one."""
+_KNOWN = 5
+"""So often a channel has spoken before its silence says anything: two quick trades make no rhythm."""
 _TIMES_USUAL = 20
 _MOST_PATIENCE = 64
 
@@ -59,7 +61,7 @@ class Rhythm:
         """When its silence becomes doubtful; never for one that has not shown how often it speaks."""
         if cadence:
             return self.last + max(least, _TIMES_USUAL * max(cadence, self.usual)) * self.patience
-        if self.spoken < 2:
+        if self.spoken < _KNOWN:
             return float("inf")
         return self.last + max(least, _TIMES_USUAL * self.usual) * self.patience
 
