@@ -47,8 +47,8 @@ def test_a_node_says_what_it_has(node: Path) -> None:
 
 def test_rows_as_a_pandas_frame(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"symbols": "AAPL", "start": "2011-12-29", "end": "2012-01-04"}
-    frame = fulltape.open(node).to_pandas("equities_bars_day", **asked)  # type: ignore[arg-type]
-    rows = fulltape.open(node).scan("equities_bars_day", **asked).collect()  # type: ignore[arg-type]
+    frame = fulltape.open(node).to_pandas("equities_bars_day", **asked)
+    rows = fulltape.open(node).scan("equities_bars_day", **asked).collect()
     assert frame["close"].tolist() == rows["close"].to_list()
     assert str(frame["ts"].dt.tz) == "UTC"
 
@@ -57,7 +57,7 @@ def test_rows_as_a_pandas_frame(node: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(pl.DataFrame, "to_pandas", absent)
     with pytest.raises(errors.UsageError, match=r"pip install 'fulltape\[pandas\]'"):
-        fulltape.open(node).to_pandas("equities_bars_day", **asked)  # type: ignore[arg-type]
+        fulltape.open(node).to_pandas("equities_bars_day", **asked)
 
 
 def test_rows_by_symbol_and_dates_also_across_years(node: Path) -> None:

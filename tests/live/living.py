@@ -145,6 +145,23 @@ class Living:
         assert state is not None
         return state.sources[0]
 
+    def all_live(self) -> bool:
+        """Whether every channel is confirmed."""
+        channels = self.told().channels
+        return bool(channels) and all(channel.live for channel in channels)
+
+    def break_all(self) -> None:
+        """Break every connection once all channels are live, and wait until they are again."""
+        self.until(self.all_live, 60)
+        before = self.told().reconnects
+        self.stream.tell(self._abort_all)
+        self.until(lambda: self.told().reconnects > before and self.all_live(), 60)
+
+    def _abort_all(self) -> None:
+        for session in list(self.stream.sessions):
+            assert session.transport is not None
+            session.transport.underlying_transport.abort()
+
     def journals(self) -> list[Path]:
         """All journals of messages, sealed or not."""
         root = self.folder / "lake" / "journal"

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from living import VENUES, Venue, living, promised
 
-CLOSED = '[[fault]]\nvendor = "{}"\ndo = "close"\nafter = 1.0\ntimes = 2\nevery = 1.5\n'
-
 
 @pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.vendor)
 def test_what_broken_connections_lose_comes_back(tmp_path: Path, venue: Venue) -> None:
-    with living(tmp_path, venue, CLOSED.format(venue.vendor)) as node:
+    with living(tmp_path, venue) as node:
         with node.capturing():
-            node.until(lambda: node.stream.connections >= 3 and bool(node.stream.sessions))
+            for _ in range(2):
+                node.until(node.ticks(20))
+                node.break_all()
             node.until(node.ticks(80))
             node.stream.pause()
         report = node.seal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,17 +18,6 @@ from fulltape.vendors.binance import live as binance
 def _fault(do: str, vendor: str = "binance", /, **more: float) -> str:
     lines = "".join(f"{name} = {value}\n" for name, value in more.items())
     return f'[[fault]]\nvendor = "{vendor}"\ndo = "{do}"\n{lines}'
-
-
-def _all_live(node: Living) -> bool:
-    channels = node.told().channels
-    return bool(channels) and all(channel.live for channel in channels)
-
-
-def _abort_all(node: Living) -> None:
-    for session in list(node.stream.sessions):
-        assert session.transport is not None
-        session.transport.underlying_transport.abort()
 
 
 def _whole(node: Living) -> None:
@@ -142,11 +130,9 @@ def test_a_library_that_holds_the_socket_is_one_more_source(tmp_path: Path) -> N
     )
     with living(tmp_path, venue, rate=60, extra="[vendor.kraken]\n") as node:
         with node.capturing():
-            node.until(lambda: _all_live(node), 90)
+            node.until(node.all_live, 90)
             # Not at some second: loading the library takes as long as the machine likes.
-            before = node.told().reconnects
-            node.stream.tell(functools.partial(_abort_all, node))
-            node.until(lambda: node.told().reconnects > before and _all_live(node), 60)
+            node.break_all()
             node.until(node.ticks(100))
             node.stream.pause()
         report = node.seal()

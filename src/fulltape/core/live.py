@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fulltape.core import template, wire
+from fulltape.core import captured, template, wire
 from fulltape.core.streams import Meaning, MessageShape
 from fulltape.core.vendor import Shape
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 NO_KIND = ""
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
             broken = len(found.broken)
             for shape in shapes[kind]:
                 if not _bulk(some, shape, found, only=pattern):
-                    _one_by_one(some, shape, found, pattern)
+                    _apart(some, shape, found, pattern)
             found.broken[broken:] = dict.fromkeys(found.broken[broken:])
     return found
 
@@ -284,6 +285,8 @@ def _repeated(column: pl.Series, counts: Sequence[int]) -> pl.Series:
 def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
     import polars as pl
 
+    if "delivery" in frame.columns:
+        frame = _delivered(frame)
     if shape.only is not None:
         column, value = shape.only
         frame = frame.filter(pl.col(column) == value).drop(column)
@@ -302,6 +305,60 @@ def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
     fixed = [pl.lit(value).alias(name) for name, value in shape.fixed.items()]
     fixed += [pl.col(name) * factor for name, factor in shape.scaled.items()]
     return frame.with_columns(*casts, *fixed) if casts or fixed else frame
+
+
+def _delivered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each subscription on a connection as a delivery of its own, by the name that the venue gives it: what it tells first
+    may have been told by the one before."""
+    import polars as pl
+
+    pairs = frame.select("connection", "delivery").unique().drop_nulls()
+    numbers = [
+        captured.LIVE + captured.delivery(f"{connection} {name}") for connection, name in pairs.iter_rows()
+    ]
+    own = pairs.with_columns(pl.Series("own", numbers, dtype=pl.UInt32))
+    return (
+        frame.join(own, on=["connection", "delivery"], how="left", maintain_order="left")
+        .with_columns(pl.coalesce("own", "connection").alias("connection"))
+        .drop("own", "delivery")
+    )
+
+
+def _apart(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:
+    """Messages that cannot all be read at once: those of one form at a time, since mostly one form is broken as a whole."""
+    import polars as pl
+
+    lines = bundle.lines()
+    forms: dict[object, list[int]] = {}
+    for at, line in enumerate(lines):
+        forms.setdefault(_form(line), []).append(at)
+    before = len(found.frames.get(shape.dataset, ()))
+    for places in forms.values():
+        some = bundle.some(places, lines)
+        if not _bulk(some, shape, found, only=pattern):
+            _one_by_one(some, shape, found, pattern)
+    pieces = found.frames.get(shape.dataset, [])
+    if len(pieces) > before + 1:  # in the order of their receipt again
+        whole = pl.concat(pieces[before:], how="diagonal_relaxed")
+        pieces[before:] = [whole.sort("ts_recv", maintain_order=True)]
+
+
+def _form(line: bytes) -> object:
+    """The types of a message's fields; text that is a number is another type than text that is none."""
+    try:
+        return _form_of(msgspec.json.decode(line))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _form_of(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple((name, _form_of(part)) for name, part in sorted(value.items()))
+    if isinstance(value, list):
+        return ("list", *dict.fromkeys(_form_of(part) for part in value))
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return "number" if type(value) in (int, float) else type(value)
 
 
 def _one_by_one(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:

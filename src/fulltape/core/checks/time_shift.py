@@ -47,8 +47,12 @@ def check(frame: pl.DataFrame, around: pl.DataFrame, context: Context) -> pl.Dat
 
     shapes = _shapes(pl.concat([frame, around], how="diagonal") if around.height else frame, context)
     judged = shapes.join(frame.select(_CELL).unique(), on=_CELL, how="semi")
-    far = judged.filter(pl.col("far") != 0).select(*_CELL, "rows", pl.col("far").alias("lag"))
-    near = _near(shapes, judged).join(far, on=_CELL, how="anti")
+    near = _near(shapes, judged)
+    # The shortest of the long shifts may be one of a few minutes, which the jumps tell better.
+    told = judged.join(near, on=_CELL, how="semi").filter(pl.col("far").abs() <= _FAR[0])
+    far = judged.join(told, on=_CELL, how="anti").filter(pl.col("far") != 0)
+    near = near.join(far, on=_CELL, how="anti")
+    far = far.select(*_CELL, "rows", pl.col("far").alias("lag"))
     return findings.shaped(
         pl.concat([far, near.select(far.columns)]).with_columns(
             pl.lit("session_timing.shift").alias("code"),

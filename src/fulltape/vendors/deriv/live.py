@@ -133,6 +133,7 @@ _TICK = Shape(
         Field(wire="symbol", column="symbol", kind="text"),
         Field(wire="epoch", column="stamp", kind="integer"),
         Field(wire="quote", column="price"),
+        Field(wire="id", column="delivery", kind="text"),
     ),
     unit="s",
 )
