@@ -75,6 +75,26 @@ def test_a_mistake_names_key_file_and_line(tmp_path: Path, old: str, new: str, l
     assert "s-e-c-r-e-t" not in message
 
 
+def test_everything_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('["AAPL", "IBM"]', '["AAPL", "BRK-B", "ibm", "AAPL"]') + "[vendor.polygon]\nkey = 'x'\n"
+    )
+    text += '[dataset.crypto_bars_day]\nuniverse = "other"\nfrom = 2016-01-04\n'
+    with pytest.raises(errors.ConfigError) as caught:
+        check(tmp_path, text)
+    told = str(caught.value).splitlines()
+    assert len(told) == 4
+    for words in (
+        "there is no vendor 'polygon'. It is called massive now",
+        "'ibm' is no ticker",
+        "no configured source serves crypto_bars_day",
+        "universe.mine.symbols names AAPL more than once",
+    ):
+        assert any(words in line for line in told), words
+    with pytest.raises(errors.ConfigError, match=r"where BRK-B is written BRK\.B\."):
+        check(tmp_path, GOOD.replace('"IBM"', '"BRK-B"'))
+
+
 @pytest.mark.parametrize(
     "wrong",
     ['[vendor]\nalpaca = "s-e-c-r-e-t"\n', '[[vendor.alpaca]]\nkey = "s-e-c-r-e-t"\n', '[vendor.alpaca]\nkey = "s-e-c-r-e-t\\nx"\n', '[vendor.alpaca]\nkey = "s-e-c-r-e-t é"\n', '[vendor.alpaca]\nkey = ["s-e-c-r-e-t"]\n', '[vendor.alpaca]\nsecrte = "s-e-c-r-e-t"\n'],

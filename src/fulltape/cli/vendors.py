@@ -102,15 +102,23 @@ def check(
         typer.echo(f"Your key is allowed {number(allowed)} requests a minute, as its answers say.")
     if any(shown.outcome not in ("rows", "empty", "not asked") for shown in found):
         raise typer.Exit(3)
+    if any(shown.outcome != "not asked" and not shown.rows for shown in found if not _may_be_quiet(shown)):
+        raise typer.Exit(1)
+
+
+def _may_be_quiet(shown: Shown) -> bool:
+    """Whether a dataset of events has nothing on most days."""
+    from fulltape.core import datasets
+
+    return datasets.get(shown.dataset).expectation == "events"
 
 
 def _told(shown: Shown) -> str:
     span = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
     told = f"{shown.source:<18} {shown.dataset:<27} {shown.symbol:<10} {span:<26} "
     if shown.outcome in ("rows", "empty"):
-        return (
-            told + f"{counted(shown.rows, 'row')} in {counted(shown.requests, 'request')}, {shown.took:.1f} s"
-        )
+        told += f"{counted(shown.rows, 'row')} in {counted(shown.requests, 'request')}, {shown.took:.1f} s"
+        return told if shown.rows or _may_be_quiet(shown) else f"{told}: an answer, but nothing to read in it"
     return told + f"{shown.outcome.replace('_', ' ')}: {shown.reason}"
 
 

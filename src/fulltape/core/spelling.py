@@ -11,6 +11,7 @@ from fulltape.core.vendor import Ask
 
 _FOREX = re.compile(r"[A-Z]{6}")
 _TICKER = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
+_CLASS_SHARE = re.compile(r"[A-Z]{1,5}-[A-Z]")
 _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 
@@ -56,6 +57,12 @@ def of_class(dataset: str, symbol: str) -> None:
         raise ValueError(f"{symbol!r} is no currency pair; they are written EURUSD")
     elif kind == "equities" and (symbol.islower() or not _TICKER.fullmatch(symbol)):
         raise ValueError(f"{symbol!r} is no ticker; they are written AAPL, BRK.B or 7203.T")
+
+
+def meant(dataset: str, symbol: str) -> str:
+    """How a symbol is written that no vendor's rule turns into its own spelling; '' where nothing is wrong with it."""
+    hyphen = dataset.startswith("equities") and _CLASS_SHARE.fullmatch(symbol)
+    return symbol.replace("-", ".") if hyphen else ""
 
 
 def sample(dataset: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -25,18 +25,54 @@ from fulltape.transport import http
 
 
 def check(loaded: Loaded) -> None:
-    """Raise `ConfigError` for the first thing that cannot work: key, file and line."""
-    specs = _specs(loaded)
-    _feeds(loaded, specs)
-    _wanted(loaded, specs)
-    shares = loaded.values.budget.model_dump()
+    """Raise `ConfigError` for everything that cannot work, a line each: key, file and line."""
+    found = list(dict.fromkeys(map(str, _problems(loaded))))
+    if found:
+        raise errors.ConfigError("\n".join(found))
+
+
+def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
+    values = loaded.values
+    specs: dict[str, Vendor] = {}
+    for name in values.vendor:
+        try:
+            specs.update(_specs(loaded, name))
+            _feeds(loaded, {name: specs[name]})
+        except errors.ConfigError as error:
+            yield error
+    if not values.dataset:
+        yield _no_dataset(loaded)
+    for name, one in values.dataset.items():
+        try:
+            wanted = _one_wanted(loaded, specs, name, one, None)
+        except errors.ConfigError as error:
+            yield error
+            continue
+        for symbol in (dated.symbol for found in wanted.instruments.values() for dated in found.symbols):
+            if right := spelling.meant(name, symbol):
+                words = f"{name} covers [universe.{one.universe}], where {symbol} is written {right}."
+                yield errors.ConfigError(words, where=loaded.where(f"universe.{one.universe}"))
+    for name, listed in values.universe.items():
+        twice = sorted({symbol for symbol in listed.symbols if listed.symbols.count(symbol) > 1})
+        if twice:
+            words = f"universe.{name}.symbols names {', '.join(twice)} more than once."
+            yield errors.ConfigError(words, where=loaded.where(f"universe.{name}.symbols"))
+    shares = values.budget.model_dump()
     if sum(shares.values()) > 1 + 1e-9:
         told = " + ".join(f"{name} {share:g}" for name, share in shares.items())
-        raise errors.ConfigError(
+        yield errors.ConfigError(
             f"the shares in [budget], with their defaults, come to more than 1: {told}.",
             where=loaded.where("budget"),
             hint="Lower the others too.",
         )
+
+
+def _no_dataset(loaded: Loaded) -> errors.ConfigError:
+    return errors.ConfigError(
+        "no dataset is configured.",
+        where=str(loaded.where("dataset")),
+        hint="Add a table like [dataset.equities_bars_day].",
+    )
 
 
 def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
@@ -85,15 +121,16 @@ def open_for(loaded: Loaded, vendor: str) -> Stores:
     )
 
 
-def _specs(loaded: Loaded) -> Mapping[str, Vendor]:
+def _specs(loaded: Loaded, *only: str) -> Mapping[str, Vendor]:
     known = vendors.names()
-    for name in loaded.values.vendor:
+    for name in only or loaded.values.vendor:
         if name not in known:
+            today = vendors.FORMER.get(name)
+            hint = f" It is called {today} now: [vendor.{today}]." if today else near(name, known)
             raise errors.ConfigError(
-                f"there is no vendor {name!r}.{near(name, known)}",
-                where=loaded.where(f"vendor.{name}"),
+                f"there is no vendor {name!r}.{hint}", where=loaded.where(f"vendor.{name}")
             )
-    return {name: vendors.load(name) for name in loaded.values.vendor}
+    return {name: vendors.load(name) for name in only or loaded.values.vendor}
 
 
 def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) -> dict[str, Feed]:
@@ -168,11 +205,7 @@ def _wanted(
 ) -> dict[str, Wanted]:
     """The datasets; without `listings` nobody has looked into the reference table yet."""
     if not loaded.values.dataset:
-        raise errors.ConfigError(
-            "no dataset is configured.",
-            where=str(loaded.where("dataset")),
-            hint="Add a table like [dataset.equities_bars_day].",
-        )
+        raise _no_dataset(loaded)
     return {
         name: _one_wanted(loaded, specs, name, one, listings) for name, one in loaded.values.dataset.items()
     }

@@ -13,6 +13,8 @@ from fulltape.core.instruments import Instrument
 from fulltape.core.listing import Listing
 from fulltape.settings.load import Loaded
 
+_MOST_TOLD = 10
+
 
 def members(
     loaded: Loaded, dataset: str, name: str, listings: Sequence[Listing] | None
@@ -21,15 +23,19 @@ def members(
     reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
     key = f"dataset.{dataset}"
     found = _members(loaded, key, name, listings)
+    wrong = []
     for one in found:
         for dated in one.symbols:
             try:
                 spelling.of_class(dataset, dated.symbol)
             except ValueError as error:
-                raise errors.ConfigError(
-                    f"{dataset} covers [universe.{name}], where {error}.",
-                    where=loaded.where(f"universe.{name}"),
-                ) from error
+                wrong.append(str(error))
+    if wrong:
+        more = f", and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
+        raise errors.ConfigError(
+            f"{dataset} covers [universe.{name}], where {'; '.join(wrong[:_MOST_TOLD])}{more}.",
+            where=loaded.where(f"universe.{name}"),
+        )
     return tuple(map(_expiring, found)) if dataset.startswith("options") else found
 
 

@@ -13,6 +13,9 @@ from typing import cast
 
 from fulltape.core.vendor import Vendor
 
+FORMER = {"polygon": "massive"}
+"""Vendors that people know by an earlier name."""
+
 
 @functools.cache
 def names() -> tuple[str, ...]:
