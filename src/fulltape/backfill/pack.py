@@ -86,6 +86,8 @@ def pack(
 
 def grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int) -> tuple[Candidate, ...]:
     """Those of the first one's sessions, if asking for whole sessions of everybody takes fewer requests."""
+    if not candidates:
+        return ()
     seed = candidates[0]
     sessions = seed.span[1] - seed.span[0] + 2 * seed.beside
     if not capacity.grouped or sessions > most_pages:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 NO_KIND = ""
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
 
@@ -160,7 +161,7 @@ def _structure(line: bytes, meaning: Meaning) -> tuple[str, ...]:
     """The kinds of a message by its own field, wherever that stands."""
     try:
         told = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return (NO_KIND,)
     rows = told if isinstance(told, list) else [told]
     heads = [
@@ -347,7 +348,7 @@ def _form(line: bytes) -> object:
     """The types of a message's fields; text that is a number is another type than text that is none."""
     try:
         return _form_of(msgspec.json.decode(line))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 

@@ -13,7 +13,7 @@ from fulltape.core import series
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import continuity, identity
 from fulltape.core.checks.findings import Context
-from fulltape.core.ranges import Range
+from fulltape.core.ranges import Range, Ranges
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
@@ -103,12 +103,12 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
     if continuity.CODE not in wanted.dataset.checks:
         return 0
     missing: list[VerdictRange] = []
-    divided: dict[str, list[tuple[Range, Range]]] = {}
+    divided: dict[str, list[Ranges]] = {}
     for one in known.read(stores, wanted, now):
         shown, name = series.picture(one), one.instrument.instrument
         missing += [_missing(wanted, name, span, now) for span in continuity.broken(shown)]
-        if pairs := identity.stretches(shown):
-            divided[name] = pairs
+        if len(stretches := identity.stretches(shown)) > 1:
+            divided[name] = stretches
     _lay(stores, wanted, continuity.CODE, missing)
     _lay(stores, wanted, identity.CODE, strangers.found(stores, wanted, divided, now))
     calendar = wanted.calendar

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import polars as pl
 
+from fulltape.core import ranges
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import identity
-from fulltape.core.ranges import Range
+from fulltape.core.ranges import Ranges
 from fulltape.core.time import Instant
 from fulltape.lake import parquet
 from fulltape.ledger.coverage import VerdictRange
@@ -16,10 +18,10 @@ from fulltape.stores import Stores, Wanted
 
 
 def found(
-    stores: Stores, wanted: Wanted, divided: dict[str, list[tuple[Range, Range]]], now: Instant
+    stores: Stores, wanted: Wanted, divided: dict[str, list[Ranges]], now: Instant
 ) -> list[VerdictRange]:
-    """The verdicts, on sessions that nothing worse is said of. `divided` are, by instrument, held stretches that a long
-    silence divides, each with the one after it."""
+    """The verdicts, on sessions that nothing worse is said of: on all that is held before the last jump. `divided` are, by
+    instrument, its held stretches, which long silences divide."""
     if not divided or "close" not in wanted.dataset.schema.names:
         return []
     closes = _closes(stores, wanted, divided)
@@ -31,10 +33,9 @@ def found(
     }
     cells = [
         (instrument, wanted.calendar.label(position))
-        for instrument, pairs in divided.items()
-        for before, after in pairs
-        if _jumped(closes, instrument, wanted, before, after)
-        for position in range(*before)
+        for instrument, stretches in divided.items()
+        for stretch in stretches[: _last_jump(closes, instrument, wanted, stretches)]
+        for position in ranges.points(stretch)
         if (instrument, position) not in red
     ]
     return [
@@ -53,23 +54,28 @@ def found(
     ]
 
 
-def _jumped(
-    closes: dict[tuple[str, dt.date], float], instrument: str, wanted: Wanted, before: Range, after: Range
-) -> bool:
-    ends = (wanted.calendar.label(before[1] - 1), wanted.calendar.label(after[0]))
-    prices = [closes.get((instrument, label)) for label in ends]
-    return all(prices) and identity.jumped(*(price for price in prices if price))
+def _last_jump(
+    closes: dict[tuple[str, dt.date], float], instrument: str, wanted: Wanted, stretches: list[Ranges]
+) -> int:
+    """How many stretches lie before the last jump."""
+    last = 0
+    for at, (before, after) in enumerate(itertools.pairwise(stretches), start=1):
+        ends = (wanted.calendar.label(before[-1][1] - 1), wanted.calendar.label(after[0][0]))
+        prices = [price for label in ends if (price := closes.get((instrument, label)))]
+        if len(prices) == len(ends) and identity.jumped(*prices):
+            last = at
+    return last
 
 
 def _closes(
-    stores: Stores, wanted: Wanted, divided: dict[str, list[tuple[Range, Range]]]
+    stores: Stores, wanted: Wanted, divided: dict[str, list[Ranges]]
 ) -> dict[tuple[str, dt.date], float]:
     """The last close of each session beside a long silence."""
     beside = {
         wanted.calendar.label(position)
-        for pairs in divided.values()
-        for before, after in pairs
-        for position in (before[1] - 1, after[0])
+        for stretches in divided.values()
+        for stretch in stretches
+        for position in (stretch[0][0], stretch[-1][1] - 1)
     }
     parts = [
         stores.layout.root / part.path

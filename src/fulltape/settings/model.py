@@ -276,10 +276,10 @@ class Quality(Section):
     stretch_red_minutes: int = Field(30, ge=1, description="an empty stretch this long in a busy name is RED")
     stretch_red_p: float = Field(0.95, gt=0, lt=1, description="what busy means there: mean occupancy")
     day_volume_share: float = Field(
-        0.5, ge=0, le=1, description="minutes with a smaller share of the day bar's volume lack some"
+        0.7, ge=0, le=1, description="minutes with a smaller share of the day bar's volume lack some"
     )
     day_volume_whole: float = Field(
-        0.9, gt=0, description="minutes with at least this share of it are whole, also without a baseline"
+        0.99, gt=0, description="minutes with at least this share of it are whole, also without a baseline"
     )
     early_close_share: float = Field(
         0.5, gt=0, le=1, description="share of minutes with rows after an early close"

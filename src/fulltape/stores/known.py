@@ -80,7 +80,7 @@ class _Peers:
             return None
         told, lacking = self._told(source)
         # Where fewer than half of them lack anything, the one in the middle lacks nothing.
-        if 2 * (lacking.overlapping(span) + 1) < len(told):
+        if len(told) > _FEWEST_PEERS and 2 * (lacking.overlapping(span) + 1) < len(told):
             return 1.0
         # Sessions that the source lacks for everybody say nothing about one of them.
         alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in told if peer != instrument))

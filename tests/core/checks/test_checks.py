@@ -132,7 +132,7 @@ def volumes(raw: pl.DataFrame, share: float) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(0.98, []), (0.7, ["completeness.unmeasured"]), (0.02, ["completeness.day"])],
+    [(0.995, []), (0.9, ["completeness.unmeasured"]), (0.02, ["completeness.day"])],
 )
 def test_without_a_baseline_the_day_bar_says_whether_minutes_lack(share: float, said: list[str]) -> None:
     raw = frame([minute(day, at) for day in sessions("2012-10-01", 1) for at in range(6)])
@@ -140,7 +140,7 @@ def test_without_a_baseline_the_day_bar_says_whether_minutes_lack(share: float, 
     told = registry.run(raw, replace(around, volumes=volumes(raw, share)), context())
     assert told["code"].to_list() == said
     assert findings.verdicts(told, raw)["verdict"].unique().to_list() == [
-        {0.98: "GREEN", 0.7: "UNCHECKED", 0.02: "AMBER"}[share]
+        {0.995: "GREEN", 0.9: "UNCHECKED", 0.02: "AMBER"}[share]
     ]
     assert registry.run(raw, around, context())["severity"].to_list() == ["UNCHECKED"]
 

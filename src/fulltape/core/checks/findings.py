@@ -41,9 +41,9 @@ class Thresholds:
     stretch_red_minutes: int = 30
     """An empty stretch this long at p > `stretch_red_p` is RED."""
     stretch_red_p: float = 0.95
-    day_volume_share: float = 0.5
+    day_volume_share: float = 0.7
     """Minutes with less than this share of the volume of the same source's day bar lack some;"""
-    day_volume_whole: float = 0.9
+    day_volume_whole: float = 0.99
     """with at least this share they are whole, even where no baseline says so."""
     early_close_share: float = 0.5
     """Share of the minutes between an early close and the usual one with rows, from which the calendar is in doubt,"""

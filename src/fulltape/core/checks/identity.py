@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
 from fulltape.core import ranges
-from fulltape.core.ranges import Range
+from fulltape.core.ranges import Ranges
 from fulltape.core.series import Picture
 
 CODE = "identity.jump"
@@ -16,15 +14,15 @@ RATIO = 2.0
 """By so much a price jumps that may be another company's."""
 
 
-def stretches(shown: Picture) -> list[tuple[Range, Range]]:
-    """Held stretches that a long silence divides: each with the one after it."""
-    held: list[Range] = []
-    for start, stop in ranges.union(shown.held, shown.partial):
-        if held and start - held[-1][1] < SILENCE:
-            held[-1] = (held[-1][0], stop)
+def stretches(shown: Picture) -> list[Ranges]:
+    """What is held, where a long silence divides it; one of them where none does."""
+    found: list[Ranges] = []
+    for span in ranges.union(shown.held, shown.partial):
+        if found and span[0] - found[-1][-1][1] < SILENCE:
+            found[-1] = (*found[-1], span)
         else:
-            held.append((start, stop))
-    return list(itertools.pairwise(held))
+            found.append((span,))
+    return found
 
 
 def jumped(before: float, after: float) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fulltape.core import frames
 from fulltape.core.checks import findings
 from fulltape.core.checks.findings import Context
+from fulltape.core.time import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ def _shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     import polars as pl
 
     hours = frames.sessions(context.calendar).select("session", pl.col("length").alias("minutes"))
+    frame = frame.filter(~pl.col("session").is_in(list(context.calendar.halts)))  # a halt has another shape
     minutes = (
         frame.group_by(*_CELL, "minute_of_session").agg(pl.col("volume").max()).join(hours, on="session")
     )
@@ -84,13 +86,16 @@ def _shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         pl.len().cast(pl.Int64).alias("rows"),
         length.first(),
         *((pl.col("loud") & (at >= lag) & (at < length + lag)).sum().cast(pl.Int64).alias(f"at {lag}") for lag in lags),
+        *((pl.col("loud") & _beyond(at, length, lag)).sum().cast(pl.Int64).alias(f"beyond {lag}") for lag in lags),
         *(_loudness(at == lag).alias(f"open {lag}") for lag in near),
         *(_loudness(at == length + lag).alias(f"close {lag}") for lag in near),
     )  # fmt: skip
     windows = pl.concat_list(f"at {lag}" for lag in lags)
     best = windows.list.arg_max()
     enough = pl.max_horizontal(pl.lit(float(_MORE)), length * _MORE_SHARE)
-    shifted = windows.list.max() - pl.col("at 0") >= enough
+    # What the shifted window has more must be loud itself: a late open loses minutes and gains none.
+    loud = pl.concat_list(pl.col(f"beyond {lag}") >= _BUSY * abs(lag) for lag in lags).list.get(best)
+    shifted = (windows.list.max() - pl.col("at 0") >= enough) & loud
     return cells.filter(windows.list.max() >= _BUSY * length).select(
         *_CELL,
         "rows",
@@ -98,6 +103,11 @@ def _shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         _jumps("open", near, rising=True),
         _jumps("close", near, rising=False),
     )
+
+
+def _beyond(at: pl.Expr, length: pl.Expr, lag: int) -> pl.Expr:
+    """Minutes of a shifted window that lie outside the session's hours."""
+    return (at >= length) & (at < length + lag) if lag > 0 else (at >= lag) & (at < 0)
 
 
 def _loudness(minute: pl.Expr) -> pl.Expr:
@@ -172,7 +182,9 @@ def as_minutes(ticks: pl.DataFrame, context: Context) -> pl.DataFrame:
     import polars as pl
 
     opens = frames.sessions(context.calendar).select("session", pl.col("open").alias("session_open"))
-    minute = (pl.col("ts") - pl.col("session_open")).dt.total_minutes().alias("minute_of_session")
+    minute = ((pl.col("ts") - pl.col("session_open")).dt.total_microseconds() // MINUTE).alias(
+        "minute_of_session"
+    )
     return (
         ticks.join(opens, on="session")
         .group_by(*_CELL, minute)
