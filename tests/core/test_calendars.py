@@ -16,6 +16,7 @@ from fulltape.calendars import refresh, tables
 from fulltape.clock import SystemClock
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import MINUTE, iso
+from fulltape.ledger.coverage import CoverageFact
 from nodes import DATA, Wish, needs_data, opened, write_node
 
 
@@ -105,7 +106,22 @@ def test_a_dataset_uses_the_table_that_was_built_into_the_node(tmp_path: Path) -
     (folder / "calendars" / "XTKS.csv").write_text(refresh.table("XTKS"))
     with opened(folder) as stores:
         report = audit.run_once(stores, SystemClock())
-    assert report.wanted == 19  # Tokyo is closed on two Mondays, and until the 4th
+        assert report.wanted == 19  # Tokyo is closed on two Mondays, and until the 4th
+        label = dt.date(2024, 1, 4)
+        fact = CoverageFact(
+            dataset="equities_adjusted_evidence", instrument="7203.T", source="yahoo.chart", first=label, last=label,
+            fact="present", sound=True, final=True, since=1, evidence="x",
+        )  # fmt: skip
+        with stores.ledger.write():
+            stores.ledger.coverage.record([fact], stores.wanted[fact.dataset].next_session)
+    with opened(folder):
+        pass
+    settings.write_text(settings.read_text().replace('calendar = "XTKS"', ""))
+    with (
+        pytest.raises(errors.ConfigError, match="over another calendar's sessions than XNYS's"),
+        opened(folder),
+    ):
+        pass
 
 
 def test_a_calendar_that_begins_after_1990_says_so() -> None:

@@ -30,6 +30,14 @@ def test_what_belongs_to_another_class_is_refused_by_its_name(dataset: str, symb
         spelling.of_class(dataset, symbol)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "written"),
+    [("BRK.B", "BRK-B"), ("7203.T", "7203.T"), ("VOD.L", "VOD.L"), ("SAP.DE", "SAP.DE"), ("AAPL", "AAPL")],
+)
+def test_yahoo_hyphenates_class_shares_and_keeps_exchanges(symbol: str, written: str) -> None:
+    assert spelling.suffixed(symbol) == written
+
+
 @pytest.mark.parametrize("dataset", sorted(datasets.DATASETS))
 def test_samples_are_well_written(dataset: str) -> None:
     sample = spelling.sample(dataset)

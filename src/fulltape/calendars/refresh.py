@@ -6,6 +6,7 @@ the caller's; it needs the extra `fulltape[calendars]`.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,18 +19,28 @@ FIRST = "1990-01-01"
 
 def run(name: str, folder: Path) -> Path:
     """Write the table of calendar `name` into `folder` and return its path."""
+    if not re.fullmatch(r"\w+", name):
+        raise errors.UsageError(f"{name!r} is no table of an exchange.", hint="Such as XNYS, XLON or XTKS.")
     child = subprocess.run(
         [sys.executable, "-m", __name__, name], capture_output=True, text=True, check=False
     )
     if child.returncode != 0:
-        raise errors.UsageError(
-            f"the calendar {name} could not be rebuilt: {child.stderr.strip().splitlines()[-1:] or 'no reason given'}.",
-            hint="It needs the extra: pip install 'fulltape[calendars]'.",
-        )
+        raise _refusal(name, child.stderr)
     path = folder / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(child.stdout)
     return path
+
+
+def _refusal(name: str, told: str) -> errors.UsageError:
+    reason = (told.strip().splitlines() or ["no reason given"])[-1]
+    if "ModuleNotFoundError" in reason:
+        words = f"the calendar {name} cannot be built: exchange_calendars is not installed."
+        return errors.UsageError(words, hint="It needs the extra: pip install 'fulltape[calendars]'.")
+    if "InvalidCalendarName" in reason:
+        hint = "They are named by their market's code in capitals, such as XNYS, XLON, XTKS."
+        return errors.UsageError(f"exchange_calendars knows no calendar {name}.", hint=hint)
+    return errors.UsageError(f"the calendar {name} could not be built: {reason}.")
 
 
 def table(name: str) -> str:

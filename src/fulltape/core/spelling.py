@@ -12,6 +12,8 @@ from fulltape.core.vendor import Ask
 _FOREX = re.compile(r"[A-Z]{6}")
 _TICKER = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
 _CLASS_SHARE = re.compile(r"[A-Z]{1,5}-[A-Z]")
+_EXCHANGES = frozenset("FLTV")
+"""One-letter suffixes of exchanges: Frankfurt, London, Tokyo, TSX Venture."""
 _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 
@@ -42,6 +44,13 @@ def _written(ask: Ask, symbol: str, rule: Callable[[str], str]) -> str:
 def hyphenated(symbol: str) -> str:
     """Class shares with a hyphen: `BRK.B` is written `BRK-B`."""
     return symbol.replace(".", "-")
+
+
+def suffixed(symbol: str) -> str:
+    """As Yahoo writes it: class shares with a hyphen, and an exchange's suffix (`7203.T`, `VOD.L`, `SAP.DE`) as it is."""
+    base, _, last = symbol.rpartition(".")
+    exchange = len(last) > 1 or last in _EXCHANGES or any(map(str.isdigit, base))
+    return symbol if exchange else hyphenated(symbol)
 
 
 def of_class(dataset: str, symbol: str) -> None:

@@ -16,7 +16,7 @@ from fulltape.core.streams import Streams, Subscription
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
-from fulltape.node import universe
+from fulltape.node import calendars, universe
 from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
@@ -84,6 +84,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
     listings = ledger.reference.listings()
     try:
         wanted = _wanted(loaded, specs, listings)
+        calendars.keep(loaded, ledger, wanted)
     except errors.FulltapeError:
         ledger.close()
         raise

@@ -107,7 +107,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
-    wire = urllib.parse.quote(spelling.wire(ask, spelling.hyphenated), safe="^=")
+    wire = urllib.parse.quote(spelling.wire(ask, spelling.suffixed), safe="^=")
     params = {
         "period1": str(ask.start // SECOND),
         "period2": str(ask.end // SECOND),

@@ -1,0 +1,34 @@
+"""Over which sessions a dataset's facts are: they cannot be taken for facts about another calendar's."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+from fulltape import errors
+from fulltape.core import datasets
+from fulltape.ledger.ledger import Ledger
+from fulltape.settings.load import Loaded
+from fulltape.stores import Wanted
+
+_STAGE = "calendar"
+
+
+def keep(loaded: Loaded, ledger: Ledger, wanted: Mapping[str, Wanted]) -> None:
+    """Remember the calendar of each dataset; `ConfigError` where something is known over another one's sessions."""
+    for name, one in wanted.items():
+        kept = ledger.bookmark(_STAGE, name) or _number(datasets.DATASETS[name].calendar)
+        if kept == _number(one.calendar.name):
+            continue
+        if ledger.coverage.knows(name):
+            raise errors.ConfigError(
+                f"dataset.{name}: what is held is over another calendar's sessions than {one.calendar.name}'s.",
+                where=loaded.where(f"dataset.{name}.calendar"),
+                hint="Take the setting back, or begin a new node for this calendar.",
+            )
+        with ledger.write():
+            ledger.set_bookmark(_STAGE, name, _number(one.calendar.name))
+
+
+def _number(calendar: str) -> int:
+    return zlib.crc32(calendar.encode())
