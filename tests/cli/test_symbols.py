@@ -109,7 +109,10 @@ def test_a_vendor_is_checked_with_the_smallest_requests(tmp_path: Path, vendor: 
             text = (folder / "fulltape.toml").read_text()
             (folder / "fulltape.toml").write_text(f'{text}\n[vendor.{vendor}]\n{keys}\nbase_url = "{url}"\n')
         done = run("vendors", "check", vendor, cwd=folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        # The simulated market has ended: of the newest days there are no bars, and an answer without rows is no success.
+        nothing = "an answer, but nothing to read in it" in done.stdout
+        assert nothing is (vendor != "fred")
+        assert done.returncode == (1 if nothing else 0), done.stdout + done.stderr
         assert len(twins.servers[vendor].log) <= 12
     assert f"{vendor}." in done.stdout
     if vendor == "alpaca":

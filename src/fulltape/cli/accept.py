@@ -35,7 +35,7 @@ def accept(
     from fulltape.clock import SystemClock
     from fulltape.node import accepting
 
-    if not reason.strip():
+    if not (reason.strip() or revoke):
         raise errors.UsageError(
             "a decision needs a reason.", hint='Give one: --reason "halted by the exchange".'
         )
@@ -44,12 +44,21 @@ def accept(
         raise errors.UsageError(f"{first} is after {last}.", hint="The first session comes first.")
     with options.opened(node) as stores:
         done = accepting.accept(
-            stores, SystemClock(), dataset, symbol, start, end, reason=reason.strip(), revoke=revoke
+            stores,
+            SystemClock(),
+            dataset,
+            symbol,
+            start,
+            end,
+            reason=reason.strip() or "revoked",
+            revoke=revoke,
         )
     words = "no longer accepted as empty" if revoke else "accepted as empty"
     typer.echo(
-        f"{counted(done.sessions, 'session')} of {dataset} {done.instrument} {words}: {reason.strip()}"
+        f"{counted(done.sessions, 'session')} of {dataset} {done.instrument} {words}: {reason.strip() or 'revoked'}"
     )
+    if done.open and not revoke:
+        typer.echo(f"{counted(done.open, 'session')} of them count only when every source has answered.")
     if done.held:
         typer.echo(
             f"{counted(done.held, 'session')} of them have rows; the decision says nothing about those."

@@ -63,13 +63,15 @@ def gaps(
         for line in drawing:
             typer.echo(line)
         if found and not picture:
+            wide = max(len(gap.dataset) for gap in found[:most])
+            long = max(8, *(len(gap.instrument) for gap in found[:most]))
             typer.echo(
-                f"{'dataset':<21} {'symbol':<8} {'sessions':<24} {'count':>6}  {'why':<15} what happens next"
+                f"{'dataset':<{wide}} {'symbol':<{long}} {'sessions':<24} {'count':>6}  {'why':<15} what happens next"
             )
         for gap in [] if picture else found[:most]:
             sessions = f"{gap.first}" if gap.sessions == 1 else f"{gap.first} to {gap.last}"
             typer.echo(
-                f"{gap.dataset:<21} {gap.instrument:<8} {sessions:<24} {number(gap.sessions):>6}  "
+                f"{gap.dataset:<{wide}} {gap.instrument:<{long}} {sessions:<24} {number(gap.sessions):>6}  "
                 f"{gap.reason:<15} {gap.next}"
             )
         if len(found) > most and not picture:

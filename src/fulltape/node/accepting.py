@@ -15,11 +15,13 @@ from fulltape.stores import Stores, known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What a decision concerns: how many wanted sessions, and of how many of them there are rows."""
+    """What a decision concerns: how many wanted sessions, of how many of them there are rows, and of how many some source
+    has still to answer."""
 
     instrument: str
     sessions: int
     held: int
+    open: int
 
 
 def accept(
@@ -46,11 +48,17 @@ def accept(
     if len(names) != 1:
         known_as = f"is the symbol of {', '.join(names)}" if names else "is not in its universe"
         raise errors.UsageError(
-            f"{symbol} {known_as}.", hint="Name one instrument: see fulltape symbols show."
+            f"{symbol} {known_as}.",
+            hint=f"It has {', '.join(sorted(wanted.instruments)[:10])}{'' if len(wanted.instruments) <= 10 else ', …'}.",
         )
     now = clock.now()
     (one,) = known.read(stores, wanted, now, names)
-    within = ranges.clip(one.wanted, *wanted.calendar.between(first, last))
+    span = wanted.calendar.between(first, last)
+    within = ranges.clip(one.wanted, *span)
+    if span[0] == span[1]:
+        raise errors.UsageError(f"the market was closed from {first} to {last}: there is nothing to accept.")
+    if revoke and not ranges.clip(known.accepted(stores, wanted).get(names[0], ()), *span):
+        raise errors.UsageError(f"nothing of {symbol} from {first} to {last} was accepted as empty.")
     if not within:
         raise errors.UsageError(
             f"no session of {symbol} from {first} to {last} is wanted.",
@@ -63,4 +71,9 @@ def accept(
         stores.ledger.acceptances.add(decision)
         stores.ledger.coverage.touch(dataset, names)
     held = ranges.intersect(one.rows, within)
-    return Accepted(instrument=names[0], sessions=ranges.size(within), held=ranges.size(held))
+    return Accepted(
+        instrument=names[0],
+        sessions=ranges.size(within),
+        held=ranges.size(held),
+        open=ranges.size(ranges.intersect(one.to_ask, within)),
+    )

@@ -15,8 +15,8 @@ from fulltape.core.time import Clock, Instant, iso
 from fulltape.lake import layout, parquet
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import Row
-from fulltape.ledger.eligibility import ANY
 from fulltape.ledger.task import Task
+from fulltape.node import gaps
 from fulltape.stores import Stores, Wanted, known
 
 
@@ -62,7 +62,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
         expected=_expected(wanted, instrument, session),
         facts=[_told(fact) for fact in facts],
         sources=[
-            {"source": source, "says": _asked(stores, wanted, one, source, session, now)}
+            {"source": source, "says": gaps.asked(stores, wanted, one, source, session, now)}
             for source in wanted.sources
         ],
         parts=[
@@ -142,19 +142,6 @@ def _life(instrument: Instrument, session: dt.date) -> Life:
         known=instrument.listed_from is not None,
         listed=(instrument.listed_from or session) <= session <= (instrument.listed_to or session),
     )
-
-
-def _asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
-    """Whether a source may be asked for the cell, and if not, why."""
-    name = wanted.dataset.name
-    first = stores.feeds[source].first_day(name, now)
-    if session < first:
-        return f"serves from {first} on"
-    for symbol in (one.instrument.symbol_on(session), ANY):
-        known_of = stores.ledger.eligibility.of(source, name, symbol)
-        if known_of and known_of.forbids(now):
-            return f"{known_of.state} ({known_of.reason}), not asked until {iso(known_of.until)}"
-    return "may be asked"
 
 
 def _told(fact: CoverageFact) -> dict[str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fulltape.core import ranges, series
-from fulltape.core.ranges import Ranges
+from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Picture, Series
-from fulltape.core.time import Instant
+from fulltape.core.time import Instant, iso
+from fulltape.ledger.eligibility import ANY
 from fulltape.stores import Stores, Wanted, known
 
 REASONS = ("missing", "partial", "unobtainable", "unknown_listing")
@@ -41,7 +42,7 @@ def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -
                     last=wanted.calendar.label(span[1] - 1),
                     sessions=span[1] - span[0],
                     reason=reason.replace("_", " "),
-                    next=_next(one, span),
+                    next=_next(stores, wanted, one, span, reason, now),
                 )
 
 
@@ -83,13 +84,34 @@ def _pictures(
             yield wanted, one, series.picture(one)
 
 
-def _next(one: Series, span: tuple[int, int]) -> str:
-    """What happens next with it."""
+def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str, now: Instant) -> str:
+    """What happens next with it, or what it waits for."""
     if ranges.overlaps(one.open, span):
         return "queued"
     left = [source for source, where in one.left.items() if ranges.overlaps(where, span)]
     if left:
         return f"the next audit asks {', '.join(left)}"
-    if any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
-        return "every source has answered"
-    return "no source serves it, or may be asked now: see fulltape vendors"
+    if not any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
+        first = wanted.calendar.label(span[0])
+        told = [f"{source} {asked(stores, wanted, one, source, first, now)}" for source in wanted.sources]
+        return "; ".join(told) or "no source serves it"
+    if doubt := one.doubt(span[0]):
+        return f"{doubt}; it is asked again, or say that it is right: fulltape accept"
+    if reason == "unknown_listing":
+        return "no source has rows; give its listed_from (universe.csv, or fulltape symbols import)"
+    if ranges.overlaps(one.spoiled, span):
+        return "rows came and were rejected: see fulltape status"
+    return f"{', '.join(sorted(one.known))} answered; fulltape audit --explain tells what"
+
+
+def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
+    """Whether a source may be asked for a cell, and if not, why and until when."""
+    name = wanted.dataset.name
+    first = stores.feeds[source].first_day(name, now)
+    if session < first:
+        return f"serves from {first} on"
+    for symbol in (one.instrument.symbol_on(session), ANY):
+        known_of = stores.ledger.eligibility.of(source, name, symbol)
+        if known_of and known_of.forbids(now):
+            return f"{known_of.state} ({known_of.reason}), not asked until {iso(known_of.until)}"
+    return "may be asked"
