@@ -45,6 +45,13 @@ def test_a_node_says_what_it_has(node: Path) -> None:
         reader.symbols("nothing")
 
 
+def test_no_moment_is_no_session(node: Path) -> None:
+    import pandas as pd
+
+    with pytest.raises(errors.UsageError, match="NaT is no session"):
+        fulltape.open(node).scan("equities_bars_day", start=pd.NaT)
+
+
 def test_rows_as_a_pandas_frame(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"symbols": "AAPL", "start": "2011-12-29", "end": "2012-01-04"}
     frame = fulltape.open(node).to_pandas("equities_bars_day", **asked)

@@ -151,9 +151,9 @@ def _day(value: object) -> dt.date | None:
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         moment = value
-    if isinstance(moment, dt.datetime):
+    if isinstance(moment, dt.datetime) and str(moment) != "NaT":
         return moment.date()
-    if moment is None or isinstance(moment, dt.date):
+    if moment is None or (isinstance(moment, dt.date) and not isinstance(moment, dt.datetime)):
         return moment
     raise errors.UsageError(
         f"{value!r} is no session.", hint="Give a date, a datetime, a pandas Timestamp or YYYY-MM-DD."

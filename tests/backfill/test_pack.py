@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity, pack, requests
+from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity, grouped, pack, requests
 
 MANY = Capacity(symbols_per_request=100, rows_per_page=10_000)
 ONE = Capacity(symbols_per_request=1, rows_per_page=50_000)
@@ -69,6 +69,11 @@ TASKS = st.lists(
 CAPACITY = st.builds(
     Capacity, symbols_per_request=st.integers(1, 50), rows_per_page=st.sampled_from([1_000, 10_000, 50_000])
 )
+
+
+def test_nothing_is_grouped_where_there_is_nothing() -> None:
+    capacity = Capacity(symbols_per_request=1, rows_per_page=100, grouped=20_000)
+    assert grouped([], capacity, MOST_PAGES) == ()
 
 
 @given(TASKS, CAPACITY)

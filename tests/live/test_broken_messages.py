@@ -51,6 +51,17 @@ def test_each_broken_message_is_set_aside_and_every_other_one_is_read_in_order(f
     assert rows == good
 
 
+def test_a_message_that_is_nested_too_deep_is_set_aside() -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    messages = [trade(1), trade(2, "p"), trade(3)]
+    messages[1]["data"]["deep"] = deep
+    found = read("binance.spot", "crypto_trades", "BTC/USDT", messages)
+    assert len(found.broken) == 1
+    assert pl.concat(found.frames["crypto_trades"])["trade_id"].cast(pl.String).to_list() == ["1", "3"]
+
+
 def tick(at: int, subscription: str) -> dict[str, Any]:
     told = {"ask": 2.0, "bid": 1.0, "epoch": 1_700_000_000 + at, "id": subscription, "pip_size": 5}
     return {"msg_type": "tick", "req_id": 1, "tick": {**told, "quote": 1.5, "symbol": "R_100"}}

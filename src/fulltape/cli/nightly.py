@@ -60,7 +60,9 @@ def lines(done: Night) -> list[str]:
     if done.quality.broken:
         out.append(f"gaps      {counted(done.quality.broken, 'session')} missing between held ones (AMBER)")
     if filled.rejected:
-        out.append(f"rejected  {counted(filled.rejected, 'page')}, kept under rejected/ with the reason")
+        out.append(
+            f"rejected  {counted(filled.rejected, 'time')}, with the reason in fulltape status; the pages are kept under rejected/"
+        )
     if filled.damaged:
         out.append(
             f"journal   {counted(filled.damaged, 'damaged stretch')} skipped; what they held is fetched again"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fulltape.calendars import tables
 from fulltape.core import datasets, frames, instruments
-from fulltape.core.checks import completeness, findings, registry, rows
+from fulltape.core.checks import completeness, findings, registry, rows, time_shift
 from fulltape.core.checks.findings import Context
 from fulltape.core.sessions import Session
 from fulltape.core.time import MINUTE
@@ -170,6 +170,26 @@ def test_one_session_an_hour_off_is_red_and_the_others_are_not(symbol: str, lag:
     )
     told = registry.run(moved, registry.Beside(around=moved), context())
     assert told.filter(pl.col("code") == "session_timing.shift")["session"].to_list() == [session]
+
+
+@pytest.mark.parametrize("opens", [20, 60, 120])
+def test_a_late_open_with_some_trading_after_hours_is_no_shift(opens: int) -> None:
+    days = sessions("2012-10-01", 3)
+    bars = [minute(day, at) for day in days[:2] for at in range(390)]
+    bars += [minute(days[2], at) for at in range(opens, 390)]
+    quiet = [replace(minute(days[2], at), volume=150) for at in range(390, 450)]
+    told = found(bars + quiet)
+    assert told.filter(pl.col("code") == "session_timing.shift").is_empty()
+
+
+def test_trades_before_the_open_are_not_in_its_first_minute() -> None:
+    (day,) = sessions("2012-10-01", 1)
+    ticks = pl.DataFrame(
+        {"instrument": ["X"] * 3, "session": [day.label] * 3, "size": [1.0, 2.0, 4.0],
+         "ts": [day.open - MINUTE, day.open - 1, day.open]}
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))  # fmt: skip
+    minutes = time_shift.as_minutes(ticks, context()).sort("minute_of_session")
+    assert minutes.select("minute_of_session", "volume").rows() == [(-1, 3.0), (0, 4.0)]
 
 
 @needs_data
