@@ -24,7 +24,7 @@ _DAILY = {
 _LIVES = {
     "fb": dt.date(2012, 5, 18),  # before, the ticker was another company's
     "wm": dt.date(2009, 8, 5),  # so was this one, until a bank failed
-    "btcusd_trade": dt.date(2015, 1, 20),  # before, the venue had not opened to everybody
+    "btcusd_trade": dt.date(2015, 1, 20),  # before, the venue was not open yet
 }
 _MINUTES = ("spy", "aapl", "goog", "nwsa", "foxa")
 

@@ -85,7 +85,7 @@ def pack(
 
 
 def grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int) -> tuple[Candidate, ...]:
-    """Those of the first one's sessions, if asking for whole sessions of everybody takes fewer requests."""
+    """Those of the first one's sessions, if asking for whole sessions of the market takes fewer requests."""
     if not candidates:
         return ()
     seed = candidates[0]

@@ -86,10 +86,10 @@ def status(
     calendar: Calendar,
     all_series: Iterable[Series],
     checked: pl.DataFrame,
-    strange: Sequence[tuple[str, dt.date]] = (),
+    jumped: Sequence[tuple[str, dt.date]] = (),
 ) -> pl.DataFrame:
     """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`;
-    `strange` are cells that are perhaps another company's."""
+    `jumped` are cells that are perhaps another company's."""
     pieces = []
     broken: list[tuple[str, dt.date]] = []
     for one in all_series:
@@ -126,7 +126,7 @@ def status(
             pl.coalesce("codes", "gap_code").alias("codes"),
             pl.coalesce("findings", "gap_sentence").alias("findings"),
         )
-        .pipe(_with_strange, strange)
+        .pipe(_with_jumps, jumped)
         .with_columns(
             pl.lit(dataset.name).alias("dataset"),
             pl.col("verdict").fill_null(Verdict.UNCHECKED.value),
@@ -142,15 +142,14 @@ def status(
     )
 
 
-def _with_strange(cells: pl.DataFrame, strange: Sequence[tuple[str, dt.date]]) -> pl.DataFrame:
+def _with_jumps(cells: pl.DataFrame, jumped: Sequence[tuple[str, dt.date]]) -> pl.DataFrame:
     """The cells, with those that are perhaps another company's AMBER where nothing worse is said."""
     said = {"verdict": Verdict.AMBER.value, "codes": identity.CODE, "findings": identity.SENTENCE}
-    found = pl.DataFrame(list(strange), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
-    found = found.with_columns(pl.lit(value).alias(f"strange {name}") for name, value in said.items())
+    found = pl.DataFrame(list(jumped), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
+    found = found.with_columns(pl.lit(value).alias(f"jump {name}") for name, value in said.items())
     better = pl.col("verdict").is_in([Verdict.GREEN.value, Verdict.UNCHECKED.value])
     return cells.join(found, on=["instrument", "session"], how="left").with_columns(
-        pl.when(better).then(pl.coalesce(f"strange {name}", name)).otherwise(name).alias(name)
-        for name in said
+        pl.when(better).then(pl.coalesce(f"jump {name}", name)).otherwise(name).alias(name) for name in said
     )
 
 

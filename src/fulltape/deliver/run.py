@@ -161,14 +161,14 @@ def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
         for part in stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name)
     ]
     cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
-    strange = [
+    jumped = [
         (said.instrument, wanted.calendar.label(position))
         for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
         if said.codes == identity.CODE
         for position in range(*wanted.calendar.between(said.first, said.last))
     ]
     series = known.read(stores, wanted, now)
-    return plan.status(wanted.dataset, wanted.calendar, series, cells, strange)
+    return plan.status(wanted.dataset, wanted.calendar, series, cells, jumped)
 
 
 _CHECKED = {

@@ -19,7 +19,7 @@ from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import brought: rows added, for whom a vendor had nothing, with its reason, and by instrument where its dates
+    """What an import brought: rows added, the symbols that a vendor refused, with its reason, and by instrument where dates
     contradict each other."""
 
     added: int

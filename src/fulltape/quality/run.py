@@ -18,7 +18,7 @@ from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.coverage import VerdictRange
-from fulltape.quality import plan, strangers
+from fulltape.quality import jumps, plan
 from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION
 
@@ -110,7 +110,7 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
     _lay(stores, wanted, continuity.CODE, missing)
-    _lay(stores, wanted, identity.CODE, strangers.found(stores, wanted, divided, now))
+    _lay(stores, wanted, identity.CODE, jumps.found(stores, wanted, divided, now))
     calendar = wanted.calendar
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
 
