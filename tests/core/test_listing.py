@@ -98,3 +98,17 @@ def test_rows_of_a_file_are_named_by_their_line() -> None:
     for bad, words in (({"symbol": "A", "tick": "x"}, "f.csv:2"), ({"symbol": "A", "colour": "red"}, "columns"), ({"symbol": "A", "listed_from": "2020-02-30"}, "f.csv:2")):  # fmt: skip
         with pytest.raises(errors.ConfigError, match=words):
             listing.from_rows([bad], origin="f.csv", where="f.csv")
+
+
+def test_a_later_word_with_fewer_columns_drops_nothing() -> None:
+    first = Listing(
+        instrument="7203.T",
+        symbol="7203.T",
+        facts=Facts(venue="XTKS", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"}),
+        origin="a.csv",
+    )
+    later = Listing(instrument="7203.T", symbol="7203.T", facts=Facts(venue="XJPX"), origin="b.csv")
+    both = listing.completed(first, later)
+    assert both.origin == "b.csv"
+    assert both.facts == Facts(venue="XJPX", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"})
+    assert listing.completed(None, later) == later

@@ -69,6 +69,25 @@ def checked(listings: Sequence[Listing]) -> Sequence[Listing]:
     return listings
 
 
+def completed(before: Listing | None, one: Listing) -> Listing:
+    """A listing with what an earlier word on the same symbol of the same instrument told and this one does not."""
+    if before is None:
+        return one
+    old, new = before.facts, one.facts
+    facts = Facts(
+        type=new.type or old.type,
+        venue=new.venue or old.venue,
+        currency=new.currency or old.currency,
+        price_unit=new.price_unit or old.price_unit,
+        lot=old.lot if new.lot is None else new.lot,
+        tick=old.tick if new.tick is None else new.tick,
+        multiplier=old.multiplier if new.multiplier is None else new.multiplier,
+        spellings={**old.spellings, **new.spellings},
+        conflict=new.conflict,
+    )
+    return msgspec.structs.replace(one, facts=facts)
+
+
 def by_instrument(listings: Iterable[Listing]) -> dict[str, list[Listing]]:
     """The rows of each instrument, oldest first."""
     found: dict[str, list[Listing]] = {}

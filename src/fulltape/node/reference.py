@@ -117,6 +117,7 @@ def _feed(stores: Stores, vendor: str) -> Feed:
 def _add(ledger: Ledger, found: Sequence[Listing], clock: Clock, refused: dict[str, str]) -> Imported:
     with ledger.write():
         known = {one.key: one for one in ledger.reference.listings()}
+        found = [listing.completed(known.get(one.key), one) for one in found]
         for one in found:
             # A newer word on an open end closes it: the same symbol of the same instrument, from the same day.
             known[one.key] = one
