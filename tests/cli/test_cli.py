@@ -162,6 +162,18 @@ def test_mistakes_end_in_a_sentence_and_exit_code_2(
     assert sorted(finished.iterdir()) == before
 
 
+def test_what_exists_live_only_has_gaps_that_say_so(tmp_path: Path) -> None:
+    (tmp_path / "fulltape.toml").write_text(
+        '[universe.u]\nsymbols = ["BTC/USDT"]\n[dataset.crypto_quotes]\nuniverse = "u"\n'
+        'live = ["binance.spot"]\nfrom = 2024-01-02\nuntil = 2024-01-05\n[vendor.binance]\n'
+    )
+    words = "binance.spot has no history of it: it exists live only"
+    told = run("gaps", cwd=tmp_path)
+    assert (told.returncode, words in told.stdout) == (1, True), told.stdout + told.stderr
+    story = run("audit", "--explain", "crypto_quotes", "BTC/USDT", "2024-01-03", cwd=tmp_path)
+    assert words.removeprefix("binance.spot ") in story.stdout, story.stdout + story.stderr
+
+
 def test_gaps_end_with_exit_code_1_and_wrong_keys_with_3(tmp_path: Path) -> None:
     faults = '[[fault]]\nvendor = "alpaca"\ndo = "missing_days"\nsymbols = ["AAPL"]\nfirst = 2012-03-01\nlast = 2012-03-01\n'
     wish = Wish("equities_bars_day", "2012-01-03", "2012-12-31", ("alpaca.sip",))

@@ -34,6 +34,7 @@ def refresh(
     """
     from fulltape.calendars import refresh as rebuilding
     from fulltape.settings.load import find
+    from fulltape.stores import CALENDARS
 
-    folder = folder or find(node) / "calendars"
+    folder = folder or find(node) / CALENDARS
     typer.echo(f"wrote {rebuilding.run(name, folder)}")

@@ -107,6 +107,8 @@ def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str,
 def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
     """Whether a source may be asked for a cell, and if not, why and until when."""
     name = wanted.dataset.name
+    if stores.feeds[source].serves(name) is None:
+        return "has no history of it: it exists live only"
     first = stores.feeds[source].first_day(name, now)
     if session < first:
         return f"serves from {first} on"

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         PartFile,  # it imports polars, which those who only read a ledger do not need
     )
 
+CALENDARS = "calendars"
+"""The folder of a node's own session tables."""
 LEDGER = "ledger.db"
 
 
@@ -231,7 +233,7 @@ class Stores:
 
 def calendar(name: str, folder: Path | None = None) -> Calendar:
     """A calendar from the tables of a node in `folder`, or from package data."""
-    return tables.load(name, folder / "calendars" if folder else None)
+    return tables.load(name, folder / CALENDARS if folder else None)
 
 
 def open_ledger(folder: Path, url: str = "") -> Ledger:
