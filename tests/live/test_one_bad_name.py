@@ -32,42 +32,6 @@ def said(turn: Turn) -> set[str]:
     }
 
 
-@given(st.integers(0, 8), st.integers(0, 2**32))
-def test_refused_names_are_asked_for_once_and_the_others_stay(bad: int, seed: int) -> None:
-    """The venue answers every command that names bad products with an error about one of them."""
-    dice = random.Random(seed)
-    names = [f"A{number}-USD" for number in range(10)]
-    gone = set(dice.sample(names, bad))
-    one = stream(
-        "coinbase", "coinbase.exchange", "crypto_trades", *(name.replace("-", "/") for name in names)
-    )
-    talk = one.converse(one.channels)
-    turn = next(talk)
-    commands, refused, confirmed = [said(turn)], set(), set()
-    at = 0
-    while at < len(commands):
-        asked = commands[at]
-        at += 1
-        wrong = sorted(asked & gone)
-        reply: dict[str, Any] = {
-            "type": "subscriptions",
-            "channels": [{"name": "matches", "product_ids": sorted(asked)}],
-        }
-        if wrong:
-            reply = {
-                "type": "error",
-                "message": "Failed to subscribe",
-                "reason": f"{dice.choice(wrong)} is not a valid product",
-            }
-        turn = talk.send(json.dumps(reply, separators=(",", ":")).encode())
-        refused |= {name.partition("|")[2] for name in turn.refused}
-        confirmed |= {name.partition("|")[2] for name in turn.confirmed}
-        commands += [said(turn)] if turn.say else []
-        assert len(commands) <= 1 + bad
-    assert refused == gone
-    assert confirmed == set(names) - gone
-
-
 def test_errors_about_names_that_are_asked_no_more_are_no_reason_to_ask() -> None:
     one = stream("coinbase", "coinbase.exchange", "crypto_trades", "BTC/USD", "LUNA/USD")
     talk = one.converse(one.channels)
@@ -84,21 +48,6 @@ def test_an_acknowledgement_is_known_by_its_alias() -> None:
     next(talk)
     turn = talk.send(b'{"type":"subscriptions","channels":[{"name":"level2_50","product_ids":["BTC-USD"]}]}')
     assert turn.confirmed == ("l2update|BTC-USD",)
-
-
-def test_subscriptions_fit_a_frame() -> None:
-    symbols = [
-        f"AB{first}{second}C"
-        for first in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    ]
-    one = stream("alpaca", "alpaca.sip", "equities_bars_minute", *symbols * 10)
-    talk = one.converse(one.channels)
-    next(talk)
-    talk.send(b'[{"T":"success","msg":"connected"}]')
-    turn = talk.send(b'[{"T":"success","msg":"authenticated"}]')
-    assert max(map(len, turn.say)) < 32 * 1024
-    assert sum(len(json.loads(text)["bars"]) for text in turn.say) == len(symbols) * 10
 
 
 MESSAGES: list[tuple[str, str, str, dict[str, Any]]] = [
@@ -175,3 +124,17 @@ def test_a_payload_that_unpacks_to_nothing_is_an_error() -> None:
     one = unpacking()
     with pytest.raises(errors.TransportError, match="came to nothing"):
         one._unpacked(b"\x00\x00\x00\xff\xff\x00")
+
+
+def test_a_status_is_known_in_any_order_of_its_fields() -> None:
+    one = stream("massive", "massive.sip", "equities_trades", "AAPL")
+    control = re.compile(one.control)
+    assert control.match(b'[{"status":"connected","ev":"status","message":"Connected Successfully"}]')
+    assert control.match(b'[ {"ev":"status","status":"connected"} ]')
+    assert not control.match(b'[{"ev":"T","sym":"AAPL","p":1.5,"s":1,"t":1,"i":"1","x":4,"z":3}]')
+    talk = one.converse(one.channels)
+    next(talk)
+    row = b'[{"sym":"AAPL","ev":"T","p":1.5,"s":1,"t":1,"i":"1","x":4,"z":3}]'
+    assert control.match(row)
+    assert talk.send(row) == Turn()
+    assert talk.send(b"[]").keep

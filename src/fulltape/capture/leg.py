@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from fulltape.capture import plan
@@ -66,6 +67,8 @@ class Leg:
     asked_at: float
     over: asyncio.Event = field(default_factory=asyncio.Event)
     live: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+    """All that were ever live on it."""
     refused: dict[str, str] = field(default_factory=dict)
     refused_at: float = 0.0
     asked: int = 1
@@ -73,13 +76,22 @@ class Leg:
     next_word: float = 0.0
     told_at: float = 0.0
 
+    def take(self, fresh: Collection[str]) -> None:
+        """These are live now. With the first of them it goes on: others have not been asked for in vain so often."""
+        if not self.taken.issuperset(fresh):
+            self.asked = 1
+        self.taken.update(fresh)
+        self.live.update(fresh)
+        for name in fresh:
+            self.refused.pop(name, None)
+
     def say(self, text: str, per_second: float) -> None:
         """Send, no faster than the vendor likes (0: as fast as it goes)."""
+        loop = asyncio.get_running_loop()
+        at = max(loop.time(), self.next_word)
+        self.asked_at = max(self.asked_at, at)
         if not per_second:
             self.socket.say(text)
             return
-        loop = asyncio.get_running_loop()
-        at = max(loop.time(), self.next_word)
         self.next_word = at + 1 / per_second
-        self.asked_at = max(self.asked_at, at)
         loop.call_at(at, self.socket.say, text)

@@ -362,9 +362,8 @@ class Line:
         if not fresh:
             return
         now = asyncio.get_running_loop().time()
+        leg.take(fresh)
         for name in fresh:
-            leg.live.add(name)
-            leg.refused.pop(name, None)
             self._rhythms.setdefault(name, Rhythm(last=now)).last = now
         self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
         if len(leg.live) + len(leg.refused) == len(self._names):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fulltape.core.asking import Asking
 from fulltape.core.streams import (
     NOTHING,
     Again,
@@ -22,7 +23,6 @@ from fulltape.core.streams import (
     Stream,
     Subscription,
     Turn,
-    batches,
 )
 from fulltape.core.vendor import Field, Shape
 from fulltape.vendors.alpaca import ticks
@@ -37,13 +37,14 @@ _KINDS: dict[str, tuple[str, Detail]] = {
     "trades": ("t", "trades"),
     "quotes": ("q", "quotes"),
 }
-_PER_COMMAND = 500
-"""The server takes frames of 32 KiB: names of at most 21 letters, twice where a bar comes again."""
+_PER_COMMAND, _MOST_BYTES = 500, 32_000
+"""The server takes frames of 32 KiB."""
 _LISTS = {"b": ("bars", "updatedBars"), "t": ("trades",), "q": ("quotes",)}
 _ENDS: dict[int, End] = {
     401: "reconnect", 402: "stop", 404: "reconnect", 406: "wait", 407: "reconnect", 408: "stop", 409: "stop",
     411: "stop", 500: "reconnect",
 }  # fmt: skip
+_AUTHENTICATED, _TOO_MANY = 403, 405
 
 
 class _Control(msgspec.Struct):
@@ -93,26 +94,27 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
+    asking = Asking(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
     names = [channel.name for channel in channels]
     turn = NOTHING
     while True:
         message = yield turn
-        turn = _subscribe(message.channels) if isinstance(message, Again) else _answered(message, names)
+        if isinstance(message, Again):
+            turn = asking.ask(message.channels)
+        else:
+            turn = _answered(message, names, asking)
 
 
-def _subscribe(names: Sequence[str]) -> Turn:
-    say = []
-    for some in batches(names, _PER_COMMAND):
-        request: dict[str, object] = {"action": "subscribe"}
-        for letter, lists in _LISTS.items():
-            wires = [wire for kind, _, wire in (name.partition("|") for name in some) if kind == letter]
-            if wires:
-                request |= dict.fromkeys(lists, wires)
-        say.append(msgspec.json.encode(request).decode())
-    return Turn(say=tuple(say))
+def _subscribe(names: Sequence[str], _number: int) -> str:
+    request: dict[str, object] = {"action": "subscribe"}
+    for letter, lists in _LISTS.items():
+        wires = [wire for kind, _, wire in (name.partition("|") for name in names) if kind == letter]
+        if wires:
+            request |= dict.fromkeys(lists, wires)
+    return msgspec.json.encode(request).decode()
 
 
-def _answered(message: bytes, names: Sequence[str]) -> Turn:
+def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
     try:
         found = _controls.decode(message)
     except msgspec.DecodeError:
@@ -121,16 +123,19 @@ def _answered(message: bytes, names: Sequence[str]) -> Turn:
         if one.T == "success" and one.msg == "connected":
             return Turn(say=('{"action":"auth","key":"{key}","secret":"{secret}"}',))
         if one.T == "success" and one.msg == "authenticated":
-            return _subscribe(names)
+            return asking.ask(names)
         if one.T == "subscription":
             listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
-            return Turn(confirmed=tuple(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires))
+            asking.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires)
         if one.T == "error":
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
                 return Turn(end=_ENDS[one.code], reason=reason)
-            return Turn() if one.code == 403 else Turn(refused=dict.fromkeys(names, reason))
-    return NOTHING
+            if one.code == _TOO_MANY:
+                asking.fill(reason)
+            elif one.code != _AUTHENTICATED:
+                asking.refuse(reason)
+    return asking.turn()
 
 
 _BAR = Shape(

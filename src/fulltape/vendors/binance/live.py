@@ -1,17 +1,17 @@
 """Binance's live streams: combined streams over one socket, subscribed by command.
 
-A connection lives for a day and carries 1,024 streams; five messages a second may be sent. An unknown symbol is
-accepted in silence. Nothing is replayed: trade ids, which are contiguous for a symbol, show what was missed.
+A connection lives for a day and carries 1,024 streams; five messages a second may be sent, and a message of more than
+4,088 bytes gets no answer. An unknown symbol is accepted in silence. Nothing is replayed: trade ids, which are contiguous for a symbol, show what was missed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from fulltape.core import spelling
+from fulltape.core.asking import Asking
 from fulltape.core.streams import (
     NOTHING,
     Again,
@@ -28,7 +28,7 @@ from fulltape.core.streams import (
 from fulltape.core.vendor import Field, Shape
 
 _PER_CONNECTION = 1_000
-_PER_COMMAND = 100
+_PER_COMMAND, _MOST_BYTES = 100, 4_000
 _DAY = 86_400
 _STREAMS: dict[str, tuple[str, Detail]] = {
     "crypto_trades": ("trade", "trades"),
@@ -38,7 +38,6 @@ _STREAMS: dict[str, tuple[str, Detail]] = {
     "crypto_books": ("depth@100ms", "books"),
 }
 _MAKER_IS_BUYER = {"true": "sell", "false": "buy"}
-_NUMBER = re.compile(rb'"id":\s*(\d+)')
 
 
 class _Reply(msgspec.Struct):
@@ -88,26 +87,18 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asked: dict[int, tuple[str, ...]] = {}
-    turn = _subscribe([channel.name for channel in channels], asked)
+    asking = Asking(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
+    turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        turn = (
-            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
-        )
+        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
 
 
-def _subscribe(names: Sequence[str], asked: dict[int, tuple[str, ...]]) -> Turn:
-    say = []
-    for some in batches(names, _PER_COMMAND):
-        number = len(asked) + 1
-        asked[number] = tuple(some)
-        command = {"method": "SUBSCRIBE", "params": list(some), "id": number}
-        say.append(msgspec.json.encode(command).decode())
-    return Turn(say=tuple(say))
+def _subscribe(names: Sequence[str], number: int) -> str:
+    return msgspec.json.encode({"method": "SUBSCRIBE", "params": list(names), "id": number}).decode()
 
 
-def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
+def _answered(message: bytes, asking: Asking) -> Turn:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -115,10 +106,12 @@ def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
     if reply.e == "serverShutdown" or reply.stream == "!serverShutdown":
         return Turn(end="reconnect", reason="the server goes down")
     if reply.code or reply.error:
-        words = reply.msg or str(reply.error.get("msg", "refused"))
-        names = asked.get(reply.id or 0) or tuple(name for some in asked.values() for name in some)
-        return Turn(refused=dict.fromkeys(names, words))
-    return Turn(confirmed=asked.get(reply.id or 0, ()))
+        # Whoever cannot read a command cannot tell its number either.
+        if reply.id in (None, asking.number):
+            asking.refuse(reply.msg or str(reply.error.get("msg", "refused")))
+    elif reply.id == asking.number:
+        asking.confirm(asking.outstanding)
+    return asking.turn()
 
 
 _TRADE = (

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
 from fulltape.core import spelling
+from fulltape.core.asking import Asking
 from fulltape.core.streams import (
     NOTHING,
     Again,
@@ -83,29 +83,24 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
-    turn = _subscribe([channel.name for channel in channels])
-    asked = {channel.name for channel in channels}
+    asking = Asking(_subscribe, most=_PER_CONNECTION)
+    turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        if isinstance(message, Again):
-            asked |= set(message.channels)
-            turn = _subscribe(message.channels)
-        else:
-            turn = _answered(message, asked)
-            asked -= turn.refused.keys()
+        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
 
 
-def _subscribe(names: Sequence[str]) -> Turn:
+def _subscribe(names: Sequence[str], _number: int) -> str:
     wanted: dict[str, list[str]] = {}
     for name in names:
         kind, _, wire = name.partition("|")
         wanted.setdefault(next(told for told, one, _ in _CHANNELS.values() if one == kind), []).append(wire)
     wanted[_HEARTBEAT] = sorted({wire for wires in wanted.values() for wire in wires})
     asked = [{"name": name, "product_ids": wires} for name, wires in wanted.items()]
-    return Turn(say=(msgspec.json.encode({"type": "subscribe", "channels": asked}).decode(),))
+    return msgspec.json.encode({"type": "subscribe", "channels": asked}).decode()
 
 
-def _answered(message: bytes, names: set[str]) -> Turn:
+def _answered(message: bytes, asking: Asking) -> Turn:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -113,24 +108,22 @@ def _answered(message: bytes, names: set[str]) -> Turn:
     if reply.type == _HEARTBEAT:
         return Turn(keep=False)
     if reply.type == "error":
-        return _refused(f"{reply.message}: {reply.reason}".rstrip(": "), names)
+        _refused(f"{reply.message}: {reply.reason}".rstrip(": "), asking)
     kinds = {told: kind for told, kind, _ in _CHANNELS.values()} | _ALIASES
-    listed = [
+    asking.confirm(
         f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
-    ]
-    return Turn(confirmed=tuple(listed))
+    )
+    return asking.turn()
 
 
-def _refused(words: str, names: set[str]) -> Turn:
-    """One unknown product refuses a whole message: the others are asked for once without it, and without all that were
-    refused before. Words about a product that is no longer asked for answer an older message."""
+def _refused(words: str, asking: Asking) -> None:
+    """One unknown product refuses a whole message: the others are asked for without it."""
     about = set(_PRODUCT.findall(words))
-    named = {name for name in names if name.partition("|")[2] in about}
-    if about and not named:
-        return Turn()
-    if not named or named == names:
-        return Turn(refused=dict.fromkeys(names, words))
-    return replace(_subscribe(sorted(names - named)), refused=dict.fromkeys(named, words))
+    rest = [name for name in asking.outstanding if name.partition("|")[2] not in about]
+    if len(rest) < len(asking.outstanding):
+        asking.part(words, rest)
+    elif not about & {name.partition("|")[2] for name in asking.refused}:
+        asking.refuse(words)
 
 
 _TRADE = Shape(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fulltape.core import spelling
+from fulltape.core.asking import Asking
 from fulltape.core.streams import (
     NOTHING,
     Again,
@@ -89,50 +90,44 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asked: dict[int, tuple[str, ...]] = {}
-    turn = _subscribe([channel.name for channel in channels], asked)
+    asking = Asking(_subscribe, most=_PER_COMMAND, apart=_kind)
+    turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        turn = (
-            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
-        )
+        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
 
 
-def _subscribe(names: Sequence[str], asked: dict[int, tuple[str, ...]]) -> Turn:
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kind, _, wire = name.partition("|")
-        kinds.setdefault(kind, []).append(wire)
-    say = []
-    for kind, wires in kinds.items():
-        for some in batches(wires, _PER_COMMAND):
-            number = len(asked) + 1
-            asked[number] = tuple(f"{kind}|{wire}" for wire in some)
-            params = {
-                "channel": kind,
-                "symbol": list(some),
-                "snapshot": kind == "book",
-                **_MORE.get(kind, {}),
-            }
-            command = {"method": "subscribe", "params": params, "req_id": number}
-            say.append(msgspec.json.encode(command).decode())
-    return Turn(say=tuple(say))
+def _kind(name: str) -> str:
+    return name.partition("|")[0]
 
 
-def _answered(message: bytes, asked: dict[int, tuple[str, ...]]) -> Turn:
+def _subscribe(names: Sequence[str], number: int) -> str:
+    kind = _kind(names[0])
+    params = {
+        "channel": kind,
+        "symbol": [name.partition("|")[2] for name in names],
+        "snapshot": kind == "book",
+        **_MORE.get(kind, {}),
+    }
+    return msgspec.json.encode({"method": "subscribe", "params": params, "req_id": number}).decode()
+
+
+def _answered(message: bytes, asking: Asking) -> Turn:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
         return NOTHING
     if reply.method != "subscribe":
         return Turn(keep=reply.channel == "status")
-    about = asked.get(reply.req_id, ())
     if reply.success and reply.result:
-        return Turn(confirmed=(f"{reply.result.channel}|{reply.result.symbol}",))
-    named = tuple(name for name in about if not reply.symbol or name.endswith(f"|{reply.symbol}"))
-    if "already subscribed" in reply.error.lower():
-        return Turn(confirmed=named)
-    return Turn(refused=dict.fromkeys(named, reply.error))
+        asking.confirm([f"{reply.result.channel}|{reply.result.symbol}"])
+    elif reply.req_id in (0, asking.number):
+        named = [name for name in asking.outstanding if name.partition("|")[2] == reply.symbol]
+        if named and "already subscribed" in reply.error.lower():
+            asking.confirm(named)
+        elif named or not reply.symbol:
+            asking.refuse(reply.error, named)
+    return asking.turn()
 
 
 _TRADE = Shape(

@@ -6,12 +6,14 @@ changes it: all versions are kept and the newest counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from fulltape.core import spelling
+from fulltape.core.asking import Asking
 from fulltape.core.streams import (
     NOTHING,
     Again,
@@ -23,7 +25,6 @@ from fulltape.core.streams import (
     Stream,
     Subscription,
     Turn,
-    batches,
 )
 from fulltape.core.vendor import Field, Shape
 
@@ -40,6 +41,11 @@ class _Cluster:
     path: str
     channels: Mapping[str, tuple[str, str, Detail]]
     joint: str = ""
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the vendor calls its channels."""
+        return [name for name, _, _ in self.channels.values()]
 
 
 _CLUSTERS = {
@@ -89,8 +95,8 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
             host="stream",
             path=cluster.path,
             channels=channels,
-            control=rb'\[\{"ev":"status"',
-            data=tuple(b'[{"ev":"%s"' % channel.encode() for channel, _, _ in cluster.channels.values()),
+            control=rb'(?!\[\{"ev":"(?:%s)")' % b"|".join(name.encode() for name in cluster.kinds),
+            data=tuple(b'[{"ev":"%s"' % name.encode() for name in cluster.kinds),
             route=rb'"ev":"(\w+)","(?:sym|pair|p)":"([^"]+)"',
             converse=_converse,
         )
@@ -112,39 +118,35 @@ def _wire(cluster: _Cluster, symbol: str) -> str:
 
 
 def _converse(channels: Sequence[Channel]) -> Dialogue:
+    asking = Asking(_subscribe, most=_PER_COMMAND)
     names = [channel.name for channel in channels]
     turn = NOTHING
     while True:
         message = yield turn
-        turn = _subscribe(message.channels) if isinstance(message, Again) else _answered(message, names)
+        if isinstance(message, Again):
+            turn = asking.ask(message.channels)
+        else:
+            turn = _answered(message, names, asking)
 
 
-def _subscribe(names: Sequence[str]) -> Turn:
-    return Turn(
-        say=tuple(
-            msgspec.json.encode(
-                {"action": "subscribe", "params": ",".join(name.replace("|", ".", 1) for name in some)}
-            ).decode()
-            for some in batches(names, _PER_COMMAND)
-        )
-    )
+def _subscribe(names: Sequence[str], _number: int) -> str:
+    params = ",".join(name.replace("|", ".", 1) for name in names)
+    return msgspec.json.encode({"action": "subscribe", "params": params}).decode()
 
 
-def _answered(message: bytes, names: Sequence[str]) -> Turn:
+def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
     try:
         found = _statuses.decode(message)
     except msgspec.DecodeError:
         return NOTHING
-    confirmed: list[str] = []
-    refused: dict[str, str] = {}
     for one in found:
         told = one.message.rpartition(": ")[2].replace(".", "|", 1)
         if one.status == "connected":
             return Turn(say=('{"action":"auth","params":"{key}"}',))
         if one.status == "auth_success":
-            return _subscribe(names)
+            return asking.ask(names)
         if one.status == "success" and one.message.startswith("subscribed"):
-            confirmed.append(told)
+            asking.confirm([told])
         elif one.status == "auth_failed":
             return Turn(end="stop", reason=one.message)
         elif one.status == "max_connections":
@@ -152,10 +154,14 @@ def _answered(message: bytes, names: Sequence[str]) -> Turn:
         elif one.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
             return Turn(end="reconnect", reason=f"{one.status}: {one.message}")
         elif one.status == "error":
-            refused |= dict.fromkeys([told] if told in names else names, one.message)
+            asking.refuse(one.message, [name for name in asking.outstanding if _named(name, one.message)])
     # An array may hold rows beside a status: those are data.
-    mixed = any(one.ev != "status" for one in found)
-    return Turn(confirmed=tuple(confirmed), refused=refused, keep=mixed)
+    return asking.turn(keep=not found or any(one.ev != "status" for one in found))
+
+
+def _named(name: str, words: str) -> bool:
+    """Whether a message is about a channel."""
+    return re.search(rf"(?<![\w.]){re.escape(name.replace('|', '.', 1))}(?![\w./-])", words) is not None
 
 
 def meaning(source: str) -> Meaning:
