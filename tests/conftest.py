@@ -9,10 +9,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.postgres import Postgres
 from fulltape.ledger.sqlite import Sqlite
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile(
+    "no clocks",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("no clocks")
 
 Opener = Callable[[str], Ledger]
 """Opens the ledger of that name; the same name is the same ledger."""

@@ -43,7 +43,7 @@ def problems(draw: st.DrawFn) -> tuple[list[Load], list[Seat]]:
     return loads, seats
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problems())
 def test_the_shares_are_near_the_best_there_is(problem: tuple[list[Load], list[Seat]]) -> None:
     loads, seats = problem

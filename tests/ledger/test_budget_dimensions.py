@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import at
@@ -65,7 +65,7 @@ LIMITS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(LIMITS, STEPS)
 def test_no_window_of_any_dimension_holds_too_much_whatever_the_clock_does(
     open_ledger: Opener, limits: Limits, steps: list[tuple[int, int, int, bool, int, str]]

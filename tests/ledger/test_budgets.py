@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import at
@@ -39,7 +39,7 @@ def send_all(open_ledger: Opener, limits: Limits, gaps: list[int], *, reopen_at:
     return sent
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     st.integers(1, 40),
     st.lists(st.integers(0, 8 * SECOND), min_size=5, max_size=80),

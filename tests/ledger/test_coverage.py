@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Opener
@@ -42,7 +42,7 @@ def fact(first: int, last: int, kind: FactKind, ask: str = "x") -> CoverageFact:
 spans = st.tuples(st.integers(0, 30), st.integers(0, 10), st.sampled_from(["present", "partial", "empty"]))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(st.lists(spans, min_size=1, max_size=8))
 def test_the_last_fact_holds_for_every_session(
     open_ledger: Opener, steps: list[tuple[int, int, FactKind]]

@@ -87,7 +87,6 @@ def test_no_body_ends_in_an_exception_or_in_a_row_that_breaks_the_types(vendor: 
 
     @settings(
         max_examples=math.ceil(EXAMPLES / COUNT[vendor]),
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -34,6 +34,15 @@ def test_a_wait_is_read_in_seconds_as_a_date_and_in_milliseconds(
     assert envelopes.retry_at(answer(headers)) == NOW + seconds * SECOND
 
 
+@pytest.mark.parametrize("ahead", [-7_200, 7_200])
+def test_a_wait_until_a_date_is_as_long_as_by_the_vendors_clock(ahead: int) -> None:
+    """Our clock is two hours wrong: the vendor says when it answers, and until when to stay away."""
+    theirs = 1_700_000_000 - ahead
+    headers = {"date": email.utils.formatdate(theirs, usegmt=True)}
+    headers["retry_after"] = email.utils.formatdate(theirs + 300, usegmt=True)
+    assert envelopes.retry_at(answer(headers)) == NOW + 300 * SECOND
+
+
 @pytest.mark.parametrize("text", ["", "soon", "-5", "99999999999999", "Tue, 99 Foo 2026 00:00:00 GMT"])
 def test_words_that_are_no_wait_are_none(text: str) -> None:
     assert envelopes.retry_at(answer({"retry_after": text})) is None

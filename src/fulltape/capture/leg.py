@@ -30,9 +30,10 @@ class Admission:
             await asyncio.sleep(wait)
         self.earlier.append(now())
 
-    def stay_away(self) -> None:
-        """The vendor said that it is too much."""
-        self.closed_until = asyncio.get_running_loop().time() + self.limits.after_refusal
+    def stay_away(self, seconds: float = 0) -> None:
+        """The vendor said that it is too much, and for how long where it did."""
+        wait = max(seconds, self.limits.after_refusal)
+        self.closed_until = max(self.closed_until, asyncio.get_running_loop().time() + wait)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

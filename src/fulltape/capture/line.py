@@ -195,7 +195,7 @@ class Line:
             self._queue.routers.pop(one.connection, None)
             self.reason = str(error)
             if isinstance(error, TooManyError):
-                self._admission.stay_away()
+                self._admission.stay_away(error.seconds)
             if isinstance(error, RefusedError):
                 self._stop(self.reason)
             return None

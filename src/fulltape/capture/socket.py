@@ -14,7 +14,9 @@ import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from fulltape import errors
+from fulltape.core import envelopes
 from fulltape.core.captured import LIVE
+from fulltape.core.time import SECOND
 from fulltape.lake import messages
 
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ Stamp = Callable[[], int]
 
 
 class TooManyError(errors.TransportError):
-    """The vendor says that there are too many connections or requests; stay away for a while."""
+    """The vendor says that there are too many connections or requests; stay away for a while: `seconds`, where it says
+    how long."""
+
+    def __init__(self, words: str, seconds: float = 0) -> None:
+        super().__init__(words)
+        self.seconds = seconds
 
 
 class RefusedError(errors.TransportError):
@@ -67,7 +74,7 @@ class Socket(WSListener):
         self._data = self._prefixes = data
         self._is_control = control.match
         self._on_open, self._on_end = on_open, on_end
-        self._on_control, self._on_full, self._stamp = on_control, on_full, stamp
+        self._on_control, self._on_full, self.stamp = on_control, on_full, stamp
         self._messages: list[bytes] = []
         self._append = self._messages.append
         self._received = array("q")
@@ -138,7 +145,7 @@ class Socket(WSListener):
         fresh = len(self._messages) - len(self._received)
         if not fresh:
             return
-        self.last_ns = self._stamp()
+        self.last_ns = self.stamp()
         self._received.extend(array("q", (self.last_ns,)) * fresh)
         self._size += sum(map(len, self._messages[-fresh:]))
         if self._size >= _BLOCK:
@@ -217,20 +224,24 @@ async def connect(
             ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
         )
     except picows.WSError as error:
-        _raise_for(error, known=known)
+        _raise_for(error, known=known, stamp=socket.stamp)
     except (OSError, TimeoutError, EOFError) as error:
         raise errors.UnreachableError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
     if socket.transport is None or socket.transport.is_disconnected:
         raise errors.UnreachableError("the connection ended during its handshake")
 
 
-def _raise_for(error: Exception, *, known: bool) -> None:
+def _raise_for(error: Exception, *, known: bool, stamp: Stamp) -> None:
     response = getattr(error, "response", None)
     status = int(getattr(response, "status", 0) or 0)
     words = f"{type(error).__name__}: {error}"[:200]
     if status == 401 and known:
         raise RefusedError(words) from None
-    if status in (401, 403, 418, 429):
+    headers = getattr(response, "headers", None) or {}
+    wait = envelopes.wait(
+        {str(name).lower(): str(value) for name, value in headers.items()}, now=stamp() // 1_000
+    )
+    if status in (401, 403, 418, 429) or (status == 503 and wait):
         # A firewall in front of a vendor says 403 to who comes too often.
-        raise TooManyError(words) from None
+        raise TooManyError(words, (wait or 0) / SECOND) from None
     raise errors.TransportError(words) from None

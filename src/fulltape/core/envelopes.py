@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -60,19 +60,34 @@ def rate_limited(response: Response, why: str) -> Answer:
 
 
 def retry_at(response: Response) -> Instant | None:
-    """From when on the vendor has room again by its `Retry-After` (RFC 9110: seconds, or a date) or by a header that counts
-    milliseconds, on our clock; None if it does not say."""
-    headers = response.headers
+    """From when on the vendor has room again, on our clock; None if it does not say."""
+    told = wait(response.headers, now=response.received_at)
+    return None if told is None else response.received_at + told
+
+
+def wait(headers: Mapping[str, str], *, now: Instant) -> int | None:
+    """For how many microseconds a vendor says to stay away, by its `Retry-After` (RFC 9110: seconds, or a date) or by a
+    header that counts milliseconds; None if it does not say. Names of headers are in lower case."""
     for name in _MILLISECONDS:
-        if (wait := whole_number(headers.get(name))) is not None:
-            return response.received_at + wait * (SECOND // 1_000)
-    told = (headers.get("retry-after") or "").strip()
-    if (wait := whole_number(told)) is not None:
-        return response.received_at + wait * SECOND
+        if (told := whole_number(headers.get(name))) is not None:
+            return told * (SECOND // 1_000)
+    text = (headers.get("retry-after") or "").strip()
+    if (told := whole_number(text)) is not None:
+        return told * SECOND
+    until = _date(text)
+    if until is None:
+        return None
+    # How long it is by the vendor's own clock, where it tells it: ours may be wrong.
+    begun = _date(headers.get("date") or "")
+    return max(0, until - (now if begun is None else begun))
+
+
+def _date(text: str) -> Instant | None:
+    """A moment as HTTP writes it, None if it is none."""
     try:
-        until = email.utils.parsedate_to_datetime(told)
+        found = email.utils.parsedate_to_datetime(text)
         # A zone of -0000 makes a date without one; RFC 9110 means UTC.
-        return int((until if until.tzinfo else until.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
+        return int((found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import urllib.parse
 from collections.abc import Mapping
 
 import msgspec
@@ -32,7 +34,7 @@ class SocketClient:
             connection = self._open()
             connection.send(msgspec.json.encode(message).decode())
             answer = self._answer(connection, repeats, message.get(repeats))
-        except (OSError, TimeoutError, exceptions.WebSocketException) as error:
+        except (OSError, TimeoutError, ValueError, exceptions.WebSocketException) as error:
             reached = self._connection is not None
             self.close()
             told = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -65,9 +67,17 @@ class SocketClient:
                     max_size=LARGEST_MESSAGE,
                     additional_headers=self._headers,
                     proxy=None,
+                    sock=self._dialled(),
                 )
             )
         return self._connection
+
+    def _dialled(self) -> socket.socket:
+        """A connection to the host of the address. With one given, no redirect is followed: another host would be sent
+        our headers, and its answers would be taken for the vendor's."""
+        parts = urllib.parse.urlsplit(self._url)
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        return socket.create_connection((parts.hostname or "", port), timeout=self._timeout)
 
     def close(self) -> None:
         """Close the connection."""
