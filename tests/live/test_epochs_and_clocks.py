@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape.core.marks import Mark
+from fulltape.capture.plan import Clocks
+from fulltape.core.marks import Mark, What
 from fulltape.core.streams import Channel
 from fulltape.core.time import SECOND
 from fulltape.seal import timeline
@@ -65,31 +68,73 @@ def test_an_earlier_file_that_ends_after_this_one_begins_proves_nothing() -> Non
     assert timeline.gaps(spans, before=101 * SECOND, joined=False, begin=0) == [], "two connections overlap"
 
 
+def test_a_clock_that_was_behind_proves_nothing_of_the_time_that_it_told() -> None:
+    """A machine without a battery begins at the moment of its last shutdown: what it stamped before it was put right says
+    that it listened while it was off."""
+    clocks = Clocks(apart=0, since=10_000 * NS)
+    assert clocks.read(10_060 * NS, 10_060 * SECOND) is None
+    mark = clocks.read(17_260 * NS, 10_061 * SECOND)
+    assert mark is not None
+    assert (mark.since // NS, mark.at // NS, mark.by // NS) == (10_000, 17_260, 7_199)
+    assert clocks.read(17_261 * NS, 10_062 * SECOND) is None
+    found = Timeline(carried={CHANNEL.name: CHANNEL})
+    found.mark(Mark(what="confirmed", at=10_030 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.mark(mark)
+    found.finish()
+    (doubt,) = found.doubts(CHANNEL.name)
+    assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("clock", 10_000, 17_260)
+    assert doubt.told == "the clock was put forward by 7,199 s"
+
+
+def test_a_clock_that_was_days_behind_makes_every_session_doubtful() -> None:
+    day = 86_400 * SECOND
+    doubt = timeline.Doubt(start=day // 2, end=3 * day + 5, kind="clock")
+    epoch = dt.date(1970, 1, 1)
+    pieces = timeline.by_session(
+        doubt,
+        session_of=lambda at: epoch + dt.timedelta(days=at // day),
+        begin=lambda label: (label - epoch).days * day,
+    )
+    assert [label.day for label, _ in pieces] == [1, 2, 3, 4]
+    assert (pieces[0][1].start, pieces[-1][1].end) == (doubt.start, doubt.end)
+    assert all(one.end == after.start for (_, one), (_, after) in itertools.pairwise(pieces))
+
+
 @given(st.integers(0, 2**32))
 def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
-    """A channel is live and not, while the wall clock is ahead by some hours and put right; in real seconds whatever is
+    """A channel is live and not, while the wall clock is some hours wrong and put right; in real seconds whatever is
     claimed to be live and free of doubt was live."""
     dice = random.Random(seed)
-    ahead, now, live = dice.choice([0, 600, 7_200]), 100_000, False
-    marks: list[tuple[str, int]] = []
+    wrong, now, live = dice.choice([0, 600, 7_200, -600, -7_200]), 100_000, False
+    clocks = Clocks(apart=wrong * NS, since=(now + wrong) * NS)
+    marks: list[Mark] = []
     truth: set[int] = set()
+
+    def told(what: What) -> None:
+        if set_ := clocks.read((now + wrong) * NS, now * SECOND):
+            marks.append(set_)
+        marks.append(Mark(what=what, at=(now + wrong) * NS, connection=1, channels=(CHANNEL.name,)))
+
     for _ in range(dice.randint(2, 20)):
         step = dice.randint(1, 60)
         if live:
             truth.update(range(now, now + step))
         now += step
-        if ahead and dice.random() < 0.3:
-            ahead = 0
-            marks.append(("pulse", now))
+        if wrong and dice.random() < 0.3:
+            wrong = 0
+            told("pulse")
         elif live:
-            marks.append(("disconnected", now + ahead))
+            told("disconnected")
             live = False
         else:
-            marks.append(("confirmed", now + ahead))
+            told("confirmed")
             live = True
-    if ahead:
+    if wrong:
         return  # a clock that is never put right is seen by the next file
-    found = told(*marks)
+    found = Timeline(carried={CHANNEL.name: CHANNEL})
+    for mark in marks:
+        found.mark(mark)
+    found.finish()
     doubted: set[int] = set()
     for doubt in found.doubts(CHANNEL.name):
         doubted.update(range(doubt.start // SECOND, -(-doubt.end // SECOND)))

@@ -183,6 +183,27 @@ def test_a_clock_that_jumps_an_hour_loses_nothing(tmp_path: Path) -> None:
         assert found.height > 60
 
 
+def test_a_clock_that_is_put_forward_makes_doubtful_what_it_stamped(tmp_path: Path) -> None:
+    """As on a machine without a battery, an hour after its last shutdown."""
+    behind = 3_600 * 10**9
+
+    def put_right() -> int:
+        return time.time_ns() - behind
+
+    with living(tmp_path, BINANCE) as node:
+        with node.capturing(stamp=put_right):
+            node.until(node.all_live)
+            node.until(node.ticks(60))
+            behind = 0
+            node.until(node.ticks(120))
+            node.stream.pause()
+        node.seal()
+        told = {kind for kind, _, _ in node.intervals()}
+        assert told == {"clock"}
+        node.heal()
+        promised(node.curated(), node.truth(), node.venue)
+
+
 def _small_disk(folder: Path, size: str) -> None:
     folder.mkdir(parents=True)
     done = subprocess.run(

@@ -12,6 +12,7 @@ from fulltape.capture.leg import Admission, Door
 from fulltape.capture.line import Line
 from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
+from fulltape.capture.plan import MOMENT, Clocks
 from fulltape.capture.pull import Feeding, Pull
 from fulltape.capture.queue import Queue
 from fulltape.capture.writer import Rotation, Synced, Writer
@@ -63,6 +64,8 @@ class Feed:
         ]
         self._began = False
         self._pulsed = 0.0
+        now = stamp()
+        self._clocks = Clocks(apart=now - 1_000 * clock.steady(), since=now)
 
     def _line(
         self, stream: Stream, order: Order, spec: VendorSpec, admission: Admission, feed: Feeding | None
@@ -124,9 +127,20 @@ class Feed:
             items = self._gathered()
             if not items and loop.time() - self._pulsed >= PULSE_EVERY:
                 items = [mark for line in self.lines for mark in line.pulse()]
+            items += self._set()
             if items:
                 self._pulsed = loop.time()
             self._queue.put(items, sync=True, now_ns=self._stamp())
+
+    def _set(self) -> list[Mark]:
+        """That the wall clock has been set, if it has."""
+        before = self._clock.steady()
+        wall = self._stamp()
+        # Whoever was put to sleep between the two readings reads them again in the next interval.
+        if self._clock.steady() - before > MOMENT:
+            return []
+        found = self._clocks.read(wall, before)
+        return [found] if found else []
 
     def _gathered(self) -> list[Block | Mark]:
         """What all lines have delivered since the last time."""

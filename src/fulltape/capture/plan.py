@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from fulltape.core.marks import Mark
 from fulltape.core.streams import DETAILS, Detail
 from fulltape.core.vendor import Connecting
 
@@ -30,6 +31,30 @@ def room_for_attempt(earlier: Sequence[float], now: float, limits: Connecting) -
     if len(inside) < limits.attempts:
         return 0.0
     return inside[len(inside) - limits.attempts] + limits.seconds - now
+
+
+SET = 2_000_000_000
+"""Where the wall clock and the steady one come apart by so many nanoseconds, the wall clock was set."""
+MOMENT = 200_000
+"""Microseconds within which both clocks must be read, so that they tell of the same moment."""
+
+
+@dataclass(slots=True)
+class Clocks:
+    """Notices that the wall clock is set, by the steady one: how far apart they are, and since when (UTC nanoseconds, as
+    the wall clock told it)."""
+
+    apart: int
+    since: int
+
+    def read(self, wall: int, steady: int) -> Mark | None:
+        """What the wall clock (UTC nanoseconds) and the steady one (microseconds) say; a mark where the first was set."""
+        by = wall - 1_000 * steady - self.apart
+        if abs(by) < SET:
+            return None
+        found = Mark(what="clock", at=wall, since=self.since, by=by)
+        self.apart, self.since = self.apart + by, wall
+        return found
 
 
 @dataclass(slots=True)

@@ -218,7 +218,8 @@ class _File:
             instrument = next(
                 (one for one in wanted.instruments.values() if one.symbol == channel.symbol), None
             ) if wanted else None  # fmt: skip
-            if wanted is None or instrument is None or not spans:
+            doubts = told.timeline.doubts(name)
+            if wanted is None or instrument is None or not (spans or doubts):
                 continue
             series = before.get((channel.dataset, instrument.instrument))
             joined = bool(
@@ -227,7 +228,10 @@ class _File:
                 and told.timeline.follows == series.file
                 and name in told.timeline.live_at_first
             )
-            doubts = timeline.gaps(
+            if not spans:
+                found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, set())
+                continue
+            doubts = doubts + timeline.gaps(
                 spans,
                 before=series.live_to if series else None,
                 joined=joined,
@@ -235,7 +239,6 @@ class _File:
                 tolerance=self._stores.rules.clock_tolerance,
                 begin=wanted.calendar.day_rule.begin(wanted.calendar.day_rule.session(spans[0].start)),
             )
-            doubts += told.timeline.doubts(name)
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
             doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
             found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)

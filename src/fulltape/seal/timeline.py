@@ -73,6 +73,12 @@ class Timeline:
         elif what in ("disconnected", "closed"):
             at = mark.at if what == "closed" else min(mark.since or mark.at, mark.at)
             self._end(mark.connection, (), at, f"{what}: {mark.reason}")
+        elif what == "clock" and mark.by > 0:
+            # Until now everything was stamped too early, and what was claimed for that time is unknown. What a clock that
+            # was ahead had stamped, `heard` has put back.
+            told = f"the clock was put forward by {mark.by / 1e9:,.0f} s"
+            for name in self.carried:
+                self._doubt(name, mark.since, mark.at, "clock", told)
         elif what == "dropped":
             for name in mark.channels or tuple(self.carried):
                 self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
@@ -181,11 +187,18 @@ def gaps(
 def by_session(
     doubt: Doubt, *, session_of: Callable[[Instant], dt.date], begin: Callable[[dt.date], Instant]
 ) -> list[tuple[dt.date, Doubt]]:
-    """A doubt cut at sessions. Those in its midst are left out: nothing of them was captured, so they are missing as a
+    """A doubt cut at sessions. Those in its midst are left out where nothing of them was captured: they are missing as a
     whole, and the audit sees that."""
     first, last = session_of(doubt.start), session_of(max(doubt.start, doubt.end - 1))
     if first == last:
         return [(first, doubt)]
+    if doubt.kind == "clock":
+        days = [first + dt.timedelta(days=at) for at in range((last - first).days + 1)]
+        edges = [max(doubt.start, begin(days[0])), *map(begin, days[1:]), doubt.end]
+        return [
+            (day, replace(doubt, start=start, end=end))
+            for day, start, end in zip(days, edges, edges[1:], strict=False)
+        ]
     head = Doubt(start=doubt.start, end=begin(first + dt.timedelta(days=1)), kind=doubt.kind, told=doubt.told)
     tail = Doubt(start=begin(last), end=doubt.end, kind=doubt.kind, told=doubt.told)
     return [(day, one) for day, one in ((first, head), (last, tail)) if one.end > one.start]
