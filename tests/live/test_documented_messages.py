@@ -159,3 +159,41 @@ def test_what_takes_a_trade_back_counts_after_it_whatever_kind_came_first() -> N
         "2": "canceled",
         "3": None,
     }
+
+
+def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
+    """The size of trade 1 is corrected (trade 2), and that again (trade 4), which is cancelled: each stays at its first
+    moment and has what the newest correction made of it."""
+
+    def corrected(old: int, new: int, before: int, after: int, second: int) -> bytes:
+        return (
+            b'[{"T":"c","S":"BAC","x":"D","oi":%d,"op":44.5,"os":%d,"oc":["7"],"ci":%d,"cp":44.5,"cs":%d,"cc":["7"],"z":"A",'
+            b'"t":"2026-11-27T15:00:%02dZ"}]' % (old, before, new, after, second)
+        )
+
+    told = [
+        b'[{"T":"t","S":"BAC","i":1,"x":"D","p":44.5,"s":100,"c":["7"],"t":"2026-11-27T15:00:01Z","z":"A"}]',
+        corrected(1, 2, 100, 200, 10),
+        corrected(2, 4, 200, 150, 20),
+        b'[{"T":"x","S":"BAC","i":4,"x":"D","p":44.5,"s":150,"a":"C","z":"A","t":"2026-11-27T15:00:30Z"}]',
+    ]
+    read = live.read(
+        live.Bundle(
+            text=b"\n".join(told),
+            lengths=[len(one) for one in told],
+            received=[9] * 4,
+            connections=[2**31] * 4,
+        ),
+        _vendor("alpaca.sip").meaning("alpaca.sip"),
+        re.compile(rb"(?!)"),
+    )
+    rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
+        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+    )
+    found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
+    shown = found.select("trade_id", pl.col("ts") // 1_000_000 % 60, "size", "correction")
+    assert shown.sort("trade_id").rows() == [
+        ("1", 1, 100.0, "incorrect"),
+        ("2", 10, 200.0, "incorrect"),
+        ("4", 20, 150.0, "canceled"),
+    ]

@@ -18,6 +18,8 @@ LIVE = 2**31
 """Connections have numbers from here on; smaller ones are those of asks, over which history gave rows back."""
 EXTRA = ("ts_recv", "connection")
 """Columns that raw captured rows have beside those of their dataset."""
+CORRECTED = "corrected"
+"""The `correction` of a row that replaces another one."""
 _MILLISECOND = 1_000_000
 _ABOUT = frozenset({*EXTRA, "log_pos", "origin", "order", "newest", "symbol"})
 
@@ -65,11 +67,25 @@ def _by_key(frame: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
     words = frame.filter(pl.col("correction").is_not_null()).unique(about, keep="last", maintain_order=True)
     rows = ordered.filter(whole).unique(subset=list(on), keep="last", maintain_order=True)
     alone = frame.filter(~whole).join(rows, on=about, how="anti", nulls_equal=True)
-    alone = alone.unique(about, keep="last", maintain_order=True)
+    alone = _taken_back(alone, about)
     marked = pl.concat([rows, alone]).drop("correction")
     return marked.join(
         words.select(*about, "correction"), on=about, how="left", nulls_equal=True, maintain_order="left"
     ).select(frame.columns)
+
+
+def _taken_back(frame: pl.DataFrame, about: Sequence[str]) -> pl.DataFrame:
+    """Rows that are known by their corrections only, each once: what the newest correction made of it, or else what was
+    taken back, at the moment of the first. A correction that is corrected itself stays where it was."""
+    import polars as pl
+
+    times = [name for name in ("ts", "ts_event", "told_at") if name in frame.columns]
+    first = frame.unique(about, keep="first", maintain_order=True).select(*about, *times)
+    newest = frame.sort(pl.col("correction") == CORRECTED, maintain_order=True)
+    newest = newest.unique(about, keep="last", maintain_order=True).drop(times)
+    return newest.join(first, on=about, how="left", nulls_equal=True, maintain_order="left").select(
+        frame.columns
+    )
 
 
 def side_by_side(
@@ -84,8 +100,8 @@ def side_by_side(
 
 def as_received(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows out of messages of several kinds in the order of their receipt: kinds are read one after the other, and what
-    takes a row back counts only after it."""
-    return frame if frame["ts_recv"].is_sorted() else frame.sort("ts_recv", maintain_order=True)
+    takes a row back counts only after it. What came in one read of the socket has one stamp: then the moments decide."""
+    return frame.sort("ts_recv", "ts", maintain_order=True)
 
 
 def content_of(frame: pl.DataFrame, history: pl.DataFrame) -> list[str]:
