@@ -197,3 +197,13 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
         ("2", 10, 200.0, "incorrect"),
         ("4", 20, 150.0, "canceled"),
     ]
+
+
+def test_a_message_of_several_unknown_kinds_is_kept_once() -> None:
+    text = b'[{"ev":"LULD","T":"PAYC","h":300.0,"t":1},{"ev":"FMV","fmv":281.1,"sym":"PAYC","t":1}]'
+    read = live.read(
+        live.Bundle(text=text, lengths=[len(text)], received=[5], connections=[2**31]),
+        _vendor("massive.sip").meaning("massive.sip"),
+        re.compile(rb"(?!)"),
+    )
+    assert read.unknown == [text]

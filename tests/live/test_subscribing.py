@@ -223,3 +223,25 @@ def test_a_name_that_the_venue_is_silent_about_holds_nothing_up_for_long(count: 
         missing = [name for name in names if name not in live]
         turn = asking.ask(missing)
     assert live == {*names} - {mute}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "error"),
+    [
+        ("alpaca", [{"T": "error", "code": 405, "msg": "symbol limit exceeded"}]),
+        ("alpaca", [{"T": "error", "code": 400, "msg": "invalid syntax"}]),
+        (
+            "massive",
+            [{"ev": "status", "status": "error", "message": "symbol limit exceeded: invalid syntax"}],
+        ),
+    ],
+)
+def test_a_refusal_before_anything_was_asked_for_is_told(vendor: str, error: list[dict[str, object]]) -> None:
+    kind = next(one for one in KINDS if one.vendor == vendor)
+    stream = kind.stream(3)
+    talk = stream.converse(stream.channels)
+    next(talk)
+    talk.send(json.dumps(kind.greeting[0]).encode())
+    turn = talk.send(json.dumps(error).encode())
+    assert turn.refused.keys() == {channel.name for channel in stream.channels}
+    assert all("symbol limit exceeded" in why or "invalid syntax" in why for why in turn.refused.values())

@@ -65,6 +65,10 @@ def bad_stamp(page: Page) -> None:
     bars(page)[3]["t"] = "the day before"
 
 
+def of_another_year(page: Page) -> None:
+    bars(page)[3]["t"] = "2009-02-03T05:00:00Z"
+
+
 def run(tmp_path: Path, spoil: Callable[[bytes], bytes], wish: Wish = WISH) -> tuple[Path, list[Any], Any]:
     """A night against a vendor whose every page is spoiled."""
     with simulated(tmp_path, markets.sample(), [wish], universe=UNIVERSE) as (folder, twins):
@@ -126,8 +130,9 @@ def test_a_bad_row_costs_its_cell_and_nothing_else(tmp_path: Path, change: Any, 
     assert reason in bodies[0].with_suffix(".json").read_text()
 
 
-def test_a_row_of_unknown_session_makes_no_day_look_empty(tmp_path: Path) -> None:
-    folder, rejections, done = run(tmp_path, in_json(bad_stamp))
+@pytest.mark.parametrize("spoil", [bad_stamp, of_another_year])
+def test_a_row_of_unknown_session_makes_no_day_look_empty(tmp_path: Path, spoil: Any) -> None:
+    folder, rejections, done = run(tmp_path, in_json(spoil))
     assert closes(folder, "AAPL") == TRUTH["AAPL"][:3] + TRUTH["AAPL"][4:]
     assert done.audit.empty == 0
     assert rejections

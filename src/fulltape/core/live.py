@@ -96,18 +96,20 @@ def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
         for kind in _told(line, pattern, meaning, control):
             by_kind.setdefault(kind, []).append(at)
     declared = list(shapes)
+    unknown: set[int] = set()
     for kind, places in sorted(by_kind.items(), key=lambda one: _place(declared, one[0])):
         some = bundle.some(places, lines)
         if kind in meaning.recorded:
             _record(some, meaning, meaning.recorded[kind], found)
         elif kind not in shapes:
-            found.unknown += some.lines() if kind not in meaning.ignored else []
+            unknown.update(places if kind not in meaning.ignored else ())
         else:
             broken = len(found.broken)
             for shape in shapes[kind]:
                 if not _bulk(some, shape, found, only=pattern):
                     _apart(some, shape, found, pattern)
             found.broken[broken:] = dict.fromkeys(found.broken[broken:])
+    found.unknown += (lines[at] for at in sorted(unknown))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -34,7 +34,7 @@ def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sea
         pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
     )
     frame, broken = _schema(frame, wanted)
-    frame, outside = _inside(frame, ask.first, ask.last)
+    frame, outside = _inside(frame, ask.first, ask.last, positional=stored.positional)
     frame, closed = _open_days(frame, wanted)
     unsorted = _unsorted(frame)
     frame, doubles = _unique(frame, wanted)
@@ -70,9 +70,24 @@ def _without(frame: pl.DataFrame, wrong: pl.Expr, reason: str) -> tuple[pl.DataF
     return frame.filter(~wrong), _rejections(frame.filter(wrong), reason)
 
 
-def _inside(frame: pl.DataFrame, first: dt.date, last: dt.date) -> tuple[pl.DataFrame, list[Rejected]]:
-    """Take out rows of sessions that were not asked for."""
-    return _without(frame, ~pl.col("session").is_between(first, last), "a session that was not asked for")
+_NEAR = dt.timedelta(days=7)
+"""A vendor's window may reach so far beyond what was asked for."""
+
+
+def _inside(
+    frame: pl.DataFrame, first: dt.date, last: dt.date, *, positional: bool
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows of sessions that were not asked for. Far from these they say that the answer is about something else:
+    then which sessions they stand for is unknown. Pages that are limited by count end where they end."""
+    frame, found = _without(
+        frame, ~pl.col("session").is_between(first, last), "a session that was not asked for"
+    )
+    return frame, [
+        replace(one, session=None, placed=True, reason=f"rows of {one.session}, far from what was asked for")
+        if one.session and not positional and not first - _NEAR <= one.session <= last + _NEAR
+        else one
+        for one in found
+    ]
 
 
 def _open_days(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:

@@ -131,9 +131,13 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
                 return Turn(end=_ENDS[one.code], reason=reason)
+            if one.code == _AUTHENTICATED:
+                continue
+            if not asking.number:
+                return Turn(refused=dict.fromkeys(names, reason))
             if one.code == _TOO_MANY:
                 asking.fill(reason)
-            elif one.code != _AUTHENTICATED:
+            else:
                 asking.refuse(reason)
     return asking.turn()
 

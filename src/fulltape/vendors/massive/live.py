@@ -153,6 +153,8 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
             return Turn(end="wait", reason=one.message)
         elif one.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
             return Turn(end="reconnect", reason=f"{one.status}: {one.message}")
+        elif one.status == "error" and not asking.number:
+            return Turn(refused=dict.fromkeys(names, one.message))
         elif one.status == "error":
             asking.refuse(one.message, [name for name in asking.outstanding if _named(name, one.message)])
     # An array may hold rows beside a status: those are data.
