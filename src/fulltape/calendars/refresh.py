@@ -48,15 +48,19 @@ def table(name: str) -> str:
     import exchange_calendars
 
     # Without `start` the library begins only 20 years back, and it refuses one that lies before what it knows.
-    bound = type(exchange_calendars.get_calendar(name)).bound_min()
+    kind = type(exchange_calendars.get_calendar(name))
+    bound, end = kind.bound_min(), kind.bound_max()
     first = max(FIRST, str(bound.date()) if bound is not None else FIRST)
-    calendar = exchange_calendars.get_calendar(name, start=first)
+    # The library goes a year ahead of today; holidays are published for calendar years.
+    last = f"{kind.default_end().year}-12-31"
+    last = min(last, str(end.date()) if end is not None else last)
+    calendar = exchange_calendars.get_calendar(name, start=first, end=last)
     schedule = calendar.schedule
     breaks = schedule["break_start"].notna().any()
     columns = ["open", "close", *(("break_start", "break_end") if breaks else ())]
     lines = [
         (
-            f"# name={name} zone={calendar.tz.key} known_from={first} known_to={calendar.last_session.date()}"
+            f"# name={name} zone={calendar.tz.key} known_from={first} known_to={last}"
             f" source=exchange-calendars-{exchange_calendars.__version__}"
         ),
         ",".join(["session", *columns]),
