@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import random
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,3 +143,25 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
     for one in found.spans(CHANNEL.name):
         claimed.update(range(one.start // SECOND, one.end // SECOND))
     assert claimed - doubted <= truth
+
+
+def test_what_a_delayed_stream_misses_happened_before() -> None:
+    """Data that comes 15 minutes late: while the connection was broken, that is what was missed."""
+    found = Timeline()
+    found.mark(Mark(what="opened", at=10_000 * NS, carried=(CHANNEL,), delay=900 * NS))
+    for what, at, since in (
+        ("confirmed", 10_010, 0),
+        ("disconnected", 10_100, 10_090),
+        ("confirmed", 10_200, 0),
+    ):
+        found.mark(
+            Mark(
+                what=cast("What", what), at=at * NS, since=since * NS, connection=1, channels=(CHANNEL.name,)
+            )
+        )
+    found.heard(10_300 * NS)
+    found.finish()
+    spans = found.spans(CHANNEL.name)
+    assert [(one.start // SECOND, one.end // SECOND) for one in spans] == [(9_110, 9_190), (9_300, 9_400)]
+    (gap,) = timeline.gaps(spans, before=None, joined=False)
+    assert (gap.start // SECOND, gap.end // SECOND) == (9_190, 9_300)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from living import ALPACA, BARS, MASSIVE, OHLC, Fast, Living, Venue, living
+from living import ALPACA, BARS, BINANCE, MASSIVE, OHLC, Fast, Living, Venue, living
 
-from fulltape.core.time import HOUR
+from fulltape.core.time import HOUR, SECOND
 
 NOON = dt.datetime(
     2026, 11, 18, 16, 0, tzinfo=dt.UTC
@@ -94,3 +94,38 @@ def test_a_refused_key_stops_the_stream_and_nothing_else(tmp_path: Path, venue: 
             assert node.stream.connections == 1, "a key that was refused is not tried again"
             process.terminate()
             assert process.wait(20) == 0
+
+
+def test_the_plan_says_where_its_streams_are_and_how_late_they_come(tmp_path: Path) -> None:
+    with living(tmp_path, MASSIVE) as node:
+        settings = node.folder / "fulltape.toml"
+        url = next(line for line in settings.read_text().splitlines() if line.startswith("stream_url"))
+        (feed,) = node.orders().feeds
+        assert (feed.url, feed.delay) == (node.stream.url, 0)
+        whole = settings.read_text()
+        settings.write_text(whole.replace(url, 'plan = "starter"'))
+        (feed,) = node.orders().feeds
+        assert (feed.url, feed.delay) == ("wss://delayed.massive.com", 900)
+        settings.write_text(whole.replace(url, f'{url}\nplan = "starter"'))
+        (feed,) = node.orders().feeds
+        assert (feed.url, feed.delay) == (node.stream.url, 900)
+        settings.write_text(whole.replace(url, f'{url}\nplan = "starter"\nstream_delay = "0s"'))
+        (feed,) = node.orders().feeds
+        assert feed.delay == 0
+
+
+def test_a_break_of_a_delayed_stream_is_asked_of_history_where_its_data_was(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        settings = node.folder / "fulltape.toml"
+        settings.write_text(settings.read_text().replace("stream_url", 'stream_delay = "15m"\nstream_url', 1))
+        began = node.clock.now()
+        with node.capturing():
+            node.until(node.all_live)
+            node.break_all()
+            node.until(node.ticks(40))
+        ended = node.clock.now()
+        node.seal()
+        with node.opened() as stores:
+            (one, *_) = stores.ledger.streams.intervals()
+        late = 900 * SECOND
+        assert began - late - SECOND <= one.start < one.end <= ended - late

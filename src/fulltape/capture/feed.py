@@ -56,6 +56,7 @@ class Feed:
             queue=self._queue,
             rotation=Rotation(every=orders.rotate_every, bytes=orders.rotate_bytes),
             carried=self._carried,
+            delay=int(order.delay * 1e9),
             synced=synced,
         )
         admission = Admission(spec.connecting)

@@ -9,7 +9,8 @@ from fulltape.core.streams import Subscription
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """One source to capture: its vendor's file, whom to subscribe to, and how to reach it. `url` replaces the address
-    of its live host, `base_url` that of all others, where they are not empty."""
+    of its live host, `base_url` that of all others, where they are not empty. `delay` is how many seconds late its live
+    data comes."""
 
     source: str
     vendor: str
@@ -18,6 +19,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""
     secrets: dict[str, str] = {}
     timeout: float = 30.0
+    delay: float = 0.0
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,11 +58,12 @@ class Writer:
         queue: Queue,
         rotation: Rotation,
         carried: Callable[[], Sequence[Channel]],
+        delay: int = 0,
         synced: Synced | None = None,
     ) -> None:
         self._layout, self._writer, self._source, self._clock = layout, writer, source, clock
         self._queue, self._rotation, self._synced = queue, rotation, synced
-        self._carried = carried
+        self._carried, self._delay = carried, delay
         self._live: dict[int, set[str]] = {}
         self.written = Written()
         self._journal: Journal | None = None
@@ -141,6 +142,7 @@ class Writer:
                 follows=self._before,
                 live={connection: tuple(sorted(names)) for connection, names in self._live.items() if names},
                 software=f"fulltape {VERSION}",
+                delay=self._delay,
             )
             try:
                 journal.append(Kind.MARK, messages.encode_mark(head))

@@ -31,7 +31,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `since` is when it began to be so: the last message before a disconnection or a silence, the first one dropped.
     `count` is how many messages were dropped. `by` is how far the clock was set, in nanoseconds, forward or (below 0) back,
     and `since` the moment from which on it had been wrong, as it told it then. An `opened` one names the file that it goes on from, the channels that the
-    file carries, and those that are live as it begins, by connection.
+    file carries, those that are live as it begins, by connection, and the nanoseconds by which the source's data comes late.
     """
 
     what: What
@@ -46,3 +46,4 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     follows: str = ""
     live: dict[int, tuple[str, ...]] = {}
     software: str = ""
+    delay: int = 0

@@ -335,6 +335,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delayed:
+    """Live streams of a plan that come late: by how many seconds, and the address that carries them."""
+
+    seconds: float
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connecting:
     """How often a vendor may be connected to: attempts in so many seconds, counted over all of its streams, and how
     many seconds to stay away after it said that these were too many."""
@@ -349,7 +357,8 @@ class VendorSpec:
     """A vendor as the registry knows it. `auth` maps header names to templates over the secrets' names, `auth_params`
     does the same for vendors that take the key in the query. With `any_host` a request's host may be an https address
     itself; `any_source` makes the source of a feed that is not listed, or None. `stream_hosts` are the addresses of its
-    live streams (see `core/streams.py`), `connecting` how often it may be connected to."""
+    live streams (see `core/streams.py`), `delayed` those of plans whose streams come late; `connecting` is how often it may
+    be connected to."""
 
     name: str
     title: str
@@ -365,6 +374,7 @@ class VendorSpec:
     any_host: bool = False
     any_source: Callable[[str], Source | None] | None = None
     stream_hosts: Mapping[str, str] = field(default_factory=dict)
+    delayed: Mapping[str, Delayed] = field(default_factory=dict)
     connecting: Connecting = field(default_factory=Connecting)
 
     def source(self, name: str) -> Source | None:

@@ -12,6 +12,7 @@ from fulltape import clock, errors
 from fulltape.capture import orders
 from fulltape.capture.orders import Feed, Orders
 from fulltape.core.streams import Subscription
+from fulltape.core.vendor import Delayed
 from fulltape.lake import journal
 from fulltape.lake.layout import CAPTURE, Layout
 from fulltape.settings.load import Loaded
@@ -63,15 +64,18 @@ def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
         vendor = stores.feeds[source].vendor
         account = stores.accounts[vendor]
         settings = loaded.values.vendor[vendor]
+        spec = stores.vendors[vendor].SPEC
+        late = spec.delayed.get(settings.plan or spec.default_plan, Delayed(seconds=0, host=""))
         if found:
             yield Feed(
                 source=source,
                 vendor=vendor,
                 subscriptions=tuple(found),
-                url=settings.stream_url.rstrip("/"),
+                url=(settings.stream_url or late.host).rstrip("/"),
                 base_url=settings.base_url.rstrip("/"),
                 secrets=dict(account.secrets),
                 timeout=settings.timeout,
+                delay=late.seconds if settings.stream_delay is None else settings.stream_delay,
             )
 
 

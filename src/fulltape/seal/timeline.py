@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from fulltape.core.marks import Mark
 from fulltape.core.streams import Channel
 from fulltape.core.time import MINUTE, SECOND, Instant
@@ -49,6 +51,8 @@ class Timeline:
     software: str = ""
     tolerance: Instant = 5 * SECOND
     """A clock that goes back by more was put right."""
+    delay: int = 0
+    """By so many nanoseconds the data comes late: what is live now tells of that time ago, and so does what is missing."""
     _began: dict[tuple[int, str], int] = field(default_factory=dict)
     _last: int = 0
     _spans: dict[str, list[Live]] = field(default_factory=dict)
@@ -57,7 +61,10 @@ class Timeline:
     def mark(self, mark: Mark) -> None:
         """Take in one mark; instants are UTC nanoseconds until here."""
         what = mark.what
+        if what == "opened":
+            self.delay = mark.delay
         self.heard(mark.at)
+        mark = msgspec.structs.replace(mark, at=mark.at - self.delay, since=max(0, mark.since - self.delay))
         if what == "opened":
             self.carried = {channel.name: channel for channel in mark.carried}
             self.follows, self.software = mark.follows, mark.software
@@ -86,6 +93,7 @@ class Timeline:
     def heard(self, at: int) -> None:
         """Something was received or told at a moment (UTC nanoseconds). What is written later happened later: a moment that
         lies before the last one says that the clock was ahead."""
+        at -= self.delay
         if at < self._last - self.tolerance * _NS:
             self._put_back(at)
         else:
@@ -110,6 +118,7 @@ class Timeline:
 
     def damage(self, before: int, after: int) -> None:
         """What lay between two records of the file is lost."""
+        before, after = (max(0, at - self.delay) for at in (before, after))
         for name in self.carried:
             self._doubt(
                 name, before or after, after or before, "damage", "a stretch of the journal is damaged"

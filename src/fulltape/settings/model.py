@@ -146,6 +146,12 @@ class VendorSettings(Section):
     stream_url: Address = Field(
         "", description="another address for the vendor's live streams, such as a simulator's"
     )
+    stream_delay: Duration | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        description="how late the live streams of your plan come; overrides the plan's delay",
+    )
     requests_per_minute: int | None = Field(
         None, ge=1, le=1_000_000, strict=True, description="overrides the plan's limit"
     )

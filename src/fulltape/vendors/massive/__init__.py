@@ -32,6 +32,7 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
+    Delayed,
     Field,
     Limits,
     Outcome,
@@ -71,6 +72,7 @@ SPEC = VendorSpec(
     },
     default_plan="basic",
     stream_hosts={"stream": "wss://socket.massive.com"},
+    delayed=dict.fromkeys(("starter", "developer"), Delayed(seconds=900, host="wss://delayed.massive.com")),
     connecting=Connecting(attempts=10, seconds=60, after_refusal=30),
     sources=SOURCES,
     documents=(
