@@ -11,8 +11,9 @@ from pydantic.fields import FieldInfo
 
 from fulltape import vendors
 from fulltape.core import datasets, spelling
+from fulltape.core.plans import Limits
 from fulltape.core.streams import Subscription
-from fulltape.core.vendor import Limits, Serves, Source, VendorSpec
+from fulltape.core.vendor import Serves, Source, VendorSpec
 from fulltape.settings.model import SECTIONS
 
 ROOT = Path(__file__).parent.parent

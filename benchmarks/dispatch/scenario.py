@@ -12,8 +12,9 @@ from fulltape import stores as opening
 from fulltape.audit import run as audit
 from fulltape.core import datasets
 from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, SECOND, Clock, Instant
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.eligibility import Eligible
 from fulltape.stores import Feed, Rules, Stores, Wanted

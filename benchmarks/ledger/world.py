@@ -10,9 +10,10 @@ from pathlib import Path
 from fulltape import stores as opening
 from fulltape.core import datasets, ranges
 from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.ranges import Range
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, TaskClass

@@ -16,7 +16,8 @@ from fulltape.core import datasets, ranges
 from fulltape.core.checks import completeness, findings, registry
 from fulltape.core.checks.findings import Context
 from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.plans import Limits
+from fulltape.core.vendor import Serves, Source
 from fulltape.ledger.task import Claimable
 from fulltape.stores import Feed, Wanted
 

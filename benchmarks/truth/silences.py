@@ -14,10 +14,11 @@ from benchmarks.truth import real
 from fulltape import stores as opening
 from fulltape.core import datasets, ranges, series
 from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.silence import WITNESS_SESSIONS
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.stores import Feed, Rules, Stores, Wanted, known
 

@@ -15,8 +15,9 @@ from fulltape.backfill.fence import Fence
 from fulltape.backfill.pace import Paces
 from fulltape.core import datasets
 from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.ledger import Ledger

@@ -11,7 +11,8 @@ from fulltape import stores as opening
 from fulltape.backfill.facts import Planner
 from fulltape.core import datasets, ranges
 from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.plans import Limits
+from fulltape.core.vendor import Serves, Source
 from fulltape.ledger.task import AGAIN, Claimable, Kind
 from fulltape.stores import Feed, Wanted
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from clocks import at
 from conftest import Opener
 from fulltape.clock import SystemClock
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, HOUR, SECOND
-from fulltape.core.vendor import Limits
 from fulltape.ledger.budgets import Granted, Refused, Want, kept_for_others
 from fulltape.ledger.ledger import Ledger
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clocks import at
 from conftest import Opener
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, SECOND
-from fulltape.core.vendor import Limits
 from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.ledger.ledger import Ledger
 

@@ -17,9 +17,10 @@ from fulltape.capture.plan import Held, Rhythm
 from fulltape.capture.queue import Queue, Router, size_of
 from fulltape.core import captured, template
 from fulltape.core.marks import Mark
+from fulltape.core.plans import Connecting
 from fulltape.core.streams import DETAILS, Channel, Detail, MessageShape
 from fulltape.core.time import DAY, MINUTE, SECOND
-from fulltape.core.vendor import Connecting, Field, Shape
+from fulltape.core.vendor import Field, Shape
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
 from fulltape.live.plan import GRAINS, Aggregator, Piece

@@ -14,8 +14,9 @@ from fulltape import stores as opening
 from fulltape.backfill.dispatch import Dispatcher
 from fulltape.backfill.pace import Paces
 from fulltape.clock import SystemClock
+from fulltape.core.plans import Limits
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.stores import Feed, Rules, Stores, Wanted

@@ -15,8 +15,9 @@ from fulltape.backfill import forecast
 from fulltape.core import datasets
 from fulltape.core.cell import FactKind
 from fulltape.core.instruments import DatedSymbol, Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, from_datetime
-from fulltape.core.vendor import Limits, Serves, Source
+from fulltape.core.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import Eligible

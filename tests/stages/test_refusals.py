@@ -14,8 +14,9 @@ from fulltape.backfill import run as backfill
 from fulltape.backfill.fetch import Result
 from fulltape.backfill.guard import Guards
 from fulltape.core.breaker import Breaker
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, SECOND
-from fulltape.core.vendor import Limits, Outcome
+from fulltape.core.vendor import Outcome
 from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.ledger.eligibility import EligibilityState
 from fulltape.ledger.ledger import Ledger

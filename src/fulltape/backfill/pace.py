@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 
 from fulltape.backfill.share import Seat
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, SECOND, Clock
-from fulltape.core.vendor import Limits
 from fulltape.ledger.budgets import MARGIN, SPACED_BELOW
 from fulltape.stores import Stores
 

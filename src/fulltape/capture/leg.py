@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from fulltape.capture import plan
 from fulltape.capture.socket import Socket
+from fulltape.core.plans import Connecting
 from fulltape.core.streams import Dialogue, Turn
-from fulltape.core.vendor import Connecting
 
 
 @dataclass(slots=True)

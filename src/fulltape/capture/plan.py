@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.core.marks import Mark
+from fulltape.core.plans import Connecting
 from fulltape.core.streams import DETAILS, Detail
-from fulltape.core.vendor import Connecting
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0

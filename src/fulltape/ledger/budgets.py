@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fulltape.core.plans import Limits
 from fulltape.core.time import SECOND, Instant, from_datetime, to_datetime
-from fulltape.core.vendor import Limits
 from fulltape.ledger.database import Database, Row
 
 Dimension = Literal[

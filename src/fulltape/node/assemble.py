@@ -12,9 +12,10 @@ from fulltape.core import datasets, listing, spelling
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.listing import Listing
+from fulltape.core.plans import Limits
 from fulltape.core.streams import Streams, Subscription
 from fulltape.core.time import SECOND
-from fulltape.core.vendor import Limits, Source, Vendor, VendorSpec
+from fulltape.core.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.node import calendars, universe
 from fulltape.node.universe import near

@@ -15,10 +15,11 @@ from fulltape.core import ranges
 from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
+from fulltape.core.plans import Limits
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.sessions import Calendar
 from fulltape.core.time import SECOND, Clock, Instant, utc_date
-from fulltape.core.vendor import Limits, Serves, Source, Vendor
+from fulltape.core.vendor import Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Cells, Layer, NewPart

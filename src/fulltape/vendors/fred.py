@@ -19,6 +19,7 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Limits
 from fulltape.core.time import SECOND, midnight
 from fulltape.core.vendor import (
     RETRYABLE,
@@ -27,7 +28,6 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
-    Limits,
     Outcome,
     Page,
     Rejected,

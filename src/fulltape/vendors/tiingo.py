@@ -15,6 +15,7 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Limits
 from fulltape.core.vendor import (
     Answer,
     Ask,
@@ -22,7 +23,6 @@ from fulltape.core.vendor import (
     Cursor,
     Decoded,
     Field,
-    Limits,
     Outcome,
     Page,
     Request,

@@ -18,6 +18,7 @@ import msgspec
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.days import NEW_YORK, zone_midnight
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Limits
 from fulltape.core.time import SECOND
 from fulltape.core.vendor import (
     Answer,
@@ -25,7 +26,6 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
-    Limits,
     Outcome,
     Page,
     Rejected,

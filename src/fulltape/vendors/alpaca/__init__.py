@@ -23,18 +23,17 @@ import msgspec
 
 from fulltape.core import actions, bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Connecting, Limits
 from fulltape.core.spelling import Names
 from fulltape.core.time import SECOND, Instant, iso, parse_stamp
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
-    Connecting,
     Conversation,
     Cursor,
     Decoded,
     Field,
-    Limits,
     Outcome,
     Page,
     Rejected,

@@ -23,15 +23,14 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Connecting, Limits
 from fulltape.core.time import DAY, LATEST, MINUTE, Instant, midnight, utc_date
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
-    Connecting,
     Conversation,
     Cursor,
-    Limits,
     Outcome,
     Request,
     Response,

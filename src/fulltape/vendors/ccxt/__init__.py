@@ -29,6 +29,7 @@ import msgspec
 from fulltape import errors
 from fulltape.core import bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, MINUTE, Instant
 from fulltape.core.vendor import (
     Answer,
@@ -36,7 +37,6 @@ from fulltape.core.vendor import (
     Conversation,
     Cursor,
     Decoded,
-    Limits,
     Outcome,
     Page,
     Rejected,

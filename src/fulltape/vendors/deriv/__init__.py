@@ -20,16 +20,15 @@ import msgspec
 
 from fulltape.core import bars, datasets, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Connecting, Limits
 from fulltape.core.time import DAY, MINUTE, SECOND, Instant
 from fulltape.core.vendor import (
     Answer,
     Ask,
-    Connecting,
     Conversation,
     Cursor,
     Decoded,
     Field,
-    Limits,
     Outcome,
     Page,
     Rejected,

@@ -18,16 +18,15 @@ import msgspec
 
 from fulltape.core import bars, envelopes, spelling
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Connecting, Limits
 from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
 from fulltape.core.vendor import (
     Answer,
     Ask,
-    Connecting,
     Conversation,
     Cursor,
     Decoded,
     Field,
-    Limits,
     Outcome,
     Page,
     Rejected,

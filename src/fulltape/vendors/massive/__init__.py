@@ -24,17 +24,15 @@ import msgspec
 from fulltape.core import actions, bars, datasets, envelopes, spelling
 from fulltape.core.days import NEW_YORK
 from fulltape.core.envelopes import UNREADABLE
+from fulltape.core.plans import Connecting, Delayed, Limits
 from fulltape.core.vendor import (
     RETRYABLE,
     Answer,
     Ask,
-    Connecting,
     Conversation,
     Cursor,
     Decoded,
-    Delayed,
     Field,
-    Limits,
     Outcome,
     Page,
     Rejected,
