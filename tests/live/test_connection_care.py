@@ -110,6 +110,7 @@ def test_a_connection_is_renewed_before_it_is_cut_and_nothing_is_doubtful(
         with node.capturing():
             node.until(lambda: node.stream.connections >= 3)
             node.until(lambda: len(node.stream.sessions) == 1)
+            node.until(lambda: (node.told().state, node.told().reason) == ("live", ""))
             node.until(node.ticks(60))
             node.stream.pause()
         node.seal()

@@ -122,7 +122,7 @@ def test_a_break_of_a_delayed_stream_is_asked_of_history_where_its_data_was(tmp_
         with node.capturing():
             node.until(node.all_live)
             node.break_all()
-            node.until(node.ticks(40))
+            node.until(lambda: (node.told().state, node.told().reason) == ("live", ""))
         ended = node.clock.now()
         node.seal()
         with node.opened() as stores:

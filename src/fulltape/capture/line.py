@@ -308,8 +308,10 @@ class Line:
         )
         self.legs.remove(leg)
         self._queue.routers.pop(leg.socket.connection, None)
+        if self.legs:
+            return
         self.reason = leg.turn.reason or leg.socket.ended
-        if not self.legs and self.state != "barred":
+        if self.state != "barred":
             self.state = "connecting"
 
     def _stop(self, reason: str) -> None:
@@ -368,7 +370,7 @@ class Line:
         self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
         if len(leg.live) + len(leg.refused) == len(self._names):
             leg.asked = 1
-            self.state = "live"
+            self.state, self.reason = "live", next(iter(leg.refused.values()), "")
             self._on_change()
 
     def _ended(self, one: Socket) -> None:

@@ -151,7 +151,7 @@ class Pull:
         if fed.channel not in live:
             live.add(fed.channel)
             self._put(self._mark("confirmed", channels=(fed.channel,), since=self._last))
-            self.state = "live"
+            self.state, self.reason = "live", ""
             self._on_change()
 
     def _put(self, mark: Mark) -> None:
