@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,9 @@ from fulltape.cli import options
 from fulltape.cli.options import NodeOption, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Group
     from rich.table import Table
 
     from fulltape.node.tailing import Row, Tailing
@@ -49,12 +53,14 @@ def tail(
 
 
 def _watch(watching: Tailing, until: float) -> None:
+    from rich.console import Console
     from rich.live import Live
 
-    with Live(refresh_per_second=4) as screen:
+    console = Console()
+    with Live(console=console, refresh_per_second=4) as screen:
         while clock.steady_seconds() < until:
             rows, sentence = watching.look()
-            screen.update(table(rows, sentence))
+            screen.update(table(rows, sentence, width=console.width))
             clock.pause(_EVERY)
 
 
@@ -70,25 +76,68 @@ def _print(watching: Tailing, until: float) -> None:
         clock.pause(_EVERY)
 
 
-def table(rows: list[Row], sentence: str) -> Table:
-    """The streams as a table for a terminal."""
+def table(rows: list[Row], sentence: str, *, width: int) -> Group:
+    """The streams as tables for a terminal, one a source and dataset, their columns below each other: as many of these as
+    fit into `width`, the bar's last."""
+    from rich.console import Group
+    from rich.text import Text
+
+    wide = fitting([_columns(row) for row in rows], width)
+    parts: list[Table | Text] = [_table(wide, head=True)] if rows else []
+    for name, group in itertools.groupby(rows, key=lambda row: f"{row.source} {row.dataset}"):
+        parts.append(Text(name, style="bold", overflow="ellipsis", no_wrap=True))
+        found = _table(wide, head=False)
+        for row in group:
+            cells = _columns(row)
+            found.add_row(*(cells.get(name, "") for name in wide), style="" if row.live else "dim")
+        parts.append(found)
+    return Group(*parts, *([Text(sentence)] if sentence else []))
+
+
+def _table(wide: Mapping[str, int], *, head: bool) -> Table:
     from rich.table import Table
 
-    found = Table(box=None, caption=sentence or None, caption_justify="left")
-    for name in (
-        "source",
-        "dataset",
-        "symbol",
-        "state",
-        "rate",
-        "lag",
-        "last",
-        "provisional bar",
-        "doubtful",
-    ):
-        found.add_column(name, justify="right" if name in ("rate", "lag", "last") else "left", no_wrap=True)
-    for row in rows:
-        found.add_row(*_cells(row), style="" if row.live else "dim")
+    found = Table(box=None, padding=(0, _GAP, 0, 0), show_header=head)
+    for name, size in wide.items():
+        left = name in ("stream", "state")
+        found.add_column(name, justify="left" if left else "right", no_wrap=True, width=size)
+    return found
+
+
+_GAP = 2
+_ALWAYS = ("stream", "state", "last", "rate", "lag")
+
+
+def fitting(rows: Sequence[Mapping[str, str]], width: int) -> dict[str, int]:
+    """The columns that fit beside each other with their widths: those that are always there, and of the others as many as
+    there is room for, in their order."""
+    names = dict.fromkeys([*_ALWAYS, *(name for row in rows for name in row)])
+    wide = {name: max(len(name), *(len(row.get(name, "")) for row in rows), 0) for name in names}
+    shown: dict[str, int] = {}
+    for name, size in wide.items():
+        room = width - sum(shown.values()) - _GAP * (len(shown) + 1)
+        if name not in _ALWAYS and room < size:
+            break
+        shown[name] = size
+    return shown
+
+
+def _columns(row: Row) -> dict[str, str]:
+    """A row's cells by column, those of the bar in the order in which they are worth their room."""
+    state = "live" if row.live else "not live"
+    found = {
+        "stream": f"  {row.symbol}",
+        "state": f"{state}, {row.doubtful} doubtful" if row.doubtful else state,
+        "last": "" if row.last is None else f"{row.last:g}",
+        "rate": "" if row.rate is None else f"{row.rate:,.1f}/s",
+        "lag": "" if row.lag is None else f"{row.lag:,.1f} s",
+    }
+    if row.bar is not None:
+        told = (
+            ("volume", f"{row.bar.volume:.6g}"), ("high", f"{row.bar.high:g}"), ("low", f"{row.bar.low:g}"),
+            ("open", f"{row.bar.open:g}"), ("ticks", f"{row.bar.trades:,}"), ("revision", f"{row.bar.revision:,}"),
+        )  # fmt: skip
+        found |= {f"{row.bar.grain} {name}": text for name, text in told}
     return found
 
 
