@@ -12,9 +12,12 @@ from fulltape.cli import options
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fulltape.node.gaps import Gap
     from fulltape.stores import Stores
 
-_MOST_LINES = 40
+_MOST_LINES, _NAMED = 40, 2
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +36,9 @@ def gaps(
             help="Write the picture of all instruments to FILE.html or FILE.png.", show_default=False
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="A line for every symbol, also where several lack the same.")
+    ] = False,
     node: NodeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -56,31 +62,54 @@ def gaps(
         found = list(finding.gaps(stores, now, dataset=dataset, symbol=symbol))
         drawing = _drawn(stores, now, dataset, symbol, most) if picture else []
         if out:
-            _write(stores, now, dataset, symbol, out)
+            _write(stores, now, dataset, symbol, out, found)
     if json:
         options.emit_json([dataclasses.asdict(gap) for gap in found])
     else:
-        for line in drawing:
+        for line in drawing if picture else lines(found, most, apart=verbose):
             typer.echo(line)
-        if found and not picture:
-            wide = max(len(gap.dataset) for gap in found[:most])
-            long = max(8, *(len(gap.instrument) for gap in found[:most]))
-            typer.echo(
-                f"{'dataset':<{wide}} {'symbol':<{long}} {'sessions':<24} {'count':>6}  {'why':<15} what happens next"
-            )
-        for gap in [] if picture else found[:most]:
-            sessions = f"{gap.first}" if gap.sessions == 1 else f"{gap.first} to {gap.last}"
-            typer.echo(
-                f"{gap.dataset:<{wide}} {gap.instrument:<{long}} {sessions:<24} {number(gap.sessions):>6}  "
-                f"{gap.reason:<15} {gap.next}"
-            )
-        if len(found) > most and not picture:
-            typer.echo(f"… and {number(len(found) - most)} more (--most, --json, --picture, --out)")
         typer.echo(f"{counted(len(found), 'gap')}, {counted(sum(gap.sessions for gap in found), 'session')}")
         if out:
             typer.echo(f"written: {out}")
     if found:
         raise typer.Exit(1)
+
+
+HEAD = ("dataset", "symbol", "sessions", "count", "why", "what happens next")
+
+
+def rows(gaps: Sequence[Gap], *, apart: bool = False) -> list[tuple[str, ...]]:
+    """Gaps as rows of a table (`HEAD`); symbols that lack the same for the same reason share one unless `apart`."""
+    shared: dict[tuple[object, ...], list[Gap]] = {}
+    for gap in gaps:
+        alike = (gap.dataset, gap.first, gap.last, gap.sessions, gap.reason, gap.next)
+        shared.setdefault((*alike, gap.instrument) if apart else alike, []).append(gap)
+    return [
+        (
+            some[0].dataset,
+            ", ".join(gap.instrument for gap in some)
+            if len(some) <= _NAMED
+            else f"{some[0].instrument} and {number(len(some) - 1)} more",
+            f"{some[0].first}" if some[0].sessions == 1 else f"{some[0].first} to {some[0].last}",
+            number(some[0].sessions) + (" each" if len(some) > 1 else ""),
+            some[0].reason,
+            some[0].next,
+        )
+        for some in shared.values()
+    ]
+
+
+def lines(gaps: Sequence[Gap], most: int, *, apart: bool) -> list[str]:
+    """A table of gaps of at most so many rows."""
+    found = rows(gaps, apart=apart)
+    if not found:
+        return []
+    shown = [HEAD, *found[:most]]
+    wide = [max(len(row[at]) for row in shown) for at in range(len(HEAD) - 1)]
+    table = ["  ".join([*(f"{row[at]:<{size}}" for at, size in enumerate(wide)), row[-1]]) for row in shown]
+    if len(found) > most:
+        table.append(f"… and {number(len(found) - most)} lines more (--most, --json, --picture, --out)")
+    return table
 
 
 def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> list[str]:
@@ -100,17 +129,18 @@ def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> li
     return [*lines, picture.LEGEND] if lines else []
 
 
-def _write(stores: Stores, now: int, dataset: str, symbol: str, out: Path) -> None:
+def _write(stores: Stores, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
     from fulltape.cli import sheet
     from fulltape.node import gaps as finding
 
-    grids = [
-        sheet.grid(stores.wanted[name].title, stores.wanted[name].calendar, rows)
-        for name, rows in finding.pictures(
-            stores, now, dataset=dataset, symbol=symbol, all_series=True
-        ).items()
-    ]
+    grids = []
+    for name, pictures in finding.pictures(
+        stores, now, dataset=dataset, symbol=symbol, all_series=True
+    ).items():
+        lacking = [row[1:] for row in rows([gap for gap in found if gap.dataset == name])]
+        wanted = stores.wanted[name]
+        grids.append(sheet.grid(wanted.title, wanted.calendar, pictures, lacking))
     if out.suffix == ".html":
-        out.write_text(sheet.html(grids), encoding="utf-8")
+        out.write_text(sheet.html(grids, HEAD[1:]), encoding="utf-8")
     else:
         sheet.png(grids, out)

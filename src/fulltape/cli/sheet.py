@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar as months_of
 import html as escaping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,97 +25,162 @@ COLOURS = {
     "×": ("#5b3a6b", "unobtainable"),
     "·": ("#eeeeec", "not wanted (closed, not listed)"),
 }
-_CELL, _LEFT, _RIGHT, _TOP = 7, 90, 30, 44
+_CELL, _ROW, _TOP, _LETTER = 14, 18, 40, 8
+"""Pixels: a month, an instrument, what stands above them, a letter of a name."""
+_NAMED_MONTHS = 36
+"""So many months have names of their own, more only their years."""
 _INK, _PAPER = "#222222", "#ffffff"
+_STYLE = """
+body{font-family:sans-serif;margin:1.5em;color:#222;line-height:1.4}
+h1{font-size:1.5em}h2{font-size:1.15em;margin:1.6em 0 .3em}
+.legend{position:sticky;top:0;z-index:2;background:#fff;padding:.5em 0;display:flex;flex-wrap:wrap;gap:.3em 1.2em}
+.legend i{display:inline-block;width:.9em;height:.9em;margin-right:.35em;vertical-align:-.05em}
+.grid{display:flex;overflow-x:auto}.names{position:sticky;left:0;background:#fff}
+svg{display:block;flex:none;font-family:sans-serif;font-size:12px}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9em;margin:.6em 0}
+th,td{text-align:left;padding:.25em .9em .25em 0;border-bottom:1px solid #ddd;vertical-align:top;white-space:nowrap}
+td:last-child{white-space:normal;min-width:18em}summary{cursor:pointer;margin-top:.6em}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A dataset: its months (year, month), and per instrument one sign of `COLOURS` a month."""
+    """A dataset: its months (year, month), per instrument one sign of `COLOURS` a month, and what is lacking as rows of
+    text."""
 
     title: str
     months: Sequence[tuple[int, int]]
     rows: Sequence[tuple[str, str]]
+    lacking: Sequence[tuple[str, ...]] = ()
+
+    @property
+    def left(self) -> int:
+        """How wide the names are."""
+        return 12 + _LETTER * max((len(name) for name, _ in self.rows), default=0)
+
+    @property
+    def labels(self) -> list[tuple[int, str, str]]:
+        """Above which month stands which year and which name of a month."""
+        named = len(self.months) <= _NAMED_MONTHS
+        return [
+            (at, str(year) if month == 1 or at == 0 else "", months_of.month_abbr[month][:1] if named else "")
+            for at, (year, month) in enumerate(self.months)
+        ]
 
 
-def grid(title: str, calendar: Calendar, rows: Sequence[tuple[str, Picture]]) -> Grid:
+def grid(
+    title: str,
+    calendar: Calendar,
+    rows: Sequence[tuple[str, Picture]],
+    lacking: Sequence[tuple[str, ...]] = (),
+) -> Grid:
     """The signs of every instrument."""
     months, signs = picture.monthly(calendar, rows)
-    return Grid(title=title, months=months, rows=signs)
+    return Grid(title=title, months=months, rows=signs, lacking=lacking)
 
 
-def html(grids: Sequence[Grid]) -> str:
-    """One page that needs nothing else; a cell tells its month and state when pointed at."""
+def html(grids: Sequence[Grid], head: Sequence[str]) -> str:
+    """One page that needs nothing else; a cell tells its month and state when pointed at. `head` names the columns of what
+    is lacking."""
     body = []
     for one in grids:
-        width, height = _LEFT + _CELL * len(one.months) + _RIGHT, _TOP + _CELL * len(one.rows) + 10
-        shapes = [
-            f'<text x="{_LEFT + _CELL * at}" y="{_TOP - 6}" font-size="10">{year}</text>'
-            for at, (year, month) in enumerate(one.months)
-            if month == 1 or at == 0
-        ]
-        for line, (name, signs) in enumerate(one.rows):
-            y = _TOP + _CELL * line
-            shapes.append(f'<text x="4" y="{y + _CELL - 1}" font-size="7">{escaping.escape(name)}</text>')
-            for at, (sign, length) in _runs(signs):
-                colour, words = COLOURS[sign]
-                (year, month), (until_year, until_month) = one.months[at], one.months[at + length - 1]
-                span = f"{year}-{month:02}" + (f" to {until_year}-{until_month:02}" if length > 1 else "")
-                shapes.append(
-                    f'<rect x="{_LEFT + _CELL * at}" y="{y}" width="{_CELL * length - 1}" height="{_CELL - 1}" '
-                    f'fill="{colour}"><title>{escaping.escape(name)} {span}: {words}</title></rect>'
-                )
-        body.append(
-            f"<h2>{escaping.escape(one.title)}</h2>"
-            f'<svg width="{width}" height="{height}" font-family="sans-serif">{"".join(shapes)}</svg>'
+        height = _TOP + _ROW * len(one.rows) + 6
+        names = "".join(
+            f'<text x="0" y="{_TOP + _ROW * line + 13}">{escaping.escape(name)}</text>'
+            for line, (name, _) in enumerate(one.rows)
         )
-    legend = " ".join(
+        body.append(
+            f"<h2>{escaping.escape(one.title)}</h2>{_table(one, head)}<div class=grid>"
+            f'<svg class=names width="{one.left}" height="{height}">{names}</svg>'
+            f'<svg width="{_CELL * len(one.months) + 40}" height="{height}">{_cells(one)}</svg></div>'
+        )
+    legend = "".join(
         f'<span><i style="background:{colour}"></i>{words}</span>' for colour, words in COLOURS.values()
     )
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>fulltape: coverage</title><style>'
-        "body{font-family:sans-serif;margin:2em;color:#222}i{display:inline-block;width:.8em;height:.8em;"
-        "margin:0 .3em 0 1em}svg{display:block}</style></head><body><h1>Coverage</h1>"
-        f"<p>{legend}</p>{''.join(body)}</body></html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>fulltape: coverage</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><h1>Coverage by month</h1>"
+        f"<div class=legend>{legend}</div>{''.join(body)}</body></html>\n"
     )
 
 
+def _cells(one: Grid) -> str:
+    shapes = []
+    for at, year, month in one.labels:
+        x = _CELL * at
+        if year:
+            shapes.append(f'<text x="{x}" y="{_TOP - 22}">{year}</text>')
+        if month:
+            shapes.append(f'<text x="{x + 2}" y="{_TOP - 6}" fill="#666">{month}</text>')
+    for line, (name, signs) in enumerate(one.rows):
+        y = _TOP + _ROW * line
+        for at, (sign, length) in _runs(signs):
+            colour, words = COLOURS[sign]
+            (year_, month_), (until_year, until_month) = one.months[at], one.months[at + length - 1]
+            span = f"{year_}-{month_:02}" + (f" to {until_year}-{until_month:02}" if length > 1 else "")
+            shapes.append(
+                f'<rect x="{_CELL * at}" y="{y}" width="{_CELL * length - 1}" height="{_ROW - 2}" '
+                f'fill="{colour}"><title>{escaping.escape(name)} {span}: {words}</title></rect>'
+            )
+    return "".join(shapes)
+
+
+def _table(one: Grid, head: Sequence[str]) -> str:
+    if not one.lacking:
+        return "<p>Nothing is missing.</p>"
+    columns = "".join(f"<th>{escaping.escape(name)}</th>" for name in head)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>" for row in one.lacking
+    )
+    shown = " open" if len(one.lacking) <= _OPEN else ""
+    return (
+        f"<details{shown}><summary>What is missing, why, and what happens next</summary><div class=scroll>"
+        f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+_OPEN = 50
+"""Tables of so many rows at most are open from the beginning."""
+
+
 def png(grids: Sequence[Grid], path: Path) -> None:
-    """The same as a picture."""
+    """The same as a picture, without the tables."""
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
         raise errors.UsageError(
             "a PNG needs Pillow.", hint="Install it: pip install 'fulltape[pictures]'; HTML needs nothing."
         ) from error
-    width = max([700, *(_LEFT + _CELL * len(one.months) + _RIGHT for one in grids)])
-    heights = [_TOP + 24 + _CELL * len(one.rows) for one in grids]
-    image = Image.new("RGB", (width, 30 + sum(heights)), _PAPER)
+    width = max([760, *(16 + one.left + _CELL * len(one.months) + 40 for one in grids)])
+    heights = [_TOP + 40 + _ROW * len(one.rows) for one in grids]
+    image = Image.new("RGB", (width, 34 + sum(heights)), _PAPER)
     draw: ImageDraw.ImageDraw = ImageDraw.Draw(image)
-    small, large = ImageFont.load_default(8), ImageFont.load_default(13)
+    small, large = ImageFont.load_default(12), ImageFont.load_default(16)
     at = 8
     for colour, words in COLOURS.values():
-        draw.rectangle((at, 9, at + 9, 18), fill=colour)
-        draw.text((at + 13, 7), words, fill=_INK, font=ImageFont.load_default(10))
-        at += 26 + int(draw.textlength(words, font=ImageFont.load_default(10)))
-    top = 30
+        draw.rectangle((at, 10, at + 10, 20), fill=colour)
+        draw.text((at + 15, 7), words, fill=_INK, font=small)
+        at += 32 + int(draw.textlength(words, font=small))
+    top = 34
     for one, height in zip(grids, heights, strict=True):
         draw.text((8, top), one.title, fill=_INK, font=large)
-        _paint(draw, one, top + 18, small)
+        _paint(draw, one, top + 24, small)
         top += height
     image.save(path)
 
 
 def _paint(draw: ImageDraw, one: Grid, top: int, font: object) -> None:
-    for at, (year, month) in enumerate(one.months):
-        if month == 1 or at == 0:
-            draw.text((_LEFT + _CELL * at, top + 10), str(year), fill=_INK, font=font)  # type: ignore[arg-type]
+    for at, year, month in one.labels:
+        x = 8 + one.left + _CELL * at
+        draw.text((x, top + 2), year, fill=_INK, font=font)  # type: ignore[arg-type]
+        draw.text((x + 2, top + 18), month, fill=_INK, font=font)  # type: ignore[arg-type]
     for line, (name, signs) in enumerate(one.rows):
-        y = top + _TOP - 20 + _CELL * line
-        draw.text((4, y - 2), name, fill=_INK, font=font)  # type: ignore[arg-type]
+        y = top + _TOP + _ROW * line
+        draw.text((8, y), name, fill=_INK, font=font)  # type: ignore[arg-type]
         for at, (sign, length) in _runs(signs):
-            x = _LEFT + _CELL * at
-            draw.rectangle((x, y, x + _CELL * length - 2, y + _CELL - 2), fill=COLOURS[sign][0])
+            x = 8 + one.left + _CELL * at
+            draw.rectangle((x, y, x + _CELL * length - 2, y + _ROW - 3), fill=COLOURS[sign][0])
 
 
 def _runs(signs: str) -> list[tuple[int, tuple[str, int]]]:

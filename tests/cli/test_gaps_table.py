@@ -1,0 +1,71 @@
+"""The table of `fulltape gaps`: symbols that lack the same share a line."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from fulltape import stores
+from fulltape.cli import gaps as shown
+from fulltape.cli import sheet
+from fulltape.core.series import Picture
+from fulltape.node.gaps import Gap
+
+
+def gap(instrument: str, *, day: int = 1, why: str = "missing") -> Gap:
+    return Gap(
+        dataset="equities_bars_day",
+        instrument=instrument,
+        first=dt.date(2026, 9, day),
+        last=dt.date(2026, 9, day + 4),
+        sessions=5,
+        reason=why,
+        next="queued",
+    )
+
+
+def test_symbols_that_lack_the_same_share_a_line() -> None:
+    found = [gap(f"S{number}") for number in range(400)] + [
+        gap("A", day=8),
+        gap("B", day=8),
+        gap("C", why="refused"),
+    ]
+    lines = shown.lines(found, 40, apart=False)
+    assert len(lines) == 4
+    assert lines[1].split("  ")[:3] == ["equities_bars_day", "S0 and 399 more", "2026-09-01 to 2026-09-05"]
+    assert "A, B " in lines[2]
+    assert "5 each" in lines[2]
+    assert "refused" in lines[3]
+
+
+def test_each_symbol_may_have_its_line_and_what_is_left_out_is_said() -> None:
+    lines = shown.lines([gap(f"S{number}") for number in range(400)], 40, apart=True)
+    assert len(lines) == 42
+    assert lines[-1] == "… and 360 lines more (--most, --json, --picture, --out)"
+    assert shown.lines([], 40, apart=False) == []
+
+
+def test_the_page_has_a_legend_names_and_a_table() -> None:
+    calendar = stores.calendar("XNYS")
+    (span,) = [calendar.between(dt.date(2024, 11, 1), dt.date(2025, 2, 28))]
+    half = (span[0], span[0] + 30)
+    lacking = Picture(
+        wanted=(span,), held=(half,), partial=(), empty=(), unobtainable=(), unknown_listing=(), missing=((half[1], span[1]),)
+    )  # fmt: skip
+    whole = Picture(
+        wanted=(span,), held=(span,), partial=(), empty=(), unobtainable=(), unknown_listing=(), missing=()
+    )
+    table = [row[1:] for row in shown.rows([gap("<B>")])]
+    page = sheet.html(
+        [
+            sheet.grid("equities_bars_day", calendar, [("<B>", lacking)], table),
+            sheet.grid("equities_bars_minute", calendar, [("AAPL", whole)]),
+        ],
+        shown.HEAD[1:],
+    )
+    assert all(f"</i>{words}</span>" in page for _, words in sheet.COLOURS.values())
+    assert "&lt;B&gt; 2025-01 to 2025-02: missing" in page
+    assert "<B>" not in page
+    assert all(f"<th>{name}</th>" in page for name in shown.HEAD[1:])
+    assert "<td>2026-09-01 to 2026-09-05</td><td>5</td><td>missing</td><td>queued</td>" in page
+    assert page.count("Nothing is missing.") == 1
+    assert "width=device-width" in page
