@@ -69,7 +69,7 @@ def _draw(stores: Stores) -> list[str]:
 
 def _report(stores: Stores) -> list[str]:
     """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
-    from fulltape.cli import status
+    from fulltape.cli import summary
     from fulltape.cli.options import counted
     from fulltape.clock import SystemClock
     from fulltape.node import state
@@ -83,8 +83,8 @@ def _report(stores: Stores) -> list[str]:
             f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {counted(parts, 'part')}"
         )
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
-    for source in state.sources(stores, SystemClock(stores.ledger.budgets.anchor)):
-        out += [f"  {line}" for line in status.source_lines(source)]
+    found = state.sources(stores, SystemClock(stores.ledger.budgets.anchor))
+    out += [f"  {line}" for line in summary.sources(found, len(found), verbose=True)]
     out += ["", "Verdicts on the curated cells:"]
     for name, counts in state.verdicts(stores).items():
         shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from fulltape.core.time import SECOND
+
+OLD = 10 * SECOND
+"""A state that is older than this was told by a process that is gone."""
+
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """One subscription: whether it is live, and when it last delivered (UTC nanoseconds, 0: never)."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fulltape.core import ranges, series
 from fulltape.core.series import Picture
 from fulltape.core.time import Clock, Instant, iso, utc_date
+from fulltape.lake import capturing as state_file
+from fulltape.node import capturing
 from fulltape.stores import Stores, Wanted, known
 
 
@@ -90,6 +92,22 @@ def sources(stores: Stores, clock: Clock) -> list[SourceState]:
             )
         )
     return out
+
+
+def captured(stores: Stores, now: Instant) -> str:
+    """A sentence on live capture; '' where nothing is wanted live."""
+    if not any(wanted.live for wanted in stores.wanted.values()):
+        return ""
+    told = state_file.read(stores.layout.capture_state(capturing.writer(stores)))
+    if told is None:
+        return "capture: has never run (fulltape capture)"
+    at = told.at // 1_000
+    if not told.running or now - at > state_file.OLD:
+        return f"capture: not running since {iso(at)}"
+    channels = [channel for source in told.sources for channel in source.channels]
+    live = sum(channel.live for channel in channels)
+    why = "; ".join(f"{source.source}: {source.reason}" for source in told.sources if source.reason)
+    return f"capture: running, {live:,} of {len(channels):,} streams live{f' ({why})' if why else ''}"
 
 
 def _title(stores: Stores, dataset: str) -> str:

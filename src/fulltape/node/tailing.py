@@ -12,9 +12,6 @@ from fulltape.node import capturing
 from fulltape.seal import messages
 from fulltape.stores import Stores
 
-_OLD = 10 * 10**9
-"""A state that is older than this (ns) was told by a process that is gone."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -72,7 +69,7 @@ class Tailing:
         if state is None:
             return [], "no capture has run here yet; start one with fulltape capture"
         now = clock.wall_ns()
-        running = state.running and now - state.at < _OLD
+        running = state.running and now - state.at < 1_000 * state_file.OLD
         doubts = self._doubtful()
         rows = [
             self._row(source, channel, passed, now if running else 0, doubts)
