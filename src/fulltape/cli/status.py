@@ -78,10 +78,9 @@ def status(
         ]
 
     told, everything = lines(verbose=verbose), lines(verbose=True)
-    for line in (*drawing, *told):
-        typer.echo(line)
+    typer.echo("\n".join((*drawing, *told)))
     if told != everything:
-        typer.echo(f"… {number(len(everything))} lines in full: fulltape status --verbose")
+        typer.echo(f"… in full: fulltape status --verbose ({number(len(everything))} lines)")
 
 
 _ALL = 10**9
