@@ -43,7 +43,6 @@ def audit(
     if incremental:
         _incremental(node, json, quiet)
         return
-    import dataclasses
 
     from fulltape.audit import run
     from fulltape.clock import SystemClock
@@ -51,7 +50,7 @@ def audit(
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)
     if json:
-        options.emit_json(dataclasses.asdict(report))
+        options.emit_json(report)
     elif not quiet:
         for name in ("wanted", "held", "partial", "empty", "unobtainable", "unknown_listing", "missing"):
             typer.echo(f"{number(getattr(report, name)):>12} {name.replace('_', ' ')}")
@@ -61,7 +60,6 @@ def audit(
 
 
 def _incremental(node: NodeOption, json: bool, quiet: bool) -> None:
-    import dataclasses
 
     from fulltape.audit import run
     from fulltape.clock import SystemClock
@@ -69,7 +67,7 @@ def _incremental(node: NodeOption, json: bool, quiet: bool) -> None:
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_incremental(stores, SystemClock(), watch)
     if json:
-        options.emit_json(dataclasses.asdict(report))
+        options.emit_json(report)
     elif not quiet:
         typer.echo(f"{number(report.series)} series looked at, {counted(report.tasks, 'new task')} enqueued")
 

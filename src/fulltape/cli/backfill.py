@@ -28,7 +28,6 @@ def backfill(
     if dry_run:
         _dry_run(node, json)
         return
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.core.time import iso
@@ -41,7 +40,7 @@ def backfill(
         filled = nightly.fill(stores, clock, watch)
         left = len(stores.ledger.queue.open())
     if json:
-        options.emit_json({**dataclasses.asdict(filled), "open_tasks": left})
+        options.emit_json({"filled": filled, "open_tasks": left})
     elif not quiet:
         typer.echo(
             f"{counted(filled.requests, 'request')}, {counted(filled.pages, 'page')}, {counted(filled.rows, 'row')}; "
@@ -55,7 +54,6 @@ def backfill(
 
 
 def _dry_run(node: NodeOption, json: bool) -> None:
-    import dataclasses
 
     from fulltape.backfill import estimate
     from fulltape.clock import SystemClock
@@ -64,7 +62,7 @@ def _dry_run(node: NodeOption, json: bool) -> None:
     with options.opened(node) as stores:
         found = estimate.run_once(stores, SystemClock(stores.ledger.budgets.anchor))
     if json:
-        options.emit_json(dataclasses.asdict(found))
+        options.emit_json(found)
         return
     typer.echo(
         f"{'source':<16} {'tasks':>9} {'requests':>9} {'time':>10} {'of a day':>9} {'rows':>13} {'disk':>9}"

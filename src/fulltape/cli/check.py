@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
 
 def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Check what was curated since the last check, and print all verdicts."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.node import state
@@ -27,7 +26,7 @@ def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption 
         verdicts = state.verdicts(stores)
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
     if json:
-        options.emit_json({"checked": dataclasses.asdict(report), "verdicts": verdicts})
+        options.emit_json({"checked": report, "verdicts": verdicts})
     elif not quiet:
         typer.echo(f"{counted(report.cells, 'cell')} checked now")
         if report.broken:

@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
 
 def curate(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Check every source's new cells, choose between sources, and rewrite the curated folders that changed."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.curate import run
@@ -24,7 +23,7 @@ def curate(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)
     if json:
-        options.emit_json(dataclasses.asdict(report))
+        options.emit_json(report)
     elif not quiet:
         typer.echo(
             f"{counted(report.written, 'folder')} written of {number(report.folders)} looked at; "

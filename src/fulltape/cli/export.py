@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
 
 def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Write the bundle of the newest final session, unless an equal one is there."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.deliver import run
@@ -24,7 +23,7 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)
     if json:
-        options.emit_json(dataclasses.asdict(report) if report else None)
+        options.emit_json(report)
         return
     if report is None:
         typer.echo("nothing is curated yet; run fulltape nightly first.", err=True)

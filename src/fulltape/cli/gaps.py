@@ -43,7 +43,6 @@ def gaps(
     json: JsonOption = False,
 ) -> None:
     """List what should be there and is not: which sessions, why, and what happens next."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.core import datasets
@@ -64,7 +63,7 @@ def gaps(
         if out:
             _write(stores, now, dataset, symbol, out, found)
     if json:
-        options.emit_json([dataclasses.asdict(gap) for gap in found])
+        options.emit_json(found)
     else:
         for line in drawing if picture else lines(found, most, apart=verbose):
             typer.echo(line)

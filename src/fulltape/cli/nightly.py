@@ -30,7 +30,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
         done = night.run(stores, clock, watch)
         future = state.not_begun(stores, clock.now())
     if json:
-        options.emit_json({"complete": done.complete, **_plain(done)})
+        options.emit_json({"complete": done.complete, **vars_of(done)})
     elif not quiet:
         for line in [*lines(done), *(f"note      {sentence}" for sentence in future)]:
             typer.echo(line)
@@ -79,7 +79,8 @@ def lines(done: Night) -> list[str]:
     return out
 
 
-def _plain(done: Night) -> dict[str, object]:
+def vars_of(done: Night) -> dict[str, object]:
+    """The reports of a night by stage."""
     import dataclasses
 
-    return dataclasses.asdict(done)
+    return {field.name: getattr(done, field.name) for field in dataclasses.fields(done)}

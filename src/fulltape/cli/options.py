@@ -82,10 +82,10 @@ def session(text: str) -> dt.date:
 
 
 def emit_json(value: object) -> None:
-    """Print a value as JSON."""
-    import msgspec
+    """Print a value as JSON (see `cli/printed.py`)."""
+    from fulltape.cli import printed
 
-    typer.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+    typer.echo(printed.text(value))
 
 
 def number(value: Any) -> str:

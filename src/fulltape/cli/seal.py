@@ -33,7 +33,6 @@ def seal(
     quiet: QuietOption = False,
 ) -> None:
     """Make parts of what was captured and fetched; find what may be missing."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.node import nightly
@@ -45,9 +44,7 @@ def seal(
         filled = nightly.fill(stores, clock, watch, urgent=True) if fill else None
         held_back = nightly.held_back(stores, clock) if filled else None
     if json:
-        options.emit_json(
-            {"sealed": dataclasses.asdict(report), "filled": dataclasses.asdict(filled) if filled else None}
-        )
+        options.emit_json({"sealed": report, "filled": filled})
     elif not quiet:
         for line in lines(report, filled):
             typer.echo(line)

@@ -31,7 +31,6 @@ def streams(
     json: JsonOption = False,
 ) -> None:
     """Show, by stream and day, how much was captured without doubt, and how much is verified."""
-    import dataclasses
 
     from fulltape.node import streams as telling
 
@@ -42,8 +41,8 @@ def streams(
     if json:
         options.emit_json(
             {
-                "streams": [dataclasses.asdict(one) for one in found],
-                "intervals": [dataclasses.asdict(one) for one in doubts],
+                "streams": found,
+                "intervals": doubts,
             }
         )
         return

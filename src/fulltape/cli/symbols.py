@@ -79,7 +79,6 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show who is known by a symbol, and under which symbols it was known before."""
-    import msgspec
 
     from fulltape import errors
     from fulltape.core import listing
@@ -102,7 +101,7 @@ def show(
                 f"the reference table knows no {symbol}.", hint="fulltape symbols import adds to it."
             )
     if json:
-        options.emit_json([msgspec.to_builtins(one) for one in found])
+        options.emit_json(found)
         return
     if not found:
         typer.echo("The reference table is empty. fulltape symbols import fills it from a file or a vendor.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +40,7 @@ def tasks(
     with options.opened(node) as stores:
         found = stores.ledger.queue.newest(state=state, most=most)
     if json:
-        options.emit_json([dataclasses.asdict(task) for task in found])
+        options.emit_json(found)
         return
     for task in found:
         by = f" by {task.source}" if task.source else ""
@@ -85,7 +84,7 @@ def show(
         waits = stores.ledger.queue.waits(task_id)
         requests = stores.ledger.requests.of_ask(task.ask) if task.ask else []
     if json:
-        options.emit_json({"task": dataclasses.asdict(task), "waits": waits, "requests": requests})
+        options.emit_json({"task": task, "waits": waits, "requests": requests})
         return
     typer.echo(f"task {task.task_id}: {task.dataset} {task.symbol} {task.first} to {task.last}")
     typer.echo(f"  state      {task.state}" + (f" by {task.source} ({task.worker})" if task.worker else ""))

@@ -28,7 +28,6 @@ def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = 
     """Show what each source serves, its limits and today's budgets, who may not be asked, success and latency."""
     if context.invoked_subcommand:
         return
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.node import registry
@@ -36,7 +35,7 @@ def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = 
     with options.opened(node) as stores:
         found = registry.entries(stores, SystemClock(stores.ledger.budgets.anchor))
     if json:
-        options.emit_json([dataclasses.asdict(entry) for entry in found])
+        options.emit_json(found)
         return
     for entry in found:
         for line in lines(entry):
@@ -81,7 +80,6 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Ask a vendor, with your own key, the smallest request of each of its datasets, and tell what it showed."""
-    import dataclasses
 
     from fulltape.clock import SystemClock
     from fulltape.node import assemble, selftest
@@ -96,7 +94,7 @@ def check(
     finally:
         stores.close()
     if json:
-        options.emit_json([dataclasses.asdict(shown) for shown in found])
+        options.emit_json(found)
     allowed = max((shown.allowed_per_minute for shown in found), default=0)
     if allowed and not json:
         typer.echo(f"Your key is allowed {number(allowed)} requests a minute, as its answers say.")

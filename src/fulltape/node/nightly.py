@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
@@ -18,6 +19,21 @@ BACKUPS = "backups"
 """The folder of the ledger's daily copies, in the node's folder."""
 
 
+class Waiting(NamedTuple):
+    """A source without room: in which dimension, and when there will be room."""
+
+    source: str
+    dimension: str
+    until: Instant
+
+
+class Refusal(NamedTuple):
+    """A source that could not be asked, and why."""
+
+    source: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
     """What filling gaps came to, over all rounds."""
@@ -29,12 +45,12 @@ class Filled:
     rows: int = 0
     rejected: int = 0
     damaged: int = 0
-    waiting: tuple[tuple[str, str, Instant], ...] = ()
-    """Sources that have no room: name, dimension, when there will be room."""
-    stopped: tuple[tuple[str, str], ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    """Sources that have no room."""
+    stopped: tuple[Refusal, ...] = ()
     """Sources that refused our credentials, and their words."""
-    unreachable: tuple[tuple[str, str], ...] = ()
-    """Sources that gave no answer, and why."""
+    unreachable: tuple[Refusal, ...] = ()
+    """Sources that gave no answer."""
     resumed: bool = False
     """Whether rows were sealed that an earlier, interrupted run had fetched."""
 
@@ -129,9 +145,9 @@ def fill(
             rows=sealed.rows,
             rejected=sealed.rejected,
             damaged=sealed.damaged,
-            waiting=tuple((source, *why) for source, why in sorted(fetched.out.waiting.items())),
-            stopped=tuple(sorted(fetched.out.stopped.items())),
-            unreachable=tuple(sorted(fetched.out.unreachable.items())),
+            waiting=tuple(Waiting(source, *why) for source, why in sorted(fetched.out.waiting.items())),
+            stopped=tuple(Refusal(*one) for one in sorted(fetched.out.stopped.items())),
+            unreachable=tuple(Refusal(*one) for one in sorted(fetched.out.unreachable.items())),
         )
         total = _sum(total, step)
         # Without a page there is nothing to seal, and going on would only ask the same again.
