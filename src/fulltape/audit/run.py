@@ -210,37 +210,47 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     opened: dict[str, list[Range]] = {}
     for instrument, first, last in stores.ledger.queue.spans(name, AGAIN):
         opened.setdefault(instrument, []).append(calendar.span_of(first, last))
-    expired: dict[tuple[str, str], list[Range]] = {}
-    settled: dict[tuple[str, str], list[Range]] = {}
+    by_name: dict[str, list[tuple[str, str, str, int]]] = {}
     for instrument, source, first, last, is_settled in found:
-        where = settled if is_settled else expired
-        where.setdefault((instrument, source), []).append(calendar.span_of(first, last))
+        by_name.setdefault(instrument, []).append((source, first, last, is_settled))
     tasks: list[NewTask] = []
-    # The oldest evidence first, and no more than a night can bear.
-    order = list(dict.fromkeys(row[0] for row in found))
+    # The oldest evidence first, and no more than a night can bear; what is all asked for already needs no reading.
+    order = [name for name, rows in by_name.items() if not _all_open(rows, opened.get(name, []), wanted)]
     for at in range(0, len(order), _AT_ONCE):
         names = order[at : at + _AT_ONCE]
         for one in _ordered(known.read(stores, wanted, now, set(names)), names):
-            tasks += _again(one, wanted, expired, settled, opened)
+            tasks += _again(one, wanted, by_name[one.instrument.instrument], opened)
         if len(tasks) >= MOST_AGAIN:
             break
     return stores.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
 
 
+def _all_open(rows: Sequence[tuple[str, str, str, int]], opened: Sequence[Range], wanted: Wanted) -> bool:
+    if not opened:
+        return False
+    spans = ranges.normalise(wanted.calendar.span_of(first, last) for _, first, last, _ in rows)
+    return not ranges.subtract(spans, ranges.normalise(opened))
+
+
 def _again(
     one: Series,
     wanted: Wanted,
-    expired: Mapping[tuple[str, str], list[Range]],
-    settled: Mapping[tuple[str, str], list[Range]],
+    evidence: Sequence[tuple[str, str, str, int]],
     opened: dict[str, list[Range]],
 ) -> Iterator[NewTask]:
-    """What to ask each source again of one instrument; it is added to `opened`."""
+    """What to ask each source again of one instrument; it is added to `opened`. Its `evidence` has expired: (source, first,
+    last, whether it is settled)."""
     instrument = one.instrument.instrument
+    expired: dict[str, list[Range]] = {}
+    settled: dict[str, list[Range]] = {}
+    for source, first, last, is_settled in evidence:
+        where = settled if is_settled else expired
+        where.setdefault(source, []).append(wanted.calendar.span_of(first, last))
     for source, servable in one.servable.items():
         due = plan.due(
             one,
-            ranges.normalise(expired.get((instrument, source), [])),
-            ranges.normalise(settled.get((instrument, source), [])),
+            ranges.normalise(expired.get(source, [])),
+            ranges.normalise(settled.get(source, [])),
         )
         spans = plan.again(one, servable, due, ranges.normalise(opened.get(instrument, [])))
         cuts = plan.cuts(one.instrument, spans, wanted.calendar, wanted.dataset.raw_folder)

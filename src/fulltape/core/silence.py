@@ -191,11 +191,11 @@ def _surprise(run: _Run, prior: float, held: _Line, quiet: _Line, context: Range
 
 def _radius(lacking: Callable[[int], int], most: int) -> int:
     """The smallest distance within which nothing is lacking of the context, or one that reaches over everything."""
-    if lacking(most) > 0:
-        return most
     reach = CONTEXT // 2
     # A session further on either side adds two at most: so it never goes too far.
     while (more := lacking(reach)) > 0:
+        if reach >= most:
+            return most
         reach += -(-more // 2)
     return reach
 
