@@ -292,3 +292,19 @@ def test_a_side_without_an_order_is_zero() -> None:
     frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
     assert not rejected
     assert frame.select("bid", "bid_size", "ask").row(0) == (0.0, 0.0, 9.5)
+
+
+
+@pytest.mark.parametrize("body", [b'{"notice":"we have moved"}', b'{"data":{"rows":{}}}', b"{}"])
+def test_through_ccxt_a_body_of_another_shape_is_no_empty_answer(body: bytes) -> None:
+    markets = exchange([], 100)
+
+    def send(request: Request) -> Response:
+        if request.path.endswith("exchangeInfo"):
+            return markets(request)
+        return Response(status=200, headers={}, body=body, received_at=0)
+
+    asked = ask("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
+    said = talk(asked, send, most=8)
+    assert said.answers[-1].outcome is Outcome.MALFORMED
+    assert not said.settled()

@@ -126,6 +126,8 @@ class _Exchange:
             self.api.options["fetchMarkets"] = {**chosen, "types": ["spot"]}
         self.api.fetch = self._fetch
         self._answers: list[Response] = []
+        self.parsed: object = None
+        """The body of the last answer that ccxt has read."""
 
     def run(self, call: Callable[[Any], Any], answers: Sequence[Response]) -> Any:
         """What a call returns with these answers; `_NeededError` where it needs one more."""
@@ -146,6 +148,7 @@ class _Exchange:
         self.api.handle_http_status_code(answer.status, "", url, method, text)
         if parsed is None:
             raise self.errors.BadResponse("the body is no JSON")
+        self.parsed = parsed
         return parsed
 
 
@@ -284,6 +287,9 @@ def _page(
     stamps = [int(row[0]) * _MILLISECOND for row in rows]
     if stamps != sorted(stamps):
         return envelopes.malformed("candles out of order")
+    if not stamps and not _holds_an_empty_list(exchange.parsed):
+        # ccxt takes whatever it does not find for nothing, also in a body that has another shape.
+        return envelopes.malformed("no candles, and no list that they are not in")
     page[:] = stamps
     if not probed and len(stamps) >= limit and stamps[0] > since + step:
         return Answer(outcome=Outcome.EMPTY, reason=_PROBE)
@@ -302,6 +308,15 @@ def _page(
         return answer
     settled = bars.settled_before(ask, ask.symbols[0], [at], datasets.get(ask.dataset).session_of())
     return replace(answer, settled=settled, cursor=Cursor(token=str(at)))
+
+
+def _holds_an_empty_list(body: object) -> bool:
+    """Whether an empty list stands somewhere in a body: the only way to say that there is nothing."""
+    if isinstance(body, Mapping):
+        return any(map(_holds_an_empty_list, body.values()))
+    if isinstance(body, list):
+        return not body or any(map(_holds_an_empty_list, body))
+    return False
 
 
 def _refusal(ask: Ask, kinds: Any, error: Exception, response: Response) -> Answer:
