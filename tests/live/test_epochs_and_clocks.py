@@ -101,6 +101,50 @@ def test_a_clock_that_was_days_behind_makes_every_session_doubtful() -> None:
     assert all(one.end == after.start for (_, one), (_, after) in itertools.pairwise(pieces))
 
 
+def test_what_was_dropped_is_no_clock_that_was_put_back() -> None:
+    """The mark of what was dropped stands before what was kept, and tells of a time after it."""
+    found = Timeline(carried={CHANNEL.name: CHANNEL})
+    found.mark(Mark(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.mark(Mark(what="dropped", since=1_010 * NS, at=1_110 * NS, count=100, channels=(CHANNEL.name,)))
+    found.heard(1_012 * NS)
+    found.heard(1_120 * NS)
+    found.finish()
+    (doubt,) = found.doubts(CHANNEL.name)
+    assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("dropped", 1_010, 1_110)
+    found.mark(Mark(what="pulse", at=1_050 * NS))
+    assert [one.end // SECOND for one in found.doubts(CHANNEL.name) if one.kind == "dropped"] == [1_110]
+
+
+def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
+    """Ahead by ten minutes for an hour, deaf from 2,000 to 2,100 by the right clock: the doubt must cover that, too, and a
+    clock that is set by less than the silence between two messages says so by its mark alone."""
+    by = 600
+    found = Timeline(carried={CHANNEL.name: CHANNEL})
+    for what, at in (("confirmed", 1_000), ("disconnected", 2_000), ("confirmed", 2_100), ("pulse", 4_600)):
+        found.mark(
+            Mark(
+                what=cast("What", what),
+                at=(at + by) * NS,
+                since=(at + by) * NS,
+                connection=1,
+                channels=(CHANNEL.name,),
+            )
+        )
+    found.mark(Mark(what="clock", at=4_601 * NS, since=(1_000 + by) * NS, by=-by * NS))
+    found.finish()
+    doubted = {
+        second
+        for one in found.doubts(CHANNEL.name)
+        for second in range(one.start // SECOND, one.end // SECOND)
+    }
+    assert set(range(2_000, 2_100)) <= doubted
+    quiet = Timeline(carried={CHANNEL.name: CHANNEL})
+    quiet.mark(Mark(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    quiet.mark(Mark(what="clock", at=4_600 * NS, since=1_000 * NS, by=-12 * NS))
+    quiet.finish()
+    assert [(one.start // SECOND, one.end // SECOND) for one in quiet.doubts(CHANNEL.name)] == [(988, 4_600)]
+
+
 @given(st.integers(0, 2**32))
 def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
     """A channel is live and not, while the wall clock is some hours wrong and put right; in real seconds whatever is

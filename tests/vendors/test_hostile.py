@@ -294,7 +294,6 @@ def test_a_side_without_an_order_is_zero() -> None:
     assert frame.select("bid", "bid_size", "ask").row(0) == (0.0, 0.0, 9.5)
 
 
-
 @pytest.mark.parametrize("body", [b'{"notice":"we have moved"}', b'{"data":{"rows":{}}}', b"{}"])
 def test_through_ccxt_a_body_of_another_shape_is_no_empty_answer(body: bytes) -> None:
     markets = exchange([], 100)

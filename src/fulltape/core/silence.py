@@ -236,7 +236,10 @@ class _Evidence:
 def _judged(run: _Run, surprise: float, silent: Ranges, evidence: _Evidence, siblings: Ranges) -> Silence:
     inside = ranges.clip(silent, *run.span)
     if ranges.overlaps(siblings, run.span):
-        proof, doubt = ranges.EMPTY, "another dataset has rows of this instrument in the same silence"
+        proof, doubt = (
+            ranges.EMPTY,
+            "rows of this instrument were captured in the same silence, or another dataset has some",
+        )
     elif surprise < REPEAT - _ROUNDING:
         proof, doubt = evidence.sound, ""
     elif surprise < WITNESS - _ROUNDING:

@@ -174,6 +174,21 @@ class Streams:
             reconnects=one.reconnects,
         )
 
+    def cut_days(self, source: str, dataset: str, instrument: str, *, at: Instant) -> None:
+        """Nothing was live after a moment, inside a transaction: a clock that was ahead had said so."""
+        about = {"source": source, "dataset": dataset, "instrument": instrument, "at": at}
+        self._database.run("drop_stream_days", **about)
+        self._database.run("cut_stream_days", **about)
+
+    def knows(self, dataset: str) -> bool:
+        """Whether anything of a dataset was captured."""
+        return bool(self._database.tuples("captured_any", dataset=dataset))
+
+    def captured(self, dataset: str, instrument: str) -> list[dt.date]:
+        """Sessions of which any source has captured rows, ascending."""
+        rows = self._database.tuples("captured_sessions", dataset=dataset, instrument=instrument)
+        return [dt.date.fromisoformat(row[0]) for row in rows]
+
     def days(
         self,
         *,

@@ -242,6 +242,9 @@ class _File:
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
             doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
             found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)
+            if series and series.live_to > told.timeline.last:
+                about = (self._source, channel.dataset, instrument.instrument)
+                streams.cut_days(*about, at=told.timeline.last)
             self._days(told, wanted, channel.symbol, instrument.instrument, spans)
             streams.set_series(
                 Series(

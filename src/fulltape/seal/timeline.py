@@ -14,6 +14,8 @@ from fulltape.core.streams import Channel
 from fulltape.core.time import MINUTE, SECOND, Instant
 
 _NS = 1_000
+_LOST = ("dropped", "damage")
+"""Kinds of doubt about what was lost on the way to the disk, whatever the clock said."""
 _LATE_BARS = 2 * MINUTE
 """A bar is sent after its minute: one that was missed may have begun so long before."""
 
@@ -63,7 +65,9 @@ class Timeline:
         what = mark.what
         if what == "opened":
             self.delay = mark.delay
-        self.heard(mark.at)
+        if what != "dropped":
+            # What was dropped is told together and may stand before what was kept: its moments are no clock's.
+            self.heard(mark.at)
         mark = msgspec.structs.replace(mark, at=mark.at - self.delay, since=max(0, mark.since - self.delay))
         if what == "opened":
             self.carried = {channel.name: channel for channel in mark.carried}
@@ -80,15 +84,25 @@ class Timeline:
         elif what in ("disconnected", "closed"):
             at = mark.at if what == "closed" else min(mark.since or mark.at, mark.at)
             self._end(mark.connection, (), at, f"{what}: {mark.reason}")
-        elif what == "clock" and mark.by > 0:
-            # Until now everything was stamped too early, and what was claimed for that time is unknown. What a clock that
-            # was ahead had stamped, `heard` has put back.
-            told = f"the clock was put forward by {mark.by / 1e9:,.0f} s"
-            for name in self.carried:
-                self._doubt(name, mark.since, mark.at, "clock", told)
+        elif what == "clock":
+            self._set(mark)
         elif what == "dropped":
             for name in mark.channels or tuple(self.carried):
                 self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
+
+    def _set(self, mark: Mark) -> None:
+        """The clock was set: what it told since `mark.since` lies elsewhere by as much, as does what was missed then."""
+        if mark.at < self._last:
+            self._put_back(mark.at)
+        way = "forward" if mark.by > 0 else "back"
+        for name in self.carried:
+            self._doubt(
+                name,
+                mark.since + min(mark.by, 0),
+                mark.at,
+                "clock",
+                f"the clock was put {way} by {abs(mark.by) / 1e9:,.0f} s",
+            )
 
     def heard(self, at: int) -> None:
         """Something was received or told at a moment (UTC nanoseconds). What is written later happened later: a moment that
@@ -110,8 +124,11 @@ class Timeline:
                 for one in self._spans.get(name, [])
                 if one.start < now // _NS
             ]
-            earlier = [replace(one, end=min(one.end, now // _NS)) for one in self._doubts.get(name, [])]
-            self._doubts[name] = [one for one in earlier if one.start < one.end]
+            self._doubts[name] = [
+                one if one.kind in _LOST else replace(one, end=min(one.end, now // _NS))
+                for one in self._doubts.get(name, [])
+                if one.kind in _LOST or one.start < now // _NS
+            ]
             self._doubt(name, now - ahead, now, "clock", words)
         self._began = {key: min(at, now) for key, at in self._began.items()}
         self._last = now

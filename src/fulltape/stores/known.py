@@ -131,12 +131,17 @@ def _tell_trades(stores: Stores, dataset: Dataset) -> list[str]:
         alike = name.partition("_")[0] == kind and other.calendar == dataset.calendar
         if alike and traded and name != dataset.name and dataset.expectation != "events":
             found.append(name)
-    return [name for name in found if stores.ledger.coverage.knows(name)]
+    streams = stores.ledger.streams
+    return [name for name in found if stores.ledger.coverage.knows(name) or streams.knows(name)]
 
 
 def _siblings(stores: Stores, wanted: Wanted, others: Sequence[str], instrument: str) -> Ranges:
-    """Positions in which other datasets of bars or trades hold rows of the same instrument."""
+    """Positions in which other datasets of bars or trades hold rows of the same instrument, or any has captured some."""
     found = []
+    for name in (wanted.dataset.name, *others):
+        found += [
+            wanted.calendar.between(day, day) for day in stores.ledger.streams.captured(name, instrument)
+        ]
     for other in others:
         for _, fact, _, first, last in stores.ledger.coverage.spans_of(other, instrument):
             if fact in ("present", "partial"):

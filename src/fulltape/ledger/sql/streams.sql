@@ -35,6 +35,20 @@ ON CONFLICT (source, dataset, instrument, session) DO UPDATE SET
     to_ts = CASE WHEN stream_days.to_ts > excluded.to_ts THEN stream_days.to_ts ELSE excluded.to_ts END,
     row_count = stream_days.row_count + excluded.row_count, reconnects = stream_days.reconnects + excluded.reconnects
 
+-- name: cut_stream_days
+UPDATE stream_days SET to_ts = :at, from_ts = CASE WHEN from_ts > :at THEN :at ELSE from_ts END
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND to_ts > :at
+
+-- name: drop_stream_days
+DELETE FROM stream_days
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND from_ts > :at AND row_count = 0
+
+-- name: captured_any
+SELECT 1 AS found FROM stream_days WHERE dataset = :dataset LIMIT 1
+
+-- name: captured_sessions
+SELECT session FROM stream_days WHERE dataset = :dataset AND instrument = :instrument AND row_count > 0 ORDER BY session
+
 -- name: stream_days
 SELECT * FROM stream_days
 WHERE (:source = '' OR source = :source) AND (:dataset = '' OR dataset = :dataset)
