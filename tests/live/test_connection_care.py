@@ -162,3 +162,18 @@ def test_a_quiet_symbol_is_no_alarm(tmp_path: Path) -> None:
             if not isinstance(item, Damage) and item.kind is Kind.MARK
         ]
         assert "stale" not in marks
+
+
+def test_a_stream_is_live_also_where_a_refusal_comes_last(tmp_path: Path) -> None:
+    with living(tmp_path, KRAKEN) as node:
+        settings = node.folder / "fulltape.toml"
+        settings.write_text(
+            settings.read_text().replace("symbols = [", 'symbols = ["BTC/USD", "NONE/USD"] # [', 1)
+        )
+        with node.capturing():
+            node.until(lambda: node.told().state == "live")
+            assert "NONE/USD" in node.told().reason
+            assert {channel.symbol: channel.live for channel in node.told().channels} == {
+                "BTC/USD": True,
+                "NONE/USD": False,
+            }

@@ -207,3 +207,27 @@ def test_a_message_of_several_unknown_kinds_is_kept_once() -> None:
         re.compile(rb"(?!)"),
     )
     assert read.unknown == [text]
+
+
+def test_a_correction_under_the_trades_own_id_replaces_it() -> None:
+    told = [
+        b'[{"T":"t","S":"BAC","i":1,"x":"D","p":10.0,"s":100,"c":["7"],"t":"2026-11-27T15:00:01Z","z":"A"}]',
+        b'[{"T":"c","S":"BAC","x":"D","oi":1,"op":10.0,"os":100,"oc":["7"],"ci":1,"cp":11.0,"cs":90,"cc":["7"],"z":"A",'
+        b'"t":"2026-11-27T15:00:10Z"}]',
+    ]
+    read = live.read(
+        live.Bundle(
+            text=b"\n".join(told),
+            lengths=[len(one) for one in told],
+            received=[5, 6],
+            connections=[2**31] * 2,
+        ),
+        _vendor("alpaca.sip").meaning("alpaca.sip"),
+        re.compile(rb"(?!)"),
+    )
+    rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
+        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+    )
+    found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
+    shown = found.select(pl.col("ts") // 1_000_000 % 60, "price", "size", "correction")
+    assert shown.rows() == [(1, 11.0, 90.0, "corrected")]

@@ -138,3 +138,37 @@ def test_a_status_is_known_in_any_order_of_its_fields() -> None:
     assert control.match(row)
     assert talk.send(row) == Turn()
     assert talk.send(b"[]").keep
+
+
+def test_a_refused_channel_of_a_product_leaves_its_others() -> None:
+    module = cast("Streams", vendors.load("coinbase"))
+    wanted = [Subscription(dataset=name, symbol="BTC/USD") for name in ("crypto_trades", "crypto_books")]
+    one = module.streams("coinbase.exchange", wanted)[0]
+    talk = one.converse(one.channels)
+    next(talk)
+    error = (
+        b'{"type":"error","message":"Failed to subscribe","reason":"level2_batch of BTC-USD requires a key"}'
+    )
+    turn = talk.send(error)
+    assert not turn.refused
+    (text,) = turn.say
+    (first, _) = json.loads(text)["channels"]
+    confirmed = talk.send(
+        json.dumps({"type": "subscriptions", "channels": [first]}, separators=(",", ":")).encode()
+    )
+    assert confirmed.confirmed == ("match|BTC-USD",)
+    assert talk.send(error).refused.keys() == {"l2update|BTC-USD"}
+
+
+def test_kraken_too_many_messages_refuse_no_name() -> None:
+    one = stream("kraken", "kraken.spot", "crypto_trades", "BTC/USD", "ETH/USD")
+    talk = one.converse(one.channels)
+    next(talk)
+    turn = talk.send(
+        b'{"method":"subscribe","success":false,"error":"Exceeded msg rate","symbol":null,"req_id":1}'
+    )
+    assert (turn.end, turn.refused) == ("wait", {})
+    talk = one.converse(one.channels)
+    next(talk)
+    done = b'{"method":"subscribe","success":true,"error":null,"req_id":1,"result":{"channel":"trade","symbol":"BTC/USD"}}'
+    assert talk.send(done).confirmed == ("trade|BTC/USD",)

@@ -88,7 +88,7 @@ class Line:
         if leg.turn.end == "wait":
             self._admission.stay_away()
         elif leg.turn.end == "stop":
-            self._stop(leg.turn.reason)
+            self.state, self.reason = "barred", leg.turn.reason
         return leg
 
     def _drop_all(self, why: str) -> None:
@@ -172,12 +172,8 @@ class Line:
             on_full=self._full,
             stamp=self._stamp,
         )
-        leg = Leg(
-            socket=one,
-            dialogue=self.stream.converse(self.stream.channels),
-            began=loop.time(),
-            asked_at=loop.time(),
-        )
+        dialogue = self.stream.converse(self.stream.channels)
+        leg = Leg(socket=one, dialogue=dialogue, began=loop.time(), asked_at=loop.time())
         headers = {name: self._door.fill(text) for name, text in self.stream.headers.items()}
         self._queue.routers[one.connection] = self._router
         self.legs.append(leg)
@@ -197,7 +193,7 @@ class Line:
             if isinstance(error, TooManyError):
                 self._admission.stay_away(error.seconds)
             if isinstance(error, RefusedError):
-                self._stop(self.reason)
+                self.state = "barred"
             return None
         return leg
 
@@ -245,7 +241,13 @@ class Line:
             return
         self._put(
             *(
-                self._mark(leg, "stale", channels=(name,), since=self._since(leg, name), reason="silent")
+                self._mark(
+                    leg,
+                    "stale",
+                    channels=(name,),
+                    since=self.last_ns.get(name) or leg.socket.last_ns,
+                    reason="silent",
+                )
                 for name in doubted
             ),
         )
@@ -258,9 +260,6 @@ class Line:
             leg.socket.close(f"silent: {', '.join(doubted[:5])}")
         else:
             self._ask_again(leg, doubted, now, "was silent")
-
-    def _since(self, leg: Leg, name: str) -> int:
-        return self.last_ns.get(name) or leg.socket.last_ns
 
     def _ask_again(self, leg: Leg, channels: list[str], now: float, why: str) -> None:
         leg.asked += 1
@@ -314,9 +313,6 @@ class Line:
         if self.state != "barred":
             self.state = "connecting"
 
-    def _stop(self, reason: str) -> None:
-        self.state, self.reason = "barred", reason
-
     def _controlled(self, one: Socket, message: bytes) -> None:
         leg = next((leg for leg in self.legs if leg.socket is one), None)
         if leg is None:
@@ -343,8 +339,6 @@ class Line:
         if refused:
             self._refuse(leg, refused)
         self._confirmed(leg, turn.confirmed, since=0)
-        if len(leg.live) + len(leg.refused) == len(self._names) and not leg.live:
-            self.state = "refused"
         if turn.end:
             leg.turn = turn
             leg.socket.close(turn.reason)
@@ -353,10 +347,10 @@ class Line:
         """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
         leg.refused.update(refused)
         leg.refused_at = asyncio.get_running_loop().time()
-        self._put(
-            *(self._mark(leg, "refused", channels=(name,), reason=why) for name, why in refused.items())
-        )
+        marks = (self._mark(leg, "refused", channels=(name,), reason=why) for name, why in refused.items())
+        self._put(*marks)
         self.reason = next(iter(refused.values()))
+        self._settled(leg, fresh=self.state != "live")
 
     def _confirmed(self, leg: Leg, names: Iterable[str], *, since: int) -> None:
         """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
@@ -368,15 +362,20 @@ class Line:
         for name in fresh:
             self._rhythms.setdefault(name, Rhythm(last=now)).last = now
         self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
-        if len(leg.live) + len(leg.refused) == len(self._names):
-            leg.asked = 1
-            self.state, self.reason = "live", next(iter(leg.refused.values()), "")
+        self._settled(leg, fresh=True)
+
+    def _settled(self, leg: Leg, *, fresh: bool) -> None:
+        """Where every channel is live or refused, whichever came last, say so; `fresh` where one may have become live."""
+        if len(leg.live) + len(leg.refused) < len(self._names):
+            return
+        leg.asked = 1
+        self.state, self.reason = "live" if leg.live else "refused", next(iter(leg.refused.values()), "")
+        if leg.live and fresh:
             self._on_change()
 
     def _ended(self, one: Socket) -> None:
-        for leg in self.legs:
-            if leg.socket is one:
-                leg.over.set()
+        for leg in (leg for leg in self.legs if leg.socket is one):
+            leg.over.set()
 
     def _full(self, block: Block) -> None:
         self._heard(block)

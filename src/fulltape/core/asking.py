@@ -7,7 +7,7 @@ cost a number of commands that is bounded.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from fulltape.core.streams import Turn, batches
@@ -32,6 +32,10 @@ class Asking:
         self._waiting: deque[tuple[str, ...]] = deque()
         self.refused: set[str] = set()
         """Names that the vendor has refused and not taken since."""
+        self._pieces: dict[str, int] = {}
+        """How many names at most a command has that holds a name: what was not answered is asked for in small pieces."""
+        self._vain: Counter[str] = Counter()
+        """How often a name was asked for without an answer."""
         self._confirmed: dict[str, None] = {}
         self._news: dict[str, str] = {}
         self.number = 0
@@ -45,14 +49,16 @@ class Asking:
         return {*self.outstanding, *(name for some in self._waiting for name in some)}
 
     def ask(self, names: Collection[str]) -> Turn:
-        """Ask for these first. What the last command asked for without an answer comes later and in halves: it may be
-        what keeps the vendor from answering."""
+        """Ask for these first. What the last command asked for without an answer comes last and in ten pieces: it may be
+        what keeps the vendor from answering, and stays apart until it is answered."""
         wanted = set(names)
         stuck = [name for name in self.outstanding if name in wanted]
+        self._pieces.update(dict.fromkeys(stuck, max(1, len(self.outstanding) // 10)))
+        self._vain.update(stuck)
+        self._pieces.update(dict.fromkeys(wanted & self.refused, 1))
         before = [some for some in (_without(some, wanted) for some in self._waiting) if some]
-        apart = sorted(wanted & self.refused - {*stuck})
-        fresh = [name for name in dict.fromkeys(names) if name not in self.refused and name not in stuck]
-        self._waiting = deque([*self._cut(fresh), *_halves(stuck), *((name,) for name in apart), *before])
+        ordered = sorted(dict.fromkeys(names), key=lambda name: (self._vain[name], name in self.refused))
+        self._waiting = deque([*self._cut(ordered), *before])
         self.outstanding = ()
         return self.turn()
 
@@ -61,6 +67,9 @@ class Asking:
         known = dict.fromkeys(names)
         self._confirmed |= known
         self.refused -= known.keys()
+        for name in known:
+            self._pieces.pop(name, None)
+            self._vain.pop(name, None)
         self._drop(known)
 
     def refuse(self, words: str, named: Collection[str] = ()) -> None:
@@ -104,12 +113,12 @@ class Asking:
         self._waiting = deque(some for some in (_without(some, names) for some in self._waiting) if some)
 
     def _cut(self, names: Sequence[str]) -> Iterable[tuple[str, ...]]:
-        kinds: dict[str, list[str]] = {}
+        alike: dict[tuple[int, str], list[str]] = {}
         for name in names:
-            kinds.setdefault(self._apart(name), []).append(name)
-        for kind in kinds.values():
-            for some in batches(kind, self._most):
-                yield from self._fitted(tuple(some))
+            alike.setdefault((self._pieces.get(name, self._most), self._apart(name)), []).append(name)
+        for (most, _), some in alike.items():
+            for few in batches(some, most):
+                yield from self._fitted(tuple(few))
 
     def _fitted(self, names: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
         # The number only grows, by a digit or two.

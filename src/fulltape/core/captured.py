@@ -65,9 +65,13 @@ def _by_key(frame: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
     about = [name for name in on if name != "told_at"]
     whole = pl.col("correction").is_null() | (pl.col("connection") < LIVE)
     words = frame.filter(pl.col("correction").is_not_null()).unique(about, keep="last", maintain_order=True)
-    rows = ordered.filter(whole).unique(subset=list(on), keep="last", maintain_order=True)
-    alone = frame.filter(~whole).join(rows, on=about, how="anti", nulls_equal=True)
-    alone = _taken_back(alone, about)
+    # Where the newest word is a correction under the trade's own id, what it says counts.
+    replaced = words.filter(pl.col("correction") == CORRECTED).select(about)
+    rows = ordered.filter(whole).join(replaced, on=about, how="anti", nulls_equal=True, maintain_order="left")
+    rows = rows.unique(subset=list(on), keep="last", maintain_order=True)
+    alone = _taken_back(
+        frame.join(rows, on=about, how="anti", nulls_equal=True, maintain_order="left"), about
+    )
     marked = pl.concat([rows, alone]).drop("correction")
     return marked.join(
         words.select(*about, "correction"), on=about, how="left", nulls_equal=True, maintain_order="left"

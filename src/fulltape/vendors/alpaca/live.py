@@ -45,15 +45,16 @@ _ENDS: dict[int, End] = {
     411: "stop", 500: "reconnect",
 }  # fmt: skip
 _AUTHENTICATED, _TOO_MANY = 403, 405
+_LOG_IN = Turn(say=('{"action":"auth","key":"{key}","secret":"{secret}"}',))
 
 
 class _Control(msgspec.Struct):
     T: str = ""
     msg: str = ""
     code: int = 0
-    bars: list[str] = []
-    trades: list[str] = []
-    quotes: list[str] = []
+    bars: list[str] | None = None
+    trades: list[str] | None = None
+    quotes: list[str] | None = None
 
 
 _controls = msgspec.json.Decoder(list[_Control])
@@ -100,7 +101,8 @@ def _converse(channels: Sequence[Channel]) -> Dialogue:
     while True:
         message = yield turn
         if isinstance(message, Again):
-            turn = asking.ask(message.channels)
+            # Who was turned away at the door comes in first.
+            turn = asking.ask(message.channels) if asking.number else _LOG_IN
         else:
             turn = _answered(message, names, asking)
 
@@ -121,18 +123,18 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
         return NOTHING
     for one in found:
         if one.T == "success" and one.msg == "connected":
-            return Turn(say=('{"action":"auth","key":"{key}","secret":"{secret}"}',))
+            return _LOG_IN
         if one.T == "success" and one.msg == "authenticated":
             return asking.ask(names)
         if one.T == "subscription":
             listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
-            asking.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires)
+            asking.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires or ())
         if one.T == "error":
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
                 return Turn(end=_ENDS[one.code], reason=reason)
             if one.code == _AUTHENTICATED:
-                continue
+                return Turn() if asking.number else asking.ask(names)
             if not asking.number:
                 return Turn(refused=dict.fromkeys(names, reason))
             if one.code == _TOO_MANY:

@@ -117,12 +117,14 @@ def _answered(message: bytes, asking: Asking) -> Turn:
 
 
 def _refused(words: str, asking: Asking) -> None:
-    """One unknown product refuses a whole message: the others are asked for without it."""
+    """One unknown product refuses a whole message: the others are asked for without it. Of a product that was asked for in
+    several channels only one may be meant: then it is found by halves."""
     about = set(_PRODUCT.findall(words))
+    meant = [wire for _, _, wire in (name.partition("|") for name in asking.outstanding) if wire in about]
     rest = [name for name in asking.outstanding if name.partition("|")[2] not in about]
-    if len(rest) < len(asking.outstanding):
+    if meant and len(meant) == len(set(meant)):
         asking.part(words, rest)
-    elif not about & {name.partition("|")[2] for name in asking.refused}:
+    elif meant or not about & {name.partition("|")[2] for name in asking.refused}:
         asking.refuse(words)
 
 

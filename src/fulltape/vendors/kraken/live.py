@@ -52,8 +52,8 @@ class _Reply(msgspec.Struct):
     method: str = ""
     channel: str = ""
     success: bool = True
-    error: str = ""
-    symbol: str = ""
+    error: str | None = None
+    symbol: str | None = None
     result: _Result | None = None
     req_id: int = 0
 
@@ -122,11 +122,14 @@ def _answered(message: bytes, asking: Asking) -> Turn:
     if reply.success and reply.result:
         asking.confirm([f"{reply.result.channel}|{reply.result.symbol}"])
     elif reply.req_id in (0, asking.number):
+        error = reply.error or "refused"
         named = [name for name in asking.outstanding if name.partition("|")[2] == reply.symbol]
-        if named and "already subscribed" in reply.error.lower():
+        if "rate" in error.lower().replace("/", " ").split():
+            return Turn(end="wait", reason=error)
+        if named and "already subscribed" in error.lower():
             asking.confirm(named)
         elif named or not reply.symbol:
-            asking.refuse(reply.error, named)
+            asking.refuse(error, named)
     return asking.turn()
 
 

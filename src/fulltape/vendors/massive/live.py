@@ -80,6 +80,7 @@ class _Status(msgspec.Struct):
     message: str = ""
 
 
+_LOG_IN = Turn(say=('{"action":"auth","params":"{key}"}',))
 _statuses = msgspec.json.Decoder(list[_Status])
 
 
@@ -124,7 +125,8 @@ def _converse(channels: Sequence[Channel]) -> Dialogue:
     while True:
         message = yield turn
         if isinstance(message, Again):
-            turn = asking.ask(message.channels)
+            # Who was turned away at the door comes in first.
+            turn = asking.ask(message.channels) if asking.number else _LOG_IN
         else:
             turn = _answered(message, names, asking)
 
@@ -140,13 +142,13 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
     except msgspec.DecodeError:
         return NOTHING
     for one in found:
-        told = one.message.rpartition(": ")[2].replace(".", "|", 1)
         if one.status == "connected":
-            return Turn(say=('{"action":"auth","params":"{key}"}',))
+            return _LOG_IN
         if one.status == "auth_success":
             return asking.ask(names)
         if one.status == "success" and one.message.startswith("subscribed"):
-            asking.confirm([told])
+            told = one.message.rpartition(": ")[2].split(",")
+            asking.confirm(name.strip().replace(".", "|", 1) for name in told)
         elif one.status == "auth_failed":
             return Turn(end="stop", reason=one.message)
         elif one.status == "max_connections":
