@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from fulltape.core.time import Instant
 
@@ -22,6 +22,11 @@ class Anchor(Protocol):
 
 def _since_boot() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def this_boot() -> str:
+    """The name of this boot of the machine."""
+    return _BOOT_ID.read_text().strip()
 
 
 def wall_ns() -> int:
@@ -60,8 +65,12 @@ class SystemClock:
         began = since_boot() // 1_000
         self._offset = wall() // 1_000 - began
         if anchor is not None:
-            name = boot if boot is not None else _BOOT_ID.read_text().strip()
-            self._offset = anchor(name, self._offset, since_boot=began)
+            self._offset = anchor(this_boot() if boot is None else boot, self._offset, since_boot=began)
+
+    @classmethod
+    def since_boot(cls) -> Self:
+        """A clock whose steady time is that since boot: the same in every process until the next boot."""
+        return cls(lambda _boot, _offset, *, since_boot: 0)  # noqa: ARG005 — as an anchor is called
 
     def now(self) -> Instant:
         """Wall time, microseconds UTC."""

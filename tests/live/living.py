@@ -104,11 +104,13 @@ class Living:
     ) -> Iterator[None]:
         """Capture in a thread of this process while the block runs."""
         orders = self.orders()
+        # As the capture process has it, which tests may start before or after.
+        clock = SystemClock.since_boot() if isinstance(self.clock, SystemClock) else self.clock
         loop = asyncio.new_event_loop()
         stop = asyncio.Event()
         thread = threading.Thread(
             target=lambda: loop.run_until_complete(
-                capture.capture(orders, self.clock, stop, stamp=stamp, synced=synced)
+                capture.capture(orders, clock, stop, stamp=stamp, synced=synced)
             )
         )
         thread.start()

@@ -16,6 +16,7 @@ import pytest
 from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, promised
 
 from fulltape.core.marks import Mark
+from fulltape.core.time import SECOND
 from fulltape.lake import capturing, journal, messages
 from fulltape.lake.journal import Damage, Journal, Kind
 from fulltape.lake.messages import Block
@@ -200,6 +201,27 @@ def test_a_clock_that_is_put_forward_makes_doubtful_what_it_stamped(tmp_path: Pa
         node.seal()
         told = {kind for kind, _, _ in node.intervals()}
         assert told == {"clock"}
+        node.heal()
+        promised(node.curated(), node.truth(), node.venue)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_set_between_two_processes_is_noticed(tmp_path: Path, hours: int) -> None:
+    """The first process stamps by a wrong clock and ends; the clock is put right, and another one begins."""
+    with living(tmp_path, BINANCE) as node:
+        with node.capturing(stamp=lambda: time.time_ns() + hours * 3_600 * 10**9):
+            node.until(node.all_live)
+            node.until(node.ticks(60))
+        with node.capturing():
+            node.until(node.all_live)
+            node.until(node.ticks(60))
+            node.stream.pause()
+        now = node.clock.now()
+        node.seal()
+        assert "clock" in {kind for kind, _, _ in node.intervals()}
+        with node.opened() as stores:
+            days = stores.ledger.streams.days()
+        assert all(one.end <= now + SECOND for one in days)
         node.heal()
         promised(node.curated(), node.truth(), node.venue)
 

@@ -37,6 +37,7 @@ class Feed:
         layout: Layout,
         clock: Clock,
         stamp: Callable[[], int],
+        clocks: Clocks,
         synced: Synced | None = None,
     ) -> None:
         module = importlib.import_module(f"fulltape.vendors.{order.vendor}")
@@ -65,8 +66,7 @@ class Feed:
         ]
         self._began = False
         self._pulsed = 0.0
-        now = stamp()
-        self._clocks = Clocks(apart=now - 1_000 * clock.steady(), since=now)
+        self.clocks = clocks
 
     def _line(
         self, stream: Stream, order: Order, spec: VendorSpec, admission: Admission, feed: Feeding | None
@@ -140,7 +140,7 @@ class Feed:
         # Whoever was put to sleep between the two readings reads them again in the next interval.
         if self._clock.steady() - before > MOMENT:
             return []
-        found = self._clocks.read(wall, before)
+        found = self.clocks.read(wall, before)
         return [found] if found else []
 
     def _gathered(self) -> list[Block | Mark]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fulltape import clock as clock_module
@@ -16,6 +17,7 @@ from fulltape.capture import plan
 from fulltape.capture.feed import Feed
 from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
+from fulltape.capture.plan import Clocks
 from fulltape.capture.writer import Synced
 from fulltape.core.time import Clock
 from fulltape.lake import capturing
@@ -35,6 +37,9 @@ async def capture(
 ) -> None:
     """Capture until `stop` is set; everything that was delivered until then is durable when this returns."""
     layout = Layout(root=Path(orders.lake))
+    status = layout.capture_state(orders.writer)
+    boot = clock_module.this_boot()
+    known = _clocks(capturing.read(status), boot, clock, stamp)
     feeds: dict[str, Feed] = {}
 
     async def kept(order: Order) -> None:
@@ -42,7 +47,16 @@ async def capture(
         ends = 0
         while not stop.is_set():
             try:
-                feed = Feed(order, orders, layout=layout, clock=clock, stamp=stamp, synced=synced)
+                earlier = feeds[order.source].clocks if order.source in feeds else known
+                feed = Feed(
+                    order,
+                    orders,
+                    layout=layout,
+                    clock=clock,
+                    stamp=stamp,
+                    clocks=replace(earlier),
+                    synced=synced,
+                )
                 feeds[order.source] = feed
                 await feed.run(stop)
             except Exception as error:  # noqa: BLE001 — one vendor's failure must not touch another
@@ -52,25 +66,40 @@ async def capture(
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), plan.wait_before(ends, 1.0))
 
-    status = layout.capture_state(orders.writer)
-    teller = asyncio.create_task(_tell(feeds, status, stamp))
+    teller = asyncio.create_task(_tell(feeds, status, stamp, boot))
     try:
         await asyncio.gather(*(kept(order) for order in orders.feeds))
     finally:
         teller.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await teller
-        capturing.write(status, _state(feeds, stamp, running=False))
+        if feeds:
+            capturing.write(status, _state(feeds, stamp, boot, running=False))
 
 
-async def _tell(feeds: Mapping[str, Feed], status: Path, stamp: Callable[[], int]) -> None:
+def _clocks(before: State | None, boot: str, clock: Clock, stamp: Callable[[], int]) -> Clocks:
+    """How far the wall clock and the steady one are apart: as the process before has left them in the same boot, so that a
+    clock that was set between two processes is noticed, too."""
+    if before is not None and before.boot == boot:
+        return Clocks(apart=before.apart, since=before.since)
+    now = stamp()
+    return Clocks(apart=now - 1_000 * clock.steady(), since=now)
+
+
+async def _tell(feeds: Mapping[str, Feed], status: Path, stamp: Callable[[], int], boot: str) -> None:
     while True:
-        capturing.write(status, _state(feeds, stamp, running=True))
+        if feeds:  # Before, there is nothing to tell.
+            capturing.write(status, _state(feeds, stamp, boot, running=True))
         await asyncio.sleep(_STATUS_EVERY)
 
 
-def _state(feeds: Mapping[str, Feed], stamp: Callable[[], int], *, running: bool) -> State:
+def _state(feeds: Mapping[str, Feed], stamp: Callable[[], int], boot: str, *, running: bool) -> State:
+    # Who has not noticed yet that the clock was set counts: what is noticed twice costs nothing.
+    clocks = min((feed.clocks for feed in feeds.values()), key=lambda one: one.since)
     return State(
+        boot=boot,
+        apart=clocks.apart,
+        since=clocks.since,
         at=stamp(),
         running=running,
         process=os.getpid(),
@@ -126,6 +155,6 @@ def main() -> None:
             stop.set()
 
         loop.add_reader(lifeline, alone)
-        await capture(orders, SystemClock(), stop)
+        await capture(orders, SystemClock.since_boot(), stop)
 
     uvloop.run(until_told())

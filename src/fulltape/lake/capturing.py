@@ -40,12 +40,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All sources of a process at one moment (UTC nanoseconds)."""
+    """All sources of a process at one moment (UTC nanoseconds). In this `boot` of the machine the wall clock is `apart` from
+    the time since boot, and has been since `since`, as it tells it; '' where nothing is known."""
 
     at: int
     running: bool
     process: int
     sources: tuple[Source, ...]
+    boot: str = ""
+    apart: int = 0
+    since: int = 0
 
 
 def write(path: Path, state: State) -> None:
