@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -311,3 +312,26 @@ def test_what_is_asked_for_covers_clocks_that_differ_and_bars_that_come_late() -
     assert start <= 8 * MINUTE
     assert end >= 11 * MINUTE
     assert start % MINUTE == end % MINUTE == 0
+
+
+def _ids(*rows: tuple[int, int]) -> pl.DataFrame:
+    """Rows of (milliseconds, id)."""
+    return pl.DataFrame(
+        {"ts": [at * 1_000 for at, _ in rows], "trade_id": [str(number) for _, number in rows]}
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+
+def test_ids_that_neither_the_stream_nor_history_has_are_counted() -> None:
+    assert captured.lost_ids(_ids((0, 1), (1, 2), (2, 3)), "trade_id") == 0
+    assert captured.lost_ids(_ids((0, 1), (1, 2), (1, 2), (9, 6), (5, 7)), "trade_id") == 3
+    anew = _ids((0, 1_001), (1_000, 1_002), (2_000, 1), (3_000, 2), (4_000, 4))
+    assert captured.lost_ids(anew, "trade_id") == 1, "the venue has counted anew"
+    assert captured.lost_ids(_ids(), "trade_id") == 0
+
+
+def test_an_answer_without_the_missing_ids_proves_nothing() -> None:
+    whole = captured.Comparison(history=2, captured=2, missing=0, extra=0, differing=0)
+    assert whole.proves
+    lacking = dataclasses.replace(whole, lost=7)
+    assert not lacking.proves
+    assert "7 ids neither of them has" in lacking.sentence

@@ -166,13 +166,20 @@ def _grows(frame: pl.DataFrame, key: Sequence[str]) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Captured rows against those of history: how many history has, how many of them were captured, how many it alone
-    has, how many were captured and it does not know, and how many it tells differently."""
+    has, how many were captured and it does not know, and how many it tells differently; `lost` are ids that neither has,
+    where ids follow each other."""
 
     history: int
     captured: int
     missing: int
     extra: int
     differing: int
+    lost: int = 0
+
+    @property
+    def proves(self) -> bool:
+        """Whether history has all that was captured, and nothing is known to be missing."""
+        return not (self.extra or self.lost)
 
     @property
     def sentence(self) -> str:
@@ -180,9 +187,25 @@ class Comparison:
         told = f"history has {self.history:,} rows; {self.captured:,} were sealed before, {self.missing:,} were taken from it"
         if self.extra:
             told += f", {self.extra:,} captured that history does not know"
+        if self.lost:
+            told += f", {self.lost:,} ids neither of them has"
         if self.differing:
             told += f", {self.differing:,} restated"
         return told
+
+
+_EPOCH = 250_000
+"""Where an id is greater and its moment earlier by more microseconds than this, the venue has counted anew between."""
+
+
+def lost_ids(frame: pl.DataFrame, column: str) -> int:
+    """How many ids are missing between rows (`ts` and whole numbers in `column`) whose ids follow each other."""
+    import polars as pl
+
+    ids = frame.select("ts", pl.col(column).cast(pl.Int64, strict=False).alias("id")).drop_nulls()
+    ordered = ids.unique("id", keep="first").sort("id")
+    step, passed = pl.col("id").diff() - 1, pl.col("ts").dt.epoch("us").diff()
+    return int(ordered.select(step.filter(passed > -_EPOCH).sum()).item() or 0)
 
 
 def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) -> Comparison:

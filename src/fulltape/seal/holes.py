@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import polars as pl
 
 from fulltape.core import captured, frames
 from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.frames import dtype
+from fulltape.core.streams import Streams
 from fulltape.core.time import MINUTE, SECOND, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.lake.asks import StoredAsk
@@ -120,7 +122,8 @@ def fill(
             continue
         there = _captured(stores, ask.source, wanted, ask.first, instrument)
         history = rows.filter(pl.col("instrument") == instrument)
-        out.decided.append((interval_id, _held_against(there, history, wanted, ask.start, ask.end)))
+        found = _held_against(stores, ask.source, there, history, wanted, ask.start, ask.end)
+        out.decided.append((interval_id, found))
     if rows.height:
         key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
         given_back = rows.with_columns(
@@ -141,7 +144,7 @@ def decide(stores: Stores, filled: Filled, now: Instant) -> None:
             stores.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
             continue
         # What was captured and is not in history stays visible: one of the two is wrong.
-        state: State = "unverified" if found.extra else "verified"
+        state: State = "verified" if found.proves else "unverified"
         stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
 
 
@@ -214,10 +217,10 @@ def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant
         )
         for one in intervals:
             if one.state != "verified" and one.end <= _answered(stored):
-                inside = _held_against(there, history, wanted, one.start, one.end)
+                inside = _held_against(stores, ask.source, there, history, wanted, one.start, one.end)
                 # What was captured and is not in history stays visible: one of the two is wrong.
-                state: State = "unverified" if inside.extra else "verified"
-                told = f"the session's own answer: {(inside if inside.extra else found).sentence}"
+                state: State = "verified" if inside.proves else "unverified"
+                told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
                 streams.decide(one.interval_id, state, told, now=now)
 
 
@@ -245,9 +248,17 @@ def _unnoticed(
 
 
 def _held_against(
-    there: pl.DataFrame, history: pl.DataFrame, wanted: Wanted, start: Instant, end: Instant
+    stores: Stores,
+    source: str,
+    there: pl.DataFrame,
+    history: pl.DataFrame,
+    wanted: Wanted,
+    start: Instant,
+    end: Instant,
 ) -> Comparison:
     key = wanted.dataset.schema.key
+    vendor = cast("Streams", stores.vendors[stores.feeds[source].vendor])
+    ids = vendor.meaning(source).contiguous.get(wanted.dataset.name, "")
     around = there.filter(pl.col("ts").is_between(_moment(start - _EDGE), _moment(end + _EDGE)))
     inner = there.filter(pl.col("ts").is_between(_moment(start + _EDGE), _moment(end - _EDGE), closed="left"))
     found = captured.compared(around, history, key)
@@ -257,7 +268,15 @@ def _held_against(
         missing=found.missing,
         extra=captured.compared(inner, history, key).extra,
         differing=found.differing,
+        lost=_lost(there, history, ids, start, end) if ids else 0,
     )
+
+
+def _lost(there: pl.DataFrame, history: pl.DataFrame, ids: str, start: Instant, end: Instant) -> int:
+    """Ids between the rows of a span that neither what was captured nor history has. Beyond the span history was not asked."""
+    span = pl.col("ts").is_between(_moment(start), _moment(end), closed="left")
+    both = [frame.select("ts", ids).filter(span) for frame in (there, history)]
+    return captured.lost_ids(pl.concat(both, how="vertical_relaxed"), ids)
 
 
 def _captured(stores: Stores, source: str, wanted: Wanted, session: dt.date, instrument: str) -> pl.DataFrame:
