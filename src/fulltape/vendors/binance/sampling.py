@@ -1,0 +1,62 @@
+"""Whether a month's file of minutes says the same as the API: its checksum shows only that it came as it was published."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from fulltape.core import archives
+from fulltape.core.time import MINUTE, Instant
+
+PAGE = 1_000
+"""Minutes that one page of the API has."""
+_MICROSECONDS_FROM = 10**15
+"""Greater stamps count microseconds, smaller ones milliseconds."""
+Prices = Mapping[Instant, tuple[Decimal, ...]]
+"""By the start of a minute its open, high, low, close and volume."""
+
+
+def rows(body: bytes) -> Prices:
+    """The minutes of a file; `ValueError` for one that cannot be read."""
+    text = archives.only_file(body).decode()
+    return prices([line.split(",") for line in text.splitlines() if line[:1].isdigit()])
+
+
+def prices(found: Sequence[Sequence[object]]) -> Prices:
+    """Minutes out of the fields of rows, as files and the API have them; `ValueError` for what is none."""
+    try:
+        return {_instant(int(str(row[0]))): tuple(Decimal(str(field)) for field in row[1:6]) for row in found}
+    except (InvalidOperation, IndexError) as error:
+        raise ValueError(f"no row of a minute: {error}") from error
+
+
+def _instant(stamp: int) -> Instant:
+    return stamp if stamp >= _MICROSECONDS_FROM else stamp * 1_000
+
+
+def anywhere(name: str, start: Instant, stop: Instant) -> Instant:
+    """Where a file of [start, stop) is sampled: elsewhere in each, and always there in the same one."""
+    minutes = (stop - start) // MINUTE
+    return start + zlib.crc32(name.encode()) % max(1, minutes - PAGE + 1) * MINUTE
+
+
+def gap(file: Prices, start: Instant, stop: Instant) -> tuple[Instant, int]:
+    """The longest stretch of [start, stop) without a minute: where it begins, and how many minutes it has."""
+    found = (start, 0)
+    at = start
+    for stamp in [*sorted(stamp for stamp in file if start <= stamp < stop), stop]:
+        found = max(found, (at, (stamp - at) // MINUTE), key=lambda one: one[1])
+        at = stamp + MINUTE
+    return found
+
+
+def disagreement(file: Prices, api: Prices, start: Instant) -> str:
+    """What a file says otherwise than a page of the API that begins at `start`; '' where they agree. A page that is full
+    ends with its last row."""
+    end = max(api) + 1 if len(api) >= PAGE else start + PAGE * MINUTE
+    inside = {stamp: row for stamp, row in file.items() if start <= stamp < end}
+    lacking, more = len(api.keys() - inside.keys()), len(inside.keys() - api.keys())
+    other = sum(inside[stamp] != row for stamp, row in api.items() if stamp in inside)
+    told = [(lacking, "lacks"), (more, "has beside the API's"), (other, "tells otherwise")]
+    return ", ".join(f"it {words} {count:,} of {len(api):,} minutes" for count, words in told if count)
