@@ -230,3 +230,25 @@ def test_the_treasury_curve_has_holidays_and_one_structural_hole() -> None:
                 pl.col("ts").dt.date().is_between(dt.date(1986, 12, 25), dt.date(1993, 10, 11))
             )
             assert (missing, hole["value"].null_count()) == (2_406, 1_763)
+
+
+def test_a_stamp_of_kraken_is_exact_to_the_nanosecond() -> None:
+    """A floating-point number of seconds is exact to a quarter of a microsecond only."""
+    body = (
+        b'{"error":[],"result":{"XXBTZUSD":[["30243.4","0.345",1688669597.827736901,"b","m","",61044952],'
+        b'["30243.5","1e-8",1688669598,"s","l","",61044953]],"last":"1688669598000000000"}}'
+    )
+    page_ask = ask("kraken.spot", "crypto_trades", ("BTC/USD",), "2023-07-06", "2023-07-06")
+    decoded = vendors.load("kraken").decode([Page(ask=page_ask, number=1, status=200, body=body)])
+    found = vendors.load("kraken").SPEC.source("kraken.spot")
+    assert found
+    serves = found.of("crypto_trades")
+    assert serves
+    dataset = datasets.get("crypto_trades")
+    frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+    assert not rejected
+    assert frame["ts_event"].dt.epoch("ns").to_list() == [
+        1_688_669_597_827_736_901,
+        1_688_669_598_000_000_000,
+    ]
+    assert frame["size"].to_list() == [0.345, 1e-8]

@@ -233,8 +233,9 @@ def _action(action: Action) -> tuple[str, dict[str, object]]:
 
 
 def _row(bar: Bar) -> dict[str, object]:
-    """All fields are always there; what the lake lacks is made up: a trade in a hundred shares, the typical price."""
-    typical = round((bar.high + bar.low + bar.close) / 3, 6)
+    """All fields are always there; what the lake lacks is made up: a trade in a hundred shares, the typical price where
+    anything was traded."""
+    typical = round((bar.high + bar.low + bar.close) / 3, 6) if bar.volume else 0
     return {
         "t": iso(bar.start), "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume,
         "n": 1 + int(bar.volume) // 100 if bar.trades is None else bar.trades,

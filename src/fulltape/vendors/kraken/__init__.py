@@ -11,6 +11,7 @@ belong here: sockets, clocks, polars, other vendors.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -253,9 +254,19 @@ def decode(pages: Sequence[Page]) -> Decoded:
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        shape = _CANDLE if page.ask.dataset == _BARS else _TRADE
+        rows, shape = (bytes(raw), _CANDLE) if page.ask.dataset == _BARS else _exact(bytes(raw))
         within = (page.ask.start, page.ask.end)
         slices.append(
-            Slice(page=page.number, symbol=page.ask.symbols[0], rows=bytes(raw), shape=shape, within=within)
+            Slice(page=page.number, symbol=page.ask.symbols[0], rows=rows, shape=shape, within=within)
         )
     return Decoded(slices=tuple(slices), rejected=tuple(rejected))
+
+
+_STAMP = re.compile(rb',(\d{1,11})(?:\.(\d{1,9}))?,(?="[bs]")')
+
+
+def _exact(rows: bytes) -> tuple[bytes, Shape]:
+    """Trades with stamps as whole nanoseconds, which a floating-point number of seconds cannot hold."""
+    found, count = _STAMP.subn(lambda stamp: b",%b%b," % (stamp[1], (stamp[2] or b"").ljust(9, b"0")), rows)
+    every = rows.count(b'"b"') + rows.count(b'"s"')
+    return (found, replace(_TRADE, unit="ns", stamp_kind="integer")) if count == every else (rows, _TRADE)
