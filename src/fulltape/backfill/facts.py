@@ -29,6 +29,7 @@ class Planner:
             grouped=serves.symbols_per_grouped_day,
             look_ups=serves.look_ups,
             per_session=serves.requests_per_session,
+            per_page=serves.requests_per_page,
         )
         self.first_day = feed.first_day(wanted.dataset.name, now)
         self.wanted = wanted

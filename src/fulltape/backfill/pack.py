@@ -45,14 +45,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session; `look_ups`
-    and `per_session`: further requests an ask, and those a session, as the source declares them."""
+    """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session. It takes
+    `look_ups` further requests an ask, and `per_session` or `per_page` of them, as the source declares."""
 
     symbols_per_request: int
     rows_per_page: int
     grouped: int = 0
     look_ups: int = 0
     per_session: int = 0
+    per_page: int = 1
 
     def pages(self, rows: float) -> int:
         """How many pages so many rows take; even an empty answer is one."""
@@ -182,7 +183,7 @@ def _cost(taken: Sequence[Candidate], capacity: Capacity) -> int:
     """Requests of one ask."""
     if capacity.per_session:
         return capacity.per_session * _sessions(taken)
-    return capacity.pages(_box(taken)) + capacity.look_ups
+    return capacity.pages(_box(taken)) * capacity.per_page + capacity.look_ups
 
 
 def _sessions(taken: Sequence[Candidate]) -> int:

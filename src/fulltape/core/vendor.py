@@ -274,7 +274,7 @@ class Serves:
     - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
     - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
     - `look_ups`: requests that an ask takes beside those for its pages; `requests_per_session`: of one symbol, where each
-      session is a file of its own, 0 elsewhere;
+      session is a file of its own, 0 elsewhere; `requests_per_page`: those that a page takes;
     - `spans`: whether a part of a session can be asked for;
     - `delay`: seconds after the close until the vendor's answer is final.
     """
@@ -294,6 +294,7 @@ class Serves:
     symbols_per_grouped_day: int = 0
     look_ups: int = 0
     requests_per_session: int = 0
+    requests_per_page: int = 1
     spans: bool = True
 
 

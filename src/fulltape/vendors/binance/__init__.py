@@ -67,6 +67,8 @@ def _serves(dataset: str, kind: Kind) -> Serves:
         volume_unit="base units",
         # A day's file and its digest.
         requests_per_session=2 if kind.file == "day" else 0,
+        # A month's file, its digest, and a page of the API that it is held against.
+        requests_per_page=3 if kind.file == "month" else 1,
         delay=0 if kind.path else _PUBLISHED_AFTER,
         spans=bool(kind.path),
     )
