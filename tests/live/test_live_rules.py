@@ -335,3 +335,25 @@ def test_an_answer_without_the_missing_ids_proves_nothing() -> None:
     lacking = dataclasses.replace(whole, lost=7)
     assert not lacking.proves
     assert "7 ids neither of them has" in lacking.sentence
+
+
+def test_ids_that_a_venue_gives_twice_in_a_session_are_different_trades() -> None:
+    def rows(*found: tuple[int, int, float]) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "instrument": ["A"] * len(found),
+                "session": [1] * len(found),
+                "ts": [at * 1_000 for at, _, _ in found],
+                "trade_id": [str(number) for _, number, _ in found],
+                "price": [price for _, _, price in found],
+                "connection": [2**31 + 1] * len(found),
+            },
+            schema_overrides={"connection": pl.UInt32},
+        ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+    key = ("instrument", "session", "trade_id")
+    again = rows((0, 1, 5.0), (10, 2, 6.0), (12, 2, 6.0), (60_000, 1, 7.0), (60_010, 2, 8.0))
+    assert captured.merged(again, key)["price"].to_list() == [5.0, 6.0, 7.0, 8.0]
+    assert captured.merged(again, key).columns == again.columns
+    newest = rows((0, 1, 5.0), (0, 1, 5.5))
+    assert captured.merged(newest, key)["price"].to_list() == [5.5]

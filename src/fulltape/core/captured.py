@@ -41,7 +41,8 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     live = pl.col("connection") >= LIVE
     numbered = frame.with_columns(told_at(frame.filter(live)).alias("told_at"))
     if key:
-        kept = _by_key(numbered, _on(key))
+        kept = _by_key(*_in_epochs(numbered, _on(key)))
+        kept = kept.drop("epoch", strict=False)
     else:
         given_back = frame.filter(~live)
         content = _on(content_of(frame, given_back) if given_back.height else _telling(frame), "ts")
@@ -53,6 +54,28 @@ def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
 def _on(names: Sequence[str], moment: str = "ts_event") -> list[str]:
     """The columns that tell rows apart, with the moment as fine as the stream tells it."""
     return ["told_at" if name == moment else name for name in names]
+
+
+_ANEW = 1_000_000
+"""Rows with one id that lie further apart than this (microseconds) are different ones: the venue has counted anew."""
+
+
+def _in_epochs(frame: pl.DataFrame, on: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
+    """The same rows and key; with an `epoch` in both where a venue has given ids of a session a second time."""
+    import polars as pl
+
+    if "trade_id" not in on or "told_at" in on:
+        return frame, list(on)
+    spread = pl.col("ts").max() - pl.col("ts").min()
+    apart = pl.duration(microseconds=_ANEW)
+    if frame.group_by(on).agg(spread.alias("spread")).filter(pl.col("spread") > apart).is_empty():
+        return frame, list(on)
+    anew = (pl.col("ts").diff().over(on) > apart).fill_null(value=False)
+    placed = frame.with_row_index("place").sort("ts", maintain_order=True)
+    placed = placed.with_columns(anew.alias("anew")).with_columns(
+        pl.col("anew").cast(pl.Int64).cum_sum().over(on).alias("epoch")
+    )
+    return placed.sort("place").drop("place", "anew"), [*on, "epoch"]
 
 
 def _by_key(frame: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
