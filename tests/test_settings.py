@@ -43,6 +43,7 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ("[universe.mine]", "[universe.mine]\nfile = 3", 2, "universe.mine.file = 3 is wrong"),
         ("[vendor.alpaca]", "[vendr.alpaca]", 9, "there is no setting vendr. Did you mean vendor?"),
         ("from = 2016-01-04", 'from = "tomorrow"', 7, 'dataset.equities_bars_day.from = "tomorrow" is wrong: a date is written YYYY-MM-DD'),
+        ('["alpaca.sip"]', '"alpaca.sip"', 6, 'sources = "alpaca.sip" is wrong: a list is written in brackets'),
         ("from = 2016-01-04", "from = 20160104", 7, "a date is written YYYY-MM-DD"),
         ("from = 2016-01-04", "from = 2016-01-04\nuntil = 2015-01-02", 8, "lies before"),
         ("from = 2016-01-04", "from = 1980-01-02", 7, "lies outside the calendar XNYS"),
@@ -133,3 +134,9 @@ def test_secrets_come_from_files_too_and_are_masked_when_shown(
 def test_a_folder_without_a_node_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(errors.NodeNotFoundError, match="fulltape init"):
         load.find(tmp_path)
+
+
+def test_a_day_that_does_not_exist_says_how_days_are_written(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigError, match="is not TOML") as told:
+        check(tmp_path, GOOD.replace("2016-01-04", "2016-02-30"))
+    assert told.value.hint == "A date is written YYYY-MM-DD, and must exist."

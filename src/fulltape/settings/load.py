@@ -72,7 +72,8 @@ def load(folder: Path, *, asking: bool = True) -> Loaded:
     except OSError as error:
         raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise errors.ConfigError(f"is not TOML: {error}.", where=str(path)) from error
+        hint = "A date is written YYYY-MM-DD, and must exist." if "date" in str(error) else ""
+        raise errors.ConfigError(f"is not TOML: {error}.", where=str(path), hint=hint) from error
     lines = locate(text)
     variables: dict[str, str] = {}
     if not asking:
@@ -197,10 +198,21 @@ def _sentence(path: Path, lines: Mapping[str, int], error: Mapping[str, Any]) ->
     if error["type"] == "missing":
         return f"{_where(path, lines, key)}: {key} is missing."
     shown = f" = {_toml(error['input'])}" if _may_be_shown(location, error["input"]) else ""
-    reason = error["msg"].removeprefix("Value error, ")
+    reason = _IN_TOML.get(error["type"], error["msg"].removeprefix("Value error, "))
     return f"{_where(path, lines, key)}: {key}{shown} is wrong: {reason[0].lower()}{reason[1:]}."
 
 
+_IN_TOML = {
+    "tuple_type": 'a list is written in brackets, such as ["A", "B"]',
+    "model_type": "a table is written as [NAME]",
+    "dict_type": "a table is written as [NAME]",
+    "bool_type": "it is true or false",
+    "bool_parsing": "it is true or false",
+    "string_type": 'text is written in quotes, such as "A"',
+    "int_type": "a whole number is wanted",
+    "float_type": "a number is wanted",
+}
+"""What is wrong with a value, by its kind of error, in words of the file rather than of the program."""
 _SHOWN_OF_VENDORS = ("plan", "timeout", "requests_per_minute", "requests_per_day", "history_from")
 
 
