@@ -35,7 +35,6 @@ class Finality(StrEnum):
 
     PROVISIONAL = "provisional"
     FINAL = "final"
-    CONFIRMED = "confirmed"
 
 
 class Completeness(StrEnum):
