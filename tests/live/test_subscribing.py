@@ -3,6 +3,7 @@ refuse a whole command without one, or have room for so many only."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -252,3 +253,64 @@ def test_a_refusal_before_anything_was_asked_for_is_told(vendor: str, error: lis
     turn = talk.send(json.dumps(error).encode())
     assert turn.refused.keys() == {channel.name for channel in stream.channels}
     assert all("symbol limit exceeded" in why or "invalid syntax" in why for why in turn.refused.values())
+
+
+@given(bad=st.sets(st.integers(0, 19), max_size=20))
+def test_deriv_refuses_by_symbol(bad: set[int]) -> None:
+    module = cast("Streams", vendors.load("deriv"))
+    wanted = [Subscription(dataset="synthetic_ticks", symbol=f"R_{at}") for at in range(20)]
+    stream = module.streams("deriv.synthetic", wanted)[0]
+    talk = stream.converse(stream.channels)
+    said = [json.loads(text) for text in next(talk).say]
+    refused: set[str] = set()
+    for one in said:
+        if int(one["ticks"].removeprefix("R_")) in bad:
+            error = {"code": "InvalidSymbol", "message": f"Symbol {one['ticks']} is invalid."}
+            turn = talk.send(
+                json.dumps({"msg_type": "tick", "req_id": one["req_id"], "error": error}).encode()
+            )
+            assert not turn.say
+            refused |= turn.refused.keys()
+    assert refused == {f"tick|R_{at}" for at in bad}
+    again = talk.send(Again(channels=tuple(sorted(refused))))
+    assert len(again.say) == len(bad)
+
+
+def test_a_library_is_not_asked_for_what_its_exchange_does_not_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ccxt refuses all symbols for one that it does not know."""
+    pro = pytest.importorskip("ccxt.pro")
+    watched: list[list[str]] = []
+
+    class Exchange:
+        def __init__(self, options: object) -> None:
+            self.has = {"watchTradesForSymbols": True}
+
+        async def load_markets(self) -> dict[str, object]:
+            return {"BTC/USDT": {}, "ETH/USDT": {}}
+
+        async def watch_trades_for_symbols(self, symbols: list[str]) -> list[dict[str, object]]:
+            watched.append(list(symbols))
+            about = {"id": "1", "timestamp": 1, "side": "buy", "price": 1.0, "amount": 1.0, "info": {}}
+            return [{**about, "symbol": symbol} for symbol in symbols]
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(pro, "binance", Exchange)
+    module = cast("Any", vendors.load("ccxt"))
+    wanted = [
+        Subscription(dataset="crypto_trades", symbol=symbol)
+        for symbol in ("BTC/USDT", "LUNA/USDT", "ETH/USDT")
+    ]
+    (stream,) = module.streams("ccxt.binance", wanted)
+
+    async def first() -> list[Any]:
+        feed = module.feed(stream, "", {})
+        found = [await anext(feed) for _ in range(3)]
+        await feed.aclose()
+        return found
+
+    refused, *told = asyncio.run(first())
+    assert (refused.channel, refused.refused) == ("LUNA/USDT", "ccxt.binance lists no LUNA/USDT")
+    assert [one.channel for one in told] == ["BTC/USDT", "ETH/USDT"]
+    assert watched == [["BTC/USDT", "ETH/USDT"]]

@@ -45,6 +45,7 @@ class Pull:
     ) -> None:
         self.stream = stream
         self.state, self.reason = "connecting", ""
+        self._refused: dict[str, str] = {}
         self.reconnects = self.messages = self.bytes = 0
         self.last_ns: dict[str, int] = {}
         self.live: dict[int, set[str]] = {}
@@ -65,6 +66,7 @@ class Pull:
         attempt = 0
         while True:
             await asyncio.sleep(plan.wait_before(attempt, random.random()))
+            self._refused.clear()
             self._connection = int.from_bytes(os.urandom(4), "little") | LIVE
             self._number = 0
             self._queue.routers[self._connection] = self._router
@@ -141,6 +143,10 @@ class Pull:
         return found
 
     def _take(self, fed: Fed) -> None:
+        if fed.refused:
+            self.reason = self._refused[fed.channel] = fed.refused
+            self._put(self._mark("refused", channels=(fed.channel,), reason=fed.refused))
+            return
         self._last = self._stamp()
         self._messages.append(fed.message)
         self._received.append(self._last)
@@ -151,7 +157,7 @@ class Pull:
         if fed.channel not in live:
             live.add(fed.channel)
             self._put(self._mark("confirmed", channels=(fed.channel,), since=self._last))
-            self.state, self.reason = "live", ""
+            self.state, self.reason = "live", next(iter(self._refused.values()), "")
             self._on_change()
 
     def _put(self, mark: Mark) -> None:

@@ -124,10 +124,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """One message that a vendor's library has delivered, and the channel that it belongs to."""
+    """One message that a vendor's library has delivered, and the channel that it belongs to; or why it serves no such channel
+    (`refused`)."""
 
     channel: str
-    message: bytes
+    message: bytes = b""
+    refused: str = ""
 
 
 def batches(items: Sequence[_Item], most: int) -> list[Sequence[_Item]]:

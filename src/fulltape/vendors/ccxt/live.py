@@ -80,6 +80,13 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
     try:
         if url:
             _elsewhere(exchange, *url.split(" "))
+        listed = await exchange.load_markets()
+        for symbol in [symbol for symbol in symbols if symbol not in listed]:
+            # ccxt refuses all of them for one that it does not know.
+            yield Fed(channel=symbol, refused=f"{stream.source} lists no {symbol}")
+            symbols.remove(symbol)
+        if not symbols:
+            raise errors.TransportError(f"{stream.source} lists none of its symbols")
         while True:
             if exchange.has.get(_TRADES):
                 found = await exchange.watch_trades_for_symbols(symbols)
