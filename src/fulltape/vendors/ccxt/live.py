@@ -7,6 +7,7 @@ fields. It keeps at most `tradesLimit` trades between two calls, reconnects by i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -80,28 +81,35 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
     try:
         if url:
             _elsewhere(exchange, *url.split(" "))
-        listed = await exchange.load_markets()
-        for symbol in [symbol for symbol in symbols if symbol not in listed]:
-            # ccxt refuses all of them for one that it does not know.
-            yield Fed(channel=symbol, refused=f"{stream.source} lists no {symbol}")
-            symbols.remove(symbol)
-        if not symbols:
-            raise errors.TransportError(f"{stream.source} lists none of its symbols")
-        while True:
-            if exchange.has.get(_TRADES):
-                found = await exchange.watch_trades_for_symbols(symbols)
-            elif len(symbols) == 1:
-                found = await exchange.watch_trades(symbols[0])
-            else:
-                raise errors.UsageError(
-                    f"{stream.source} watches one symbol at a time.", hint="Give its universe one symbol."
-                )
+        while symbols:
+            try:
+                found = await _watched(exchange, stream.source, symbols)
+            except ccxt.BadSymbol:
+                # ccxt refuses all of them for one that it does not know.
+                listed = await exchange.load_markets()
+                bad = [symbol for symbol in symbols if symbol not in listed]
+                for symbol in bad:
+                    yield Fed(channel=symbol, refused=f"{stream.source} lists no {symbol}")
+                    symbols.remove(symbol)
+                if not bad:
+                    raise
+                continue
             for trade in found:
                 yield Fed(channel=trade["symbol"], message=_told(trade, ids.of(trade)))
+        raise errors.TransportError(f"{stream.source} lists none of its symbols")
     except (ccxt.NetworkError, ccxt.ExchangeError) as error:
         raise errors.TransportError(f"{type(error).__name__}: {error}"[:200]) from None
     finally:
         await exchange.close()
+
+
+async def _watched(exchange: Any, source: str, symbols: Sequence[str]) -> Any:
+    """The next trades of all symbols."""
+    if exchange.has.get(_TRADES):
+        return await exchange.watch_trades_for_symbols(symbols)
+    if len(symbols) == 1:
+        return await exchange.watch_trades(symbols[0])
+    raise errors.UsageError(f"{source} watches one symbol at a time.", hint="Give its universe one symbol.")
 
 
 def _elsewhere(exchange: object, http: str, sockets: str) -> None:
