@@ -1,12 +1,13 @@
-"""Random live histories: a clock that is ahead and put right, ids that begin anew, connections that end, messages that are
-lost unseen. Whatever counts as live and free of doubt must have been captured whole."""
+"""Random live histories: a clock that is wrong either way and set once or more, ids that begin anew, connections that end,
+messages that are lost unseen or do not fit into memory. Whatever counts as live and free of doubt must have been captured whole."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
 
-from fulltape.core.marks import Mark
+from fulltape.capture.plan import Clocks
+from fulltape.core.marks import Mark, What
 from fulltape.core.streams import Channel
 from fulltape.core.time import SECOND
 from fulltape.seal import timeline
@@ -15,6 +16,8 @@ from fulltape.seal.timeline import FELL, Run, Timeline
 HISTORIES = 1_000
 _NS = 1_000_000_000
 _START = 100_000
+_WRONG = (-7_200, -600, -8, 8, 600, 7_200)
+_SET_WRONG = 0.2
 _CHANNEL = Channel(name="t|A", dataset="crypto_trades", symbol="A", wire="A", detail="trades")
 
 
@@ -34,14 +37,37 @@ class _World:
 
     dice: random.Random
     now: int = _START
-    ahead: int = 0
+    wrong: int = 0
+    """By so many seconds is the wall clock ahead (below 0: behind)."""
     live: bool = False
     next_id: int = 1_000
-
-    marks: list[tuple[str, int]] = field(default_factory=list)
+    clocks: Clocks = field(init=False)
+    marks: list[Mark] = field(default_factory=list)
     got: list[tuple[int, int]] = field(default_factory=list)
     """Second and id."""
     traded: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.clocks = Clocks(apart=self.wrong * _NS, since=self.wall)
+
+    @property
+    def wall(self) -> int:
+        """What the wall clock tells, in nanoseconds."""
+        return (self.now + self.wrong) * _NS
+
+    def mark(self, what: What, *, since: int = 0, count: int = 0) -> None:
+        """As the capture process writes it, after a look at both clocks."""
+        if found := self.clocks.read(self.wall, self.now * SECOND):
+            self.marks.append(found)
+        names = (_CHANNEL.name,)
+        self.marks.append(
+            Mark(what=what, at=self.wall, since=since, count=count, connection=1, channels=names)
+        )
+
+    def set_clock(self, wrong: int) -> None:
+        """Somebody, or the network, sets the wall clock."""
+        self.wrong = wrong
+        self.mark("pulse")
 
     def pass_seconds(self, count: int, *, lost: bool = False) -> None:
         for _ in range(count):
@@ -53,18 +79,23 @@ class _World:
 
     def turn(self) -> None:
         """Something happens."""
-        kind = self.dice.choice(("live", "live", "restart", "lost", "clock", "wait"))
+        kind = self.dice.choice(("live", "live", "restart", "lost", "dropped", "clock", "wait"))
         if kind == "live":
-            self.marks.append(("disconnected" if self.live else "confirmed", self.now + self.ahead))
+            self.mark("disconnected" if self.live else "confirmed")
             self.live = not self.live
         elif kind == "restart":
             self.next_id = self.dice.choice((1, self.dice.randint(1, max(1, self.next_id - 1))))
         elif kind == "lost" and self.live and self.got:
             self.pass_seconds(self.dice.randint(1, 20), lost=True)
             self.pass_seconds(1)  # what follows shows it
-        elif kind == "clock" and self.ahead:
-            self.ahead = 0
-            self.marks.append(("pulse", self.now))
+        elif kind == "dropped" and self.live:
+            since = self.wall
+            self.pass_seconds(self.dice.randint(1, 20), lost=True)
+            self.mark("dropped", since=since, count=1)
+        elif kind == "clock" and (self.wrong or self.dice.random() < _SET_WRONG):
+            self.set_clock(
+                0 if self.wrong and self.dice.random() < 1 - _SET_WRONG else self.dice.choice(_WRONG)
+            )
         self.pass_seconds(self.dice.randint(1, 40))
 
 
@@ -73,20 +104,19 @@ def measure() -> Counts:
     counts = Counts()
     for seed in range(HISTORIES):
         dice = random.Random(seed)
-        world = _World(dice, ahead=dice.choice((0, 0, 600, 7_200)))
+        world = _World(dice, wrong=dice.choice((0, 0, *_WRONG)))
         for _ in range(dice.randint(3, 30)):
             world.turn()
-        if world.ahead:
-            world.ahead = 0
-            world.marks.append(("pulse", world.now))
+        if world.wrong:
+            world.set_clock(0)
         _count(world, counts)
     return counts
 
 
 def _count(world: _World, counts: Counts) -> None:
     told = Timeline(carried={_CHANNEL.name: _CHANNEL})
-    for what, at in world.marks:
-        told.mark(Mark(what=what, at=at * _NS, connection=1, channels=(_CHANNEL.name,)))  # type: ignore[arg-type]
+    for mark in world.marks:
+        told.mark(mark)
     told.mark(Mark(what="pulse", at=world.now * _NS, connection=1))
     told.finish()
     claimed: set[int] = set()
