@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import polars as pl
@@ -75,18 +76,24 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
 
 
 def rows(
-    flagged: pl.DataFrame, chosen: pl.DataFrame, dataset: Dataset, calendar: Calendar, *, live_only: bool
+    flagged: pl.DataFrame,
+    chosen: pl.DataFrame,
+    dataset: Dataset,
+    calendar: Calendar,
+    *,
+    captured_until: dt.date | None,
 ) -> pl.DataFrame:
-    """The chosen rows in the curated schema, sorted by instrument and time. Captured rows are final where there are
-    `live_only` such.
+    """The chosen rows in the curated schema, sorted by instrument and time. Captured rows are final up to a session: the last
+    one that is over, where there will never be others.
 
     `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
+    over = pl.col("session") <= pl.lit(captured_until, dtype=pl.Date)
     provenance = taken.join(closes, on="session", how="left").with_columns(
         _available(dataset).alias("available_at"),
-        ((pl.col("origin") != "captured") | pl.lit(live_only)).alias("is_final"),
+        ((pl.col("origin") != "captured") | over.fill_null(value=False)).alias("is_final"),
     )
     return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
 

@@ -19,7 +19,7 @@ from fulltape.curate import plan
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import CoverageFact, VerdictRange
-from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION
 
 STAGE = "curate"
@@ -54,6 +54,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             # A bookmark for each dataset: one that is not wanted for a while is taken up where it was left.
             changed = stores.ledger.catalogue.since("raw", stores.ledger.bookmark(STAGE, name), dataset=name)
             touched[name] = {key for part in changed for key in _folders(part, wanted)}
+            touched[name] |= _now_over(stores, wanted, clock.now())
         total = Report()
         todo = sum(map(len, touched.values()))
         for name, keys in sorted(touched.items()):
@@ -64,7 +65,25 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         with stores.ledger.write():
             for name in touched:
                 stores.ledger.set_bookmark(STAGE, name, latest)
+                over = stores.wanted[name].final_until(clock.now())
+                stores.ledger.set_bookmark(STAGE, f"{name} over", over)
         return total
+
+
+def _now_over(stores: Stores, wanted: Wanted, now: Instant) -> set[str]:
+    """Curated folders of sessions that are over since the last time, of a dataset that will only ever have what was
+    captured: its rows are final now."""
+    before = stores.ledger.bookmark(STAGE, f"{wanted.dataset.name} over")
+    over = range(before, wanted.final_until(now))
+    if not wanted.live_only or not over:
+        return set()
+    held = {
+        key
+        for part in stores.ledger.catalogue.current("raw", dataset=wanted.dataset.name)
+        for key in _folders(part, wanted)
+    }
+    days = (wanted.calendar.label(position) for position in over)
+    return held & {layout.folder_key(wanted.dataset.curated_folder, day) for day in days}
 
 
 def _folders(part: Part, wanted: Wanted) -> set[str]:
@@ -117,7 +136,7 @@ class _Chunk:
             chosen,
             self._wanted.dataset,
             self._wanted.calendar,
-            live_only=self._wanted.live_only,
+            captured_until=known.last_wanted(self._wanted, self._now) if self._wanted.live_only else None,
         )
         written = [part for key in keys if (part := self._write(key, curated)) is not None]
         partial = self._commit(judged, written)
@@ -202,7 +221,7 @@ class _Chunk:
         )
 
     def _present(self, keys: Sequence[str]) -> pl.DataFrame:
-        known = [
+        paths = [
             self._stores.layout.root / part.path
             for key in keys
             for part in self._stores.ledger.catalogue.current(
@@ -210,9 +229,9 @@ class _Chunk:
             )
         ]
         columns = ["instrument", "session", "source"]
-        if not known:
+        if not paths:
             return pl.DataFrame(schema=_CELL)
-        return parquet.scan(known).select(columns).unique().collect()
+        return parquet.scan(paths).select(columns).unique().collect()
 
     def _write(self, key: str, curated: pl.DataFrame) -> NewPart | None:
         """Write one folder's rows; None if the same rows are there already."""
