@@ -27,7 +27,7 @@ with file, line and the nearest known key. `${VAR}` and `${VAR:-default}` are re
 value; a vendor's `key` and `secret` may come from a file (`key_file`, `secret_file`, relative to the node). Durations
 are text with a unit ("250ms", "30s", "15m", "2h", "7d"), sizes too ("100MB"), dates are written 2016-01-04.
 
-`fulltape config show` prints every effective value and where it comes from, `fulltape config check` validates all of it
+`fulltape config show` prints every setting and where it comes from, `fulltape config check` validates all of it
 without starting.
 
 Exit codes of every command: 0 complete · 1 finished, with gaps or RED cells · 2 usage or configuration · 3 vendor or

@@ -63,7 +63,7 @@ class Reader:
         except ModuleNotFoundError as error:
             raise errors.UsageError(
                 f"to_pandas needs {error.name or 'pandas'}, which is not installed.",
-                hint="pip install 'fulltape[pandas]'",
+                hint="Install fulltape with its extra pandas (README: extras)",
             ) from error
 
     def scan(

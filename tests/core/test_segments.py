@@ -107,7 +107,7 @@ def test_segments_count_what_the_series_count(many: list[dict[str, Any]], events
 
 
 def _judged(one: Series) -> bool:
-    return bool(one.silent) and not one.events and one.instrument.listed_from is not None
+    return bool(one.silent) and not one.events
 
 
 @given(universe)

@@ -1,4 +1,4 @@
-"""What was captured speaks against a vendor's empty answer."""
+"""What speaks against a vendor's empty answer: captured rows; and what a user's decision says nothing about."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fulltape import errors
 from fulltape.clock import SystemClock
 from fulltape.core import ranges, series
+from fulltape.core.cell import Availability, FactKind
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day
+from fulltape.node import accepting, explain
 from fulltape.stores import known
 from nodes import Wish, opened, write_node
 
@@ -53,3 +56,76 @@ def test_a_silence_in_which_rows_were_captured_is_not_empty(tmp_path: Path, wher
                 )
             )  # fmt: skip
         assert not empty()
+
+
+def _days(first: dt.date, count: int) -> list[dt.date]:
+    return [day for at in range(3 * count) if (day := first + dt.timedelta(days=at)).weekday() < 5][:count]
+
+
+def _fact(fact: FactKind, label: dt.date) -> CoverageFact:
+    return CoverageFact(
+        dataset="equities_bars_day", instrument="ABC", source="alpaca.sip", first=label, last=label, fact=fact,
+        sound=fact != "refused", final=True, since=1, evidence="x", reason="403" if fact == "refused" else "",
+        extent="span" if fact == "empty" else "",
+    )  # fmt: skip
+
+
+def _node(tmp_path: Path, facts: dict[dt.date, FactKind], listed: str = "") -> Path:
+    folder = write_node(
+        tmp_path / "node", {"alpaca": "http://127.0.0.1:9"},
+        [Wish("equities_bars_day", "2025-01-02", "2025-12-31", ("alpaca.sip",))],
+        universe=f"symbol,listed_from,listed_to,instrument\nABC,{listed},,ABC\n",
+    )  # fmt: skip
+    with opened(folder) as stores, stores.ledger.write():
+        wanted = stores.wanted["equities_bars_day"]
+        known_days = {day: fact for day, fact in facts.items() if wanted.calendar.day(day) == "session"}
+        stores.ledger.coverage.record(
+            [_fact(fact, day) for day, fact in known_days.items()], wanted.next_session
+        )
+    return folder
+
+
+def test_a_silence_between_rows_is_missing_also_where_the_listing_is_unknown(tmp_path: Path) -> None:
+    days = _days(dt.date(2025, 1, 2), 200)
+    facts: dict[dt.date, FactKind] = dict.fromkeys(days[50:], "present")
+    facts |= dict.fromkeys([*days[:50], *days[100:107]], "empty")
+    folder = _node(tmp_path, facts)
+    with opened(folder) as stores:
+        wanted = stores.wanted["equities_bars_day"]
+        (one,) = known.read(stores, wanted, SystemClock().now())
+        shown = series.picture(one)
+        hole = ranges.normalise([wanted.calendar.between(days[100], days[106])])
+        assert ranges.intersect(shown.missing, hole) == hole
+        assert ranges.size(shown.unknown_listing) == ranges.size(
+            ranges.normalise([wanted.calendar.between(days[0], days[49])])
+        )
+        told = explain.explain(stores, SystemClock(), wanted, "ABC", days[103])
+        assert told.cell.availability is Availability.MISSING
+        assert "implausible silence" in told.cell.why
+
+
+def test_a_decision_says_nothing_about_what_nobody_has_answered(tmp_path: Path) -> None:
+    days = _days(dt.date(2025, 1, 2), 60)
+    facts: dict[dt.date, FactKind] = dict.fromkeys(days, "present")
+    facts |= dict.fromkeys(days[30:40], "refused")
+    facts |= dict.fromkeys(days[40:43], "empty")
+    folder = _node(tmp_path, facts, "2000-01-03")
+    with opened(folder) as stores:
+        clock = SystemClock()
+        done = accepting.accept(
+            stores, clock, "equities_bars_day", "ABC", days[30], days[42], reason="no plan"
+        )
+        assert (done.held, done.open) == (0, 0)
+        wanted = stores.wanted["equities_bars_day"]
+        (one,) = known.read(stores, wanted, clock.now())
+        shown = series.picture(one)
+        refused = ranges.normalise([wanted.calendar.between(days[30], days[39])])
+        silent = ranges.normalise([wanted.calendar.between(days[40], days[42])])
+        assert done.refused == ranges.size(refused)
+        assert ranges.intersect(shown.empty, refused) == ranges.EMPTY
+        assert ranges.intersect(shown.unobtainable, refused) == refused
+        assert ranges.intersect(shown.empty, silent) == silent
+        told = explain.explain(stores, clock, wanted, "ABC", days[33])
+        assert told.cell.availability is Availability.UNOBTAINABLE
+        with pytest.raises(errors.UsageError, match="nothing to accept"):
+            accepting.accept(stores, clock, "equities_bars_day", "ABC", days[0], days[5], reason="halted")

@@ -36,7 +36,7 @@ def _refusal(name: str, told: str) -> errors.UsageError:
     reason = (told.strip().splitlines() or ["no reason given"])[-1]
     if "ModuleNotFoundError" in reason:
         words = f"the calendar {name} cannot be built: exchange_calendars is not installed."
-        return errors.UsageError(words, hint="It needs the extra: pip install 'fulltape[calendars]'.")
+        return errors.UsageError(words, hint="Install fulltape with its extra calendars (README: extras).")
     if "InvalidCalendarName" in reason:
         hint = "They are named by their market's code in capitals, such as XNYS, XLON, XTKS."
         return errors.UsageError(f"exchange_calendars knows no calendar {name}.", hint=hint)

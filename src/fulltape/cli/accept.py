@@ -59,6 +59,10 @@ def accept(
     )
     if done.open and not revoke:
         typer.echo(f"{counted(done.open, 'session')} of them count only when every source has answered.")
+    if done.refused and not revoke:
+        typer.echo(
+            f"{counted(done.refused, 'session')} of them no source has answered; the decision says nothing about those."
+        )
     if done.held:
         typer.echo(
             f"{counted(done.held, 'session')} of them have rows; the decision says nothing about those."

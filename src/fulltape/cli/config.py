@@ -18,14 +18,17 @@ app = typer.Typer(
 
 @app.command(epilog="Example: fulltape config show --node ~/market")
 def show(node: NodeOption = None, json: JsonOption = False) -> None:
-    """Print every effective value and where it comes from; secrets are masked."""
+    """Print every setting and where it comes from; secrets are masked. What a plan allows, fulltape vendors shows."""
     from fulltape.settings import load
 
     loaded = options.load(node)
-    rows = [(key, _plain(value), origin) for key, value, origin in load.effective(loaded)]
+    found = list(load.effective(loaded))
     if json:
-        options.emit_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])
+        options.emit_json(
+            [{"key": key, "value": _typed(value), "origin": origin} for key, value, origin in found]
+        )
         return
+    rows = [(key, _plain(value), origin) for key, value, origin in found]
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in rows:
         typer.echo(f"{key:<{width}} = {value}  ({origin})")
@@ -41,9 +44,18 @@ def check(node: NodeOption = None) -> None:
     typer.echo(f"{loaded.folder / 'fulltape.toml'} is good.")
 
 
+def _typed(value: Any) -> Any:
+    """A value for programs; of a secret only that there is one."""
+    if isinstance(value, tuple):
+        return [_typed(one) for one in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
 def _plain(value: Any) -> Any:
     if value is None or value == "":
         return "none"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return value if isinstance(value, (bool, int, float)) else str(value)

@@ -26,7 +26,7 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
         options.emit_json(report)
         return
     if report is None:
-        typer.echo("nothing is curated yet; run fulltape nightly first.", err=True)
+        typer.echo("nothing that is final is curated yet; run fulltape nightly first.", err=True)
         raise typer.Exit(1)
     if not quiet:
         typer.echo(f"{report.path} ({'written' if report.written else 'unchanged'})")

@@ -91,7 +91,7 @@ def rows(gaps: Sequence[Gap], *, apart: bool = False) -> list[tuple[str, ...]]:
             else f"{some[0].instrument} and {number(len(some) - 1)} more",
             f"{some[0].first}" if some[0].sessions == 1 else f"{some[0].first} to {some[0].last}",
             number(some[0].sessions) + (" each" if len(some) > 1 else ""),
-            some[0].reason,
+            some[0].reason.replace("_", " "),
             some[0].next,
         )
         for some in shared.values()

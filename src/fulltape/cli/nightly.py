@@ -69,7 +69,7 @@ def lines(done: Night) -> list[str]:
         )
     out += [f"waiting   {source}: {why}, room at {iso(room)}" for source, why, room in filled.waiting]
     if done.export is None:
-        out.append("exported  nothing: nothing is curated yet")
+        out.append("exported  nothing: nothing that is final is curated yet")
     else:
         state = "written" if done.export.written else "unchanged"
         out.append(

@@ -150,7 +150,8 @@ def png(grids: Sequence[Grid], path: Path) -> None:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
         raise errors.UsageError(
-            "a PNG needs Pillow.", hint="Install it: pip install 'fulltape[pictures]'; HTML needs nothing."
+            "a PNG needs Pillow.",
+            hint="Install fulltape with its extra pictures (README: extras); HTML needs nothing.",
         ) from error
     width = max([760, *(16 + one.left + _CELL * len(one.months) + 40 for one in grids)])
     heights = [_TOP + 40 + _ROW * len(one.rows) for one in grids]

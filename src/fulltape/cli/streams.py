@@ -62,7 +62,7 @@ def table(found: list[StreamDay], session: dt.date | None) -> list[str]:
     name = max(len(one.dataset) for one in found)
     out = [
         f"{session}",
-        f"{'source':<{source}}  {'dataset':<{name}}  {'symbol':<{wide}} {'rows':>11} {'clean':>8} {'verified':>9} "
+        f"{'source':<{source}}  {'dataset':<{name}}  {'symbol':<{wide}} {'captured':>11} {'clean':>8} {'verified':>9} "
         f"{'breaks':>7} {'doubtful':>9}  state",
     ]
     for one in found:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fulltape.ledger.database import Row
     from fulltape.node.state import SourceState
 
-_NUMBER = re.compile(r"\d[\d.,:T+-]*Z?")
+_NUMBER = re.compile(r"(?<!HTTP )\b\d[\d.,:T+-]*Z?")
 _GOOD = {"wanted", "held", "empty"}
 DATASETS, SOURCES, REJECTIONS, FUTURE = 7, 3, 3, 2
 """So many of each has a short summary at most; a source has one line more for what it may not be asked for."""

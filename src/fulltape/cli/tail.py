@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -36,7 +37,8 @@ def tail(
         str, typer.Option("--grain", "-g", help="Provisional bars of 1s, 5s, 1m, 5m, 15m, 1h, 4h or 1d.")
     ] = "1m",
     seconds: Annotated[
-        float, typer.Option("--for", help="Stop after so many seconds (default: never).", min=0)
+        float,
+        typer.Option("--for", help="Stop after so many seconds (default: never).", min=0, show_default=False),
     ] = 0,
     node: NodeOption = None,
 ) -> None:
@@ -46,10 +48,12 @@ def tail(
     with options.opened(node) as stores:
         watching = tailing.Tailing(stores, grain=grain, symbols=tuple(symbols or ()))
         until = clock.steady_seconds() + seconds if seconds else float("inf")
-        if sys.stdout.isatty():
-            _watch(watching, until)
-        else:
-            _print(watching, until)
+        # Who has seen enough ends it with Ctrl-C.
+        with contextlib.suppress(KeyboardInterrupt):
+            if sys.stdout.isatty():
+                _watch(watching, until)
+            else:
+                _print(watching, until)
 
 
 def _watch(watching: Tailing, until: float) -> None:

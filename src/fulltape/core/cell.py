@@ -156,12 +156,12 @@ def _absent(
         return Availability.MISSING, f"not yet answered by {', '.join(unasked)}"
     if spoiled := [f"{source}: {fact.reason}" for source, fact in facts.items() if fact.spoiled]:
         return Availability.UNOBTAINABLE, "; ".join(sorted(spoiled))
-    if accepted:
-        return Availability.EMPTY, f"accepted as empty by a decision: {accepted}"
     empty = {source: fact for source, fact in facts.items() if fact.kind == "empty"}
     if not empty:
         reasons = sorted({f"{source}: {fact.reason or 'refused'}" for source, fact in facts.items()})
         return Availability.UNOBTAINABLE, "; ".join(reasons) or "no source may serve it"
+    if accepted:
+        return Availability.EMPTY, f"accepted as empty by a decision: {accepted}"
     if not life.known:
         return Availability.UNKNOWN_LISTING, "no source has rows, and no reference says whether it was listed"
     sound = sorted(source for source, fact in empty.items() if fact.sound)

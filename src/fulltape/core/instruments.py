@@ -108,8 +108,13 @@ def _dated_symbol(row: dict[str, str], where: str) -> DatedSymbol:
         first, last = (
             dt.date.fromisoformat(row[key]) if row.get(key) else None for key in ("listed_from", "listed_to")
         )
-    except (errors.UsageError, ValueError) as error:
-        raise errors.ConfigError(str(error), where=where, hint="Dates are YYYY-MM-DD.") from error
+    except errors.UsageError as error:
+        raise errors.ConfigError(error.message, where=where, hint=error.hint) from error
+    except ValueError as error:
+        days = f"{row.get('listed_from', '')} {row.get('listed_to', '')}".strip()
+        raise errors.ConfigError(
+            f"{days!r} is no day.", where=where, hint="A day is written YYYY-MM-DD."
+        ) from error
     if first and last and first > last:
         raise errors.ConfigError(f"{symbol} is listed from {first} to {last}.", where=where)
     return DatedSymbol(symbol=symbol, first=first, last=last)
@@ -120,7 +125,9 @@ def _instrument(name: str, dated: Iterable[DatedSymbol], where: str) -> Instrume
     for earlier, later in itertools.pairwise(ordered):
         if earlier.last is None or later.first is None or earlier.last >= later.first:
             raise errors.ConfigError(
-                f"the symbols {earlier.symbol} and {later.symbol} of {name} overlap in time.",
+                f"{earlier.symbol} is there twice."
+                if earlier.symbol == later.symbol
+                else f"the symbols {earlier.symbol} and {later.symbol} of {name} overlap in time.",
                 where=where,
                 hint="Give listed_to and listed_from so that each session has one symbol.",
             )

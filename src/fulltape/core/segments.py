@@ -68,12 +68,11 @@ class Segments:
         if self.events or not self.silent:
             return []
         silent = pl.col("wanted") & ~pl.col("held") & ~pl.col("partial") & ~pl.col("to_ask") & pl.col("empty")
-        known = [at for at, one in enumerate(self.listed) if one.instrument.listed_from]
-        return self.frame.filter(silent & pl.col("series").is_in(known))["series"].unique().sort().to_list()
+        return self.frame.filter(silent)["series"].unique().sort().to_list()
 
     def sizes(self, without: Sequence[int] = ()) -> Mapping[str, int]:
-        """How many wanted sessions are in each state of `series.Picture`, of all series but some. Their silence is taken
-        for proved where they are events, and for that of unlisted instruments where they are not."""
+        """How many wanted sessions are in each state of `series.Picture`, of all series but some: those with silence, unless
+        they are events, whose silence is proved."""
         import polars as pl
 
         wanted, size = self.frame.filter("wanted"), pl.col("size")
@@ -88,7 +87,7 @@ class Segments:
             "partial": pl.col("partial") & ~pl.col("held"),
             "empty": silent & pl.lit(self.events),
             "unobtainable": settled & ~pl.col("empty"),
-            "unknown_listing": silent & pl.lit(not self.events),
+            "unknown_listing": pl.lit(False),
             "missing": rest & pl.col("to_ask"),
         }
         found = wanted.select(

@@ -87,6 +87,14 @@ class Series:
         return ranges.intersect(shown, self.wanted)
 
     @cached_property
+    def known_life(self) -> Ranges:
+        """Positions at which the instrument is known to exist: all that are wanted where its listing is known, else those
+        between its first rows and its last ones."""
+        if self.instrument.listed_from is not None:
+            return self.wanted
+        return ((self.rows[0][0], self.rows[-1][1]),) if self.rows else ranges.EMPTY
+
+    @cached_property
     def silent(self) -> Ranges:
         """Wanted positions without rows for which every source has answered, and some without a refusal."""
         settled = ranges.subtract(ranges.subtract(self.wanted, self.rows), self.to_ask)
@@ -169,17 +177,17 @@ def picture(series: Series) -> Picture:
     partial = ranges.subtract(series.rows, present)
     rest = ranges.subtract(series.wanted, series.rows)
     settled = ranges.subtract(rest, series.to_ask)
-    accepted = ranges.subtract(ranges.intersect(series.accepted, settled), series.spoiled)
+    # A decision is about silence: where a source has refused there is none.
+    accepted = ranges.intersect(series.accepted, series.silent)
     silent = ranges.subtract(series.silent, accepted)
     proved, unlisted = accepted, ranges.EMPTY
     if silent and series.events:
         proved = ranges.union(proved, silent)
-    elif silent and series.instrument.listed_from is None:
-        # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
-        unlisted = silent
     elif silent:
+        # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
+        unlisted = ranges.subtract(silent, series.known_life)
         found = ranges.union(*(one.proved for one in series.silences))
-        proved = ranges.union(proved, ranges.intersect(found, silent))
+        proved = ranges.union(proved, ranges.subtract(ranges.intersect(found, silent), unlisted))
     doubtful = ranges.subtract(ranges.subtract(silent, proved), unlisted)
     return Picture(
         wanted=series.wanted,

@@ -33,7 +33,8 @@ class Postgres(Database):
             from psycopg.rows import dict_row
         except ImportError as error:
             raise errors.StorageError(
-                "a ledger on PostgreSQL needs psycopg.", hint="Install it: pip install 'fulltape[cluster]'."
+                "a ledger on PostgreSQL needs psycopg.",
+                hint="Install fulltape with its extra cluster (README: extras).",
             ) from error
         self._psycopg = psycopg
         try:

@@ -15,13 +15,14 @@ from fulltape.stores import Stores, known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What a decision concerns: how many wanted sessions, of how many of them there are rows, and of how many some source
-    has still to answer."""
+    """What a decision concerns: how many wanted sessions, of how many of them there are rows, of how many some source has
+    still to answer, and of how many (`refused`) every source has refused to."""
 
     instrument: str
     sessions: int
     held: int
     open: int
+    refused: int
 
 
 def accept(
@@ -64,16 +65,22 @@ def accept(
             f"no session of {symbol} from {first} to {last} is wanted.",
             hint="See [dataset] from and until, and fulltape symbols show for its listing.",
         )
+    held = ranges.intersect(one.rows, within)
+    if ranges.subtract(within, held) == ranges.EMPTY and not revoke:
+        raise errors.UsageError(
+            f"all {ranges.size(within)} sessions of {symbol} from {first} to {last} have rows: there is nothing to accept."
+        )
     decision = Acceptance(
         dataset=dataset, instrument=names[0], first=first, last=last, reason=reason, at=now, revoked=revoke
     )
     with stores.ledger.write():
         stores.ledger.acceptances.add(decision)
         stores.ledger.coverage.touch(dataset, names)
-    held = ranges.intersect(one.rows, within)
+    lacking = ranges.subtract(within, held)
     return Accepted(
         instrument=names[0],
         sessions=ranges.size(within),
         held=ranges.size(held),
-        open=ranges.size(ranges.intersect(one.to_ask, within)),
+        open=ranges.size(ranges.intersect(one.to_ask, lacking)),
+        refused=ranges.size(ranges.subtract(ranges.subtract(lacking, one.to_ask), one.silent)),
     )

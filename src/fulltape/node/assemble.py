@@ -252,10 +252,13 @@ def _one_wanted(
     serving = [source for source in sources if source in one.sources or _has_history(specs, name, source)]
     delay = max((_delay(loaded, specs, key, name, source) for source in serving), default=0)
     if not sources:
-        raise errors.ConfigError(
-            f"{key}.sources is empty; no configured source serves {name}.",
-            where=loaded.where(f"{key}.sources"),
+        able = [one.name for vendor in specs.values() for one in vendor.SPEC.sources if one.of(name)]
+        told = (
+            f"Name some, such as {', '.join(able[:4])}." if able else f"No configured vendor serves {name}."
         )
+        raise errors.ConfigError(f"{key}.sources is empty.", where=loaded.where(f"{key}.sources"), hint=told)
+    if len(set(sources)) < len(sources):
+        raise errors.ConfigError(f"{key}.sources names a source twice.", where=loaded.where(f"{key}.sources"))
     return Wanted(
         dataset=dataset,
         calendar=calendar,

@@ -102,7 +102,7 @@ def _answer(
     return cell(
         day=calendar.day(session),
         final_at=wanted.final_at(position) if position is not None else None,
-        life=Life(known=True, listed=True) if one.events else _life(one.instrument, session),
+        life=Life(known=True, listed=True) if one.events else _life(one, session, position),
         facts={
             fact.source: Fact(
                 kind=fact.fact,
@@ -137,11 +137,16 @@ def _accepted(stores: Stores, wanted: Wanted, one: Series, session: dt.date) -> 
     return said[-1].reason if said and not said[-1].revoked else ""
 
 
-def _life(instrument: Instrument, session: dt.date) -> Life:
+def _life(one: Series, session: dt.date, position: int | None) -> Life:
+    known = one.instrument.listed_from is not None
     return Life(
-        known=instrument.listed_from is not None,
-        listed=(instrument.listed_from or session) <= session <= (instrument.listed_to or session),
+        known=known or (position is not None and ranges.contains(one.known_life, position)),
+        listed=_listed(one.instrument, session),
     )
+
+
+def _listed(instrument: Instrument, session: dt.date) -> bool:
+    return (instrument.listed_from or session) <= session <= (instrument.listed_to or session)
 
 
 def _told(fact: CoverageFact) -> dict[str, str]:
@@ -171,7 +176,7 @@ def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
         if session < calendar.known_from:
             return f"unknown: the calendar begins on {calendar.known_from}"
         return f"unknown: the calendar ends on {calendar.known_to}"
-    if position is None or not _life(wanted.instruments[instrument], session).listed:
+    if position is None or not _listed(wanted.instruments[instrument], session):
         return "nothing"
     if wanted.dataset.grain == "day":
         return "1 bar"

@@ -41,7 +41,7 @@ def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -
                     first=wanted.calendar.label(span[0]),
                     last=wanted.calendar.label(span[1] - 1),
                     sessions=span[1] - span[0],
-                    reason=reason.replace("_", " "),
+                    reason=reason,
                     next=_next(stores, wanted, one, span, reason, now),
                 )
 

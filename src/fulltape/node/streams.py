@@ -34,6 +34,10 @@ class StreamDay:
     over: bool
 
 
+_BREAKS = ("disconnected", "stale", "closed", "not captured")
+"""Kinds of intervals in which a stream was not live."""
+
+
 def days(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[StreamDay]:
     """Every captured session between two days."""
     found = stores.ledger.streams
@@ -55,7 +59,7 @@ def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
         rows=day.rows,
         clean=_share(day, intervals),
         verified=_share(day, [one for one in intervals if one.state != "verified"]),
-        reconnects=sum(1 for one in intervals if one.kind in ("disconnected", "stale", "not captured")),
+        reconnects=sum(1 for one in intervals if one.kind in _BREAKS),
         unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
         unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
         unnoticed=day.missed if day.compared_at and day.missed >= 0 else None,

@@ -114,7 +114,7 @@ class _Exchange:
             import ccxt
         except ImportError:
             raise errors.ConfigError(
-                "ccxt is not installed.", hint="It needs the extra: pip install 'fulltape[crypto]'."
+                "ccxt is not installed.", hint="Install fulltape with its extra crypto (README: extras)."
             ) from None
         if feed not in ccxt.exchanges:
             raise errors.ConfigError(f"ccxt has no exchange {feed!r}.")

@@ -73,7 +73,7 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
         from ccxt import pro
     except ImportError:
         raise errors.ConfigError(
-            f"{stream.source} needs ccxt.", hint="Install it: pip install 'fulltape[crypto]'."
+            f"{stream.source} needs ccxt.", hint="Install fulltape with its extra crypto (README: extras)."
         ) from None
     exchange = getattr(pro, stream.source.partition(".")[2])({"options": {"tradesLimit": _KEPT}})
     symbols = [channel.wire for channel in stream.channels]
