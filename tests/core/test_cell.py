@@ -173,7 +173,11 @@ def test_ranges_say_what_the_single_cell_says(
             eligible=[source for number, source in enumerate(SOURCES) if one["servable"][number]],
             doubt=one_series.doubt(at),
             accepted="halted" if one["accepted"] else "",
-            life=Life(known=ranges.contains(one_series.known_life, at) or listing_known, listed=True),
+            life=Life(
+                known=listing_known
+                or (ranges.contains(one_series.known_life, at) and bool(one_series.doubt(at))),
+                listed=True,
+            ),
         )
         held = ranges.contains(shown.held, at) or ranges.contains(shown.partial, at)
         assert held == (single.availability is Availability.HELD)

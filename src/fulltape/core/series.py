@@ -88,7 +88,7 @@ class Series:
 
     @cached_property
     def known_life(self) -> Ranges:
-        """Positions at which the instrument is known to exist: all that are wanted where its listing is known, else those
+        """Positions at which the instrument is known to have existed: all that are wanted where its listing is known, else those
         between its first rows and its last ones."""
         if self.instrument.listed_from is not None:
             return self.wanted
@@ -184,10 +184,12 @@ def picture(series: Series) -> Picture:
     if silent and series.events:
         proved = ranges.union(proved, silent)
     elif silent:
-        # Nothing can be empty, or missing for good, before anybody knows that the instrument existed.
-        unlisted = ranges.subtract(silent, series.known_life)
-        found = ranges.union(*(one.proved for one in series.silences))
-        proved = ranges.union(proved, ranges.subtract(ranges.intersect(found, silent), unlisted))
+        found = ranges.intersect(ranges.union(*(one.proved for one in series.silences)), silent)
+        if series.instrument.listed_from is not None:
+            proved = ranges.union(proved, found)
+        else:
+            # Nothing is called empty before anybody knows when the instrument existed; between its rows it did.
+            unlisted = ranges.subtract(silent, ranges.subtract(series.known_life, found))
     doubtful = ranges.subtract(ranges.subtract(silent, proved), unlisted)
     return Picture(
         wanted=series.wanted,

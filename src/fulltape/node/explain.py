@@ -139,8 +139,9 @@ def _accepted(stores: Stores, wanted: Wanted, one: Series, session: dt.date) -> 
 
 def _life(one: Series, session: dt.date, position: int | None) -> Life:
     known = one.instrument.listed_from is not None
+    between = position is not None and ranges.contains(one.known_life, position)
     return Life(
-        known=known or (position is not None and ranges.contains(one.known_life, position)),
+        known=known or (position is not None and between and bool(one.doubt(position))),
         listed=_listed(one.instrument, session),
     )
 
