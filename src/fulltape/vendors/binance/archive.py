@@ -152,7 +152,7 @@ def _held_against(
 
 
 def _look_up(ask: Ask, wire: str) -> Generator[Request | Answer, Response | None, Answer]:
-    """A symbol without files may be one that nobody has ever listed."""
+    """A symbol without files may be one that was never listed."""
 
     def read(response: Response) -> Answer:
         if response.status == 200:
