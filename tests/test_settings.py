@@ -50,7 +50,7 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ("from = 2016-01-04", "", 4, "dataset.equities_bars_day.from is missing"),
         ('["alpaca.sip"]', '["alpaca.spi"]', 6, "Alpaca has no source alpaca.spi; it has alpaca.sip, alpaca.iex, alpaca.opra, alpaca.crypto. Did you mean alpaca.sip?"),
         ('["alpaca.sip"]', '["massive.sip"]', 6, "no vendor massive is configured"),
-        ('["alpaca.sip"]', "[]", 6, "no configured source serves equities_bars_day"),
+        ('["alpaca.sip"]', "[]", 6, "sources is empty; name some, such as alpaca.sip, alpaca.iex"),
         ("equities_bars_day", "equities_bars_dya", 4, "there is no dataset 'equities_bars_dya'. Did you mean equities_bars_day?"),
         ('universe = "mine"', 'universe = "mime"', 5, "there is no [universe.mime]. Did you mean mine?"),
         ('secret = "s-e-c-r-e-t"', "", 9, "vendor.alpaca.secret is missing"),
@@ -88,7 +88,7 @@ def test_everything_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
     for words in (
         "there is no vendor 'polygon'. It is called massive now",
         "'ibm' is no ticker",
-        "no configured source serves crypto_bars_day",
+        "dataset.crypto_bars_day.sources is empty; name some, such as alpaca.crypto",
         "universe.mine.symbols names AAPL more than once",
     ):
         assert any(words in line for line in told), words

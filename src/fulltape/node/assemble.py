@@ -253,10 +253,8 @@ def _one_wanted(
     delay = max((_delay(loaded, specs, key, name, source) for source in serving), default=0)
     if not sources:
         able = [one.name for vendor in specs.values() for one in vendor.SPEC.sources if one.of(name)]
-        told = (
-            f"Name some, such as {', '.join(able[:4])}." if able else f"No configured vendor serves {name}."
-        )
-        raise errors.ConfigError(f"{key}.sources is empty.", where=loaded.where(f"{key}.sources"), hint=told)
+        told = f"name some, such as {', '.join(able[:4])}" if able else f"no configured vendor serves {name}"
+        raise errors.ConfigError(f"{key}.sources is empty; {told}.", where=loaded.where(f"{key}.sources"))
     if len(set(sources)) < len(sources):
         raise errors.ConfigError(f"{key}.sources names a source twice.", where=loaded.where(f"{key}.sources"))
     return Wanted(
