@@ -129,6 +129,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         tmp_path_factory.mktemp("lacking") / "node", {"alpaca": "http://127.0.0.1:9"},
         [Wish("equities_bars_day", "2012-10-01", "2012-10-31", ("alpaca.sip",))], universe=UNIVERSE,
     )  # fmt: skip
+    assert run("audit", "--node", str(lacking)).returncode == 1
     return {"finished": folder, "lacking": lacking}
 
 

@@ -131,7 +131,7 @@ def _counts(by_state: Mapping[str, int]) -> str:
     shown = ", ".join(
         f"{number(count)} {word.replace('_', ' ')}" for word, count in by_state.items() if count
     )
-    return shown or "nothing wanted yet"
+    return shown or "no session is over yet"
 
 
 def _verdicts(counts: Mapping[str, int]) -> str:

@@ -64,8 +64,9 @@ def _in_epochs(frame: pl.DataFrame, on: Sequence[str]) -> tuple[pl.DataFrame, li
     """The same rows and key; with an `epoch` in both where a venue has given ids of a session a second time."""
     import polars as pl
 
-    if "trade_id" not in on or "told_at" in on:
-        return frame, list(on)
+    taken_back = "correction" in frame.columns and frame["correction"].null_count() < frame.height
+    if "trade_id" not in on or "told_at" in on or taken_back:
+        return frame, list(on)  # What takes a trade back comes later than it.
     spread = pl.col("ts").max() - pl.col("ts").min()
     apart = pl.duration(microseconds=_ANEW)
     if frame.group_by(on).agg(spread.alias("spread")).filter(pl.col("spread") > apart).is_empty():
