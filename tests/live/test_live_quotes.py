@@ -32,7 +32,7 @@ def test_every_message_is_kept_and_a_doubt_stays_one(
     with living(tmp_path, venue, closed) as node:
         with node.capturing():
             node.until(lambda: node.stream.connections >= 2 and bool(node.stream.sessions))
-            node.until(node.ticks(80))
+            node.until(lambda: node.stream.sent > 100)
             node.stream.pause()
         report = node.seal()
         assert report.captured.broken == report.captured.unknown == 0
