@@ -7,11 +7,12 @@ import random
 from dataclasses import dataclass, field
 
 from fulltape.capture.plan import Clocks
+from fulltape.core.captured import FELL
 from fulltape.core.marks import Mark, What
 from fulltape.core.streams import Channel
 from fulltape.core.time import SECOND
 from fulltape.seal import timeline
-from fulltape.seal.timeline import FELL, Run, Timeline
+from fulltape.seal.timeline import Run, Timeline
 
 HISTORIES = 1_000
 _NS = 1_000_000_000

@@ -231,3 +231,9 @@ def test_a_correction_under_the_trades_own_id_replaces_it() -> None:
     found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
     shown = found.select(pl.col("ts") // 1_000_000 % 60, "price", "size", "correction")
     assert shown.rows() == [(1, 11.0, 90.0, "corrected")]
+    answer = rows.head(1).with_columns(
+        pl.lit(12.0).alias("price"), pl.lit(1, dtype=rows.schema["connection"]).alias("connection")
+    )
+    both = captured.as_received(pl.concat([rows, answer]))
+    known = captured.merged(both, ("instrument", "exchange", "trade_id"))
+    assert known["price"].to_list() == [12.0], "what history says counts"

@@ -89,8 +89,10 @@ def _by_key(frame: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
     about = [name for name in on if name != "told_at"]
     whole = pl.col("correction").is_null() | (pl.col("connection") < LIVE)
     words = frame.filter(pl.col("correction").is_not_null()).unique(about, keep="last", maintain_order=True)
-    # Where the newest word is a correction under the trade's own id, what it says counts.
+    # Where the newest word is a correction under the trade's own id, what it says counts, but not against history.
+    history = frame.filter(pl.col("connection") < LIVE).select(about)
     replaced = words.filter(pl.col("correction") == CORRECTED).select(about)
+    replaced = replaced.join(history, on=about, how="anti", nulls_equal=True)
     rows = ordered.filter(whole).join(replaced, on=about, how="anti", nulls_equal=True, maintain_order="left")
     rows = rows.unique(subset=list(on), keep="last", maintain_order=True)
     alone = _taken_back(
@@ -218,8 +220,9 @@ class Comparison:
         return told
 
 
-_EPOCH = 250_000
-"""Where an id is greater and its moment earlier by more microseconds than this, the venue has counted anew between."""
+FELL = 250_000
+"""Where ids fall and stamps rise by more microseconds than this, the venue counts anew; by less, its stamps run back against
+its ids."""
 
 
 def lost_ids(frame: pl.DataFrame, column: str) -> int:
@@ -229,7 +232,7 @@ def lost_ids(frame: pl.DataFrame, column: str) -> int:
     ids = frame.select("ts", pl.col(column).cast(pl.Int64, strict=False).alias("id")).drop_nulls()
     ordered = ids.unique("id", keep="first").sort("id")
     step, passed = pl.col("id").diff() - 1, pl.col("ts").dt.epoch("us").diff()
-    return int(ordered.select(step.filter(passed > -_EPOCH).sum()).item() or 0)
+    return int(ordered.select(step.filter(passed > -FELL).sum()).item() or 0)
 
 
 def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) -> Comparison:

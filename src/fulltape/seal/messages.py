@@ -12,13 +12,14 @@ from typing import cast
 import polars as pl
 
 from fulltape.core import captured, frames, live
+from fulltape.core.captured import FELL
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.streams import Channel, Meaning, Streams, Subscription
 from fulltape.core.time import Instant
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind, Record
 from fulltape.lake.messages import Block
-from fulltape.seal.timeline import FELL, Run, Timeline
+from fulltape.seal.timeline import Run, Timeline
 from fulltape.stores import Stores, Wanted
 
 _CHUNK = 16_000_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from fulltape.core.captured import FELL
 from fulltape.core.marks import Mark
 from fulltape.core.streams import Channel
 from fulltape.core.time import MINUTE, SECOND, Instant
@@ -264,10 +265,6 @@ class Run:
     start: Instant
     end: Instant
     epoch: int = 0
-
-
-FELL = SECOND // 4
-"""Where ids fall and stamps rise by more than this, the venue counts anew; by less, its stamps run back against its ids."""
 
 
 def breaks(

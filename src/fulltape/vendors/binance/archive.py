@@ -53,14 +53,11 @@ def _digest(
         response = yield Request(path=path, host="archive")
         assert response is not None
         digest, answer = _checksum(ask, response, name, kind, stop)
-        if digest:
-            yield answer
-        elif answer.outcome not in RETRYABLE:
+        if not digest and answer.outcome not in RETRYABLE:
             return "", answer
-        else:
-            yield answer
-            continue
-        return digest, answer
+        yield answer
+        if digest:
+            return digest, answer
 
 
 def _checksum(ask: Ask, response: Response, name: str, kind: Kind, stop: dt.date) -> tuple[str, Answer]:
