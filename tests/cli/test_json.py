@@ -179,6 +179,19 @@ def test_an_export_is_documented(nodes: dict[str, Path]) -> None:
     assert list(wrong(SAID["export"], found)) == []
 
 
+def test_an_import_and_a_test_of_a_vendor_are_documented(nodes: dict[str, Path], tmp_path: Path) -> None:
+    listings = tmp_path / "listings.csv"
+    listings.write_text("symbol,listed_from,listed_to,instrument\nIBM,1962-01-02,,\n")
+    for name, args, node in (
+        ("symbols import", [str(listings)], "finished"),
+        ("vendors check", ["alpaca"], "finished"),
+        ("vendors check", ["alpaca"], "lacking"),
+    ):
+        done = run(*name.split(), *args, "--json", "--node", str(nodes[node]))
+        assert done.stdout, done.stderr
+        assert list(wrong(SAID[name], json.loads(done.stdout))) == []
+
+
 class Colour(enum.Enum):
     RED = "red"
 

@@ -43,3 +43,18 @@ def test_samples_are_well_written(dataset: str) -> None:
     sample = spelling.sample(dataset)
     spelling.of_class(dataset, sample)
     assert sample
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("BTCUSDT", "BTC/USDT"),
+        ("eth-usd", "ETH/USD"),
+        ("SOL_EUR", "SOL/EUR"),
+        ("XYZ", "BTC/USD"),
+        ("USDT", "BTC/USD"),
+    ],
+)
+def test_a_pair_in_a_venues_spelling_is_told_how_it_is_written(written: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"pairs are written {meant}$"):
+        spelling.pair(written)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
 from fulltape.cli.progress import Watch
 
@@ -103,13 +103,12 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     if json:
         options.emit_json(story)
         return
-    for line in lines(story, symbol, text):
-        typer.echo(line)
+    wrapping.say(lines(story, symbol, text))
 
 
 def lines(story: Story, symbol: str, session: str) -> list[str]:
     """A cell's story."""
-    from fulltape.core.time import iso
+    from fulltape.core.time import parse_iso, to_second
 
     cell = story.cell
     out = [
@@ -131,7 +130,7 @@ def lines(story: Story, symbol: str, session: str) -> list[str]:
         out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
     for fact in story.facts:
         out.append(
-            f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {fact['since']}"
+            f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {to_second(parse_iso(fact['since']))}"
         )
     out += [f"  source        {one['source']} {one['says']}" for one in story.sources]
     out += [f"  part          {part}" for part in story.parts]
@@ -142,7 +141,7 @@ def lines(story: Story, symbol: str, session: str) -> list[str]:
             + (f", {task.last_error}" if task.last_error else "")
         )
     out += [
-        f"  request       {iso(row['sent_at'])} {row['source']} {row['outcome']} {_short(row['target'])}"
+        f"  request       {to_second(row['sent_at'])} {row['source']} {row['outcome']} {_short(row['target'])}"
         for row in story.requests
     ]
     return out

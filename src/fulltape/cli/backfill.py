@@ -30,7 +30,7 @@ def backfill(
         return
 
     from fulltape.clock import SystemClock
-    from fulltape.core.time import iso
+    from fulltape.core.time import to_second
     from fulltape.node import nightly
     from fulltape.seal import run as seal
 
@@ -47,7 +47,7 @@ def backfill(
             f"{counted(left, 'open task')} left"
         )
         for source, why, room in filled.waiting:
-            typer.echo(f"{source} waits ({why}) until {iso(room)}")
+            typer.echo(f"{source} waits ({why}) until {to_second(room)}")
     options.fail_for_vendors(filled)
     if left:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fulltape import errors
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def gaps(
     if json:
         options.emit_json(found)
     else:
-        for line in drawing if picture else lines(found, most, apart=verbose):
+        for line in drawing if picture else lines(found, most, apart=verbose, width=wrapping.terminal()):
             typer.echo(line)
         typer.echo(f"{counted(len(found), 'gap')}, {counted(sum(gap.sessions for gap in found), 'session')}")
         if out:
@@ -98,14 +98,10 @@ def rows(gaps: Sequence[Gap], *, apart: bool = False) -> list[tuple[str, ...]]:
     ]
 
 
-def lines(gaps: Sequence[Gap], most: int, *, apart: bool) -> list[str]:
+def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> list[str]:
     """A table of gaps of at most so many rows."""
     found = rows(gaps, apart=apart)
-    if not found:
-        return []
-    shown = [HEAD, *found[:most]]
-    wide = [max(len(row[at]) for row in shown) for at in range(len(HEAD) - 1)]
-    table = ["  ".join([*(f"{row[at]:<{size}}" for at, size in enumerate(wide)), row[-1]]) for row in shown]
+    table = wrapping.table(HEAD, found[:most], width=width, lead=4)
     if len(found) > most:
         table.append(f"… and {number(len(found) - most)} lines more (--most, --json, --picture, --out)")
     return table

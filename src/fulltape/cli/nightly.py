@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
 from fulltape.cli.progress import Watch
 
@@ -32,8 +32,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     if json:
         options.emit_json({"complete": done.complete, **vars_of(done)})
     elif not quiet:
-        for line in [*lines(done), *(f"note      {sentence}" for sentence in future)]:
-            typer.echo(line)
+        wrapping.say([*lines(done), *(f"note      {sentence}" for sentence in future)])
     options.fail_for_vendors(done.filled)
     if not done.complete:
         raise typer.Exit(1)
@@ -41,7 +40,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
 
 def lines(done: Night) -> list[str]:
     """The night in a few lines."""
-    from fulltape.core.time import iso
+    from fulltape.core.time import to_second
 
     filled, audited = done.filled, done.audit
     earlier = ", also what the interrupted run before had fetched" if filled.resumed else ""
@@ -67,7 +66,7 @@ def lines(done: Night) -> list[str]:
         out.append(
             f"journal   {counted(filled.damaged, 'damaged stretch')} skipped; what they held is fetched again"
         )
-    out += [f"waiting   {source}: {why}, room at {iso(room)}" for source, why, room in filled.waiting]
+    out += [f"waiting   {source}: {why}, room at {to_second(room)}" for source, why, room in filled.waiting]
     if done.export is None:
         out.append("exported  nothing: nothing that is final is curated yet")
     else:

@@ -49,6 +49,7 @@ def status(
         counts = stores.ledger.queue.counts()
         rejections = stores.ledger.rejections()
         export = stores.ledger.newest_export()
+        bundle = str(stores.layout.root / export["path"]) if export else ""
         drawing = _drawing(stores, now) if picture else []
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
         future = state.not_begun(stores, now)
@@ -61,7 +62,7 @@ def status(
                 "sources": sources,
                 "tasks": counts,
                 "rejected": rejections,
-                "export": export,
+                "export": {**export, "path": bundle} if export else None,
             }
         )
         return
@@ -74,11 +75,18 @@ def status(
             *([capture] if capture else []),
             *summary.sources(sources, _ALL if verbose else summary.SOURCES, verbose=verbose),
             *summary.rejections(rejections, _ALL if verbose else summary.REJECTIONS),
-            f"newest bundle: {export['path'] if export else 'none'}",
+            f"newest bundle: {bundle or 'none'}",
         ]
 
-    told, everything = lines(verbose=verbose), lines(verbose=True)
-    typer.echo("\n".join((*drawing, *told)))
+    _say(drawing, lines(verbose=verbose), lines(verbose=True))
+
+
+def _say(drawing: Sequence[str], told: Sequence[str], everything: Sequence[str]) -> None:
+    from fulltape.cli import wrapping
+
+    if drawing:
+        typer.echo("\n".join(drawing))
+    wrapping.say(told)
     if told != everything:
         typer.echo(f"… in full: fulltape status --verbose ({number(len(everything))} lines)")
 

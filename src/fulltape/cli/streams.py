@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, number
 
 if TYPE_CHECKING:
@@ -49,33 +49,41 @@ def streams(
     if not found:
         typer.echo("nothing has been captured and sealed yet; see fulltape capture and fulltape seal")
         return
-    for line in [*table(found, session), *(listed(doubts) if intervals else [])]:
-        typer.echo(line)
+    wrapping.say(table(found, session, wrapping.terminal()))
+    wrapping.say(listed(doubts) if intervals else [])
     if doubts and not intervals:
         typer.echo("--intervals lists what was doubtful, and the evidence")
 
 
-def table(found: list[StreamDay], session: dt.date | None) -> list[str]:
-    """One line a stream."""
-    wide = max(len(one.symbol) for one in found)
-    source = max(len(one.source) for one in found)
-    name = max(len(one.dataset) for one in found)
-    out = [
-        f"{session}",
-        f"{'source':<{source}}  {'dataset':<{name}}  {'symbol':<{wide}} {'captured':>11} {'clean':>8} {'verified':>9} "
-        f"{'breaks':>7} {'doubtful':>9}  state",
-    ]
-    for one in found:
-        state = "final" if one.final else "over, without a history" if one.over else "provisional"
-        if one.unverifiable:
-            state += f", {one.unverifiable} unverifiable"
-        if one.unnoticed:
-            state += f", {number(one.unnoticed)} rows lost unnoticed"
-        out.append(
-            f"{one.source:<{source}}  {one.dataset:<{name}}  {one.symbol:<{wide}} {number(one.rows):>11} "
-            f"{_percent(one.clean, one.rows):>8} {_percent(one.verified, one.rows):>9} {one.reconnects:>7} {one.unverified:>9}  {state}"
+def table(found: list[StreamDay], session: dt.date | None, width: int | None) -> list[str]:
+    """One line a stream, or two on a narrow terminal."""
+    rows = [
+        (
+            one.source,
+            one.dataset,
+            one.symbol,
+            number(one.rows),
+            _percent(one.clean, one.rows),
+            _percent(one.verified, one.rows),
+            number(one.reconnects),
+            number(one.unverified),
+            _state(one),
         )
-    return out
+        for one in found
+    ]
+    return [f"{session}", *wrapping.table(_HEAD, rows, width=width, lead=3, right=_HEAD[3:8])]
+
+
+_HEAD = ("source", "dataset", "symbol", "captured", "clean", "verified", "breaks", "doubtful", "state")
+
+
+def _state(one: StreamDay) -> str:
+    state = "final" if one.final else "over, without a history" if one.over else "provisional"
+    if one.unverifiable:
+        state += f", {one.unverifiable} unverifiable"
+    if one.unnoticed:
+        state += f", {number(one.unnoticed)} rows lost unnoticed"
+    return state
 
 
 def _percent(share: float, rows: int) -> str:

@@ -12,8 +12,11 @@ from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
 from fulltape.cli.progress import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fulltape.core.listing import Listing
     from fulltape.node.reference import Imported
+    from fulltape.stores import Wanted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,6 +88,7 @@ def show(
 
     with options.opened(node) as stores:
         everything = stores.ledger.reference.listings()
+        wanted = stores.wanted
     found = everything
     if symbol and (on or any(one.symbol == symbol for one in everything)):
         day = options.session(on) if on else None
@@ -98,7 +102,8 @@ def show(
         found = [one for one in everything if one.instrument == symbol]
         if not found:
             raise errors.UsageError(
-                f"the reference table knows no {symbol}.", hint="fulltape symbols import adds to it."
+                f"the reference table knows no {symbol}{_in_universe(wanted, symbol)}.",
+                hint="fulltape symbols import adds to it, from a file or from a vendor (--vendor NAME).",
             )
     if json:
         options.emit_json(found)
@@ -110,6 +115,16 @@ def show(
         typer.echo(_line(one))
     if len(ordered) > _MOST:
         typer.echo(f"and {counted(len(ordered) - _MOST, 'row')} more (--json)")
+
+
+def _in_universe(wanted: Mapping[str, Wanted], symbol: str) -> str:
+    """What the universes say of a symbol, which they name without the table."""
+    for name, one in wanted.items():
+        for instrument in one.instruments.values():
+            if any(dated.symbol == symbol for dated in instrument.symbols):
+                since = instrument.listed_from or "an unknown day"
+                return f"; the universe of {name} lists it from {since} to {instrument.listed_to or 'now'}"
+    return ""
 
 
 def _line(one: Listing) -> str:

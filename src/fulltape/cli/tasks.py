@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ def tasks(
     for task in found:
         by = f" by {task.source}" if task.source else ""
         why = f" ({task.last_error})" if task.last_error else ""
-        typer.echo(
-            f"{task.task_id:>6} {task.state:<12} {task.kind:<9} {task.dataset} {task.symbol} "
-            f"{task.first} to {task.last}{by}{why}"
-        )
+        line = f"{task.task_id:>6} {task.state:<12} {task.kind:<9} {task.dataset} {task.symbol} "
+        wrapping.say([f"{line}{task.first} to {task.last}{by}{why}"])
     if not found:
         typer.echo("no tasks" if not state else f"no {state} tasks")
 
@@ -77,7 +75,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Tell all about one task: what it asks for, who may take it, who must wait and why, and its requests."""
-    from fulltape.core.time import iso
+    from fulltape.core.time import to_second
 
     with options.opened(node) as stores:
         task = _found(stores, task_id)
@@ -86,19 +84,24 @@ def show(
     if json:
         options.emit_json({"task": task, "waits": waits, "requests": requests})
         return
-    typer.echo(f"task {task.task_id}: {task.dataset} {task.symbol} {task.first} to {task.last}")
-    typer.echo(f"  state      {task.state}" + (f" by {task.source} ({task.worker})" if task.worker else ""))
-    typer.echo(f"  kind       {task.kind}, {task.purpose}, batch {task.batch}, priority {task.priority}")
-    typer.echo(f"  queued     {iso(task.enqueued_at)}")
-    typer.echo(f"  takers     {', '.join(task.takers) or 'any source of the dataset'}")
-    typer.echo(f"  attempts   {task.attempt}, {counted(task.failures, 'real failure')}")
+    out = [
+        f"task {task.task_id}: {task.dataset} {task.symbol} {task.first} to {task.last}",
+        f"  state      {task.state}" + (f" by {task.source} ({task.worker})" if task.worker else ""),
+        f"  kind       {task.kind}, {task.purpose}, batch {task.batch}, priority {task.priority}",
+        f"  queued     {to_second(task.enqueued_at)}",
+        f"  takers     {', '.join(task.takers) or 'any source of the dataset'}",
+        f"  attempts   {task.attempt}, {counted(task.failures, 'real failure')}",
+    ]
     if task.last_error:
-        typer.echo(f"  last error {task.last_error}")
+        out.append(f"  last error {task.last_error}")
     for row in waits:
-        why = f"refused: {row['refusal']}" if row["refusal"] else f"not before {iso(row['not_before'])}"
-        typer.echo(f"  {row['source']:<10} {why}")
-    for row in requests:
-        typer.echo(f"  request    {iso(row['sent_at'])} {row['source']} {row['outcome']} {row['target']}")
+        why = f"refused: {row['refusal']}" if row["refusal"] else f"not before {to_second(row['not_before'])}"
+        out.append(f"  {row['source']:<10} {why}")
+    out += [
+        f"  request    {to_second(row['sent_at'])} {row['source']} {row['outcome']} {row['target']}"
+        for row in requests
+    ]
+    wrapping.say(out)
 
 
 @app.command(epilog="Example: fulltape tasks cancel 17 18")

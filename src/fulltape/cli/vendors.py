@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
+from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = 
         options.emit_json(found)
         return
     for entry in found:
-        for line in lines(entry):
-            typer.echo(line)
+        wrapping.say(lines(entry))
 
 
 @app.command(epilog="Example: fulltape vendors forget SOURCE AAPL")
@@ -90,7 +89,7 @@ def check(
         for shown in selftest.run(stores, vendor, SystemClock(stores.ledger.budgets.anchor)):
             found.append(shown)
             if not json:
-                typer.echo(_told(shown))
+                wrapping.say([_told(shown)])
     finally:
         stores.close()
     if json:

@@ -84,8 +84,20 @@ def pair(symbol: str) -> tuple[str, str]:
     """Base and quote of a crypto pair `BTC/USD`; `ValueError` for anything else."""
     base, slash, quote = symbol.partition("/")
     if not (base and slash and quote) or "/" in quote:
-        raise ValueError(f"{symbol!r} is no pair; pairs are written BTC/USD")
+        raise ValueError(f"{symbol!r} is no pair; pairs are written {_slashed(symbol) or 'BTC/USD'}")
     return base, quote
+
+
+_QUOTES = ("USDT", "USDC", "FDUSD", "USD", "EUR", "GBP", "BTC", "ETH")
+
+
+def _slashed(symbol: str) -> str:
+    """The pair that a venue's spelling such as BTCUSDT, BTC-USD or BTC_USD probably means; '' if none."""
+    plain = symbol.upper().replace("-", "").replace("_", "")
+    for quote in _QUOTES:
+        if plain.isalnum() and plain.endswith(quote) and plain != quote:
+            return f"{plain.removesuffix(quote)}/{quote}"
+    return ""
 
 
 LATE_UNDERLYINGS = frozenset(

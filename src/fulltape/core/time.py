@@ -67,6 +67,11 @@ def iso(instant: Instant) -> str:
     return text.replace("+00:00", "Z")
 
 
+def to_second(instant: Instant) -> str:
+    """`instant` as ISO 8601 in UTC, cut to the second: for people."""
+    return iso(instant - instant % SECOND)
+
+
 def from_datetime(moment: dt.datetime) -> Instant:
     """The instant of an aware datetime; a naive one is refused, since nobody knows its zone."""
     if moment.tzinfo is None:

@@ -18,7 +18,8 @@ from fulltape.core.time import Clock, Instant
 from fulltape.curate import plan
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
-from fulltape.ledger.coverage import CoverageFact, VerdictRange
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.verdicts import VerdictRange
 from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION
 

@@ -1,25 +1,25 @@
-"""Facts of single sources and verdicts, as ranges of sessions."""
+"""Facts of single sources, as ranges of sessions."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from fulltape.core.cell import FactKind, Verdict
+from fulltape.core.cell import FactKind
 from fulltape.core.time import DAY, HOUR, Instant
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.ranged import Ranged
 
-NextSession = Callable[[dt.date], dt.date]
-_REACH = dt.timedelta(days=10)
-"""Longer than any closure of a market, so that neighbours are found."""
 _FEW = 50
 LATER = 20 * HOUR
 """An answer so much later is another one. Less than a day, so that a nightly run counts although it began earlier."""
+PATIENCE = (LATER, 7 * DAY, 30 * DAY, 90 * DAY)
+"""So long after emptiness or a refusal was shown it may be asked again: the first time, the second, the third, later."""
+_SETTLED = len(PATIENCE)
 Extent = Literal["", "span", "positional"]
 """How far an empty answer reached: over a window or a file, or over a single venue's page that is limited by count and
 has rows on both sides; '' unknown."""
@@ -48,19 +48,15 @@ class CoverageFact:
     repeated: int = 0
     """How often the same emptiness was shown again, at least `LATER` afterwards over another span."""
 
+    @property
+    def again_at(self) -> Instant:
+        """From when on the source may be asked again."""
+        return self.since + PATIENCE[min(self.shown, _SETTLED) - 1]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictRange:
-    """What the checks said of sessions `first` to `last`; `source` '' is the curated series."""
-
-    dataset: str
-    instrument: str
-    source: str
-    first: dt.date
-    last: dt.date
-    verdict: Verdict
-    codes: str
-    since: Instant
+    @property
+    def settled(self) -> bool:
+        """Whether it was shown so often that only doubt lets it be asked again."""
+        return self.shown >= _SETTLED
 
 
 class Coverage:
@@ -72,6 +68,11 @@ class Coverage:
     def of_dataset(self, dataset: str) -> list[CoverageFact]:
         """All facts about a dataset, by instrument, source and session."""
         return [_fact(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
+
+    def of_series(self, dataset: str, instrument: str) -> list[CoverageFact]:
+        """All facts about one series, by source and session."""
+        rows = self._database.run("coverage_of_series", dataset=dataset, instrument=instrument)
+        return [_fact(row) for row in rows]
 
     def spans(self, dataset: str) -> list[tuple[str, str, FactKind, int, str, str]]:
         """All facts about a dataset as (instrument, source, fact, proof, first, last), dates as ISO text; `proof` has the
@@ -119,18 +120,12 @@ class Coverage:
 
     def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str, int]]:
         """(instrument, source, first, last, settled) of emptiness and refusals that may be asked again, the oldest first:
-        after 20 hours, then 7, then 30, then every 90 days. What was shown four times is `settled`: it is asked again
-        only where it is not believed, or believed by a user's decision."""
+        see `PATIENCE`. What was shown four times is `settled`: it is asked again only where it is not believed, or
+        believed by a user's decision."""
+        before = {f"before_{at}": now - wait for at, wait in enumerate(PATIENCE, start=1)}
         return cast(
             "list[tuple[str, str, str, str, int]]",
-            self._database.tuples(
-                "expired_evidence",
-                dataset=dataset,
-                before_1=now - LATER,
-                before_2=now - 7 * DAY,
-                before_3=now - 30 * DAY,
-                before_4=now - 90 * DAY,
-            ),
+            self._database.tuples("expired_evidence", dataset=dataset, **before),
         )
 
     def touched(self, dataset: str) -> list[str]:
@@ -145,7 +140,7 @@ class Coverage:
         """Everything touched has been looked at, inside a transaction."""
         self._database.run("forget_touched", dataset=dataset)
 
-    def record(self, facts: Iterable[CoverageFact], next_session: NextSession) -> None:
+    def record(self, facts: Iterable[CoverageFact], next_session: ranged.NextSession) -> None:
         """Lay facts over what was known, inside a transaction."""
         by_source: dict[tuple[str, str], list[CoverageFact]] = {}
         for fact in facts:
@@ -168,8 +163,8 @@ class Coverage:
             rows = self._database.run(
                 "coverage_near",
                 **series,
-                first_session=(min(fact.first for fact in facts) - _REACH).isoformat(),
-                last_session=(max(fact.last for fact in facts) + _REACH).isoformat(),
+                first_session=(min(fact.first for fact in facts) - ranged.REACH).isoformat(),
+                last_session=(max(fact.last for fact in facts) + ranged.REACH).isoformat(),
             )
         else:
             rows = [
@@ -180,10 +175,10 @@ class Coverage:
                     **series,
                     instrument=instrument,
                     first_session=(
-                        min(fact.first for fact in facts if fact.instrument == instrument) - _REACH
+                        min(fact.first for fact in facts if fact.instrument == instrument) - ranged.REACH
                     ).isoformat(),
                     last_session=(
-                        max(fact.last for fact in facts if fact.instrument == instrument) + _REACH
+                        max(fact.last for fact in facts if fact.instrument == instrument) + ranged.REACH
                     ).isoformat(),
                 )
             ]
@@ -222,48 +217,8 @@ class Coverage:
         self.touch(dataset, after)
 
 
-class Verdicts:
-    """Verdicts by (dataset, instrument, source)."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def of_dataset(self, dataset: str, source: str = "") -> list[VerdictRange]:
-        """All verdicts about one source's cells of a dataset, or about the curated series."""
-        return [
-            _verdict(row) for row in self._database.run("verdicts_of_dataset", dataset=dataset, source=source)
-        ]
-
-    def forget(self, dataset: str, codes: str) -> None:
-        """Drop verdicts on the curated series with exactly these codes, inside a transaction."""
-        self._database.run("forget_verdicts", dataset=dataset, codes=codes)
-
-    def record(self, verdicts: Iterable[VerdictRange], next_session: NextSession) -> None:
-        """Lay verdicts over what was said before, inside a transaction."""
-        for verdict in verdicts:
-            self._database.lock(f"verdicts {verdict.dataset} {verdict.instrument} {verdict.source}")
-            series = {"dataset": verdict.dataset, "instrument": verdict.instrument, "source": verdict.source}
-            stored = [
-                Ranged(first=one.first, last=one.last, label=one)
-                for one in (
-                    _verdict(row)
-                    for row in self._database.run(
-                        "verdicts_touching",
-                        **series,
-                        first_session=(verdict.first - _REACH).isoformat(),
-                        last_session=(verdict.last + _REACH).isoformat(),
-                    )
-                )
-            ]
-            new = Ranged(first=verdict.first, last=verdict.last, label=verdict)
-            removed, added = ranged.overlay(stored, new, same=_same_verdict, next_session=next_session)
-            for old in removed:
-                self._database.run("drop_verdict", **series, first_session=old.first.isoformat())
-            self._database.run_many("add_verdict", [_verdict_row(one) for one in added])
-
-
 def _laid(
-    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: NextSession
+    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: ranged.NextSession
 ) -> list[Ranged[CoverageFact]]:
     """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is."""
     if fact.fact in ("empty", "refused"):
@@ -299,9 +254,13 @@ def _pieces(fact: CoverageFact, before: Sequence[Ranged[CoverageFact]]) -> list[
 
 
 def _over(
-    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: NextSession
+    fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: ranged.NextSession
 ) -> list[Ranged[CoverageFact]]:
-    near = [one for one in known if one.first <= fact.last + _REACH and one.last >= fact.first - _REACH]
+    near = [
+        one
+        for one in known
+        if one.first <= fact.last + ranged.REACH and one.last >= fact.first - ranged.REACH
+    ]
     new = Ranged(first=fact.first, last=fact.last, label=fact)
     removed, added = ranged.overlay(near, new, same=_same_fact, next_session=next_session)
     gone = {id(one) for one in removed}
@@ -316,10 +275,6 @@ def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
 
 
 _SAID = ("fact", "sound", "final", "reason", "shown", "extent", "repeated")
-
-
-def _same_verdict(left: VerdictRange, right: VerdictRange) -> bool:
-    return (left.verdict, left.codes) == (right.verdict, right.codes)
 
 
 def _fact(row: Row) -> CoverageFact:
@@ -360,31 +315,4 @@ def _fact_row(one: Ranged[CoverageFact]) -> dict[str, object]:
         "extent": fact.extent,
         "asked": fact.asked,
         "repeated": fact.repeated,
-    }
-
-
-def _verdict(row: Row) -> VerdictRange:
-    return VerdictRange(
-        dataset=row["dataset"],
-        instrument=row["instrument"],
-        source=row["source"],
-        first=dt.date.fromisoformat(row["first_session"]),
-        last=dt.date.fromisoformat(row["last_session"]),
-        verdict=Verdict(row["verdict"]),
-        codes=row["codes"],
-        since=row["since"],
-    )
-
-
-def _verdict_row(one: Ranged[VerdictRange]) -> dict[str, object]:
-    verdict = one.label
-    return {
-        "dataset": verdict.dataset,
-        "instrument": verdict.instrument,
-        "source": verdict.source,
-        "first_session": one.first.isoformat(),
-        "last_session": one.last.isoformat(),
-        "verdict": verdict.verdict.value,
-        "codes": verdict.codes,
-        "since": verdict.since,
     }

@@ -13,12 +13,13 @@ from fulltape.ledger.acceptances import Acceptances
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
-from fulltape.ledger.coverage import Coverage, Verdicts
+from fulltape.ledger.coverage import Coverage
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.streams import Streams
+from fulltape.ledger.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

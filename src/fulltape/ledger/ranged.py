@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 ONE_DAY = dt.timedelta(days=1)
+REACH = dt.timedelta(days=10)
+"""Longer than any closure of a market, so that neighbours are found."""
+NextSession = Callable[[dt.date], dt.date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ def overlay(
     new: Ranged[T],
     *,
     same: Callable[[T, T], bool],
-    next_session: Callable[[dt.date], dt.date],
+    next_session: NextSession,
 ) -> tuple[list[Ranged[T]], list[Ranged[T]]]:
     """What to remove from `stored` and what to add, so that `new` holds on its sessions.
 
@@ -52,5 +55,5 @@ def overlay(
     return removed, [*kept, new]
 
 
-def _touch(old: Ranged[T], new: Ranged[T], next_session: Callable[[dt.date], dt.date]) -> bool:
+def _touch(old: Ranged[T], new: Ranged[T], next_session: NextSession) -> bool:
     return next_session(old.last) == new.first or next_session(new.last) == old.first

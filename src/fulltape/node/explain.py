@@ -47,12 +47,14 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
         wanted.calendar.day(session) == "session"
     )  # ranges reach over closed days and say nothing of them
     one = next(
-        found for found in known.read(stores, wanted, now) if found.instrument.instrument == instrument
+        found
+        for found in known.read(stores, wanted, now, {instrument})
+        if found.instrument.instrument == instrument
     )
     facts = [
         fact
-        for fact in stores.ledger.coverage.of_dataset(name)
-        if trading and fact.instrument == instrument and fact.first <= session <= fact.last
+        for fact in stores.ledger.coverage.of_series(name, instrument)
+        if trading and fact.first <= session <= fact.last
     ]
     checked = _checked(stores, wanted, instrument, session)
     tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
@@ -66,7 +68,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
             for source in wanted.sources
         ],
         parts=[
-            f"{part.layer} {part.path}"
+            f"{part.layer} {stores.layout.root / part.path}"
             for layer in ("raw", "curated")
             for part in stores.ledger.catalogue.current(layer, dataset=name)
             if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from fulltape.core import ranges, series
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.series import Picture, Series
-from fulltape.core.time import Instant, iso
+from fulltape.core.time import Instant, to_second, utc_date
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import ANY
 from fulltape.stores import Stores, Wanted, known
 
@@ -96,12 +97,46 @@ def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str,
         told = [f"{source} {asked(stores, wanted, one, source, first, now)}" for source in wanted.sources]
         return "; ".join(told) or "no source serves it"
     if doubt := one.doubt(span[0]):
-        return f"{doubt}; it is asked again, or say that it is right: fulltape accept"
+        again = _again(stores, wanted, one, span, now, doubted=True)
+        return f"{doubt}; {again}, or say that it is right: fulltape accept"
     if reason == "unknown_listing":
         return "no source has rows; give its listed_from (universe.csv, or fulltape symbols import)"
     if ranges.overlaps(one.spoiled, span):
         return "rows came and were rejected: see fulltape status"
-    return f"{', '.join(sorted(one.known))} answered; fulltape audit --explain tells what"
+    return f"{_said(stores, wanted, one, span)}; {_again(stores, wanted, one, span, now, doubted=False)}"
+
+
+def _facts(stores: Stores, wanted: Wanted, one: Series, span: Range) -> list[CoverageFact]:
+    """What sources said of it, but for rows."""
+    first, last = wanted.calendar.label(span[0]), wanted.calendar.label(span[1] - 1)
+    return [
+        fact
+        for fact in stores.ledger.coverage.of_series(wanted.dataset.name, one.instrument.instrument)
+        if fact.fact in ("empty", "refused") and fact.first <= last and fact.last >= first
+    ]
+
+
+def _said(stores: Stores, wanted: Wanted, one: Series, span: Range) -> str:
+    told = {fact.source: fact.reason for fact in _facts(stores, wanted, one, span)}
+    return "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in told.items()) or "no rows came"
+
+
+def _again(stores: Stores, wanted: Wanted, one: Series, span: Range, now: Instant, *, doubted: bool) -> str:
+    """When a source is asked again of its own accord."""
+    facts = [
+        (fact.again_at, fact.source)
+        for fact in _facts(stores, wanted, one, span)
+        if (doubted or not fact.settled)
+        and ranges.overlaps(one.servable.get(fact.source, ranges.EMPTY), span)
+    ]
+    if not facts:
+        return "it is not asked again; another source may have it"
+    at, source = min(facts)
+    return (
+        f"the next audit asks {source} again"
+        if at <= now
+        else f"{source} is asked again after {utc_date(at)}"
+    )
 
 
 def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
@@ -115,5 +150,5 @@ def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.
     for symbol in (one.instrument.symbol_on(session), ANY):
         known_of = stores.ledger.eligibility.of(source, name, symbol)
         if known_of and known_of.forbids(now):
-            return f"{known_of.state} ({known_of.reason}), not asked until {iso(known_of.until)}"
+            return f"{known_of.state} ({known_of.reason}), not asked until {to_second(known_of.until)}"
     return "may be asked"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
-from fulltape.core.time import Clock, Instant, iso, utc_date
+from fulltape.core.time import Clock, Instant, to_second, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.quality import run as quality
@@ -109,7 +109,9 @@ def held_back(stores: Stores, clock: Clock) -> str:
     now = clock.now()
     found = {source: stores.ledger.queue.next_chance(source, now=now) for source in stores.feeds}
     return "; ".join(
-        f"{source} may be asked for more from {iso(at)} on" for source, at in found.items() if at is not None
+        f"{source} may be asked for more from {to_second(at)} on"
+        for source, at in found.items()
+        if at is not None
     )
 
 

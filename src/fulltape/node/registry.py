@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from fulltape.core import datasets, spelling
 from fulltape.core.streams import Streams, Subscription
-from fulltape.core.time import DAY, SECOND, Clock, iso
+from fulltape.core.time import DAY, SECOND, Clock, iso, to_second
 from fulltape.stores import Feed, Stores
 
 
@@ -76,7 +76,7 @@ def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
         today=state["today"]["requests_per_day"],
         closed_until=iso(state["closed_until"]) if state["closed_until"] > now else "",
         breaker=breaker.state
-        + (f" until {iso(breaker.until)}" if breaker.state != "closed" else "")
+        + (f" until {to_second(breaker.until)}" if breaker.state != "closed" else "")
         + (f", {breaker.failures} asks failed in a row: {breaker.reason}" if breaker.failures else ""),
         requests=requests,
         success=good / requests if requests else None,
@@ -109,7 +109,7 @@ def _served(stores: Stores, feed: Feed, dataset: str, clock: Clock) -> Served:
         rows_per_page=serves.rows_per_page,
         final_after_s=serves.delay,
         refused={
-            one.symbol: f"{one.state} ({one.reason}) until {iso(one.until)}"
+            one.symbol: f"{one.state} ({one.reason}) until {to_second(one.until)}"
             for one in stores.ledger.eligibility.all()
             if one.source == feed.source.name and one.dataset == dataset and one.forbids(clock.now())
         },

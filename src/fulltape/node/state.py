@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fulltape.core import ranges, series
 from fulltape.core.series import Picture
-from fulltape.core.time import Clock, Instant, iso, utc_date
+from fulltape.core.time import Clock, Instant, iso, to_second, utc_date
 from fulltape.lake import capturing as state_file
 from fulltape.node import capturing
 from fulltape.stores import Stores, Wanted, known
@@ -103,7 +103,7 @@ def captured(stores: Stores, now: Instant) -> str:
         return "capture: has never run (fulltape capture)"
     at = told.at // 1_000
     if not told.running or now - at > state_file.OLD:
-        return f"capture: not running since {iso(at)}"
+        return f"capture: not running since {to_second(at)}"
     channels = [channel for source in told.sources for channel in source.channels]
     live = sum(channel.live for channel in channels)
     why = "; ".join(f"{source.source}: {source.reason}" for source in told.sources if source.reason)

@@ -29,14 +29,22 @@ def members(
             try:
                 spelling.of_class(dataset, dated.symbol)
             except ValueError as error:
-                wrong.append(str(error))
+                wrong.append((dated.symbol, str(error)))
     if wrong:
         more = f", and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
         raise errors.ConfigError(
-            f"{dataset} covers [universe.{name}], where {'; '.join(wrong[:_MOST_TOLD])}{more}.",
-            where=loaded.where(f"universe.{name}"),
+            f"{dataset} covers [universe.{name}], where {'; '.join(why for _, why in wrong[:_MOST_TOLD])}{more}.",
+            where=_written(loaded, name, wrong[0][0]),
         )
     return tuple(map(_expiring, found)) if dataset.startswith("options") else found
+
+
+def _written(loaded: Loaded, name: str, symbol: str) -> str:
+    """Where a universe names a symbol: its list of symbols, else its file."""
+    universe = loaded.values.universe[name]
+    if symbol not in universe.symbols and universe.file:
+        return str(loaded.folder / universe.file)
+    return loaded.where(f"universe.{name}.symbols")
 
 
 def _expiring(one: Instrument) -> Instrument:

@@ -13,7 +13,7 @@ from fulltape.core.checks import identity
 from fulltape.core.ranges import Ranges
 from fulltape.core.time import Instant
 from fulltape.lake import parquet
-from fulltape.ledger.coverage import VerdictRange
+from fulltape.ledger.verdicts import VerdictRange
 from fulltape.stores import Stores, Wanted
 
 

@@ -17,7 +17,7 @@ from fulltape.core.ranges import Range, Ranges
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
-from fulltape.ledger.coverage import VerdictRange
+from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps, plan
 from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
 from fulltape.version import VERSION

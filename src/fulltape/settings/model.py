@@ -102,7 +102,8 @@ class Node(Section):
 
 class Universe(Section):
     symbols: tuple[str, ...] = Field(
-        (), description="symbols; their listing is what the reference table says, else unknown"
+        (),
+        description="symbols; their listing is what the reference table says, else unknown. With `file` or `query` beside it the universe is all of them together",
     )
     file: str = Field("", description="a universe.csv (symbol, listed_from, listed_to, instrument)")
     query: str = Field(

@@ -24,6 +24,9 @@ UNION ALL
 SELECT instrument, source, CASE WHEN fact = 'empty' AND sound = 1 THEN 'sound' ELSE fact END, first_session, last_session
 FROM coverage WHERE dataset = :dataset AND fact <> 'present' AND last_session >= :first_session
 
+-- name: coverage_of_series
+SELECT * FROM coverage WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
+
 -- name: answered_by_others
 SELECT 1 FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument AND source <> :source AND fact = 'present' AND final = 1
