@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -294,3 +295,30 @@ def die_after(monkeypatch: pytest.MonkeyPatch, *, pages: int) -> None:
 def _small_pages(feed: Feed) -> Feed:
     serves = tuple(replace(one, rows_per_page=1_000) for one in feed.source.serves)
     return replace(feed, source=replace(feed.source, serves=serves))
+
+
+@pytest.mark.parametrize("where", ["join", "truncate"], ids=["facts are noted", "rows go into folders"])
+def test_an_ask_that_fails_while_it_is_sealed_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    genuine = pl.DataFrame.join if where == "join" else pl.DataFrame.partition_by
+    failed: list[str] = []
+
+    def failing(self: pl.DataFrame, *args: Any, **given: Any) -> Any:
+        if not failed and "symbol" in self.columns and (where == "truncate" or given.get("how") == "semi"):
+            failed.append(where)
+            raise MemoryError
+        return genuine(self, *args, **given)
+
+    with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
+        fetch_only(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(pl.DataFrame, "join" if where == "join" else "partition_by", failing)
+            with opened(folder) as stores:
+                seal.run_once(stores, SkippingClock())
+                assert failed
+                assert stores.ledger.coverage.of_dataset("equities_bars_day") == []
+                assert audit.run_once(stores, SkippingClock()).held == 0
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+        assert rows(folder) == 20
