@@ -85,7 +85,7 @@ def ours(found: Sequence[bytes], folder: Path) -> tuple[float, Path]:
     report = seal.run_once(stores, SystemClock())
     took = time.perf_counter() - began
     assert report.captured.rows == len(found), report
-    (part,) = stores.ledger.catalogue.current("raw")
+    (part,) = stores.ledger.catalogue.all_current("raw")
     path = stores.layout.root / part.path
     stores.close()
     return took, path

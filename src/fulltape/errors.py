@@ -61,6 +61,14 @@ class LedgerTooNewError(StorageError):
     """The ledger was written by a newer fulltape; install that version."""
 
 
+class LedgerBehindError(StorageError):
+    """The lake holds what the ledger does not know: the ledger is lost or older; restore or rebuild it."""
+
+
+class ForeignLakeError(StorageError):
+    """The lake belongs to another node; point this one at its own."""
+
+
 class BusyError(StorageError):
     """Another process holds the lock; wait for it or stop it."""
 

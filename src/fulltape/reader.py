@@ -15,9 +15,10 @@ from fulltape import errors
 from fulltape.core import datasets, frames, instruments
 from fulltape.core.datasets import Dataset
 from fulltape.lake import parquet
+from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Part
 from fulltape.settings import load
-from fulltape.stores import LEDGER, open_ledger
+from fulltape.stores import LEDGER, open_ledger, ownership
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,14 +86,10 @@ class Reader:
         first, last = _day(start) or dt.date.min, _day(end) or dt.date.max
         if first > last:
             raise errors.UsageError(f"start {first} lies after end {last}.")
-        parts = self._parts(dataset)
+        parts = self._parts(dataset, first, last)
         chosen = [symbols] if isinstance(symbols, str) else list(symbols) if symbols is not None else None
-        self._refuse_strangers(dataset, chosen or [], {name for part in parts for name in part.cells})
-        paths = [
-            self._lake / part.path
-            for part in parts
-            if any(begin <= last and first <= stop for spans in part.cells.values() for begin, stop in spans)
-        ]
+        self._refuse_strangers(dataset, chosen or [])
+        paths = [self._lake / part.path for part in parts]
         if not paths:
             return frames.empty(declared.curated.columns).lazy()
         rows = parquet.scan(paths)
@@ -112,8 +109,8 @@ class Reader:
             )
         return declared
 
-    def _refuse_strangers(self, dataset: str, chosen: Sequence[str], held: set[str]) -> None:
-        known = self._universe(dataset) or held
+    def _refuse_strangers(self, dataset: str, chosen: Sequence[str]) -> None:
+        known = set(self.symbols(dataset)) if chosen else set()
         for symbol in chosen:
             if symbol not in known:
                 near = difflib.get_close_matches(symbol.upper(), known, n=1, cutoff=0.5)
@@ -133,14 +130,15 @@ class Reader:
             names |= {dated.symbol for one in listed for dated in one.symbols}
         return names
 
-    def _parts(self, dataset: str) -> list[Part]:
+    def _parts(self, dataset: str, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Part]:
         if not self._ledger_url and not (self._folder / LEDGER).is_file():
             raise errors.NodeNotFoundError(
                 f"the node {self._folder} holds nothing yet.", hint="Run `fulltape nightly` first."
             )
         ledger = open_ledger(self._folder, self._ledger_url)
         try:
-            return ledger.catalogue.current("curated", dataset=dataset)
+            ownership.check(ledger, Layout(root=self._lake))
+            return ledger.catalogue.current("curated", dataset, first=first, last=last)
         finally:
             ledger.close()
 

@@ -50,7 +50,7 @@ def test_a_released_ledger_comes_forward_with_all_it_knew(stored: Store, version
         assert fact.shown == 1
         states = {task.task_id: task.state for task in ledger.queue.newest()}
         assert states == {1: "done", 2: "unobtainable", 3: "queued"}
-        assert [part.layer for part in ledger.catalogue.current("raw")] == ["raw"]
+        assert [part.layer for part in ledger.catalogue.all_current("raw")] == ["raw"]
         (of,) = ledger.queue.census()
         assert of.takers == ()
         assert sum(one["requests"] for one in ledger.requests.by_outcome()) == 4

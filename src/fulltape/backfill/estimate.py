@@ -144,7 +144,7 @@ def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> 
 
 def _density(stores: Stores, dataset: str) -> _Density:
     wanted = stores.wanted[dataset]
-    raw = stores.ledger.catalogue.current("raw", dataset=dataset)
+    raw = stores.ledger.catalogue.current("raw", dataset)
     expected = sum(
         wanted.rows(wanted.calendar.between(first, last))
         for part in raw
@@ -154,6 +154,6 @@ def _density(stores: Stores, dataset: str) -> _Density:
     rows = sum(part.rows for part in raw)
     if not rows or not expected:
         return _Density()
-    curated = sum(part.bytes for part in stores.ledger.catalogue.current("curated", dataset=dataset))
+    curated = sum(part.bytes for part in stores.ledger.catalogue.current("curated", dataset))
     size = sum(part.bytes for part in raw) + curated
     return _Density(rows=rows / expected, bytes=size / rows, learned=True)

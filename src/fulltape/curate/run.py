@@ -20,7 +20,8 @@ from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.verdicts import VerdictRange
-from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, drafts, known, silent
+from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
 STAGE = "curate"
@@ -80,7 +81,7 @@ def _now_over(stores: Stores, wanted: Wanted, now: Instant) -> set[str]:
         return set()
     held = {
         key
-        for part in stores.ledger.catalogue.current("raw", dataset=wanted.dataset.name)
+        for part in stores.ledger.catalogue.current("raw", wanted.dataset.name)
         for key in _folders(part, wanted)
     }
     days = (wanted.calendar.label(position) for position in over)
@@ -139,7 +140,8 @@ class _Chunk:
             self._wanted.calendar,
             captured_until=known.last_wanted(self._wanted, self._now) if self._wanted.live_only else None,
         )
-        written = [part for key in keys if (part := self._write(key, curated)) is not None]
+        ready = [draft for key in keys if (draft := self._write(key, curated)) is not None]
+        written = drafts.publish(self._stores, ready, now=self._now)
         partial = self._commit(judged, written)
         return Report(folders=len(keys), written=len(written), rows=curated.height, partial=partial)
 
@@ -165,8 +167,10 @@ class _Chunk:
         first = calendar.label(max(0, start - reach))
         last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
         frames = []
-        for part in self._stores.ledger.catalogue.current("raw", dataset=self._wanted.dataset.name):
-            if part.source in self._wanted.everybody and _overlaps(part, first, last):
+        for part in self._stores.ledger.catalogue.current(
+            "raw", self._wanted.dataset.name, first=first, last=last
+        ):
+            if part.source in self._wanted.everybody:
                 rows = parquet.scan([self._stores.layout.root / part.path])
                 rows = rows.filter(pl.col("session").is_between(first, last))
                 if part.origin == "captured":
@@ -225,48 +229,37 @@ class _Chunk:
         paths = [
             self._stores.layout.root / part.path
             for key in keys
-            for part in self._stores.ledger.catalogue.current(
-                "curated", dataset=self._wanted.dataset.name, folder=key
-            )
+            for part in self._stores.ledger.catalogue.current_in("curated", self._wanted.dataset.name, key)
         ]
         columns = ["instrument", "session", "source"]
         if not paths:
             return pl.DataFrame(schema=_CELL)
         return parquet.scan(paths).select(columns).unique().collect()
 
-    def _write(self, key: str, curated: pl.DataFrame) -> NewPart | None:
+    def _write(self, key: str, curated: pl.DataFrame) -> Draft | None:
         """Write one folder's rows; None if the same rows are there already."""
         dataset = self._wanted.dataset
         first, last = layout.days_of(dataset.curated_folder, key)
         frame = curated.filter(pl.col("session").is_between(first, last))
         if frame.is_empty():
             return None
-        cells = self._wanted.cells(frame.select("instrument", "session").unique().iter_rows())
-        sessions = frame["session"]
-        written = parts.write(
+        draft = drafts.write(
+            self._stores,
+            self._wanted,
             frame,
-            self._stores.layout.curated(dataset, key),
-            first=sessions.min(),  # type: ignore[arg-type]
-            last=sessions.max(),  # type: ignore[arg-type]
-            names=sorted(cells),
+            layer="curated",
+            folder=key,
             metadata={
-                "dataset": dataset.name,
                 "schema_version": str(dataset.schema.version),
                 "software": f"fulltape {VERSION}",
                 "calendar": self._wanted.calendar.version,
             },
         )
-        path = self._stores.layout.relative(written.path)
-        current = self._stores.ledger.catalogue.current("curated", dataset=dataset.name, folder=key)
-        if [part.path for part in current] == [path]:
+        current = self._stores.ledger.catalogue.current_in("curated", dataset.name, key)
+        if [part.path for part in current] == [draft.part.path]:
+            parts.discard(draft.file)
             return None
-        return self._stores.described(
-            written,
-            layer="curated",
-            dataset=dataset.name,
-            folder=key,
-            cells=cells,
-        )
+        return draft
 
     def _commit(self, judged: pl.DataFrame, written: Sequence[NewPart]) -> int:
         """Register what was written, record verdicts of the sources' cells, and turn doubtful ones into `partial`
@@ -341,7 +334,3 @@ class _Chunk:
         """Consecutive sessions of each instrument."""
         found = self._wanted.cells(cells.select("instrument", "session").iter_rows())
         return [(instrument, first, last) for instrument, spans in found.items() for first, last in spans]
-
-
-def _overlaps(part: Part, first: dt.date, last: dt.date) -> bool:
-    return any(start <= last and first <= stop for spans in part.cells.values() for start, stop in spans)

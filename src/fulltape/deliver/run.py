@@ -98,7 +98,7 @@ def _included(stores: Stores, now: Instant) -> list[Included]:
             for one in red
             for position in range(*calendar.between(one.first, one.last))
         }
-        for part in stores.ledger.catalogue.current("curated", dataset=name):
+        for part in stores.ledger.catalogue.current("curated", name):
             inside = [
                 (instrument, label)
                 for instrument, label in red_cells
@@ -157,8 +157,7 @@ def _status(stores: Stores, now: Instant) -> pl.DataFrame:
 
 def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
     checked = [
-        stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name)
+        stores.layout.root / part.path for part in stores.ledger.catalogue.current("qc", wanted.dataset.name)
     ]
     cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
     jumped = [

@@ -61,6 +61,28 @@ def alone(path: Path, doing: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def cleared(temporary: Path) -> Iterator[None]:
+    """Remove a temporary file if the block fails; what the disk refuses is a `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise errors.StorageError(
+            f"{error.filename or temporary} could not be written: {error.strerror or error}.",
+            hint="Check space and rights of the disk.",
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def publish(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then make it durable and give it its name.
 
@@ -68,21 +90,11 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
-    try:
+    with cleared(temporary):
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync_file(temporary)
         temporary.rename(path)
         sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise errors.StorageError(
-            f"{path} could not be written: {error.strerror or error}.",
-            hint="Check space and rights of the disk.",
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def publish_bytes(path: Path, content: bytes) -> None:

@@ -72,13 +72,21 @@ class Layout:
         """A raw folder of one source and dataset; `key` as `folder_key` gives it."""
         return self.root / "raw" / _identifier(source) / dataset.name / key
 
-    def curated(self, dataset: Dataset, key: str) -> Path:
-        """A curated folder."""
-        return self.root / "curated" / dataset.name / key
+    def folder(self, layer: str, dataset: Dataset, key: str) -> Path:
+        """A folder of a layer that has no sources: curated, or qc, what the checks found about it."""
+        return self.root / _identifier(layer) / dataset.name / key
 
-    def checked(self, dataset: Dataset, key: str) -> Path:
-        """The folder of what the checks found about a curated folder."""
-        return self.root / "qc" / dataset.name / key
+    @property
+    def mark(self) -> Path:
+        """The file that names the node."""
+        return self.root / "node.json"
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether there is anything that cannot be made anew: raw parts, or journals."""
+        return any(
+            path.is_file() for folder in ("raw", "journal") for path in (self.root / folder).rglob("*.*")
+        )
 
     def rejected(self, source: str, origin: str, number: int, digest: str) -> Path:
         """Bytes that could not be taken, by where they came from (an ask and its page, a journal and an offset); the
@@ -96,7 +104,7 @@ class Layout:
 
     def part_files(self, layer: str) -> Iterator[Path]:
         """Every file below a layer's folder: for finding what no catalogue knows, never for reading data."""
-        return (path for path in (self.root / layer).rglob("*") if path.is_file())
+        return (path for path in list((self.root / layer).rglob("*")) if path.is_file())
 
 
 def folder_key(folder: Folder, session: dt.date) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from fulltape.ledger.database import Database, Row
 Layer = Literal["raw", "curated", "qc"]
 Cells = Mapping[str, Sequence[tuple[dt.date, dt.date]]]
 """Per instrument the ranges of sessions, inclusive."""
+_EVER = ("", "~")
+"""Before and after every session, as text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPart:
-    """A part about to be registered; `path` relative to the lake, stamps in microseconds."""
+@dataclass(frozen=True, kw_only=True)
+class _Described:
+    """What a part is; `path` relative to the lake, stamps in microseconds."""
 
     layer: Layer
     source: str
@@ -33,16 +36,32 @@ class NewPart:
     min_ts: Instant
     max_ts: Instant
     origin: Literal["fetched", "captured", "derived"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPart(_Described):
+    """A part about to be registered."""
+
     cells: Cells
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part(NewPart):
-    """A registered part and its place in the log."""
+@dataclass(frozen=True, kw_only=True)
+class Part(_Described):
+    """A registered part and its place in the log; all of its sessions lie between `first` and `last`, inclusive."""
 
     part_id: int
     log_pos: int
     ingested_at: Instant
+    first: str
+    last: str
+    packed: bytes
+
+    @functools.cached_property
+    def cells(self) -> Cells:
+        """Which sessions of whom are in it; unpacked when first asked for."""
+        return msgspec.json.decode(
+            zlib.decompress(self.packed), type=dict[str, list[tuple[dt.date, dt.date]]]
+        )
 
 
 class Catalogue:
@@ -64,6 +83,7 @@ class Catalogue:
             self._database.run("revive_part", part_id=part_id, log_pos=log_pos)
         else:
             part_id = self._database.next("part")
+            days = [day for spans in part.cells.values() for span in spans for day in span]
             self._database.run(
                 "register_part",
                 part_id=part_id,
@@ -81,6 +101,8 @@ class Catalogue:
                 ingested_at=now,
                 origin=part.origin,
                 cells=zlib.compress(msgspec.json.encode(part.cells)),
+                first_session=min(days).isoformat(),
+                last_session=max(days).isoformat(),
             )
         if part.layer != "raw":
             self._database.run(
@@ -91,14 +113,31 @@ class Catalogue:
                 part_id=part_id,
                 now=now,
             )
+        self._database.run("drop_intent", path=part.path)
         return part_id
 
-    def current(self, layer: Layer, *, dataset: str = "", folder: str = "") -> list[Part]:
-        """Current parts by dataset and folder, in the order of the log."""
-        return [
-            _part(row)
-            for row in self._database.run("current_parts", layer=layer, dataset=dataset, folder=folder)
-        ]
+    def current(
+        self, layer: Layer, dataset: str, *, first: dt.date | None = None, last: dt.date | None = None
+    ) -> list[Part]:
+        """Current parts of a dataset by folder, in the order of the log; of those that can hold sessions from `first` to
+        `last`, both inclusive, if asked."""
+        rows = self._database.run(
+            "current_parts_between",
+            layer=layer,
+            dataset=dataset,
+            first_session=first.isoformat() if first else _EVER[0],
+            last_session=last.isoformat() if last else _EVER[1],
+        )
+        return [_part(row) for row in rows]
+
+    def current_in(self, layer: Layer, dataset: str, folder: str) -> list[Part]:
+        """Current parts of one folder, in the order of the log."""
+        rows = self._database.run("current_parts_of_folder", layer=layer, dataset=dataset, folder=folder)
+        return [_part(row) for row in rows]
+
+    def all_current(self, layer: Layer) -> list[Part]:
+        """Current parts of all datasets, also of those that are not wanted any more."""
+        return [_part(row) for row in self._database.run("current_parts", layer=layer)]
 
     def since(self, layer: Layer, position: int, *, dataset: str) -> list[Part]:
         """A dataset's current parts after a position of the log."""
@@ -112,17 +151,57 @@ class Catalogue:
         rows = (self._database.run("current_part", part_id=one) for one in ids)
         return [_part(row[0]) for row in rows if row]
 
-    def paths(self, layer: Layer) -> set[str]:
-        """Every path that was ever registered in a layer."""
-        return {str(row["path"]) for row in self._database.run("paths_of_layer", layer=layer)}
+    def by_path(self, path: str) -> Part | None:
+        """A part by its path, current or not."""
+        rows = self._database.run("part_by_path", path=path)
+        return _part(rows[0]) if rows else None
+
+    def paths(self) -> dict[str, bool]:
+        """Every path that was ever registered, and whether it is current."""
+        return {str(row["path"]): row["replaced_at"] is None for row in self._database.run("all_paths")}
+
+    def withdraw(self, part_id: int, *, now: Instant) -> None:
+        """A part is current no more, inside a transaction."""
+        self._database.run("withdraw_part", part_id=part_id, now=now)
 
     def last_position(self, layer: Layer) -> int:
         """The newest position of a layer, 0 without parts."""
         return int(self._database.value("last_log_position", layer=layer))
 
+    @property
+    def position(self) -> int:
+        """The newest position of all."""
+        return int(self._database.value("counter", name="parts_log"))
+
+    def raise_position(self, position: int) -> None:
+        """Nothing gets a position up to this one any more, inside a transaction."""
+        self._database.run("raise_counter", name="parts_log", value=position)
+
+    def longest_unverified(self, most: int) -> list[Part]:
+        """Current parts whose files were verified longest ago, or never."""
+        return [_part(row) for row in self._database.run("longest_unverified", most=most)]
+
+    def verified(self, parts: Iterable[Part], *, now: Instant) -> None:
+        """The files of these parts have the content that was registered, inside a transaction."""
+        self._database.run_many("verified_part", [{"part_id": one.part_id, "now": now} for one in parts])
+
+    def intend(self, paths: Iterable[str], *, layer: Layer, evidence: str, now: Instant) -> None:
+        """Files will get these names, inside a transaction; `register` ends the intent."""
+        self._database.run_many(
+            "add_intent", [{"path": path, "layer": layer, "evidence": evidence, "at": now} for path in paths]
+        )
+
+    def intents(self, layer: Layer) -> list[tuple[str, list[str]]]:
+        """Files of a layer that were about to get their names: their path, and the journals they were made of."""
+        rows = self._database.run("intents", layer=layer)
+        return [(row["path"], row["evidence"].splitlines()) for row in rows]
+
+    def drop_intent(self, path: str) -> None:
+        """Nothing is left of an intent, inside a transaction."""
+        self._database.run("drop_intent", path=path)
+
 
 def _part(row: Row) -> Part:
-    cells = msgspec.json.decode(zlib.decompress(row["cells"]), type=dict[str, list[tuple[dt.date, dt.date]]])
     return Part(
         part_id=row["part_id"],
         log_pos=row["log_pos"],
@@ -138,5 +217,7 @@ def _part(row: Row) -> Part:
         max_ts=row["max_ts"],
         ingested_at=row["ingested_at"],
         origin=row["origin"],
-        cells=cells,
+        first=row["first_session"],
+        last=row["last_session"],
+        packed=row["cells"],
     )

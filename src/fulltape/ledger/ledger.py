@@ -97,6 +97,19 @@ class Ledger:
         with self.write():
             self.database.run("stage_finished", stage=stage, now=now)
 
+    def identity(self, name: str) -> str:
+        """A fact about the node itself, such as its id; '' unknown."""
+        return str(self.database.value("identity", name=name) or "")
+
+    def set_identity(self, name: str, value: str) -> None:
+        """Note a fact about the node itself, inside a transaction."""
+        self.database.run("set_identity", name=name, value=value)
+
+    @property
+    def knows_anything(self) -> bool:
+        """Whether anything was ever asked for, captured or registered."""
+        return bool(self.database.value("knows_anything"))
+
     def reject(self, rejection: Rejection, *, now: Instant) -> None:
         """Count bytes that were kept under `rejected/`, inside a transaction."""
         self.database.run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,11 +119,6 @@ class Streams:
     def forget_capture(self, file: str) -> None:
         """A journal is gone for good."""
         self._database.run("forget_capture", file=file)
-
-    def retire(self, parts: Iterable[int], *, now: Instant) -> None:
-        """These parts are replaced by others."""
-        for part_id in parts:
-            self._database.run("retire_part", part_id=part_id, now=now)
 
     def series(self, source: str) -> dict[tuple[str, str], Series]:
         """How far each series of a source is proved, by dataset and instrument."""

@@ -21,7 +21,7 @@ from fulltape.node import calendars, universe
 from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
-from fulltape.stores import Feed, Rules, Stores, Wanted
+from fulltape.stores import Feed, Rules, Stores, Wanted, ownership
 from fulltape.transport import http
 
 
@@ -76,14 +76,18 @@ def _no_dataset(loaded: Loaded) -> errors.ConfigError:
     )
 
 
-def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
-    """Everything that the stages of this node need; who asks no vendor needs no secrets."""
+def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> Stores:
+    """Everything that the stages of this node need; who asks no vendor needs no secrets. Only who mends the ledger works
+    without `owning` the lake."""
     specs = _specs(loaded)
     feeds = _feeds(loaded, specs, asking=asking)
     _wanted(loaded, specs)  # what cannot work is refused before anything is created
     ledger = stores.open_ledger(loaded.folder, loaded.ledger_url)
-    listings = ledger.reference.listings()
+    layout = Layout(root=loaded.folder / loaded.values.node.lake)
     try:
+        if owning:
+            ownership.claim(ledger, layout)
+        listings = ledger.reference.listings()
         wanted = _wanted(loaded, specs, listings)
         calendars.keep(loaded, ledger, wanted)
     except errors.FulltapeError:
@@ -93,7 +97,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True) -> Stores:
     return Stores(
         folder=loaded.folder,
         ledger=ledger,
-        layout=Layout(root=loaded.folder / loaded.values.node.lake),
+        layout=layout,
         wanted=wanted,
         feeds={name: feeds[name] for name in _by_preference(wanted) if name in used},
         vendors=dict(specs),

@@ -70,7 +70,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
         parts=[
             f"{part.layer} {stores.layout.root / part.path}"
             for layer in ("raw", "curated")
-            for part in stores.ledger.catalogue.current(layer, dataset=name)
+            for part in stores.ledger.catalogue.current(layer, name, first=session, last=session)
             if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))
         ],
         tasks=tasks,
@@ -164,7 +164,7 @@ def _told(fact: CoverageFact) -> dict[str, str]:
 
 def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) -> dict[str, Any]:
     key = layout.folder_key(wanted.dataset.raw_folder, session)
-    parts = stores.ledger.catalogue.current("qc", dataset=wanted.dataset.name, folder=key)
+    parts = stores.ledger.catalogue.current_in("qc", wanted.dataset.name, key)
     if not parts:
         return {}
     rows = parquet.read([stores.layout.root / part.path for part in parts])

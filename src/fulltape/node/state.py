@@ -117,7 +117,7 @@ def _title(stores: Stores, dataset: str) -> str:
 def fetched(stores: Stores) -> dict[tuple[str, str], tuple[int, int]]:
     """Rows and parts that each source brought, by (source, dataset)."""
     out: dict[tuple[str, str], tuple[int, int]] = {}
-    for part in stores.ledger.catalogue.current("raw"):
+    for part in stores.ledger.catalogue.all_current("raw"):
         rows, parts = out.get((part.source, part.dataset), (0, 0))
         out[part.source, part.dataset] = (rows + part.rows, parts + 1)
     return dict(sorted(out.items()))

@@ -79,7 +79,9 @@ def _closes(
     }
     parts = [
         stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("curated", dataset=wanted.dataset.name)
+        for part in stores.ledger.catalogue.current(
+            "curated", wanted.dataset.name, first=min(beside), last=max(beside)
+        )
         if any(
             first <= label <= last
             for name in divided.keys() & part.cells.keys()

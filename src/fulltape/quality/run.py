@@ -15,11 +15,11 @@ from fulltape.core.checks import continuity, identity
 from fulltape.core.checks.findings import Context
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.time import Clock, Instant
-from fulltape.lake import layout, parquet, parts
+from fulltape.lake import layout, parquet
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps, plan
-from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, drafts, known, silent
 from fulltape.version import VERSION
 
 STAGE = "quality"
@@ -152,8 +152,7 @@ def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame
     last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
     near = [
         stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("curated", dataset=wanted.dataset.name)
-        if any(begin <= last and first <= end for spans in part.cells.values() for begin, end in spans)
+        for part in stores.ledger.catalogue.current("curated", wanted.dataset.name, first=first, last=last)
     ]
     return parquet.scan(near).filter(pl.col("session").is_between(first, last)).collect()
 
@@ -162,8 +161,7 @@ def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: 
     """Lay the checked cells over those known of the folder, write them, and record the verdicts."""
     dataset = wanted.dataset
     known = [
-        stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("qc", dataset=dataset.name, folder=key)
+        stores.layout.root / part.path for part in stores.ledger.catalogue.current_in("qc", dataset.name, key)
     ]
     whole = cells
     if known:
@@ -172,21 +170,10 @@ def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: 
         )
         whole = pl.concat([kept, cells])
     whole = whole.sort("instrument", "session")
-    written = parts.write(
-        whole,
-        stores.layout.checked(dataset, key),
-        first=_date(whole["session"].min()),
-        last=_date(whole["session"].max()),
-        names=whole["instrument"].unique().sort().to_list(),
-        metadata={"dataset": dataset.name, "software": f"fulltape {VERSION}"},
+    draft = drafts.write(
+        stores, wanted, whole, layer="qc", folder=key, metadata={"software": f"fulltape {VERSION}"}
     )
-    part = stores.described(
-        written,
-        layer="qc",
-        dataset=dataset.name,
-        folder=key,
-        cells=wanted.cells(whole.select("instrument", "session").iter_rows()),
-    )
+    (part,) = drafts.publish(stores, [draft], now=now)
     with stores.ledger.write():
         stores.ledger.catalogue.register(part, now=now)
         for (verdict, codes), same in cells.group_by(["verdict", "codes"], maintain_order=True):

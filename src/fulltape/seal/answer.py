@@ -87,7 +87,7 @@ class _Reading:
         stored, ask = self._stored, self._stored.record.ask
         spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
         self._found.filled = holes.fill(self._stores, stored, sealed.frame, spoiled)
-        self._found.rows = sum(part.rows for part in self._found.filled.parts)
+        self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
         asked = (wanted.calendar.between(ask.first, ask.last),)
         for symbol, through in stored.settled().items():
             if through >= ask.last:

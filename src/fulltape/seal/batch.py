@@ -13,14 +13,13 @@ from fulltape.core import ranges
 from fulltape.core.ranges import Ranges
 from fulltape.core.time import Instant
 from fulltape.core.vendor import Outcome
-from fulltape.lake import parts
 from fulltape.lake.asks import Contents, StoredAsk
-from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.task import Task
 from fulltape.seal import answer, holes
 from fulltape.seal.aside import SetAside
-from fulltape.stores import Event, Progress, Stores
+from fulltape.stores import Event, Progress, Stores, drafts
+from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
 STAGE = "seal"
@@ -36,6 +35,7 @@ class Batch:
         self._progress = progress
         self._frames: dict[tuple[str, str, str], list[pl.DataFrame]] = defaultdict(list)
         self._ask_ids: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        self._ended_at: dict[tuple[str, str, str], list[Instant]] = defaultdict(list)
         self._facts: list[CoverageFact] = []
         self._set_aside = SetAside(stores.layout)
         self._covered: dict[tuple[str, str], Ranges] = {}
@@ -60,7 +60,10 @@ class Batch:
             self._set_aside.damage(path, damage)
         # Each part waits for the disk a few times, so several wait together.
         with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-            registered = list(pool.map(self._write, sorted(self._frames)))
+            written = list(pool.map(self._write, sorted(self._frames)))
+        written += [draft for filled in self._filled for draft in filled.drafts]
+        journals = {path for stored in ready for path in stored.paths}
+        registered = drafts.publish(self._stores, written, journals=journals, now=self._now)
         with self._stores.ledger.write():
             for part in registered:
                 self._stores.ledger.catalogue.register(part, now=self._now)
@@ -68,9 +71,6 @@ class Batch:
                 of_dataset = [fact for fact in self._facts if fact.dataset == name]
                 self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
             for filled in self._filled:
-                registered += filled.parts
-                for part in filled.parts:
-                    self._stores.ledger.catalogue.register(part, now=self._now)
                 holes.decide(self._stores, filled, self._now)
             for stored, frame in self._taken:
                 holes.confirm(self._stores, stored, frame, self._now)
@@ -108,37 +108,28 @@ class Batch:
             place = (source, stored.record.ask.dataset, folder)
             self._frames[place].append(frame.with_columns(pl.lit(self._order).alias("order")))
             self._ask_ids[place].append(ask_id)
+            self._ended_at[place].append(stored.end.ended_at if stored.end else stored.record.started_at)
         self.rows += found.rows
 
-    def _write(self, key: tuple[str, str, str]) -> NewPart:
+    def _write(self, key: tuple[str, str, str]) -> Draft:
         source, dataset_name, folder = key
         found = self._frames[key]
         wanted = self._stores.wanted[dataset_name]
-        frame = _merged(found) if len(found) > 1 else found[0].drop("order")
-        cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
-        sessions = [day for spans in cells.values() for span in spans for day in span]
-        written = parts.write(
-            frame,
-            self._stores.layout.raw(source, wanted.dataset, folder),
-            first=min(sessions),
-            last=max(sessions),
-            names=sorted(cells),
+        return drafts.write(
+            self._stores,
+            wanted,
+            _merged(found) if len(found) > 1 else found[0].drop("order"),
+            layer="raw",
+            folder=folder,
+            source=source,
+            origin="fetched",
             metadata={
-                "dataset": dataset_name,
                 "schema_version": str(wanted.dataset.schema.version),
                 "source": source,
                 "asks": ",".join(sorted(set(self._ask_ids[key]))),
                 "software": f"fulltape {VERSION}",
+                "known_at": str(max(self._ended_at[key])),
             },
-        )
-        return self._stores.described(
-            written,
-            layer="raw",
-            dataset=dataset_name,
-            folder=folder,
-            cells=cells,
-            source=source,
-            origin="fetched",
         )
 
     def _finish(self, stored: StoredAsk) -> None:

@@ -16,14 +16,14 @@ import polars as pl
 from fulltape.core.time import LATEST, Clock, Instant
 from fulltape.lake import files, journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
-from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Capture, Day, Interval, Series
 from fulltape.seal import holes, messages, timeline
 from fulltape.seal.aside import SetAside
 from fulltape.seal.messages import Known, Told
 from fulltape.seal.timeline import Break, Doubt, Live
-from fulltape.stores import Event, Progress, Stores, Wanted
+from fulltape.stores import Event, Progress, Stores, Wanted, drafts
+from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
 
@@ -102,14 +102,16 @@ class _File:
             self._rename()  # everything was committed before a crash
             return Sealed()
         told = messages.read(self._stores, self._path, self._about)
-        parts_of = [part for name, frame in told.frames.items() for part in self._parts(name, frame)]
+        written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
+        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
         self._set_aside(told)
         intervals: list[Interval] = []
         tasks = 0
         with self._stores.ledger.write():
             ids = [self._stores.ledger.catalogue.register(part, now=self._now) for part in parts_of]
             if earlier:
-                self._stores.ledger.streams.retire(set(earlier.parts) - set(ids), now=self._now)
+                for part_id in set(earlier.parts) - set(ids):
+                    self._stores.ledger.catalogue.withdraw(part_id, now=self._now)
             else:
                 intervals = self._account(told)
                 self._stores.ledger.streams.add_intervals(intervals)
@@ -186,7 +188,7 @@ class _File:
         for damage in told.damage:
             self._aside.damage(self._path, damage)
 
-    def _parts(self, name: str, frame: pl.DataFrame) -> list[NewPart]:
+    def _drafts(self, name: str, frame: pl.DataFrame) -> list[Draft]:
         wanted = self._stores.wanted[name]
         spans = {"year": "1y", "month": "1mo", "date": "1d"}
         if frame.is_empty():
@@ -196,16 +198,16 @@ class _File:
         assert isinstance(last, dt.date)
         key = layout.folder_key(wanted.dataset.raw_folder, first)
         if key == layout.folder_key(wanted.dataset.raw_folder, last):
-            return [self._part(wanted, key, frame)]
+            return [self._draft(wanted, key, frame)]
         folder = pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
         out = []
         for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
             key = layout.folder_key(wanted.dataset.raw_folder, piece["folder"][0])
-            out.append(self._part(wanted, key, piece.drop("folder")))
+            out.append(self._draft(wanted, key, piece.drop("folder")))
         return out
 
-    def _part(self, wanted: Wanted, key: str, frame: pl.DataFrame) -> NewPart:
-        return holes.write_part(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
+    def _draft(self, wanted: Wanted, key: str, frame: pl.DataFrame) -> Draft:
+        return holes.draft(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
 
     def _account(self, told: Told) -> list[Interval]:
         """Move every series forward, and find what may be missing."""

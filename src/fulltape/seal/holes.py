@@ -14,13 +14,13 @@ from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.frames import dtype
 from fulltape.core.streams import Streams
 from fulltape.core.time import MINUTE, SECOND, Instant
-from fulltape.lake import layout, parquet, parts
+from fulltape.lake import layout, parquet
 from fulltape.lake.asks import StoredAsk
-from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.streams import Capture, Day, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
 from fulltape.seal import timeline
-from fulltape.stores import Stores, Wanted, known
+from fulltape.stores import Stores, Wanted, drafts, known
+from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
 HOLE = "interval "
@@ -33,9 +33,9 @@ _EDGE = SECOND
 
 @dataclass(slots=True)
 class Filled:
-    """What history has given back: parts to register, and what each interval has turned out to be."""
+    """What history has given back: parts to name, and what each interval has turned out to be."""
 
-    parts: list[NewPart] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     decided: list[tuple[int, Comparison]] = field(default_factory=list)
     answered_at: Instant = 0
     """When the answer came: of what happened after it, it knows nothing."""
@@ -130,9 +130,7 @@ def fill(
             pl.lit(None, dtype=dtype("nanos")).alias(EXTRA[0]),
             pl.lit(captured.delivery(stored.record.ask_id), dtype=pl.UInt32).alias(EXTRA[1]),
         )
-        out.parts.append(
-            write_part(stores, ask.source, wanted, key, given_back, evidence=stored.record.ask_id)
-        )
+        out.drafts.append(draft(stores, ask.source, wanted, key, given_back, evidence=stored.record.ask_id))
     return out
 
 
@@ -189,7 +187,7 @@ def retire(stores: Stores, capture: Capture, now: Instant) -> None:
         )
         days = (stores.ledger.streams.day(part.source, part.dataset, *cell) for cell in cells)
         if all(day is not None and day.compared_at is not None and day.missed >= 0 for day in days):
-            stores.ledger.streams.retire([part.part_id], now=now)
+            stores.ledger.catalogue.withdraw(part.part_id, now=now)
 
 
 def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant) -> None:
@@ -284,7 +282,7 @@ def _captured(stores: Stores, source: str, wanted: Wanted, session: dt.date, ins
     key = layout.folder_key(wanted.dataset.raw_folder, session)
     paths = [
         stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("raw", dataset=wanted.dataset.name, folder=key)
+        for part in stores.ledger.catalogue.current_in("raw", wanted.dataset.name, key)
         if part.origin == "captured" and part.source == source and instrument in part.cells
     ]
     if not paths:
@@ -314,33 +312,23 @@ def _moment(instant: Instant) -> pl.Expr:
     return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
-def write_part(
+def draft(
     stores: Stores, source: str, wanted: Wanted, key: str, frame: pl.DataFrame, *, evidence: str
-) -> NewPart:
+) -> Draft:
     """A raw part of captured rows."""
-    cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
-    sessions = [day for spans in cells.values() for span in spans for day in span]
-    written = parts.write(
+    return drafts.write(
+        stores,
+        wanted,
         frame,
-        stores.layout.raw(source, wanted.dataset, key),
-        first=min(sessions),
-        last=max(sessions),
-        names=sorted(cells),
+        layer="raw",
+        folder=key,
+        source=source,
+        origin="captured",
         metadata={
-            "dataset": wanted.dataset.name,
             "schema_version": str(wanted.dataset.schema.version),
             "source": source,
             "journal": evidence,
             "software": f"fulltape {VERSION}",
         },
         whole=True,
-    )
-    return stores.described(
-        written,
-        layer="raw",
-        dataset=wanted.dataset.name,
-        folder=key,
-        cells=cells,
-        source=source,
-        origin="captured",
     )

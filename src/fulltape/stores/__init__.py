@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from fulltape.calendars import tables
 from fulltape.core import ranges
@@ -22,15 +21,11 @@ from fulltape.core.time import SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
-from fulltape.ledger.catalogue import Cells, Layer, NewPart
+from fulltape.ledger.catalogue import Layer
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
+from fulltape.stores import ownership
 from fulltape.transport.http import Account
-
-if TYPE_CHECKING:
-    from fulltape.lake.parts import (
-        PartFile,  # it imports polars, which those who only read a ledger do not need
-    )
 
 CALENDARS = "calendars"
 """The folder of a node's own session tables."""
@@ -186,46 +181,17 @@ class Stores:
 
     @contextlib.contextmanager
     def stage(self, name: str, clock: Clock, *, layer: Layer | None = None) -> Iterator[None]:
-        """Hold the stage's lock while it runs; after an unclean end remove what no catalogue knows of `layer`."""
+        """Hold the stage's lock while it runs; after an unclean end remove what it had begun to write of `layer`."""
         with self.ledger.database.hold(name):
             clean = self.ledger.stage_started(name, clock.now())
             if layer and not clean:
-                self._sweep(layer)
+                from fulltape.stores import drafts  # it imports polars
+
+                drafts.sweep(self, layer)
             yield
             self.ledger.stage_finished(name, clock.now())
-
-    def _sweep(self, layer: Layer) -> None:
-        known = self.ledger.catalogue.paths(layer)
-        for path in self.layout.part_files(layer):
-            if self.layout.relative(path) not in known:
-                files.remove(path)
-
-    def described(
-        self,
-        written: PartFile,
-        *,
-        layer: Layer,
-        dataset: str,
-        folder: str,
-        cells: Cells,
-        source: str = "",
-        origin: Literal["fetched", "captured", "derived"] = "derived",
-    ) -> NewPart:
-        """A written file as the catalogue takes it."""
-        return NewPart(
-            layer=layer,
-            source=source,
-            dataset=dataset,
-            folder=folder,
-            path=self.layout.relative(written.path),
-            rows=written.rows,
-            bytes=written.bytes,
-            sha256=written.sha256,
-            min_ts=written.min_ts,
-            max_ts=written.max_ts,
-            origin=origin,
-            cells=cells,
-        )
+            if layer:
+                ownership.note(self.ledger, self.layout)
 
     def close(self) -> None:
         """Let go of the ledger."""

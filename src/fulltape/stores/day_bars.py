@@ -32,9 +32,8 @@ def volumes(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> pl
             pl.col("volume").cast(pl.Float64),
             pl.lit(part.log_pos).alias("log_pos"),
         )
-        for part in stores.ledger.catalogue.current("raw", dataset=name)
+        for part in stores.ledger.catalogue.current("raw", name, first=first, last=last)
         if part.origin != "captured"
-        and any(start <= last and first <= stop for spans in part.cells.values() for start, stop in spans)
     ]
     if not found:
         return pl.DataFrame(schema=schema)

@@ -1,17 +1,25 @@
 -- name: register_part
 INSERT INTO parts (part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256,
-                   min_ts, max_ts, ingested_at, origin, cells)
+                   min_ts, max_ts, ingested_at, origin, cells, first_session, last_session)
 VALUES (:part_id, :log_pos, :layer, :source, :dataset, :folder, :path, :row_count, :byte_count, :sha256,
-        :min_ts, :max_ts, :ingested_at, :origin, :cells)
+        :min_ts, :max_ts, :ingested_at, :origin, :cells, :first_session, :last_session)
 
 -- name: replace_parts_of_folder
 UPDATE parts SET replaced_at = :now, replaced_by = :part_id
 WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND part_id <> :part_id AND replaced_at IS NULL
 
 -- name: current_parts
+SELECT * FROM parts WHERE layer = :layer AND replaced_at IS NULL ORDER BY dataset, folder, log_pos
+
+-- name: current_parts_of_folder
 SELECT * FROM parts
-WHERE layer = :layer AND replaced_at IS NULL AND (:dataset = '' OR dataset = :dataset) AND (:folder = '' OR folder = :folder)
-ORDER BY dataset, folder, log_pos
+WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND replaced_at IS NULL ORDER BY log_pos
+
+-- name: current_parts_between
+SELECT * FROM parts
+WHERE layer = :layer AND dataset = :dataset AND last_session >= :first_session AND first_session <= :last_session
+  AND replaced_at IS NULL
+ORDER BY folder, log_pos
 
 -- name: part_by_path
 SELECT * FROM parts WHERE path = :path
@@ -19,14 +27,59 @@ SELECT * FROM parts WHERE path = :path
 -- name: revive_part
 UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHERE part_id = :part_id
 
+-- name: withdraw_part
+UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
+
+-- name: verified_part
+UPDATE parts SET verified_at = :now WHERE part_id = :part_id
+
+-- name: longest_unverified
+SELECT * FROM parts WHERE replaced_at IS NULL ORDER BY verified_at, part_id LIMIT :most
+
 -- name: parts_since
 SELECT * FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
 
--- name: paths_of_layer
-SELECT path FROM parts WHERE layer = :layer
+-- name: all_paths
+SELECT path, byte_count, replaced_at FROM parts
 
 -- name: last_log_position
 SELECT COALESCE(MAX(log_pos), 0) AS position FROM parts WHERE layer = :layer
 
 -- name: current_part
 SELECT * FROM parts WHERE part_id = :part_id AND replaced_at IS NULL
+
+-- name: add_intent
+INSERT INTO intents (path, layer, evidence, at) VALUES (:path, :layer, :evidence, :at)
+ON CONFLICT (path) DO UPDATE SET evidence = excluded.evidence, at = excluded.at
+
+-- name: drop_intent
+DELETE FROM intents WHERE path = :path
+
+-- name: intents
+SELECT path, evidence FROM intents WHERE layer = :layer ORDER BY path
+
+-- name: add_damage
+INSERT INTO damages (path, layer, dataset, what, found_at) VALUES (:path, :layer, :dataset, :what, :found_at)
+ON CONFLICT (path) DO UPDATE SET what = excluded.what
+
+-- name: drop_damage
+DELETE FROM damages WHERE path = :path
+
+-- name: damages
+SELECT path, layer, dataset, what, found_at FROM damages ORDER BY found_at, path
+
+-- name: identity
+SELECT value FROM identity WHERE name = :name
+
+-- name: set_identity
+INSERT INTO identity (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: knows_anything
+SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM parts LIMIT 1) AS p) + (SELECT COUNT(*) FROM (SELECT 1 FROM tasks LIMIT 1) AS t)
+  + (SELECT COUNT(*) FROM (SELECT 1 FROM coverage LIMIT 1) AS c) + (SELECT COUNT(*) FROM (SELECT 1 FROM captures LIMIT 1) AS s) AS known
+
+-- name: counter
+SELECT value FROM counters WHERE name = :name
+
+-- name: raise_counter
+UPDATE counters SET value = :value WHERE name = :name AND value < :value

@@ -14,9 +14,6 @@ ON CONFLICT (file) DO UPDATE SET messages = excluded.messages, unknown = exclude
 -- name: forget_capture
 DELETE FROM captures WHERE file = :file
 
--- name: retire_part
-UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL RETURNING part_id
-
 -- name: streams_of
 SELECT * FROM streams WHERE source = :source
 

@@ -1,0 +1,29 @@
+"""The lake's own word on whose it is: `node.json` names the node, and how far its ledger had come."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fulltape.lake import files
+from fulltape.lake.layout import Layout
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """The node that a lake belongs to, and the newest position of the log of parts that its ledger had when a stage
+    ended."""
+
+    node: str
+    position: int = 0
+
+
+def read(layout: Layout) -> Mark | None:
+    """The mark; None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(layout.mark.read_bytes(), type=Mark)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+
+
+def write(layout: Layout, mark: Mark) -> None:
+    """Write the mark durably."""
+    files.publish_bytes(layout.mark, msgspec.json.encode(mark) + b"\n")

@@ -1,0 +1,101 @@
+"""Whose lake it is. A ledger that is new, older than the lake, or another node's must not work on it.
+
+Such a ledger would take files for leftovers that it merely does not know, and would say that data is missing which is
+there.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from fulltape import errors
+from fulltape.lake import mark
+from fulltape.lake.layout import Layout
+from fulltape.lake.mark import Mark
+from fulltape.ledger.ledger import Ledger
+
+_NODE = "node"
+
+
+def check(ledger: Ledger, layout: Layout) -> None:
+    """Raise where ledger and lake do not belong together: `ForeignLakeError`, or `LedgerBehindError` with the command that
+    helps."""
+    found, own = mark.read(layout), ledger.identity(_NODE)
+    if found is None:
+        _without_mark(ledger, layout, own)
+    elif not own:
+        if ledger.knows_anything:
+            raise _foreign(layout, found)
+        raise _lost(layout)
+    elif found.node != own:
+        raise _foreign(layout, found)
+    elif found.position > ledger.catalogue.position:
+        raise errors.LedgerBehindError(
+            f"the ledger {ledger.database.where} is older than the lake {layout.root}: it ends at part "
+            f"{ledger.catalogue.position:,} of {found.position:,}.",
+            hint="`fulltape ledger rebuild` takes up what the lake has beyond it.",
+        )
+
+
+def claim(ledger: Ledger, layout: Layout) -> None:
+    """`check`, and let a new lake and a new ledger name the same node."""
+    check(ledger, layout)
+    own = ledger.identity(_NODE)
+    if not own:
+        own = uuid.uuid4().hex
+        with ledger.write():
+            ledger.set_identity(_NODE, own)
+    if mark.read(layout) is None:
+        mark.write(layout, Mark(node=own, position=ledger.catalogue.position))
+
+
+def adopt(ledger: Ledger, layout: Layout) -> None:
+    """The ledger knows the lake now: both name one node, and no position of the lake is given a second time."""
+    found = mark.read(layout) or Mark(node=ledger.identity(_NODE) or uuid.uuid4().hex)
+    with ledger.write():
+        ledger.set_identity(_NODE, found.node)
+        ledger.catalogue.raise_position(found.position)
+    mark.write(layout, Mark(node=found.node, position=ledger.catalogue.position))
+
+
+def note(ledger: Ledger, layout: Layout) -> None:
+    """Let the lake know how far its ledger has come."""
+    found = mark.read(layout)
+    own = ledger.identity(_NODE)
+    if own and (found is None or (found.node == own and found.position < ledger.catalogue.position)):
+        mark.write(layout, Mark(node=own, position=ledger.catalogue.position))
+
+
+def refuse_another(ledger: Ledger, layout: Layout) -> None:
+    """Raise `ForeignLakeError` where the lake is another node's than that of a ledger which knows something."""
+    found, own = mark.read(layout), ledger.identity(_NODE)
+    if found and ((own and found.node != own) or (not own and ledger.knows_anything)):
+        raise _foreign(layout, found)
+
+
+def _without_mark(ledger: Ledger, layout: Layout, own: str) -> None:
+    """A lake of an earlier version, a new one, or one whose mark is gone."""
+    if ledger.knows_anything:
+        known = ledger.catalogue.paths()
+        if own and any(known.values()) and not layout.holds_data:
+            raise errors.StorageError(
+                f"the lake {layout.root} is empty, and the ledger knows {sum(known.values()):,} files in it.",
+                hint="Is its disk mounted? Look at [node] lake. If it is gone for good: `fulltape verify --repair`.",
+            )
+    elif layout.holds_data:
+        raise _lost(layout)
+
+
+def _foreign(layout: Layout, found: Mark) -> errors.ForeignLakeError:
+    return errors.ForeignLakeError(
+        f"the lake {layout.root} belongs to another node ({found.node[:8]}).",
+        hint="Give this node a lake of its own: [node] lake. If this ledger is a wrong one, put the right one in its place.",
+    )
+
+
+def _lost(layout: Layout) -> errors.LedgerBehindError:
+    return errors.LedgerBehindError(
+        f"this node's ledger is new, but the lake {layout.root} holds data: the ledger is lost, or elsewhere.",
+        hint="`fulltape ledger restore backups/…` brings it back; without a backup, `fulltape ledger rebuild` makes one "
+        "out of the lake.",
+    )
