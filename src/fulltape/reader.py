@@ -89,7 +89,7 @@ class Reader:
         parts = self._parts(dataset, first, last)
         chosen = [symbols] if isinstance(symbols, str) else list(symbols) if symbols is not None else None
         self._refuse_strangers(dataset, chosen or [])
-        paths = [self._lake / part.path for part in parts]
+        paths = [self._there(part) for part in parts]
         if not paths:
             return frames.empty(declared.curated.columns).lazy()
         rows = parquet.scan(paths)
@@ -98,6 +98,15 @@ class Reader:
         if chosen is not None:
             rows = rows.filter(pl.col("symbol").is_in(chosen))
         return rows
+
+    def _there(self, part: Part) -> Path:
+        """The file of a part; `CorruptPartError` where it is gone or was cut off."""
+        path = self._lake / part.path
+        size = path.stat().st_size if path.is_file() else None
+        if size != part.bytes:
+            what = "is gone" if size is None else f"has {size:,} bytes instead of {part.bytes:,}"
+            raise errors.CorruptPartError(f"{path} {what}.", hint=parquet.REPAIR)
+        return path
 
     def _refuse_unknown(self, dataset: str) -> Dataset:
         """The declaration of a dataset that the node has."""

@@ -149,6 +149,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("nightly", ["nightly"]),
         ("gaps", ["gaps"]),
         ("status", ["status"]),
+        ("verify", ["verify", "--deep"]),
         ("tasks", ["tasks"]),
         ("vendors", ["vendors"]),
         ("streams", ["streams"]),

@@ -35,6 +35,7 @@ from fulltape.cli import (
     tail,
     tasks,
     vendors,
+    verify,
 )
 from fulltape.version import VERSION
 
@@ -76,6 +77,7 @@ for verb in (
     curate,
     check,
     export,
+    verify,
     status,
     gaps,
     accept,

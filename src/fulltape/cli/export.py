@@ -17,11 +17,17 @@ def register(app: typer.Typer) -> None:
 def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Write the bundle of the newest final session, unless an equal one is there."""
 
+    from fulltape import errors
     from fulltape.clock import SystemClock
     from fulltape.deliver import run
 
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)
+    if report and report.damaged:
+        raise errors.CorruptPartError(
+            f"{', '.join(report.damaged[:3])}: not what was written, and withdrawn; nothing is exported.",
+            hint="fulltape nightly makes it again from the raw parts, and then exports.",
+        )
     if json:
         options.emit_json(report)
         return

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
-from fulltape.cli.options import NodeOption
+from fulltape.cli import options, wrapping
+from fulltape.cli.options import NodeOption, counted
+
+if TYPE_CHECKING:
+    from fulltape.node.repair import Rebuilt
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,20 +43,56 @@ def restore(
 ) -> None:
     """Replace the ledger by a backup; what it replaces is kept in backups/ too.
 
-    What was fetched since is not known any more, and is fetched again.
+    What the lake has beyond it is taken up again: parts, journals, bundles.
     """
+    from fulltape.cli.progress import Watch
     from fulltape.clock import SystemClock
     from fulltape.core.time import iso
+    from fulltape.node import repair
     from fulltape.node.nightly import BACKUPS
+    from fulltape.stores import ownership
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
-    with options.opened(node) as stores, contextlib.ExitStack() as held:
-        for stage in ("seal", "audit", "backfill"):  # nobody works on what is being replaced
-            held.enter_context(stores.ledger.database.hold(stage))
-        moment = iso(SystemClock().now())[:19].replace(":", "")
+    with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
+        clock = SystemClock()
+        ownership.refuse_another(stores.ledger, stores.layout)
+        moment = iso(clock.now())[:19].replace(":", "")
         replaced = stores.folder / BACKUPS / f"before-restore-{moment}.db"
-        stores.ledger.back_up(replaced)
-        stores.ledger.restore(path)
+        with repair.alone(stores):  # nobody works on what is being replaced
+            stores.ledger.back_up(replaced)
+            stores.ledger.restore(path)
+        done = repair.rebuild(stores, clock.now(), watch)
     typer.echo(f"restored from {path}; what it replaced is in {replaced}")
-    typer.echo("fulltape audit shows what is missing now")
+    wrapping.say(_taken(done))
+
+
+@app.command(epilog="Example: fulltape ledger rebuild")
+def rebuild(node: NodeOption = None) -> None:
+    """Let a ledger that is new, or older than the lake, learn what the lake holds: parts, journals, bundles, and what was
+    written of the ledger into it every night.
+
+    What is known of vendors' budgets and of open tasks is lost; the next audit asks for what is missing.
+    """
+    from fulltape.cli.progress import Watch
+    from fulltape.clock import SystemClock
+    from fulltape.node import repair
+
+    with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
+        done = repair.rebuild(stores, SystemClock().now(), watch)
+    wrapping.say(_taken(done))
+
+
+def _taken(done: Rebuilt) -> list[str]:
+    from fulltape.core.time import to_second
+
+    taken = done.taken
+    out = [f"{counted(taken.parts, 'part')} and {counted(taken.journals, 'sealed journal')} taken up"]
+    if done.knowledge_at is not None:
+        told = f"emptiness, refusals, proofs and decisions are those of {to_second(done.knowledge_at)}"
+        out.append(told)
+    out += [f"left as it is: {name}: {why}" for name, why in taken.left]
+    return [
+        *out,
+        "run fulltape nightly: it seals, curates and checks what was taken up, and asks for what is missing",
+    ]

@@ -66,9 +66,15 @@ def lines(done: Night) -> list[str]:
         out.append(
             f"journal   {counted(filled.damaged, 'damaged stretch')} skipped; what they held is fetched again"
         )
+    out += [f"damaged   {path}: withdrawn, to be made again" for path in done.damaged]
     out += [f"waiting   {source}: {why}, room at {to_second(room)}" for source, why, room in filled.waiting]
     if done.export is None:
         out.append("exported  nothing: nothing that is final is curated yet")
+    elif done.export.damaged:
+        told = ", ".join(done.export.damaged[:3])
+        out.append(
+            f"exported  nothing: not what was written, twice in a row: {told}; fulltape verify tells more"
+        )
     else:
         state = "written" if done.export.written else "unchanged"
         out.append(

@@ -40,11 +40,12 @@ def load(node: Path | None, *, asking: bool = True) -> Loaded:
 
 
 @contextlib.contextmanager
-def opened(node: Path | None, *, asking: bool = False) -> Iterator[Stores]:
-    """The stores of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C."""
+def opened(node: Path | None, *, asking: bool = False, owning: bool = True) -> Iterator[Stores]:
+    """The stores of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C. Only
+    who mends the ledger opens them without `owning` the lake."""
     from fulltape.node import assemble
 
-    stores = assemble.open_stores(load(node, asking=asking), asking=asking)
+    stores = assemble.open_stores(load(node, asking=asking), asking=asking, owning=owning)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield stores

@@ -41,8 +41,7 @@ def status(
     from fulltape.node import state
 
     with options.opened(node) as stores:
-        clock = SystemClock(stores.ledger.budgets.anchor)
-        now = clock.now()
+        now = (clock := SystemClock(stores.ledger.budgets.anchor)).now()
         cells = state.cells(stores, now)
         verdicts = state.verdicts(stores)
         sources = state.sources(stores, clock)
@@ -54,6 +53,7 @@ def status(
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
         future = state.not_begun(stores, now)
         capture = state.captured(stores, now)
+        damages = stores.ledger.damages.all()
     if json:
         options.emit_json(
             {
@@ -62,6 +62,7 @@ def status(
                 "sources": sources,
                 "tasks": counts,
                 "rejected": rejections,
+                "damaged": damages,
                 "export": {**export, "path": bundle} if export else None,
             }
         )
@@ -73,6 +74,7 @@ def status(
             *(future if verbose else future[: summary.FUTURE]),
             _tasks(counts),
             *([capture] if capture else []),
+            *summary.damages(damages, verbose=verbose),
             *summary.sources(sources, _ALL if verbose else summary.SOURCES, verbose=verbose),
             *summary.rejections(rejections, _ALL if verbose else summary.REJECTIONS),
             f"newest bundle: {bundle or 'none'}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fulltape.cli.options import counted, number
 
 if TYPE_CHECKING:
+    from fulltape.ledger.damages import Damage
     from fulltape.ledger.database import Row
     from fulltape.node.state import SourceState
 
@@ -102,6 +103,16 @@ def refusals(source: SourceState, *, verbose: bool) -> list[str]:
     ]
     more = f", and for {counted(len(told) - 2, 'reason')} more" if len(told) > 2 else ""
     return [f"  may not be asked for {'; '.join(told[:2])}{more}"] if told else []
+
+
+def damages(found: Sequence[Damage], *, verbose: bool) -> list[str]:
+    """Files that are not what was written and are not healed yet: one line, or one each."""
+    if not found:
+        return []
+    if verbose:
+        return [f"damaged: {one.path}: {one.what}" for one in found]
+    more = f" and {number(len(found) - 1)} more" if len(found) > 1 else ""
+    return [f"damaged: {found[0].path}{more}: {found[0].what} (fulltape verify)"]
 
 
 def rejections(found: Sequence[Row], most: int) -> list[str]:

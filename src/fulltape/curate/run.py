@@ -20,7 +20,7 @@ from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.verdicts import VerdictRange
-from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, drafts, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, day_bars, drafts, known, silent
 from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
@@ -52,16 +52,20 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     with stores.stage(STAGE, clock, layer="curated"):
         latest = stores.ledger.catalogue.last_position("raw")
         touched: dict[str, set[str]] = {}
+        redo: dict[str, set[str]] = {}
         for name, wanted in stores.wanted.items():
             # A bookmark for each dataset: one that is not wanted for a while is taken up where it was left.
             changed = stores.ledger.catalogue.since("raw", stores.ledger.bookmark(STAGE, name), dataset=name)
             touched[name] = {key for part in changed for key in _folders(part, wanted)}
             touched[name] |= _now_over(stores, wanted, clock.now())
+            redo[name] = stores.ledger.damages.to_redo(STAGE, name)
+            touched[name] |= redo[name]
         total = Report()
+        verified: set[int] = set()
         todo = sum(map(len, touched.values()))
         for name, keys in sorted(touched.items()):
             for chunk in _chunks(keys, stores.wanted[name]):
-                done = _Chunk(stores, stores.wanted[name], clock.now()).curate(chunk)
+                done = _Chunk(stores, stores.wanted[name], clock.now(), verified).curate(chunk)
                 total += done
                 progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
         with stores.ledger.write():
@@ -69,6 +73,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 stores.ledger.set_bookmark(STAGE, name, latest)
                 over = stores.wanted[name].final_until(clock.now())
                 stores.ledger.set_bookmark(STAGE, f"{name} over", over)
+                stores.ledger.damages.redone(STAGE, name, redo[name])
         return total
 
 
@@ -111,7 +116,8 @@ def _chunks(keys: Iterable[str], wanted: Wanted) -> list[list[str]]:
 class _Chunk:
     """Curated folders of one dataset that are worked on together."""
 
-    def __init__(self, stores: Stores, wanted: Wanted, now: Instant) -> None:
+    def __init__(self, stores: Stores, wanted: Wanted, now: Instant, verified: set[int]) -> None:
+        self._verified = verified
         self._stores = stores
         self._wanted = wanted
         self._now = now
@@ -167,9 +173,10 @@ class _Chunk:
         first = calendar.label(max(0, start - reach))
         last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
         frames = []
-        for part in self._stores.ledger.catalogue.current(
+        found = self._stores.ledger.catalogue.current(
             "raw", self._wanted.dataset.name, first=first, last=last
-        ):
+        )
+        for part in self._sound(found):
             if part.source in self._wanted.everybody:
                 rows = parquet.scan([self._stores.layout.root / part.path])
                 rows = rows.filter(pl.col("session").is_between(first, last))
@@ -188,6 +195,15 @@ class _Chunk:
             )
         raw = pl.concat(frames, how="diagonal").collect()
         return plan.traded(plan.newest(raw, self._wanted.dataset.schema.key), self._wanted.dataset)
+
+    def _sound(self, found: Sequence[Part]) -> list[Part]:
+        """Parts whose files have the content that was recorded; each is looked at once a run."""
+        new = [part for part in found if part.part_id not in self._verified]
+        bad = {part.part_id for part in new} - {
+            part.part_id for part in damage.sound(self._stores, new, self._now)
+        }
+        self._verified |= {part.part_id for part in new} - bad
+        return [part for part in found if part.part_id in self._verified]
 
     def _judge(self, flagged: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
         """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""

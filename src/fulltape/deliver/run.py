@@ -19,7 +19,7 @@ from fulltape.core.time import Clock, Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Included
 from fulltape.lake import files, parquet
-from fulltape.stores import Event, Progress, Stores, Wanted, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
 from fulltape.version import VERSION
 
 STAGE = "export"
@@ -37,6 +37,8 @@ class Report:
     held_out: int
     cells: dict[str, int]
     verdicts: dict[str, int]
+    damaged: tuple[str, ...] = ()
+    """Files that do not have the content that the ledger recorded: because of them nothing was written."""
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report | None:
@@ -51,6 +53,8 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         recipe = plan.digest(included, _inputs(stores, status))
         earlier = stores.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(path)
+        if fresh and (damaged := _damaged(stores, included, clock.now())):
+            return _nothing(path, damaged)
         if fresh:
             _write(stores, path, included, status, recipe, progress)
             with stores.ledger.write():
@@ -68,6 +72,27 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             cells=manifest["cells"],
             verdicts=manifest["verdicts"],
         )
+
+
+def _damaged(stores: Stores, included: list[Included], now: Instant) -> tuple[str, ...]:
+    """Which of these files are not what the ledger recorded; they are withdrawn, to be made again."""
+    parts = [part for one in included if (part := stores.ledger.catalogue.by_path(one.path))]
+    sound = {part.path for part in damage.sound(stores, parts, now)}
+    return tuple(part.path for part in parts if part.path not in sound)
+
+
+def _nothing(path: Path, damaged: tuple[str, ...]) -> Report:
+    return Report(
+        path=str(path),
+        written=False,
+        files=0,
+        rows=0,
+        bytes=0,
+        held_out=0,
+        cells={},
+        verdicts={},
+        damaged=damaged,
+    )
 
 
 def _whole(path: Path) -> bool:
@@ -156,9 +181,8 @@ def _status(stores: Stores, now: Instant) -> pl.DataFrame:
 
 
 def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
-    checked = [
-        stores.layout.root / part.path for part in stores.ledger.catalogue.current("qc", wanted.dataset.name)
-    ]
+    found = stores.ledger.catalogue.current("qc", wanted.dataset.name)
+    checked = [stores.layout.root / part.path for part in damage.sound(stores, found, now)]
     cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
     jumped = [
         (said.instrument, wanted.calendar.label(position))
@@ -193,8 +217,12 @@ def _write(
     work = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     work.mkdir()
     held_out = 0
+    linked: dict[str, str] = {}
     for done, one in enumerate(included, start=1):
-        held_out += _place(stores, one, work)
+        dropped = _place(stores, one, work)
+        if dropped is None:
+            linked[one.path] = one.sha256
+        held_out += dropped or 0
         progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
     parquet.publish(status, work / "qc" / "partition_status.parquet", {"table": "partition_status"})
     for wanted in stores.wanted.values():
@@ -207,7 +235,7 @@ def _write(
     parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(stores.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
-    _manifest(stores, work, included, status, recipe, held_out)
+    _manifest(stores, work, included, linked, status, recipe, held_out)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
@@ -218,8 +246,9 @@ def _write(
         shutil.rmtree(older)
 
 
-def _place(stores: Stores, one: Included, work: Path) -> int:
-    """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out."""
+def _place(stores: Stores, one: Included, work: Path) -> int | None:
+    """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out, None where the
+    file is that of the lake."""
     source = stores.layout.root / one.path
     target = work / one.path
     files.make_folder(target.parent)
@@ -234,17 +263,25 @@ def _place(stores: Stores, one: Included, work: Path) -> int:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-    return 0
+        return 0
+    return None
 
 
 def _manifest(
-    stores: Stores, work: Path, included: list[Included], status: pl.DataFrame, recipe: str, held_out: int
+    stores: Stores,
+    work: Path,
+    included: list[Included],
+    linked: dict[str, str],
+    status: pl.DataFrame,
+    recipe: str,
+    held_out: int,
 ) -> None:
+    """`linked`: the digests of files that are those of the lake, which were verified just now."""
     entries = [
         {
-            "path": file.relative_to(work).as_posix(),
+            "path": (name := file.relative_to(work).as_posix()),
             "bytes": file.stat().st_size,
-            "sha256": files.sha256(file),
+            "sha256": linked.get(name) or files.sha256(file),
         }
         for file in files.tree(work)
     ]

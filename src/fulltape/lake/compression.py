@@ -10,6 +10,8 @@ else:
     from backports import zstd
 
 _LEVEL = 1
+Broken = zstd.ZstdError
+"""Raised for what is no compressed content."""
 
 
 def pack(content: bytes) -> bytes:

@@ -94,6 +94,24 @@ class Layout:
         name = f"{_identifier(origin)}-{number:05d}-{_identifier(digest[:8])}.body"
         return self.root / "rejected" / _identifier(source) / name
 
+    @property
+    def knowledge(self) -> Path:
+        """What only the ledger knows, kept in the lake."""
+        return self.root / "knowledge.zst"
+
+    def bundles(self) -> list[Path]:
+        """Every bundle on disk, whatever the ledger says, by day."""
+        found = (self.root / "exports" / "nightly").glob("*")
+        return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
+
+    def rejected_files(self) -> list[Path]:
+        """All bytes that were kept because they could not be taken."""
+        return sorted((self.root / "rejected").glob("*/*.body"))
+
+    def damaged(self, path: str) -> Path:
+        """Where a file that lay at `path`, relative to the lake, is kept apart."""
+        return self.root / "damaged" / path
+
     def bundle(self, day: dt.date) -> Path:
         """The export of one day."""
         return self.root / "exports" / "nightly" / day.isoformat()

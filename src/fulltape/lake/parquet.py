@@ -11,6 +11,7 @@ from fulltape import errors
 from fulltape.lake import files
 
 ROW_GROUP = 20_000
+REPAIR = "`fulltape verify --repair` makes it again, or fetches it again."
 _WHOLE = 100_000
 
 
@@ -35,14 +36,19 @@ def publish(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> Non
     files.publish(path, lambda temporary: write(frame, temporary, metadata))
 
 
+def metadata(path: Path) -> Mapping[str, str] | None:
+    """What was written into a file beside its rows; None where it is no Parquet file that can be read."""
+    try:
+        return pl.read_parquet_metadata(path)
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+
+
 def scan(paths: Sequence[Path]) -> pl.LazyFrame:
     """A lazy frame over these files."""
     missing = next((path for path in paths if not path.is_file()), None)
     if missing:
-        raise errors.CorruptPartError(
-            f"{missing} is gone.",
-            hint="Restore it from a bundle, or delete its ledger row and fetch it again.",
-        )
+        raise errors.CorruptPartError(f"{missing} is gone.", hint=REPAIR)
     return pl.scan_parquet(list(paths), glob=False)
 
 

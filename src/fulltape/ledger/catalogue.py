@@ -114,6 +114,7 @@ class Catalogue:
                 now=now,
             )
         self._database.run("drop_intent", path=part.path)
+        self._database.run("drop_damage", path=part.path)
         return part_id
 
     def current(
@@ -163,6 +164,10 @@ class Catalogue:
     def withdraw(self, part_id: int, *, now: Instant) -> None:
         """A part is current no more, inside a transaction."""
         self._database.run("withdraw_part", part_id=part_id, now=now)
+
+    def forget(self, part_id: int) -> None:
+        """A part that does not count is gone for good, inside a transaction."""
+        self._database.run("forget_part", part_id=part_id)
 
     def last_position(self, layer: Layer) -> int:
         """The newest position of a layer, 0 without parts."""

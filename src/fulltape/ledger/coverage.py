@@ -154,6 +154,20 @@ class Coverage:
                 after[fact.instrument] = _laid(fact, known, next_session)
             self._replace(dataset, source, before, after)
 
+    def forget(self, dataset: str, instrument: str, source: str, first: dt.date, last: dt.date) -> None:
+        """Nothing is known of these sessions any more, inside a transaction: they are asked for again."""
+        self._database.lock(f"coverage {dataset} {source}")
+        series = {"dataset": dataset, "instrument": instrument, "source": source}
+        span = {"first_session": first.isoformat(), "last_session": last.isoformat()}
+        for fact in [_fact(row) for row in self._database.run("coverage_touching", **series, **span)]:
+            self._database.run("drop_coverage", **series, first_session=fact.first.isoformat())
+            kept = [(fact.first, first - ranged.ONE_DAY), (last + ranged.ONE_DAY, fact.last)]
+            rows = [
+                _fact_row(Ranged(first=start, last=end, label=fact)) for start, end in kept if start <= end
+            ]
+            self._database.run_many("add_coverage", rows)
+        self.touch(dataset, [instrument])
+
     def _near(
         self, dataset: str, source: str, facts: Sequence[CoverageFact]
     ) -> dict[str, list[Ranged[CoverageFact]]]:

@@ -89,6 +89,10 @@ class Database(ABC):
     def hold(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Hold a name beyond transactions, or raise `BusyError`; it is freed when the process dies."""
 
+    def faults(self) -> list[str]:
+        """What the engine finds wrong with its own pages; nothing where it looks after them itself."""
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the database."""

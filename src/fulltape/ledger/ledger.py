@@ -14,6 +14,7 @@ from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
 from fulltape.ledger.coverage import Coverage
+from fulltape.ledger.damages import Damages
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.queue import Queue
@@ -40,6 +41,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.catalogue = Catalogue(self.database)
+        self.damages = Damages(self.database)
         self.coverage = Coverage(self.database)
         self.verdicts = Verdicts(self.database)
         self.acceptances = Acceptances(self.database)
@@ -131,6 +133,22 @@ class Ledger:
         """The export recorded for a day."""
         rows = self.database.run("export_of", day=day)
         return rows[0] if rows else None
+
+    def exports(self) -> list[Row]:
+        """Every export, by day."""
+        return self.database.run("exports")
+
+    def forget_export(self, day: str) -> None:
+        """The bundle of a day counts no more, inside a transaction."""
+        self.database.run("forget_export", day=day)
+
+    def rejected_paths(self) -> set[str]:
+        """Where all rejected bytes are kept, relative to the lake."""
+        return {row["path"] for row in self.database.run("rejected_paths")}
+
+    def forget_rejected(self, path: str) -> None:
+        """Rejected bytes are kept no more; that they were rejected stays, inside a transaction."""
+        self.database.run("forget_rejected", path=path)
 
     def newest_export(self) -> Row | None:
         """The newest export."""

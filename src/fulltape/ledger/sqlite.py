@@ -67,6 +67,12 @@ class Sqlite(Database):
         finally:
             os.close(fd)
 
+    def faults(self) -> list[str]:
+        """What SQLite's own check finds."""
+        with self._turn:
+            found = self._execute("PRAGMA integrity_check", {})
+        return [row["integrity_check"] for row in found if row["integrity_check"] != "ok"]
+
     def vacuum_into(self, path: Path) -> None:
         """Write a compact copy of this moment to a new file."""
         with self._turn:

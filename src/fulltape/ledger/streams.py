@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fulltape.core.time import Instant
@@ -115,6 +115,12 @@ class Streams:
             software=one.software,
             sealed_at=one.sealed_at,
         )
+
+    def add_part(self, file: str, part_id: int) -> None:
+        """A part was made of a journal, if that is known, inside a transaction."""
+        known = self.capture(file)
+        if known:
+            self.add_capture(replace(known, parts=(*known.parts, part_id)))
 
     def forget_capture(self, file: str) -> None:
         """A journal is gone for good."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from polars.exceptions import PolarsError
+
+from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.core.time import Clock, Instant, to_second, utc_date
@@ -13,10 +17,14 @@ from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal
-from fulltape.stores import Event, Progress, Stores, silent
+from fulltape.stores import Event, Progress, Stores, damage, silent
+from fulltape.verify import knowledge
+from fulltape.verify import run as verify
 
 BACKUPS = "backups"
 """The folder of the ledger's daily copies, in the node's folder."""
+_ALL = 1e9
+"""Seconds in which everything is verified."""
 
 
 class Waiting(NamedTuple):
@@ -64,19 +72,41 @@ class Night:
     curated: curate.Report
     quality: quality.Report
     export: deliver.Report | None
+    damaged: tuple[str, ...] = ()
+    """Files that do not have the content that the ledger recorded, as far as the night looked."""
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing and nothing is RED."""
         red = self.export.verdicts.get("RED", 0) if self.export else 0
         found = self.audit
-        return not (found.missing or found.unobtainable or found.partial or found.unknown_listing or red)
+        lacking = found.missing or found.unobtainable or found.partial or found.unknown_listing
+        return not (lacking or red or (self.export and self.export.damaged))
 
 
 def run(
     stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
-    """Seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes nothing."""
+    """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
+    nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
+    again."""
+    sampled = verify.sample(stores, clock, seconds=stores.rules.verify_for)
+    damaged = tuple(one.path for one in sampled.findings)
+    try:
+        night = _run(stores, clock, progress, stop)
+    except (errors.CorruptPartError, PolarsError) as error:
+        found = verify.sample(stores, clock, seconds=_ALL).findings
+        if not found:
+            raise
+        progress(
+            Event(stage="verify", sentence=f"{len(found)} damaged, because of which a stage stopped: {error}")
+        )
+        damaged += tuple(one.path for one in found)
+        night = _run(stores, clock, progress, stop)
+    return dataclasses.replace(night, damaged=damaged)
+
+
+def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
     leftovers = seal.run_once(stores, clock, progress)
     if leftovers.left_open:
         progress(
@@ -99,6 +129,12 @@ def run(
     checked = quality.run_once(stores, clock, progress)
     final = audit.run_once(stores, clock, progress)
     export = deliver.run_once(stores, clock, progress)
+    if export and export.damaged:
+        curated += curate.run_once(stores, clock, progress)
+        checked = quality.run_once(stores, clock, progress)
+        export = deliver.run_once(stores, clock, progress)
+    damage.settle(stores)
+    knowledge.write(stores.ledger, stores.layout, clock.now())
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)

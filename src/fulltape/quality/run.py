@@ -19,7 +19,7 @@ from fulltape.lake import layout, parquet
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps, plan
-from fulltape.stores import Event, Progress, Stores, Wanted, day_bars, drafts, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, day_bars, drafts, known, silent
 from fulltape.version import VERSION
 
 STAGE = "quality"
@@ -47,10 +47,14 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             for part in stores.ledger.catalogue.since("curated", position, dataset=name):
                 first, _ = layout.days_of(wanted.dataset.curated_folder, part.folder)
                 touched[name, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
+            for key in stores.ledger.damages.to_redo(STAGE, name):
+                first, last = layout.days_of(wanted.dataset.raw_folder, key)
+                touched[name, key] = stores.ledger.catalogue.current("curated", name, first=first, last=last)
         counts = dict.fromkeys(Verdict, 0)
         broken = 0
         for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
-            cells = _check(stores, stores.wanted[name], changed, clock.now())
+            whole = damage.sound(stores, changed, clock.now())
+            cells = _check(stores, stores.wanted[name], whole, clock.now()) if whole else None
             if cells is None:
                 continue
             _commit(stores, stores.wanted[name], key, cells, clock.now())
@@ -61,6 +65,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             for name, wanted in stores.wanted.items():
                 broken += _across(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
+                stores.ledger.damages.redone(STAGE, name, [key for of, key in touched if of == name])
         return Report(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],

@@ -54,7 +54,8 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
     by whoever holds the stage."""
     about: dict[str, Known] = {}
     total = Sealed()
-    kept = stores.layout.captured_files(SEALED) if again else []
+    redo = stores.ledger.damages.to_redo(stage, "")
+    kept = [path for path in stores.layout.captured_files(SEALED) if again or path.stem in redo]
     found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
     for done, path in enumerate(found, start=1):
         source = path.parent.name
@@ -65,6 +66,7 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
         total += _File(stores, clock.now(), path, about[source]).seal()
         progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
     with stores.ledger.write():
+        stores.ledger.damages.redone(stage, "", redo)
         holes.give_up(stores, clock.now())
         for source in stores.feeds:
             holes.close_days(stores, source, clock.now())

@@ -305,6 +305,14 @@ class Export(Section):
     )
 
 
+class Verify(Section):
+    nightly: Duration = Field(
+        _text("30s"),
+        ge=0,
+        description="how long a night holds files against the ledger, those first that were verified longest ago",
+    )
+
+
 class Cluster(Section):
     ledger: PostgresAddress | None = Field(
         None,
@@ -322,6 +330,7 @@ class Settings(Section):
     budget: Budget = Budget()
     quality: Quality = Quality()
     export: Export = Export()
+    verify: Verify = Verify()
     cluster: Cluster = Cluster()
 
 
@@ -335,6 +344,7 @@ SECTIONS: dict[str, type[Section]] = {
     "budget": Budget,
     "quality": Quality,
     "export": Export,
+    "verify": Verify,
     "cluster": Cluster,
 }
 """The tables of the file in the order of the reference."""

@@ -159,6 +159,8 @@ class Rules:
     export_policy: str = "drop_cell"
     keep_messages: int = 7 * 86_400 * SECOND
     clock_tolerance: int = 5 * SECOND
+    verify_for: float = 30.0
+    """Seconds of a night in which files are held against the ledger."""
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 

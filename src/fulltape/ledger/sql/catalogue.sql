@@ -30,6 +30,9 @@ UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHER
 -- name: withdraw_part
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
 
+-- name: forget_part
+DELETE FROM parts WHERE part_id = :part_id AND replaced_at IS NOT NULL
+
 -- name: verified_part
 UPDATE parts SET verified_at = :now WHERE part_id = :part_id
 
@@ -67,6 +70,15 @@ DELETE FROM damages WHERE path = :path
 
 -- name: damages
 SELECT path, layer, dataset, what, found_at FROM damages ORDER BY found_at, path
+
+-- name: add_redo
+INSERT INTO redo (stage, dataset, what) VALUES (:stage, :dataset, :what) ON CONFLICT (stage, dataset, what) DO NOTHING
+
+-- name: redo
+SELECT what FROM redo WHERE stage = :stage AND dataset = :dataset
+
+-- name: drop_redo
+DELETE FROM redo WHERE stage = :stage AND dataset = :dataset AND what = :what
 
 -- name: identity
 SELECT value FROM identity WHERE name = :name

@@ -27,6 +27,18 @@ SELECT day, path, digest, at FROM exports WHERE day = :day
 -- name: newest_export
 SELECT day, path, digest, at FROM exports ORDER BY day DESC LIMIT 1
 
+-- name: exports
+SELECT day, path, digest, at FROM exports ORDER BY day
+
+-- name: forget_export
+DELETE FROM exports WHERE day = :day
+
+-- name: rejected_paths
+SELECT DISTINCT path FROM rejections WHERE path <> ''
+
+-- name: forget_rejected
+UPDATE rejections SET path = '' WHERE path = :path
+
 -- name: record_export
 INSERT INTO exports (day, path, digest, at) VALUES (:day, :path, :digest, :at)
 ON CONFLICT (day) DO UPDATE SET path = excluded.path, digest = excluded.digest, at = excluded.at

@@ -14,6 +14,15 @@ ON CONFLICT (file) DO UPDATE SET messages = excluded.messages, unknown = exclude
 -- name: forget_capture
 DELETE FROM captures WHERE file = :file
 
+-- name: forget_parts_of_captures
+UPDATE captures SET parts = ''
+
+-- name: ask_intervals_again
+UPDATE intervals SET state = 'unverified', evidence = '', decided_at = NULL WHERE state = 'filling'
+
+-- name: newest_interval
+SELECT MAX(interval_id) AS newest FROM intervals
+
 -- name: streams_of
 SELECT * FROM streams WHERE source = :source
 

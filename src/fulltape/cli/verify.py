@@ -1,0 +1,89 @@
+"""`fulltape verify`: whether every file is what was written, and mending what is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fulltape.cli import options, wrapping
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
+from fulltape.cli.progress import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fulltape.verify.plan import Finding, Report
+
+_MOST = 40
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape verify --deep")(verify)
+
+
+def verify(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Set apart what is damaged, take up what the ledger does not know, and run a night that makes the rest again.",
+        ),
+    ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Read older revisions, every journal, every byte of the bundles and the ledger's pages as well.",
+        ),
+    ] = False,
+    node: NodeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hold every file of the lake against the ledger, and every entry of the ledger against the files."""
+    from fulltape.clock import SystemClock
+    from fulltape.node import repair as repairing
+    from fulltape.verify import run
+
+    with options.opened(node, asking=repair) as stores, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(stores.ledger.budgets.anchor)
+        if repair:
+            done = repairing.run(stores, clock, watch, deep=deep)
+            before, after, complete = done.before, done.after, done.night.complete
+        else:
+            before = after = run.run_once(stores, clock, watch, deep=deep)
+            complete = True
+    if json:
+        options.emit_json(
+            {"files": after.files, "bytes": after.bytes, "found": before.findings, "left": after.findings}
+        )
+    elif not quiet:
+        wrapping.say(lines(before, "fulltape verify --repair mends what can be mended" if not repair else ""))
+        if repair:
+            wrapping.say(_left(after.findings, complete=complete))
+    if after.findings or not complete:
+        raise typer.Exit(1)
+
+
+def lines(report: Report, then: str) -> list[str]:
+    """What was looked at, and what is wrong."""
+    out = [
+        f"{one.path}: {one.what}; {one.cure}"
+        for one in sorted(report.findings, key=lambda one: (one.kind, one.path))[:_MOST]
+    ]
+    if len(report.findings) > _MOST:
+        out.append(f"… and {len(report.findings) - _MOST:,} more (--json)")
+    size = f"{counted(report.files, 'part')}, {report.bytes / 1e6:,.1f} MB"
+    if not report.findings:
+        return [f"{size}: all as they were written."]
+    return [*out, f"{size}; {counted(len(report.findings), 'finding')}", *([then] if then else [])]
+
+
+def _left(findings: Sequence[Finding], *, complete: bool) -> list[str]:
+    if findings:
+        return ["still wrong:", *(f"  {one.path}: {one.what}; {one.cure}" for one in findings[:_MOST])]
+    if not complete:
+        return ["mended, but not all is there again: fulltape gaps tells what is missing"]
+    return ["mended: everything is as it was written."]

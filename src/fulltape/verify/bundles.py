@@ -1,0 +1,81 @@
+"""Bundles on disk: whether they have what their manifest and checksums say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from fulltape.lake import files
+from fulltape.verify import plan
+
+MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    files: list[_Entry]
+    digest: str = ""
+
+
+def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with a bundle: (path inside of it, what), the path '' where it cannot be told file by file."""
+    try:
+        sums = plan.checksums((bundle / SUMS).read_text(encoding="ascii"))
+        manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+    except FileNotFoundError as error:
+        yield "", f"{Path(str(error.filename)).name} is gone"
+        return
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        yield "", f"{MANIFEST} or {SUMS} cannot be read"
+        return
+    listed = {one.path: one.sha256 for one in manifest.files}
+    if sums is None or {**listed, MANIFEST: files.sha256(bundle / MANIFEST)} != dict(sums):
+        yield "", f"{MANIFEST} and {SUMS} contradict each other"
+        return
+    for one in manifest.files:
+        path = bundle / one.path
+        if not path.is_file():
+            yield one.path, "it is gone"
+        elif path.stat().st_size != one.bytes:
+            yield one.path, f"it has {path.stat().st_size:,} bytes instead of {one.bytes:,}"
+        elif deep and files.sha256(path) != one.sha256:
+            yield one.path, "its content is not what was written"
+    known = {*listed, MANIFEST, SUMS}
+    for path in files.tree(bundle):
+        name = path.relative_to(bundle).as_posix()
+        if name not in known:
+            yield name, "no list of the bundle has it"
+
+
+def digests(bundle: Path) -> Mapping[str, str]:
+    """The digest of every file that the manifest lists."""
+    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+    return {one.path: one.sha256 for one in manifest.files}
+
+
+def recipe(bundle: Path) -> str:
+    """The digest of what a bundle was made of."""
+    return msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest).digest
+
+
+def put_back(path: Path, source: Path) -> None:
+    """Let a file of a bundle be a sound one of the lake with the same content again."""
+    files.make_folder(path.parent)
+    temporary = path.with_name(f"{files.TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+        files.sync_file(temporary)
+    temporary.rename(path)
+    files.sync_folder(path.parent)

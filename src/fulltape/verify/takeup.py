@@ -1,0 +1,200 @@
+"""Takes up files that the ledger does not know: raw parts by what they hold, sealed journals by sealing them again.
+
+What a part holds was settled when it was written: only rows of sessions that an answer settled get into one. So its rows
+are proof that its cells are there. That a session was rightly silent no file can tell (see `knowledge.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fulltape.core.time import Instant, from_datetime
+from fulltape.lake import files, layout, parquet
+from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.streams import Day, Interval
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, silent
+
+STAGE = "rebuild"
+_MICROSECOND = 1_000
+_NAME = re.compile(r"\d{8}T\d{12}-")
+"""How the name of a journal begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """Parts and sealed journals that were taken up, and files that could not be, with the reason."""
+
+    parts: int = 0
+    journals: int = 0
+    left: tuple[tuple[str, str], ...] = ()
+
+
+def run(stores: Stores, now: Instant, progress: Progress = silent) -> TakenUp:
+    """Take up everything that the ledger does not know. Called by whoever holds the stages."""
+    journals = _journals(stores)
+    known = stores.ledger.catalogue.paths()
+    unknown = [path for path in stores.layout.part_files("raw") if stores.layout.relative(path) not in known]
+    taken, left = parts(stores, unknown, now, progress)
+    # What was checked is checked again, and says when it was: those files would never be known again.
+    for path in stores.layout.part_files("qc"):
+        if stores.layout.relative(path) not in known:
+            damage.set_apart(stores, path)
+    return TakenUp(parts=taken, journals=journals, left=tuple(left))
+
+
+def parts(
+    stores: Stores, paths: Iterable[Path], now: Instant, progress: Progress = silent
+) -> tuple[int, list[tuple[str, str]]]:
+    """Register raw files that the ledger does not know, the oldest first; returns how many, and which could not be and
+    why. Those that a kept journal gives back are left to it."""
+    left: list[tuple[str, str]] = []
+    found: list[tuple[Instant, Path, Mapping[str, str]]] = []
+    for path in paths:
+        metadata = parquet.metadata(path)
+        if metadata is None or not {"dataset", "source"} <= metadata.keys():
+            left.append((stores.layout.relative(path), "it is no part that can be read"))
+        elif metadata["dataset"] not in stores.wanted:
+            left.append((stores.layout.relative(path), f"the settings do not want {metadata['dataset']} now"))
+        else:
+            learned = int(metadata.get("known_at") or path.stat().st_mtime_ns // _MICROSECOND)
+            found.append((learned, path, metadata))
+    found.sort(key=lambda one: (one[0], one[1].name))
+    # Of a journal that the ledger knows by what the lake kept, the parts are not known yet. Of others they are made again.
+    expected = {one.file for one in stores.ledger.streams.captures() if not one.parts}
+    known = {one.file for one in stores.ledger.streams.captures()}
+    taken = 0
+    for done, (learned, path, metadata) in enumerate(found, start=1):
+        made_of = metadata.get("journal", "")
+        if made_of in known - expected:
+            damage.set_apart(stores, path)  # an older software's: there are newer ones
+        elif made_of and made_of not in known and _kept(stores, made_of):
+            pass  # sealing gives it back
+        elif why := _register(stores, path, metadata, learned, now):
+            left.append((stores.layout.relative(path), why))
+        else:
+            taken += 1
+        progress(Event(stage=STAGE, done=done, total=len(found), unit="parts"))
+    return taken, left
+
+
+def _journals(stores: Stores) -> int:
+    """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
+    known = {one.file for one in stores.ledger.streams.captures()}
+    found = [path for path in stores.layout.captured_files(layout.SEALED) if path.stem not in known]
+    for path in found:
+        path.rename(path.with_suffix(layout.JOURNAL))
+        files.sync_folder(path.parent)
+    return len(found)
+
+
+def _kept(stores: Stores, stem: str) -> bool:
+    """Whether a journal of messages is still there."""
+    everything = [*stores.layout.captured_files(layout.SEALED), *stores.layout.captured_files()]
+    return any(path.stem == stem for path in everything)
+
+
+def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: Instant, now: Instant) -> str:
+    """Take up one file; returns why it cannot be, '' otherwise."""
+    wanted = stores.wanted[metadata["dataset"]]
+    columns = ["instrument", "symbol", "session", "ts"]
+    try:
+        rows = parquet.scan([path]).select(pl.col(name) for name in columns).collect()
+    except pl.exceptions.PolarsError as error:
+        return f"it cannot be read: {str(error).splitlines()[0]}"
+    cells = wanted.cells(rows.select("instrument", "session").unique().iter_rows())
+    if not cells:
+        return "it holds no session of its dataset's calendar"
+    part = NewPart(
+        layer="raw",
+        source=metadata["source"],
+        dataset=wanted.dataset.name,
+        folder=path.parent.name,
+        path=stores.layout.relative(path),
+        rows=rows.height,
+        bytes=path.stat().st_size,
+        sha256=files.sha256(path),
+        min_ts=_stamp(rows["ts"].min()),
+        max_ts=_stamp(rows["ts"].max()),
+        origin="captured" if "journal" in metadata else "fetched",
+        cells=cells,
+    )
+    if not path.stem.endswith(part.sha256[:8]):
+        return "its content is not what its name says"
+    with stores.ledger.write():
+        part_id = stores.ledger.catalogue.register(part, now=now)
+        if part.origin == "fetched":
+            stores.ledger.coverage.record(_facts(part, learned), wanted.next_session)
+        else:
+            if _NAME.match(metadata["journal"]):  # what history gave back has the name of an ask
+                _captured(stores, wanted, part, rows, now)
+            stores.ledger.streams.add_part(metadata["journal"], part_id)
+            if _confirmed(stores, part):
+                stores.ledger.catalogue.withdraw(part_id, now=now)
+    return ""
+
+
+def _facts(part: NewPart, learned: Instant, *, final: bool = True) -> list[CoverageFact]:
+    return [
+        CoverageFact(
+            dataset=part.dataset,
+            instrument=instrument,
+            source=part.source,
+            first=first,
+            last=last,
+            fact="present",
+            sound=True,
+            final=final,
+            since=learned,
+            evidence="rebuilt from its part",
+        )
+        for instrument, spans in part.cells.items()
+        for first, last in spans
+    ]
+
+
+def _captured(stores: Stores, wanted: Wanted, part: NewPart, rows: pl.DataFrame, now: Instant) -> None:
+    """Where nothing says any more when captured rows were live, all of it is doubtful."""
+    streams = stores.ledger.streams
+    found = rows.group_by("instrument", "symbol", "session").agg(
+        pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"), pl.len().alias("rows")
+    )
+    for instrument, symbol, session, first, last, count in found.sort("instrument", "session").iter_rows():
+        if streams.day(part.source, part.dataset, instrument, session) is not None:
+            continue
+        about: dict[str, Any] = {
+            "source": part.source,
+            "dataset": part.dataset,
+            "instrument": instrument,
+            "symbol": str(symbol),
+            "session": session,
+            "start": _stamp(first),
+            "end": _stamp(last),
+        }
+        streams.add_day(Day(**about, rows=count, reconnects=0))
+        streams.add_intervals([Interval(**about, kind="ledger rebuilt", since=now)])
+    if wanted.live_only:
+        stores.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
+
+
+def _confirmed(stores: Stores, part: NewPart) -> bool:
+    """Whether history has given every session of a captured part its own answer: then that counts."""
+    days = [
+        stores.ledger.streams.day(part.source, part.dataset, instrument, label)
+        for instrument, spans in part.cells.items()
+        for first, last in spans
+        for label in (first + dt.timedelta(days=at) for at in range((last - first).days + 1))
+    ]
+    return all(day is not None and day.compared_at is not None and day.missed >= 0 for day in days)
+
+
+def _stamp(value: object) -> Instant:
+    assert isinstance(value, dt.datetime)
+    return from_datetime(value)

@@ -1,0 +1,114 @@
+"""What was captured survives a damaged part and a lost ledger: out of its journals, or asked of history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from living import BINANCE, DERIV, Living, Venue, living, promised
+
+from fulltape.lake import files
+from fulltape.node import assemble, nightly, repair
+from fulltape.seal import run as seal
+from fulltape.settings import load
+from fulltape.verify import run as verify
+
+
+def captured(node: Living) -> pl.DataFrame:
+    """Capture through a broken connection, let history heal it, and return what is there."""
+    with node.capturing():
+        node.until(node.ticks(20))
+        node.break_all()
+        node.until(node.ticks(60))
+        node.stream.pause()
+    node.seal()
+    node.heal()
+    return node.curated()
+
+
+def raw(node: Living, origin: str) -> list[Path]:
+    """Raw parts: those made of journals, or those that history gave back."""
+    found = []
+    for path in files.tree(node.folder / "lake" / "raw"):
+        made_of = pl.read_parquet_metadata(path).get("journal", "")
+        is_journal = any(made_of == journal.stem for journal in node.journals())
+        if (origin == "journal") == is_journal:
+            found.append(path)
+    return found
+
+
+def lose_ledger(node: Living) -> None:
+    for path in node.folder.glob("ledger.db*"):
+        path.unlink()
+
+
+def rebuild(node: Living) -> repair.Rebuilt:
+    stores = assemble.open_stores(load.load(node.folder), owning=False)
+    try:
+        return repair.rebuild(stores, node.clock.now())
+    finally:
+        stores.close()
+
+
+@pytest.mark.parametrize("venue", [BINANCE, DERIV], ids=lambda venue: venue.vendor)
+@pytest.mark.parametrize("origin", ["journal", "history"])
+def test_a_damaged_part_is_made_again(tmp_path: Path, venue: Venue, origin: str) -> None:
+    with living(tmp_path, venue) as node:
+        whole = captured(node)
+        for path in raw(node, origin):
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+        with node.opened() as stores:
+            done = repair.run(stores, node.clock, deep=True)
+            assert done.before.findings
+            assert done.after.findings == ()
+        node.heal()
+        found = node.curated()
+        promised(found, node.truth(), venue)
+        assert found.height == whole.height
+
+
+@pytest.mark.parametrize("venue", [BINANCE, DERIV], ids=lambda venue: venue.vendor)
+@pytest.mark.parametrize("told", [False, True], ids=["before a night", "after a night"])
+def test_a_lost_ledger_takes_up_journals_and_parts(tmp_path: Path, venue: Venue, told: bool) -> None:
+    with living(tmp_path, venue) as node:
+        whole = captured(node)
+        if told:
+            with node.opened() as stores:
+                nightly.run(stores, node.clock)
+        lose_ledger(node)
+        done = rebuild(node)
+        assert done.taken.left == ()
+        assert (done.knowledge_at is not None) == told
+        assert (done.taken.journals == 0) == told
+        node.seal()
+        node.heal()
+        found = node.curated()
+        promised(found, node.truth(), venue)
+        assert found.height == whole.height
+        states = {state for _, state, _ in node.intervals()}
+        assert states == {"verified"}
+        with node.opened() as stores:
+            left = verify.run_once(stores, node.clock, deep=True).findings
+            assert [one for one in left if one.kind != "unknown"] == []
+            assert not any("raw" in one.path for one in left)
+
+
+def test_a_damaged_part_without_its_journal_is_asked_of_history(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        hurt = raw(node, "journal")
+        for journal in node.journals():
+            journal.unlink()
+        for path in hurt:
+            path.unlink()
+        with node.opened() as stores:
+            repair.run(stores, node.clock)
+            assert any(kind == "damaged part" for kind, _, _ in node.intervals())
+            nightly.fill(stores, node.clock)
+            seal.run_once(stores, node.clock)
+        found = node.curated()
+        promised(found, node.truth(), BINANCE)
+        assert found.height >= whole.height

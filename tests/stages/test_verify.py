@@ -1,0 +1,274 @@
+"""Damage is noticed, withdrawn and healed: out of the layer below, out of journals, or by a vendor. What is whole is not
+touched."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import fulltape
+from clocks import SkippingClock
+from fulltape import errors
+from fulltape.deliver import run as deliver
+from fulltape.lake import files
+from fulltape.node import nightly, repair
+from fulltape.simulator import market as markets
+from fulltape.verify import run as verify
+from fulltape.verify.plan import Finding
+from nodes import Wish, opened, simulated
+
+DAYS = Wish("equities_bars_day", "2011-11-01", "2012-12-14", ("alpaca.sip",))
+MINUTES = Wish("equities_bars_minute", "2012-11-29", "2012-12-04", ("alpaca.sip",))
+UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\n"
+Damage = Callable[[Path, Path], None]
+
+
+def delete(path: Path, _: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path, _: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()  # a bundle may share the file: that one is damaged by its own tests
+    path.write_bytes(content[: len(content) // 2])
+
+
+def flip(path: Path, _: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.unlink()
+    path.write_bytes(content)
+
+
+def swap(path: Path, other: Path) -> None:
+    spare = path.with_name("spare")
+    path.rename(spare)
+    other.rename(path)
+    spare.rename(other)
+
+
+DAMAGES: list[Damage] = [delete, truncate, flip, swap]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A node after a night, whose vendor goes on to answer."""
+    place = tmp_path_factory.mktemp("whole")
+    with simulated(place, markets.sample(), [DAYS, MINUTES], universe=UNIVERSE) as (folder, _):
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+        yield folder
+
+
+@pytest.fixture
+def node(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, hard links and all."""
+    shutil.copytree(whole, tmp_path / "node", copy_function=_copy)
+    return tmp_path / "node"
+
+
+_TWINS: dict[int, str] = {}
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+
+
+def state(folder: Path, *layers: str) -> dict[str, tuple[int, int, str]]:
+    root = folder / "lake"
+    return {
+        path.relative_to(root).as_posix(): (
+            path.stat().st_ino, path.stat().st_mtime_ns, files.sha256(path)
+        )
+        for layer in layers
+        for path in files.tree(root / layer)
+    }  # fmt: skip
+
+
+def bundle(folder: Path) -> dict[str, str]:
+    """The bundle's files by digest, but for those that tell when and by which positions."""
+    (newest,) = (folder / "lake" / "exports" / "nightly").iterdir()
+    return {
+        path.relative_to(newest).as_posix(): files.sha256(path)
+        for path in files.tree(newest)
+        if path.name not in ("manifest.json", "SHA256SUMS", "partition_status.parquet")
+    }
+
+
+def two(folder: Path, layer: str) -> tuple[Path, Path]:
+    """Two files of a layer, of different content."""
+    found = [path for path in files.tree(folder / "lake" / layer) if path.suffix == ".parquet"]
+    return found[0], found[-1]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("layer", ["raw", "curated", "qc", "exports"])
+def test_damage_is_noticed_and_healed(whole: Path, node: Path, layer: str, damage: Damage) -> None:
+    wanted, rows = bundle(node), fulltape.open(node).scan("equities_bars_minute").collect()
+    before = state(node, "raw", "curated", "qc")
+    one, other = two(node, layer)
+    hurt = {
+        path.relative_to(node / "lake").as_posix() for path in ((one, other) if damage is swap else (one,))
+    }
+    damage(one, other)
+    with opened(node) as stores:
+        told = {finding.path for finding in verify.run_once(stores, SkippingClock(), deep=True).findings}
+        assert hurt <= told
+        done = repair.run(stores, SkippingClock(), deep=True)
+        assert done.after.findings == ()
+        assert done.night.complete
+        assert stores.ledger.damages.all() == []
+    assert bundle(node) == wanted
+    assert fulltape.open(node).scan("equities_bars_minute").collect().equals(rows)
+    after = state(node, "raw", "curated", "qc")
+    for name in before.keys() - hurt:
+        assert after[name] == before[name], name
+
+
+def test_what_verifies_is_left_as_it_is(node: Path) -> None:
+    before = state(node, "raw", "curated", "qc", "exports")
+    with opened(node) as stores:
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert repair.run(stores, SkippingClock(), deep=True).before.findings == ()
+    assert state(node, "raw", "curated", "qc", "exports") == before
+
+
+@pytest.mark.parametrize("damage", [delete, truncate, flip], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("layer", ["raw", "curated", "qc"])
+def test_a_night_notices_by_itself(node: Path, layer: str, damage: Damage) -> None:
+    wanted = bundle(node)
+    one, other = two(node, layer)
+    name = one.relative_to(node / "lake").as_posix()
+    damage(one, other)
+    with opened(node) as stores:
+        done = nightly.run(stores, SkippingClock())
+        assert done.damaged == (name,)
+        assert done.complete
+    assert bundle(node) == wanted
+    with opened(node) as stores:
+        assert nightly.run(stores, SkippingClock()).damaged == ()
+
+
+@pytest.mark.parametrize("layer", ["raw", "curated", "qc"])
+def test_a_stage_that_meets_damage_does_not_stop_the_nights(node: Path, layer: str) -> None:
+    """The nightly sample has no time, so that the stages meet the damage themselves."""
+    settings = node / "fulltape.toml"
+    settings.write_text(
+        settings.read_text().replace("2011-11-01", "2011-10-03") + '\n[verify]\nnightly = "0s"\n'
+    )
+    for path in (found for found in files.tree(node / "lake" / layer) if found.suffix == ".parquet"):
+        flip(path, path)
+    with opened(node) as stores:
+        for _ in range(3):
+            done = nightly.run(stores, SkippingClock())
+        assert done.complete
+        left = {finding.path for finding in verify.run_once(stores, SkippingClock()).findings}
+        # Minutes have not changed, so that no stage has read their raw parts.
+        assert not any("equities_bars_day" in path or "curated" in path for path in left)
+
+
+def test_an_export_never_vouches_for_what_is_damaged(node: Path) -> None:
+    one, other = two(node, "curated")
+    flip(one, other)
+    shutil.rmtree(node / "lake" / "exports")
+    with opened(node) as stores:
+        report = deliver.run_once(stores, SkippingClock())
+        assert report is not None
+        assert report.damaged == (one.relative_to(node / "lake").as_posix(),)
+        assert not report.written
+        assert not (node / "lake" / "exports").exists()
+        assert nightly.run(stores, SkippingClock()).complete
+
+
+def test_files_that_the_ledger_does_not_know_are_told_and_set_apart(node: Path) -> None:
+    one, _ = two(node, "curated")
+    strange = one.with_name("19990101_19990101_AAPL_00000000.parquet")
+    shutil.copy(one, strange)
+    with opened(node) as stores:
+        (found,) = verify.run_once(stores, SkippingClock()).findings
+        assert found == Finding(
+            kind="unknown", path=strange.relative_to(node / "lake").as_posix(),
+            what="the ledger does not know it", cure="it is set apart; nothing reads it",
+        )  # fmt: skip
+        assert repair.run(stores, SkippingClock()).after.findings == ()
+    assert not strange.exists()
+    assert (node / "lake" / "damaged" / strange.relative_to(node / "lake")).exists()
+
+
+def forget_ledger(node: Path) -> None:
+    for path in node.glob("ledger.db*"):
+        path.unlink()
+
+
+def rebuilt(node: Path) -> repair.Rebuilt:
+    from fulltape.node import assemble
+    from fulltape.settings import load
+
+    stores = assemble.open_stores(load.load(node), owning=False)
+    try:
+        return repair.rebuild(stores, SkippingClock().now())
+    finally:
+        stores.close()
+
+
+def test_a_lost_ledger_is_rebuilt_from_the_lake(whole: Path, node: Path) -> None:
+    wanted, before = bundle(node), state(node, "raw", "curated")
+    forget_ledger(node)
+    with pytest.raises(errors.LedgerBehindError), opened(node):
+        pass
+    done = rebuilt(node)
+    assert done.taken.left == ()
+    assert done.knowledge_at is not None
+    with opened(node) as stores:
+        night = nightly.run(stores, SkippingClock())
+        assert night.complete
+        assert night.filled.requests == 0
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+    assert bundle(node) == wanted
+    assert state(node, "raw", "curated") == before
+
+
+def test_an_older_ledger_takes_up_what_came_later(whole: Path, node: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older.db"
+    shutil.copy(node / "ledger.db", older)
+    settings = node / "fulltape.toml"
+    settings.write_text(settings.read_text().replace("2011-11-01", "2010-11-01"))
+    with opened(node) as stores:
+        assert nightly.run(stores, SkippingClock()).complete
+    wanted = bundle(node)
+    forget_ledger(node)
+    shutil.copy(older, node / "ledger.db")
+    assert rebuilt(node).taken.parts > 0
+    with opened(node) as stores:
+        night = nightly.run(stores, SkippingClock())
+        assert night.complete
+        assert night.filled.requests == 0
+    assert bundle(node) == wanted
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_damages(whole: Path, node: Path, seed: int) -> None:
+    """Several at once, of every kind of file."""
+    dice = random.Random(seed)
+    wanted = bundle(node)
+    everything = [
+        path
+        for path in files.tree(node / "lake")
+        if path.name != "node.json" and path.suffix in (".parquet", ".json", "")
+    ]
+    for path in dice.sample(everything, 4):
+        if path.exists():
+            others = [
+                other for other in everything if other.exists() and other.read_bytes() != path.read_bytes()
+            ]
+            dice.choice(DAMAGES)(path, dice.choice(others))
+    with opened(node) as stores:
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings
+        done = repair.run(stores, SkippingClock(), deep=True)
+        assert done.after.findings == ()
+        assert done.night.complete
+    assert bundle(node) == wanted
