@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,11 +54,28 @@ def test_the_last_fact_holds_for_every_session(
         with ledger.write():
             ledger.coverage.record([fact(first, first + length, kind)], next_session)
         for day in range(first, first + length + 1):
-            truth[START + dt.timedelta(days=day)] = kind
+            label = START + dt.timedelta(days=day)
+            # A source that has shown rows and is silent later has shown them nevertheless.
+            if kind != "empty" or truth.get(label, "empty") == "empty":
+                truth[label] = kind
     stored = ledger.coverage.of_dataset("d")
     for label, said in truth.items():
         if label.weekday() < 5:
             assert [one.fact for one in stored if one.first <= label <= one.last] == [said]
+
+
+def test_silence_about_rows_that_were_shown_is_a_contradiction(ledger: Ledger) -> None:
+    with ledger.write():
+        ledger.coverage.record([fact(1, 4, "present")], next_session)
+        ledger.coverage.record([replace(fact(0, 2, "empty", ask="later"), since=2)], next_session)
+    said = [(one.first.day, one.last.day, one.fact) for one in ledger.coverage.of_dataset("d")]
+    assert said == [(1, 1, "empty"), (2, 3, "present"), (4, 5, "present")]
+    (doubted,) = ledger.coverage.contradicted("d")
+    assert (doubted.first.day, doubted.last.day) == (2, 3)
+    with ledger.write():
+        ledger.coverage.record([replace(fact(1, 1, "present", ask="again"), since=3)], next_session)
+    (doubted,) = ledger.coverage.contradicted("d")
+    assert (doubted.first.day, doubted.last.day) == (3, 3)
 
 
 def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(ledger: Ledger) -> None:

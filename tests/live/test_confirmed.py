@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from living import BINANCE, COINBASE, DERIV, Later, Living, Venue, living, promised, same
+from living import BINANCE, COINBASE, DERIV, KRAKEN, Later, Living, Venue, living, promised, same
 
+from fulltape.audit import run as audit
 from fulltape.core.time import DAY
 from fulltape.lake import files
 from fulltape.ledger.coverage import CoverageFact
@@ -163,3 +164,91 @@ def test_provisional_rows_say_so(tmp_path: Path) -> None:
         assert found["source"].unique().to_list() == ["coinbase.exchange"]
         assert found["session"].unique().to_list() == [dt.datetime.now(dt.UTC).date()]
         assert found.select(pl.col("available_at") == pl.col("ts")).to_series().all()
+
+
+def _quiet(node: Living, symbol: str) -> None:
+    """Nobody trades it any more, and nobody has."""
+    node.tape.prices.pop(symbol)
+    node.tape.ticks[symbol].clear()
+
+
+@pytest.mark.parametrize("venue", [BINANCE, DERIV], ids=lambda venue: venue.vendor)
+def test_a_quiet_symbols_empty_history_is_a_comparison(tmp_path: Path, venue: Venue) -> None:
+    """Its journals were kept for ever, since nothing was ever held against them."""
+    with living(tmp_path, venue, extra='keep_messages = "3d"\n') as node:
+        _quiet(node, venue.symbols[1])
+        with node.capturing():
+            node.until(node.ticks(20))
+            node.break_all()
+            node.until(node.ticks(60))
+            node.stream.pause()
+        node.seal()
+        clock = Later(DAY + DAY // 12)
+        _night(node, clock)
+        with node.opened() as stores:
+            days = stores.ledger.streams.days()
+            assert {one.symbol: one.rows > 0 for one in days} == {
+                venue.symbols[0]: True,
+                venue.symbols[1]: False,
+            }
+            assert all(one.compared_at for one in days)
+        clock.by += 4 * DAY
+        with node.opened() as stores:
+            seal.run_once(stores, clock)
+        assert not node.journals()
+
+
+def test_captured_rows_that_history_does_not_have_stay(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE, extra='keep_messages = "3d"\n') as node:
+        with node.capturing():
+            node.until(node.ticks(80))
+            node.stream.pause()
+        node.seal()
+        before = node.curated()
+        lost = BINANCE.symbols[1]
+        node.tape.ticks[lost].clear()
+        clock = Later(DAY + DAY // 12)
+        _night(node, clock)
+        clock.by += 4 * DAY
+        with node.opened() as stores:
+            seal.run_once(stores, clock)
+            (day,) = [one for one in stores.ledger.streams.days() if one.symbol == lost]
+            assert day.extra == day.rows > 0
+        kept = node.curated().filter(pl.col("symbol") == lost)
+        assert kept.height == before.filter(pl.col("symbol") == lost).height > 0
+
+
+def test_what_is_captured_from_one_and_asked_of_another_is_healed_by_its_own_history(tmp_path: Path) -> None:
+    venue = dataclasses.replace(KRAKEN, history="coinbase.exchange")
+    table = '[vendor.coinbase]\nbase_url = "http://127.0.0.1:9"\n'
+    with living(tmp_path, venue, extra=table) as node:
+        with node.capturing():
+            node.until(node.ticks(20))
+            node.break_all()
+            node.until(node.ticks(60))
+            node.stream.pause()
+        node.seal()
+        node.heal()
+        assert {state for _, state, _ in node.intervals()} == {"verified"}
+        promised(node.curated(), node.truth(), venue)
+
+
+def test_tasks_of_a_source_that_is_removed_end(tmp_path: Path) -> None:
+    with living(tmp_path, KRAKEN) as node:
+        with node.capturing():
+            node.until(node.ticks(20))
+            node.break_all()
+            node.until(node.ticks(60))
+            node.stream.pause()
+        node.seal()
+        settings = node.folder / "fulltape.toml"
+        text = settings.read_text()
+        settings.write_text(
+            text.replace('sources = ["kraken.spot"]', 'sources = ["coinbase.exchange"]')
+            .replace('live = ["kraken.spot"]', "live = []")
+            .replace("[capture]", "[vendor.coinbase]\n[capture]")
+        )
+        with node.opened() as stores:
+            assert any(task.takers == ("kraken.spot",) for task in stores.ledger.queue.open())
+            audit.run_once(stores, node.clock)
+            assert not any(task.takers == ("kraken.spot",) for task in stores.ledger.queue.open())

@@ -155,8 +155,10 @@ def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, s
 
 def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kept(stores: Stores) -> None:
     start = instant(dt.date(2024, 2, 28))
-    for name in "ABC":
+    for name in "BC":
         record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
+    record(stores, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
+    record(stores, "A", "a.x", "2024-01-12", "2024-02-28", "present", at=start)
     record(stores, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=start)
     asked_after = []
     at = start
@@ -181,8 +183,10 @@ def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kep
 
 def test_what_is_asked_again_may_be_claimed_though_it_was_answered(stores: Stores) -> None:
     start = instant(dt.date(2024, 2, 28))
-    for name in "ABC":
+    for name in "BC":
         record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
+    record(stores, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
+    record(stores, "A", "a.x", "2024-01-11", "2024-02-28", "present", at=start)
     record(stores, "A", "a.x", "2024-01-10", "2024-01-10", "refused", at=start)
     audit.run_once(stores, FakeClock(start + DAY))
     classes = [of for of in stores.ledger.queue.census() if of.priority == LAST]

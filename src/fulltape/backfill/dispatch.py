@@ -359,7 +359,7 @@ class Dispatcher:
         found = [
             source
             for source in (of.takers or wanted.sources)
-            if source in wanted.sources and source in taking
+            if source in wanted.everybody and source in taking
         ]
         for source in found:
             if (source, of.dataset) not in self._planners:

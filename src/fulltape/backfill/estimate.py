@@ -131,7 +131,7 @@ def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> 
     takers: Sequence[str] = of.takers or wanted.sources
     found = {}
     for source in takers:
-        if source not in stores.feeds or source not in wanted.sources:
+        if source not in stores.feeds or source not in wanted.everybody:
             continue
         planner = Planner(stores.feeds[source], wanted, now)
         tasks = stores.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)

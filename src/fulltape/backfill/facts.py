@@ -100,7 +100,7 @@ class Planner:
 
 def preferences(stores: Stores, dataset: str, sources: Iterable[str]) -> dict[str, float]:
     """The weight of each source for a dataset: its vendor's, less the further down the dataset's list it stands."""
-    order = list(stores.wanted[dataset].sources)
+    order = list(stores.wanted[dataset].everybody)
     return {source: stores.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 

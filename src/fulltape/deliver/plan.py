@@ -12,7 +12,7 @@ import polars as pl
 
 from fulltape.core import frames, ranges, series
 from fulltape.core.cell import Availability, Completeness, Finality, Verdict
-from fulltape.core.checks import continuity, identity
+from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
@@ -86,10 +86,10 @@ def status(
     calendar: Calendar,
     all_series: Iterable[Series],
     checked: pl.DataFrame,
-    jumped: Sequence[tuple[str, dt.date]] = (),
+    laid: Sequence[tuple[str, str, dt.date]] = (),
 ) -> pl.DataFrame:
     """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`;
-    `jumped` are cells that are perhaps another company's."""
+    `laid` are cells (code, instrument, session) about which there are findings that no rows show."""
     pieces = []
     broken: list[tuple[str, dt.date]] = []
     for one in all_series:
@@ -126,7 +126,7 @@ def status(
             pl.coalesce("codes", "gap_code").alias("codes"),
             pl.coalesce("findings", "gap_sentence").alias("findings"),
         )
-        .pipe(_with_jumps, jumped)
+        .pipe(_with_laid, laid)
         .with_columns(
             pl.lit(dataset.name).alias("dataset"),
             pl.col("verdict").fill_null(Verdict.UNCHECKED.value),
@@ -142,14 +142,24 @@ def status(
     )
 
 
-def _with_jumps(cells: pl.DataFrame, jumped: Sequence[tuple[str, dt.date]]) -> pl.DataFrame:
-    """The cells, with those that are perhaps another company's AMBER where nothing worse is said."""
-    said = {"verdict": Verdict.AMBER.value, "codes": identity.CODE, "findings": identity.SENTENCE}
-    found = pl.DataFrame(list(jumped), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
-    found = found.with_columns(pl.lit(value).alias(f"jump {name}") for name, value in said.items())
+LAID = {identity.CODE: identity.SENTENCE, contradiction.CODE: contradiction.SENTENCE}
+"""Findings about cells that no rows show, and what they say."""
+
+
+def _with_laid(cells: pl.DataFrame, laid: Sequence[tuple[str, str, dt.date]]) -> pl.DataFrame:
+    """The cells, with those AMBER about which there is such a finding and nothing worse."""
+    schema = {"laid codes": pl.String, "instrument": pl.String, "session": pl.Date}
+    found = pl.DataFrame(list(laid), schema=schema, orient="row").unique(
+        ["instrument", "session"], keep="first", maintain_order=True
+    )
+    found = found.with_columns(
+        pl.lit(Verdict.AMBER.value).alias("laid verdict"),
+        pl.col("laid codes").replace_strict(LAID, return_dtype=pl.String).alias("laid findings"),
+    )
     better = pl.col("verdict").is_in([Verdict.GREEN.value, Verdict.UNCHECKED.value])
     return cells.join(found, on=["instrument", "session"], how="left").with_columns(
-        pl.when(better).then(pl.coalesce(f"jump {name}", name)).otherwise(name).alias(name) for name in said
+        pl.when(better).then(pl.coalesce(f"laid {name}", name)).otherwise(name).alias(name)
+        for name in ("verdict", "codes", "findings")
     )
 
 

@@ -14,7 +14,6 @@ import msgspec
 import polars as pl
 
 from fulltape.core.cell import Verdict
-from fulltape.core.checks import identity
 from fulltape.core.time import Clock, Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Included
@@ -184,14 +183,14 @@ def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
     found = stores.ledger.catalogue.current("qc", wanted.dataset.name)
     checked = [stores.layout.root / part.path for part in damage.sound(stores, found, now)]
     cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
-    jumped = [
-        (said.instrument, wanted.calendar.label(position))
+    laid = [
+        (said.codes, said.instrument, wanted.calendar.label(position))
         for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
-        if said.codes == identity.CODE
+        if said.codes in plan.LAID
         for position in range(*wanted.calendar.between(said.first, said.last))
     ]
     series = known.read(stores, wanted, now)
-    return plan.status(wanted.dataset, wanted.calendar, series, cells, jumped)
+    return plan.status(wanted.dataset, wanted.calendar, series, cells, laid)
 
 
 _CHECKED = {

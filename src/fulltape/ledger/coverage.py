@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from fulltape.core.cell import FactKind
+from fulltape.core.checks import contradiction
 from fulltape.core.time import DAY, HOUR, Instant
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
@@ -117,6 +118,13 @@ class Coverage:
                 "coverage_packed", dataset=dataset, first_session=since.isoformat() if since else ""
             ),
         )
+
+    def contradicted(self, dataset: str) -> list[CoverageFact]:
+        """Sessions of which a source has shown rows, and later none."""
+        rows = self._database.run(
+            "coverage_of_reason", dataset=dataset, fact="present", reason=contradiction.SENTENCE
+        )
+        return [_fact(row) for row in rows]
 
     def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str, int]]:
         """(instrument, source, first, last, settled) of emptiness and refusals that may be asked again, the oldest first:
@@ -234,8 +242,12 @@ class Coverage:
 def _laid(
     fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: ranged.NextSession
 ) -> list[Ranged[CoverageFact]]:
-    """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is."""
+    """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is; over rows it
+    weighs nothing."""
     if fact.fact in ("empty", "refused"):
+        shown = next((one for one in known if _shows_rows(one, fact)), None)
+        if shown is not None:
+            return _beside(fact, shown, known, next_session)
         before = [
             one
             for one in known
@@ -247,6 +259,28 @@ def _laid(
                     known = _over(piece, known, next_session)
             return known
     return _over(fact, known, next_session)
+
+
+def _shows_rows(one: Ranged[CoverageFact], fact: CoverageFact) -> bool:
+    return one.label.fact in ("present", "partial") and one.first <= fact.last and fact.first <= one.last
+
+
+def _beside(
+    fact: CoverageFact,
+    shown: Ranged[CoverageFact],
+    known: list[Ranged[CoverageFact]],
+    next_session: ranged.NextSession,
+) -> list[Ranged[CoverageFact]]:
+    """A source that has shown rows is silent now, or its rows were refused: those that it has shown stay. That they are
+    contradicted is noted, and what lies around them is laid as it is."""
+    first, last = max(shown.first, fact.first), min(shown.last, fact.last)
+    for start, end in ((fact.first, first - ranged.ONE_DAY), (last + ranged.ONE_DAY, fact.last)):
+        if start <= end and next_session(start - ranged.ONE_DAY) <= end:
+            known = _laid(replace(fact, first=start, last=end), known, next_session)
+    if fact.fact == "empty" and shown.label.fact == "present":
+        kept = replace(shown.label, first=first, last=last, reason=contradiction.SENTENCE)
+        known = _over(kept, known, next_session)
+    return known
 
 
 def _pieces(fact: CoverageFact, before: Sequence[Ranged[CoverageFact]]) -> list[CoverageFact]:

@@ -294,6 +294,11 @@ class Queue:
         self._database.run_many("touch", ended)
         return bool(ended)
 
+    def cancel_for(self, dataset: str, takers: str, *, now: Instant, error: str) -> None:
+        """End the queued tasks of a dataset that only these may take."""
+        ended = self._database.run("cancel_for", dataset=dataset, takers=takers, now=now, error=error)
+        self._database.run_many("touch", ended)
+
     def reprioritise(self, task_id: int, priority: int) -> bool:
         """Let a queued task be taken earlier or later; False if it is not queued."""
         return bool(self._database.run("reprioritise", task_id=task_id, priority=priority))

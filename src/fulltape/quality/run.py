@@ -11,9 +11,9 @@ import polars as pl
 
 from fulltape.core import series
 from fulltape.core.cell import Verdict
-from fulltape.core.checks import continuity, identity
+from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.checks.findings import Context
-from fulltape.core.ranges import Range, Ranges
+from fulltape.core.ranges import Ranges
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet
 from fulltape.ledger.catalogue import Part
@@ -103,15 +103,23 @@ def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant
 
 
 def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
-    """Lay AMBER over sessions that are missing between held ones, and over those before a silence that perhaps divides two
-    companies, in place of what was said before; returns how many are missing."""
+    """Lay AMBER over sessions that are missing between held ones, over those before a silence that perhaps divides two
+    companies, and over those of which a source now says that there is nothing, in place of what was said before; returns how
+    many are missing."""
+    doubted = [
+        _amber(wanted, fact.instrument, (fact.first, fact.last), contradiction.CODE, now)
+        for fact in stores.ledger.coverage.contradicted(wanted.dataset.name)
+    ]
+    _lay(stores, wanted, contradiction.CODE, doubted)
     if continuity.CODE not in wanted.dataset.checks:
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
     for one in known.read(stores, wanted, now):
         shown, name = series.picture(one), one.instrument.instrument
-        missing += [_missing(wanted, name, span, now) for span in continuity.broken(shown)]
+        missing += [
+            _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
+        ]
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
     _lay(stores, wanted, continuity.CODE, missing)
@@ -120,15 +128,17 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
 
 
-def _missing(wanted: Wanted, instrument: str, span: Range, now: Instant) -> VerdictRange:
+def _amber(
+    wanted: Wanted, instrument: str, days: tuple[dt.date, dt.date], code: str, now: Instant
+) -> VerdictRange:
     return VerdictRange(
         dataset=wanted.dataset.name,
         instrument=instrument,
         source="",
-        first=wanted.calendar.label(span[0]),
-        last=wanted.calendar.label(span[1] - 1),
+        first=days[0],
+        last=days[1],
         verdict=Verdict.AMBER,
-        codes=continuity.CODE,
+        codes=code,
         since=now,
     )
 

@@ -16,7 +16,7 @@ from fulltape.core.vendor import Outcome
 from fulltape.lake.asks import Contents, StoredAsk
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.task import Task
-from fulltape.seal import answer, holes
+from fulltape.seal import answer, confirm, holes
 from fulltape.seal.aside import SetAside
 from fulltape.stores import Event, Progress, Stores, drafts
 from fulltape.stores.drafts import Draft
@@ -41,7 +41,7 @@ class Batch:
         self._covered: dict[tuple[str, str], Ranges] = {}
         self._failed: dict[str, str] = {}
         self._filled: list[holes.Filled] = []
-        self._taken: list[tuple[StoredAsk, pl.DataFrame]] = []
+        self._held: list[confirm.Held] = []
         self._order = 0
         self.rows = 0
         self.parts = 0
@@ -72,8 +72,8 @@ class Batch:
                 self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
             for filled in self._filled:
                 holes.decide(self._stores, filled, self._now)
-            for stored, frame in self._taken:
-                holes.confirm(self._stores, stored, frame, self._now)
+            for held in self._held:
+                confirm.confirm(self._stores, held, self._now)
             for rejection in self._set_aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
             for stored in ready:
@@ -90,6 +90,9 @@ class Batch:
         ask_id, source = stored.record.ask_id, stored.record.ask.source
         try:
             found = answer.read(self._stores, stored, self._now, self._set_aside)
+            held = (
+                None if found.whole is None else confirm.hold(self._stores, stored, found.whole, found.facts)
+            )
         except errors.StorageError:
             raise
         except Exception as error:  # noqa: BLE001 — a defect must cost one ask, not every later run
@@ -102,7 +105,7 @@ class Batch:
         self._facts += found.facts
         self._covered |= {(ask_id, symbol): spans for symbol, spans in found.covered.items()}
         self._filled += [found.filled] if found.filled else []
-        self._taken += [(stored, found.whole)] if found.whole is not None else []
+        self._held += [held] if held else []
         self._order += 1
         for folder, frame in found.frames:
             place = (source, stored.record.ask.dataset, folder)

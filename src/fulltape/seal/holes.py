@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import cast
 
 import polars as pl
 
-from fulltape.core import captured, frames
-from fulltape.core.captured import EXTRA, LIVE, Comparison
+from fulltape.core import captured
+from fulltape.core.captured import EXTRA, Comparison
 from fulltape.core.frames import dtype
-from fulltape.core.streams import Streams
 from fulltape.core.time import MINUTE, SECOND, Instant
-from fulltape.lake import layout, parquet
+from fulltape.lake import layout
 from fulltape.lake.asks import StoredAsk
-from fulltape.ledger.streams import Capture, Day, Interval, State
+from fulltape.ledger.streams import Capture, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
-from fulltape.seal import timeline
+from fulltape.seal import compare
 from fulltape.stores import Stores, Wanted, drafts, known
 from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
@@ -27,8 +25,6 @@ HOLE = "interval "
 """How the purpose of a task begins that asks for an interval; its number follows."""
 _RESTATED_FOR = 20 * MINUTE
 """Vendors that need time until a session is final restate their newest minutes for so long, or keep them back."""
-_EDGE = SECOND
-"""History and stream may stamp a row differently by less than this, which matters at the edges of a span."""
 
 
 @dataclass(slots=True)
@@ -56,7 +52,7 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
             told = "history has whole sessions only; the session's own answer will tell"
             streams.decide(one.interval_id, "unverified", told, now=now)
         else:
-            start, end = _span_to_ask(stores, one, wanted)
+            start, end = compare.span_to_ask(stores, one, wanted)
             rule = wanted.calendar.day_rule
             start = max(start, rule.begin(one.session))
             end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
@@ -72,11 +68,6 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
                 queue.hold_back(task.task_id, source, not_before=end + wait)
             streams.decide(one.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
-
-
-def _span_to_ask(stores: Stores, one: Interval, wanted: Wanted) -> tuple[Instant, Instant]:
-    bars = wanted.dataset.grain == "minute"
-    return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=stores.rules.clock_tolerance)
 
 
 def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
@@ -104,12 +95,12 @@ def fill(
     symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
     ask = stored.record.ask
     wanted = stores.wanted[ask.dataset]
-    start, end = _moment(ask.start), _moment(ask.end)
+    start, end = compare.moment(ask.start), compare.moment(ask.end)
     rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
     if wanted.dataset.grain == "minute" and stored.end is not None:
         # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
-        rows = rows.filter(pl.col("ts") < _moment(stored.end.ended_at - MINUTE - _EDGE))
-    out = Filled(answered_at=_answered(stored))
+        rows = rows.filter(pl.col("ts") < compare.moment(stored.end.ended_at - MINUTE - compare.EDGE))
+    out = Filled(answered_at=compare.answered(stored))
     settled = stored.settled()
     by_instrument = {
         stored.record.instruments[symbol]: symbol
@@ -117,12 +108,19 @@ def fill(
         if (through := settled.get(symbol)) is not None and through >= ask.last
     }
     rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
-    for instrument, interval_id in _intervals_of(stores, stored).items():
+    asked_of = _intervals_of(stores, stored)
+    days = [
+        day
+        for instrument in asked_of
+        if (day := stores.ledger.streams.day(ask.source, ask.dataset, instrument, ask.first))
+    ]
+    captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
+    for instrument, interval_id in asked_of.items():
         if instrument not in by_instrument or not {None, by_instrument[instrument]}.isdisjoint(spoiled):
             continue
-        there = _captured(stores, ask.source, wanted, ask.first, instrument)
+        there = captured_rows.get((instrument, ask.first), compare.nothing(wanted))
         history = rows.filter(pl.col("instrument") == instrument)
-        found = _held_against(stores, ask.source, there, history, wanted, ask.start, ask.end)
+        found = compare.held_against(stores, ask.source, there, history, wanted, ask.start, ask.end)
         out.decided.append((interval_id, found))
     if rows.height:
         key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
@@ -144,10 +142,6 @@ def decide(stores: Stores, filled: Filled, now: Instant) -> None:
         # What was captured and is not in history stays visible: one of the two is wrong.
         state: State = "verified" if found.proves else "unverified"
         stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
-
-
-def _answered(stored: StoredAsk) -> Instant:
-    return stored.end.ended_at if stored.end is not None else stored.record.started_at
 
 
 def give_up(stores: Stores, now: Instant) -> None:
@@ -190,114 +184,6 @@ def retire(stores: Stores, capture: Capture, now: Instant) -> None:
             stores.ledger.catalogue.withdraw(part.part_id, now=now)
 
 
-def confirm(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, now: Instant) -> None:
-    """Hold captured sessions against the session's own answer, and settle their intervals; inside a transaction."""
-    ask = stored.record.ask
-    wanted = stores.wanted[ask.dataset]
-    streams = stores.ledger.streams
-    if ask.source not in wanted.live:
-        return
-    for day in streams.days(source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last):
-        history = frame.filter((pl.col("instrument") == day.instrument) & (pl.col("session") == day.session))
-        if history.is_empty():
-            continue
-        there = _captured(stores, ask.source, wanted, day.session, day.instrument)
-        found = captured.compared(there, history, wanted.dataset.schema.key)
-        intervals = streams.intervals(
-            source=ask.source,
-            dataset=ask.dataset,
-            instrument=day.instrument,
-            first=day.session,
-            last=day.session,
-        )
-        streams.compared(
-            day, missed=_unnoticed(stores, there, history, wanted, day, intervals), extra=found.extra, now=now
-        )
-        for one in intervals:
-            if one.state != "verified" and one.end <= _answered(stored):
-                inside = _held_against(stores, ask.source, there, history, wanted, one.start, one.end)
-                # What was captured and is not in history stays visible: one of the two is wrong.
-                state: State = "verified" if inside.proves else "unverified"
-                told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
-                streams.decide(one.interval_id, state, told, now=now)
-
-
-def _unnoticed(
-    stores: Stores,
-    there: pl.DataFrame,
-    history: pl.DataFrame,
-    wanted: Wanted,
-    day: Day,
-    intervals: Sequence[Interval],
-) -> int:
-    """Rows of history that were not captured while everything seemed well."""
-    on, there, history = captured.side_by_side(there, history, wanted.dataset.schema.key)
-    # Without a key equal rows are genuine: each has its pair.
-    copy = pl.int_range(pl.len()).over(on).alias("copy")
-    missing = (
-        history.with_columns(copy)
-        .join(there.with_columns(copy), on=[*on, "copy"], how="anti", nulls_equal=True)
-        .filter(pl.col("ts").is_between(_moment(day.start), _moment(day.end)))
-    )
-    for one in intervals:
-        start, end = _span_to_ask(stores, one, wanted)
-        missing = missing.filter(~pl.col("ts").is_between(_moment(start), _moment(end)))
-    return missing.height
-
-
-def _held_against(
-    stores: Stores,
-    source: str,
-    there: pl.DataFrame,
-    history: pl.DataFrame,
-    wanted: Wanted,
-    start: Instant,
-    end: Instant,
-) -> Comparison:
-    key = wanted.dataset.schema.key
-    vendor = cast("Streams", stores.vendors[stores.feeds[source].vendor])
-    ids = vendor.meaning(source).contiguous.get(wanted.dataset.name, "")
-    around = there.filter(pl.col("ts").is_between(_moment(start - _EDGE), _moment(end + _EDGE)))
-    inner = there.filter(pl.col("ts").is_between(_moment(start + _EDGE), _moment(end - _EDGE), closed="left"))
-    found = captured.compared(around, history, key)
-    return Comparison(
-        history=found.history,
-        captured=found.captured,
-        missing=found.missing,
-        extra=captured.compared(inner, history, key).extra,
-        differing=found.differing,
-        lost=_lost(there, history, ids, start, end) if ids else 0,
-    )
-
-
-def _lost(there: pl.DataFrame, history: pl.DataFrame, ids: str, start: Instant, end: Instant) -> int:
-    """Ids between the rows of a span that neither what was captured nor history has. Beyond the span history was not asked."""
-    span = pl.col("ts").is_between(_moment(start), _moment(end), closed="left")
-    both = [frame.select("ts", ids).filter(span) for frame in (there, history)]
-    return captured.lost_ids(pl.concat(both, how="vertical_relaxed"), ids)
-
-
-def _captured(stores: Stores, source: str, wanted: Wanted, session: dt.date, instrument: str) -> pl.DataFrame:
-    """What was captured of one cell, with its copies dealt with; nothing of what history gave back."""
-    key = layout.folder_key(wanted.dataset.raw_folder, session)
-    paths = [
-        stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current_in("raw", wanted.dataset.name, key)
-        if part.origin == "captured" and part.source == source and instrument in part.cells
-    ]
-    if not paths:
-        columns = {column.name: dtype(column.dtype) for column in wanted.dataset.schema.columns}
-        return pl.DataFrame(schema={**columns, EXTRA[0]: dtype("nanos"), EXTRA[1]: pl.UInt32})
-    declared = wanted.dataset.schema.columns
-    mine = (
-        (pl.col("instrument") == instrument) & (pl.col("session") == session) & (pl.col("connection") >= LIVE)
-    )
-    rows = pl.concat(
-        [frames.declared_types(parquet.scan([path]), declared).filter(mine) for path in paths], how="diagonal"
-    )
-    return captured.merged(rows.collect(), wanted.dataset.schema.key)
-
-
 def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
     """The interval of each instrument that an ask is about."""
     found = {}
@@ -306,10 +192,6 @@ def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
         if task and task.purpose.startswith(HOLE):
             found[task.instrument] = int(task.purpose.removeprefix(HOLE))
     return found
-
-
-def _moment(instant: Instant) -> pl.Expr:
-    return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
 def draft(

@@ -100,6 +100,10 @@ class Wanted:
             return self.calendar.expected_minutes_of(span)
         return math.ceil((self.dataset.rows_per_session or 1) * (span[1] - span[0]))
 
+    def days(self, span: Range) -> tuple[dt.date, dt.date]:
+        """The first and the last session of a span."""
+        return self.calendar.label(span[0]), self.calendar.label(span[1] - 1)
+
     def final_at(self, position: int) -> Instant:
         """When the session at a position counts as final."""
         return self.calendar.sessions[position].close + self.final_after

@@ -27,6 +27,10 @@ FROM coverage WHERE dataset = :dataset AND fact <> 'present' AND last_session >=
 -- name: coverage_of_series
 SELECT * FROM coverage WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 
+-- name: coverage_of_reason
+SELECT * FROM coverage WHERE dataset = :dataset AND fact = :fact AND reason = :reason
+ORDER BY instrument, source, first_session
+
 -- name: answered_by_others
 SELECT 1 FROM coverage
 WHERE dataset = :dataset AND instrument = :instrument AND source <> :source AND fact = 'present' AND final = 1

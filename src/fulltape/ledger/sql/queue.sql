@@ -153,6 +153,11 @@ UPDATE tasks SET state = 'cancelled', worker = '', lease_until = 0, last_error =
 WHERE task_id = :task_id AND state IN ('queued', 'stalled')
 RETURNING dataset, instrument
 
+-- name: cancel_for
+UPDATE tasks SET state = 'cancelled', worker = '', lease_until = 0, last_error = :error, finished_at = :now
+WHERE dataset = :dataset AND takers = :takers AND state = 'queued'
+RETURNING dataset, instrument
+
 -- name: reprioritise
 UPDATE tasks SET priority = :priority WHERE task_id = :task_id AND state = 'queued'
 RETURNING task_id
