@@ -63,6 +63,8 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ('symbols = ["AAPL", "IBM"]', 'symbols = ["A PL"]', 2, "'A PL' is no symbol"),
         ('symbols = ["AAPL", "IBM"]', 'file = "nobody.csv"', 2, "nobody.csv cannot be read: No such file"),
         ("[universe.mine]", "[universe.mine", 0, "is not TOML"),
+        ("[universe.mine]", '[node]\nworker = "Pi 4"\n[universe.mine]', 2, 'node.worker = "Pi 4" is wrong: a name has small letters'),
+        ("[universe.mine]", '[node]\nworker = "../x"\n[universe.mine]', 2, 'node.worker = "../x" is wrong'),
     ],
 )  # fmt: skip
 def test_a_mistake_names_key_file_and_line(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:

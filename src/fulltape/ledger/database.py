@@ -45,6 +45,18 @@ def migrations() -> tuple[tuple[int, str], ...]:
     return tuple(sorted((int(file.name[:4]), file.read_text()) for file in files))
 
 
+def _storable(values: Mapping[str, object]) -> Mapping[str, object]:
+    """The values with what one of the engines refuses replaced: NUL, and halves of surrogate pairs, as error texts of
+    vendors may have them."""
+    if all(type(value) is not str or (value.isascii() and "\0" not in value) for value in values.values()):
+        return values
+    return {name: _text_of(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _text_of(value: str) -> str:
+    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Database(ABC):
     """One database. `write` makes a transaction, nested ones join the outer."""
 
@@ -114,17 +126,17 @@ class Database(ABC):
     def run(self, name: str, /, **values: object) -> list[Row]:
         """Run a named statement; outside of `write` it must only read."""
         with self._turn:
-            return self._execute(self._text(name), values)
+            return self._execute(self._text(name), _storable(values))
 
     def tuples(self, name: str, /, **values: object) -> list[tuple[Any, ...]]:
         """Run a named statement that reads much; rows are bare tuples in the order of its columns."""
         with self._turn:
-            return self._tuples(self._text(name), values)
+            return self._tuples(self._text(name), _storable(values))
 
     def run_many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Run a named statement for each row, inside `write`."""
         with self._turn:
-            self._execute_many(self._text(name), rows)
+            self._execute_many(self._text(name), map(_storable, rows))
 
     def run_over(self, name: str, keys: Sequence[tuple[int, ...]], **values: object) -> list[Row]:
         """Run a named statement over many rows at once: `{ids}` are the first numbers of the keys, `{keys}` all of
@@ -135,7 +147,7 @@ class Database(ABC):
             text = self._text(name).replace("{ids}", ", ".join(str(int(key[0])) for key in some))
             listed = ", ".join("(" + ", ".join(str(int(number)) for number in key) + ")" for key in some)
             with self._turn:
-                found += self._execute(text.replace("{keys}", listed), values)
+                found += self._execute(text.replace("{keys}", listed), _storable(values))
         return found
 
     def _text(self, name: str) -> str:

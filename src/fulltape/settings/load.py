@@ -211,6 +211,7 @@ _IN_TOML = {
     "string_type": 'text is written in quotes, such as "A"',
     "int_type": "a whole number is wanted",
     "float_type": "a number is wanted",
+    "string_pattern_mismatch": "a name has small letters, digits, _ . and - only, and begins with one of the former",
 }
 """What is wrong with a value, by its kind of error, in words of the file rather than of the program."""
 _SHOWN_OF_VENDORS = ("plan", "timeout", "requests_per_minute", "requests_per_day", "history_from")

@@ -97,7 +97,15 @@ class Section(BaseModel):
 
 class Node(Section):
     lake: str = Field("lake", description="folder of the lake, relative to the node")
-    worker: str = Field("node", description="name under which this node leases tasks and writes its journal")
+    worker: str = Field(
+        "node",
+        max_length=48,
+        pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$",
+        description="name under which this node leases tasks and writes its journal: small letters, digits, _ . and -",
+    )
+    lock_wait: Duration = Field(
+        _text("60s"), ge=0, description="how long a stage waits for another process that is at the same one"
+    )
 
 
 class Universe(Section):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fulltape import errors
 from fulltape.calendars import tables
 from fulltape.core import ranges
 from fulltape.core.checks.findings import Thresholds
@@ -30,6 +31,8 @@ from fulltape.transport.http import Account
 CALENDARS = "calendars"
 """The folder of a node's own session tables."""
 LEDGER = "ledger.db"
+_LOOK_AGAIN = 0.2
+"""Seconds between two tries for a lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,8 @@ class Rules:
     export_policy: str = "drop_cell"
     keep_messages: int = 7 * 86_400 * SECOND
     clock_tolerance: int = 5 * SECOND
+    lock_wait: float = 60.0
+    """Seconds for which a stage that another process holds is waited for."""
     verify_for: float = 30.0
     """Seconds of a night in which files are held against the ledger."""
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -187,8 +192,10 @@ class Stores:
 
     @contextlib.contextmanager
     def stage(self, name: str, clock: Clock, *, layer: Layer | None = None) -> Iterator[None]:
-        """Hold the stage's lock while it runs; after an unclean end remove what it had begun to write of `layer`."""
-        with self.ledger.database.hold(name):
+        """Hold the stage's lock while it runs; after an unclean end remove what it had begun to write of `layer`. Another
+        process that holds it is waited for; `BusyError` where that takes longer than the rules allow."""
+        with contextlib.ExitStack() as held:
+            self._wait_for(name, clock, held)
             clean = self.ledger.stage_started(name, clock.now())
             if layer and not clean:
                 from fulltape.stores import drafts  # it imports polars
@@ -198,6 +205,18 @@ class Stores:
             self.ledger.stage_finished(name, clock.now())
             if layer:
                 ownership.note(self.ledger, self.layout)
+
+    def _wait_for(self, name: str, clock: Clock, held: contextlib.ExitStack) -> None:
+        until = clock.steady() + int(self.rules.lock_wait * SECOND)
+        while True:
+            try:
+                held.enter_context(self.ledger.database.hold(name))
+            except errors.BusyError:
+                if clock.steady() >= until:
+                    raise
+                clock.sleep(_LOOK_AGAIN)
+            else:
+                return
 
     def close(self) -> None:
         """Let go of the ledger."""
