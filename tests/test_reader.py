@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +145,35 @@ def test_a_node_that_holds_nothing_yet_says_so(tmp_path: Path) -> None:
     (tmp_path / "fulltape.toml").write_text("")
     with pytest.raises(errors.NodeNotFoundError, match="holds nothing yet"):
         fulltape.open(tmp_path).scan("equities_bars_day")
+
+
+def test_reading_changes_nothing_and_brings_no_ledger_forward(node: Path, tmp_path: Path) -> None:
+    shutil.copytree(node, tmp_path / "node", copy_function=shutil.copy2)
+    folder = tmp_path / "node"
+
+    def files() -> dict[str, int]:
+        return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+    before = files()
+    assert fulltape.open(folder).scan("equities_bars_day").collect().height > 0
+    assert {name: at for name, at in files().items() if not name.endswith(("-shm", "-wal"))} == before
+    older = sqlite3.connect(folder / "ledger.db")
+    older.execute("DELETE FROM schema_version WHERE version = (SELECT MAX(version) FROM schema_version)")
+    older.commit()
+    older.close()
+    before = files()
+    with pytest.raises(errors.StorageError, match=r"has version 7, this fulltape reads 8"):
+        fulltape.open(folder).scan("equities_bars_day")
+    assert {name: at for name, at in files().items() if not name.endswith(("-shm", "-wal"))} == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_file_that_is_damaged_is_named_with_the_command(node: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(node, tmp_path / "node")
+    path = next((tmp_path / "node" / "lake" / "curated").rglob("*.parquet"))
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut off":
+        path.write_bytes(content[:-5])
+    with pytest.raises(errors.CorruptPartError, match=rf"{path.name}.*verify --repair"):
+        fulltape.open(tmp_path / "node").scan("equities_bars_day")

@@ -144,7 +144,7 @@ class Reader:
             raise errors.NodeNotFoundError(
                 f"the node {self._folder} holds nothing yet.", hint="Run `fulltape nightly` first."
             )
-        ledger = open_ledger(self._folder, self._ledger_url)
+        ledger = open_ledger(self._folder, self._ledger_url, read_only=True)
         try:
             ownership.check(ledger, Layout(root=self._lake))
             return ledger.catalogue.current("curated", dataset, first=first, last=last)

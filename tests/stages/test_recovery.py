@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -319,6 +321,36 @@ def test_an_ask_that_fails_while_it_is_sealed_takes_nothing_along(
                 assert failed
                 assert stores.ledger.coverage.of_dataset("equities_bars_day") == []
                 assert audit.run_once(stores, SkippingClock()).held == 0
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+        assert rows(folder) == 20
+
+
+def test_a_full_disk_while_a_part_is_written_is_the_disks_fault(tmp_path: Path) -> None:
+    """polars tells it by an error of its own, which is not one of the system's."""
+    with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
+        fetch_only(folder)
+        command = (
+            "import resource, signal, sys\n"
+            "from fulltape.cli import main\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            f"sys.argv = ['fulltape', 'seal', '--node', {str(folder)!r}]\n"
+            "from fulltape.ledger import sqlite\n"
+            "from fulltape.lake import parquet\n"
+            "genuine = parquet.write\n"
+            "def write(*args, **given):\n"
+            "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
+            "    try:\n"
+            "        genuine(*args, **given)\n"
+            "    finally:\n"
+            "        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+            "parquet.write = write\n"
+            "main()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 4, done.stderr
+        assert "takes no more" in done.stderr
+        assert "space" in done.stderr
         with opened(folder) as stores:
             assert nightly.run(stores, SkippingClock()).complete
         assert rows(folder) == 20

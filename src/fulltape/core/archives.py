@@ -22,6 +22,10 @@ def only_file(body: bytes) -> bytes:
             (member,) = archive.infolist()
             if member.file_size > _LARGEST:
                 raise ValueError(f"it unpacks to {member.file_size} bytes")
-            return archive.read(member)
+            with archive.open(member) as file:
+                content = file.read(_LARGEST + 1)  # what it says of its size need not be true
+            if len(content) != member.file_size:
+                raise ValueError(f"it has {len(content)} bytes and says {member.file_size}")
+            return content
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"no archive of one file: {error}") from error

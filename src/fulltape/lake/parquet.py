@@ -21,14 +21,19 @@ def write(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str], *, whole
     A file that is read `whole` has large row groups, and there level 3 costs as much time as level 1 with small ones, for
     half of the bytes. Any other has groups of 20,000 rows, so that one symbol of many is read in milliseconds.
     """
-    frame.write_parquet(
-        path,
-        compression="zstd",
-        compression_level=3 if whole else 1,
-        statistics=True,
-        row_group_size=_WHOLE if whole else ROW_GROUP,
-        metadata=dict(metadata),
-    )
+    try:
+        frame.write_parquet(
+            path,
+            compression="zstd",
+            compression_level=3 if whole else 1,
+            statistics=True,
+            row_group_size=_WHOLE if whole else ROW_GROUP,
+            metadata=dict(metadata),
+        )
+    except pl.exceptions.PolarsError as error:  # what the disk refuses comes as such
+        raise errors.StorageError(
+            f"{path.parent} takes no more: {error}.", hint="Check space and rights of the disk."
+        ) from error
 
 
 def publish(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:

@@ -180,6 +180,24 @@ class Database(ABC):
         """Advance a counter by `count` inside `write`, and return its new value."""
         return int(self.value("advance_counter", name=counter, count=count))
 
+    def check_version(self) -> None:
+        """Raise where the schema is another one than this fulltape's; changes nothing."""
+        newest = migrations()[-1][0]
+        have = int(self._execute("SELECT MAX(version) AS version FROM schema_version", {})[0]["version"] or 0)
+        self._refuse_newer(have, newest)
+        if have < newest:
+            raise errors.StorageError(
+                f"the ledger {self.where} has version {have}, this fulltape reads {newest}.",
+                hint="Any command on the node, such as `fulltape status`, brings it forward.",
+            )
+
+    def _refuse_newer(self, have: int, newest: int) -> None:
+        if have > newest:
+            raise errors.LedgerTooNewError(
+                f"the ledger {self.where} has version {have}, this fulltape knows {newest}.",
+                hint="Install the newer fulltape that wrote it.",
+            )
+
     def migrate(self) -> None:
         """Bring the schema forward; a database of a newer fulltape is refused."""
         newest = migrations()[-1][0]
@@ -190,11 +208,7 @@ class Database(ABC):
             )
             found = self._execute("SELECT MAX(version) AS version FROM schema_version", {})
             have = int(found[0]["version"] or 0)
-            if have > newest:
-                raise errors.LedgerTooNewError(
-                    f"the ledger {self.where} has version {have}, this fulltape knows {newest}.",
-                    hint="Install the newer fulltape that wrote it.",
-                )
+            self._refuse_newer(have, newest)
             for number, text in migrations():
                 if number > have:
                     for statement in text.replace("{blob}", self.blob).split(";\n"):

@@ -27,7 +27,7 @@ class Postgres(Database):
     joined = "string_agg"
     one_moment = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         try:
             import psycopg
             from psycopg.rows import dict_row
@@ -54,7 +54,10 @@ class Postgres(Database):
         info = self._connection.info
         super().__init__(f"{info.dbname} on {info.host}")
         try:
-            self.migrate()
+            if read_only:
+                self.check_version()
+            else:
+                self.migrate()
         except errors.StorageError:
             self.close()
             raise

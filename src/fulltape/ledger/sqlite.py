@@ -17,13 +17,19 @@ from fulltape.ledger.database import Database, Row
 class Sqlite(Database):
     """Any process may write, one at a time: `write` takes a file lock and then `BEGIN IMMEDIATE`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the file, created if there is none, and bring its schema forward; who opens it `read_only` changes nothing,
+        not even that."""
         super().__init__(str(path))
         self._path = path
-        self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
+        self._lock_fd = -1
         try:
+            if read_only:
+                self._connection = _readable(path)
+                self.check_version()
+                return
+            self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+            self._connection = _connection(str(path))
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "cache_size=-32000"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self.migrate()
@@ -81,7 +87,8 @@ class Sqlite(Database):
     def close(self) -> None:
         """Close the file."""
         with self._turn:
-            self._connection.close()
+            if hasattr(self, "_connection"):
+                self._connection.close()
             if self._lock_fd >= 0:  # closing a number twice may close somebody else's file
                 os.close(self._lock_fd)
                 self._lock_fd = -1
@@ -105,6 +112,26 @@ class Sqlite(Database):
             self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
             raise errors.StorageError(f"the ledger {self.where} failed: {error}.") from error
+
+
+def _connection(where: str, *, uri: bool = False) -> sqlite3.Connection:
+    found = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False, uri=uri)
+    found.row_factory = sqlite3.Row
+    return found
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Beside a living writer it reads what is committed; on a disk where nothing can be
+    created, the file as it lies there."""
+    for how in ("mode=ro", "immutable=1"):
+        found = _connection(f"{path.resolve().as_uri()}?{how}", uri=True)
+        try:
+            found.execute("SELECT 1 FROM sqlite_master").fetchall()
+        except sqlite3.OperationalError:
+            found.close()
+        else:
+            return found
+    return _connection(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def holds_a_ledger(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from fulltape.settings.load import Loaded
 from fulltape.stores import Stores
 
 _LONGEST_PAUSE = 60.0
+_MOST_DOUBLINGS = 10
 _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable."""
 
@@ -87,9 +89,11 @@ class Process:
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert self._child.stdin is not None
-        # It stays open: its end tells the process that nobody is left to stop it.
-        self._child.stdin.write(orders.encode(told) + b"\n")
-        self._child.stdin.flush()
+        # It stays open: its end tells the process that nobody is left to stop it. One that has died already is found by
+        # its status.
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write(orders.encode(told) + b"\n")
+            self._child.stdin.flush()
 
     @property
     def id(self) -> int:
@@ -111,7 +115,8 @@ class Process:
             return self._child.wait()
         finally:
             if self._child.stdin is not None:
-                self._child.stdin.close()
+                with contextlib.suppress(BrokenPipeError):
+                    self._child.stdin.close()
 
 
 class Keeper:
@@ -134,12 +139,13 @@ class Keeper:
         if status is None:
             return
         if self._again_at is None:
-            pause = min(_LONGEST_PAUSE, 2.0**self._ended)
+            pause = min(_LONGEST_PAUSE, 2.0 ** min(self._ended, _MOST_DOUBLINGS))
             self._again_at = clock.steady_seconds() + pause
             self._ended += 1
             self._say(f"the capture process ended with status {status}; it is started again in {pause:g} s")
         elif clock.steady_seconds() >= self._again_at:
             self._again_at = None
+            self._process.stop()
             self._process = Process(self._told)
 
     def stop(self) -> int:
