@@ -152,19 +152,23 @@ def test_reading_changes_nothing_and_brings_no_ledger_forward(node: Path, tmp_pa
     folder = tmp_path / "node"
 
     def files() -> dict[str, int]:
-        return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+        return {
+            str(path): path.stat().st_mtime_ns
+            for path in folder.rglob("*")
+            if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+        }
 
     before = files()
     assert fulltape.open(folder).scan("equities_bars_day").collect().height > 0
-    assert {name: at for name, at in files().items() if not name.endswith(("-shm", "-wal"))} == before
+    assert files() == before
     older = sqlite3.connect(folder / "ledger.db")
     older.execute("DELETE FROM schema_version WHERE version = (SELECT MAX(version) FROM schema_version)")
     older.commit()
     older.close()
     before = files()
-    with pytest.raises(errors.StorageError, match=r"has version 7, this fulltape reads 8"):
+    with pytest.raises(errors.StorageError, match=r"has version \d+, this fulltape reads \d+"):
         fulltape.open(folder).scan("equities_bars_day")
-    assert {name: at for name, at in files().items() if not name.endswith(("-shm", "-wal"))} == before
+    assert files() == before
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut off"])

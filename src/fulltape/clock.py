@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,19 +10,32 @@ from typing import Protocol, Self
 
 from fulltape.core.time import Instant
 
+_TIMEX, _TIME_ERROR = 512, 5
+"""More bytes than a `struct timex` has, all zero: nothing is set. And the state of a clock that nobody keeps right."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Anchor(Protocol):
     """Where all processes of one boot agree on how far UTC is from the time since boot."""
 
-    def __call__(self, boot: str, offset: int, *, since_boot: int) -> int:
-        """The offset (µs) to count with; `offset` is what the caller's clocks say."""
+    def __call__(self, boot: str, offset: int, *, since_boot: int, synchronised: bool) -> int:
+        """The offset (µs) to count with; `offset` is what the caller's clocks say, `synchronised` whether the machine has
+        put its clock right by others'."""
         ...
 
 
 def _since_boot() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def synchronised() -> bool:
+    """Whether the kernel holds the wall clock for right: some service keeps it so. False where it does not say."""
+    try:
+        libc = ctypes.CDLL(None)
+        state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX))
+    except (OSError, AttributeError):
+        return False
+    return bool(0 <= state < _TIME_ERROR)
 
 
 def this_boot() -> str:
@@ -59,18 +73,20 @@ class SystemClock:
         boot: str | None = None,
         wall: Callable[[], int] = time.time_ns,
         since_boot: Callable[[], int] = _since_boot,
+        synchronised: Callable[[], bool] = synchronised,
     ) -> None:
         self._wall = wall
         self._since_boot = since_boot
         began = since_boot() // 1_000
         self._offset = wall() // 1_000 - began
         if anchor is not None:
-            self._offset = anchor(this_boot() if boot is None else boot, self._offset, since_boot=began)
+            name = this_boot() if boot is None else boot
+            self._offset = anchor(name, self._offset, since_boot=began, synchronised=synchronised())
 
     @classmethod
     def since_boot(cls) -> Self:
         """A clock whose steady time is that since boot: the same in every process until the next boot."""
-        return cls(lambda _boot, _offset, *, since_boot: 0)  # noqa: ARG005 — as an anchor is called
+        return cls(lambda _boot, _offset, *, since_boot, synchronised: 0)  # noqa: ARG005 — as an anchor is called
 
     def now(self) -> Instant:
         """Wall time, microseconds UTC."""

@@ -191,3 +191,41 @@ def test_a_kind_may_use_what_the_others_do_not_need(
     assert isinstance(ledger.budgets.reserve("key", limits, forward, steady=at(START)), Granted) == (
         granted < 10
     )
+
+
+def test_a_boot_with_a_wrong_clock_is_anchored_anew_once_time_is_synchronised(ledger: Ledger) -> None:
+    """A machine without a battery begins where it was switched off; the network tells it the time a minute later."""
+    limits = Limits(per_minute=12, per_day=15)
+    machine = Machine(since_boot=60 * SECOND, wall=START)
+    right = {"synchronised": False}
+
+    def clock() -> SystemClock:
+        return SystemClock(
+            ledger.budgets.anchor, boot="pi", wall=lambda: machine.wall * 1_000,
+            since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
+        )  # fmt: skip
+
+    def send() -> Granted | Refused:
+        return ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=clock().steady)
+
+    assert [isinstance(send(), Granted) for _ in range(13)] == [True] * 12 + [False]
+    banned = ledger.budgets.closed(
+        "other", Limits(), until=clock().steady() + 72 * HOUR, now=clock().steady()
+    )
+    machine.wall += 3 * DAY + 5 * HOUR
+    assert clock().steady() < START + DAY, "the wall clock was set: by whom, nobody knows"
+    right["synchronised"] = True
+    assert clock().steady() == machine.wall
+    refused = send()
+    assert isinstance(refused, Refused), "no window is refilled"
+    assert refused.room_at <= machine.wall + 61 * SECOND
+    waits = ledger.budgets.reserve("other", Limits(), Want(kind="GAP"), steady=clock().steady)
+    assert isinstance(waits, Refused)
+    assert waits.room_at == banned + 3 * DAY + 5 * HOUR
+    machine.pass_by(61 * SECOND)
+    assert [isinstance(send(), Granted) for _ in range(5)] == [True] * 3 + [False] * 2, "nor is the day"
+    machine.wall += 40 * DAY
+    assert clock().steady() == machine.wall - 40 * DAY, "it is anchored once"
+    machine.wall -= 40 * DAY
+    machine.pass_by(2 * DAY)
+    assert isinstance(send(), Granted)

@@ -265,10 +265,12 @@ class Fetcher:
 
     def _rate_limited(self, answer: Answer, request: Request) -> Instant:
         now = self._clock.steady()
+        # The vendor's word is how long to wait; as a moment it stands on the wall clock, which may be set meanwhile.
+        wait = None if answer.retry_at is None else answer.retry_at - self._clock.now()
         opens = self._stores.ledger.budgets.closed(
             self._feed.vendor,
             self._feed.limits,
-            until=answer.retry_at,
+            until=None if wait is None else now + wait,
             now=now,
             allowed=answer.allowed_per_minute,
             endpoint=request.endpoint,

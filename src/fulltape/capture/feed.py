@@ -16,6 +16,7 @@ from fulltape.capture.plan import MOMENT, Clocks
 from fulltape.capture.pull import Feeding, Pull
 from fulltape.capture.queue import Queue
 from fulltape.capture.writer import Rotation, Synced, Writer
+from fulltape.core import redaction
 from fulltape.core.marks import Mark
 from fulltape.core.streams import Channel, Stream, Streams
 from fulltape.core.time import Clock
@@ -58,6 +59,7 @@ class Feed:
             rotation=Rotation(every=orders.rotate_every, bytes=orders.rotate_bytes),
             carried=self._carried,
             delay=int(order.delay * 1e9),
+            redaction=redaction.of(*order.secrets.values()),
             synced=synced,
         )
         admission = Admission(spec.connecting)

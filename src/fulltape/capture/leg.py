@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fulltape.capture import plan
 from fulltape.capture.socket import Socket
+from fulltape.core import redaction
 from fulltape.core.plans import Connecting
 from fulltape.core.streams import Dialogue, Turn
 
@@ -51,11 +52,8 @@ class Door:
         return text
 
     def redact(self, message: bytes) -> bytes:
-        """A message without any secret."""
-        for secret in self.secrets.values():
-            if len(secret) >= 4:
-                message = message.replace(secret.encode(), b"[redacted]")
-        return message
+        """A message without any secret, however it is spelt."""
+        return redaction.of(*self.secrets.values())(message)
 
 
 @dataclass(slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fulltape import clock as clocks
 from fulltape import errors
 from fulltape.capture.queue import Queue
 from fulltape.core.marks import Mark
+from fulltape.core.redaction import Redaction
 from fulltape.core.streams import Channel
 from fulltape.core.time import Clock
 from fulltape.lake import messages
@@ -58,12 +59,13 @@ class Writer:
         queue: Queue,
         rotation: Rotation,
         carried: Callable[[], Sequence[Channel]],
+        redaction: Redaction,
         delay: int = 0,
         synced: Synced | None = None,
     ) -> None:
         self._layout, self._writer, self._source, self._clock = layout, writer, source, clock
         self._queue, self._rotation, self._synced = queue, rotation, synced
-        self._carried, self._delay = carried, delay
+        self._carried, self._delay, self._redaction = carried, delay, redaction
         self._live: dict[int, set[str]] = {}
         self.written = Written()
         self._journal: Journal | None = None
@@ -117,9 +119,12 @@ class Writer:
     def _append(self, item: Block | Mark) -> None:
         journal = self._open()
         if isinstance(item, Mark):
-            journal.append(Kind.MARK, messages.encode_mark(item))
+            journal.append(Kind.MARK, self._redaction.masked(messages.encode_mark(item)))
             self._note(item)
         else:
+            # Whatever kind a message is of: no secret goes beyond this door.
+            masked = self._redaction.masked(item.body)
+            item = item if masked is item.body else replace(item, body=masked)
             journal.append(Kind.MESSAGES, *messages.encode_block(item))
         self._pending.append(item)
 

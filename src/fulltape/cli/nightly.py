@@ -28,7 +28,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(stores.ledger.budgets.anchor)
         done = night.run(stores, clock, watch)
-        future = state.not_begun(stores, clock.now())
+        future = [*state.not_begun(stores, clock.now()), *state.horizons(stores, clock.now())]
     if json:
         options.emit_json({"complete": done.complete, **vars_of(done)})
     elif not quiet:

@@ -51,7 +51,7 @@ def status(
         bundle = str(stores.layout.root / export["path"]) if export else ""
         drawing = _drawing(stores, now) if picture else []
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
-        future = state.not_begun(stores, now)
+        future = [*state.horizons(stores, now), *state.not_begun(stores, now)]
         capture = state.captured(stores, now)
         damages = stores.ledger.damages.all()
     if json:

@@ -27,8 +27,9 @@ Dimension = Literal[
 MARGIN = SECOND // 4
 """A request may arrive later than it was sent, and its neighbour earlier."""
 SPACED_BELOW = 10
-LONGEST_CLOSED = 3 * 86_400 * SECOND
-"""The longest ban that a vendor documents (Binance's 418)."""
+_DAY = 86_400 * SECOND
+LONGEST_CLOSED = 30 * _DAY
+"""Ten times the longest ban that a vendor documents (Binance's 418): what is longer is a wrong clock."""
 LEARNED_FOR = 86_400 * SECOND
 _POLL = SECOND // 20
 
@@ -158,24 +159,45 @@ class Budgets:
         self._database.run("forget_same_requests", before=now - 3_600 * SECOND)
         self._database.run("forget_in_flight", now=now)
 
-    def anchor(self, boot: str, offset: int, *, since_boot: int) -> int:
+    def anchor(self, boot: str, offset: int, *, since_boot: int, synchronised: bool) -> int:
         """The offset (µs) from the time since boot to UTC that all processes of one boot count with.
 
         The first process of a boot brings it; later ones take it, whatever their wall clock says by then. It never puts
-        steady time before what was sent last.
+        steady time before what was sent last. A boot that began with a wrong clock, as machines without a battery do, is
+        anchored anew once its time is `synchronised`; what was counted and is waited for moves with it.
         """
-        found = self._database.run("clock", boot=boot)
-        if found:
-            return int(found[0]["offset_us"])
+        row = self._anchored(boot)
+        if row and (row["synchronised"] or not synchronised):
+            return int(row["offset_us"])
         with self._database.write():
             self._database.lock("clock")
-            found = self._database.run("clock", boot=boot)
-            if found:
-                return int(found[0]["offset_us"])
-            newest = int(self._database.value("newest_send") or 0)
-            offset = max(offset, newest - since_boot)
-            self._database.run("set_clock", boot=boot, offset_us=offset)
+            row = self._anchored(boot)
+            if row and row["synchronised"]:
+                return int(row["offset_us"])
+            before = int(row["offset_us"]) if row else None
+            if before is None:
+                offset = max(offset, int(self._database.value("newest_send") or 0) - since_boot)
+            elif offset > before:
+                self._move(offset - before, since=before, now=before + since_boot)
+            else:
+                offset = before
+            self._database.run("set_clock", boot=boot, offset_us=offset, synchronised=int(synchronised))
             return offset
+
+    def _anchored(self, boot: str) -> Row | None:
+        rows = self._database.run("clock", boot=boot)
+        return rows[0] if rows else None
+
+    def _move(self, by: int, *, since: Instant, now: Instant) -> None:
+        """Steady time jumps: what was sent since the boot was sent later than it seemed, and waits last as long as they
+        would have."""
+        self._database.run("move_sends", by=by, since=since)
+        self._database.run("moved_sends")
+        self._database.run("move_identical", by=by, since=since)
+        for name in ("move_closures", "move_in_flight", "move_breakers"):
+            self._database.run(name, by=by, now=now)
+        # A day ends at a midnight: at the next one, or the one after, never too early.
+        self._database.run("move_days", days=-(-by // _DAY) * _DAY, now=now)
 
     def scope_state(self, vendor: str, limits: Limits, *, now: Instant) -> Row:
         """What is counted of the vendor's own scope: sent in the last minute and in how many seconds each of them leaves

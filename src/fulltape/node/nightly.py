@@ -15,6 +15,7 @@ from fulltape.backfill import run as backfill
 from fulltape.core.time import Clock, Instant, to_second, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
+from fulltape.node import state
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal
 from fulltape.stores import Event, Progress, Stores, damage, silent
@@ -74,6 +75,8 @@ class Night:
     export: deliver.Report | None
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
+    beyond: tuple[str, ...] = ()
+    """Datasets whose calendar has ended: of what came since, nobody knows whether it is there."""
 
     @property
     def complete(self) -> bool:
@@ -81,7 +84,7 @@ class Night:
         red = self.export.verdicts.get("RED", 0) if self.export else 0
         found = self.audit
         lacking = found.missing or found.unobtainable or found.partial or found.unknown_listing
-        return not (lacking or red or (self.export and self.export.damaged))
+        return not (lacking or red or self.beyond or (self.export and self.export.damaged))
 
 
 def run(
@@ -103,7 +106,7 @@ def run(
         )
         damaged += tuple(one.path for one in found)
         night = _run(stores, clock, progress, stop)
-    return dataclasses.replace(night, damaged=damaged)
+    return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(stores, clock.now()))
 
 
 def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Pictur
             yield wanted, one.instrument.instrument, series.picture(one)
 
 
+HORIZON = dt.timedelta(days=60)
+"""So long before a calendar ends this is said."""
+
+
 def not_begun(stores: Stores, now: Instant) -> list[str]:
     """Sentences on datasets that are wanted only from a day on that has not come."""
     return [
@@ -42,6 +47,33 @@ def not_begun(stores: Stores, now: Instant) -> list[str]:
         for wanted in stores.wanted.values()
         if wanted.first > utc_date(now)
     ]
+
+
+def horizons(stores: Stores, now: Instant) -> list[str]:
+    """Sentences on datasets whose calendar ends soon, or has ended."""
+    today = utc_date(now)
+    found = []
+    for wanted in stores.wanted.values():
+        calendar = wanted.calendar
+        if (wanted.until and wanted.until <= calendar.known_to) or today + HORIZON <= calendar.known_to:
+            continue
+        over = "ended" if today > calendar.known_to else "ends"
+        found.append(
+            f"{wanted.title}: the calendar {calendar.name} {over} on {calendar.known_to}; of what comes after it nothing is "
+            f"known or asked for (fulltape calendars refresh {calendar.name}, or a newer fulltape)"
+        )
+    return found
+
+
+def beyond(stores: Stores, now: Instant) -> tuple[str, ...]:
+    """Datasets of which sessions are wanted that their calendar does not know."""
+    today = utc_date(now)
+    return tuple(
+        name
+        for name, wanted in stores.wanted.items()
+        if today > wanted.calendar.known_to
+        and (wanted.until is None or wanted.until > wanted.calendar.known_to)
+    )
 
 
 def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:

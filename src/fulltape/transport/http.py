@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from fulltape import errors
+from fulltape.core import redaction
 from fulltape.core.time import SECOND, Clock
 from fulltape.core.vendor import Request, Response, VendorSpec
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from fulltape.transport.socket import SocketClient
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs URLs
-_REDACTED = b"[redacted]"
 LARGEST_BODY = 200_000_000
 _SLOWEST = 10
 """A body may take this many times the time-out for a single read."""
@@ -62,12 +62,8 @@ class Account:
         return {name: template.format(**self.secrets) for name, template in self.auth_params.items()}
 
     def redact(self, content: bytes) -> bytes:
-        """`content` without any secret."""
-        for secret in self.secrets.values():
-            for spelling in {secret, repr(secret)[1:-1]}:
-                if len(spelling) >= 4:
-                    content = content.replace(spelling.encode(), _REDACTED)
-        return content
+        """`content` without any secret, however it is spelt."""
+        return redaction.of(*self.secrets.values())(content)
 
 
 def account(spec: VendorSpec, *, base_url: str, secrets: Mapping[str, str], timeout: float) -> Account:

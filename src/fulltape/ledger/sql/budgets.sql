@@ -51,10 +51,33 @@ ON CONFLICT (scope, request) DO UPDATE SET sent_at = excluded.sent_at
 DELETE FROM identical WHERE sent_at < :before
 
 -- name: clock
-SELECT offset_us FROM clocks WHERE boot = :boot
+SELECT offset_us, synchronised FROM clocks WHERE boot = :boot
 
 -- name: set_clock
-INSERT INTO clocks (boot, offset_us) VALUES (:boot, :offset_us)
+INSERT INTO clocks (boot, offset_us, synchronised) VALUES (:boot, :offset_us, :synchronised)
+ON CONFLICT (boot) DO UPDATE SET offset_us = excluded.offset_us, synchronised = excluded.synchronised
+
+-- name: move_sends
+-- In two steps, so that no moment meets one that is not moved yet.
+UPDATE sends SET at = -(at + :by) WHERE at >= :since
+
+-- name: moved_sends
+UPDATE sends SET at = -at WHERE at < 0
+
+-- name: move_identical
+UPDATE identical SET sent_at = sent_at + :by WHERE sent_at >= :since
+
+-- name: move_closures
+UPDATE scopes SET closed_until = closed_until + :by WHERE closed_until > :now
+
+-- name: move_in_flight
+UPDATE in_flight SET until = until + :by WHERE until > :now
+
+-- name: move_breakers
+UPDATE breakers SET until = until + :by WHERE until > :now
+
+-- name: move_days
+UPDATE days SET resets_at = resets_at + :days WHERE resets_at > :now
 
 -- name: newest_send
 SELECT MAX(at) AS at FROM sends
