@@ -150,6 +150,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("gaps", ["gaps"]),
         ("status", ["status"]),
         ("verify", ["verify", "--deep"]),
+        ("sweep", ["sweep", "--dry-run"]),
         ("tasks", ["tasks"]),
         ("vendors", ["vendors"]),
         ("streams", ["streams"]),

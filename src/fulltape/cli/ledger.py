@@ -49,8 +49,7 @@ def restore(
     from fulltape.clock import SystemClock
     from fulltape.core.time import iso
     from fulltape.node import repair
-    from fulltape.node.nightly import BACKUPS
-    from fulltape.stores import ownership
+    from fulltape.stores import BACKUPS, ownership
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)

@@ -165,6 +165,10 @@ class Catalogue:
         """A part is current no more, inside a transaction."""
         self._database.run("withdraw_part", part_id=part_id, now=now)
 
+    def replaced(self, before: Instant) -> list[Part]:
+        """Parts that have not counted since before a moment."""
+        return [_part(row) for row in self._database.run("replaced_parts", before=before)]
+
     def forget(self, part_id: int) -> None:
         """A part that does not count is gone for good, inside a transaction."""
         self._database.run("forget_part", part_id=part_id)

@@ -101,6 +101,14 @@ class Database(ABC):
     def hold(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Hold a name beyond transactions, or raise `BusyError`; it is freed when the process dies."""
 
+    def room(self) -> tuple[int, int, int]:
+        """Pages of the file, how many of them are free, and the bytes of one; zeros where the engine looks after that."""
+        return 0, 0, 0
+
+    def compact(self) -> None:
+        """Write the file anew without its free pages; nothing where the engine looks after that."""
+        return
+
     def faults(self) -> list[str]:
         """What the engine finds wrong with its own pages; nothing where it looks after them itself."""
         return []

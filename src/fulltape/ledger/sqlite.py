@@ -73,6 +73,22 @@ class Sqlite(Database):
         finally:
             os.close(fd)
 
+    def room(self) -> tuple[int, int, int]:
+        """As SQLite counts its pages."""
+        names = ("page_count", "freelist_count", "page_size")
+        with self._turn:
+            pages, free, size = (int(self._execute(f"PRAGMA {name}", {})[0][name]) for name in names)
+        return pages, free, size
+
+    def compact(self) -> None:
+        """Vacuum, while nobody writes."""
+        with self._turn:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+            try:
+                self._execute("VACUUM", {})
+            finally:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
     def faults(self) -> list[str]:
         """What SQLite's own check finds."""
         with self._turn:

@@ -9,7 +9,6 @@ from typing import cast
 from fulltape import errors, stores, vendors
 from fulltape.calendars import rules
 from fulltape.core import datasets, listing, spelling
-from fulltape.core.checks.findings import Thresholds
 from fulltape.core.datasets import Dataset
 from fulltape.core.listing import Listing
 from fulltape.core.plans import Limits
@@ -18,10 +17,11 @@ from fulltape.core.time import SECOND
 from fulltape.core.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.node import calendars, universe
+from fulltape.node import rules as rules_of
 from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
-from fulltape.stores import Feed, Rules, Stores, Wanted, ownership
+from fulltape.stores import Feed, Stores, Wanted, ownership
 from fulltape.transport import http
 
 
@@ -102,7 +102,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
         feeds={name: feeds[name] for name in _by_preference(wanted) if name in used},
         vendors=dict(specs),
         accounts={name: _account(loaded, name, vendor.SPEC) for name, vendor in specs.items()},
-        rules=_rules(loaded),
+        rules=rules_of.rules(loaded),
         universes={
             loaded.values.dataset[name].universe: tuple(one.instruments) for name, one in wanted.items()
         },
@@ -367,31 +367,6 @@ def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
         value = getattr(settings, secret)
         secrets[secret] = value.get_secret_value() if value else ""
     return http.account(spec, base_url=settings.base_url, secrets=secrets, timeout=settings.timeout)
-
-
-def _rules(loaded: Loaded) -> Rules:
-    values = loaded.values
-    backfill = values.backfill
-    return Rules(
-        worker=values.node.worker,
-        max_wait=int(backfill.max_wait * SECOND),
-        lease=int(backfill.lease * SECOND),
-        max_failures=backfill.max_failures,
-        attempts=backfill.attempts,
-        retry_wait=backfill.retry_wait,
-        cooldown=int(backfill.cooldown * SECOND),
-        seal_after=int(backfill.seal_after * SECOND),
-        seal_bytes=backfill.seal_bytes,
-        rounds=backfill.rounds,
-        lanes=backfill.lanes,
-        shares={name.upper(): share for name, share in values.budget.model_dump().items()},
-        export_policy=values.export.policy,
-        keep_messages=int(values.capture.keep_messages * SECOND),
-        clock_tolerance=int(values.capture.clock_tolerance * SECOND),
-        lock_wait=values.node.lock_wait,
-        verify_for=values.verify.nightly,
-        thresholds=Thresholds(**values.quality.model_dump()),
-    )
 
 
 def _by_preference(wanted: Mapping[str, Wanted]) -> list[str]:

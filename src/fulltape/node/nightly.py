@@ -18,12 +18,11 @@ from fulltape.deliver import run as deliver
 from fulltape.node import state
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal
-from fulltape.stores import Event, Progress, Stores, damage, silent
+from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, silent
+from fulltape.sweep import run as sweep
 from fulltape.verify import knowledge
 from fulltape.verify import run as verify
 
-BACKUPS = "backups"
-"""The folder of the ledger's daily copies, in the node's folder."""
 _ALL = 1e9
 """Seconds in which everything is verified."""
 
@@ -140,6 +139,7 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
     knowledge.write(stores.ledger, stores.layout, clock.now())
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
+    sweep.run_once(stores, clock, progress)
     return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)
 
 

@@ -321,6 +321,21 @@ class Verify(Section):
     )
 
 
+class Retention(Section):
+    requests: Duration = Field(
+        _text("30d"), ge=0, description="how long it is known which request an answer came from"
+    )
+    tasks: Duration = Field(_text("90d"), ge=0, description="how long tasks are kept after they have ended")
+    rejected: Duration = Field(
+        _text("90d"), ge=0, description="how long bytes are kept that could not be taken"
+    )
+    replaced: Duration = Field(
+        _text("30d"), ge=0, description="how long curated files are kept that others have replaced"
+    )
+    damaged: Duration = Field(_text("30d"), ge=0, description="how long damaged files are kept apart")
+    bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
+
+
 class Cluster(Section):
     ledger: PostgresAddress | None = Field(
         None,
@@ -339,6 +354,7 @@ class Settings(Section):
     quality: Quality = Quality()
     export: Export = Export()
     verify: Verify = Verify()
+    retention: Retention = Retention()
     cluster: Cluster = Cluster()
 
 
@@ -353,6 +369,7 @@ SECTIONS: dict[str, type[Section]] = {
     "quality": Quality,
     "export": Export,
     "verify": Verify,
+    "retention": Retention,
     "cluster": Cluster,
 }
 """The tables of the file in the order of the reference."""

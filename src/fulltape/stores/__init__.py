@@ -18,7 +18,7 @@ from fulltape.core.instruments import Instrument
 from fulltape.core.plans import Limits
 from fulltape.core.ranges import Range, Ranges
 from fulltape.core.sessions import Calendar
-from fulltape.core.time import SECOND, Clock, Instant, utc_date
+from fulltape.core.time import DAY, SECOND, Clock, Instant, utc_date
 from fulltape.core.vendor import Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
@@ -31,6 +31,8 @@ from fulltape.transport.http import Account
 CALENDARS = "calendars"
 """The folder of a node's own session tables."""
 LEDGER = "ledger.db"
+BACKUPS = "backups"
+"""The folder of the ledger's copies, in the node's folder."""
 _LOOK_AGAIN = 0.2
 """Seconds between two tries for a lock."""
 
@@ -148,6 +150,18 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what grows is kept, in microseconds, and how many bundles (0: all)."""
+
+    requests: int = 30 * DAY
+    tasks: int = 90 * DAY
+    rejected: int = 90 * DAY
+    replaced: int = 30 * DAY
+    damaged: int = 30 * DAY
+    bundles: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Numbers from the settings that the stages decide by; durations in microseconds."""
 
@@ -171,6 +185,7 @@ class Rules:
     verify_for: float = 30.0
     """Seconds of a night in which files are held against the ledger."""
     thresholds: Thresholds = field(default_factory=Thresholds)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,7 @@ def _rejected(stores: Stores) -> Iterator[Finding]:
         if not _digest(path).startswith(digest):
             name = stores.layout.relative(path)
             yield Finding(
-                kind="rejected", path=name, what="its content is not what was kept", cure="it stays"
+                kind="rejected", path=name, what="its content is not what was kept", cure="it is set apart"
             )
     there = {stores.layout.relative(path) for path in stores.layout.rejected_files()}
     for name in sorted(stores.ledger.rejected_paths() - there):

@@ -30,6 +30,9 @@ UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHER
 -- name: withdraw_part
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
 
+-- name: replaced_parts
+SELECT * FROM parts WHERE replaced_at < :before ORDER BY part_id
+
 -- name: forget_part
 DELETE FROM parts WHERE part_id = :part_id AND replaced_at IS NOT NULL
 

@@ -33,6 +33,16 @@ SELECT day, path, digest, at FROM exports ORDER BY day
 -- name: forget_export
 DELETE FROM exports WHERE day = :day
 
+-- name: old_rejections
+SELECT DISTINCT path FROM rejections WHERE at < :before
+  AND NOT EXISTS (SELECT 1 FROM rejections AS newer WHERE newer.path = rejections.path AND newer.at >= :before)
+
+-- name: count_old_rejections
+SELECT COUNT(*) AS old FROM rejections WHERE at < :before
+
+-- name: forget_rejections
+DELETE FROM rejections WHERE at < :before
+
 -- name: rejected_paths
 SELECT DISTINCT path FROM rejections WHERE path <> ''
 

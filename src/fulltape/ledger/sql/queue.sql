@@ -176,6 +176,15 @@ WHERE dataset = :dataset AND state = 'queued' ORDER BY task_id
 SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
 WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
 
+-- name: old_tasks
+SELECT COUNT(*) AS old FROM tasks WHERE state IN ('done', 'unobtainable', 'cancelled') AND finished_at < :before
+
+-- name: forget_tasks
+DELETE FROM tasks WHERE state IN ('done', 'unobtainable', 'cancelled') AND finished_at < :before
+
+-- name: forget_lost_hold_backs
+DELETE FROM task_sources WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = task_sources.task_id)
+
 -- name: forget_hold_backs
 DELETE FROM task_sources WHERE task_id = :task_id
 

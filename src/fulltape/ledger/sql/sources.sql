@@ -9,6 +9,9 @@ SELECT * FROM requests WHERE ask = :ask ORDER BY request_id
 SELECT source, outcome, COUNT(*) AS requests, SUM(byte_count) AS byte_count, AVG(took_us) AS took_us
 FROM requests WHERE sent_at >= :since GROUP BY source, outcome ORDER BY source, outcome
 
+-- name: old_requests
+SELECT COUNT(*) AS old FROM requests WHERE sent_at < :before
+
 -- name: forget_requests
 DELETE FROM requests WHERE sent_at < :before
 

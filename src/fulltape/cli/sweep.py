@@ -1,0 +1,39 @@
+"""`fulltape sweep`: the end of what grows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fulltape.cli import options, wrapping
+from fulltape.cli.options import JsonOption, NodeOption, QuietOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(epilog="Example: fulltape sweep --dry-run")(sweep)
+
+
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go, and why.")] = False,
+    node: NodeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Remove what nothing needs any more, as [retention] says; a night does so at its end."""
+    from fulltape.clock import SystemClock
+    from fulltape.sweep import run
+
+    with options.opened(node) as stores:
+        report = run.run_once(stores, SystemClock(), dry_run=dry_run)
+    if json:
+        options.emit_json(report)
+    elif not quiet:
+        went = "would go" if dry_run else "went"
+        wrapping.say(
+            f"{one.count:,} {one.what} {went} ({one.bytes / 1e6:,.1f} MB): {one.why}"
+            for one in report.removals
+        )
+        if not report.removals:
+            typer.echo("nothing is old enough to go.")

@@ -1,0 +1,41 @@
+"""The numbers by which the stages decide, out of the settings."""
+
+from __future__ import annotations
+
+from fulltape.core.checks.findings import Thresholds
+from fulltape.core.time import SECOND
+from fulltape.settings.load import Loaded
+from fulltape.stores import Retention, Rules
+
+
+def rules(loaded: Loaded) -> Rules:
+    """Durations become microseconds."""
+    values = loaded.values
+    backfill = values.backfill
+    return Rules(
+        worker=values.node.worker,
+        max_wait=int(backfill.max_wait * SECOND),
+        lease=int(backfill.lease * SECOND),
+        max_failures=backfill.max_failures,
+        attempts=backfill.attempts,
+        retry_wait=backfill.retry_wait,
+        cooldown=int(backfill.cooldown * SECOND),
+        seal_after=int(backfill.seal_after * SECOND),
+        seal_bytes=backfill.seal_bytes,
+        rounds=backfill.rounds,
+        lanes=backfill.lanes,
+        shares={name.upper(): share for name, share in values.budget.model_dump().items()},
+        export_policy=values.export.policy,
+        keep_messages=int(values.capture.keep_messages * SECOND),
+        clock_tolerance=int(values.capture.clock_tolerance * SECOND),
+        lock_wait=values.node.lock_wait,
+        verify_for=values.verify.nightly,
+        thresholds=Thresholds(**values.quality.model_dump()),
+        retention=Retention(
+            **{
+                name: int(value * SECOND)
+                for name, value in values.retention.model_dump(exclude={"bundles"}).items()
+            },
+            bundles=values.retention.bundles,
+        ),
+    )

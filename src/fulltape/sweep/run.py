@@ -1,0 +1,170 @@
+"""Removes what nothing needs any more, each kind by its own rule (docs/operating.md)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from fulltape.core.time import Clock, Instant
+from fulltape.lake import files
+from fulltape.stores import BACKUPS, Event, Progress, Stores, silent
+from fulltape.sweep import plan
+from fulltape.sweep.plan import Removal, Report
+
+STAGE = "sweep"
+_COPIES = 3
+"""Copies of replaced ledgers that are kept."""
+_NANOSECONDS = 1_000
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_run: bool = False) -> Report:
+    """Remove what is older than its rule allows; with a dry run only tell."""
+    with stores.stage(STAGE, clock):
+        sweep = _Sweep(stores, clock.now(), dry_run=dry_run)
+        removals = plan.told(
+            [
+                sweep.requests(),
+                sweep.tasks(),
+                sweep.rejected(),
+                sweep.replaced(),
+                sweep.apart(),
+                sweep.bundles(),
+                sweep.copies(),
+                sweep.pages(),
+            ]
+        )
+        for one in removals:
+            went = "would go" if dry_run else "went"
+            sentence = f"{one.count:,} {one.what} {went}: {one.why}"
+            progress(Event(stage=STAGE, sentence=sentence))
+    return Report(removals=removals, dry_run=dry_run)
+
+
+class _Sweep:
+    """One run over everything. A file goes before its row: what is left after a crash goes the next time."""
+
+    def __init__(self, stores: Stores, now: Instant, *, dry_run: bool) -> None:
+        self._stores, self._now, self._dry = stores, now, dry_run
+        self._database = stores.ledger.database
+        self._keep = stores.rules.retention
+
+    def requests(self) -> Removal:
+        """Which request an answer came from, as `audit --explain` tells it."""
+        before = self._now - self._keep.requests
+        count = self._rows("old_requests", "forget_requests", before)
+        return Removal(what="requests", count=count, bytes=0, why="older than retention.requests")
+
+    def tasks(self) -> Removal:
+        """Tasks that have ended; what they brought is in coverage."""
+        before = self._now - self._keep.tasks
+        count = self._rows("old_tasks", "forget_tasks", before)
+        if count and not self._dry:
+            with self._stores.ledger.write():
+                self._database.run("forget_lost_hold_backs")
+        return Removal(what="ended tasks", count=count, bytes=0, why="ended before retention.tasks")
+
+    def rejected(self) -> Removal:
+        """Bytes that could not be taken, with their reasons."""
+        before = self._now - self._keep.rejected
+        old = {row["path"] for row in self._database.run("old_rejections", before=before)}
+        found = [self._stores.layout.root / path for path in sorted(old - {""})]
+        size = self._remove([*found, *(path.with_suffix(".json") for path in found)])
+        count = self._rows("count_old_rejections", "forget_rejections", before)
+        return Removal(what="rejections", count=count, bytes=size, why="older than retention.rejected")
+
+    def replaced(self) -> Removal:
+        """Curated files, and what was checked, that others have replaced. Raw parts stay: nothing could make them again."""
+        before = self._now - self._keep.replaced
+        catalogue = self._stores.ledger.catalogue
+        old = [
+            part
+            for part in catalogue.replaced(before)
+            if part.layer != "raw" and catalogue.current_in(part.layer, part.dataset, part.folder)
+        ]
+        size = self._remove(self._stores.layout.root / part.path for part in old)
+        if old and not self._dry:
+            with self._stores.ledger.write():
+                for part in old:
+                    catalogue.forget(part.part_id)
+        return Removal(
+            what="replaced files", count=len(old), bytes=size, why="replaced before retention.replaced"
+        )
+
+    def apart(self) -> Removal:
+        """Damaged files that were set apart."""
+        before = (self._now - self._keep.damaged) * _NANOSECONDS
+        # The moment in which it was moved is that of its entry, not of its content.
+        old = [
+            path for path in files.tree(self._stores.layout.damaged("")) if path.stat().st_ctime_ns < before
+        ]
+        return Removal(
+            what="damaged files", count=len(old), bytes=self._remove(old),
+            why="set apart before retention.damaged",
+        )  # fmt: skip
+
+    def bundles(self) -> Removal:
+        """Bundles beside the newest ones."""
+        known = {row["day"]: self._stores.layout.root / row["path"] for row in self._stores.ledger.exports()}
+        old = plan.older_bundles(known, self._keep.bundles)
+        size = 0
+        for day in old:
+            # Files that the lake has, too, give no room back.
+            alone = [path for path in files.tree(known[day]) if path.stat().st_nlink == 1]
+            size += sum(path.stat().st_size for path in alone)
+            if not self._dry:
+                if known[day].exists():
+                    shutil.rmtree(known[day])
+                    files.sync_folder(known[day].parent)
+                with self._stores.ledger.write():
+                    self._stores.ledger.forget_export(day)
+        return Removal(
+            what="bundles",
+            count=len(old),
+            bytes=size,
+            why=f"retention.bundles keeps the newest {self._keep.bundles}",
+        )
+
+    def copies(self) -> Removal:
+        """Ledgers that were replaced by a restore; of the daily copies seven are kept where they are made."""
+        folder = self._stores.folder / BACKUPS
+        names = [path.name for path in files.tree(folder)]
+        old = [folder / name for name in plan.older_copies(names, _COPIES)]
+        return Removal(
+            what="copies of replaced ledgers",
+            count=len(old),
+            bytes=self._remove(old),
+            why=f"the newest {_COPIES} are kept",
+        )
+
+    def pages(self) -> Removal | None:
+        """Room inside of the ledger's file."""
+        pages, free, size = self._database.room()
+        if not plan.wasteful(pages=pages, free=free, page_bytes=size):
+            return None
+        if not self._dry:
+            self._database.compact()
+        return Removal(
+            what="free pages of the ledger", count=free, bytes=free * size, why="its file is written anew"
+        )
+
+    def _rows(self, counted: str, forgotten: str, before: Instant) -> int:
+        count = int(self._database.value(counted, before=before) or 0)
+        if count and not self._dry:
+            with self._stores.ledger.write():
+                self._database.run(forgotten, before=before)
+        return count
+
+    def _remove(self, paths: Iterable[Path]) -> int:
+        """Remove files durably; returns their bytes."""
+        size = 0
+        touched: set[Path] = set()
+        for path in paths:
+            if path.is_file():
+                size += path.stat().st_size
+                if not self._dry:
+                    path.unlink()
+                    touched.add(path.parent)
+        for folder in sorted(touched):
+            files.sync_folder(folder)
+        return size

@@ -1,0 +1,155 @@
+"""What grows has an end: each kind by its own rule, told before it goes, and never the only copy."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clocks import SkippingClock
+from fulltape.core.time import DAY
+from fulltape.lake import files
+from fulltape.ledger.ledger import Rejection
+from fulltape.node import nightly
+from fulltape.simulator import market as markets
+from fulltape.stores import Stores
+from fulltape.sweep import plan
+from fulltape.sweep import run as sweep
+from fulltape.verify import run as verify
+from nodes import Wish, opened, simulated
+
+WISH = Wish("equities_bars_day", "2012-12-03", "2012-12-14", ("alpaca.sip",))
+UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\n"
+
+
+def grown(tmp_path: Path) -> Path:
+    """A node that has curated the same folder twice, exported twice, and rejected something."""
+    with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+        settings = folder / "fulltape.toml"
+        settings.write_text(
+            settings.read_text().replace("2012-12-03", "2012-11-01").replace("12-14", "12-21")
+        )
+        with opened(folder) as stores:
+            assert nightly.run(stores, SkippingClock()).complete
+            path = stores.layout.rejected("alpaca.sip", "ask", 1, hashlib.sha256(b"broken").hexdigest())
+            files.publish_bytes(path, b"broken")
+            with stores.ledger.write():
+                rejection = Rejection(
+                    ask="ask",
+                    page=1,
+                    source="alpaca.sip",
+                    reason="broken",
+                    rows=1,
+                    path=stores.layout.relative(path),
+                )
+                stores.ledger.reject(rejection, now=SkippingClock().now())
+    return folder
+
+
+def later(days: int) -> SkippingClock:
+    clock = SkippingClock()
+    clock.sleep(days * DAY / 1_000_000)
+    return clock
+
+
+def counts(report: plan.Report) -> dict[str, int]:
+    return {one.what: one.count for one in report.removals}
+
+
+def state(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_ino for path in files.tree(folder / "lake") if path.name != "node.json"}
+
+
+def test_nothing_young_goes(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+    before = state(folder)
+    with opened(folder) as stores:
+        assert sweep.run_once(stores, SkippingClock()).removals == ()
+    assert state(folder) == before
+
+
+def test_what_is_old_goes_and_what_counts_stays(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+    with opened(folder) as stores:
+        current = {
+            part.path for layer in verify.LAYERS for part in stores.ledger.catalogue.all_current(layer)
+        }
+        raw = {path for path in state(folder) if "/raw/" in path}
+        clock = later(100)
+        told = sweep.run_once(stores, clock, dry_run=True)
+        before = state(folder)
+        assert counts(told).keys() == {"requests", "ended tasks", "rejections", "replaced files"}
+        assert sweep.run_once(stores, clock, dry_run=True) == told
+        assert state(folder) == before
+        done = sweep.run_once(stores, clock)
+        assert replace(done, dry_run=True) == told
+        assert sweep.run_once(stores, clock).removals == ()
+        after = state(folder)
+        assert raw <= after.keys()
+        assert {
+            part.path for layer in verify.LAYERS for part in stores.ledger.catalogue.all_current(layer)
+        } == current
+        assert all((folder / "lake" / path).exists() for path in current)
+        assert verify.run_once(stores, clock, deep=True).findings == ()
+        assert stores.ledger.rejections() == []
+
+
+def test_the_newest_bundles_stay(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+    with opened(folder) as stores:
+        days = [row["day"] for row in stores.ledger.exports()]
+        assert len(days) == 2
+        few = replace(
+            stores, rules=replace(stores.rules, retention=replace(stores.rules.retention, bundles=1))
+        )
+        assert counts(sweep.run_once(few, SkippingClock())) == {"bundles": 1}
+        assert [row["day"] for row in stores.ledger.exports()] == days[1:]
+        assert [path.name for path in stores.layout.bundles()] == days[1:]
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+
+
+def test_damaged_files_go_once_they_were_kept_long_enough(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+    path = folder / "lake" / "damaged" / "raw" / "x.parquet"
+    files.publish_bytes(path, b"x")
+    with opened(folder) as stores:
+        assert counts(sweep.run_once(stores, later(29))).get("damaged files") is None
+        assert counts(sweep.run_once(stores, later(31)))["damaged files"] == 1
+    assert not path.exists()
+
+
+def test_a_ledger_full_of_holes_is_written_anew(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+
+    def fill(stores: Stores) -> None:
+        rows = [
+            {"ask": "a", "source": "b", "target": "c" * 2_000, "kind": "GAP", "sent_at": at, "status": 200,
+             "outcome": "rows", "size": 1, "took": 1}
+            for at in range(20_000)
+        ]  # fmt: skip
+        with stores.ledger.write():
+            for row in rows:
+                stores.ledger.requests.record(**row)  # type: ignore[arg-type]
+
+    with opened(folder) as stores:
+        fill(stores)
+        size = (folder / "ledger.db").stat().st_size
+        done = counts(sweep.run_once(stores, SkippingClock()))
+        assert done["requests"] == 20_000
+        assert done["free pages of the ledger"] > 4_000
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+    with opened(folder):
+        pass
+    assert (folder / "ledger.db").stat().st_size < size / 4
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, 5), (1, 1), (3, 3), (9, 5)])
+def test_bundles_by_number(keep: int, left: int) -> None:
+    days = [f"{dt.date(2024, 1, day)}" for day in range(1, 6)]
+    gone = plan.older_bundles(reversed(days), keep)
+    assert sorted({*days} - {*gone}) == days[5 - left :]
