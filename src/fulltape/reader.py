@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from fulltape.core.datasets import Dataset
 from fulltape.lake import parquet
 from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Part
+from fulltape.ledger.ledger import Ledger
 from fulltape.settings import load
 from fulltape.stores import LEDGER, open_ledger, ownership
 
@@ -45,9 +47,7 @@ class Reader:
         """The symbols of a dataset, sorted: those of its universe, or where that is a query those that it holds. Raises
         `UsageError` for a dataset that the node does not have."""
         self._refuse_unknown(dataset)
-        return tuple(
-            sorted(self._universe(dataset) or {name for part in self._parts(dataset) for name in part.cells})
-        )
+        return tuple(sorted(self._universe(dataset) or self._held(dataset)))
 
     def to_pandas(
         self,
@@ -139,7 +139,16 @@ class Reader:
             names |= {dated.symbol for one in listed for dated in one.symbols}
         return names
 
+    def _held(self, dataset: str) -> set[str]:
+        with self._ledger() as ledger:
+            return {name for part in ledger.catalogue.current("curated", dataset) for name in part.cells}
+
     def _parts(self, dataset: str, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Part]:
+        with self._ledger() as ledger:
+            return ledger.catalogue.current("curated", dataset, first=first, last=last)
+
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
         if not self._ledger_url and not (self._folder / LEDGER).is_file():
             raise errors.NodeNotFoundError(
                 f"the node {self._folder} holds nothing yet.", hint="Run `fulltape nightly` first."
@@ -147,7 +156,7 @@ class Reader:
         ledger = open_ledger(self._folder, self._ledger_url, read_only=True)
         try:
             ownership.check(ledger, Layout(root=self._lake))
-            return ledger.catalogue.current("curated", dataset, first=first, last=last)
+            yield ledger
         finally:
             ledger.close()
 

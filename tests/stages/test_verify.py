@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
+from fulltape.cli import app
 from fulltape.deliver import run as deliver
 from fulltape.lake import files
 from fulltape.node import nightly, repair
@@ -271,4 +273,14 @@ def test_random_damages(whole: Path, node: Path, seed: int) -> None:
         done = repair.run(stores, SkippingClock(), deep=True)
         assert done.after.findings == ()
         assert done.night.complete
+    assert bundle(node) == wanted
+
+
+def test_a_lake_that_is_gone_for_good_is_filled_again(whole: Path, node: Path) -> None:
+    wanted = bundle(node)
+    shutil.rmtree(node / "lake")
+    with pytest.raises(errors.StorageError, match="mounted"), opened(node):
+        pass
+    done = CliRunner().invoke(app, ["verify", "--repair", "--node", str(node)])
+    assert done.exit_code == 0, done.output
     assert bundle(node) == wanted

@@ -47,7 +47,10 @@ def verify(
     from fulltape.node import repair as repairing
     from fulltape.verify import run
 
-    with options.opened(node, asking=repair) as stores, Watch(quiet=quiet or json) as watch:
+    with (
+        options.opened(node, asking=repair, owning=not repair) as stores,
+        Watch(quiet=quiet or json) as watch,
+    ):
         clock = SystemClock(stores.ledger.budgets.anchor)
         if repair:
             done = repairing.run(stores, clock, watch, deep=deep)

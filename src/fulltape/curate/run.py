@@ -287,8 +287,9 @@ class _Chunk:
             .str.replace(completeness.UNMEASURED, "", literal=True)
             .str.contains("completeness")
         )
+        before = self._partial_before(judged)
         healed = judged.join(doubtful, on=["instrument", "session", "source"], how="anti").join(
-            self._partial_before(), on=["instrument", "session", "source"], how="semi"
+            before, on=["instrument", "session", "source"], how="semi"
         )
         with self._stores.ledger.write():
             for part in written:
@@ -298,14 +299,20 @@ class _Chunk:
             self._stores.ledger.coverage.record(self._facts(healed, "present"), self._wanted.next_session)
         return doubtful.height
 
-    def _partial_before(self) -> pl.DataFrame:
-        """Cells that were called partial, which more neighbours or a better answer may have put right."""
+    def _partial_before(self, judged: pl.DataFrame) -> pl.DataFrame:
+        """Cells of these sessions that were called partial, which more neighbours or a better answer may have put right."""
+        if judged.is_empty():
+            return pl.DataFrame(schema=_CELL)
         calendar = self._wanted.calendar
+        first, last = judged["session"].min(), judged["session"].max()
+        assert isinstance(first, dt.date)
+        assert isinstance(last, dt.date)
         cells = [
             (fact.instrument, calendar.label(position), fact.source)
-            for fact in self._stores.ledger.coverage.of_dataset(self._wanted.dataset.name)
-            if fact.fact == "partial"
-            for position in range(*calendar.between(fact.first, fact.last))
+            for fact in self._stores.ledger.coverage.of_kind(
+                self._wanted.dataset.name, "partial", first, last
+            )
+            for position in range(*calendar.between(max(first, fact.first), min(last, fact.last)))
         ]
         return pl.DataFrame(cells, schema=_CELL, orient="row")
 

@@ -17,7 +17,7 @@ from fulltape.core.cell import Verdict
 from fulltape.core.time import Clock, Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Included
-from fulltape.lake import files, parquet
+from fulltape.lake import files, layout, parquet
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
 from fulltape.version import VERSION
 
@@ -115,17 +115,11 @@ def _day(stores: Stores, now: Instant) -> dt.date | None:
 def _included(stores: Stores, now: Instant) -> list[Included]:
     out = []
     for name, wanted in sorted(stores.wanted.items()):
-        red = [one for one in stores.ledger.verdicts.of_dataset(name) if one.verdict is Verdict.RED]
-        calendar = wanted.calendar
-        red_cells = {
-            (one.instrument, calendar.label(position))
-            for one in red
-            for position in range(*calendar.between(one.first, one.last))
-        }
+        red = _red_cells(stores, wanted)
         for part in stores.ledger.catalogue.current("curated", name):
             inside = [
                 (instrument, label)
-                for instrument, label in red_cells
+                for instrument, label in red.get(part.folder, ())
                 if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
             ]
             provisional = _provisional(stores, wanted, part.path, now)
@@ -144,6 +138,18 @@ def _included(stores: Stores, now: Instant) -> list[Included]:
                 )
             )
     return out
+
+
+def _red_cells(stores: Stores, wanted: Wanted) -> dict[str, list[tuple[str, dt.date]]]:
+    """RED cells (instrument, session) by curated folder."""
+    found: dict[str, list[tuple[str, dt.date]]] = {}
+    for one in stores.ledger.verdicts.of_dataset(wanted.dataset.name):
+        if one.verdict is Verdict.RED:
+            for position in range(*wanted.calendar.between(one.first, one.last)):
+                label = wanted.calendar.label(position)
+                folder = layout.folder_key(wanted.dataset.curated_folder, label)
+                found.setdefault(folder, []).append((one.instrument, label))
+    return found
 
 
 def _is_final(wanted: Wanted, last: dt.date | None) -> pl.Expr:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -54,13 +54,13 @@ class Part(_Described):
     ingested_at: Instant
     first: str
     last: str
-    packed: bytes
+    packed: Callable[[], bytes] = field(repr=False, compare=False)
 
     @functools.cached_property
     def cells(self) -> Cells:
-        """Which sessions of whom are in it; unpacked when first asked for."""
+        """Which sessions of whom are in it: read and unpacked when first asked for, as long as the ledger is open."""
         return msgspec.json.decode(
-            zlib.decompress(self.packed), type=dict[str, list[tuple[dt.date, dt.date]]]
+            zlib.decompress(self.packed()), type=dict[str, list[tuple[dt.date, dt.date]]]
         )
 
 
@@ -129,33 +129,33 @@ class Catalogue:
             first_session=first.isoformat() if first else _EVER[0],
             last_session=last.isoformat() if last else _EVER[1],
         )
-        return [_part(row) for row in rows]
+        return [self._part(row) for row in rows]
 
     def current_in(self, layer: Layer, dataset: str, folder: str) -> list[Part]:
         """Current parts of one folder, in the order of the log."""
         rows = self._database.run("current_parts_of_folder", layer=layer, dataset=dataset, folder=folder)
-        return [_part(row) for row in rows]
+        return [self._part(row) for row in rows]
 
     def all_current(self, layer: Layer) -> list[Part]:
         """Current parts of all datasets, also of those that are not wanted any more."""
-        return [_part(row) for row in self._database.run("current_parts", layer=layer)]
+        return [self._part(row) for row in self._database.run("current_parts", layer=layer)]
 
     def since(self, layer: Layer, position: int, *, dataset: str) -> list[Part]:
         """A dataset's current parts after a position of the log."""
         return [
-            _part(row)
+            self._part(row)
             for row in self._database.run("parts_since", layer=layer, dataset=dataset, position=position)
         ]
 
     def by_ids(self, ids: Iterable[int]) -> list[Part]:
         """Those of these parts that are current."""
         rows = (self._database.run("current_part", part_id=one) for one in ids)
-        return [_part(row[0]) for row in rows if row]
+        return [self._part(row[0]) for row in rows if row]
 
     def by_path(self, path: str) -> Part | None:
         """A part by its path, current or not."""
         rows = self._database.run("part_by_path", path=path)
-        return _part(rows[0]) if rows else None
+        return self._part(rows[0]) if rows else None
 
     def paths(self) -> dict[str, bool]:
         """Every path that was ever registered, and whether it is current."""
@@ -167,7 +167,7 @@ class Catalogue:
 
     def replaced(self, before: Instant) -> list[Part]:
         """Parts that have not counted since before a moment."""
-        return [_part(row) for row in self._database.run("replaced_parts", before=before)]
+        return [self._part(row) for row in self._database.run("replaced_parts", before=before)]
 
     def forget(self, part_id: int) -> None:
         """A part that does not count is gone for good, inside a transaction."""
@@ -188,7 +188,7 @@ class Catalogue:
 
     def longest_unverified(self, most: int) -> list[Part]:
         """Current parts whose files were verified longest ago, or never."""
-        return [_part(row) for row in self._database.run("longest_unverified", most=most)]
+        return [self._part(row) for row in self._database.run("longest_unverified", most=most)]
 
     def verified(self, parts: Iterable[Part], *, now: Instant) -> None:
         """The files of these parts have the content that was registered, inside a transaction."""
@@ -209,24 +209,26 @@ class Catalogue:
         """Nothing is left of an intent, inside a transaction."""
         self._database.run("drop_intent", path=path)
 
+    def _part(self, row: Row) -> Part:
+        return Part(
+            part_id=row["part_id"],
+            log_pos=row["log_pos"],
+            layer=row["layer"],
+            source=row["source"],
+            dataset=row["dataset"],
+            folder=row["folder"],
+            path=row["path"],
+            rows=row["row_count"],
+            bytes=row["byte_count"],
+            sha256=row["sha256"],
+            min_ts=row["min_ts"],
+            max_ts=row["max_ts"],
+            ingested_at=row["ingested_at"],
+            origin=row["origin"],
+            first=row["first_session"],
+            last=row["last_session"],
+            packed=functools.partial(self._cells, row["part_id"]),
+        )
 
-def _part(row: Row) -> Part:
-    return Part(
-        part_id=row["part_id"],
-        log_pos=row["log_pos"],
-        layer=row["layer"],
-        source=row["source"],
-        dataset=row["dataset"],
-        folder=row["folder"],
-        path=row["path"],
-        rows=row["row_count"],
-        bytes=row["byte_count"],
-        sha256=row["sha256"],
-        min_ts=row["min_ts"],
-        max_ts=row["max_ts"],
-        ingested_at=row["ingested_at"],
-        origin=row["origin"],
-        first=row["first_session"],
-        last=row["last_session"],
-        packed=row["cells"],
-    )
+    def _cells(self, part_id: int) -> bytes:
+        return bytes(self._database.value("cells_of_part", part_id=part_id))

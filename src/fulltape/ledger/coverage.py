@@ -70,6 +70,17 @@ class Coverage:
         """All facts about a dataset, by instrument, source and session."""
         return [_fact(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
 
+    def of_kind(self, dataset: str, kind: FactKind, first: dt.date, last: dt.date) -> list[CoverageFact]:
+        """Facts of one kind about any of the sessions from `first` to `last`, both inclusive."""
+        rows = self._database.run(
+            "coverage_of_kind",
+            dataset=dataset,
+            fact=kind,
+            first_session=first.isoformat(),
+            last_session=last.isoformat(),
+        )
+        return [_fact(row) for row in rows]
+
     def of_series(self, dataset: str, instrument: str) -> list[CoverageFact]:
         """All facts about one series, by source and session."""
         rows = self._database.run("coverage_of_series", dataset=dataset, instrument=instrument)

@@ -48,7 +48,9 @@ def alone(stores: Stores) -> Iterator[None]:
 
 
 def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Repaired:
-    """Verify, withdraw what is damaged, and let a night make it again; verify once more."""
+    """Verify, withdraw what is damaged, and let a night make it again; verify once more. Raises where ledger and lake do not
+    belong together; a lake that is gone for good is filled again."""
+    ownership.check(stores.ledger, stores.layout, emptied=True)
     with alone(stores):
         before = verify.run_once(stores, clock, progress, deep=deep)
         for finding in before.findings:

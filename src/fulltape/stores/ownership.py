@@ -17,12 +17,12 @@ from fulltape.ledger.ledger import Ledger
 _NODE = "node"
 
 
-def check(ledger: Ledger, layout: Layout) -> None:
+def check(ledger: Ledger, layout: Layout, *, emptied: bool = False) -> None:
     """Raise where ledger and lake do not belong together: `ForeignLakeError`, or `LedgerBehindError` with the command that
-    helps."""
+    helps. With `emptied` a lake that is gone is taken as it is."""
     found, own = mark.read(layout), ledger.identity(_NODE)
     if found is None:
-        _without_mark(ledger, layout, own)
+        _without_mark(ledger, layout, own, emptied=emptied)
     elif not own:
         if ledger.knows_anything:
             raise _foreign(layout, found)
@@ -73,11 +73,11 @@ def refuse_another(ledger: Ledger, layout: Layout) -> None:
         raise _foreign(layout, found)
 
 
-def _without_mark(ledger: Ledger, layout: Layout, own: str) -> None:
+def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) -> None:
     """A lake of an earlier version, a new one, or one whose mark is gone."""
     if ledger.knows_anything:
         known = ledger.catalogue.paths()
-        if own and any(known.values()) and not layout.holds_data:
+        if own and any(known.values()) and not layout.holds_data and not emptied:
             raise errors.StorageError(
                 f"the lake {layout.root} is empty, and the ledger knows {sum(known.values()):,} files in it.",
                 hint="Is its disk mounted? Look at [node] lake. If it is gone for good: `fulltape verify --repair`.",

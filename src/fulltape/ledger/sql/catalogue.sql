@@ -8,21 +8,29 @@ VALUES (:part_id, :log_pos, :layer, :source, :dataset, :folder, :path, :row_coun
 UPDATE parts SET replaced_at = :now, replaced_by = :part_id
 WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND part_id <> :part_id AND replaced_at IS NULL
 
+-- name: part_columns
+-- All but the cells, which are large and seldom asked for.
+part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts, ingested_at, origin,
+       first_session, last_session
+
+-- name: cells_of_part
+SELECT cells FROM parts WHERE part_id = :part_id
+
 -- name: current_parts
-SELECT * FROM parts WHERE layer = :layer AND replaced_at IS NULL ORDER BY dataset, folder, log_pos
+SELECT {part_columns} FROM parts WHERE layer = :layer AND replaced_at IS NULL ORDER BY dataset, folder, log_pos
 
 -- name: current_parts_of_folder
-SELECT * FROM parts
+SELECT {part_columns} FROM parts
 WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND replaced_at IS NULL ORDER BY log_pos
 
 -- name: current_parts_between
-SELECT * FROM parts
+SELECT {part_columns} FROM parts
 WHERE layer = :layer AND dataset = :dataset AND last_session >= :first_session AND first_session <= :last_session
   AND replaced_at IS NULL
 ORDER BY folder, log_pos
 
 -- name: part_by_path
-SELECT * FROM parts WHERE path = :path
+SELECT {part_columns} FROM parts WHERE path = :path
 
 -- name: revive_part
 UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHERE part_id = :part_id
@@ -31,7 +39,7 @@ UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHER
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
 
 -- name: replaced_parts
-SELECT * FROM parts WHERE replaced_at < :before ORDER BY part_id
+SELECT {part_columns} FROM parts WHERE replaced_at < :before ORDER BY part_id
 
 -- name: forget_part
 DELETE FROM parts WHERE part_id = :part_id AND replaced_at IS NOT NULL
@@ -40,10 +48,10 @@ DELETE FROM parts WHERE part_id = :part_id AND replaced_at IS NOT NULL
 UPDATE parts SET verified_at = :now WHERE part_id = :part_id
 
 -- name: longest_unverified
-SELECT * FROM parts WHERE replaced_at IS NULL ORDER BY verified_at, part_id LIMIT :most
+SELECT {part_columns} FROM parts WHERE replaced_at IS NULL ORDER BY verified_at, part_id LIMIT :most
 
 -- name: parts_since
-SELECT * FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
+SELECT {part_columns} FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
 
 -- name: all_paths
 SELECT path, byte_count, replaced_at FROM parts
@@ -52,7 +60,7 @@ SELECT path, byte_count, replaced_at FROM parts
 SELECT COALESCE(MAX(log_pos), 0) AS position FROM parts WHERE layer = :layer
 
 -- name: current_part
-SELECT * FROM parts WHERE part_id = :part_id AND replaced_at IS NULL
+SELECT {part_columns} FROM parts WHERE part_id = :part_id AND replaced_at IS NULL
 
 -- name: add_intent
 INSERT INTO intents (path, layer, evidence, at) VALUES (:path, :layer, :evidence, :at)

@@ -24,6 +24,11 @@ UNION ALL
 SELECT instrument, source, CASE WHEN fact = 'empty' AND sound = 1 THEN 'sound' ELSE fact END, first_session, last_session
 FROM coverage WHERE dataset = :dataset AND fact <> 'present' AND last_session >= :first_session
 
+-- name: coverage_of_kind
+SELECT * FROM coverage
+WHERE dataset = :dataset AND fact = :fact AND last_session >= :first_session AND first_session <= :last_session
+ORDER BY instrument, source, first_session
+
 -- name: coverage_of_series
 SELECT * FROM coverage WHERE dataset = :dataset AND instrument = :instrument ORDER BY source, first_session
 
