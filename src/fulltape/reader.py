@@ -135,8 +135,7 @@ class Reader:
         names = set(universe.symbols)
         path = self._folder / universe.file
         if universe.file and path.is_file():
-            listed = instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
-            names |= {dated.symbol for one in listed for dated in one.symbols}
+            names |= instruments.symbols_in(path.read_text(encoding="utf-8-sig"), where=str(path))
         return names
 
     def _held(self, dataset: str) -> set[str]:

@@ -45,3 +45,10 @@ def test_mistakes_name_file_and_line(text: str, where: str) -> None:
     with pytest.raises(errors.ConfigError) as caught:
         instruments.parse_universe(text, where="u.csv")
     assert caught.value.where == where
+
+
+def test_symbols_are_those_of_the_parsed_universe() -> None:
+    text = "symbol,listed_from,listed_to,instrument\n FB ,2012-05-18,2022-06-08,META\nMETA,2022-06-09,,META\n\n,,,\n"
+    found = instruments.parse_universe(text.replace("\n,,,", ""), where="u")
+    assert instruments.symbols_in(text, where="u") == {dated.symbol for one in found for dated in one.symbols}
+    assert instruments.symbols_in("", where="u") == set()

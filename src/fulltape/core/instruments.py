@@ -71,6 +71,12 @@ def of(*names: str) -> tuple[Instrument, ...]:
     )
 
 
+def symbols_in(text: str, *, where: str) -> set[str]:
+    """The symbols that a `universe.csv` names, whatever it says of them: for who only wants to know whether one is there."""
+    _, *rows = [*_rows(csv.reader(text.splitlines()), where)] or [[]]
+    return {cells[0].strip() for cells in rows if cells} - {""}
+
+
 def parse_universe(text: str, *, where: str) -> tuple[Instrument, ...]:
     """Instruments of a `universe.csv`; several rows with one instrument are its symbols over time.
 
