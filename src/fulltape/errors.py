@@ -61,6 +61,10 @@ class LedgerTooNewError(StorageError):
     """The ledger was written by a newer fulltape; install that version."""
 
 
+class LedgerTooOldError(StorageError):
+    """The ledger was written by an older fulltape, and who only reads does not bring it forward."""
+
+
 class LedgerBehindError(StorageError):
     """The lake holds what the ledger does not know: the ledger is lost or older; restore or rebuild it."""
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from living import BINANCE, DERIV, Living, Venue, living, promised
 
-from fulltape.lake import files
+from fulltape.lake import files, journal
+from fulltape.lake.journal import Kind
 from fulltape.node import assemble, nightly, repair
 from fulltape.seal import run as seal
 from fulltape.settings import load
@@ -112,3 +113,96 @@ def test_a_damaged_part_without_its_journal_is_asked_of_history(tmp_path: Path) 
         found = node.curated()
         promised(found, node.truth(), BINANCE)
         assert found.height >= whole.height
+
+
+def sealed(node: Living) -> list[Path]:
+    return [path for path in node.journals() if path.suffix == ".sealed"]
+
+
+def cut(node: Living) -> None:
+    """Take the last record off the sealed journal, at its border: no checksum can notice that."""
+    path = max(sealed(node), key=lambda one: one.stat().st_size)
+    content = path.read_bytes()
+    records = [
+        one for one in journal.read(path) if isinstance(one, journal.Record) and one.kind is Kind.MESSAGES
+    ]
+    assert len(records) > 2
+    path.write_bytes(content[: records[-2].offset])
+
+
+def test_a_journal_that_was_cut_takes_no_sound_part_along(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        cut(node)
+        with node.opened() as stores:
+            told = [one.what for one in verify.run_once(stores, node.clock).findings]
+            assert told == ["it is not the file that was sealed"]
+            before = len(sealed(node))
+            seal.run_once(stores, node.clock, again=True)
+        assert node.curated().height == whole.height
+        with node.opened() as stores:
+            assert repair.run(stores, node.clock, deep=True).after.findings == ()
+        assert node.curated().height == whole.height
+        assert len(sealed(node)) == before - 1
+
+
+def test_what_a_cut_journal_has_lost_is_doubtful_where_its_part_is_damaged_too(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        hurt = raw(node, "journal")
+        cut(node)
+        for path in hurt:
+            path.write_bytes(path.read_bytes()[:-9])
+        with node.opened() as stores:
+            nightly.run(stores, node.clock)
+            assert any(kind == "damaged part" for kind, _, _ in node.intervals())
+            nightly.fill(stores, node.clock)
+        found = node.curated()
+        promised(found, node.truth(), BINANCE)
+        assert found.height >= whole.height
+
+
+@pytest.mark.parametrize("venue", [BINANCE, DERIV], ids=lambda venue: venue.vendor)
+def test_a_part_holds_more_than_a_journal_that_was_damaged_since(tmp_path: Path, venue: Venue) -> None:
+    with living(tmp_path, venue) as node:
+        whole = captured(node)
+        cut(node)
+        lose_ledger(node)
+        rebuild(node)
+        node.seal()
+        with node.opened() as stores:
+            repair.run(stores, node.clock, deep=True)
+            nightly.fill(stores, node.clock)
+        assert node.curated().height == whole.height
+
+
+def test_a_journal_waits_to_be_decoded_again_until_its_source_is_live_again(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        settings = node.folder / "fulltape.toml"
+        text = settings.read_text()
+        settings.write_text(text.replace('live = ["binance.spot"]', "live = []"))
+        for path in raw(node, "journal"):
+            path.write_bytes(path.read_bytes()[:-9])
+        with node.opened() as stores:
+            repair.run(stores, node.clock)
+        settings.write_text(text)
+        with node.opened() as stores:
+            nightly.run(stores, node.clock)
+            assert verify.run_once(stores, node.clock).findings == ()
+        assert node.curated().height == whole.height
+
+
+def test_after_a_restore_parts_are_still_those_of_their_journals(tmp_path: Path) -> None:
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        with node.opened() as stores:
+            nightly.run(stores, node.clock)
+            stores.ledger.back_up(tmp_path / "b.db")
+            before = {one.file: set(one.parts) for one in stores.ledger.streams.captures()}
+            repair.restore(stores, tmp_path / "b.db", tmp_path / "replaced.db", node.clock.now())
+            assert {one.file: set(one.parts) for one in stores.ledger.streams.captures()} == before
+            for path in raw(node, "journal"):
+                path.write_bytes(path.read_bytes()[:-9])
+            assert repair.run(stores, node.clock).after.findings == ()
+        assert node.curated().height == whole.height

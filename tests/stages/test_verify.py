@@ -3,6 +3,8 @@ touched."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from fulltape import errors
 from fulltape.cli import app
 from fulltape.deliver import run as deliver
 from fulltape.lake import files
+from fulltape.ledger.catalogue import NewPart
 from fulltape.node import nightly, repair
 from fulltape.simulator import market as markets
 from fulltape.verify import run as verify
@@ -284,3 +287,119 @@ def test_a_lake_that_is_gone_for_good_is_filled_again(whole: Path, node: Path) -
     done = CliRunner().invoke(app, ["verify", "--repair", "--node", str(node)])
     assert done.exit_code == 0, done.output
     assert bundle(node) == wanted
+
+
+def without_minutes(node: Path) -> str:
+    """Leave the minutes out of the settings; returns what they were."""
+    settings = node / "fulltape.toml"
+    text = settings.read_text()
+    start = text.index("[dataset.equities_bars_minute]")
+    settings.write_text(text[:start] + text[text.index("[vendor.", start) :])
+    return text
+
+
+def test_damage_of_what_is_not_wanted_now_is_not_forgotten(node: Path) -> None:
+    wanted = bundle(node)
+    text = without_minutes(node)
+    for layer in ("raw", "curated"):
+        path = next(one for one in files.tree(node / "lake" / layer) if "minute" in str(one))
+        flip(path, path)
+    with opened(node) as stores:
+        repair.run(stores, SkippingClock(), deep=True)
+        assert any(one.layer == "raw" for one in stores.ledger.damages.all())
+    (node / "fulltape.toml").write_text(text)
+    with opened(node) as stores:
+        done = nightly.run(stores, SkippingClock())
+        assert done.complete
+        assert done.filled.requests > 0
+        assert stores.ledger.damages.all() == []
+    assert bundle(node) == wanted
+
+
+def test_an_older_revision_is_no_substitute_for_a_damaged_newer_one(node: Path) -> None:
+    with opened(node) as stores:
+        (part,) = [
+            one for one in stores.ledger.catalogue.current("raw", "equities_bars_day") if "2012" in one.folder
+        ]
+        newer = part.path.replace("2-instruments_", "2-instruments_0")
+        shutil.copy(stores.layout.root / part.path, stores.layout.root / newer)
+        with stores.ledger.write():
+            stores.ledger.catalogue.register(
+                NewPart(
+                    layer=part.layer, source=part.source, dataset=part.dataset, folder=part.folder, path=newer,
+                    rows=part.rows, bytes=part.bytes, sha256=part.sha256, min_ts=part.min_ts, max_ts=part.max_ts,
+                    origin=part.origin, cells=part.cells,
+                ),
+                now=1,
+            )  # fmt: skip
+        flip(stores.layout.root / newer, stores.layout.root / newer)
+        done = repair.run(stores, SkippingClock(), deep=True)
+        assert done.night.filled.requests > 0
+        assert done.night.complete
+        assert done.after.findings == ()
+
+
+def test_another_bundle_in_the_place_of_the_newest_one_is_noticed(node: Path) -> None:
+    (newest,) = (node / "lake" / "exports" / "nightly").iterdir()
+    manifest, sums = newest / "manifest.json", newest / "SHA256SUMS"
+    text = manifest.read_text()
+    recipe = json.loads(text)["digest"]
+    manifest.write_text(text.replace(recipe, "0" * 64))
+    old = hashlib.sha256(text.encode()).hexdigest()
+    sums.write_text(sums.read_text().replace(old, files.sha256(manifest)))
+    with opened(node) as stores:
+        (found,) = verify.run_once(stores, SkippingClock(), deep=True).findings
+        assert found.what == "it is another bundle than the one that was written"
+        done = nightly.run(stores, SkippingClock())
+        assert done.export is not None
+        assert done.export.written
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "SHA256SUMS", "instruments.parquet"])
+@pytest.mark.parametrize("how", ["garbled", "a folder"])
+def test_whatever_lies_in_the_place_of_a_bundles_file_stops_nothing(node: Path, name: str, how: str) -> None:
+    wanted = bundle(node)
+    (newest,) = (node / "lake" / "exports" / "nightly").iterdir()
+    path = newest / name
+    size = path.stat().st_size
+    path.unlink()
+    if how == "garbled":
+        path.write_bytes(b"x" * size)
+    else:
+        path.mkdir()
+    with opened(node) as stores:
+        assert verify.run_once(stores, SkippingClock(), deep=True).findings
+        assert nightly.run(stores, SkippingClock()).complete
+        assert repair.run(stores, SkippingClock(), deep=True).after.findings == ()
+    assert bundle(node) == wanted
+
+
+def test_a_stray_folder_beside_the_bundles_is_no_bundle(node: Path) -> None:
+    (newest,) = (node / "lake" / "exports" / "nightly").iterdir()
+    shutil.copytree(newest, newest.with_name("mine"))
+    with opened(node) as stores:
+        repair.run(stores, SkippingClock(), deep=True)
+        assert [row["day"] for row in stores.ledger.exports()] == [newest.name]
+
+
+def test_the_sample_reaches_every_file_whatever_the_clock_was(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "_AT_ONCE", 1)
+    with opened(node) as stores:
+        count = sum(len(stores.ledger.catalogue.all_current(layer)) for layer in verify.LAYERS)
+        ahead = SkippingClock()
+        ahead.sleep(10**7)
+        assert verify.sample(stores, ahead, seconds=1e6).files == count
+        assert verify.sample(stores, SkippingClock(), seconds=1e6).files == count
+
+
+def test_a_second_damage_at_one_place_keeps_the_first_file(node: Path) -> None:
+    one, other = two(node, "curated")
+    for _ in range(2):
+        flip(one, other)
+        with opened(node) as stores:
+            assert repair.run(stores, SkippingClock()).after.findings == ()
+    kept = list((node / "lake" / "damaged").rglob(f"{one.name}*"))
+    assert len(kept) == 2

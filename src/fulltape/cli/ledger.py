@@ -53,16 +53,15 @@ def restore(
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
+    clock = SystemClock()
+    moment = iso(clock.now())[:19].replace(":", "")
+    loaded = options.load(node, asking=False)
+    apart = repair.set_corrupt_apart(loaded, moment)
     with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
-        clock = SystemClock()
-        ownership.refuse_another(stores.ledger, stores.layout)
-        moment = iso(clock.now())[:19].replace(":", "")
+        ownership.refuse_copy(path, stores.layout)
         replaced = stores.folder / BACKUPS / f"before-restore-{moment}.db"
-        with repair.alone(stores):  # nobody works on what is being replaced
-            stores.ledger.back_up(replaced)
-            stores.ledger.restore(path)
-        done = repair.rebuild(stores, clock.now(), watch)
-    typer.echo(f"restored from {path}; what it replaced is in {replaced}")
+        done = repair.restore(stores, path, replaced, clock.now(), watch)
+    typer.echo(f"restored from {path}; what it replaced is in {apart or replaced}")
     wrapping.say(_taken(done))
 
 

@@ -48,10 +48,12 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         if day is None or not included:
             return None
         path = stores.layout.bundle(day)
+        if unsound := _unsound(stores, clock.now()):
+            return _nothing(path, unsound)
         status = _status(stores, clock.now())
         recipe = plan.digest(included, _inputs(stores, status))
         earlier = stores.ledger.export_of(day.isoformat())
-        fresh = earlier is None or earlier["digest"] != recipe or not _whole(path)
+        fresh = earlier is None or earlier["digest"] != recipe or not _whole(path, recipe)
         if fresh and (damaged := _damaged(stores, included, clock.now())):
             return _nothing(path, damaged)
         if fresh:
@@ -94,16 +96,25 @@ def _nothing(path: Path, damaged: tuple[str, ...]) -> Report:
     )
 
 
-def _whole(path: Path) -> bool:
-    """Whether a bundle's files are all there in their sizes, as its manifest lists them."""
-    manifest = path / "manifest.json"
-    if not manifest.is_file() or not (path / "SHA256SUMS").is_file():
+def _unsound(stores: Stores, now: Instant) -> tuple[str, ...]:
+    """Which files of what was checked are not what the ledger recorded; they are withdrawn, to be checked again."""
+    parts = [part for name in stores.wanted for part in stores.ledger.catalogue.current("qc", name)]
+    sound = {part.path for part in damage.sound(stores, parts, now)}
+    return tuple(part.path for part in parts if part.path not in sound)
+
+
+def _whole(path: Path, recipe: str) -> bool:
+    """Whether a bundle was made of just this, and its files are all there in their sizes, as its manifest lists them."""
+    if not (path / "SHA256SUMS").is_file():
         return False
-    entries = msgspec.json.decode(manifest.read_bytes())["files"]
-    return all(
-        (path / one["path"]).is_file() and (path / one["path"]).stat().st_size == one["bytes"]
-        for one in entries
-    )
+    try:
+        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+        return manifest["digest"] == recipe and all(
+            (path / one["path"]).is_file() and (path / one["path"]).stat().st_size == one["bytes"]
+            for one in manifest["files"]
+        )
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return False
 
 
 def _day(stores: Stores, now: Instant) -> dt.date | None:
@@ -187,7 +198,7 @@ def _status(stores: Stores, now: Instant) -> pl.DataFrame:
 
 def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
     found = stores.ledger.catalogue.current("qc", wanted.dataset.name)
-    checked = [stores.layout.root / part.path for part in damage.sound(stores, found, now)]
+    checked = [stores.layout.root / part.path for part in found]
     cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
     laid = [
         (said.codes, said.instrument, wanted.calendar.label(position))
@@ -218,7 +229,7 @@ def _write(
     files.make_folder(path.parent)
     for leftover in path.parent.iterdir():
         if leftover.name.startswith(files.TEMPORARY):
-            shutil.rmtree(leftover)
+            _remove(leftover)
     work = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     work.mkdir()
     held_out = 0
@@ -247,8 +258,14 @@ def _write(
         path.rename(older)
     work.rename(path)
     files.sync_folder(path.parent)
-    if older.exists():
-        shutil.rmtree(older)
+    _remove(older)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _place(stores: Stores, one: Included, work: Path) -> int | None:

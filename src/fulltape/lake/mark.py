@@ -20,7 +20,7 @@ def read(layout: Layout) -> Mark | None:
     """The mark; None where there is none that can be read."""
     try:
         return msgspec.json.decode(layout.mark.read_bytes(), type=Mark)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError):
         return None
 
 

@@ -49,6 +49,14 @@ def metadata(path: Path) -> Mapping[str, str] | None:
         return None
 
 
+def rows(path: Path) -> int:
+    """How many rows a file has; 0 where it cannot be read."""
+    try:
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError):
+        return 0
+
+
 def scan(paths: Sequence[Path]) -> pl.LazyFrame:
     """A lazy frame over these files."""
     missing = next((path for path in paths if not path.is_file()), None)

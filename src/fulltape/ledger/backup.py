@@ -76,6 +76,36 @@ def restore(database: Database, path: Path) -> None:
             source.close()
 
 
+def faults(path: Path) -> bool:
+    """Whether a file is no sound copy of a ledger."""
+    if not holds_a_ledger(path):
+        return True
+    try:
+        copy = Sqlite(path, read_only=True)
+    except (errors.LedgerTooNewError, errors.LedgerTooOldError):
+        return False
+    except errors.StorageError:
+        return True
+    try:
+        return bool(copy.faults())
+    except errors.StorageError:
+        return True
+    finally:
+        copy.close()
+
+
+def identity(path: Path, name: str) -> str:
+    """A fact about the node itself as a copy has it; '' where it has none."""
+    try:
+        copy = Sqlite(path, read_only=True)
+    except errors.StorageError:
+        return ""
+    try:
+        return str(copy.value("identity", name=name) or "")
+    finally:
+        copy.close()
+
+
 def daily(database: Database, folder: Path, day: str) -> bool:
     """Write today's backup if there is none, and keep the newest seven; True if one was written."""
     path = folder / f"ledger-{day}.db"

@@ -186,9 +186,11 @@ class Catalogue:
         """Nothing gets a position up to this one any more, inside a transaction."""
         self._database.run("raise_counter", name="parts_log", value=position)
 
-    def longest_unverified(self, most: int) -> list[Part]:
-        """Current parts whose files were verified longest ago, or never."""
-        return [self._part(row) for row in self._database.run("longest_unverified", most=most)]
+    def longest_unverified(self, most: int, *, skip: int, now: Instant) -> list[Part]:
+        """Current parts in the order in which their files were verified, those never or by a clock that was ahead first; the
+        first ones are skipped."""
+        rows = self._database.run("longest_unverified", most=most, skip=skip, now=now)
+        return [self._part(row) for row in rows]
 
     def verified(self, parts: Iterable[Part], *, now: Instant) -> None:
         """The files of these parts have the content that was registered, inside a transaction."""

@@ -68,7 +68,7 @@ class Coverage:
 
     def of_dataset(self, dataset: str) -> list[CoverageFact]:
         """All facts about a dataset, by instrument, source and session."""
-        return [_fact(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
+        return [fact_of(row) for row in self._database.run("coverage_of_dataset", dataset=dataset)]
 
     def of_kind(self, dataset: str, kind: FactKind, first: dt.date, last: dt.date) -> list[CoverageFact]:
         """Facts of one kind about any of the sessions from `first` to `last`, both inclusive."""
@@ -79,12 +79,12 @@ class Coverage:
             first_session=first.isoformat(),
             last_session=last.isoformat(),
         )
-        return [_fact(row) for row in rows]
+        return [fact_of(row) for row in rows]
 
     def of_series(self, dataset: str, instrument: str) -> list[CoverageFact]:
         """All facts about one series, by source and session."""
         rows = self._database.run("coverage_of_series", dataset=dataset, instrument=instrument)
-        return [_fact(row) for row in rows]
+        return [fact_of(row) for row in rows]
 
     def spans(self, dataset: str) -> list[tuple[str, str, FactKind, int, str, str]]:
         """All facts about a dataset as (instrument, source, fact, proof, first, last), dates as ISO text; `proof` has the
@@ -135,7 +135,16 @@ class Coverage:
         rows = self._database.run(
             "coverage_of_reason", dataset=dataset, fact="present", reason=contradiction.SENTENCE
         )
-        return [_fact(row) for row in rows]
+        return [fact_of(row) for row in rows]
+
+    def contradict(self, said: CoverageFact) -> None:
+        """Note again that rows were contradicted, as far as they are known to be there, inside a transaction."""
+        for one in self.of_series(said.dataset, said.instrument):
+            first, last = max(one.first, said.first), min(one.last, said.last)
+            if one.source == said.source and one.fact == "present" and first <= last:
+                self.forget(one.dataset, one.instrument, one.source, first, last)
+                row = _fact_row(Ranged(first=first, last=last, label=replace(one, reason=said.reason)))
+                self._database.run_many("add_coverage", [row])
 
     def expired(self, dataset: str, *, now: Instant) -> list[tuple[str, str, str, str, int]]:
         """(instrument, source, first, last, settled) of emptiness and refusals that may be asked again, the oldest first:
@@ -178,7 +187,7 @@ class Coverage:
         self._database.lock(f"coverage {dataset} {source}")
         series = {"dataset": dataset, "instrument": instrument, "source": source}
         span = {"first_session": first.isoformat(), "last_session": last.isoformat()}
-        for fact in [_fact(row) for row in self._database.run("coverage_touching", **series, **span)]:
+        for fact in [fact_of(row) for row in self._database.run("coverage_touching", **series, **span)]:
             self._database.run("drop_coverage", **series, first_session=fact.first.isoformat())
             kept = [(fact.first, first - ranged.ONE_DAY), (last + ranged.ONE_DAY, fact.last)]
             rows = [
@@ -219,7 +228,7 @@ class Coverage:
         near: dict[str, list[Ranged[CoverageFact]]] = {}
         for row in rows:
             if row["instrument"] in wanted:
-                fact = _fact(row)
+                fact = fact_of(row)
                 near.setdefault(fact.instrument, []).append(
                     Ranged(first=fact.first, last=fact.last, label=fact)
                 )
@@ -336,7 +345,8 @@ def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
 _SAID = ("fact", "sound", "final", "reason", "shown", "extent", "repeated")
 
 
-def _fact(row: Row) -> CoverageFact:
+def fact_of(row: Row) -> CoverageFact:
+    """A fact from its row."""
     return CoverageFact(
         dataset=row["dataset"],
         instrument=row["instrument"],

@@ -194,7 +194,7 @@ class Database(ABC):
         have = int(self._execute("SELECT MAX(version) AS version FROM schema_version", {})[0]["version"] or 0)
         self._refuse_newer(have, newest)
         if have < newest:
-            raise errors.StorageError(
+            raise errors.LedgerTooOldError(
                 f"the ledger {self.where} has version {have}, this fulltape reads {newest}.",
                 hint="Any command on the node, such as `fulltape status`, brings it forward.",
             )

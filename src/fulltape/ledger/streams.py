@@ -29,6 +29,9 @@ class Capture:
     parts: tuple[int, ...]
     software: str
     sealed_at: Instant
+    bytes: int = 0
+    edges: str = ""
+    """As `lake.journal.edges` tells them; 0 and '' unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,8 @@ class Streams:
             parts=",".join(map(str, one.parts)),
             software=one.software,
             sealed_at=one.sealed_at,
+            byte_count=one.bytes,
+            edges=one.edges,
         )
 
     def add_part(self, file: str, part_id: int) -> None:
@@ -311,6 +316,8 @@ def _capture(row: Row) -> Capture:
         parts=tuple(int(part) for part in row["parts"].split(",") if part),
         software=row["software"],
         sealed_at=row["sealed_at"],
+        bytes=row["byte_count"],
+        edges=row["edges"],
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import files, layout
+from fulltape.ledger import backup
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.node import nightly
 from fulltape.node.nightly import Night
-from fulltape.stores import Progress, Stores, damage, ownership, silent
+from fulltape.settings.load import Loaded
+from fulltape.stores import BACKUPS, LEDGER, Progress, Stores, damage, ownership, silent
 from fulltape.verify import bundles, knowledge, plan, takeup
 from fulltape.verify import run as verify
 from fulltape.verify.plan import Finding
@@ -63,47 +66,104 @@ def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool
 
 def rebuild(stores: Stores, now: Instant, progress: Progress = silent) -> Rebuilt:
     """Let a ledger that is new or old learn what its lake holds, from its parts, journals and bundles, and from what earlier
-    ledgers kept in it. `ForeignLakeError` where the lake is another node's."""
+    ledgers kept in it. `ForeignLakeError` where the lake is another node's. Interrupted, it goes on when run again."""
     ownership.refuse_another(stores.ledger, stores.layout)
     with alone(stores):
-        kept = knowledge.read(stores.layout)
-        newer = kept is not None and kept.position >= stores.ledger.catalogue.position
-        with stores.ledger.write():
-            newer = newer and knowledge.restore(stores.ledger, stores.layout)
-        taken = takeup.run(stores, now, progress)
-        _take_up_bundles(stores, now)
-        ownership.adopt(stores.ledger, stores.layout)
+        return _rebuilt(stores, now, progress)
+
+
+def restore(stores: Stores, path: Path, replaced: Path, now: Instant, progress: Progress = silent) -> Rebuilt:
+    """Become what a copy was, and take up what the lake has beyond it; what is replaced is copied first. Nobody works
+    meanwhile."""
+    with alone(stores):
+        stores.ledger.back_up(replaced)
+        stores.ledger.restore(path)
+        return _rebuilt(stores, now, progress)
+
+
+def set_corrupt_apart(loaded: Loaded, moment: str) -> Path | None:
+    """Move a ledger file that SQLite finds damaged out of the way, so that a copy can take its place; returns where it is
+    then, None where there is nothing wrong with it."""
+    path = loaded.folder / LEDGER
+    if loaded.ledger_url or not path.exists() or not backup.faults(path):
+        return None
+    target = loaded.folder / BACKUPS / f"damaged-{moment}.db"
+    files.make_folder(target.parent)
+    for ending in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.rename(target.with_name(target.name + ending))
+    return target
+
+
+def _rebuilt(stores: Stores, now: Instant, progress: Progress) -> Rebuilt:
+    kept = knowledge.read(stores.ledger, stores.layout)
+    newer = kept is not None and (
+        kept.position > stores.ledger.catalogue.position or not stores.ledger.knows_anything
+    )
+    contradicted: list[CoverageFact] = []
+    with stores.ledger.write():
+        ownership.begin(stores.ledger, stores.layout)
+        if newer:
+            contradicted = knowledge.restore(stores.ledger, stores.layout)
+    if newer:
+        takeup.name_parts_of_captures(stores)
+    taken = takeup.run(stores, now, progress)
+    with stores.ledger.write():
+        for fact in contradicted:
+            stores.ledger.coverage.contradict(fact)
+    _take_up_bundles(stores, now)
+    ownership.adopt(stores.ledger, stores.layout)
     return Rebuilt(taken=taken, knowledge_at=kept.at if kept and newer else None)
 
 
 def _mend(stores: Stores, finding: Finding, now: Instant) -> None:
+    _CURES[finding.kind](stores, finding, now)
+
+
+def _mend_part(stores: Stores, finding: Finding, now: Instant) -> None:
+    part = stores.ledger.catalogue.by_path(finding.path)
+    assert part is not None
+    damage.withdraw(stores, part, finding.what, now)
+
+
+def _mend_unknown(stores: Stores, finding: Finding, now: Instant) -> None:
     path = stores.layout.root / finding.path
-    ledger = stores.ledger
-    if finding.kind == "part":
-        part = ledger.catalogue.by_path(finding.path)
-        assert part is not None
-        damage.withdraw(stores, part, finding.what, now)
-    elif finding.kind == "revision":
-        _forget(stores, finding.path)
-    elif finding.kind == "unknown" and path.is_file():
+    if path.is_file():
         _take_up_or_set_apart(stores, finding.path, now)
-    elif finding.kind == "unknown":
+    else:
         _take_up_bundles(stores, now)
-    elif finding.kind == "journal":
-        _mend_journal(stores, finding)
-    elif finding.kind == "bundle":
-        _mend_bundle(stores, finding.path)
-    elif finding.kind == "rejected":
-        with ledger.write():
-            ledger.forget_rejected(finding.path)
-        if path.exists():
-            damage.set_apart(stores, path)
-    elif finding.kind == "mark":
-        ownership.adopt(ledger, stores.layout)
 
 
-def _forget(stores: Stores, name: str) -> None:
+def _mend_rejected(stores: Stores, finding: Finding, _now: Instant) -> None:
+    path = stores.layout.root / finding.path
+    with stores.ledger.write():
+        stores.ledger.forget_rejected(finding.path)
+    for one in (path, path.with_suffix(".json")):
+        if one.exists():
+            damage.set_apart(stores, one)
+
+
+def _mend_mark(stores: Stores, _finding: Finding, _now: Instant) -> None:
+    if stores.layout.mark.exists():
+        damage.set_apart(stores, stores.layout.mark)
+    ownership.adopt(stores.ledger, stores.layout)
+
+
+def _mend_ledger(stores: Stores, finding: Finding, now: Instant) -> None:
+    """What the lake keeps of it is written again, an unsound copy is set apart; the ledger itself only a copy can mend."""
+    kept, copy = stores.layout.knowledge, stores.folder / BACKUPS / PurePosixPath(finding.path).name
+    if finding.path == stores.layout.relative(kept):
+        if kept.exists():
+            damage.set_apart(stores, kept)
+        knowledge.write(stores.ledger, stores.layout, now)
+    elif str(copy) == finding.path and copy.exists():
+        copy.rename(copy.with_name(f"{copy.name}.damaged"))
+
+
+def _mend_revision(stores: Stores, finding: Finding, _now: Instant) -> None:
     """An older revision is gone for good; newer rows hold."""
+    name = finding.path
     part = stores.ledger.catalogue.by_path(name)
     if part:
         with stores.ledger.write():
@@ -119,19 +179,32 @@ def _take_up_or_set_apart(stores: Stores, name: str, now: Instant) -> None:
         damage.set_apart(stores, path)
 
 
-def _mend_journal(stores: Stores, finding: Finding) -> None:
-    path = stores.layout.root / finding.path
-    if stores.ledger.streams.capture(finding.path):
-        with stores.ledger.write():
-            stores.ledger.streams.forget_capture(finding.path)
-    elif path.suffix == layout.SEALED and not stores.ledger.streams.capture(path.stem):
+def _mend_journal(stores: Stores, finding: Finding, now: Instant) -> None:
+    """A journal that is damaged is no proof any more: parts that were made of it stay, and are looked at like all others."""
+    path, streams = stores.layout.root / finding.path, stores.ledger.streams
+    name = path.stem if path.suffix else finding.path
+    capture = streams.capture(name)
+    if path.suffix == layout.SEALED and capture is None:
         path.rename(path.with_suffix(layout.JOURNAL))
         files.sync_folder(path.parent)
+        return
+    if capture is None or path.suffix == layout.JOURNAL:
+        return
+    with stores.ledger.write():
+        whole = {part.part_id for part in stores.ledger.catalogue.by_ids(capture.parts)}
+        if capture.first and capture.last and whole != set(capture.parts):
+            damage.doubt(
+                stores, streams.days(source=capture.source, first=capture.first, last=capture.last), now
+            )
+        streams.forget_capture(name)
+    if path.exists():
+        damage.set_apart(stores, path)
 
 
-def _mend_bundle(stores: Stores, name: str) -> None:
+def _mend_bundle(stores: Stores, finding: Finding, _now: Instant) -> None:
     """Put a sound file of the same content in its place; without one the newest bundle is written again, and an older one
     stays as it is, with its checksums that tell."""
+    name = finding.path
     exports = stores.ledger.exports()
     row = next((one for one in exports if name == one["path"] or name.startswith(f"{one['path']}/")), None)
     if row is None:
@@ -142,17 +215,37 @@ def _mend_bundle(stores: Stores, name: str) -> None:
     part = stores.ledger.catalogue.by_path(inside) if wanted else None
     source = stores.layout.root / inside
     if part and part.sha256 == wanted and not damage.wrong(source, size=part.bytes, sha256=part.sha256):
+        if (bundle / inside).is_dir():
+            damage.set_apart(stores, bundle / inside)
         bundles.put_back(bundle / inside, source)
+    elif inside and not wanted and inside not in bundles.NAMES and (bundle / inside).exists():
+        damage.set_apart(stores, bundle / inside)  # a stranger among its files
     elif row["day"] == exports[-1]["day"] or not bundle.exists():
         with stores.ledger.write():
             stores.ledger.forget_export(row["day"])
 
 
 def _take_up_bundles(stores: Stores, now: Instant) -> None:
-    """Bundles that the ledger does not know and that have what their checksums say."""
+    """Bundles that the ledger does not know, that are named for their day and have what their checksums say."""
     known = {row["path"] for row in stores.ledger.exports()}
     for bundle in stores.layout.bundles():
         name = stores.layout.relative(bundle)
-        if name not in known and not any(bundles.wrong(bundle, deep=True)):
+        if (
+            name not in known
+            and bundles.day(bundle) == bundle.name
+            and not any(bundles.wrong(bundle, deep=True))
+        ):
             with stores.ledger.write():
                 stores.ledger.record_export(day=bundle.name, path=name, digest=bundles.recipe(bundle), at=now)
+
+
+_CURES: dict[plan.Kind, Callable[[Stores, Finding, Instant], None]] = {
+    "part": _mend_part,
+    "revision": _mend_revision,
+    "unknown": _mend_unknown,
+    "journal": _mend_journal,
+    "bundle": _mend_bundle,
+    "rejected": _mend_rejected,
+    "mark": _mend_mark,
+    "ledger": _mend_ledger,
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -22,7 +22,7 @@ from fulltape.seal import holes, messages, timeline
 from fulltape.seal.aside import SetAside
 from fulltape.seal.messages import Known, Told
 from fulltape.seal.timeline import Break, Doubt, Live
-from fulltape.stores import Event, Progress, Stores, Wanted, drafts
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, drafts
 from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
@@ -54,7 +54,7 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
     by whoever holds the stage."""
     about: dict[str, Known] = {}
     total = Sealed()
-    redo = stores.ledger.damages.to_redo(stage, "")
+    redo, redone = stores.ledger.damages.to_redo(stage, ""), set[str]()
     kept = [path for path in stores.layout.captured_files(SEALED) if again or path.stem in redo]
     found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
     for done, path in enumerate(found, start=1):
@@ -64,29 +64,15 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
         if source not in about:
             about[source] = messages.known(stores, source)
         total += _File(stores, clock.now(), path, about[source]).seal()
+        redone.add(path.stem)
         progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
     with stores.ledger.write():
-        stores.ledger.damages.redone(stage, "", redo)
+        stores.ledger.damages.redone(stage, "", redo & redone)
         holes.give_up(stores, clock.now())
         for source in stores.feeds:
             holes.close_days(stores, source, clock.now())
-    expire(stores, clock.now())
+    holes.expire(stores, clock.now())
     return total
-
-
-def expire(stores: Stores, now: Instant) -> None:
-    """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
-    soon as it has."""
-    for path in stores.layout.captured_files(SEALED):
-        known = stores.ledger.streams.capture(path.stem)
-        confirmed = stores.ledger.streams.confirmed_at(known) if known else None
-        if known and confirmed is not None and known.source in stores.feeds:
-            with stores.ledger.write():
-                holes.retire(stores, known, now)
-        if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
-            files.remove(path)
-            with stores.ledger.write():
-                stores.ledger.streams.forget_capture(known.file)
 
 
 class _File:
@@ -104,6 +90,8 @@ class _File:
             self._rename()  # everything was committed before a crash
             return Sealed()
         told = messages.read(self._stores, self._path, self._about)
+        if earlier and told.messages < earlier.messages:
+            return self._fewer(earlier, told)
         written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
         parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
         self._set_aside(told)
@@ -139,6 +127,30 @@ class _File:
             tasks=tasks,
         )
 
+    def _fewer(self, earlier: Capture, told: Told) -> Sealed:
+        """A journal that has lost messages since it was sealed: parts that are still there hold more than it. Where one of
+        them is gone, what is left is taken, and all of its time is doubtful."""
+        catalogue, streams = self._stores.ledger.catalogue, self._stores.ledger.streams
+        there = catalogue.by_ids(earlier.parts)
+        lost = set(earlier.parts) - {part.part_id for part in there}
+        if not lost or earlier.first is None or earlier.last is None:
+            return Sealed(damaged=1)
+        held = {(part.dataset, part.folder) for part in there}
+        written = [
+            draft
+            for name, frame in told.frames.items()
+            for draft in self._drafts(name, frame)
+            if (draft.part.dataset, draft.part.folder) not in held
+        ]
+        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
+        with self._stores.ledger.write():
+            ids = [catalogue.register(part, now=self._now) for part in parts_of]
+            streams.add_capture(replace(earlier, parts=(*earlier.parts, *ids)))
+            days = streams.days(source=self._source, first=earlier.first, last=earlier.last)
+            damage.doubt(self._stores, days, self._now)
+            holes.enqueue(self._stores, self._source, self._now)
+        return Sealed(parts=len(parts_of), damaged=1, intervals=len(days))
+
     def _held(self, told: Told, wanted: Wanted) -> list[CoverageFact]:
         """Of a dataset without a history what was captured is there: nobody will ever have more."""
         cells = told.frames[wanted.dataset.name].select("instrument", "session").unique().iter_rows()
@@ -166,6 +178,7 @@ class _File:
 
     def _capture(self, told: Told, ids: Sequence[int]) -> Capture:
         days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
+        size, edges = journal.edges(self._path)
         return Capture(
             file=told.file,
             source=self._source,
@@ -177,6 +190,8 @@ class _File:
             parts=tuple(ids),
             software=f"fulltape {VERSION}",
             sealed_at=self._now,
+            bytes=size,
+            edges=edges,
         )
 
     def _set_aside(self, told: Told) -> None:
@@ -187,8 +202,8 @@ class _File:
         for frame, reason in told.refused:
             lines = frame.write_ndjson().encode().splitlines()
             self._aside.messages(self._source, told.file, lines, reason)
-        for damage in told.damage:
-            self._aside.damage(self._path, damage)
+        for stretch in told.damage:
+            self._aside.damage(self._path, stretch)
 
     def _drafts(self, name: str, frame: pl.DataFrame) -> list[Draft]:
         wanted = self._stores.wanted[name]

@@ -12,7 +12,7 @@ from fulltape.core import captured
 from fulltape.core.captured import EXTRA, Comparison
 from fulltape.core.frames import dtype
 from fulltape.core.time import MINUTE, SECOND, Instant
-from fulltape.lake import layout
+from fulltape.lake import files, layout
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Capture, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
@@ -168,6 +168,21 @@ def close_days(stores: Stores, source: str, now: Instant) -> None:
             day.dataset, day.instrument, source, day.session
         ):
             stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
+
+
+def expire(stores: Stores, now: Instant) -> None:
+    """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
+    soon as it has."""
+    for path in stores.layout.captured_files(layout.SEALED):
+        known = stores.ledger.streams.capture(path.stem)
+        confirmed = stores.ledger.streams.confirmed_at(known) if known else None
+        if known and confirmed is not None and known.source in stores.feeds:
+            with stores.ledger.write():
+                retire(stores, known, now)
+        if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
+            files.remove(path)
+            with stores.ledger.write():
+                stores.ledger.streams.forget_capture(known.file)
 
 
 def retire(stores: Stores, capture: Capture, now: Instant) -> None:

@@ -211,6 +211,7 @@ class Stores:
         process that holds it is waited for; `BusyError` where that takes longer than the rules allow."""
         with contextlib.ExitStack() as held:
             self._wait_for(name, clock, held)
+            ownership.still(self.ledger, self.layout)
             clean = self.ledger.stage_started(name, clock.now())
             if layer and not clean:
                 from fulltape.stores import drafts  # it imports polars

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fulltape.core import ranges
+from fulltape.core import datasets, ranges
 from fulltape.core.ranges import Ranges
 from fulltape.core.time import Instant
 from fulltape.lake import files, layout
 from fulltape.ledger.catalogue import Part
-from fulltape.ledger.streams import Interval
+from fulltape.ledger.streams import Day, Interval
 from fulltape.stores import Stores, Wanted
 
 KIND = "damaged part"
@@ -50,15 +51,14 @@ def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
     with ledger.write():
         ledger.catalogue.withdraw(part.part_id, now=now)
         ledger.damages.add(part, what, now=now)
-        wanted = stores.wanted.get(part.dataset)
         if part.layer == "curated":
             ledger.damages.redo("curate", part.dataset, [part.folder])
         elif part.layer == "qc":
             ledger.damages.redo("quality", part.dataset, [part.folder])
-        elif wanted is not None and part.origin == "captured":
-            _decode_again(stores, wanted, part, now)
-        elif wanted is not None:
-            _ask_again(stores, wanted, part)
+        elif part.origin == "captured":
+            _decode_again(stores, part, now)
+        else:
+            _ask_again(stores, part)
     path = stores.layout.root / part.path
     if path.exists():
         set_apart(stores, path)
@@ -85,17 +85,28 @@ def _is_healed(stores: Stores, path: str) -> bool:
         return bool(stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder))
     if part.origin == "captured":
         return not stores.ledger.damages.to_redo("seal", "")
-    for instrument, spans in part.cells.items():
-        facts = stores.ledger.coverage.of_series(part.dataset, instrument)
-        there = [(one.first, one.last) for one in facts if one.fact in ("present", "partial")]
-        if ranges.subtract(_positions(wanted, spans), _positions(wanted, there)):
-            return False
-    return True
+    first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
+    newer = [
+        one
+        for one in stores.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
+        if one.log_pos > part.log_pos and one.origin == "fetched"
+    ]
+    return not any(
+        ranges.subtract(_positions(wanted, spans), _positions(wanted, _cells_of(newer, instrument)))
+        for instrument, spans in part.cells.items()
+        if instrument in wanted.instruments
+    )
+
+
+def _cells_of(parts: Sequence[Part], instrument: str) -> list[tuple[dt.date, dt.date]]:
+    return [span for one in parts for span in one.cells.get(instrument, ())]
 
 
 def set_apart(stores: Stores, path: Path) -> Path:
     """Move a file out of the way, to where nothing reads it; returns its new place."""
     target = stores.layout.damaged(stores.layout.relative(path))
+    if target.exists():  # what was kept before is kept
+        target = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}")
     files.make_folder(target.parent)
     path.rename(target)
     files.sync_folder(target.parent)
@@ -103,56 +114,74 @@ def set_apart(stores: Stores, path: Path) -> Path:
     return target
 
 
-def _ask_again(stores: Stores, wanted: Wanted, part: Part) -> None:
-    """Forget what a source has shown, where no other part of it holds the same cells."""
+def _ask_again(stores: Stores, part: Part) -> None:
+    """Forget what a source has shown, where no newer part of it holds the same cells: an older one may hold other values.
+    By days, since the dataset need not be wanted at the moment; between sessions nothing is known that could be lost."""
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
-    others = [
+    newer = [
         one
         for one in stores.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
-        if one.part_id != part.part_id and one.source == part.source and one.origin == "fetched"
+        if one.log_pos > part.log_pos and one.source == part.source and one.origin == "fetched"
     ]
     for instrument, spans in part.cells.items():
-        held = _positions(wanted, [span for one in others for span in one.cells.get(instrument, ())])
-        for start, stop in ranges.subtract(_positions(wanted, spans), held):
+        for start, stop in ranges.subtract(_days(spans), _days(_cells_of(newer, instrument))):
             stores.ledger.coverage.forget(
                 part.dataset,
                 instrument,
                 part.source,
-                wanted.calendar.label(start),
-                wanted.calendar.label(stop - 1),
+                dt.date.fromordinal(start),
+                dt.date.fromordinal(stop - 1),
             )
+
+
+def _days(spans: Sequence[tuple[dt.date, dt.date]]) -> Ranges:
+    return ranges.normalise((first.toordinal(), last.toordinal() + 1) for first, last in spans)
 
 
 def _positions(wanted: Wanted, spans: Sequence[tuple[dt.date, dt.date]]) -> Ranges:
     return ranges.normalise(wanted.calendar.between(first, last) for first, last in spans)
 
 
-def _decode_again(stores: Stores, wanted: Wanted, part: Part, now: Instant) -> None:
+def _decode_again(stores: Stores, part: Part, now: Instant) -> None:
     """Let the journal be decoded again that a part was made of. Where that is gone, history is asked for all of it."""
     streams = stores.ledger.streams
     made_of = next((one for one in streams.captures(part.source) if part.part_id in one.parts), None)
     if made_of and any(path.stem == made_of.file for path in stores.layout.captured_files(layout.SEALED)):
         stores.ledger.damages.redo("seal", "", [made_of.file])
         return
-    doubts = []
+    wanted = stores.wanted.get(part.dataset)
+    live_only = wanted.live_only if wanted else datasets.get(part.dataset).live_only
     for instrument, spans in part.cells.items():
         for first, last in spans:
-            for position in range(*wanted.calendar.between(first, last)):
-                label = wanted.calendar.label(position)
-                if wanted.live_only:
-                    stores.ledger.coverage.forget(part.dataset, instrument, part.source, label, label)
-                if day := streams.day(part.source, part.dataset, instrument, label):
-                    doubts.append(
-                        Interval(
-                            source=day.source,
-                            dataset=day.dataset,
-                            instrument=day.instrument,
-                            symbol=day.symbol,
-                            session=day.session,
-                            start=day.start,
-                            end=day.end,
-                            kind=KIND,
-                            since=now,
-                        )
-                    )
-    streams.add_intervals(doubts)
+            if live_only:
+                stores.ledger.coverage.forget(part.dataset, instrument, part.source, first, last)
+    doubt(stores, _captured_days(stores, part), now)
+
+
+def _captured_days(stores: Stores, part: Part) -> Iterator[Day]:
+    for instrument, spans in part.cells.items():
+        for start, stop in _days(spans):
+            for at in range(start, stop):
+                label = dt.date.fromordinal(at)
+                if day := stores.ledger.streams.day(part.source, part.dataset, instrument, label):
+                    yield day
+
+
+def doubt(stores: Stores, days: Iterable[Day], now: Instant) -> None:
+    """All that was captured of these sessions is doubtful: history is asked. Inside a transaction."""
+    stores.ledger.streams.add_intervals(
+        [
+            Interval(
+                source=day.source,
+                dataset=day.dataset,
+                instrument=day.instrument,
+                symbol=day.symbol,
+                session=day.session,
+                start=day.start,
+                end=day.end,
+                kind=KIND,
+                since=now,
+            )
+            for day in days
+        ]
+    )

@@ -7,11 +7,13 @@ there.
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 from fulltape import errors
 from fulltape.lake import mark
 from fulltape.lake.layout import Layout
 from fulltape.lake.mark import Mark
+from fulltape.ledger import backup
 from fulltape.ledger.ledger import Ledger
 
 _NODE = "node"
@@ -24,8 +26,6 @@ def check(ledger: Ledger, layout: Layout, *, emptied: bool = False) -> None:
     if found is None:
         _without_mark(ledger, layout, own, emptied=emptied)
     elif not own:
-        if ledger.knows_anything:
-            raise _foreign(layout, found)
         raise _lost(layout)
     elif found.node != own:
         raise _foreign(layout, found)
@@ -49,6 +49,32 @@ def claim(ledger: Ledger, layout: Layout) -> None:
         mark.write(layout, Mark(node=own, position=ledger.catalogue.position))
 
 
+def still(ledger: Ledger, layout: Layout) -> None:
+    """Raise where a ledger that owned the lake was replaced meanwhile: whoever waits for a stage looks again."""
+    found, own = mark.read(layout), ledger.identity(_NODE)
+    if found and own and (found.node != own or found.position > ledger.catalogue.position):
+        check(ledger, layout)
+
+
+def begin(ledger: Ledger, layout: Layout) -> None:
+    """A ledger that is going to learn the lake is of its node from now on, but behind it until `adopt`."""
+    found = mark.read(layout)
+    if found and ledger.identity(_NODE) != found.node:
+        with ledger.write():
+            ledger.set_identity(_NODE, found.node)
+
+
+def refuse_copy(path: Path, layout: Layout) -> None:
+    """Raise `ForeignLakeError` where a copy of a ledger is another node's than the lake."""
+    found, its = mark.read(layout), backup.identity(path, _NODE)
+    if found and its and its != found.node:
+        raise errors.ForeignLakeError(
+            f"{path} is a copy of another node's ledger ({its[:8]}) than that of the lake {layout.root} "
+            f"({found.node[:8]}).",
+            hint="Nothing was changed. This node's copies are in its folder backups/.",
+        )
+
+
 def adopt(ledger: Ledger, layout: Layout) -> None:
     """The ledger knows the lake now: both name one node, and no position of the lake is given a second time."""
     found = mark.read(layout) or Mark(node=ledger.identity(_NODE) or uuid.uuid4().hex)
@@ -67,9 +93,9 @@ def note(ledger: Ledger, layout: Layout) -> None:
 
 
 def refuse_another(ledger: Ledger, layout: Layout) -> None:
-    """Raise `ForeignLakeError` where the lake is another node's than that of a ledger which knows something."""
+    """Raise `ForeignLakeError` where the lake is another node's than the ledger."""
     found, own = mark.read(layout), ledger.identity(_NODE)
-    if found and ((own and found.node != own) or (not own and ledger.knows_anything)):
+    if found and own and found.node != own:
         raise _foreign(layout, found)
 
 
@@ -95,7 +121,8 @@ def _foreign(layout: Layout, found: Mark) -> errors.ForeignLakeError:
 
 def _lost(layout: Layout) -> errors.LedgerBehindError:
     return errors.LedgerBehindError(
-        f"this node's ledger is new, but the lake {layout.root} holds data: the ledger is lost, or elsewhere.",
+        f"this node's ledger is new, or does not know the lake {layout.root}, which holds data: the ledger is lost, or "
+        "elsewhere.",
         hint="`fulltape ledger restore backups/…` brings it back; without a backup, `fulltape ledger rebuild` makes one "
         "out of the lake.",
     )

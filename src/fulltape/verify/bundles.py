@@ -12,7 +12,7 @@ import msgspec
 from fulltape.lake import files
 from fulltape.verify import plan
 
-MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+NAMES = MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -24,6 +24,7 @@ class _Entry(msgspec.Struct, frozen=True):
 class _Manifest(msgspec.Struct, frozen=True):
     files: list[_Entry]
     digest: str = ""
+    bundle: str = ""
 
 
 def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
@@ -34,7 +35,7 @@ def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
     except FileNotFoundError as error:
         yield "", f"{Path(str(error.filename)).name} is gone"
         return
-    except (UnicodeDecodeError, msgspec.DecodeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         yield "", f"{MANIFEST} or {SUMS} cannot be read"
         return
     listed = {one.path: one.sha256 for one in manifest.files}
@@ -57,14 +58,25 @@ def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
 
 
 def digests(bundle: Path) -> Mapping[str, str]:
-    """The digest of every file that the manifest lists."""
-    manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
-    return {one.path: one.sha256 for one in manifest.files}
+    """The digest of every file that the manifest lists; none where that cannot be read."""
+    return {one.path: one.sha256 for one in _manifest(bundle).files}
 
 
 def recipe(bundle: Path) -> str:
-    """The digest of what a bundle was made of."""
-    return msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest).digest
+    """The digest of what a bundle was made of; '' where its manifest cannot be read."""
+    return _manifest(bundle).digest
+
+
+def day(bundle: Path) -> str:
+    """The day that a bundle says it is of; '' where its manifest cannot be read."""
+    return _manifest(bundle).bundle
+
+
+def _manifest(bundle: Path) -> _Manifest:
+    try:
+        return msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+    except (OSError, msgspec.DecodeError):
+        return _Manifest(files=[])
 
 
 def put_back(path: Path, source: Path) -> None:

@@ -7,20 +7,23 @@ when something has changed, so there is only ever one.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from fulltape.core.time import Instant
-from fulltape.lake import compression, files
+from fulltape.lake import compression, files, mark
 from fulltape.lake.layout import Layout
+from fulltape.ledger import coverage
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import migrations
 from fulltape.ledger.ledger import Ledger
 
 TABLES = {
-    # That rows are there, their parts prove.
-    "coverage": "WHERE fact IN ('empty', 'refused')",
+    # That rows are there, their parts prove; but not that their source has contradicted them since.
+    "coverage": "WHERE fact IN ('empty', 'refused') OR (fact = 'present' AND reason <> '')",
     **dict.fromkeys(
         ("acceptances", "captures", "streams", "stream_days", "intervals", "eligibility", "listings"), ""
     ),
@@ -36,6 +39,8 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     schema: int
     at: int
+    digest: str = ""
+    """Of all that follows."""
 
 
 class _Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,48 +71,68 @@ def write(ledger: Ledger, layout: Layout, now: Instant) -> bool:
             schema=migrations()[-1][0],
             at=now,
         )
-    before = _read(layout)
-    if (
-        before
-        and before[1:] == lines
-        and msgspec.json.decode(before[0], type=_Head).position == head.position
-    ):
+    body = b"\n".join(lines)
+    before = _read(layout, head.node)
+    if before and before[1] == lines and before[0].position == head.position:
         return False
-    files.publish_bytes(layout.knowledge, compression.pack(b"\n".join([msgspec.json.encode(head), *lines])))
+    head = msgspec.structs.replace(head, digest=hashlib.sha256(body).hexdigest())
+    files.publish_bytes(layout.knowledge, compression.pack(msgspec.json.encode(head) + b"\n" + body))
     return True
 
 
-def read(layout: Layout) -> Known | None:
-    """How new the knowledge in the lake is; None where there is none that can be read."""
-    lines = _read(layout)
-    if lines is None:
-        return None
-    head = msgspec.json.decode(lines[0], type=_Head)
-    return Known(position=head.position, at=head.at)
+def read(ledger: Ledger, layout: Layout) -> Known | None:
+    """How new the knowledge in the lake is; None where there is none that can be read, or another node's."""
+    found = _read(layout, _node(ledger, layout))
+    return Known(position=found[0].position, at=found[0].at) if found else None
 
 
-def restore(ledger: Ledger, layout: Layout) -> bool:
-    """Let the ledger know what the lake kept of it, in place of what it knows of these things, inside a transaction; False
-    where the lake keeps nothing."""
-    lines = _read(layout)
-    if lines is None:
-        return False
-    for table, which in TABLES.items():
-        ledger.database.statement(f"DELETE FROM {table} {which}")
-    for line in lines[1:]:
+def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
+    """Let the ledger know what the lake kept of it, in place of what it knows of these things, inside a transaction.
+
+    Returns facts about rows that their source has contradicted: they are laid once the parts are taken up.
+    """
+    found = _read(layout, _node(ledger, layout))
+    contradicted: list[CoverageFact] = []
+    for table in TABLES if found else ():
+        if table != "coverage":
+            ledger.database.statement(f"DELETE FROM {table}")
+    for line in found[1] if found else ():
         some = msgspec.json.decode(line, type=_Rows)
-        if some.table in TABLES and some.rows:
-            names = list(some.rows[0])
-            values = ", ".join(f":{name}" for name in names)
-            ledger.database.statement_for_each(
-                f"INSERT INTO {some.table} ({', '.join(names)}) VALUES ({values})", some.rows
-            )
+        if some.table == "coverage":
+            contradicted += _lay(ledger, some.rows)
+        elif some.table in TABLES and some.rows:
+            _insert(ledger, some)
     # Parts get new numbers when they are taken up, and the tasks that asked for intervals are gone.
     ledger.database.run("forget_parts_of_captures")
     ledger.database.run("ask_intervals_again")
-    newest = ledger.database.value("newest_interval") or 0
-    ledger.database.run("raise_counter", name="interval", value=newest)
-    return True
+    for counter, newest in (("interval", "newest_interval"), ("acceptance", "newest_acceptance")):
+        ledger.database.run("raise_counter", name=counter, value=ledger.database.value(newest) or 0)
+    return contradicted
+
+
+def _lay(ledger: Ledger, rows: list[dict[str, Any]]) -> list[CoverageFact]:
+    """Silence and refusals in place of whatever was known of their sessions; returns the other facts."""
+    facts = [coverage.fact_of(row) for row in rows]
+    silent = [one for one in facts if one.fact != "present"]
+    for one in silent:
+        ledger.coverage.forget(one.dataset, one.instrument, one.source, one.first, one.last)
+    _insert(ledger, _Rows(table="coverage", rows=[row for row in rows if row["fact"] != "present"]))
+    return [one for one in facts if one.fact == "present"]
+
+
+def _insert(ledger: Ledger, some: _Rows) -> None:
+    if some.rows:
+        names = list(some.rows[0])
+        values = ", ".join(f":{name}" for name in names)
+        ledger.database.statement_for_each(
+            f"INSERT INTO {some.table} ({', '.join(names)}) VALUES ({values})", some.rows
+        )
+
+
+def _node(ledger: Ledger, layout: Layout) -> str:
+    """Whose knowledge may be read: the lake's node's."""
+    found = mark.read(layout)
+    return found.node if found else ledger.identity("node")
 
 
 def _rows(ledger: Ledger, table: str, which: str) -> list[dict[str, Any]]:
@@ -116,10 +141,14 @@ def _rows(ledger: Ledger, table: str, which: str) -> list[dict[str, Any]]:
     ]
 
 
-def _read(layout: Layout) -> list[bytes] | None:
+def _read(layout: Layout, node: str) -> tuple[_Head, list[bytes]] | None:
+    """The head and the lines of the file; None where it is not as it was written, of another node, or of a newer schema."""
     try:
-        lines = compression.unpack(layout.knowledge.read_bytes()).split(b"\n")
-        msgspec.json.decode(lines[0], type=_Head)
-    except (FileNotFoundError, NotADirectoryError, compression.Broken, msgspec.DecodeError):
+        first, _, body = compression.unpack(layout.knowledge.read_bytes()).partition(b"\n")
+        head = msgspec.json.decode(first, type=_Head)
+    except (OSError, compression.Broken, msgspec.DecodeError):
         return None
-    return lines
+    sound = head.digest == hashlib.sha256(body).hexdigest()
+    if not sound or head.schema > migrations()[-1][0] or (node and head.node != node):
+        return None
+    return head, body.split(b"\n") if body else []

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from fulltape.core.time import SECOND, Clock
 from fulltape.lake import files, journal, layout, mark
 from fulltape.lake.journal import Damage
+from fulltape.ledger import backup
 from fulltape.ledger.catalogue import Layer, Part
-from fulltape.stores import Event, Progress, Stores, damage, silent
-from fulltape.verify import bundles
+from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, silent
+from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, Report
 
 STAGE = "verify"
 LAYERS: tuple[Layer, ...] = ("raw", "curated", "qc")
 _AT_ONCE = 50
+_SET_APART = "it is set apart; its rows are in the lake, or doubtful from now on"
 CURES = {
     "raw": "it is fetched again, or decoded again from its journal",
     "curated": "it is made again from the raw parts",
@@ -50,6 +53,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, deep:
     found += _bundles(stores, deep=deep)
     found += _rejected(stores)
     if deep:
+        found += _copies(stores)
         found += [
             Finding(
                 kind="ledger", path=stores.ledger.database.where, what=what,
@@ -63,28 +67,27 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, deep:
 def sample(stores: Stores, clock: Clock, *, seconds: float) -> Report:
     """Verify the parts that were verified longest ago, for so many seconds; what is wrong is withdrawn."""
     until = clock.steady() + int(seconds * SECOND)
+    now = clock.now()
     found: list[Finding] = []
-    size = 0
-    seen: set[int] = set()
+    whole: list[Part] = []
+    looked = size = 0
     while clock.steady() < until:
-        oldest = stores.ledger.catalogue.longest_unverified(_AT_ONCE)
-        some = [one for one in oldest if one.part_id not in seen]
+        # In one order from the beginning: what was verified is noted at the end only.
+        some = stores.ledger.catalogue.longest_unverified(_AT_ONCE, skip=len(whole), now=now)
         if not some:
             break
-        whole = []
         for part in some:
-            seen.add(part.part_id)
-            size += part.bytes
+            looked, size = looked + 1, size + part.bytes
             if what := _wrong(stores, part):
-                damage.withdraw(stores, part, what, clock.now())
+                damage.withdraw(stores, part, what, now)
                 found.append(Finding(kind="part", path=part.path, what=what, cure=CURES[part.layer]))
             else:
                 whole.append(part)
             if clock.steady() >= until:
                 break
-        with stores.ledger.write():
-            stores.ledger.catalogue.verified(whole, now=clock.now())
-    return Report(files=len(seen), bytes=size, findings=tuple(found))
+    with stores.ledger.write():
+        stores.ledger.catalogue.verified(whole, now=now)
+    return Report(files=looked, bytes=size, findings=tuple(found))
 
 
 def _wrong(stores: Stores, part: Part) -> str:
@@ -122,34 +125,38 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
 
 
 def _journals(stores: Stores, *, deep: bool) -> Iterator[Finding]:
-    kept = {path.stem for path in stores.layout.captured_files(layout.SEALED)}
-    for one in stores.ledger.streams.captures():
+    sealed = {path.stem: path for path in stores.layout.captured_files(layout.SEALED)}
+    waiting = {path.stem for path in stores.layout.captured_files()}
+    known = {one.file: one for one in stores.ledger.streams.captures()}
+    for name, capture in known.items():
         # It may have been sealed in the moment before a crash, and then keeps its old name until the next run.
-        waits = any(path.stem == one.file for path in stores.layout.captured_files())
-        if one.file not in kept and not waits:
+        if name not in sealed and name not in waiting:
             yield Finding(
-                kind="journal", path=one.file, what="a sealed journal is gone",
+                kind="journal", path=name, what="a sealed journal is gone",
                 cure="its rows are in the lake; it is not expected any more",
             )  # fmt: skip
-    known = {one.file for one in stores.ledger.streams.captures()}
-    for path in stores.layout.captured_files(layout.SEALED):
-        if path.stem not in known:
-            name = stores.layout.relative(path)
+        elif name in sealed and capture.edges and _edges(sealed[name]) != (capture.bytes, capture.edges):
             yield Finding(
-                kind="journal", path=name, what="the ledger does not know it", cure="it is sealed again"
-            )
+                kind="journal", path=stores.layout.relative(sealed[name]),
+                what="it is not the file that was sealed", cure=_SET_APART,
+            )  # fmt: skip
+    for name, path in sealed.items():
+        if name not in known:
+            yield Finding(
+                kind="journal", path=stores.layout.relative(path), what="the ledger does not know it",
+                cure="it is sealed again",
+            )  # fmt: skip
     if not deep:
         return
-    everything = [*stores.layout.journal_files(), *stores.layout.captured_files()]
-    everything += stores.layout.captured_files(layout.SEALED)
+    everything = [*stores.layout.journal_files(), *stores.layout.captured_files(), *sealed.values()]
     for path in everything:
-        if path.suffix == layout.JOURNAL and journal.in_use(path):
+        if not path.is_file() or (path.suffix == layout.JOURNAL and journal.in_use(path)):
             continue
         bad = [one for one in journal.read(path) if isinstance(one, Damage)]
         if bad:
             lost = sum(one.length for one in bad)
             cure = (
-                "its rows are in the lake already"
+                _SET_APART
                 if path.suffix == layout.SEALED
                 else "what can be read is sealed, the rest is asked again"
             )
@@ -157,6 +164,13 @@ def _journals(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             yield Finding(
                 kind="journal", path=name, what=f"{lost:,} bytes belong to no whole record", cure=cure
             )
+
+
+def _edges(path: Path) -> tuple[int, str] | None:
+    try:
+        return journal.edges(path)
+    except OSError:
+        return None
 
 
 def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
@@ -168,7 +182,10 @@ def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
                 kind="bundle", path=row["path"], what="it is gone", cure="the newest one is written again"
             )
             continue
-        for name, what in bundles.wrong(bundle, deep=deep):
+        found = list(bundles.wrong(bundle, deep=deep))
+        if not found and bundles.recipe(bundle) != row["digest"]:
+            found = [("", "it is another bundle than the one that was written")]
+        for name, what in found:
             path = f"{row['path']}/{name}" if name else str(row["path"])
             yield Finding(
                 kind="bundle", path=path, what=what,
@@ -183,22 +200,45 @@ def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
 
 def _rejected(stores: Stores) -> Iterator[Finding]:
     """Bytes that were kept: their names have the beginning of their digest."""
-    for path in stores.layout.rejected_files():
-        digest = path.stem.rpartition("-")[2]
-        if not _digest(path).startswith(digest):
-            name = stores.layout.relative(path)
+    there = {stores.layout.relative(path): path for path in stores.layout.rejected_files()}
+    for name, path in there.items():
+        if not _content(path).startswith(path.stem.rpartition("-")[2]):
             yield Finding(
                 kind="rejected", path=name, what="its content is not what was kept", cure="it is set apart"
             )
-    there = {stores.layout.relative(path) for path in stores.layout.rejected_files()}
-    for name in sorted(stores.ledger.rejected_paths() - there):
+        elif not _is_json(path.with_suffix(".json")):
+            yield Finding(
+                kind="rejected", path=name, what="its reasons beside it are gone or cannot be read",
+                cure="it is set apart; the ledger has the reason",
+            )  # fmt: skip
+    for name in sorted(stores.ledger.rejected_paths() - there.keys()):
         yield Finding(kind="rejected", path=name, what="it is gone", cure="it is not expected any more")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _content(path: Path) -> str:
+    """The digest of a file; '' where it is none that can be read."""
+    try:
+        return files.sha256(path)
+    except OSError:
+        return ""
 
 
-def apart(stores: Stores) -> list[Path]:
-    """Files that were set apart."""
-    return files.tree(stores.layout.damaged(""))
+def _is_json(path: Path) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(path.read_bytes()), list)
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def _copies(stores: Stores) -> Iterator[Finding]:
+    """The ledger's daily copies, and what it keeps in the lake."""
+    if knowledge.read(stores.ledger, stores.layout) is None and stores.ledger.exports():
+        name = stores.layout.relative(stores.layout.knowledge)
+        yield Finding(
+            kind="ledger", path=name, what="it is gone, or not what was written", cure="it is written again"
+        )
+    for path in files.tree(stores.folder / BACKUPS):
+        if path.suffix == ".db" and backup.faults(path):
+            yield Finding(
+                kind="ledger", path=str(path), what="it is no sound copy of a ledger", cure="it is set apart"
+            )

@@ -17,7 +17,7 @@ import polars as pl
 
 from fulltape.core.time import Instant, from_datetime
 from fulltape.lake import files, layout, parquet
-from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.catalogue import Cells, NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, silent
@@ -73,7 +73,7 @@ def parts(
     taken = 0
     for done, (learned, path, metadata) in enumerate(found, start=1):
         made_of = metadata.get("journal", "")
-        if made_of in known - expected:
+        if made_of in known - expected and not _holds_more(stores, path, metadata):
             damage.set_apart(stores, path)  # an older software's: there are newer ones
         elif made_of and made_of not in known and _kept(stores, made_of):
             pass  # sealing gives it back
@@ -85,6 +85,16 @@ def parts(
     return taken, left
 
 
+def name_parts_of_captures(stores: Stores) -> None:
+    """Note again which parts were made of which journal: those that the ledger knows, by what is written into them."""
+    known = {one.file for one in stores.ledger.streams.captures()}
+    with stores.ledger.write():
+        for part in stores.ledger.catalogue.all_current("raw"):
+            made_of = (parquet.metadata(stores.layout.root / part.path) or {}).get("journal", "")
+            if part.origin == "captured" and made_of in known:
+                stores.ledger.streams.add_part(made_of, part.part_id)
+
+
 def _journals(stores: Stores) -> int:
     """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
     known = {one.file for one in stores.ledger.streams.captures()}
@@ -93,6 +103,21 @@ def _journals(stores: Stores) -> int:
         path.rename(path.with_suffix(layout.JOURNAL))
         files.sync_folder(path.parent)
     return len(found)
+
+
+def _made_now(stores: Stores, path: Path, metadata: Mapping[str, str]) -> list[Part]:
+    """The parts that stand for the same rows of the same journal."""
+    capture = stores.ledger.streams.capture(metadata["journal"])
+    return [
+        part
+        for part in stores.ledger.catalogue.by_ids(capture.parts if capture else ())
+        if part.dataset == metadata["dataset"] and part.folder == path.parent.name
+    ]
+
+
+def _holds_more(stores: Stores, path: Path, metadata: Mapping[str, str]) -> bool:
+    """Whether a part has more rows than those that its journal gives now: it was whole when it was written."""
+    return parquet.rows(path) > sum(part.rows for part in _made_now(stores, path, metadata))
 
 
 def _kept(stores: Stores, stem: str) -> bool:
@@ -128,7 +153,14 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
     )
     if not path.stem.endswith(part.sha256[:8]):
         return "its content is not what its name says"
+    place = stores.layout.raw(
+        part.source, wanted.dataset, layout.folder_key(wanted.dataset.raw_folder, _first(cells))
+    )
+    if path.parent != place:
+        return f"it does not lie where its rows belong ({stores.layout.relative(place)})"
     with stores.ledger.write():
+        for one in _made_now(stores, path, metadata) if "journal" in metadata else ():
+            stores.ledger.catalogue.withdraw(one.part_id, now=now)
         part_id = stores.ledger.catalogue.register(part, now=now)
         if part.origin == "fetched":
             stores.ledger.coverage.record(_facts(part, learned), wanted.next_session)
@@ -139,6 +171,10 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
             if _confirmed(stores, part):
                 stores.ledger.catalogue.withdraw(part_id, now=now)
     return ""
+
+
+def _first(cells: Cells) -> dt.date:
+    return min(first for spans in cells.values() for first, _ in spans)
 
 
 def _facts(part: NewPart, learned: Instant, *, final: bool = True) -> list[CoverageFact]:

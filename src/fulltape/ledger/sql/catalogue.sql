@@ -48,7 +48,8 @@ DELETE FROM parts WHERE part_id = :part_id AND replaced_at IS NOT NULL
 UPDATE parts SET verified_at = :now WHERE part_id = :part_id
 
 -- name: longest_unverified
-SELECT {part_columns} FROM parts WHERE replaced_at IS NULL ORDER BY verified_at, part_id LIMIT :most
+SELECT {part_columns} FROM parts WHERE replaced_at IS NULL
+ORDER BY CASE WHEN verified_at > :now THEN 0 ELSE verified_at END, part_id LIMIT :most OFFSET :skip
 
 -- name: parts_since
 SELECT {part_columns} FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos

@@ -84,6 +84,9 @@ INSERT INTO coverage (dataset, instrument, source, first_session, last_session, 
 VALUES (:dataset, :instrument, :source, :first_session, :last_session, :fact, :sound, :final, :since, :evidence,
         :reason, :shown, :extent, :asked, :repeated)
 
+-- name: newest_acceptance
+SELECT MAX(seq) AS newest FROM acceptances
+
 -- name: acceptances
 SELECT * FROM acceptances WHERE dataset = :dataset ORDER BY seq
 

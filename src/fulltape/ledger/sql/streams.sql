@@ -5,11 +5,14 @@ SELECT * FROM captures WHERE file = :file
 SELECT * FROM captures WHERE (:source = '' OR source = :source) ORDER BY file
 
 -- name: add_capture
-INSERT INTO captures (file, source, first_session, last_session, messages, unknown, broken, parts, software, sealed_at)
-VALUES (:file, :source, :first_session, :last_session, :messages, :unknown, :broken, :parts, :software, :sealed_at)
+INSERT INTO captures (file, source, first_session, last_session, messages, unknown, broken, parts, software, sealed_at,
+                      byte_count, edges)
+VALUES (:file, :source, :first_session, :last_session, :messages, :unknown, :broken, :parts, :software, :sealed_at,
+        :byte_count, :edges)
 ON CONFLICT (file) DO UPDATE SET messages = excluded.messages, unknown = excluded.unknown, broken = excluded.broken,
     parts = excluded.parts, software = excluded.software, sealed_at = excluded.sealed_at,
-    first_session = excluded.first_session, last_session = excluded.last_session
+    first_session = excluded.first_session, last_session = excluded.last_session, byte_count = excluded.byte_count,
+    edges = excluded.edges
 
 -- name: forget_capture
 DELETE FROM captures WHERE file = :file
