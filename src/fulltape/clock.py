@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from fulltape.core.time import Instant
 
 _TIMEX, _TIME_ERROR = 512, 5
-"""More bytes than a `struct timex` has, all zero: nothing is set. And the state of a clock that nobody keeps right."""
+"""More bytes than a `struct timex` has, all zero: nothing is set. And the state of a clock that is not kept right."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -38,6 +38,7 @@ def grown(tmp_path: Path) -> Path:
             assert nightly.run(stores, SkippingClock()).complete
             path = stores.layout.rejected("alpaca.sip", "ask", 1, hashlib.sha256(b"broken").hexdigest())
             files.publish_bytes(path, b"broken")
+            files.publish_bytes(path.with_suffix(".json"), b"[]")
             with stores.ledger.write():
                 rejection = Rejection(
                     ask="ask",

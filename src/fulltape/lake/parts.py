@@ -69,5 +69,5 @@ def publish(part: PartFile) -> None:
 
 
 def discard(part: PartFile) -> None:
-    """Nobody needs the file."""
+    """Remove the file, which is not needed."""
     part.temporary.unlink(missing_ok=True)

@@ -81,7 +81,7 @@ class Sqlite(Database):
         return pages, free, size
 
     def compact(self) -> None:
-        """Vacuum, while nobody writes."""
+        """Vacuum under the lock of writers."""
         with self._turn:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             try:

@@ -89,7 +89,7 @@ class Process:
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert self._child.stdin is not None
-        # It stays open: its end tells the process that nobody is left to stop it. One that has died already is found by
+        # It stays open: its end tells the process to stop. One that has died already is found by
         # its status.
         with contextlib.suppress(BrokenPipeError):
             self._child.stdin.write(orders.encode(told) + b"\n")

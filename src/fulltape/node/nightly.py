@@ -75,7 +75,7 @@ class Night:
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
     beyond: tuple[str, ...] = ()
-    """Datasets whose calendar has ended: of what came since, nobody knows whether it is there."""
+    """Datasets whose calendar has ended: what came since is not known."""
 
     @property
     def complete(self) -> bool:

@@ -21,7 +21,7 @@ from fulltape.verify.plan import Finding
 from fulltape.verify.takeup import TakenUp
 
 STAGES = ("seal", "audit", "backfill", "curate", "quality", "export")
-"""Nobody works on what is being mended."""
+"""No stage may work on what is being mended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def rebuild(stores: Stores, now: Instant, progress: Progress = silent) -> Rebuil
 
 
 def restore(stores: Stores, path: Path, replaced: Path, now: Instant, progress: Progress = silent) -> Rebuilt:
-    """Become what a copy was, and take up what the lake has beyond it; what is replaced is copied first. Nobody works
+    """Become what a copy was, and take up what the lake has beyond it; what is replaced is copied first. No stage works
     meanwhile."""
     with alone(stores):
         stores.ledger.back_up(replaced)
@@ -219,7 +219,7 @@ def _mend_bundle(stores: Stores, finding: Finding, _now: Instant) -> None:
             damage.set_apart(stores, bundle / inside)
         bundles.put_back(bundle / inside, source)
     elif inside and not wanted and inside not in bundles.NAMES and (bundle / inside).exists():
-        damage.set_apart(stores, bundle / inside)  # a stranger among its files
+        damage.set_apart(stores, bundle / inside)  # a file that the bundle does not list
     elif row["day"] == exports[-1]["day"] or not bundle.exists():
         with stores.ledger.write():
             stores.ledger.forget_export(row["day"])
