@@ -234,3 +234,16 @@ def test_what_the_lake_knows_is_believed_only_as_it_was_written(node: Path, what
     rebuild(node)
     with opened(node) as stores:
         assert nightly.run(stores, SkippingClock()).filled.requests == 0
+
+
+def test_repair_after_a_rebuild_leaves_what_is_whole(node: Path) -> None:
+    """Before a night nothing curated is known; it is made again under the same names, and stays the same files."""
+    root = node / "lake" / "curated"
+    before = {path: path.stat().st_ino for path in root.rglob("*.parquet")}
+    lose(node)
+    rebuild(node)
+    code, told = command(node, "verify")
+    assert code == 1
+    assert told.count("the ledger does not know it") <= 3
+    assert command(node, "verify", "--repair")[0] == 0
+    assert {path: path.stat().st_ino for path in root.rglob("*.parquet")} == before

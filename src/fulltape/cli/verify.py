@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from fulltape.verify.plan import Finding, Report
 
-_MOST = 40
+_SHOWN = 3
+"""So many of those that say the same."""
 
 
 def register(app: typer.Typer) -> None:
@@ -72,21 +73,29 @@ def verify(
 
 def lines(report: Report, then: str) -> list[str]:
     """What was looked at, and what is wrong."""
-    out = [
-        f"{one.path}: {one.what}; {one.cure}"
-        for one in sorted(report.findings, key=lambda one: (one.kind, one.path))[:_MOST]
-    ]
-    if len(report.findings) > _MOST:
-        out.append(f"… and {len(report.findings) - _MOST:,} more (--json)")
     size = f"{counted(report.files, 'part')}, {report.bytes / 1e6:,.1f} MB"
     if not report.findings:
         return [f"{size}: all as they were written."]
-    return [*out, f"{size}; {counted(len(report.findings), 'finding')}", *([then] if then else [])]
+    found = f"{size}; {counted(len(report.findings), 'finding')}"
+    return [*folded(report.findings), found, *([then] if then else [])]
+
+
+def folded(findings: Sequence[Finding]) -> list[str]:
+    """A line each; of those that say the same of many files a few, and how many more there are."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in sorted(findings, key=lambda one: (one.kind, one.path)):
+        alike.setdefault((one.kind, one.what, one.cure), []).append(one)
+    out = []
+    for (_, what, cure), some in alike.items():
+        out += [f"{one.path}: {what}; {cure}" for one in some[:_SHOWN]]
+        if len(some) > _SHOWN:
+            out.append(f"… and {counted(len(some) - _SHOWN, 'file')} more of the same (--json)")
+    return out
 
 
 def _left(findings: Sequence[Finding], *, complete: bool) -> list[str]:
     if findings:
-        return ["still wrong:", *(f"  {one.path}: {one.what}; {one.cure}" for one in findings[:_MOST])]
+        return ["still wrong:", *(f"  {line}" for line in folded(findings))]
     if not complete:
         return ["mended, but not all is there again: fulltape gaps tells what is missing"]
     return ["mended: everything is as it was written."]

@@ -57,10 +57,17 @@ def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool
     with alone(stores):
         before = verify.run_once(stores, clock, progress, deep=deep)
         for finding in before.findings:
-            _mend(stores, finding, clock.now())
+            if not _is_derived(finding):
+                _mend(stores, finding, clock.now())
     night = nightly.run(stores, clock, progress)
     with alone(stores):
         after = verify.run_once(stores, clock, progress, deep=deep)
+        # What the night has made anew has the same name, and is known now. What it has not is in the way.
+        strange = [finding for finding in after.findings if _is_derived(finding)]
+        for finding in strange:
+            _mend(stores, finding, clock.now())
+        if strange:
+            after = verify.run_once(stores, clock, progress, deep=deep)
     return Repaired(before=before, night=night, after=after)
 
 
@@ -115,6 +122,11 @@ def _rebuilt(stores: Stores, now: Instant, progress: Progress) -> Rebuilt:
     _take_up_bundles(stores, now)
     ownership.adopt(stores.ledger, stores.layout)
     return Rebuilt(taken=taken, knowledge_at=kept.at if kept and newer else None)
+
+
+def _is_derived(finding: Finding) -> bool:
+    """Whether it is a file that the ledger does not know, of a layer that can be made again."""
+    return finding.kind == "unknown" and PurePosixPath(finding.path).parts[0] in ("curated", "qc")
 
 
 def _mend(stores: Stores, finding: Finding, now: Instant) -> None:

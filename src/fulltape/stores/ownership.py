@@ -31,7 +31,7 @@ def check(ledger: Ledger, layout: Layout, *, emptied: bool = False) -> None:
         raise _foreign(layout, found)
     elif found.position > ledger.catalogue.position:
         raise errors.LedgerBehindError(
-            f"the ledger {ledger.database.where} is older than the lake {layout.root}: it ends at part "
+            f"the ledger {ledger.database.where} is older than the lake {layout.root.resolve()}: it ends at part "
             f"{ledger.catalogue.position:,} of {found.position:,}.",
             hint="`fulltape ledger rebuild` takes up what the lake has beyond it.",
         )
@@ -69,7 +69,7 @@ def refuse_copy(path: Path, layout: Layout) -> None:
     found, its = mark.read(layout), backup.identity(path, _NODE)
     if found and its and its != found.node:
         raise errors.ForeignLakeError(
-            f"{path} is a copy of another node's ledger ({its[:8]}) than that of the lake {layout.root} "
+            f"{path} is a copy of another node's ledger ({its[:8]}) than that of the lake {layout.root.resolve()} "
             f"({found.node[:8]}).",
             hint="Nothing was changed. This node's copies are in its folder backups/.",
         )
@@ -105,7 +105,7 @@ def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) ->
         known = ledger.catalogue.paths()
         if own and any(known.values()) and not layout.holds_data and not emptied:
             raise errors.StorageError(
-                f"the lake {layout.root} is empty, and the ledger knows {sum(known.values()):,} files in it.",
+                f"the lake {layout.root.resolve()} is empty, and the ledger knows {sum(known.values()):,} files in it.",
                 hint="Is its disk mounted? Look at [node] lake. If it is gone for good: `fulltape verify --repair`.",
             )
     elif layout.holds_data:
@@ -114,14 +114,14 @@ def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) ->
 
 def _foreign(layout: Layout, found: Mark) -> errors.ForeignLakeError:
     return errors.ForeignLakeError(
-        f"the lake {layout.root} belongs to another node ({found.node[:8]}).",
+        f"the lake {layout.root.resolve()} belongs to another node ({found.node[:8]}).",
         hint="Give this node a lake of its own: [node] lake. If this ledger is a wrong one, put the right one in its place.",
     )
 
 
 def _lost(layout: Layout) -> errors.LedgerBehindError:
     return errors.LedgerBehindError(
-        f"this node's ledger is new, or does not know the lake {layout.root}, which holds data: the ledger is lost, or "
+        f"this node's ledger is new, or does not know the lake {layout.root.resolve()}, which holds data: the ledger is lost, or "
         "elsewhere.",
         hint="`fulltape ledger restore backups/…` brings it back; without a backup, `fulltape ledger rebuild` makes one "
         "out of the lake.",
