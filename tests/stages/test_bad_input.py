@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -178,3 +179,22 @@ def test_a_cursor_that_repeats_for_ever_ends_the_ask(tmp_path: Path) -> None:
     assert any("repeats its cursor" in row["reason"] for row in rejections)
     assert closes(folder, "AAPL") in ([], TRUTH["AAPL"])
     assert done.filled.requests < 60
+
+
+def test_a_vendor_that_turns_in_circles_ends_the_ask(tmp_path: Path) -> None:
+    """Every page has another cursor, and there is always one more."""
+    count = 0
+
+    def for_ever(body: bytes) -> bytes:
+        nonlocal count
+        count += 1
+        token = base64.b64encode(f"AAPL|M|{'0' * count}".encode()).decode()
+        return json.dumps({**json.loads(body), "next_page_token": token}).encode()
+
+    folder, _, done = run(tmp_path, for_ever)
+    assert count < 5 * 200
+    assert closes(folder, "AAPL") in ([], TRUTH["AAPL"])
+    with opened(folder) as stores:
+        reasons = {task.last_error for task in stores.ledger.queue.newest()}
+    assert any("far more than were expected" in reason for reason in reasons)
+    assert not done.complete or closes(folder, "AAPL") == TRUTH["AAPL"]

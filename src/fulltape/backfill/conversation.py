@@ -20,6 +20,13 @@ class BrokenError(AgainError):
     """The conversation died of a response; it cannot be continued."""
 
 
+def most_pages(*, rows: int, rows_per_page: int, symbols: int, counted: bool) -> int:
+    """How many pages an answer may have: far more than are expected, and not without end. Where rows are `counted` by the
+    calendar twenty times as many; where they are guessed, as of trades, a thousand times."""
+    expected = -(-rows // max(1, rows_per_page)) + symbols
+    return 100 + (20 if counted else 1_000) * expected
+
+
 def following(conversation: Conversation) -> Request | None:
     """The next request, None at the end."""
     try:
@@ -64,3 +71,10 @@ def may_repeat(error: Exception) -> bool:
 
 def _broken(what: str) -> NoReturn:
     raise TypeError(f"a vendor's conversation {what}; see core/vendor.py")
+
+
+def fingerprint(request: Request) -> str:
+    """What makes two requests the same one to a vendor that counts those."""
+    told = {**request.params, **request.message}
+    query = "&".join(f"{name}={value}" for name, value in sorted(told.items()))
+    return f"{request.method} {request.host} {request.path}?{query}"

@@ -158,7 +158,13 @@ class Fetcher:
         conversation = self._vendor.history(work.ask, work.resume)
         tokens = {work.resume.token} if work.resume else set()
         request = self._following(conversation, result)
+        most = self._most_pages(work.ask)
         while request is not None:
+            if result.pages - work.pages >= most:
+                # What it has settled counts; a vendor that turns in circles with new cursors does not go on for ever.
+                result.outcome = Outcome.TRANSIENT
+                result.reason = f"{most:,} pages, far more than were expected; what is left is asked anew"
+                return
             try:
                 answer = self._exchange(work, conversation, request, journal, result)
             except NoRoomError as error:
@@ -182,6 +188,16 @@ class Fetcher:
             if answer.keep:
                 self._keep(work, journal, answer, result)
             request = self._following(conversation, result)
+
+    def _most_pages(self, ask: Ask) -> int:
+        wanted, serves = self._stores.wanted[ask.dataset], self._feed.serves(ask.dataset)
+        assert serves is not None
+        return steps.most_pages(
+            rows=wanted.rows(wanted.calendar.between(ask.first, ask.last)) * len(ask.symbols),
+            rows_per_page=serves.rows_per_page,
+            symbols=len(ask.symbols),
+            counted=wanted.dataset.grain in ("day", "minute"),
+        )
 
     def _following(self, conversation: Conversation, result: Result) -> Request | None:
         """The next request; a vendor's file that fails here ends its ask, as one that fails over a response does."""
@@ -289,7 +305,7 @@ class Fetcher:
                 kind=work.kind,
                 cost=request.cost,
                 endpoint=request.endpoint,
-                same=_fingerprint(request) if self._feed.limits.identical_after else "",
+                same=steps.fingerprint(request) if self._feed.limits.identical_after else "",
                 token=token,
                 until=now + int(11 * self._stores.accounts[self._feed.vendor].timeout * SECOND),
                 shares=self._stores.rules.shares,
@@ -380,9 +396,3 @@ class Fetcher:
 
     def _tell(self, words: str) -> None:
         self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
-
-
-def _fingerprint(request: Request) -> str:
-    told = {**request.params, **request.message}
-    query = "&".join(f"{name}={value}" for name, value in sorted(told.items()))
-    return f"{request.method} {request.host} {request.path}?{query}"
