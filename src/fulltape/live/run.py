@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +21,8 @@ from fulltape.stores import Stores
 
 _REMEMBERED = 10_000
 """Ids of one symbol that are remembered, so that none counts twice."""
+_AT_ONCE = 8_000_000
+"""Bytes of messages that are read together."""
 Subscriber = Callable[[list[Provisional]], None]
 
 
@@ -67,15 +69,15 @@ class Follower:
         self._subscribers.append(subscriber)
 
     def poll(self) -> list[Provisional]:
-        """Read what has come since the last time; the bars that have changed."""
-        blocks = list(self._new())
-        if not blocks:
-            return []
-        changed = self.bars.add(self._pieces(blocks))
-        if changed:
-            for subscriber in self._subscribers:
-                subscriber(changed)
-        return changed
+        """Read what has come since the last time, a piece of the journals after the other; the bars that have changed."""
+        found: dict[tuple[str, str, Instant], Provisional] = {}
+        for blocks in _batches(self._new()):
+            changed = self.bars.add(self._pieces(blocks))
+            found |= {(bar.symbol, bar.grain, bar.start): bar for bar in changed}
+            if changed:
+                for subscriber in self._subscribers:
+                    subscriber(changed)
+        return list(found.values())
 
     def _new(self) -> Iterator[Block]:
         """Blocks behind the bookmark; a file that was sealed meanwhile has another ending and the same records."""
@@ -156,6 +158,20 @@ class Follower:
             if len(seen) > 2 * _REMEMBERED:
                 self._seen[symbol] = set(sorted(seen)[-_REMEMBERED:])
         return frame.filter(pl.Series(fresh, dtype=pl.Boolean))
+
+
+def _batches(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Blocks of so many bytes together: after a pause a whole day may wait."""
+    some: list[Block] = []
+    size = 0
+    for block in blocks:
+        some.append(block)
+        size += len(block.body)
+        if size >= _AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _open(calendar: Calendar, at: Instant) -> Instant | None:
