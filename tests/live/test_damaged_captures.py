@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import polars as pl
@@ -206,3 +207,43 @@ def test_after_a_restore_parts_are_still_those_of_their_journals(tmp_path: Path)
                 path.write_bytes(path.read_bytes()[:-9])
             assert repair.run(stores, node.clock).after.findings == ()
         assert node.curated().height == whole.height
+
+
+@pytest.mark.parametrize("at", [100, -100], ids=["the beginning", "the end"])
+def test_a_journal_that_is_found_damaged_twice_is_set_apart_once(tmp_path: Path, at: int) -> None:
+    """Its edges have changed, and a record does not verify."""
+    with living(tmp_path, BINANCE) as node:
+        whole = captured(node)
+        path = max(sealed(node), key=lambda one: one.stat().st_size)
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        path.write_bytes(content)
+        with node.opened() as stores:
+            done = repair.run(stores, node.clock, deep=True)
+            assert len(done.before.findings) == 2
+            assert done.after.findings == ()
+        assert node.curated().height == whole.height
+
+
+LIVE_ONLY = dataclasses.replace(BINANCE, dataset="crypto_quotes", key=())
+
+
+def test_live_rows_that_are_lost_with_their_journal_are_not_called_held(tmp_path: Path) -> None:
+    """Nothing can bring them back: then the node must not say that they are there."""
+    with living(tmp_path, LIVE_ONLY) as node:
+        with node.capturing():
+            node.until(lambda: node.told().messages > 60)
+            node.stream.pause()
+        node.seal()
+        assert node.curated().height > 0
+        with node.opened() as stores:
+            assert stores.ledger.coverage.of_dataset("crypto_quotes")
+        for path in sealed(node):
+            path.write_bytes(b"")
+        for path in raw(node, "journal"):
+            path.unlink()
+        with node.opened() as stores:
+            repair.run(stores, node.clock, deep=True)
+            assert stores.ledger.coverage.of_dataset("crypto_quotes") == []
+            assert {kind for kind, _, _ in node.intervals()} >= {"damaged part"}
+            assert repair.run(stores, node.clock, deep=True).after.findings == ()

@@ -58,7 +58,7 @@ class Part(_Described):
 
     @functools.cached_property
     def cells(self) -> Cells:
-        """Which sessions of whom are in it: read and unpacked when first asked for, as long as the ledger is open."""
+        """Sessions by instrument: read and unpacked when first asked for, as long as the ledger is open."""
         return msgspec.json.decode(
             zlib.decompress(self.packed()), type=dict[str, list[tuple[dt.date, dt.date]]]
         )

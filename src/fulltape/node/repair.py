@@ -63,7 +63,8 @@ def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool
     with alone(stores):
         after = verify.run_once(stores, clock, progress, deep=deep)
         # What the night has made anew has the same name, and is known now. What it has not is in the way.
-        strange = [finding for finding in after.findings if _is_derived(finding)]
+        # And of a damaged journal that it has needed, what could be read is taken.
+        strange = [one for one in after.findings if _is_derived(one) or one.kind == "journal"]
         for finding in strange:
             _mend(stores, finding, clock.now())
         if strange:
@@ -191,23 +192,23 @@ def _take_up_or_set_apart(stores: Stores, name: str, now: Instant) -> None:
         damage.set_apart(stores, path)
 
 
-def _mend_journal(stores: Stores, finding: Finding, now: Instant) -> None:
-    """A journal that is damaged is no proof any more: parts that were made of it stay, and are looked at like all others."""
+def _mend_journal(stores: Stores, finding: Finding, _now: Instant) -> None:
+    """A journal that is damaged is no proof any more, and its parts stay. While one of those is damaged, too, the journal
+    stays where it is: sealing takes what can be read of it."""
     path, streams = stores.layout.root / finding.path, stores.ledger.streams
     name = path.stem if path.suffix else finding.path
     capture = streams.capture(name)
+    if path.suffix == layout.SEALED and not path.exists():
+        return  # it was found twice, and is set apart already
     if path.suffix == layout.SEALED and capture is None:
         path.rename(path.with_suffix(layout.JOURNAL))
         files.sync_folder(path.parent)
         return
     if capture is None or path.suffix == layout.JOURNAL:
         return
+    if path.exists() and capture.file in stores.ledger.damages.to_redo("seal", ""):
+        return
     with stores.ledger.write():
-        whole = {part.part_id for part in stores.ledger.catalogue.by_ids(capture.parts)}
-        if capture.first and capture.last and whole != set(capture.parts):
-            damage.doubt(
-                stores, streams.days(source=capture.source, first=capture.first, last=capture.last), now
-            )
         streams.forget_capture(name)
     if path.exists():
         damage.set_apart(stores, path)

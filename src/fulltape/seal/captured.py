@@ -145,9 +145,10 @@ class _File:
         parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
         with self._stores.ledger.write():
             ids = [catalogue.register(part, now=self._now) for part in parts_of]
-            streams.add_capture(replace(earlier, parts=(*earlier.parts, *ids)))
+            streams.add_capture(replace(earlier, parts=(*(part.part_id for part in there), *ids)))
             days = streams.days(source=self._source, first=earlier.first, last=earlier.last)
             damage.doubt(self._stores, days, self._now)
+            damage.forget_without_rows(self._stores, days)
             holes.enqueue(self._stores, self._source, self._now)
         return Sealed(parts=len(parts_of), damaged=1, intervals=len(days))
 

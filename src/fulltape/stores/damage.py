@@ -149,13 +149,9 @@ def _decode_again(stores: Stores, part: Part, now: Instant) -> None:
     if made_of and any(path.stem == made_of.file for path in stores.layout.captured_files(layout.SEALED)):
         stores.ledger.damages.redo("seal", "", [made_of.file])
         return
-    wanted = stores.wanted.get(part.dataset)
-    live_only = wanted.live_only if wanted else datasets.get(part.dataset).live_only
-    for instrument, spans in part.cells.items():
-        for first, last in spans:
-            if live_only:
-                stores.ledger.coverage.forget(part.dataset, instrument, part.source, first, last)
-    doubt(stores, _captured_days(stores, part), now)
+    days = list(_captured_days(stores, part))
+    doubt(stores, days, now)
+    forget_without_rows(stores, days)
 
 
 def _captured_days(stores: Stores, part: Part) -> Iterator[Day]:
@@ -165,6 +161,26 @@ def _captured_days(stores: Stores, part: Part) -> Iterator[Day]:
                 label = dt.date.fromordinal(at)
                 if day := stores.ledger.streams.day(part.source, part.dataset, instrument, label):
                     yield day
+
+
+def forget_without_rows(stores: Stores, days: Iterable[Day]) -> None:
+    """Of a dataset without a history only captured rows show that a session is there: where no part has any, it is not.
+    Inside a transaction."""
+    for day in days:
+        wanted = stores.wanted.get(day.dataset)
+        live_only = wanted.live_only if wanted else datasets.get(day.dataset).live_only
+        if not live_only:
+            continue
+        parts = stores.ledger.catalogue.current("raw", day.dataset, first=day.session, last=day.session)
+        held = (
+            first <= day.session <= last
+            for part in parts
+            if part.source == day.source
+            for first, last in part.cells.get(day.instrument, ())
+        )
+        if not any(held):
+            about = (day.dataset, day.instrument, day.source)
+            stores.ledger.coverage.forget(*about, day.session, day.session)
 
 
 def doubt(stores: Stores, days: Iterable[Day], now: Instant) -> None:
