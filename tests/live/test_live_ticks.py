@@ -31,7 +31,9 @@ QUOTES = (
 def _captured(node: Living, fast: Fast) -> pl.DataFrame:
     """Capture over connections that break, ask for what was lost, and read what a user reads."""
     with node.capturing(stamp=fast.stamp):
-        node.until(lambda: node.stream.connections >= 3 and bool(node.stream.sessions), 30)
+        for _ in range(2):
+            node.until(node.ticks(300))
+            node.break_all()
         node.until(node.ticks(300))
         node.stream.pause()
     report = node.seal()
@@ -42,10 +44,6 @@ def _captured(node: Living, fast: Fast) -> pl.DataFrame:
     assert {(state, evidence) for _, state, evidence in node.intervals() if state != "verified"} == set()
     assert node.intervals()
     return node.curated()
-
-
-def _broken(venue: Venue) -> str:
-    return f'[[fault]]\nvendor = "{venue.vendor}"\ndo = "close"\nafter = 1.2\ntimes = 2\nevery = 1.3\n'
 
 
 def _inside(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -60,7 +58,7 @@ def _inside(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("venue", TRADES, ids=lambda venue: venue.source)
 def test_trades_that_a_broken_connection_lost_come_back(tmp_path: Path, venue: Venue) -> None:
     fast = Fast(NOON, 4.0)
-    with living(tmp_path, venue, _broken(venue), rate=400, fast=fast) as node:
+    with living(tmp_path, venue, rate=400, fast=fast) as node:
         found = _captured(node, fast)
         truth = pl.DataFrame(
             [
@@ -92,7 +90,7 @@ def test_trades_that_a_broken_connection_lost_come_back(tmp_path: Path, venue: V
 def test_quotes_that_a_broken_connection_lost_come_back_once(tmp_path: Path, venue: Venue) -> None:
     fast = Fast(NOON, 4.0)
     row = massive.forex_row if venue.dataset == "forex_quotes" else massive.quote_row
-    with living(tmp_path, venue, _broken(venue), rate=400, fast=fast) as node:
+    with living(tmp_path, venue, rate=400, fast=fast) as node:
         found = _captured(node, fast)
         truth = pl.DataFrame(
             [
