@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash check bench-truth bench-dispatch bench-ledger bench-decode bench-live format lock sample calendars reference clean
+.PHONY: demo test test-crash check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -33,6 +33,9 @@ bench-decode: .venv/.dev
 
 bench-live: .venv/.dev .interop/.cryptofeed
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.live.run
+
+bench-growth: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.growth.run
 
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)

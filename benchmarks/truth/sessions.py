@@ -13,7 +13,7 @@ from benchmarks.truth import real
 from fulltape import stores as opening
 from fulltape.backfill.facts import Planner
 from fulltape.core import datasets, ranges
-from fulltape.core.checks import completeness, findings, registry
+from fulltape.core.checks import completeness, findings, profiles, registry
 from fulltape.core.checks.findings import Context
 from fulltape.core.instruments import DatedSymbol, Instrument
 from fulltape.core.plans import Limits
@@ -73,7 +73,8 @@ def _verdicts(frame: pl.DataFrame, around: pl.DataFrame) -> dict[dt.date, str]:
     context = _context()
     only = tuple(name for name in context.dataset.checks if name in ("session_timing", "completeness"))
     context = replace(context, dataset=replace(context.dataset, checks=only))
-    beside = registry.Beside(around=around, baseline=completeness.occupancy(around, context))
+    learned = profiles.of(around, context)
+    beside = registry.Beside(profiles=learned, baseline=completeness.occupancy(learned, context))
     found = registry.run(frame, beside, context)
     cells = frame.select("instrument", "session").unique()
     said = findings.verdicts(found, cells)

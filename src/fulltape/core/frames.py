@@ -52,6 +52,29 @@ def empty(columns: tuple[Column, ...]) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: dtype(column.dtype) for column in columns})
 
 
+def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.date, dt.date]]]:
+    """Ranges of consecutive sessions by instrument, inclusive and in order; `cells` have instrument and session, in any
+    order and as often as they like. Days without a session are left out."""
+    import polars as pl
+
+    places = sessions(calendar).select("session").with_row_index("position")
+    found = (
+        cells.select(pl.col("instrument").cast(pl.String), "session")
+        .unique()
+        .join(places, on="session")
+        .sort("instrument", "position")
+        .with_columns(
+            (pl.col("position").cast(pl.Int64) - pl.int_range(pl.len()).over("instrument")).alias("run")
+        )
+        .group_by("instrument", "run", maintain_order=True)
+        .agg(pl.col("session").first().alias("first"), pl.col("session").last().alias("last"))
+    )
+    out: dict[str, list[tuple[dt.date, dt.date]]] = {}
+    for instrument, _, first, last in found.iter_rows():
+        out.setdefault(instrument, []).append((first, last))
+    return out
+
+
 def conform(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
     """`frame` with exactly these columns in order and type; what is absent becomes null."""
     import polars as pl
@@ -169,6 +192,16 @@ def declared_types(rows: pl.LazyFrame, columns: tuple[Column, ...]) -> pl.LazyFr
         if column.dtype == "str" and column.name in schema and schema[column.name].is_integer()
     ]
     return rows.with_columns(pl.col(texts).cast(pl.String)) if texts else rows
+
+
+def traded(raw: pl.LazyFrame, dataset: Dataset) -> pl.LazyFrame:
+    """Without the minutes in which nothing traded, with which some venues fill their grid: those stay in the raw rows
+    only."""
+    import polars as pl
+
+    if dataset.grain != "minute" or not {"volume", "trade_count"} <= set(raw.collect_schema().names()):
+        return raw
+    return raw.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
 
 
 def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callable[[int], dt.date]:

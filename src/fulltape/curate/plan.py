@@ -31,14 +31,6 @@ def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
     )
 
 
-def traded(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """Without the minutes in which nothing traded, with which some venues fill their grid: those stay in the raw rows
-    only."""
-    if dataset.grain != "minute" or "volume" not in raw.columns:
-        return raw
-    return raw.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
-
-
 def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
     """One source per cell: by verdict, then completeness, then preference; the present choice stays unless another
     is strictly better in verdict or completeness.

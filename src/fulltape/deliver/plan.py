@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from fulltape.core import frames, ranges, series
+from fulltape.core import frames, series
 from fulltape.core.cell import Availability, Completeness, Finality, Verdict
 from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.checks import rows as row_checks
@@ -81,39 +82,81 @@ def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -
     return marked.filter(~bad).drop("red")
 
 
-def status(
-    dataset: Dataset,
-    calendar: Calendar,
-    all_series: Iterable[Series],
-    checked: pl.DataFrame,
-    laid: Sequence[tuple[str, str, dt.date]] = (),
-) -> pl.DataFrame:
-    """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`;
-    `laid` are cells (code, instrument, session) about which there are findings that no rows show."""
-    pieces = []
-    broken: list[tuple[str, dt.date]] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of one dataset's cells, in stretches of consecutive sessions: per row an instrument, the positions `start`
+    to `stop` (exclusive), and in `cells` the symbol, the availability and the completeness; in `laid` the code of a finding
+    that no rows show."""
+
+    cells: pl.DataFrame
+    laid: pl.DataFrame
+
+    def of(self, instruments: Sequence[str]) -> Known:
+        """The same of some instruments."""
+        mine = pl.col("instrument").is_in(instruments)
+        return Known(cells=self.cells.filter(mine), laid=self.laid.filter(mine))
+
+    def facts(self) -> bytes:
+        """All of it, for a digest."""
+        return b"".join(one.sort(pl.all()).write_csv().encode() for one in (self.cells, self.laid))
+
+
+def known(
+    calendar: Calendar, all_series: Iterable[Series], laid: Iterable[tuple[str, str, dt.date, dt.date]]
+) -> Known:
+    """Series as stretches; `laid` are findings (code, instrument, first and last session, inclusive)."""
+    rows: list[tuple[object, ...]] = []
+    said: list[tuple[object, ...]] = []
     for one in all_series:
         shown = series.picture(one)
-        broken += [
-            (one.instrument.instrument, calendar.label(at)) for at in ranges.points(continuity.broken(shown))
-        ]
-        pieces += [
-            _cells(one.instrument, calendar, shown.held, Availability.HELD, Completeness.WHOLE),
-            _cells(
-                one.instrument, calendar, shown.partial, Availability.HELD, Completeness.HOLES_UNEXPLAINED
-            ),
-            _cells(one.instrument, calendar, shown.empty, Availability.EMPTY),
-            _cells(one.instrument, calendar, shown.unobtainable, Availability.UNOBTAINABLE),
-            _cells(one.instrument, calendar, shown.unknown_listing, Availability.UNKNOWN_LISTING),
-            _cells(one.instrument, calendar, shown.missing, Availability.MISSING),
-        ]
-    shape = {"instrument": pl.String, "symbol": pl.String, "session": pl.Date}
-    shape |= {"availability": pl.String, "finality": pl.String, "completeness": pl.String}
-    cells = pl.DataFrame([row for piece in pieces for row in piece], schema=shape, orient="row")
+        name = one.instrument.instrument
+        said += [(name, *span, continuity.CODE) for span in continuity.broken(shown)]
+        held, holes = Availability.HELD, Completeness.HOLES_UNEXPLAINED
+        for where, availability, completeness in (
+            (shown.held, held, Completeness.WHOLE.value),
+            (shown.partial, held, holes.value),
+            (shown.empty, Availability.EMPTY, None),
+            (shown.unobtainable, Availability.UNOBTAINABLE, None),
+            (shown.unknown_listing, Availability.UNKNOWN_LISTING, None),
+            (shown.missing, Availability.MISSING, None),
+        ):
+            rows += [
+                (name, start, stop, symbol, availability.value, completeness)
+                for symbol, start, stop in _spelled(one.instrument, calendar, where)
+            ]
+    said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid if code in LAID]
+    place: dict[str, Any] = {"instrument": pl.String, "start": pl.Int64, "stop": pl.Int64}
+    texts = dict.fromkeys(("symbol", "availability", "completeness"), pl.String)
+    return Known(
+        cells=pl.DataFrame(rows, schema=place | texts, orient="row"),
+        laid=pl.DataFrame(said, schema=place | {"code": pl.String}, orient="row"),
+    )
+
+
+def _spelled(one: Instrument, calendar: Calendar, where: Ranges) -> Iterator[tuple[str, int, int]]:
+    """Stretches cut where the symbol changes."""
+    if len(one.symbols) == 1 and one.symbols[0].first is one.symbols[0].last is None:
+        yield from ((one.symbol, *span) for span in where)
+        return
+    for start, stop in where:
+        symbols = [(at, one.symbol_on(calendar.label(at))) for at in range(start, stop)]
+        for symbol, same in itertools.groupby(symbols, key=lambda pair: pair[1]):
+            positions = [at for at, _ in same]
+            yield symbol, positions[0], positions[-1] + 1
+
+
+def status(dataset: Dataset, calendar: Calendar, found: Known, checked: pl.DataFrame) -> pl.DataFrame:
+    """One row per wanted cell, also for those that are not there. `checked` has the shape of `quality.plan.CELLS`."""
+    cells = _sessions_of(found.cells, calendar).with_columns(
+        pl.when(pl.col("availability") == Availability.HELD.value)
+        .then(pl.lit(Finality.FINAL.value))
+        .alias("finality")
+    )
+    laid = _sessions_of(found.laid, calendar)
     unmeasured = pl.col("expected_low").is_null() & (pl.col("completeness") == Completeness.WHOLE.value)
-    gaps = pl.DataFrame(
-        broken, schema={"instrument": pl.String, "session": pl.Date}, orient="row"
-    ).with_columns(
+    gaps = laid.filter(pl.col("code") == continuity.CODE).select(
+        "instrument",
+        "session",
         pl.lit(Verdict.AMBER.value).alias("gap_verdict"),
         pl.lit(continuity.CODE).alias("gap_code"),
         pl.lit(continuity.SENTENCE).alias("gap_sentence"),
@@ -126,7 +169,7 @@ def status(
             pl.coalesce("codes", "gap_code").alias("codes"),
             pl.coalesce("findings", "gap_sentence").alias("findings"),
         )
-        .pipe(_with_laid, laid)
+        .pipe(_with_laid, laid.filter(pl.col("code") != continuity.CODE))
         .with_columns(
             pl.lit(dataset.name).alias("dataset"),
             pl.col("verdict").fill_null(Verdict.UNCHECKED.value),
@@ -142,19 +185,33 @@ def status(
     )
 
 
+def _sessions_of(stretches: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    """One row for each session of each stretch."""
+    labels = frames.sessions(calendar).select("session").with_row_index("position")
+    return (
+        stretches.with_columns(pl.int_ranges("start", "stop").alias("position"))
+        .drop("start", "stop")
+        .explode("position", empty_as_null=False)
+        .join(labels.with_columns(pl.col("position").cast(pl.Int64)), on="position")
+        .drop("position")
+    )
+
+
 LAID = {identity.CODE: identity.SENTENCE, contradiction.CODE: contradiction.SENTENCE}
 """Findings about cells that no rows show, and what they say."""
 
 
-def _with_laid(cells: pl.DataFrame, laid: Sequence[tuple[str, str, dt.date]]) -> pl.DataFrame:
+def _with_laid(cells: pl.DataFrame, laid: pl.DataFrame) -> pl.DataFrame:
     """The cells, with those AMBER about which there is such a finding and nothing worse."""
-    schema = {"laid codes": pl.String, "instrument": pl.String, "session": pl.Date}
-    found = pl.DataFrame(list(laid), schema=schema, orient="row").unique(
-        ["instrument", "session"], keep="first", maintain_order=True
-    )
-    found = found.with_columns(
-        pl.lit(Verdict.AMBER.value).alias("laid verdict"),
-        pl.col("laid codes").replace_strict(LAID, return_dtype=pl.String).alias("laid findings"),
+    found = (
+        laid.group_by("instrument", "session")
+        .agg(
+            pl.lit(Verdict.AMBER.value).first().alias("laid verdict"),
+            pl.col("code").sort().first().alias("laid codes"),
+        )
+        .with_columns(
+            pl.col("laid codes").replace_strict(LAID, return_dtype=pl.String).alias("laid findings"),
+        )
     )
     better = pl.col("verdict").is_in([Verdict.GREEN.value, Verdict.UNCHECKED.value])
     return cells.join(found, on=["instrument", "session"], how="left").with_columns(
@@ -201,24 +258,3 @@ def membership(changes: Iterable[Mapping[str, object]]) -> pl.DataFrame:
 def sessions(calendar: Calendar, first: dt.date, last: dt.date) -> pl.DataFrame:
     """The calendar between two days: session, open, close (UTC), expected minutes."""
     return frames.sessions(calendar).drop("length").filter(pl.col("session").is_between(first, last))
-
-
-def _cells(
-    instrument: Instrument,
-    calendar: Calendar,
-    where: Ranges,
-    availability: Availability,
-    completeness: Completeness | None = None,
-) -> list[tuple[object, ...]]:
-    finality = Finality.FINAL.value if availability is Availability.HELD else None
-    return [
-        (
-            instrument.instrument,
-            instrument.symbol_on(label),
-            label,
-            availability.value,
-            finality,
-            completeness.value if completeness else None,
-        )
-        for label in map(calendar.label, ranges.points(where))
-    ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import polars as pl
 
 from fulltape.core.cell import Verdict
 from fulltape.core.time import Clock, Instant
-from fulltape.deliver import plan
-from fulltape.deliver.plan import Included
+from fulltape.deliver import plan, status
+from fulltape.deliver.plan import Included, Known
+from fulltape.deliver.status import Summary
 from fulltape.lake import files, layout, parquet
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
 from fulltape.version import VERSION
@@ -48,16 +49,15 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         if day is None or not included:
             return None
         path = stores.layout.bundle(day)
-        if unsound := _unsound(stores, clock.now()):
-            return _nothing(path, unsound)
-        status = _status(stores, clock.now())
-        recipe = plan.digest(included, _inputs(stores, status))
+        gathered = status.gather(stores, clock.now())
+        recipe = plan.digest(included, _inputs(stores, gathered))
         earlier = stores.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(path, recipe)
-        if fresh and (damaged := _damaged(stores, included, clock.now())):
-            return _nothing(path, damaged)
         if fresh:
-            _write(stores, path, included, status, recipe, progress)
+            damaged = _unsound(stores, clock.now()) or _damaged(stores, included, clock.now())
+            if damaged:
+                return _nothing(path, damaged)
+            _write(stores, path, included, gathered, recipe, progress)
             with stores.ledger.write():
                 stores.ledger.record_export(
                     day=day.isoformat(), path=stores.layout.relative(path), digest=recipe, at=clock.now()
@@ -179,49 +179,21 @@ def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int
     return int(rows.select(pl.len()).collect().item())
 
 
-def _inputs(stores: Stores, status: pl.DataFrame) -> dict[str, str]:
-    facts = hashlib.sha256(status.drop("checked_at").write_csv().encode()).hexdigest()
+def _inputs(stores: Stores, gathered: Mapping[str, Known]) -> dict[str, str]:
     return {
         "software": VERSION,
         "policy": stores.rules.export_policy,
-        "status": facts,
+        "status": status.digest(stores, gathered),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in stores.wanted.items()},
     }
-
-
-def _status(stores: Stores, now: Instant) -> pl.DataFrame:
-    """One row per wanted cell of every dataset."""
-    pieces = [_status_of(stores, wanted, now) for _, wanted in sorted(stores.wanted.items())]
-    return pl.concat(pieces)
-
-
-def _status_of(stores: Stores, wanted: Wanted, now: Instant) -> pl.DataFrame:
-    found = stores.ledger.catalogue.current("qc", wanted.dataset.name)
-    checked = [stores.layout.root / part.path for part in found]
-    cells = parquet.read(checked) if checked else pl.DataFrame(schema=_CHECKED)
-    laid = [
-        (said.codes, said.instrument, wanted.calendar.label(position))
-        for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
-        if said.codes in plan.LAID
-        for position in range(*wanted.calendar.between(said.first, said.last))
-    ]
-    series = known.read(stores, wanted, now)
-    return plan.status(wanted.dataset, wanted.calendar, series, cells, laid)
-
-
-_CHECKED = {
-    name: dtype
-    for name, dtype in plan.STATUS.items()
-    if name not in ("dataset", "availability", "finality", "completeness")
-}
 
 
 def _write(
     stores: Stores,
     path: Path,
     included: list[Included],
-    status: pl.DataFrame,
+    gathered: Mapping[str, Known],
     recipe: str,
     progress: Progress,
 ) -> None:
@@ -240,10 +212,9 @@ def _write(
             linked[one.path] = one.sha256
         held_out += dropped or 0
         progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
-    parquet.publish(status, work / "qc" / "partition_status.parquet", {"table": "partition_status"})
+    summary = status.write(stores, gathered, work / "qc" / "partition_status.parquet")
     for wanted in stores.wanted.values():
-        first, last = wanted.first, status["session"].max()
-        table = plan.sessions(wanted.calendar, first, last if isinstance(last, dt.date) else first)
+        table = plan.sessions(wanted.calendar, wanted.first, summary.last or wanted.first)
         parquet.publish(
             table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
         )
@@ -251,7 +222,7 @@ def _write(
     parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(stores.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
-    _manifest(stores, work, included, linked, status, recipe, held_out)
+    _manifest(stores, work, included, linked, summary, recipe, held_out)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
@@ -294,7 +265,7 @@ def _manifest(
     work: Path,
     included: list[Included],
     linked: dict[str, str],
-    status: pl.DataFrame,
+    summary: Summary,
     recipe: str,
     held_out: int,
 ) -> None:
@@ -307,9 +278,8 @@ def _manifest(
         }
         for file in files.tree(work)
     ]
-    day = status["session"].max()
     manifest = {
-        "bundle": day.isoformat() if isinstance(day, dt.date) else "",
+        "bundle": summary.last.isoformat() if summary.last else "",
         "digest": recipe,
         "software": f"fulltape {VERSION}",
         "policy": stores.rules.export_policy,
@@ -318,8 +288,8 @@ def _manifest(
         "survivorship": "BIASED",
         "survivorship_reason": _survivorship(stores),
         "adjustment": "raw: prices and volumes as traded",
-        "cells": _counts(status, "availability"),
-        "verdicts": _counts(status, "verdict"),
+        "cells": summary.availability,
+        "verdicts": summary.verdicts,
         "knowledge": {
             layer: stores.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
         },
@@ -339,10 +309,6 @@ def _survivorship(stores: Stores) -> str:
     return (
         f"the universe's membership is known from {min(days)} on; before that day it is the one of that day"
     )
-
-
-def _counts(status: pl.DataFrame, column: str) -> dict[str, int]:
-    return dict(status.group_by(column).len().sort(column).iter_rows())
 
 
 def _described(wanted: Wanted) -> dict[str, object]:

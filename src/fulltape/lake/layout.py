@@ -76,6 +76,14 @@ class Layout:
         """A folder of a layer that has no sources: curated, or qc, what the checks found about it."""
         return self.root / _identifier(layer) / dataset.name / key
 
+    def profile(self, dataset: Dataset, digest: str, version: str) -> Path:
+        """What was learned of the cells of a part with this digest."""
+        return self.root / "profiles" / dataset.name / f"{_identifier(digest)[:32]}-{_identifier(version)}"
+
+    def profile_files(self) -> list[Path]:
+        """Everything that was learned of parts, by path; names begin with half of a part's digest."""
+        return sorted(path for path in (self.root / "profiles").glob("*/*") if path.is_file())
+
     @property
     def mark(self) -> Path:
         """The file that names the node."""

@@ -15,14 +15,17 @@ REPAIR = "`fulltape verify --repair` makes it again, or fetches it again."
 _WHOLE = 100_000
 
 
-def write(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str], *, whole: bool = False) -> None:
-    """Write `frame` to `path`: zstd, row groups with statistics; the same rows and metadata give the same bytes.
+def write(
+    rows: pl.DataFrame | pl.LazyFrame, path: Path, metadata: Mapping[str, str], *, whole: bool = False
+) -> None:
+    """Write rows to `path`: zstd, row groups with statistics; the same rows and metadata give the same bytes, in whatever
+    pieces they come. Rows that are not in memory are never all there.
 
     A file that is read `whole` has large row groups, and there level 3 costs as much time as level 1 with small ones, for
     half of the bytes. Any other has groups of 20,000 rows, so that one symbol of many is read in milliseconds.
     """
     try:
-        frame.write_parquet(
+        rows.lazy().sink_parquet(
             path,
             compression="zstd",
             compression_level=3 if whole else 1,
@@ -36,9 +39,9 @@ def write(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str], *, whole
         ) from error
 
 
-def publish(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
+def publish(rows: pl.DataFrame | pl.LazyFrame, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a file of rows that is not a part, durably."""
-    files.publish(path, lambda temporary: write(frame, temporary, metadata))
+    files.publish(path, lambda temporary: write(rows, temporary, metadata))
 
 
 def metadata(path: Path) -> Mapping[str, str] | None:

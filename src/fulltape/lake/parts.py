@@ -15,20 +15,16 @@ from fulltape.lake import files, layout, parquet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFile:
-    """A part that is written and durable, but for its name: `temporary` is renamed to `path`. `min_ts` and `max_ts` in
-    microseconds."""
+    """A part that is written and durable, but for its name: `temporary` is renamed to `path`."""
 
     temporary: Path
     path: Path
-    rows: int
     bytes: int
     sha256: str
-    min_ts: int
-    max_ts: int
 
 
 def write(
-    frame: pl.DataFrame,
+    rows: pl.LazyFrame,
     folder: Path,
     *,
     first: dt.date,
@@ -37,23 +33,19 @@ def write(
     metadata: Mapping[str, str],
     whole: bool = False,
 ) -> PartFile:
-    """Write a part into `folder` durably, without its name. `frame` is sorted already; its column `ts`, where there is
-    one, gives the stamps; writing the same rows twice gives the same file."""
+    """Write a part into `folder` durably, without its name. The rows are sorted already; writing the same ones twice gives
+    the same file."""
     files.make_folder(folder)
     temporary = folder / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     with files.cleared(temporary):
-        parquet.write(frame, temporary, metadata, whole=whole)
+        parquet.write(rows, temporary, metadata, whole=whole)
         digest = files.sha256(temporary)
         files.sync_file(temporary)
-        stamps = frame["ts"].dt.epoch("us") if "ts" in frame.columns else pl.Series([0])
         return PartFile(
             temporary=temporary,
             path=folder / layout.part_name(first, last, tuple(names), digest),
-            rows=frame.height,
             bytes=temporary.stat().st_size,
             sha256=digest,
-            min_ts=int(stamps.min() or 0),  # type: ignore[arg-type]
-            max_ts=int(stamps.max() or 0),  # type: ignore[arg-type]
         )
 
 

@@ -7,7 +7,7 @@ import itertools
 
 import polars as pl
 
-from fulltape.core import ranges
+from fulltape.core import frames, ranges
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import identity
 from fulltape.core.ranges import Ranges
@@ -38,6 +38,8 @@ def found(
         for position in ranges.points(stretch)
         if (instrument, position) not in red
     ]
+    shape = {"instrument": pl.String, "session": pl.Date}
+    doubtful = pl.DataFrame(cells, schema=shape, orient="row")
     return [
         VerdictRange(
             dataset=wanted.dataset.name,
@@ -49,7 +51,7 @@ def found(
             codes=identity.CODE,
             since=now,
         )
-        for instrument, spans in wanted.cells(cells).items()
+        for instrument, spans in frames.spans(doubtful, wanted.calendar).items()
         for first, last in spans
     ]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from fulltape.core.checks import completeness, findings, registry
 from fulltape.core.checks.findings import RULES_VERSION, Context
 
-CELLS = {
+CELLS: dict[str, Any] = {
     "instrument": pl.String,
     "symbol": pl.String,
     "session": pl.Date,
@@ -24,33 +26,41 @@ CELLS = {
 }
 
 
+def none() -> pl.DataFrame:
+    """No cells, in the shape of `CELLS`."""
+    return pl.DataFrame(schema=CELLS)
+
+
+def facts(checked: pl.DataFrame) -> bytes:
+    """What was found of cells, for a digest: without when that was."""
+    return checked.drop("checked_at").write_csv(include_header=False).encode()
+
+
 def cells(
     frame: pl.DataFrame,
-    around: pl.DataFrame,
+    learned: registry.Learned,
     volumes: pl.DataFrame,
     digests: pl.DataFrame,
     context: Context,
 ) -> pl.DataFrame:
     """One row per cell of `frame`, in the shape of `CELLS`.
 
-    `around` holds the sessions from which minute occupancy is learned; `volumes` the day bars' volumes (source,
-    instrument, session, volume); `digests` the digest of the file by session.
+    `learned` is what these and other sessions teach; `volumes` are the day bars' volumes (source, instrument, session,
+    volume); `digests` the digest of the file by session.
     For day bars one row is expected; for ticks and events nobody says how many; for minutes the learned band (null while it cannot be judged) up to the regular
     minutes of the session, and `rows` counts regular minutes.
     """
-    judged = "completeness" in context.dataset.checks
-    baseline = completeness.occupancy(around, context) if judged else None
     cell = ["instrument", "session", "source"]
     chosen = volumes.join(
         frame.select(pl.col(name).cast(volumes.schema[name]) for name in cell).unique(), on=cell
     )
-    beside = registry.Beside(around=around, baseline=baseline, volumes=chosen)
+    beside = learned.beside(frame["instrument"], chosen)
     found = registry.run(frame, beside, context)
     described = frame.group_by("instrument", "session").agg(
         pl.col("symbol").first(), pl.col("source").first(), pl.len().cast(pl.Int64).alias("rows")
     )
-    if judged and baseline is not None:
-        measured = completeness.expected(frame, baseline, context).select(
+    if beside.baseline is not None:
+        measured = completeness.expected(frame, beside.baseline, context).select(
             "instrument",
             "session",
             "rows",
@@ -77,5 +87,6 @@ def cells(
             pl.lit(context.now, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")).alias("checked_at"),
         )
         .select(*CELLS)
+        .cast(pl.Schema(CELLS))
         .sort("instrument", "session")
     )

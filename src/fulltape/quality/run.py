@@ -7,20 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from fulltape.core import series
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import continuity, contradiction, identity
-from fulltape.core.checks.findings import Context
 from fulltape.core.ranges import Ranges
 from fulltape.core.time import Clock, Instant
-from fulltape.lake import layout, parquet
+from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
-from fulltape.quality import jumps, plan
-from fulltape.stores import Event, Progress, Stores, Wanted, damage, day_bars, drafts, known, silent
-from fulltape.version import VERSION
+from fulltape.quality import jumps
+from fulltape.quality.folder import Folder
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
 
 STAGE = "quality"
 
@@ -54,12 +51,10 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         broken = 0
         for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
             whole = damage.sound(stores, changed, clock.now())
-            cells = _check(stores, stores.wanted[name], whole, clock.now()) if whole else None
-            if cells is None:
-                continue
-            _commit(stores, stores.wanted[name], key, cells, clock.now())
-            for verdict, count in cells.group_by("verdict").len().iter_rows():
-                counts[Verdict(verdict)] += count
+            if whole:
+                found = Folder(stores, stores.wanted[name], key, clock.now()).check(whole)
+                for verdict, count in found.items():
+                    counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         with stores.ledger.write():
             for name, wanted in stores.wanted.items():
@@ -74,32 +69,6 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             red=counts[Verdict.RED],
             broken=broken,
         )
-
-
-def _check(stores: Stores, wanted: Wanted, changed: Sequence[Part], now: Instant) -> pl.DataFrame | None:
-    """The checked cells; None where everything was only captured so far: what is not over is not judged."""
-    root = stores.layout.root
-    frame = parquet.read([root / part.path for part in changed])
-    frame = frame.filter("is_final").sort("instrument", "ts")
-    if frame.is_empty():
-        return None
-    digests = pl.concat(
-        parquet.scan([root / part.path])
-        .select("session")
-        .unique()
-        .with_columns(pl.lit(part.sha256).alias("digest"))
-        for part in changed
-    ).collect()
-    context = Context(
-        dataset=wanted.dataset,
-        calendar=wanted.calendar,
-        instruments=wanted.instruments,
-        now=now,
-        thresholds=stores.rules.thresholds,
-    )
-    first, last = _date(frame["session"].min()), _date(frame["session"].max())
-    volumes = day_bars.volumes(stores, wanted, first, last)
-    return plan.cells(frame, _around(stores, wanted, frame), volumes, digests, context)
 
 
 def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
@@ -154,64 +123,3 @@ def _lay(stores: Stores, wanted: Wanted, code: str, found: Sequence[VerdictRange
     if before != {(said.instrument, said.first, said.last) for said in found}:
         stores.ledger.verdicts.forget(name, code)
         stores.ledger.verdicts.record(found, wanted.next_session)
-
-
-def _around(stores: Stores, wanted: Wanted, frame: pl.DataFrame) -> pl.DataFrame:
-    """Curated rows of the sessions around `frame`, from which occupancy is learned."""
-    if "completeness" not in wanted.dataset.checks:
-        return frame
-    calendar = wanted.calendar
-    start, stop = calendar.between(_date(frame["session"].min()), _date(frame["session"].max()))
-    reach = stores.rules.thresholds.baseline_sessions // 2
-    first = calendar.label(max(0, start - reach))
-    last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
-    near = [
-        stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current("curated", wanted.dataset.name, first=first, last=last)
-    ]
-    return parquet.scan(near).filter(pl.col("session").is_between(first, last)).collect()
-
-
-def _commit(stores: Stores, wanted: Wanted, key: str, cells: pl.DataFrame, now: Instant) -> None:
-    """Lay the checked cells over those known of the folder, write them, and record the verdicts."""
-    dataset = wanted.dataset
-    known = [
-        stores.layout.root / part.path for part in stores.ledger.catalogue.current_in("qc", dataset.name, key)
-    ]
-    whole = cells
-    if known:
-        kept = parquet.read(known).join(
-            cells.select("instrument", "session"), on=["instrument", "session"], how="anti"
-        )
-        whole = pl.concat([kept, cells])
-    whole = whole.sort("instrument", "session")
-    draft = drafts.write(
-        stores, wanted, whole, layer="qc", folder=key, metadata={"software": f"fulltape {VERSION}"}
-    )
-    (part,) = drafts.publish(stores, [draft], now=now)
-    with stores.ledger.write():
-        stores.ledger.catalogue.register(part, now=now)
-        for (verdict, codes), same in cells.group_by(["verdict", "codes"], maintain_order=True):
-            ranges_of = wanted.cells(same.select("instrument", "session").iter_rows())
-            stores.ledger.verdicts.record(
-                (
-                    VerdictRange(
-                        dataset=dataset.name,
-                        instrument=instrument,
-                        source="",
-                        first=first,
-                        last=last,
-                        verdict=Verdict(str(verdict)),
-                        codes=str(codes),
-                        since=now,
-                    )
-                    for instrument, spans in ranges_of.items()
-                    for first, last in spans
-                ),
-                wanted.next_session,
-            )
-
-
-def _date(value: object) -> dt.date:
-    assert isinstance(value, dt.date)
-    return value

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fulltape.core import frames
 from fulltape.core.time import LATEST, Clock, Instant
 from fulltape.lake import files, journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
@@ -154,7 +155,7 @@ class _File:
 
     def _held(self, told: Told, wanted: Wanted) -> list[CoverageFact]:
         """Of a dataset without a history what was captured is there: nobody will ever have more."""
-        cells = told.frames[wanted.dataset.name].select("instrument", "session").unique().iter_rows()
+        cells = frames.spans(told.frames[wanted.dataset.name], wanted.calendar)
         return [
             CoverageFact(
                 dataset=wanted.dataset.name,
@@ -168,7 +169,7 @@ class _File:
                 since=self._now,
                 evidence=told.file,
             )
-            for instrument, spans in wanted.cells(cells).items()
+            for instrument, spans in cells.items()
             for first, last in spans
         ]
 

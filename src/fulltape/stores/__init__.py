@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,21 +116,6 @@ class Wanted:
     def final_until(self, now: Instant) -> int:
         """How many sessions of the calendar are final."""
         return self.calendar.closed_by(now - self.final_after)
-
-    def cells(self, pairs: Iterable[tuple[str, dt.date]]) -> dict[str, list[tuple[dt.date, dt.date]]]:
-        """Ranges of consecutive sessions per instrument, out of (instrument, session) in any order."""
-        points: dict[str, list[int]] = {}
-        for instrument, label in pairs:
-            position = self.calendar.position(label)
-            if position is not None:
-                points.setdefault(instrument, []).append(position)
-        return {
-            instrument: [
-                (self.calendar.label(start), self.calendar.label(stop - 1))
-                for start, stop in ranges.from_points(found)
-            ]
-            for instrument, found in sorted(points.items())
-        }
 
     def spelled(self, instrument: str, symbol: str) -> Ranges:
         """Positions on which an instrument was known by a symbol; all where the instrument is not wanted any more."""

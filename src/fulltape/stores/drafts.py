@@ -5,7 +5,6 @@ After a crash the ledger knows which files are of its own making. What it does n
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from fulltape.core.time import Instant
 from fulltape.lake import files, parts
 from fulltape.lake.parts import PartFile
 from fulltape.ledger.catalogue import Layer, NewPart
-from fulltape.stores import Stores, Wanted
+from fulltape.stores import Stores, Wanted, spool
+from fulltape.stores.spool import Rows
 
 _AT_ONCE = 4
 """Each name waits for the disk, so several wait together."""
@@ -35,7 +35,7 @@ class Draft:
 def write(
     stores: Stores,
     wanted: Wanted,
-    frame: pl.DataFrame,
+    rows: pl.DataFrame | Rows,
     *,
     layer: Layer,
     folder: str,
@@ -45,16 +45,13 @@ def write(
     whole: bool = False,
 ) -> Draft:
     """Write the rows of one folder of a layer, sorted already; `metadata` beside the dataset."""
-    first, last = frame["session"].min(), frame["session"].max()
-    assert isinstance(first, dt.date)
-    assert isinstance(last, dt.date)
-    cells = wanted.cells(frame.select("instrument", "session").unique().iter_rows())
+    found = rows if isinstance(rows, Rows) else spool.of(rows, wanted.calendar)
     written = parts.write(
-        frame,
+        found.rows,
         _place(stores, wanted, layer, source, folder),
-        first=first,
-        last=last,
-        names=sorted(cells),
+        first=found.sessions[0],
+        last=found.sessions[1],
+        names=sorted(found.cells),
         metadata={"dataset": wanted.dataset.name, **metadata},
         whole=whole,
     )
@@ -66,13 +63,13 @@ def write(
             dataset=wanted.dataset.name,
             folder=folder,
             path=stores.layout.relative(written.path),
-            rows=written.rows,
+            rows=found.count,
             bytes=written.bytes,
             sha256=written.sha256,
-            min_ts=written.min_ts,
-            max_ts=written.max_ts,
+            min_ts=found.stamps[0],
+            max_ts=found.stamps[1],
             origin=origin,
-            cells=cells,
+            cells=found.cells,
         ),
     )
 
@@ -103,7 +100,7 @@ def sweep(stores: Stores, layer: Layer) -> None:
     """After an unclean end: remove what this ledger was about to name and did not register, as long as it can be made
     again. Other files that it does not know stay where they are: `fulltape verify` tells of them."""
     catalogue = stores.ledger.catalogue
-    for path in stores.layout.part_files(layer):
+    for path in (*stores.layout.part_files(layer), *stores.layout.profile_files()):
         if path.name.startswith(files.TEMPORARY):
             files.remove(path)
     for name, journals in catalogue.intents(layer):

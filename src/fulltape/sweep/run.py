@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import files
-from fulltape.stores import BACKUPS, Event, Progress, Stores, silent
+from fulltape.stores import BACKUPS, Event, Progress, Stores, profiles, silent
 from fulltape.sweep import plan
 from fulltape.sweep.plan import Removal, Report
 
@@ -28,6 +28,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_r
                 sweep.tasks(),
                 sweep.rejected(),
                 sweep.replaced(),
+                sweep.profiles(),
                 sweep.apart(),
                 sweep.bundles(),
                 sweep.copies(),
@@ -90,6 +91,12 @@ class _Sweep:
         return Removal(
             what="replaced files", count=len(old), bytes=size, why="replaced before retention.replaced"
         )
+
+    def profiles(self) -> Removal:
+        """What was learned of parts that count no more; that of others is made anew when it is needed."""
+        old = profiles.unneeded(self._stores)
+        size = self._remove(old)
+        return Removal(what="profiles", count=len(old), bytes=size, why="of files that count no more")
 
     def apart(self) -> Removal:
         """Damaged files that were set apart."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from fulltape.core import frames
 from fulltape.core.time import Instant, from_datetime
 from fulltape.lake import files, layout, parquet
 from fulltape.ledger.catalogue import Cells, NewPart, Part
@@ -134,7 +135,7 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
         rows = parquet.scan([path]).select(pl.col(name) for name in columns).collect()
     except pl.exceptions.PolarsError as error:
         return f"it cannot be read: {str(error).splitlines()[0]}"
-    cells = wanted.cells(rows.select("instrument", "session").unique().iter_rows())
+    cells = frames.spans(rows, wanted.calendar)
     if not cells:
         return "it holds no session of its dataset's calendar"
     part = NewPart(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fulltape.calendars import tables
 from fulltape.core import datasets, frames, instruments
-from fulltape.core.checks import completeness, findings, registry, rows, time_shift
+from fulltape.core.checks import completeness, findings, profiles, registry, rows, time_shift
 from fulltape.core.checks.findings import Context
 from fulltape.core.sessions import Session
 from fulltape.core.time import MINUTE
@@ -77,7 +77,8 @@ ALONE = registry.Beside()
 
 def beside(raw: pl.DataFrame) -> registry.Beside:
     """The rows as their own neighbours."""
-    return registry.Beside(around=raw, baseline=completeness.occupancy(raw, context()))
+    learned = profiles.of(raw, context())
+    return registry.Beside(profiles=learned, baseline=completeness.occupancy(learned, context()))
 
 
 def found(bars: list[Bar]) -> pl.DataFrame:
@@ -151,7 +152,7 @@ def test_without_a_baseline_the_day_bar_says_whether_minutes_lack(share: float, 
 def test_a_history_that_is_shifted_as_a_whole_is_red(symbol: str, lag: int) -> None:
     true = frame(lean_minutes(symbol)["minute", symbol])
     moved = true.with_columns(pl.col("minute_of_session") + lag)
-    told = registry.run(moved, registry.Beside(around=moved), context())
+    told = registry.run(moved, ALONE, context())
     told = told.filter(pl.col("code") == "session_timing.shift")
     assert set(told["session"]) == set(true["session"])
     assert told["severity"].unique().to_list() == ["RED"]
@@ -168,7 +169,7 @@ def test_one_session_an_hour_off_is_red_and_the_others_are_not(symbol: str, lag:
     moved = true.with_columns(
         pl.col("minute_of_session") + pl.when(pl.col("session") == session).then(lag).otherwise(0)
     )
-    told = registry.run(moved, registry.Beside(around=moved), context())
+    told = registry.run(moved, ALONE, context())
     assert told.filter(pl.col("code") == "session_timing.shift")["session"].to_list() == [session]
 
 
@@ -216,7 +217,7 @@ def test_minutes_that_bear_their_ends_are_a_minute_late() -> None:
     late = frame(bars)
     right = late.with_columns(pl.col("minute_of_session") - 1)
     shifts = {
-        name: registry.run(some, registry.Beside(around=some), context())
+        name: registry.run(some, ALONE, context())
         .filter(pl.col("code") == "session_timing.shift")["measure"]
         .to_list()
         for name, some in (("late", late), ("right", right))
@@ -252,7 +253,8 @@ def test_market_wide_halts_are_not_holes() -> None:
     ]
     assert len(bars) < 390 * 40
     assert found(bars).is_empty()
-    measured = completeness.expected(frame(bars), completeness.occupancy(frame(bars), context()), context())
+    baseline = completeness.occupancy(profiles.of(frame(bars), context()), context())
+    measured = completeness.expected(frame(bars), baseline, context())
     assert measured.filter(pl.col("session") == dt.date(2020, 3, 9)).select("rows", "minutes").row(0) == (
         376,
         376,

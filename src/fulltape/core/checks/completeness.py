@@ -50,28 +50,44 @@ def lower_band(mean: float, variance: float, skew: float, probability: float) ->
     return count
 
 
-def occupancy(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Per (instrument, minute_of_session): p, how often it was seen out of how many chances, in how many sessions.
+def occupancy(profiles: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Per (instrument, minute_of_session): p, how often it was seen out of how many chances, in how many sessions; of the
+    `profiles` of up to `baseline_sessions` sessions.
 
     Sessions with less than half the median count are not accepted as examples of how the instrument trades.
     """
     import polars as pl
 
-    regular = _regular(frame)
-    counts = regular.group_by("instrument", "session").len("rows").join(_lengths(context), on="session")
-    share = pl.col("rows") / pl.col("minutes")
+    counts = (
+        profiles.select("instrument", "session", "minutes", pl.col("minutes").list.len().alias("rows"))
+        .filter(pl.col("rows") > 0)
+        .join(_lengths(context).rename({"minutes": "length"}), on="session")
+    )
+    share = pl.col("rows") / pl.col("length")
     accepted = counts.filter(share >= share.median().over("instrument") / 2)
-    accepted = accepted.with_columns(pl.len().over("instrument").alias("sessions"))
+    # Sessions of one length and without a halt give the same chances: they are counted, not laid out.
+    halted = _halted(context)
+    kinds = (
+        accepted.with_columns(
+            pl.when(pl.col("session").is_in(halted["session"].unique().implode()))
+            .then("session")
+            .alias("halt")
+        )
+        .group_by("instrument", "length", "halt")
+        .agg(pl.len().alias("times"))
+        .with_columns(pl.col("times").sum().over("instrument").alias("sessions"))
+    )
     grid = (
-        accepted.with_columns(pl.int_ranges("minutes").alias("minute_of_session"))
+        kinds.with_columns(pl.int_ranges("length").alias("minute_of_session"))
         .explode("minute_of_session", empty_as_null=False)
-        .join(_halted(context), on=["session", "minute_of_session"], how="anti")
+        .join(halted.rename({"session": "halt"}), on=["halt", "minute_of_session"], how="anti")
         .group_by("instrument", "minute_of_session")
-        .agg(pl.len().alias("chances"), pl.col("sessions").first())
+        .agg(pl.col("times").sum().alias("chances"), pl.col("sessions").first())
     )
     seen = (
-        regular.join(accepted.select("instrument", "session"), on=["instrument", "session"])
-        .group_by("instrument", "minute_of_session")
+        accepted.select("instrument", pl.col("minutes").alias("minute_of_session"))
+        .explode("minute_of_session", empty_as_null=False)
+        .group_by("instrument", pl.col("minute_of_session").cast(pl.Int64))
         .len("seen")
     )
     share = pl.col("seen") / pl.col("chances")

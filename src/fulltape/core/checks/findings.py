@@ -20,6 +20,10 @@ RULES_VERSION = 4
 """Grows whenever a check or a default changes, so that a verdict can be dated."""
 
 
+FACTS = "facts"
+"""The name under which a file of checked cells bears the digest of what was found, whenever that was."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """All numbers that decide a verdict, with their defaults; `[quality]` in the settings overrides them."""

@@ -8,6 +8,7 @@ have no such shape and are not judged.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fulltape.core import frames
@@ -38,17 +39,40 @@ _SESSIONS = 3
 """So many busy sessions show the shape of an instrument at a source."""
 
 
-def check(frame: pl.DataFrame, around: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """RED where a session lies minutes or hours beside its hours.
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Where the jumps of busy sessions lie: of each `instrument` over its sessions, and in each `session` over its
+    instruments."""
 
-    `frame` has the cells to judge; `around` the same source's rows of these and of neighbouring sessions. Both have
-    instrument, session, minute_of_session and volume.
-    """
+    instrument: pl.DataFrame
+    session: pl.DataFrame
+
+
+def usual(profiles: pl.DataFrame) -> Usual:
+    """What is usual by the `profiles` of one source's cells: of those to judge and of neighbouring sessions, of all its
+    instruments."""
     import polars as pl
 
-    shapes = _shapes(pl.concat([frame, around], how="diagonal") if around.height else frame, context)
-    judged = shapes.join(frame.select(_CELL).unique(), on=_CELL, how="semi")
-    near = _near(shapes, judged)
+    busy = profiles.filter(pl.col("far").is_not_null())
+    return Usual(
+        instrument=busy.group_by("instrument")
+        .agg(
+            pl.len().alias("sessions"),
+            *(_median(edge).alias(f"usual {edge}") for edge in ("open", "close")),
+        )
+        .filter(pl.col("sessions") >= _SESSIONS),
+        session=busy.group_by("session")
+        .agg(pl.len().alias("peers"), _median("open").alias("peers' open"))
+        .filter(pl.col("peers") >= _SESSIONS),
+    )
+
+
+def check(profiles: pl.DataFrame, expected: Usual) -> pl.DataFrame:
+    """RED where a session lies minutes or hours beside its hours; `profiles` are those of the cells to judge."""
+    import polars as pl
+
+    judged = profiles.filter(pl.col("far").is_not_null()).select(*_CELL, "rows", "far", "open", "close")
+    near = _near(judged, expected)
     # The shortest of the long shifts may be one of a few minutes, which the jumps tell better.
     told = judged.join(near, on=_CELL, how="semi").filter(pl.col("far").abs() <= _FAR[0])
     far = judged.join(told, on=_CELL, how="anti").filter(pl.col("far") != 0)
@@ -69,8 +93,9 @@ def check(frame: pl.DataFrame, around: pl.DataFrame, context: Context) -> pl.Dat
     ).sort(_CELL)
 
 
-def _shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Per busy session: rows, the far lag (0 for none), and the jumps `open` and `close` as lists over -14 … 14."""
+def shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Per busy session: rows, the far lag (0 for none), and the jumps `open` and `close` as lists over -14 … 14. `frame` has
+    instrument, session, minute_of_session and volume."""
     import polars as pl
 
     hours = frames.sessions(context.calendar).select("session", pl.col("length").alias("minutes"))
@@ -127,24 +152,11 @@ def _jumps(edge: str, lags: Sequence[int], *, rising: bool) -> pl.Expr:
     return pl.concat_list(one if rising else -one for one in rise).alias(edge)
 
 
-def _near(shapes: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+def _near(judged: pl.DataFrame, expected: Usual) -> pl.DataFrame:
     """Shifts of a few minutes: those of all of an instrument's sessions, and those of a session of several instruments, by
     their opens; and those of one session against the instrument's others, by open and close."""
     import polars as pl
 
-    usual = (
-        shapes.group_by("instrument")
-        .agg(
-            pl.len().alias("sessions"),
-            *(_median(edge).alias(f"usual {edge}") for edge in ("open", "close")),
-        )
-        .filter(pl.col("sessions") >= _SESSIONS)
-    )
-    peers = (
-        shapes.group_by("session")
-        .agg(pl.len().alias("peers"), _median("open").alias("peers' open"))
-        .filter(pl.col("peers") >= _SESSIONS)
-    )
     due, opens, closes = pl.lit(_NEAR), pl.col("open").list, pl.col("close").list
     instrument, session, own = (_clear(edge, due) for edge in ("usual open", "peers' open", "open"))
     common = pl.when(instrument != 0).then(instrument).otherwise(session)
@@ -154,8 +166,8 @@ def _near(shapes: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
     alone = closes.get(closing + own, null_on_oob=True) > closes.get(closing)
     lag = pl.when(common != 0).then(pl.when(together).then(common)).when(alone).then(own)
     return (
-        judged.join(usual, on="instrument", how="left")
-        .join(peers, on="session", how="left")
+        judged.join(expected.instrument, on="instrument", how="left")
+        .join(expected.session, on="session", how="left")
         .with_columns(lag.fill_null(0).alias("lag"))
         .filter(pl.col("lag") != 0)
     )

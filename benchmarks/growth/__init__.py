@@ -1,0 +1,1 @@
+"""Growth: what a night costs on nodes that hold much, against nodes that hold little."""

@@ -1,0 +1,137 @@
+"""In a process of its own, so that its memory is its own: what a node's stages cost. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.growth import world
+from benchmarks.growth.world import BEGIN, Fixed, World
+from fulltape.audit import run as audit
+from fulltape.curate import run as curate
+from fulltape.deliver import run as deliver
+from fulltape.node import nightly, state
+from fulltape.quality import run as quality
+from fulltape.reader import Reader
+
+_TIMES = 5
+
+
+def peak() -> float:
+    """Megabytes that this process has had at most."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1_000
+
+
+def timed(do: Callable[..., object], *what: object) -> float:
+    """Seconds that something takes."""
+    began = time.perf_counter()
+    do(*what)
+    return time.perf_counter() - began
+
+
+def first_load(node: World, dataset: str, sessions: int) -> dict[str, float]:
+    """All stages over what has come at once, and over one more session."""
+    clock = Fixed(BEGIN + sessions - 1)
+    seconds = timed(nightly.run, node.stores, clock)
+    node.fill(dataset, BEGIN + sessions, BEGIN + sessions + 1)
+    later = timed(nightly.run, node.stores, Fixed(BEGIN + sessions))
+    return {"first": seconds, "night": later}
+
+
+def steps(node: World, dataset: str, sessions: int, changed: int) -> dict[str, float]:
+    """Medians of what a node does once it holds these sessions, with `changed` cells new each time."""
+    only = world.names(node.symbols)[:: max(1, node.symbols // changed)][:changed] if changed else []
+    nightly.run(node.stores, Fixed(BEGIN + sessions - 1))
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, do: Callable[..., object], *what: object) -> None:
+        found.setdefault(name, []).append(timed(do, *what))
+
+    stores = node.stores
+    for at in range(BEGIN + sessions, BEGIN + sessions + _TIMES):
+        if changed:
+            node.fill(dataset, at, at + 1, only)
+        clock = Fixed(at)
+        note("incremental audit", audit.run_incremental, stores, clock)
+        note("curate", curate.run_once, stores, clock)
+        note("check", quality.run_once, stores, clock)
+        note("export", deliver.run_once, stores, clock)
+        note("idle night", nightly.run, stores, clock)
+        note("status", state.cells, stores, clock.now())
+    reader = Reader(stores.folder)
+    symbol, some = world.names(1)[0], world.names(node.symbols)[:50]
+    day = world.CALENDAR.label(BEGIN + sessions - 1)
+    for _ in range(_TIMES):
+        if changed:
+            note("scan of one symbol", lambda: reader.scan(dataset, symbols=[symbol]).collect())
+            note(
+                "scan of one day",
+                lambda: reader.scan(dataset, symbols=some, start=day, end=day).collect(),
+            )
+    return {name: statistics.median(seconds) for name, seconds in found.items()}
+
+
+def nights(node: World, dataset: str, count: int) -> dict[str, object]:
+    """Seconds of each of so many nights with one new session, and what is there in the end."""
+    spans = []
+    for at in range(BEGIN, BEGIN + count):
+        node.fill(dataset, at, at + 1)
+        spans.append(timed(nightly.run, node.stores, Fixed(at)))
+    return {"nights": spans, **held(node)}
+
+
+def at_once(node: World, dataset: str, count: int) -> dict[str, object]:
+    """What is there after a single night with as many sessions."""
+    node.fill(dataset, BEGIN, BEGIN + count)
+    nightly.run(node.stores, Fixed(BEGIN + count - 1))
+    return held(node)
+
+
+def held(node: World) -> dict[str, object]:
+    """Files of the lake without bundles and raw parts, and rows of the ledger's tables."""
+    root = node.stores.layout.root
+    layers = ("curated", "qc", "profiles")
+    current = sum(
+        len(node.stores.ledger.catalogue.current(layer, name))
+        for name in node.stores.wanted
+        for layer in ("curated", "qc")
+    )
+    return {
+        "files": sum(1 for layer in layers for path in (root / layer).rglob("*") if path.is_file()),
+        "current": current,
+        "facts": sum(1 for name in node.stores.wanted for _ in node.stores.ledger.coverage.spans(name)),
+    }
+
+
+def main(told: dict[str, object]) -> None:
+    """Fill a node as told, and measure."""
+    folder, what, dataset = Path(str(told["folder"])), str(told["what"]), str(told["dataset"])
+    symbols, sessions = int(str(told["symbols"])), int(str(told["sessions"]))
+    imports = peak()
+    last = BEGIN + sessions + _TIMES
+    if told["step"] == "fill":
+        node = world.node(folder, [dataset], symbols, minutes=int(str(told["minutes"])), last=last)
+        node.fill(dataset, BEGIN, BEGIN + sessions)
+        node.stores.ledger.close()
+        return
+    node = world.node(folder, [dataset], symbols, minutes=int(str(told["minutes"])), last=last)
+    found: dict[str, object] = {}
+    if what == "first":
+        found |= first_load(node, dataset, sessions)
+    elif what == "steps":
+        found |= steps(node, dataset, sessions, int(str(told["changed"])))
+    elif what == "nights":
+        found |= nights(node, dataset, sessions)
+    else:
+        found |= at_once(node, dataset, sessions)
+    node.stores.ledger.close()
+    print(json.dumps({**found, "imports": imports, "peak": peak()}))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,270 @@
+"""Curated folders of one dataset that are worked on together, a block of instruments at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fulltape.core import frames as frames_of
+from fulltape.core.cell import Verdict
+from fulltape.core.checks import findings, profiles, registry
+from fulltape.core.checks import rows as row_checks
+from fulltape.core.checks.findings import Context
+from fulltape.core.checks.registry import Learned
+from fulltape.core.time import Instant
+from fulltape.curate import plan
+from fulltape.curate.judged import Judged
+from fulltape.lake import layout, parquet, parts
+from fulltape.ledger.catalogue import Part
+from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known
+from fulltape.stores import profiles as kept_profiles
+from fulltape.stores.drafts import Draft
+from fulltape.stores.spool import Spool
+from fulltape.version import VERSION
+
+_CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Folders looked at and rewritten, rows in them, and source cells that turned out partial."""
+
+    folders: int = 0
+    written: int = 0
+    rows: int = 0
+    partial: int = 0
+
+    def __add__(self, other: Report) -> Report:
+        """Both together."""
+        return Report(
+            folders=self.folders + other.folders,
+            written=self.written + other.written,
+            rows=self.rows + other.rows,
+            partial=self.partial + other.partial,
+        )
+
+
+class Chunk:
+    """Curated folders of one dataset that are worked on together; `verified` are the parts that were looked at in this
+    run."""
+
+    def __init__(self, stores: Stores, wanted: Wanted, now: Instant, verified: set[int]) -> None:
+        self._verified = verified
+        self._stores = stores
+        self._wanted = wanted
+        self._now = now
+        self._context = Context(
+            dataset=wanted.dataset,
+            calendar=wanted.calendar,
+            instruments=wanted.instruments,
+            now=now,
+            thresholds=stores.rules.thresholds,
+        )
+
+    def curate(self, keys: Sequence[str]) -> Report:
+        """Check, choose, write, commit."""
+        labels = self._labels(keys)
+        found = self._sound(self._parts(min(labels), max(labels)))
+        if not found:
+            return Report(folders=len(keys))
+        learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
+        volumes = day_bars.volumes(self._stores, self._wanted, min(labels), max(labels))
+        present = self._present(keys)
+        judged, rows = Judged(self._stores, self._wanted, (min(labels), max(labels)), self._now), 0
+        with self._spool() as spool:
+            for block in kept_profiles.blocks(_names(found), self._rows_of(found, labels)):
+                raw = self._raw(found, labels, block)
+                if raw.is_empty():
+                    continue
+                flagged = row_checks.flagged(raw, self._context)
+                cells = self._judge(flagged, learned, volumes)
+                curated = self._curated(flagged, plan.choose(cells, present, self._wanted.everybody))
+                judged.add(cells)
+                rows += curated.height
+                spool.add(curated)
+            if not rows:
+                return Report(folders=len(keys))
+            ready = [draft for key in keys if (draft := self._write(key, spool)) is not None]
+        written = drafts.publish(self._stores, ready, now=self._now)
+        judged.commit(written)
+        return Report(folders=len(keys), written=len(written), rows=rows, partial=judged.doubtful)
+
+    def _spool(self) -> Spool:
+        dataset = self._wanted.dataset
+        folder = self._stores.layout.folder("curated", dataset, "")
+        cut = dataset.curated_folder != dataset.raw_folder
+        return Spool(folder, self._wanted.calendar, within="ts", cut=cut)
+
+    def _curated(self, flagged: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+        wanted = self._wanted
+        until = known.last_wanted(wanted, self._now) if wanted.live_only else None
+        return plan.rows(flagged, chosen, wanted.dataset, wanted.calendar, captured_until=until)
+
+    def _labels(self, keys: Sequence[str]) -> list[dt.date]:
+        calendar = self._wanted.calendar
+        folder = self._wanted.dataset.curated_folder
+        spans = [layout.days_of(folder, key) for key in keys]
+        return [
+            calendar.label(position)
+            for first, last in spans
+            for position in range(*calendar.between(first, last))
+        ]
+
+    def _parts(self, first: dt.date, last: dt.date) -> list[Part]:
+        """Raw parts with sessions of a span, of all sources."""
+        found = self._stores.ledger.catalogue.current(
+            "raw", self._wanted.dataset.name, first=first, last=last
+        )
+        return [part for part in found if part.source in self._wanted.everybody]
+
+    def _rows_of(self, found: Sequence[Part], labels: Sequence[dt.date]) -> int:
+        """About how many rows these parts have in these sessions."""
+        between = self._wanted.calendar.between
+        inside = set(range(*between(min(labels), max(labels))))
+        total = 0.0
+        for part in found:
+            own = range(*between(dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)))
+            total += part.rows * len(inside.intersection(own)) / max(1, len(own))
+        return int(total)
+
+    def _raw(self, found: Sequence[Part], labels: Sequence[dt.date], block: Sequence[str]) -> pl.DataFrame:
+        """Rows of some instruments in these sessions, of all sources."""
+        dataset = self._wanted.dataset
+        pieces = []
+        for part in found:
+            if part.cells.keys().isdisjoint(block):
+                continue
+            rows = parquet.scan([self._stores.layout.root / part.path]).filter(
+                pl.col("instrument").is_in(block),
+                pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode()),
+            )
+            if part.origin == "captured":
+                rows = frames_of.declared_types(rows, dataset.schema.columns)
+            pieces.append(
+                rows.with_columns(
+                    pl.lit(part.source).alias("source"),
+                    pl.lit(part.log_pos).alias("log_pos"),
+                    pl.lit(part.origin).alias("origin"),
+                )
+            )
+        raw = pl.concat(pieces, how="diagonal").collect()
+        return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
+
+    def _learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
+        """What each source's cells in these sessions and around them teach."""
+        if not profiles.NEEDED_BY.intersection(self._wanted.dataset.checks):
+            return {source: Learned(None, self._context) for source in sources}
+        found = self._profiles(labels, sources)
+        return {
+            source: Learned(found.filter(pl.col("source") == source), self._context) for source in sources
+        }
+
+    def _profiles(self, labels: Sequence[dt.date], sources: Collection[str]) -> pl.DataFrame:
+        """Profiles of these sources' cells in these sessions and, where completeness is judged, in those around them: of each
+        cell that of its newest fetched part, or of all that was captured of it."""
+        dataset, calendar = self._wanted.dataset, self._wanted.calendar
+        learned = "completeness" in dataset.checks
+        reach = self._stores.rules.thresholds.baseline_sessions // 2 if learned else 0
+        start, stop = calendar.between(min(labels), max(labels))
+        first = calendar.label(max(0, start - reach))
+        last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
+        found = [part for part in self._parts(first, last) if part.source in sources]
+        fetched = [part for part in found if part.origin != "captured"]
+        cell = ["source", "instrument", "session"]
+        newest = (
+            kept_profiles.of_parts(self._stores, self._context, fetched, self._sound)
+            .filter(pl.col("session").is_between(first, last))
+            .sort("log_pos")
+            .unique(cell, keep="last")
+            .drop("log_pos")
+        )
+        captured = self._sound([part for part in found if part.origin == "captured"])
+        days = [calendar.label(at) for at in range(*calendar.between(first, last))]
+        live = [
+            profiles.of(rows, self._context).with_columns(pl.lit(source).alias("source"))
+            for block in kept_profiles.blocks(_names(captured), sum(part.rows for part in captured))
+            for (source,), rows in self._raw(captured, days, block).group_by(["source"])
+        ]
+        only = [one.join(newest, on=cell, how="anti") for one in live]
+        return pl.concat([newest, *only]).sort(cell)
+
+    def _sound(self, found: Sequence[Part]) -> list[Part]:
+        """Parts whose files have the content that was recorded; each is looked at once a run."""
+        new = [part for part in found if part.part_id not in self._verified]
+        bad = {part.part_id for part in new} - {
+            part.part_id for part in damage.sound(self._stores, new, self._now)
+        }
+        self._verified |= {part.part_id for part in new} - bad
+        return [part for part in found if part.part_id in self._verified]
+
+    def _judge(
+        self, flagged: pl.DataFrame, learned: Mapping[str, Learned], volumes: pl.DataFrame
+    ) -> pl.DataFrame:
+        """Pass 1: every source's cells alone. Columns: instrument, session, source, rows, verdict, codes."""
+        out = []
+        final = pl.col("origin") != "captured"
+        for (source,), frame in flagged.filter(final).group_by(["source"], maintain_order=True):
+            ordered = frame.sort("instrument", "ts")
+            own = volumes.filter(pl.col("source") == source)
+            beside = learned[str(source)].beside(ordered["instrument"], own)
+            found = registry.run(ordered, beside, self._context)
+            counted = ordered.group_by("instrument", "session").len("rows").sort("instrument", "session")
+            out.append(
+                findings.verdicts(found, counted)
+                .join(counted, on=["instrument", "session"])
+                .with_columns(pl.lit(source).alias("source"), pl.lit(value=False).alias("provisional"))
+            )
+        return pl.concat([*out, self._unchecked(flagged.filter(~final))], how="diagonal_relaxed")
+
+    def _unchecked(self, captured: pl.DataFrame) -> pl.DataFrame:
+        """Cells that were captured live and that no source has answered for yet: nobody judges a session that is not
+        over."""
+        counted = captured.group_by("instrument", "session", "source", maintain_order=True).len("rows")
+        return counted.with_columns(
+            pl.lit(Verdict.UNCHECKED.value).alias("verdict"),
+            pl.lit("").alias("codes"),
+            pl.lit(value=True).alias("provisional"),
+        )
+
+    def _present(self, keys: Sequence[str]) -> pl.DataFrame:
+        paths = [
+            self._stores.layout.root / part.path
+            for key in keys
+            for part in self._stores.ledger.catalogue.current_in("curated", self._wanted.dataset.name, key)
+        ]
+        columns = ["instrument", "session", "source"]
+        if not paths:
+            return pl.DataFrame(schema=_CELL)
+        return parquet.scan(paths).select(columns).unique().collect()
+
+    def _write(self, key: str, spool: Spool) -> Draft | None:
+        """Write one folder's rows; None if the same rows are there already."""
+        dataset = self._wanted.dataset
+        first, last = layout.days_of(dataset.curated_folder, key)
+        rows = spool.between(first, last)
+        if rows is None:
+            return None
+        draft = drafts.write(
+            self._stores,
+            self._wanted,
+            rows,
+            layer="curated",
+            folder=key,
+            metadata={
+                "schema_version": str(dataset.schema.version),
+                "software": f"fulltape {VERSION}",
+                "calendar": self._wanted.calendar.version,
+            },
+        )
+        current = self._stores.ledger.catalogue.current_in("curated", dataset.name, key)
+        if [part.path for part in current] == [draft.part.path]:
+            parts.discard(draft.file)
+            return None
+        return draft
+
+
+def _names(found: Sequence[Part]) -> set[str]:
+    return {name for part in found for name in part.cells}

@@ -1,0 +1,156 @@
+"""Checks what changed of one folder, a block of instruments at a time, and writes what was found of all of its cells."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from fulltape.core import frames
+from fulltape.core.cell import Verdict
+from fulltape.core.checks.findings import FACTS, Context
+from fulltape.core.checks.profiles import NEEDED_BY
+from fulltape.core.checks.registry import Learned
+from fulltape.core.time import Instant
+from fulltape.lake import parquet
+from fulltape.ledger.catalogue import Part
+from fulltape.ledger.verdicts import VerdictRange
+from fulltape.quality import plan
+from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles
+from fulltape.stores.spool import Spool
+from fulltape.version import VERSION
+
+
+class Folder:
+    """One folder of a dataset's checked cells, as raw folders are cut."""
+
+    def __init__(self, stores: Stores, wanted: Wanted, key: str, now: Instant) -> None:
+        self._stores, self._wanted, self._key, self._now = stores, wanted, key, now
+        self._root = stores.layout.root
+        self._context = Context(
+            dataset=wanted.dataset,
+            calendar=wanted.calendar,
+            instruments=wanted.instruments,
+            now=now,
+            thresholds=stores.rules.thresholds,
+        )
+
+    def check(self, changed: Sequence[Part]) -> dict[Verdict, int]:
+        """Check curated files, lay what is found over what is known, write and record it; how many cells were checked, by
+        verdict. What was only captured so far is not over, and not judged."""
+        dataset = self._wanted.dataset
+        known = [
+            self._root / part.path
+            for part in self._stores.ledger.catalogue.current_in("qc", dataset.name, self._key)
+        ]
+        counts: dict[Verdict, int] = {}
+        verdicts: list[VerdictRange] = []
+        facts = hashlib.sha256()
+        folder = self._stores.layout.folder("qc", dataset, "")
+        with Spool(folder, self._wanted.calendar, within="session", cut=False) as spool:
+            for cells, kept in self._blocks(changed, known):
+                for verdict, count in cells.group_by("verdict").len().iter_rows():
+                    counts[Verdict(verdict)] = counts.get(Verdict(verdict), 0) + count
+                verdicts += self._verdicts(cells)
+                whole = pl.concat([kept, cells]).sort("instrument", "session")
+                facts.update(plan.facts(whole))
+                spool.add(whole)
+            rows = spool.between(dt.date.min, dt.date.max)
+            if rows is None or not counts:
+                return {}
+            draft = drafts.write(
+                self._stores,
+                self._wanted,
+                rows,
+                layer="qc",
+                folder=self._key,
+                metadata={"software": f"fulltape {VERSION}", FACTS: facts.hexdigest()},
+            )
+        (part,) = drafts.publish(self._stores, [draft], now=self._now)
+        with self._stores.ledger.write():
+            self._stores.ledger.catalogue.register(part, now=self._now)
+            self._stores.ledger.verdicts.record(verdicts, self._wanted.next_session)
+        return counts
+
+    def _blocks(
+        self, changed: Sequence[Part], known: list[Path]
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
+        root = self._root
+        digests = pl.concat(
+            parquet.scan([root / part.path])
+            .select("session")
+            .unique()
+            .with_columns(pl.lit(part.sha256).alias("digest"))
+            for part in changed
+        ).collect()
+        days = _date(digests["session"].min()), _date(digests["session"].max())
+        volumes = day_bars.volumes(self._stores, self._wanted, *days)
+        learned = Learned(self._around(changed, days), self._context)
+        names = {name for part in changed for name in part.cells}
+        if known:
+            names |= set(parquet.scan(known).select(pl.col("instrument").unique()).collect().to_series())
+        for block in profiles.blocks(names, sum(part.rows for part in changed)):
+            mine = pl.col("instrument").is_in(block)
+            rows = parquet.scan([root / part.path for part in changed])
+            frame = rows.filter(mine, pl.col("is_final")).collect().sort("instrument", "ts")
+            cells = (
+                plan.none()
+                if frame.is_empty()
+                else plan.cells(frame, learned, volumes, digests, self._context)
+            )
+            kept = (
+                parquet.scan(known).filter(mine).cast(pl.Schema(plan.CELLS)).collect()
+                if known
+                else plan.none()
+            )
+            yield cells, kept.join(cells, on=["instrument", "session"], how="anti")
+
+    def _around(self, changed: Sequence[Part], days: tuple[dt.date, dt.date]) -> pl.DataFrame | None:
+        """Profiles of the changed files' cells and, where completeness is judged, of those of the sessions around them."""
+        checks = self._wanted.dataset.checks
+        if not NEEDED_BY.intersection(checks):
+            return None
+        parts, (first, last) = list(changed), days
+        if "completeness" in checks:
+            calendar = self._wanted.calendar
+            start, stop = calendar.between(first, last)
+            reach = self._stores.rules.thresholds.baseline_sessions // 2
+            first = calendar.label(max(0, start - reach))
+            last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
+            parts = self._stores.ledger.catalogue.current(
+                "curated", self._wanted.dataset.name, first=first, last=last
+            )
+        whole = {part.part_id for part in changed}
+
+        def sound(some: Sequence[Part]) -> Sequence[Part]:
+            new = [part for part in some if part.part_id not in whole]
+            return [part for part in some if part.part_id in whole] + damage.sound(
+                self._stores, new, self._now
+            )
+
+        found = profiles.of_parts(self._stores, self._context, parts, sound)
+        return found.filter(pl.col("session").is_between(first, last))
+
+    def _verdicts(self, cells: pl.DataFrame) -> Iterator[VerdictRange]:
+        for (verdict, codes), same in cells.group_by(["verdict", "codes"], maintain_order=True):
+            for instrument, spans in frames.spans(same, self._wanted.calendar).items():
+                for first, last in spans:
+                    yield VerdictRange(
+                        dataset=self._wanted.dataset.name,
+                        instrument=instrument,
+                        source="",
+                        first=first,
+                        last=last,
+                        verdict=Verdict(str(verdict)),
+                        codes=str(codes),
+                        since=self._now,
+                    )
+
+
+def _date(value: object) -> dt.date:
+    assert isinstance(value, dt.date)
+    return value

@@ -1,0 +1,110 @@
+"""Profiles of parts: made of their rows once, and kept in the lake beside them.
+
+A part never changes, so its profiles do not either. Each file begins with a digest of the rest: one that is damaged is made
+anew, like one that is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fulltape.core import frames
+from fulltape.core.checks import profiles
+from fulltape.core.checks.findings import Context
+from fulltape.core.datasets import Dataset
+from fulltape.core.sessions import Calendar
+from fulltape.lake import files, parquet
+from fulltape.ledger.catalogue import Layer, Part
+from fulltape.stores import Stores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BLOCK = 60_000
+"""So many rows are in memory at once, about."""
+_DIGEST = 32
+_LAYERS: tuple[Layer, ...] = ("raw", "curated")
+
+
+def of_parts(
+    stores: Stores, context: Context, parts: Sequence[Part], sound: Callable[[Sequence[Part]], Sequence[Part]]
+) -> pl.DataFrame:
+    """The profiles of all cells of these parts, with the `source` and `log_pos` of each. `sound` tells which parts have the
+    content that was recorded; it is asked only of parts whose rows are read, and the others are left out."""
+    import polars as pl
+
+    found = []
+    for part in parts:
+        path = _path(stores, context.dataset, context.calendar, part)
+        kept = _kept(path)
+        if kept is None and sound([part]):
+            kept = _made(stores, context, part)
+            _keep(path, kept)
+        if kept is not None:
+            place = (pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos"))
+            found.append(kept.with_columns(place))
+    none = profiles.none().with_columns(pl.lit("").alias("source"), pl.lit(0).alias("log_pos"))
+    return pl.concat([none, *found], how="vertical_relaxed")
+
+
+def blocks(instruments: Iterable[str], rows: int) -> list[list[str]]:
+    """Instruments in order, cut so that each block has a bearable share of so many rows in all."""
+    every = sorted(instruments)
+    size = max(1, len(every) // max(1, math.ceil(rows / BLOCK)))
+    return [every[at : at + size] for at in range(0, len(every), size)]
+
+
+def unneeded(stores: Stores) -> list[Path]:
+    """Files of profiles that no current part of a wanted dataset has, by the calendar and the rules of now."""
+    needed = {
+        _path(stores, wanted.dataset, wanted.calendar, part)
+        for name, wanted in stores.wanted.items()
+        if profiles.NEEDED_BY.intersection(wanted.dataset.checks)
+        for layer in _LAYERS
+        for part in stores.ledger.catalogue.current(layer, name)
+    }
+    found = stores.layout.profile_files()
+    return [path for path in found if path not in needed and not path.name.startswith(files.TEMPORARY)]
+
+
+def _path(stores: Stores, dataset: Dataset, calendar: Calendar, part: Part) -> Path:
+    rules = f"{profiles.VERSION} {calendar.name} {calendar.version} {dataset.checks}"
+    version = hashlib.sha256(rules.encode()).hexdigest()[:8]
+    return stores.layout.profile(dataset, part.sha256, version)
+
+
+def _kept(path: Path) -> pl.DataFrame | None:
+    import polars as pl
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    body = content[_DIGEST:]
+    if hashlib.sha256(body).digest() != content[:_DIGEST]:
+        return None
+    return pl.read_parquet(io.BytesIO(body))
+
+
+def _keep(path: Path, found: pl.DataFrame) -> None:
+    body = io.BytesIO()
+    found.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
+    files.publish_bytes(path, hashlib.sha256(body.getbuffer()).digest() + body.getvalue())
+
+
+def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:
+    import polars as pl
+
+    path = stores.layout.root / part.path
+    pieces = []
+    for block in blocks(part.cells, part.rows):
+        rows = parquet.scan([path])
+        names = [name for name in rows.collect_schema().names() if name in profiles.COLUMNS]
+        rows = rows.filter(pl.col("instrument").cast(pl.String).is_in(block)).select(names)
+        pieces.append(profiles.of(frames.traded(rows, context.dataset).collect(), context))
+    return pl.concat([profiles.none(), *pieces]).sort("instrument", "session")

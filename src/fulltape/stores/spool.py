@@ -1,0 +1,142 @@
+"""Rows on their way into folders, gathered by blocks: on disk between the blocks, so that memory holds one of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from fulltape.core import frames
+from fulltape.core.sessions import Calendar
+from fulltape.lake import files, parquet
+
+Cells = dict[str, list[tuple[dt.date, dt.date]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows that become one part, and what they are: how many, the first and the last session and stamp (microseconds; 0 where
+    there are none), and ranges of sessions by instrument."""
+
+    rows: pl.LazyFrame
+    count: int
+    sessions: tuple[dt.date, dt.date]
+    stamps: tuple[int, int]
+    cells: Cells
+
+
+def of(frame: pl.DataFrame, calendar: Calendar) -> Rows:
+    """Rows that are in memory, sorted already."""
+    told = _by_session(frame)
+    return _rows(frame.lazy(), told, frames.spans(frame, calendar))
+
+
+class Pieces:
+    """Takes frames and gives them back as lazy ones; but for the newest they lie in files. A context manager that leaves no
+    file in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: pl.DataFrame | None = None
+        self._files: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for path in self._files:
+            path.unlink(missing_ok=True)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """One more frame."""
+        if self._last is not None:
+            self._put(self._last)
+        self._last = rows
+
+    def _put(self, rows: pl.DataFrame) -> None:
+        files.make_folder(self._folder)
+        path = self._folder / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+        self._files.append(path)
+        with files.cleared(path):
+            parquet.write(rows, path, {})
+
+    def scanned(self) -> list[pl.LazyFrame]:
+        """All of them, in their order."""
+        found = [parquet.scan([path]) for path in self._files]
+        return found if self._last is None else [*found, self._last.lazy()]
+
+
+class Spool(Pieces):
+    """Takes blocks of rows, each of later instruments than the one before, and gives those of some sessions back, sorted by
+    (instrument, `within`). What a kill leaves in `folder` is swept with the layer. `cut` says that the rows will be asked for
+    by parts of their sessions."""
+
+    def __init__(self, folder: Path, calendar: Calendar, *, within: str, cut: bool) -> None:
+        super().__init__(folder)
+        self._calendar, self._within, self._cut = calendar, within, cut
+        self._sessions: list[pl.DataFrame] = []
+        self._cells: Cells = {}
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """One more block."""
+        if rows.is_empty():
+            return
+        # By session, so that a folder's rows are read without those of others.
+        super().add(rows.sort("session", maintain_order=True) if self._cut else rows)
+        self._sessions.append(_by_session(rows))
+        self._cells |= frames.spans(rows, self._calendar)
+
+    def between(self, first: dt.date, last: dt.date) -> Rows | None:
+        """The rows of these sessions, both inclusive; None where there are none."""
+        inside = pl.col("session").is_between(first, last)
+        told = pl.concat(self._sessions).filter(inside) if self._sessions else pl.DataFrame()
+        if told.is_empty():
+            return None
+        pieces = self.scanned()
+        if self._cut:
+            pieces = [piece.filter(inside).sort("instrument", self._within) for piece in pieces]
+        cells = {
+            instrument: found
+            for instrument, spans in self._cells.items()
+            if (found := self._clipped(spans, first, last))
+        }
+        return _rows(pl.concat(pieces), told, cells)
+
+    def _clipped(
+        self, spans: Sequence[tuple[dt.date, dt.date]], first: dt.date, last: dt.date
+    ) -> list[tuple[dt.date, dt.date]]:
+        found = []
+        for start, stop in spans:
+            begin, end = self._calendar.between(max(start, first), min(stop, last))
+            if begin < end:
+                found.append((self._calendar.label(begin), self._calendar.label(end - 1)))
+        return found
+
+
+def _by_session(frame: pl.DataFrame) -> pl.DataFrame:
+    """Per session: how many rows, and the first and last stamp."""
+    stamp = pl.col("ts").dt.epoch("us") if "ts" in frame.columns else pl.lit(0)
+    return frame.group_by("session").agg(
+        pl.len().alias("count"), stamp.min().alias("from"), stamp.max().alias("to")
+    )
+
+
+def _rows(rows: pl.LazyFrame, told: pl.DataFrame, cells: Cells) -> Rows:
+    first, last = told["session"].min(), told["session"].max()
+    assert isinstance(first, dt.date)
+    assert isinstance(last, dt.date)
+    return Rows(
+        rows=rows,
+        count=int(told["count"].sum()),
+        sessions=(first, last),
+        stamps=(int(told["from"].min() or 0), int(told["to"].max() or 0)),  # type: ignore[arg-type]
+        cells=cells,
+    )

@@ -1,0 +1,146 @@
+"""Instruments in blocks of any size come to the same files and verdicts; what was learned of parts is kept and can be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from clocks import SkippingClock
+from fulltape.core.checks.findings import FACTS
+from fulltape.curate import run as curate
+from fulltape.deliver import run as deliver
+from fulltape.lake import files, parquet
+from fulltape.node import nightly
+from fulltape.quality import run as quality
+from fulltape.simulator import market as markets
+from fulltape.simulator.market import Market
+from fulltape.stores import Stores, profiles
+from fulltape.sweep import run as sweep
+from nodes import DAYS_2012, MINUTES_2012, Wish, opened, simulated
+
+UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\nMSFT,1986-03-13,,\n"
+DAYS = Wish(DAYS_2012.dataset, "2012-11-01", "2012-12-31", ("alpaca.sip",))
+MINUTES = Wish(MINUTES_2012.dataset, "2012-11-01", "2012-12-31", ("alpaca.sip",))
+
+
+def holed() -> Market:
+    """Real days, and minutes of which one session of AAPL lacks an hour and two of IBM some minutes."""
+    every = dict(markets.sample().bars)
+    for symbol, lacking in (("AAPL", {10: range(60, 120)}), ("IBM", {5: range(7), 20: range(200, 260)})):
+        bars = every["minute", symbol]
+        sessions = sorted({bar.session for bar in bars if bar.session.isoformat() >= "2012-11-01"})
+        gone = {sessions[at]: minutes for at, minutes in lacking.items()}
+        first = {session: min(bar.start for bar in bars if bar.session == session) for session in gone}
+        every["minute", symbol] = [
+            bar
+            for bar in bars
+            if bar.session not in gone
+            or (bar.start - first[bar.session]) // 60_000_000 not in gone[bar.session]
+        ]
+    return markets.market(every)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blocks")
+    with simulated(folder, holed(), [DAYS, MINUTES], universe=UNIVERSE) as (node, _), opened(node) as stores:
+        nightly.run(stores, SkippingClock())
+    return node
+
+
+def anew(stores: Stores) -> None:
+    """Let everything be curated and checked again."""
+    with stores.ledger.write():
+        for name in stores.wanted:
+            for stage in (curate.STAGE, quality.STAGE):
+                stores.ledger.set_bookmark(stage, name, 0)
+
+
+def said(stores: Stores) -> tuple[list[str], list[str]]:
+    """All verdicts, and digests of all that was found."""
+    verdicts = [
+        f"{name} {one.instrument} {one.source} {one.first} {one.last} {one.verdict} {one.codes}"
+        for name in stores.wanted
+        for one in stores.ledger.verdicts.of_dataset(name)
+    ]
+    facts = [
+        f"{name} {part.folder} {(parquet.metadata(stores.layout.root / part.path) or {})[FACTS]}"
+        for name in stores.wanted
+        for part in stores.ledger.catalogue.current("qc", name)
+    ]
+    return sorted(verdicts), sorted(facts)
+
+
+@pytest.mark.parametrize("rows", [1, 20_000, 10**9])
+def test_blocks_of_any_size_come_to_the_same(night: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    with opened(night) as stores:
+        before = said(stores)
+        assert any("completeness" in verdict for verdict in before[0])
+        for path in stores.layout.profile_files():
+            path.unlink()
+        anew(stores)
+        monkeypatch.setattr(profiles, "BLOCK", rows)
+        assert curate.run_once(stores, SkippingClock()).written == 0
+        assert quality.run_once(stores, SkippingClock()).cells > 0
+        assert said(stores) == before
+        done = deliver.run_once(stores, SkippingClock())
+        assert done is not None
+        assert not done.written
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut, flip], ids=["gone", "cut", "flipped"])
+def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None]) -> None:
+    with opened(night) as stores:
+        before = said(stores)
+        whole = {path: path.read_bytes() for path in stores.layout.profile_files()}
+        assert whole
+        for path in whole:
+            harm(path)
+        anew(stores)
+        assert curate.run_once(stores, SkippingClock()).written == 0
+        quality.run_once(stores, SkippingClock())
+        assert said(stores) == before
+        assert {path: path.read_bytes() for path in stores.layout.profile_files()} == whole
+
+
+def test_profiles_go_with_their_parts(night: Path) -> None:
+    with opened(night) as stores:
+        kept = stores.layout.profile_files()
+        orphan = kept[0].with_name(f"{'0' * 32}-{kept[0].name.partition('-')[2]}")
+        files.publish_bytes(orphan, b"of a part that is gone")
+        told = {one.what: one.count for one in sweep.run_once(stores, SkippingClock()).removals}
+        assert told["profiles"] == 1
+        assert stores.layout.profile_files() == kept
+
+
+def test_a_night_reads_only_rows_of_sessions_that_changed(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    genuine = parquet.scan
+
+    def scan(paths: Sequence[Path]) -> pl.LazyFrame:
+        read.extend(paths)
+        return genuine(paths)
+
+    with opened(night) as stores:
+        newest = stores.ledger.catalogue.current("curated", MINUTES.dataset)[-1]
+        with stores.ledger.write():
+            stores.ledger.damages.redo(curate.STAGE, MINUTES.dataset, [newest.folder])
+        monkeypatch.setattr(parquet, "scan", scan)
+        curate.run_once(stores, SkippingClock())
+        months = {path.parent.name for path in read if "raw" in path.parts and MINUTES.dataset in path.parts}
+        assert months == {"month=2012-12"}, "other months are known by their profiles"
