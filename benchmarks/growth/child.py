@@ -43,9 +43,14 @@ def first_load(node: World, dataset: str, sessions: int) -> dict[str, float]:
     return {"first": seconds, "night": later}
 
 
+def _chosen(symbols: int, changed: int) -> list[str]:
+    """So many instruments, spread over all."""
+    return world.names(symbols)[:: max(1, symbols // changed)][:changed] if changed else []
+
+
 def steps(node: World, dataset: str, sessions: int, changed: int) -> dict[str, float]:
     """Medians of what a node does once it holds these sessions, with `changed` cells new each time."""
-    only = world.names(node.symbols)[:: max(1, node.symbols // changed)][:changed] if changed else []
+    only = _chosen(node.symbols, changed)
     nightly.run(node.stores, Fixed(BEGIN + sessions - 1))
     found: dict[str, list[float]] = {}
 
@@ -63,16 +68,14 @@ def steps(node: World, dataset: str, sessions: int, changed: int) -> dict[str, f
         note("export", deliver.run_once, stores, clock)
         note("idle night", nightly.run, stores, clock)
         note("status", state.cells, stores, clock.now())
+    if not changed:
+        return {name: statistics.median(seconds) for name, seconds in found.items()}
     reader = Reader(stores.folder)
     symbol, some = world.names(1)[0], world.names(node.symbols)[:50]
     day = world.CALENDAR.label(BEGIN + sessions - 1)
     for _ in range(_TIMES):
-        if changed:
-            note("scan of one symbol", lambda: reader.scan(dataset, symbols=[symbol]).collect())
-            note(
-                "scan of one day",
-                lambda: reader.scan(dataset, symbols=some, start=day, end=day).collect(),
-            )
+        note("scan of one symbol", lambda: reader.scan(dataset, symbols=[symbol]).collect())
+        note("scan of one day", lambda: reader.scan(dataset, symbols=some, start=day, end=day).collect())
     return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 
@@ -113,18 +116,25 @@ def main(told: dict[str, object]) -> None:
     folder, what, dataset = Path(str(told["folder"])), str(told["what"]), str(told["dataset"])
     symbols, sessions = int(str(told["symbols"])), int(str(told["sessions"]))
     imports = peak()
-    last = BEGIN + sessions + _TIMES
+    changed, minutes = int(str(told["changed"])), int(str(told["minutes"]))
+    alive = set(_chosen(symbols, changed)) if what == "steps" else set(world.names(symbols))
+    node = world.node(
+        folder,
+        [dataset],
+        symbols,
+        minutes=minutes,
+        last=BEGIN + sessions + _TIMES,
+        ended=(BEGIN + sessions - 1, [name for name in world.names(symbols) if name not in alive]),
+    )
     if told["step"] == "fill":
-        node = world.node(folder, [dataset], symbols, minutes=int(str(told["minutes"])), last=last)
         node.fill(dataset, BEGIN, BEGIN + sessions)
         node.stores.ledger.close()
         return
-    node = world.node(folder, [dataset], symbols, minutes=int(str(told["minutes"])), last=last)
     found: dict[str, object] = {}
     if what == "first":
         found |= first_load(node, dataset, sessions)
     elif what == "steps":
-        found |= steps(node, dataset, sessions, int(str(told["changed"])))
+        found |= steps(node, dataset, sessions, changed)
     elif what == "nights":
         found |= nights(node, dataset, sessions)
     else:

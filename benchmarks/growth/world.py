@@ -147,8 +147,17 @@ def _rows(dataset: Dataset, positions: Sequence[int], chosen: Sequence[str], min
     return frames.conform(whole, dataset.schema.columns).sort("instrument", "ts")
 
 
-def node(folder: Path, wishes: Sequence[str], symbols: int, *, minutes: int = 390, last: int) -> World:
-    """An empty node that wants datasets up to the session at position `last`, inclusive."""
+def node(
+    folder: Path,
+    wishes: Sequence[str],
+    symbols: int,
+    *,
+    minutes: int = 390,
+    last: int,
+    ended: tuple[int, Sequence[str]] = (0, ()),
+) -> World:
+    """A node that wants datasets up to the session at position `last`, inclusive; some instruments have `ended` with the
+    session at a position."""
     serves = tuple(
         Serves(dataset=name, history_from=dt.date(2000, 1, 3), symbols_per_request=100, rows_per_page=10_000)
         for name in wishes
@@ -156,10 +165,21 @@ def node(folder: Path, wishes: Sequence[str], symbols: int, *, minutes: int = 39
     source = Source(name=SOURCE, feed="sip", scope="consolidated", serves=serves)
     feed = Feed(source=source, vendor="a", limits=Limits(), history_from=None)
     listed = dt.date(2000, 1, 3)
+    gone = dict.fromkeys(ended[1], CALENDAR.label(ended[0]))
     instruments = {
-        name: Instrument(instrument=name, symbols=(DatedSymbol(symbol=name, first=listed, last=None),))
+        name: Instrument(
+            instrument=name, symbols=(DatedSymbol(symbol=name, first=listed, last=gone.get(name)),)
+        )
         for name in names(symbols)
     }
+    datasets_of = "".join(
+        f'[dataset.{name}]\nuniverse = "all"\nsources = ["alpaca.sip"]\nfrom = 2023-01-03\n'
+        for name in wishes
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fulltape.toml").write_text(
+        f'[universe.all]\nsymbols = {names(symbols)}\n{datasets_of}[vendor.alpaca]\nkey = "k"\nsecret = "s"\n'
+    )
     ledger = opening.open_ledger(folder)
     stores = Stores(
         folder=folder,

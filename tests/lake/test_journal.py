@@ -91,6 +91,37 @@ def test_a_living_writer_holds_its_file_and_a_closed_file_is_free(tmp_path: Path
     assert [item.payload for item in journal.read(writer.path) if isinstance(item, Record)] == [b"x"]
 
 
+def test_a_record_that_was_written_in_part_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full only when the rest of a record follows."""
+    writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
+    writer.append(Kind.PAGE, b"kept")
+    genuine = os.write
+
+    def half(fd: int, pieces: Sequence[bytes]) -> int:
+        data = b"".join(pieces)
+        return genuine(fd, data[: len(data) // 2])
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "writev", half)
+    monkeypatch.setattr(os, "write", full)
+    size = writer.path.stat().st_size
+    with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
+        writer.append(Kind.PAGE, b"lost" * 100)
+    monkeypatch.undo()
+    assert writer.path.stat().st_size == size
+    writer.append(Kind.PAGE, b"later")
+    writer.close()
+    assert [item.payload for item in journal.read(writer.path) if isinstance(item, Record)] == [
+        b"kept",
+        b"later",
+    ]
+    assert all(isinstance(item, Record) for item in journal.read(writer.path))
+
+
 def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

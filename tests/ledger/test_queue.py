@@ -69,6 +69,25 @@ def test_a_claimed_task_is_nobody_elses_until_its_lease_ends(ledger: Ledger) -> 
     assert claim(ledger, again, now=NOW + 10, worker="other", until=NOW + 20) == {tasks[0].task_id: 2}
 
 
+def test_an_expired_lease_is_claimed_by_the_claim_itself(ledger: Ledger) -> None:
+    (task,) = enqueue(ledger, new())
+    claim(ledger, [task], worker="dead", until=NOW + 10)
+    leased = task._replace(attempt=1)
+    assert claim(ledger, [leased], now=NOW + 9, worker="other") == {}
+    assert claim(ledger, [leased], now=NOW + 10, worker="other", until=NOW + 20) == {task.task_id: 2}
+    (held,) = ledger.queue.leased_by("other")
+    assert (held.state, held.attempt) == ("leased", 2)
+    assert ledger.queue.leased_by("dead") == []
+
+
+def test_nobody_renews_the_lease_of_another_worker(ledger: Ledger) -> None:
+    (task,) = enqueue(ledger, new())
+    attempts = claim(ledger, [task], worker="w", until=NOW + 10)
+    with ledger.write():
+        assert ledger.queue.renew(attempts, worker="other", lease_until=NOW + 99) == set()
+    assert candidates(ledger, now=NOW + 10), "its lease ended when it was due"
+
+
 def test_an_old_attempt_can_neither_renew_nor_finish_nor_release(ledger: Ledger) -> None:
     tasks = enqueue(ledger, new())
     claim(ledger, tasks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,6 +20,7 @@ from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
 from fulltape.stores import Stores, profiles
 from fulltape.sweep import run as sweep
+from fulltape.verify import run as verify
 from nodes import DAYS_2012, MINUTES_2012, Wish, opened, simulated
 
 UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\nMSFT,1986-03-13,,\n"
@@ -101,7 +103,13 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, cut, flip], ids=["gone", "cut", "flipped"])
+def swap(path: Path) -> None:
+    """Put what belongs to another part in its place."""
+    other = next(one for one in path.parent.iterdir() if one.read_bytes() != path.read_bytes())
+    path.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut, flip, swap], ids=["gone", "cut", "flipped", "another's"])
 def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None]) -> None:
     with opened(night) as stores:
         before = said(stores)
@@ -109,6 +117,8 @@ def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None
         assert whole
         for path in whole:
             harm(path)
+        told = {one.path for one in verify.run_once(stores, SkippingClock()).findings}
+        assert told == {stores.layout.relative(path) for path in whole if path.exists()}
         anew(stores)
         assert curate.run_once(stores, SkippingClock()).written == 0
         quality.run_once(stores, SkippingClock())
@@ -132,9 +142,9 @@ def test_a_night_reads_only_rows_of_sessions_that_changed(
     read: list[Path] = []
     genuine = parquet.scan
 
-    def scan(paths: Sequence[Path]) -> pl.LazyFrame:
+    def scan(paths: Sequence[Path], **more: Any) -> pl.LazyFrame:
         read.extend(paths)
-        return genuine(paths)
+        return genuine(paths, **more)
 
     with opened(night) as stores:
         newest = stores.ledger.catalogue.current("curated", MINUTES.dataset)[-1]

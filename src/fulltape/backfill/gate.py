@@ -27,6 +27,8 @@ class Out:
     waiting: dict[str, tuple[str, Instant]] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
+    full: str = ""
+    """Why nothing more is written: the disk has no room."""
 
     def __contains__(self, source: object) -> bool:
         return source in self.waiting or source in self.stopped or source in self.unreachable

@@ -20,7 +20,7 @@ from fulltape.core.time import SECOND, Clock, Instant, Span
 from fulltape.core.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
-from fulltape.stores import Event, Feed, Progress, Stores, silent, unwanted
+from fulltape.stores import Event, Feed, Progress, Stores, room, silent, unwanted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class _Round:
         self._asked_to_stop = stop
         self._shut = threading.Event()
         self._report = report
+        self._urgent = urgent
         self._gate = Gate(stores, clock, report.out, urgent=urgent)
         self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
         self._fetchers: list[Fetcher] = []
@@ -114,6 +115,10 @@ class _Round:
         """Give every source with room work until no lane is free; returns when to look again, if that is soon."""
         if self._time_to_seal():
             self._report.more = True
+            return None
+        here = room.of(self._stores)
+        if here.tier == "least" or (here.tier == "low" and not self._urgent):
+            self._report.out.full = here.sentence
             return None
         wakes = [self._serve(pool, source, feed) for source, feed in self._stores.feeds.items()]
         return min((wake for wake in wakes if wake is not None), default=None)

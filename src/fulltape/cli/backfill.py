@@ -46,6 +46,8 @@ def backfill(
             f"{counted(filled.requests, 'request')}, {counted(filled.pages, 'page')}, {counted(filled.rows, 'row')}; "
             f"{counted(left, 'open task')} left"
         )
+        if filled.full:
+            typer.echo(f"the disk: {filled.full}")
         for source, why, room in filled.waiting:
             typer.echo(f"{source} waits ({why}) until {to_second(room)}")
     options.fail_for_vendors(filled)

@@ -68,6 +68,8 @@ def lines(done: Night) -> list[str]:
         )
     out += [f"damaged   {path}: withdrawn, to be made again" for path in done.damaged]
     out += [f"waiting   {source}: {why}, room at {to_second(room)}" for source, why, room in filled.waiting]
+    if filled.full:
+        out.append(f"disk      {filled.full}")
     if done.export is None:
         out.append("exported  nothing: nothing that is final is curated yet")
     elif done.export.damaged:

@@ -39,6 +39,7 @@ def status(
     from fulltape.cli import summary
     from fulltape.clock import SystemClock
     from fulltape.node import state
+    from fulltape.stores import room
 
     with options.opened(node) as stores:
         now = (clock := SystemClock(stores.ledger.budgets.anchor)).now()
@@ -54,6 +55,7 @@ def status(
         future = [*state.horizons(stores, now), *state.not_begun(stores, now)]
         capture = state.captured(stores, now)
         damages = stores.ledger.damages.all()
+        disk = room.forecast(stores, now)
     if json:
         options.emit_json(
             {
@@ -63,6 +65,13 @@ def status(
                 "tasks": counts,
                 "rejected": rejections,
                 "damaged": damages,
+                "disk": {
+                    "free": disk.free,
+                    "total": disk.total,
+                    "wanted": disk.wanted,
+                    "tier": disk.tier,
+                    "days_left": disk.days_left,
+                },
                 "export": {**export, "path": bundle} if export else None,
             }
         )
@@ -74,6 +83,7 @@ def status(
             *(future if verbose else future[: summary.FUTURE]),
             _tasks(counts),
             *([capture] if capture else []),
+            f"disk: {disk.sentence}",
             *summary.damages(damages, verbose=verbose),
             *summary.sources(sources, _ALL if verbose else summary.SOURCES, verbose=verbose),
             *summary.rejections(rejections, _ALL if verbose else summary.REJECTIONS),

@@ -45,11 +45,16 @@ def dtype(kind: DType) -> Any:
     return types[kind]
 
 
+def schema(columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The declared columns and their polars types."""
+    return {column.name: dtype(column.dtype) for column in columns}
+
+
 def empty(columns: tuple[Column, ...]) -> pl.DataFrame:
     """A frame without rows in the declared types."""
     import polars as pl
 
-    return pl.DataFrame(schema={column.name: dtype(column.dtype) for column in columns})
+    return pl.DataFrame(schema=schema(columns))
 
 
 def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.date, dt.date]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -75,7 +76,7 @@ class Chunk:
         present = self._present(keys)
         judged, rows = Judged(self._stores, self._wanted, (min(labels), max(labels)), self._now), 0
         with self._spool() as spool:
-            for block in kept_profiles.blocks(_names(found), self._rows_of(found, labels)):
+            for block in self._blocks(found, labels):
                 raw = self._raw(found, labels, block)
                 if raw.is_empty():
                     continue
@@ -96,7 +97,7 @@ class Chunk:
         dataset = self._wanted.dataset
         folder = self._stores.layout.folder("curated", dataset, "")
         cut = dataset.curated_folder != dataset.raw_folder
-        return Spool(folder, self._wanted.calendar, within="ts", cut=cut)
+        return Spool(folder, self._wanted.calendar, cut=cut)
 
     def _curated(self, flagged: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
         wanted = self._wanted
@@ -120,6 +121,12 @@ class Chunk:
         )
         return [part for part in found if part.source in self._wanted.everybody]
 
+    def _blocks(self, found: Sequence[Part], labels: Sequence[dt.date]) -> list[list[str]]:
+        names = _names(found)
+        span = self._wanted.calendar.between(min(labels), max(labels))
+        rows = max(self._rows_of(found, labels), kept_profiles.judged(self._wanted, len(names), span))
+        return kept_profiles.blocks(names, rows)
+
     def _rows_of(self, found: Sequence[Part], labels: Sequence[dt.date]) -> int:
         """About how many rows these parts have in these sessions."""
         between = self._wanted.calendar.between
@@ -133,25 +140,30 @@ class Chunk:
     def _raw(self, found: Sequence[Part], labels: Sequence[dt.date], block: Sequence[str]) -> pl.DataFrame:
         """Rows of some instruments in these sessions, of all sources."""
         dataset = self._wanted.dataset
-        pieces = []
-        for part in found:
-            if part.cells.keys().isdisjoint(block):
-                continue
-            rows = parquet.scan([self._stores.layout.root / part.path]).filter(
-                pl.col("instrument").is_in(block),
-                pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode()),
-            )
-            if part.origin == "captured":
-                rows = frames_of.declared_types(rows, dataset.schema.columns)
-            pieces.append(
-                rows.with_columns(
-                    pl.lit(part.source).alias("source"),
-                    pl.lit(part.log_pos).alias("log_pos"),
-                    pl.lit(part.origin).alias("origin"),
-                )
-            )
+        mine = [part for part in found if not part.cells.keys().isdisjoint(block)]
+        fetched = [part for part in mine if part.origin != "captured"]
+        captured = [part for part in mine if part.origin == "captured"]
+        declared = dataset.schema.columns
+        pieces = [self._rows(fetched, columns=frames_of.schema(declared))] if fetched else []
+        pieces += [frames_of.declared_types(self._rows([part]), declared) for part in captured]
+        chosen = pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode())
+        pieces = [rows.filter(pl.col("instrument").is_in(block), chosen) for rows in pieces]
         raw = pl.concat(pieces, how="diagonal").collect()
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
+
+    def _rows(self, found: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
+        """All rows of these parts, with `source`, `log_pos` and `origin` of each."""
+        root = self._stores.layout.root
+        told = pl.LazyFrame(
+            {
+                "path": [str(root / part.path) for part in found],
+                "source": [part.source for part in found],
+                "log_pos": [part.log_pos for part in found],
+                "origin": [part.origin for part in found],
+            }
+        )
+        rows = parquet.scan([root / part.path for part in found], path_column="path", columns=columns)
+        return rows.join(told, on="path", how="left", maintain_order="left").drop("path")
 
     def _learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""

@@ -177,6 +177,11 @@ class Catalogue:
         """The newest position of a layer, 0 without parts."""
         return int(self._database.value("last_log_position", layer=layer))
 
+    def grown(self, since: Instant) -> tuple[Instant | None, int]:
+        """When the first part of all was registered, and the bytes of current parts that were since a moment."""
+        (row,) = self._database.run("grown", since=since)
+        return row["since"], int(row["bytes"])
+
     @property
     def position(self) -> int:
         """The newest position of all."""

@@ -18,7 +18,7 @@ from fulltape.deliver import run as deliver
 from fulltape.node import state
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal
-from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, silent
+from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, room, silent
 from fulltape.sweep import run as sweep
 from fulltape.verify import knowledge
 from fulltape.verify import run as verify
@@ -59,6 +59,8 @@ class Filled:
     """Sources that refused our credentials, and their words."""
     unreachable: tuple[Refusal, ...] = ()
     """Sources that gave no answer."""
+    full: str = ""
+    """Why nothing more was fetched, where the disk has no room."""
     resumed: bool = False
     """Whether rows were sealed that an earlier, interrupted run had fetched."""
 
@@ -92,6 +94,15 @@ def run(
     """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
     nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
     again."""
+    if room.of(stores).tier == "least":
+        # What goes may make room enough.
+        sweep.run_once(stores, clock, progress)
+        here = room.of(stores)
+        if here.tier == "least":
+            raise errors.StorageError(
+                f"{stores.layout.root}: {here.sentence}.",
+                hint="Make room: other files, older bundles (retention.bundles), or a larger disk.",
+            )
     sampled = verify.sample(stores, clock, seconds=stores.rules.verify_for)
     damaged = tuple(one.path for one in sampled.findings)
     try:
@@ -189,6 +200,7 @@ def fill(
             waiting=tuple(Waiting(source, *why) for source, why in sorted(fetched.out.waiting.items())),
             stopped=tuple(Refusal(*one) for one in sorted(fetched.out.stopped.items())),
             unreachable=tuple(Refusal(*one) for one in sorted(fetched.out.unreachable.items())),
+            full=fetched.out.full,
         )
         total = _sum(total, step)
         # Without a page there is nothing to seal, and going on would only ask the same again.
@@ -208,5 +220,6 @@ def _sum(one: Filled, other: Filled) -> Filled:
         waiting=other.waiting,
         stopped=other.stopped,
         unreachable=other.unreachable,
+        full=other.full,
         resumed=one.resumed,
     )

@@ -174,6 +174,10 @@ def _mend_ledger(stores: Stores, finding: Finding, now: Instant) -> None:
         copy.rename(copy.with_name(f"{copy.name}.damaged"))
 
 
+def _mend_profile(stores: Stores, finding: Finding, _now: Instant) -> None:
+    files.remove(stores.layout.root / finding.path)
+
+
 def _mend_revision(stores: Stores, finding: Finding, _now: Instant) -> None:
     """An older revision is gone for good; newer rows hold."""
     name = finding.path
@@ -254,6 +258,7 @@ def _take_up_bundles(stores: Stores, now: Instant) -> None:
 
 _CURES: dict[plan.Kind, Callable[[Stores, Finding, Instant], None]] = {
     "part": _mend_part,
+    "profile": _mend_profile,
     "revision": _mend_revision,
     "unknown": _mend_unknown,
     "journal": _mend_journal,

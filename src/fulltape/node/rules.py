@@ -28,6 +28,7 @@ def rules(loaded: Loaded) -> Rules:
         export_policy=values.export.policy,
         keep_messages=int(values.capture.keep_messages * SECOND),
         clock_tolerance=int(values.capture.clock_tolerance * SECOND),
+        min_free=values.node.min_free,
         lock_wait=values.node.lock_wait,
         verify_for=values.verify.nightly,
         thresholds=Thresholds(**values.quality.model_dump()),

@@ -50,7 +50,7 @@ class Folder:
         verdicts: list[VerdictRange] = []
         facts = hashlib.sha256()
         folder = self._stores.layout.folder("qc", dataset, "")
-        with Spool(folder, self._wanted.calendar, within="session", cut=False) as spool:
+        with Spool(folder, self._wanted.calendar, cut=False) as spool:
             for cells, kept in self._blocks(changed, known):
                 for verdict, count in cells.group_by("verdict").len().iter_rows():
                     counts[Verdict(verdict)] = counts.get(Verdict(verdict), 0) + count
@@ -80,20 +80,29 @@ class Folder:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
         root = self._root
-        digests = pl.concat(
-            parquet.scan([root / part.path])
-            .select("session")
+        digests = (
+            parquet.scan([root / part.path for part in changed], path_column="path")
+            .select("session", "path")
             .unique()
-            .with_columns(pl.lit(part.sha256).alias("digest"))
-            for part in changed
-        ).collect()
+            .collect()
+            .with_columns(
+                pl.col("path")
+                .replace_strict(
+                    {str(root / part.path): part.sha256 for part in changed}, return_dtype=pl.String
+                )
+                .alias("digest")
+            )
+            .drop("path")
+        )
         days = _date(digests["session"].min()), _date(digests["session"].max())
         volumes = day_bars.volumes(self._stores, self._wanted, *days)
         learned = Learned(self._around(changed, days), self._context)
         names = {name for part in changed for name in part.cells}
         if known:
             names |= set(parquet.scan(known).select(pl.col("instrument").unique()).collect().to_series())
-        for block in profiles.blocks(names, sum(part.rows for part in changed)):
+        span = self._wanted.calendar.between(*days)
+        size = max(sum(part.rows for part in changed), profiles.judged(self._wanted, len(names), span))
+        for block in profiles.blocks(names, size):
             mine = pl.col("instrument").is_in(block)
             rows = parquet.scan([root / part.path for part in changed])
             frame = rows.filter(mine, pl.col("is_final")).collect().sort("instrument", "ts")

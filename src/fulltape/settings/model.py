@@ -103,6 +103,10 @@ class Node(Section):
         pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$",
         description="name under which this node leases tasks and writes its journal: small letters, digits, _ . and -",
     )
+    min_free: Size | None = Field(
+        None,
+        description="room that stays free on the lake's disk: with less nothing more is fetched, with less than a quarter of it nothing but live capture is written; absent: 5 % of the disk, at least 2 GB",
+    )
     lock_wait: Duration = Field(
         _text("60s"), ge=0, description="how long a stage waits for another process that is at the same one"
     )

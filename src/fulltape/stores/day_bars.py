@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from fulltape.core import frames
 from fulltape.lake import parquet
 from fulltape.stores import Stores, Wanted
 
@@ -23,21 +24,30 @@ def volumes(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> pl
     if name == wanted.dataset.name or days is None or "volume" not in _columns(days):
         return pl.DataFrame(schema=schema)
     found = [
-        parquet.scan([stores.layout.root / part.path])
-        .filter(pl.col("session").is_between(first, last))
-        .select(
-            pl.lit(part.source).alias("source"),
-            pl.col("instrument").cast(pl.String),
-            "session",
-            pl.col("volume").cast(pl.Float64),
-            pl.lit(part.log_pos).alias("log_pos"),
-        )
+        part
         for part in stores.ledger.catalogue.current("raw", name, first=first, last=last)
         if part.origin != "captured"
     ]
     if not found:
         return pl.DataFrame(schema=schema)
-    rows = pl.concat(found).collect().sort("log_pos")
+    root = stores.layout.root
+    told = pl.LazyFrame(
+        {
+            "path": [str(root / part.path) for part in found],
+            "source": [part.source for part in found],
+            "log_pos": [part.log_pos for part in found],
+        }
+    )
+    kept = ("instrument", "session", "volume")
+    columns = {one.name: frames.dtype(one.dtype) for one in days.dataset.schema.columns if one.name in kept}
+    rows = (
+        parquet.scan([root / part.path for part in found], path_column="path", columns=columns)
+        .filter(pl.col("session").is_between(first, last))
+        .join(told, on="path")
+        .with_columns(pl.col("volume").cast(pl.Float64))
+        .collect()
+        .sort("log_pos")
+    )
     return rows.unique(["source", "instrument", "session"], keep="last").select(*schema)
 
 

@@ -1,7 +1,7 @@
 """Profiles of parts: made of their rows once, and kept in the lake beside them.
 
-A part never changes, so its profiles do not either. Each file begins with a digest of the rest: one that is damaged is made
-anew, like one that is gone.
+A part never changes, so its profiles do not either. Each file begins with a digest of its name and of the rest: one that is
+damaged, or in the place of another, is made anew, like one that is gone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from fulltape.core import frames
 from fulltape.core.checks import profiles
 from fulltape.core.checks.findings import Context
 from fulltape.core.datasets import Dataset
+from fulltape.core.ranges import Range
 from fulltape.core.sessions import Calendar
 from fulltape.lake import files, parquet
 from fulltape.ledger.catalogue import Layer, Part
-from fulltape.stores import Stores
+from fulltape.stores import Stores, Wanted
 
 if TYPE_CHECKING:
     import polars as pl
 
 BLOCK = 60_000
 """So many rows are in memory at once, about."""
+_NARROW = 3
+"""A minute that is laid out takes as much memory as a third of a row."""
 _DIGEST = 32
 _LAYERS: tuple[Layer, ...] = ("raw", "curated")
 
@@ -59,6 +62,13 @@ def blocks(instruments: Iterable[str], rows: int) -> list[list[str]]:
     return [every[at : at + size] for at in range(0, len(every), size)]
 
 
+def judged(wanted: Wanted, instruments: int, span: Range) -> int:
+    """As how many rows judging so many instruments over a span of sessions counts: where completeness is judged, every
+    minute is laid out, whether there is something in it or not."""
+    laid_out = instruments * wanted.rows(span) if "completeness" in wanted.dataset.checks else 0
+    return laid_out // _NARROW
+
+
 def unneeded(stores: Stores) -> list[Path]:
     """Files of profiles that no current part of a wanted dataset has, by the calendar and the rules of now."""
     needed = {
@@ -78,23 +88,37 @@ def _path(stores: Stores, dataset: Dataset, calendar: Calendar, part: Part) -> P
     return stores.layout.profile(dataset, part.sha256, version)
 
 
+def damaged(stores: Stores) -> list[Path]:
+    """Files of profiles that are not what was written."""
+    found = stores.layout.profile_files()
+    return [path for path in found if not path.name.startswith(files.TEMPORARY) and _body(path) is None]
+
+
 def _kept(path: Path) -> pl.DataFrame | None:
     import polars as pl
 
+    body = _body(path)
+    return None if body is None else pl.read_parquet(io.BytesIO(body))
+
+
+def _body(path: Path) -> bytes | None:
+    """What a file says; None where it is gone, damaged, or another's."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     body = content[_DIGEST:]
-    if hashlib.sha256(body).digest() != content[:_DIGEST]:
-        return None
-    return pl.read_parquet(io.BytesIO(body))
+    return body if _digest(path, body) == content[:_DIGEST] else None
 
 
 def _keep(path: Path, found: pl.DataFrame) -> None:
     body = io.BytesIO()
     found.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
-    files.publish_bytes(path, hashlib.sha256(body.getbuffer()).digest() + body.getvalue())
+    files.publish_bytes(path, _digest(path, body.getvalue()) + body.getvalue())
+
+
+def _digest(path: Path, body: bytes) -> bytes:
+    return hashlib.sha256(path.name.encode() + body).digest()
 
 
 def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:

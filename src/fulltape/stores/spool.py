@@ -70,18 +70,18 @@ class Pieces:
 
     def scanned(self) -> list[pl.LazyFrame]:
         """All of them, in their order."""
-        found = [parquet.scan([path]) for path in self._files]
+        found = [parquet.scan(self._files)] if self._files else []
         return found if self._last is None else [*found, self._last.lazy()]
 
 
 class Spool(Pieces):
     """Takes blocks of rows, each of later instruments than the one before, and gives those of some sessions back, sorted by
-    (instrument, `within`). What a kill leaves in `folder` is swept with the layer. `cut` says that the rows will be asked for
-    by parts of their sessions."""
+    instrument and in each as they came. What a kill leaves in `folder` is swept with the layer. `cut` says that the rows will
+    be asked for session by session, else all of them at once."""
 
-    def __init__(self, folder: Path, calendar: Calendar, *, within: str, cut: bool) -> None:
+    def __init__(self, folder: Path, calendar: Calendar, *, cut: bool) -> None:
         super().__init__(folder)
-        self._calendar, self._within, self._cut = calendar, within, cut
+        self._calendar, self._cut = calendar, cut
         self._sessions: list[pl.DataFrame] = []
         self._cells: Cells = {}
 
@@ -100,15 +100,14 @@ class Spool(Pieces):
         told = pl.concat(self._sessions).filter(inside) if self._sessions else pl.DataFrame()
         if told.is_empty():
             return None
-        pieces = self.scanned()
-        if self._cut:
-            pieces = [piece.filter(inside).sort("instrument", self._within) for piece in pieces]
+        # In a piece that is cut by session the rows of one are in order.
+        rows = pl.concat([piece.filter(inside) for piece in self.scanned()])
         cells = {
             instrument: found
             for instrument, spans in self._cells.items()
             if (found := self._clipped(spans, first, last))
         }
-        return _rows(pl.concat(pieces), told, cells)
+        return _rows(rows, told, cells)
 
     def _clipped(
         self, spans: Sequence[tuple[dt.date, dt.date]], first: dt.date, last: dt.date

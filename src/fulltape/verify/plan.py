@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["part", "revision", "unknown", "journal", "bundle", "rejected", "ledger", "mark"]
+Kind = Literal["part", "profile", "revision", "unknown", "journal", "bundle", "rejected", "ledger", "mark"]
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 

@@ -12,7 +12,7 @@ from fulltape.lake import files, journal, layout, mark
 from fulltape.lake.journal import Damage
 from fulltape.ledger import backup
 from fulltape.ledger.catalogue import Layer, Part
-from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, silent
+from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, Report
 
@@ -112,6 +112,9 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             if name not in known and name not in intended:
                 cure = "it is taken up" if layer == "raw" else "it is set apart; nothing reads it"
                 yield Finding(kind="unknown", path=name, what="the ledger does not know it", cure=cure)
+    for path in profiles.damaged(stores):
+        name = stores.layout.relative(path)
+        yield Finding(kind="profile", path=name, what="it is not what was written", cure="it is made anew")
     apart = {one.path for one in stores.ledger.damages.all()}
     for name, current in known.items() if deep else ():
         part = None if current or name in apart else stores.ledger.catalogue.by_path(name)

@@ -254,6 +254,9 @@ def test_market_wide_halts_are_not_holes() -> None:
     assert len(bars) < 390 * 40
     assert found(bars).is_empty()
     baseline = completeness.occupancy(profiles.of(frame(bars), context()), context())
+    # A minute in which the market stood still was no chance to trade.
+    assert baseline.filter(pl.col("seen") != pl.col("chances")).is_empty()
+    assert set(baseline["chances"]) > {40}
     measured = completeness.expected(frame(bars), baseline, context())
     assert measured.filter(pl.col("session") == dt.date(2020, 3, 9)).select("rows", "minutes").row(0) == (
         376,

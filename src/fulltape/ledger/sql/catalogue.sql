@@ -51,6 +51,10 @@ UPDATE parts SET verified_at = :now WHERE part_id = :part_id
 SELECT {part_columns} FROM parts WHERE replaced_at IS NULL
 ORDER BY CASE WHEN verified_at > :now THEN 0 ELSE verified_at END, part_id LIMIT :most OFFSET :skip
 
+-- name: grown
+SELECT (SELECT MIN(ingested_at) FROM parts) AS since, COALESCE(SUM(byte_count), 0) AS bytes
+FROM parts WHERE ingested_at > :since AND replaced_at IS NULL
+
 -- name: parts_since
 SELECT {part_columns} FROM parts WHERE layer = :layer AND dataset = :dataset AND log_pos > :position AND replaced_at IS NULL ORDER BY log_pos
 

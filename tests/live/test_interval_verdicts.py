@@ -1,0 +1,128 @@
+"""What makes an interval verified, when history is asked about it, and which of its bars are taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import polars as pl
+import pytest
+from living import ALPACA, living
+
+from fulltape.core import frames
+from fulltape.core.captured import Comparison
+from fulltape.core.time import MINUTE, SECOND, Instant
+from fulltape.lake.asks import StoredAsk
+from fulltape.ledger.streams import Interval
+from fulltape.seal import holes
+from fulltape.seal.holes import Filled
+from fulltape.stores import Stores
+
+SESSION = dt.date(2026, 11, 18)
+OPEN = int(dt.datetime(2026, 11, 18, 14, 30, tzinfo=dt.UTC).timestamp()) * SECOND
+
+
+def interval(stores: Stores, start: Instant, end: Instant) -> Interval:
+    one = Interval(
+        source="alpaca.iex",
+        dataset=ALPACA.dataset,
+        instrument="AAPL",
+        symbol="AAPL",
+        session=SESSION,
+        start=start,
+        end=end,
+        kind="disconnected",
+    )
+    with stores.ledger.write():
+        stores.ledger.streams.add_intervals([one])
+    return stores.ledger.streams.intervals()[0]
+
+
+def compared(**more: int) -> Comparison:
+    return Comparison(**{"history": 5, "captured": 4, "missing": 1, "extra": 0, "differing": 0, **more})
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (compared(), "verified"),
+        (compared(extra=1), "unverified"),
+        (compared(lost=1), "unverified"),
+    ],
+    ids=["whole", "captured and unknown to history", "ids that nobody has"],
+)
+def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comparison, state: str) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        with stores.ledger.write():
+            stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+            holes.decide(
+                stores, Filled(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE), OPEN + MINUTE
+            )
+        (after,) = stores.ledger.streams.intervals()
+        assert (after.state, after.evidence) == (state, found.sentence)
+
+
+def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        early = Filled(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
+        with stores.ledger.write():
+            stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+            holes.decide(stores, early, OPEN + MINUTE)
+        assert [one.state for one in stores.ledger.streams.intervals()] == ["unverified"]
+
+
+def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        serves = stores.feeds["alpaca.iex"].serves(ALPACA.dataset)
+        assert serves is not None
+        assert serves.delay
+        interval(stores, OPEN, OPEN + MINUTE)
+        with stores.ledger.write():
+            assert holes.enqueue(stores, "alpaca.iex", OPEN + 2 * MINUTE) == 1
+        (task,) = stores.ledger.queue.open(ALPACA.dataset)
+        assert task.end is not None
+        wait = min(serves.delay * SECOND, 20 * MINUTE)
+        (kept_away,) = stores.ledger.queue.waits(task.task_id)
+        assert kept_away["source"] == "alpaca.iex"
+        assert kept_away["not_before"] == task.end + wait
+        assert task.end >= OPEN + MINUTE
+
+
+def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        wanted = stores.wanted[ALPACA.dataset]
+        stamps = [OPEN + at * MINUTE for at in range(5)]
+        bars = frames.conform(
+            pl.DataFrame(
+                {
+                    "instrument": ["AAPL"] * 5,
+                    "symbol": ["AAPL"] * 5,
+                    "session": [SESSION] * 5,
+                    "ts": pl.Series(stamps).cast(pl.Datetime("us", "UTC")),
+                    "close": [1.0] * 5,
+                }
+            ),
+            wanted.dataset.schema.columns,
+        )
+        ask = SimpleNamespace(
+            dataset=ALPACA.dataset,
+            source="alpaca.iex",
+            start=OPEN,
+            end=OPEN + 5 * MINUTE,
+            first=SESSION,
+            last=SESSION,
+            symbols=("AAPL",),
+        )
+        record = SimpleNamespace(
+            ask=ask, ask_id="ask", instruments={"AAPL": "AAPL"}, tasks={}, started_at=OPEN
+        )
+        # Half a minute after the fifth bar began.
+        end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
+        stored = SimpleNamespace(record=record, end=end, settled=lambda: {"AAPL": SESSION})
+        (draft,) = holes.fill(stores, cast("StoredAsk", stored), bars).drafts
+        newest = pl.read_parquet(draft.file.temporary)["ts"].max()
+        assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)
