@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -18,6 +18,10 @@ test: .venv/.dev .interop/.clients .interop/.deriv
 # A minute of kill -9 on each engine with sixteen workers, and on capture and seal.
 test-crash: .venv/.dev
 	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py tests/live/test_kill_capture.py
+
+# Three hundred nodes, each damaged by chance and mended.
+test-damage: .venv/.dev
+	FULLTAPE_DAMAGES=300 $(RUN)/python -m pytest $(TEST_ARGS) tests/stages/test_many_damages.py
 
 bench-dispatch: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.dispatch.run

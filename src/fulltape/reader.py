@@ -20,7 +20,7 @@ from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.ledger import Ledger
 from fulltape.settings import load
-from fulltape.stores import LEDGER, open_ledger, ownership
+from fulltape.stores import LEDGER, open_ledger, ownership, regrouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,17 +79,16 @@ class Reader:
 
         `symbols`: one or several, as they were valid on the session; all by default. `start` and `end` are sessions,
         both inclusive (`datetime.date` or "YYYY-MM-DD"). `ts` is UTC, the start of the bar. Only the files that can
-        hold wanted rows are opened; rows come by folder (year or date), in each by instrument and time: sort them if
-        you need another order. Raises `UsageError` for a dataset, a symbol or a date that cannot be meant.
+        hold wanted rows are opened; rows come by folder (year, month or date), in each by instrument and time: sort them
+        if you need another order. Raises `UsageError` for a dataset, a symbol or a date that cannot be meant.
         """
         declared = self._refuse_unknown(dataset)
         first, last = _day(start) or dt.date.min, _day(end) or dt.date.max
         if first > last:
             raise errors.UsageError(f"start {first} lies after end {last}.")
-        parts = self._parts(dataset, first, last)
         chosen = [symbols] if isinstance(symbols, str) else list(symbols) if symbols is not None else None
         self._refuse_strangers(dataset, chosen or [])
-        paths = [self._there(part) for part in parts]
+        paths = [self._there(part) for part in self._chosen(dataset, first, last, chosen)]
         if not paths:
             return frames.empty(declared.curated.columns).lazy()
         rows = parquet.scan(paths)
@@ -98,6 +97,20 @@ class Reader:
         if chosen is not None:
             rows = rows.filter(pl.col("symbol").is_in(chosen))
         return rows
+
+    def _chosen(
+        self, dataset: str, first: dt.date, last: dt.date, symbols: Sequence[str] | None
+    ) -> list[Part]:
+        """The files to read: days, or where fewer files hold the same, those of closed months and years by instrument."""
+        with self._ledger() as ledger:
+            days = ledger.catalogue.current("curated", dataset, first=first, last=last)
+            if len(days) < regrouped.LEAST_DAYS:
+                return days
+            folders = regrouped.complete(
+                ledger.catalogue.current("by_instrument", dataset, first=first, last=last)
+            )
+            mine = ledger.catalogue.with_symbols(symbols or ()) if folders else set()
+        return regrouped.chosen(days, folders, symbols=None if symbols is None else len(symbols), mine=mine)
 
     def _there(self, part: Part) -> Path:
         """The file of a part; `CorruptPartError` where it is gone or was cut off."""

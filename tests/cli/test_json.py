@@ -146,6 +146,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("seal", ["seal", "--fill"]),
         ("curate", ["curate"]),
         ("check", ["check"]),
+        ("regroup", ["regroup"]),
         ("nightly", ["nightly"]),
         ("gaps", ["gaps"]),
         ("status", ["status"]),

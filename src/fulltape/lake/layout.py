@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from fulltape import errors
 from fulltape.core import symbols
@@ -140,6 +141,11 @@ def folder_key(folder: Folder, session: dt.date) -> str:
     if folder == "month":
         return f"month={session:%Y-%m}"
     return f"date={session:%Y-%m-%d}"
+
+
+def kind_of(key: str) -> Folder:
+    """How a folder is cut, by its name."""
+    return cast("Folder", key.partition("=")[0])
 
 
 def days_of(folder: Folder, key: str) -> tuple[dt.date, dt.date]:

@@ -14,7 +14,7 @@ import msgspec
 from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
 
-Layer = Literal["raw", "curated", "qc"]
+Layer = Literal["raw", "curated", "qc", "by_instrument"]
 Cells = Mapping[str, Sequence[tuple[dt.date, dt.date]]]
 """Per instrument the ranges of sessions, inclusive."""
 _EVER = ("", "~")
@@ -36,13 +36,16 @@ class _Described:
     min_ts: Instant
     max_ts: Instant
     origin: Literal["fetched", "captured", "derived"]
+    of_parts: int = 0
+    """Of how many parts its folder consists, where it is one of several."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewPart(_Described):
-    """A part about to be registered."""
+    """A part about to be registered; `symbols` are told of parts that are found by them."""
 
     cells: Cells
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,8 @@ class Catalogue:
         """Append a part to the log inside a transaction and return its id.
 
         A curated or qc part replaces what was current in its folder: there is exactly one. A file that was current
-        before and is again (the same content has the same name) takes a new position.
+        before and is again (the same content has the same name) takes a new position. What was regrouped out of the curated
+        sessions that it replaces counts no more.
         """
         log_pos = self._database.next("parts_log")
         earlier = self._database.run("part_by_path", path=part.path)
@@ -103,8 +107,12 @@ class Catalogue:
                 cells=zlib.compress(msgspec.json.encode(part.cells)),
                 first_session=min(days).isoformat(),
                 last_session=max(days).isoformat(),
+                of_parts=part.of_parts,
             )
-        if part.layer != "raw":
+            self._database.run_many(
+                "add_part_symbol", [{"symbol": symbol, "part_id": part_id} for symbol in part.symbols]
+            )
+        if part.layer in ("curated", "qc"):
             self._database.run(
                 "replace_parts_of_folder",
                 layer=part.layer,
@@ -113,9 +121,17 @@ class Catalogue:
                 part_id=part_id,
                 now=now,
             )
+        if part.layer == "curated":
+            days = [day for spans in part.cells.values() for span in spans for day in span]
+            self._regrouped(part.dataset, min(days).isoformat(), max(days).isoformat(), now)
         self._database.run("drop_intent", path=part.path)
         self._database.run("drop_damage", path=part.path)
         return part_id
+
+    def _regrouped(self, dataset: str, first: str, last: str, now: Instant) -> None:
+        self._database.run(
+            "withdraw_regrouped", dataset=dataset, first_session=first, last_session=last, now=now
+        )
 
     def current(
         self, layer: Layer, dataset: str, *, first: dt.date | None = None, last: dt.date | None = None
@@ -162,8 +178,26 @@ class Catalogue:
         return {str(row["path"]): row["replaced_at"] is None for row in self._database.run("all_paths")}
 
     def withdraw(self, part_id: int, *, now: Instant) -> None:
-        """A part is current no more, inside a transaction."""
+        """A part is current no more, inside a transaction; neither is what was regrouped out of it, nor the rest of a folder
+        of several parts."""
+        part = next(iter(self.by_ids([part_id])), None)
         self._database.run("withdraw_part", part_id=part_id, now=now)
+        if part and part.layer == "curated":
+            self._regrouped(part.dataset, part.first, part.last, now)
+        if part and part.of_parts:
+            self.withdraw_folder(part.layer, part.dataset, part.folder, now=now)
+
+    def withdraw_folder(self, layer: Layer, dataset: str, folder: str, *, now: Instant) -> None:
+        """All parts of a folder are current no more, inside a transaction."""
+        self._database.run("withdraw_folder", layer=layer, dataset=dataset, folder=folder, now=now)
+
+    def with_symbols(self, symbols: Iterable[str]) -> set[int]:
+        """The parts, current or not, that have rows of some symbols and are found by them."""
+        return {
+            row["part_id"]
+            for symbol in symbols
+            for row in self._database.run("parts_with_symbol", symbol=symbol)
+        }
 
     def replaced(self, before: Instant) -> list[Part]:
         """Parts that have not counted since before a moment."""
@@ -171,6 +205,7 @@ class Catalogue:
 
     def forget(self, part_id: int) -> None:
         """A part that does not count is gone for good, inside a transaction."""
+        self._database.run("forget_part_symbols", part_id=part_id)
         self._database.run("forget_part", part_id=part_id)
 
     def last_position(self, layer: Layer) -> int:
@@ -234,6 +269,7 @@ class Catalogue:
             origin=row["origin"],
             first=row["first_session"],
             last=row["last_session"],
+            of_parts=row["of_parts"],
             packed=functools.partial(self._cells, row["part_id"]),
         )
 

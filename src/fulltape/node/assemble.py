@@ -273,6 +273,7 @@ def _one_wanted(
         final_after=int(max(one.final_after, delay) * SECOND),
         synthetic=one.synthetic,
         live=one.live,
+        by_instrument=one.by_instrument,
         unserved=not serving,
     )
 

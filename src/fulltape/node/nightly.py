@@ -17,6 +17,7 @@ from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.node import state
 from fulltape.quality import run as quality
+from fulltape.regroup import run as regroup
 from fulltape.seal import run as seal
 from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, room, silent
 from fulltape.sweep import run as sweep
@@ -146,6 +147,7 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
         curated += curate.run_once(stores, clock, progress)
         checked = quality.run_once(stores, clock, progress)
         export = deliver.run_once(stores, clock, progress)
+    regroup.run_once(stores, clock, progress)
     damage.settle(stores)
     knowledge.write(stores.ledger, stores.layout, clock.now())
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):

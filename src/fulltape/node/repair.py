@@ -127,7 +127,11 @@ def _rebuilt(stores: Stores, now: Instant, progress: Progress) -> Rebuilt:
 
 def _is_derived(finding: Finding) -> bool:
     """Whether it is a file that the ledger does not know, of a layer that can be made again."""
-    return finding.kind == "unknown" and PurePosixPath(finding.path).parts[0] in ("curated", "qc")
+    return finding.kind == "unknown" and PurePosixPath(finding.path).parts[0] in (
+        "curated",
+        "qc",
+        "by_instrument",
+    )
 
 
 def _mend(stores: Stores, finding: Finding, now: Instant) -> None:

@@ -143,6 +143,10 @@ class DatasetSettings(Section):
     synthetic: bool = Field(
         False, description="whether the rows are made up; they are named so wherever they are shown"
     )
+    by_instrument: bool = Field(
+        False,
+        description="whether closed months and years are held a second time, by instrument: a few symbols over a long time are read many times as fast, and curated rows take twice the room",
+    )
     final_after: Duration = Field(
         _text("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",

@@ -81,6 +81,8 @@ class Wanted:
     synthetic: bool = False
     live: Sequence[str] = ()
     """Sources that are captured live."""
+    by_instrument: bool = False
+    """Whether closed months and years are held a second time, by instrument."""
     unserved: bool = False
     """Whether no source has a history of it."""
 

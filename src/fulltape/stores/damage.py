@@ -55,6 +55,8 @@ def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
             ledger.damages.redo("curate", part.dataset, [part.folder])
         elif part.layer == "qc":
             ledger.damages.redo("quality", part.dataset, [part.folder])
+        elif part.layer == "by_instrument":
+            pass  # the next night sees that its folder is not whole
         elif part.origin == "captured":
             _decode_again(stores, part, now)
         else:
@@ -81,6 +83,8 @@ def _is_healed(stores: Stores, path: str) -> bool:
     wanted = stores.wanted.get(part.dataset) if part else None
     if part is None or wanted is None:
         return part is None
+    if part.layer == "by_instrument" and not wanted.by_instrument:
+        return True
     if part.layer != "raw":
         return bool(stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder))
     if part.origin == "captured":

@@ -81,8 +81,10 @@ class _Sweep:
         old = [
             part
             for part in catalogue.replaced(before)
-            if part.layer != "raw" and catalogue.current_in(part.layer, part.dataset, part.folder)
+            if part.layer in ("curated", "qc") and catalogue.current_in(part.layer, part.dataset, part.folder)
         ]
+        # What is regrouped is a second copy, which nothing reads once it counts no more.
+        old += [part for part in catalogue.replaced(self._now) if part.layer == "by_instrument"]
         size = self._remove(self._stores.layout.root / part.path for part in old)
         if old and not self._dry:
             with self._stores.ledger.write():

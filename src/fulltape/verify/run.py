@@ -17,13 +17,14 @@ from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, Report
 
 STAGE = "verify"
-LAYERS: tuple[Layer, ...] = ("raw", "curated", "qc")
+LAYERS: tuple[Layer, ...] = ("raw", "curated", "qc", "by_instrument")
 _AT_ONCE = 50
 _SET_APART = "it is set apart; its rows are in the lake, or doubtful from now on"
 CURES = {
     "raw": "it is fetched again, or decoded again from its journal",
     "curated": "it is made again from the raw parts",
     "qc": "it is checked again",
+    "by_instrument": "it is made again from the days",
 }
 
 
@@ -118,12 +119,12 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
     apart = {one.path for one in stores.ledger.damages.all()}
     for name, current in known.items() if deep else ():
         part = None if current or name in apart else stores.ledger.catalogue.by_path(name)
-        if part and part.layer == "raw" and (what := _wrong(stores, part)):
+        if part and (what := _wrong(stores, part)):
             yield Finding(
                 kind="revision",
                 path=name,
                 what=f"an older revision: {what}",
-                cure="it is set apart; newer rows hold",
+                cure="it is set apart; newer files hold",
             )
 
 

@@ -1,8 +1,8 @@
 -- name: register_part
 INSERT INTO parts (part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256,
-                   min_ts, max_ts, ingested_at, origin, cells, first_session, last_session)
+                   min_ts, max_ts, ingested_at, origin, cells, first_session, last_session, of_parts)
 VALUES (:part_id, :log_pos, :layer, :source, :dataset, :folder, :path, :row_count, :byte_count, :sha256,
-        :min_ts, :max_ts, :ingested_at, :origin, :cells, :first_session, :last_session)
+        :min_ts, :max_ts, :ingested_at, :origin, :cells, :first_session, :last_session, :of_parts)
 
 -- name: replace_parts_of_folder
 UPDATE parts SET replaced_at = :now, replaced_by = :part_id
@@ -11,7 +11,7 @@ WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND part_id <> 
 -- name: part_columns
 -- All but the cells, which are large and seldom asked for.
 part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts, ingested_at, origin,
-       first_session, last_session
+       first_session, last_session, of_parts
 
 -- name: cells_of_part
 SELECT cells FROM parts WHERE part_id = :part_id
@@ -37,6 +37,27 @@ UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHER
 
 -- name: withdraw_part
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
+
+-- name: withdraw_folder
+UPDATE parts SET replaced_at = :now
+WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND replaced_at IS NULL
+
+-- name: withdraw_regrouped
+-- What was made of curated sessions that are others now.
+UPDATE parts SET replaced_at = :now
+WHERE layer = 'by_instrument' AND dataset = :dataset AND replaced_at IS NULL AND folder IN (
+    SELECT folder FROM parts WHERE layer = 'by_instrument' AND dataset = :dataset AND replaced_at IS NULL
+      AND first_session <= :last_session AND last_session >= :first_session)
+
+-- name: add_part_symbol
+INSERT INTO part_symbols (symbol, part_id) VALUES (:symbol, :part_id)
+
+-- name: forget_part_symbols
+DELETE FROM part_symbols WHERE part_id = :part_id
+  AND part_id IN (SELECT part_id FROM parts WHERE replaced_at IS NOT NULL)
+
+-- name: parts_with_symbol
+SELECT part_id FROM part_symbols WHERE symbol = :symbol
 
 -- name: replaced_parts
 SELECT {part_columns} FROM parts WHERE replaced_at < :before ORDER BY part_id

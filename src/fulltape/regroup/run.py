@@ -1,0 +1,124 @@
+"""Writes closed months and years by instrument, and proves that they hold what the days hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fulltape import errors
+from fulltape.core.time import Clock, Instant
+from fulltape.lake import layout, parquet, parts
+from fulltape.regroup import plan
+from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, profiles, regrouped, silent
+from fulltape.stores.drafts import Draft
+from fulltape.stores.regrouped import LAYER
+from fulltape.stores.spool import Spool
+from fulltape.version import VERSION
+
+STAGE = "regroup"
+INSTRUMENTS = 100
+"""So many are in one file."""
+_ROWS = 300_000
+"""So many are in memory at once, about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Months and years that were written, and the rows in them."""
+
+    folders: int = 0
+    rows: int = 0
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+    """Write what is closed, wanted by instrument, and not there; withdraw what is not wanted any more."""
+    with stores.stage(STAGE, clock, layer=LAYER):
+        written = rows = 0
+        for name, wanted in stores.wanted.items():
+            there = regrouped.complete(stores.ledger.catalogue.current(LAYER, name))
+            desired = _desired(wanted, clock.now())
+            for at, key in enumerate(desired, start=1):
+                if key not in there:
+                    found = _build(stores, wanted, key, clock.now())
+                    written, rows = written + bool(found), rows + found
+                progress(Event(stage=STAGE, done=at, total=len(desired), unit="folders"))
+            with stores.ledger.write():
+                for key in there.keys() - set(desired):
+                    stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
+        return Report(folders=written, rows=rows)
+
+
+def _desired(wanted: Wanted, now: Instant) -> list[str]:
+    if not wanted.by_instrument or wanted.dataset.curated_folder != "date":
+        return []
+    last = known.last_wanted(wanted, now)
+    return plan.folders(wanted.first, last, wanted.next_session(last) if last else None)
+
+
+def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
+    """Write one folder; how many rows it has."""
+    first, last = layout.days_of(layout.kind_of(key), key)
+    name, root = wanted.dataset.name, stores.layout.root
+    days = stores.ledger.catalogue.current("curated", name, first=first, last=last)
+    if not days:
+        return 0
+    paths = [root / part.path for part in days]
+    names = sorted({instrument for part in days for instrument in part.cells})
+    blocks = [names[at : at + INSTRUMENTS] for at in range(0, len(names), INSTRUMENTS)]
+    each = sum(part.rows for part in days) // len(names)
+    ready = [_block(stores, wanted, key, paths, block, each) for block in blocks]
+    if _digest(paths) != _digest([draft.file.temporary for draft in ready]):
+        for draft in ready:
+            parts.discard(draft.file)
+        raise errors.CorruptPartError(
+            f"{name}, {key}: what was written by instrument is not what the days hold.",
+            hint="`fulltape verify --deep` tells which file is damaged.",
+        )
+    told = [
+        dataclasses.replace(one, part=dataclasses.replace(one.part, of_parts=len(ready))) for one in ready
+    ]
+    written = drafts.publish(stores, told, now=now)
+    with stores.ledger.write():
+        stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
+        for part in written:
+            stores.ledger.catalogue.register(part, now=now)
+    return sum(part.rows for part in written)
+
+
+def _block(
+    stores: Stores, wanted: Wanted, key: str, paths: Sequence[Path], block: Sequence[str], each: int
+) -> Draft:
+    folder = stores.layout.folder(LAYER, wanted.dataset, "")
+    symbols: set[str] = set()
+    first, last = layout.days_of(layout.kind_of(key), key)
+    with Spool(folder, wanted.calendar, cut=False) as spool:
+        for some in profiles.blocks(block, each * len(block) * profiles.BLOCK // _ROWS):
+            rows = parquet.scan(paths).filter(pl.col("instrument").is_in(some)).collect()
+            symbols |= set(rows["symbol"].unique())
+            spool.add(rows.sort("instrument", "ts", maintain_order=True))
+        gathered = spool.between(first, last)
+        assert gathered is not None
+        draft = drafts.write(
+            stores,
+            wanted,
+            gathered,
+            layer=LAYER,
+            folder=key,
+            metadata={
+                "schema_version": str(wanted.dataset.schema.version),
+                "software": f"fulltape {VERSION}",
+                "calendar": wanted.calendar.version,
+            },
+        )
+    return dataclasses.replace(draft, part=dataclasses.replace(draft.part, symbols=tuple(sorted(symbols))))
+
+
+def _digest(paths: Sequence[Path]) -> tuple[int, int]:
+    """How many rows files hold, and a sum over them that does not depend on their order."""
+    rows = parquet.scan(paths)
+    row = pl.struct(pl.all()).hash(seed=1) % 2**32
+    return rows.select(pl.len(), row.sum()).collect(engine="streaming").row(0)

@@ -1,0 +1,210 @@
+"""Closed months and years by instrument: the same rows, used only while they are, and made anew when they are not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import fulltape
+from clocks import SkippingClock
+from fulltape import errors
+from fulltape.curate import run as curate
+from fulltape.lake import files, parquet
+from fulltape.node import nightly, repair
+from fulltape.regroup import plan
+from fulltape.regroup import run as regroup
+from fulltape.simulator import market as markets
+from fulltape.stores import regrouped
+from fulltape.stores.spool import Spool
+from fulltape.verify import run as verify
+from nodes import Wish, opened, simulated
+
+MINUTES = Wish("equities_bars_minute", "2012-10-15", "2012-12-14", ("alpaca.sip",))
+UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\nMSFT,1986-03-13,,\n"
+ON = "by_instrument = true\n"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A node after a night, with two months closed, one instrument a file; its vendor goes on to answer."""
+    place = tmp_path_factory.mktemp("regroup")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regroup, "INSTRUMENTS", 1)
+        with simulated(place, markets.sample(), [MINUTES], universe=UNIVERSE) as (folder, _):
+            settings = folder / "fulltape.toml"
+            settings.write_text(settings.read_text().replace("from = 2012", f"{ON}from = 2012"))
+            with opened(folder) as stores:
+                assert nightly.run(stores, SkippingClock()).complete
+            yield folder
+
+
+@pytest.fixture
+def node(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "node")
+    return tmp_path / "node"
+
+
+def without(node: Path) -> None:
+    settings = node / "fulltape.toml"
+    settings.write_text(settings.read_text().replace(ON, ""))
+
+
+class Reads:
+    """Which files were read."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.paths: list[Path] = []
+        genuine = parquet.scan
+
+        def scan(paths: Sequence[Path], **more: Any) -> pl.LazyFrame:
+            self.paths.extend(paths)
+            return genuine(paths, **more)
+
+        patch.setattr(parquet, "scan", scan)
+
+    @property
+    def layers(self) -> list[str]:
+        found = [path.parts[path.parts.index("lake") + 1] for path in self.paths]
+        self.paths.clear()
+        return sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    ("asked", "layers"),
+    [
+        ({"symbols": "IBM"}, ["by_instrument", "curated"]),
+        ({"symbols": ["IBM", "AAPL"], "start": "2012-11-05", "end": "2012-11-20"}, ["by_instrument"]),
+        ({"start": "2012-11-01", "end": "2012-11-30"}, ["by_instrument"]),
+        ({}, ["by_instrument", "curated"]),
+        ({"start": "2012-11-07", "end": "2012-11-07"}, ["curated"]),
+        ({"symbols": "IBM", "start": "2012-12-03"}, ["curated"]),
+    ],
+    ids=["a symbol", "two of some weeks", "a month", "everything", "a day", "what is not closed"],
+)
+def test_the_same_rows_come_from_either(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], layers: list[str]
+) -> None:
+    reads = Reads(monkeypatch)
+    found = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
+    assert reads.layers == layers
+    with monkeypatch.context() as patch:
+        patch.setattr("fulltape.stores.regrouped.complete", lambda _: {})
+        days = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
+        assert reads.layers == ["curated"]
+    assert found.height == days.height > 0
+    assert found.sort("instrument", "ts").equals(days.sort("instrument", "ts"))
+
+
+def test_one_symbol_opens_its_own_files_only(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(monkeypatch)
+    fulltape.open(whole).scan(MINUTES.dataset, symbols="IBM", end="2012-11-30").collect()
+    assert len(reads.paths) == 2
+    assert all("IBM" in path.name for path in reads.paths)
+
+
+def test_a_night_without_news_writes_nothing(node: Path) -> None:
+    def there() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in files.tree(node / "lake" / "by_instrument")}
+
+    before = there()
+    assert len(before) == 6
+    with opened(node) as stores:
+        assert regroup.run_once(stores, SkippingClock()) == regroup.Report()
+    assert there() == before
+
+
+def test_a_day_that_changes_takes_its_month_away_until_it_is_made_again(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts")
+    reads = Reads(monkeypatch)
+    with opened(node) as stores:
+        (day,) = stores.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
+        with stores.ledger.write():
+            stores.ledger.catalogue.withdraw(day.part_id, now=SkippingClock().now())
+            stores.ledger.damages.redo(curate.STAGE, MINUTES.dataset, ["date=2012-11-07"])
+        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert {part.folder for part in held} == {"month=2012-10"}
+        curate.run_once(stores, SkippingClock())
+        reads.paths.clear()
+        assert fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts").equals(wanted)
+        assert sum("by_instrument" in path.parts for path in reads.paths) == 1
+        monkeypatch.setattr(regroup, "INSTRUMENTS", 2)
+        assert regroup.run_once(stores, SkippingClock()).folders == 1
+        assert len(stores.ledger.catalogue.current_in("by_instrument", MINUTES.dataset, "month=2012-11")) == 2
+    assert fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts").equals(wanted)
+
+
+def test_a_damaged_file_takes_its_whole_folder_with_it(node: Path) -> None:
+    wanted = fulltape.open(node).scan(MINUTES.dataset).collect().sort("instrument", "ts")
+    (path, *_) = files.tree(node / "lake" / "by_instrument")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with opened(node) as stores:
+        told = {one.path for one in verify.run_once(stores, SkippingClock()).findings}
+        assert told == {path.relative_to(node / "lake").as_posix()}
+        done = repair.run(stores, SkippingClock())
+        assert done.after.findings == ()
+        assert stores.ledger.damages.all() == []
+        assert len(regrouped.complete(stores.ledger.catalogue.current("by_instrument", MINUTES.dataset))) == 2
+    assert fulltape.open(node).scan(MINUTES.dataset).collect().sort("instrument", "ts").equals(wanted)
+
+
+def test_a_folder_of_which_a_part_is_missing_is_not_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts")
+    with opened(node) as stores, stores.ledger.write():
+        (one, *_) = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        stores.ledger.database.run("withdraw_part", part_id=one.part_id, now=1)
+    reads = Reads(monkeypatch)
+    assert fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts").equals(wanted)
+    assert {path.parent.name for path in reads.paths if "by_instrument" in path.parts} == {"month=2012-11"}
+
+
+def test_without_the_setting_it_goes(node: Path) -> None:
+    without(node)
+    with opened(node) as stores:
+        assert nightly.run(stores, SkippingClock()).complete
+        assert stores.ledger.catalogue.current("by_instrument", MINUTES.dataset) == []
+    assert files.tree(node / "lake" / "by_instrument") == []
+
+
+def test_what_is_not_what_the_days_hold_gets_no_name(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = Spool.add
+    monkeypatch.setattr(Spool, "add", lambda self, rows: genuine(self, rows.head(-1)))
+    with opened(node) as stores:
+        with stores.ledger.write():
+            stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
+        with pytest.raises(errors.CorruptPartError, match="month=2012-11: what was written by instrument"):
+            regroup.run_once(stores, SkippingClock())
+        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert {part.folder for part in held} == {"month=2012-10"}
+
+
+D = dt.date
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "following", "folders"),
+    [
+        (D(2023, 1, 3), None, None, []),
+        (D(2023, 1, 3), D(2023, 1, 30), D(2023, 1, 31), []),
+        (D(2023, 1, 3), D(2023, 1, 31), D(2023, 2, 1), ["month=2023-01"]),
+        (D(2023, 11, 3), D(2023, 12, 28), D(2023, 12, 29), ["month=2023-11"]),
+        (D(2023, 11, 3), D(2023, 12, 29), D(2024, 1, 2), ["year=2023"]),
+        (
+            D(2022, 5, 3),
+            D(2024, 3, 1),
+            D(2024, 3, 4),
+            ["year=2022", "year=2023", "month=2024-01", "month=2024-02"],
+        ),
+    ],
+)
+def test_what_is_closed(first: D, last: D | None, following: D | None, folders: list[str]) -> None:
+    assert plan.folders(first, last, following) == folders
