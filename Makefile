@@ -7,7 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -41,6 +41,9 @@ bench-live: .venv/.dev .interop/.cryptofeed
 bench-growth: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.growth.run
 
+bench-read: .venv/.dev .interop/.read
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.read.run
+
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)
 	$(RUN)/ruff check $(CHECKED)
@@ -60,6 +63,7 @@ lock: $(UV)
 	$(LOCK) --python-version 3.11 requirements/interop.in -o requirements/interop.txt
 	$(LOCK) --python-version 3.11 requirements/interop-deriv.in -o requirements/interop-deriv.txt
 	$(LOCK) --python-version 3.11 requirements/bench-live.in -o requirements/bench-live.txt
+	$(LOCK) --python-version 3.11 requirements/bench-read.in -o requirements/bench-read.txt
 
 # Rebuild package data from its sources; the results are committed.
 sample: .venv/.dev
@@ -102,6 +106,12 @@ $(UV): requirements/uv.txt
 .interop/.cryptofeed: $(UV) requirements/bench-live.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) .interop/cryptofeed
 	$(UV) pip install --quiet --python .interop/cryptofeed/bin/python --require-hashes -r requirements/bench-live.txt
+	@touch $@
+
+# Other engines that read the same rows, for comparison.
+.interop/.read: $(UV) requirements/bench-read.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/read
+	$(UV) pip install --quiet --python .interop/read/bin/python --require-hashes -r requirements/bench-read.txt
 	@touch $@
 
 reference: .venv/.dev .interop/.clients .interop/.deriv

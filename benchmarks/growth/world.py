@@ -95,7 +95,7 @@ class World:
         return len(chosen) * (last - first)
 
     def _part(self, wanted: Wanted, key: str, positions: Sequence[int], chosen: Sequence[str]) -> None:
-        frame = _rows(wanted.dataset, positions, chosen, self.minutes)
+        frame = rows(wanted.dataset, positions, chosen, self.minutes)
         draft = drafts.write(
             self.stores,
             wanted,
@@ -112,7 +112,7 @@ class World:
             self.stores.ledger.catalogue.register(part, now=now)
 
 
-def _rows(dataset: Dataset, positions: Sequence[int], chosen: Sequence[str], minutes: int) -> pl.DataFrame:
+def rows(dataset: Dataset, positions: Sequence[int], chosen: Sequence[str], minutes: int) -> pl.DataFrame:
     """Rows in the order of (instrument, ts); their prices follow from names and stamps."""
     sessions = pl.DataFrame(
         {
@@ -154,10 +154,12 @@ def node(
     *,
     minutes: int = 390,
     last: int,
+    first: int = BEGIN,
     ended: tuple[int, Sequence[str]] = (0, ()),
+    by_instrument: bool = False,
 ) -> World:
-    """A node that wants datasets up to the session at position `last`, inclusive; some instruments have `ended` with the
-    session at a position."""
+    """A node that wants datasets from the session at position `first` to that at `last`, inclusive; some instruments have
+    `ended` with the session at a position."""
     serves = tuple(
         Serves(dataset=name, history_from=dt.date(2000, 1, 3), symbols_per_request=100, rows_per_page=10_000)
         for name in wishes
@@ -191,9 +193,10 @@ def node(
                 calendar=CALENDAR,
                 instruments=instruments,
                 sources=(SOURCE,),
-                first=CALENDAR.label(BEGIN),
+                first=CALENDAR.label(first),
                 until=CALENDAR.label(last),
                 final_after=0,
+                by_instrument=by_instrument,
             )
             for name in wishes
         },

@@ -88,11 +88,11 @@ class Reader:
             raise errors.UsageError(f"start {first} lies after end {last}.")
         chosen = [symbols] if isinstance(symbols, str) else list(symbols) if symbols is not None else None
         self._refuse_strangers(dataset, chosen or [])
-        paths = [self._there(part) for part in self._chosen(dataset, first, last, chosen)]
-        if not paths:
+        parts = self._chosen(dataset, first, last, chosen)
+        if not parts:
             return frames.empty(declared.curated.columns).lazy()
-        rows = parquet.scan(paths)
-        if start is not None or end is not None:
+        rows = parquet.scan([self._there(part) for part in parts])
+        if any(part.first < first.isoformat() or part.last > last.isoformat() for part in parts):
             rows = rows.filter(pl.col("session").is_between(first, last))
         if chosen is not None:
             rows = rows.filter(pl.col("symbol").is_in(chosen))

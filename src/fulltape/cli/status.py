@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,50 +43,38 @@ def status(
 
     with options.opened(node) as stores:
         now = (clock := SystemClock(stores.ledger.budgets.anchor)).now()
-        cells = state.cells(stores, now)
-        verdicts = state.verdicts(stores)
-        sources = state.sources(stores, clock)
-        counts = stores.ledger.queue.counts()
-        rejections = stores.ledger.rejections()
         export = stores.ledger.newest_export()
         bundle = str(stores.layout.root / export["path"]) if export else ""
         drawing = _drawing(stores, now) if picture else []
         titles = {name: wanted.title for name, wanted in stores.wanted.items()}
         future = [*state.horizons(stores, now), *state.not_begun(stores, now)]
         capture = state.captured(stores, now)
-        damages = stores.ledger.damages.all()
         disk = room.forecast(stores, now)
+        found: dict[str, Any] = {
+            "cells": state.cells(stores, now),
+            "verdicts": state.verdicts(stores),
+            "sources": state.sources(stores, clock),
+            "tasks": stores.ledger.queue.counts(),
+            "rejected": stores.ledger.rejections(),
+            "damaged": stores.ledger.damages.all(),
+            "disk": disk.told(),
+            "export": {**export, "path": bundle} if export else None,
+        }
     if json:
-        options.emit_json(
-            {
-                "cells": cells,
-                "verdicts": verdicts,
-                "sources": sources,
-                "tasks": counts,
-                "rejected": rejections,
-                "damaged": damages,
-                "disk": {
-                    "free": disk.free,
-                    "total": disk.total,
-                    "wanted": disk.wanted,
-                    "tier": disk.tier,
-                    "days_left": disk.days_left,
-                },
-                "export": {**export, "path": bundle} if export else None,
-            }
-        )
+        options.emit_json(found)
         return
 
     def lines(*, verbose: bool) -> list[str]:
+        most = (_ALL,) * 3 if verbose else (summary.DATASETS, summary.SOURCES, summary.REJECTIONS)
         return [
-            *summary.datasets(cells, verdicts, titles, _ALL if verbose else summary.DATASETS),
+            *summary.datasets(found["cells"], found["verdicts"], titles, most[0]),
             *(future if verbose else future[: summary.FUTURE]),
-            _tasks(counts),
+            _tasks(found["tasks"]),
             *([capture] if capture else []),
             f"disk: {disk.sentence}",
-            *summary.damages(damages, verbose=verbose),
-            *summary.sources(sources, _ALL if verbose else summary.SOURCES, verbose=verbose),
-            *summary.rejections(rejections, _ALL if verbose else summary.REJECTIONS),
+            *summary.damages(found["damaged"], verbose=verbose),
+            *summary.sources(found["sources"], most[1], verbose=verbose),
+            *summary.rejections(found["rejected"], most[2]),
             f"newest bundle: {bundle or 'none'}",
         ]
 

@@ -41,6 +41,10 @@ class Room:
             return None
         return max(0.0, self.free - self.wanted) / (self.grown / self.days)
 
+    def told(self) -> dict[str, object]:
+        """For programs."""
+        return {name: getattr(self, name) for name in ("free", "total", "wanted", "tier", "days_left")}
+
     @property
     def sentence(self) -> str:
         """The same for people."""

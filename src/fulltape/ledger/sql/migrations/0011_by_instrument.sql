@@ -1,6 +1,7 @@
 -- Rows a second time, by instrument: one more layer, of several parts a folder, which are found by symbol. The parts move
 -- into a table whose layers are not listed, since a list of allowed values cannot be changed in SQLite.
-CREATE TABLE parts_anew (
+ALTER TABLE parts RENAME TO parts_before;
+CREATE TABLE parts (
     part_id       BIGINT NOT NULL PRIMARY KEY,
     log_pos       BIGINT NOT NULL UNIQUE,    -- taken inside the registering transaction: commit order is position order
     layer         TEXT   NOT NULL,           -- raw, curated, qc, by_instrument
@@ -23,13 +24,12 @@ CREATE TABLE parts_anew (
     verified_at   BIGINT NOT NULL DEFAULT 0,
     of_parts      BIGINT NOT NULL DEFAULT 0  -- of how many parts its folder consists, where it is one of several
 );
-INSERT INTO parts_anew (part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts,
-                        ingested_at, origin, replaced_at, replaced_by, cells, first_session, last_session, verified_at)
+INSERT INTO parts (part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts,
+                   ingested_at, origin, replaced_at, replaced_by, cells, first_session, last_session, verified_at)
 SELECT part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts,
        ingested_at, origin, replaced_at, replaced_by, cells, first_session, last_session, verified_at
-FROM parts;
-DROP TABLE parts;
-ALTER TABLE parts_anew RENAME TO parts;
+FROM parts_before;
+DROP TABLE parts_before;
 CREATE INDEX parts_folder ON parts (layer, dataset, folder);
 CREATE INDEX parts_sessions ON parts (layer, dataset, last_session, first_session);
 CREATE TABLE part_symbols (

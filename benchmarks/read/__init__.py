@@ -1,0 +1,1 @@
+"""Reading: one symbol, one day, everything; beside DuckDB, polars and ArcticDB."""

@@ -1,0 +1,35 @@
+"""In a process of its own: what finding the files of a symbol's year costs, on a large catalogue. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.growth.child import peak
+from benchmarks.growth.world import MINUTES
+from fulltape.core.time import SECOND, to_datetime
+from fulltape.reader import Reader
+
+
+def main(folder: Path, year: int) -> None:
+    """Look up the first symbol's year."""
+    reader = Reader(folder)
+    first, last = (
+        to_datetime(0).date().replace(year=year),
+        to_datetime(SECOND).date().replace(year=year, month=12, day=31),
+    )
+    imports = peak()
+    spans = []
+    found = 0
+    for _ in range(9):
+        began = time.perf_counter()
+        found = len(reader._chosen(MINUTES, first, last, ["S0000"]))
+        spans.append(time.perf_counter() - began)
+    print(json.dumps({"seconds": statistics.median(spans), "mb": peak() - imports, "files": found}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
