@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from benchmarks.growth.world import BEGIN, CALENDAR, MINUTES, names
+from benchmarks.growth.world import BEGIN, CALENDAR, names
 from benchmarks.read import lake
 from benchmarks.report import Report
 from fulltape.core.ranges import Range
-from fulltape.reader import Reader
 
 _PEERS = Path(".interop/read/bin/python")
-_SYMBOLS, _TIMES = 800, 7
+_SYMBOLS = 800
 _QUERIES = {
     "symbol": "one symbol, all its minutes",
     "day": "one day, all symbols",
@@ -63,12 +57,6 @@ def _queries(report: Report, folder: Path, title: str, span: Range, minutes: int
     node = lake.filled(folder, _SYMBOLS, span, minutes)
     paths, day, symbol = lake.days(node, span), lake.middle(span), names(_SYMBOLS)[_SYMBOLS // 2]
     node.stores.ledger.close()
-    reader = Reader(folder)
-    asks: dict[str, Callable[[], pl.DataFrame]] = {
-        "symbol": lambda: reader.scan(MINUTES, symbols=symbol).collect(),
-        "day": lambda: reader.scan(MINUTES, start=day, end=day).collect(),
-        "scan": lambda: reader.scan(MINUTES).select(pl.col("volume").sum()).collect(),
-    }
     told = {
         "paths": paths,
         "symbol": symbol,
@@ -80,7 +68,9 @@ def _queries(report: Report, folder: Path, title: str, span: Range, minutes: int
     (folder / "arctic").mkdir()
     done = subprocess.run(command, input=json.dumps(told), check=True, capture_output=True, text=True)
     peers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    ours = {name: _median(ask) for name, ask in asks.items()}
+    asked = [sys.executable, "-m", "benchmarks.read.ours", str(folder), symbol, day.isoformat()]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    ours: dict[str, Any] = json.loads(done.stdout)
     report.figures[title] = {"fulltape": ours, **peers}
     rows = []
     for name, words in _QUERIES.items():
@@ -99,20 +89,10 @@ def _queries(report: Report, folder: Path, title: str, span: Range, minutes: int
             report.demand(
                 f"{title}, {name}: so many times as quick as ArcticDB", others[2] / ours[name], at_least=2
             )
-    for name in ("symbol", "day"):
-        assert asks[name]().height == peers["rows"][name], "all read the same rows"
+    assert ours["rows"] == peers["rows"], "all read the same rows"
     report.table(
         f"{_SYMBOLS} symbols, {title}; ms", ["query", "fulltape", "DuckDB", "polars", "ArcticDB"], rows
     )
-
-
-def _median(ask: Callable[[], object]) -> float:
-    spans = []
-    for _ in range(_TIMES):
-        began = time.perf_counter()
-        ask()
-        spans.append(time.perf_counter() - began)
-    return statistics.median(spans[1:])
 
 
 if __name__ == "__main__":
