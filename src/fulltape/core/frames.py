@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fulltape.core import days, spelling, tables
+from fulltape.core import days, ranges, spelling, tables
 from fulltape.core.datasets import Dataset
 from fulltape.core.schema import Column, DType
 from fulltape.core.sessions import Calendar
@@ -23,6 +23,7 @@ _PRE_OPEN = 4 * HOUR * 1_000
 _EXTENDED_END = 20 * HOUR * 1_000
 """Nanoseconds since midnight, as polars counts the time of a day."""
 
+_FEW_CELLS = 2_000
 _SESSIONS: dict[tuple[str, str, int], pl.DataFrame] = {}
 """A calendar's frame is asked for with every cell, and there are few calendars."""
 
@@ -62,11 +63,12 @@ def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.da
     order and as often as they like. Days without a session are left out."""
     import polars as pl
 
+    unique = cells.select(pl.col("instrument").cast(pl.String), "session").unique()
+    if unique.height <= _FEW_CELLS:
+        return _spans_of_few(unique, calendar)
     places = sessions(calendar).select("session").with_row_index("position")
     found = (
-        cells.select(pl.col("instrument").cast(pl.String), "session")
-        .unique()
-        .join(places, on="session")
+        unique.join(places, on="session")
         .sort("instrument", "position")
         .with_columns(
             (pl.col("position").cast(pl.Int64) - pl.int_range(pl.len()).over("instrument")).alias("run")
@@ -78,6 +80,21 @@ def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.da
     for instrument, _, first, last in found.iter_rows():
         out.setdefault(instrument, []).append((first, last))
     return out
+
+
+def _spans_of_few(unique: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.date, dt.date]]]:
+    """The same, for so few cells that a query would take longer."""
+    points: dict[str, list[int]] = {}
+    for instrument, label in unique.iter_rows():
+        position = calendar.position(label)
+        if position is not None:
+            points.setdefault(instrument, []).append(position)
+    return {
+        instrument: [
+            (calendar.label(start), calendar.label(stop - 1)) for start, stop in ranges.from_points(found)
+        ]
+        for instrument, found in sorted(points.items())
+    }
 
 
 def conform(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:

@@ -25,15 +25,18 @@ def write(
     A file that is read `whole` has large row groups, and there level 3 costs as much time as level 1 with small ones, for
     half of the bytes. Any other has groups of 20,000 rows, so that one symbol of many is read in milliseconds.
     """
+    how: dict[str, Any] = {
+        "compression": "zstd",
+        "compression_level": 3 if whole else 1,
+        "statistics": True,
+        "row_group_size": _WHOLE if whole else ROW_GROUP,
+        "metadata": dict(metadata),
+    }
     try:
-        rows.lazy().sink_parquet(
-            path,
-            compression="zstd",
-            compression_level=3 if whole else 1,
-            statistics=True,
-            row_group_size=_WHOLE if whole else ROW_GROUP,
-            metadata=dict(metadata),
-        )
+        if isinstance(rows, pl.DataFrame):
+            rows.write_parquet(path, **how)
+        else:
+            rows.sink_parquet(path, **how)
     except pl.exceptions.PolarsError as error:  # what the disk refuses comes as such
         raise errors.StorageError(
             f"{path.parent} takes no more: {error}.", hint="Check space and rights of the disk."

@@ -24,7 +24,7 @@ class PartFile:
 
 
 def write(
-    rows: pl.LazyFrame,
+    rows: pl.DataFrame | pl.LazyFrame,
     folder: Path,
     *,
     first: dt.date,

@@ -24,7 +24,7 @@ class Rows:
     """Rows that become one part, and what they are: how many, the first and the last session and stamp (microseconds; 0 where
     there are none), and ranges of sessions by instrument."""
 
-    rows: pl.LazyFrame
+    rows: pl.DataFrame | pl.LazyFrame
     count: int
     sessions: tuple[dt.date, dt.date]
     stamps: tuple[int, int]
@@ -33,8 +33,14 @@ class Rows:
 
 def of(frame: pl.DataFrame, calendar: Calendar) -> Rows:
     """Rows that are in memory, sorted already."""
-    told = _by_session(frame)
-    return _rows(frame.lazy(), told, frames.spans(frame, calendar))
+    told = frame.select(
+        pl.len().alias("count"),
+        pl.col("session").min().alias("first"),
+        pl.col("session").max().alias("last"),
+        _stamp(frame).min().alias("from"),
+        _stamp(frame).max().alias("to"),
+    )
+    return _rows(frame, told, frames.spans(frame, calendar))
 
 
 class Pieces:
@@ -122,14 +128,19 @@ class Spool(Pieces):
 
 def _by_session(frame: pl.DataFrame) -> pl.DataFrame:
     """Per session: how many rows, and the first and last stamp."""
-    stamp = pl.col("ts").dt.epoch("us") if "ts" in frame.columns else pl.lit(0)
-    return frame.group_by("session").agg(
-        pl.len().alias("count"), stamp.min().alias("from"), stamp.max().alias("to")
+    return (
+        frame.group_by("session")
+        .agg(pl.len().alias("count"), _stamp(frame).min().alias("from"), _stamp(frame).max().alias("to"))
+        .with_columns(pl.col("session").alias("first"), pl.col("session").alias("last"))
     )
 
 
-def _rows(rows: pl.LazyFrame, told: pl.DataFrame, cells: Cells) -> Rows:
-    first, last = told["session"].min(), told["session"].max()
+def _stamp(frame: pl.DataFrame) -> pl.Expr:
+    return pl.col("ts").dt.epoch("us") if "ts" in frame.columns else pl.lit(0)
+
+
+def _rows(rows: pl.DataFrame | pl.LazyFrame, told: pl.DataFrame, cells: Cells) -> Rows:
+    first, last = told["first"].min(), told["last"].max()
     assert isinstance(first, dt.date)
     assert isinstance(last, dt.date)
     return Rows(
