@@ -16,7 +16,7 @@ from fulltape import errors
 from fulltape.core import datasets, frames, instruments
 from fulltape.core.datasets import Dataset
 from fulltape.lake import parquet
-from fulltape.lake.layout import Layout
+from fulltape.lake.layout import Layout, days_of, kind_of
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.ledger import Ledger
 from fulltape.settings import load
@@ -106,11 +106,33 @@ class Reader:
             days = ledger.catalogue.current("curated", dataset, first=first, last=last)
             if len(days) < regrouped.LEAST_DAYS:
                 return days
-            folders = regrouped.complete(
-                ledger.catalogue.current("by_instrument", dataset, first=first, last=last)
-            )
+            # Of a year some files may begin late: all of them are looked at, or it would not seem whole.
+            begin, end = first.replace(month=1, day=1), last.replace(month=12, day=31)
+            made = ledger.catalogue.current(regrouped.LAYER, dataset, first=begin, last=end)
+            folders = regrouped.complete(made, self._all_days(ledger, dataset, made))
             mine = ledger.catalogue.with_symbols(symbols or ()) if folders else set()
+            # What is current now was so in all of these queries.
+            made = (
+                ledger.catalogue.current(regrouped.LAYER, dataset, first=begin, last=end) if folders else []
+            )
+        there = {part.part_id for part in made if self._is_there(part)}
+        folders = {
+            key: some for key, some in folders.items() if there.issuperset(one.part_id for one in some)
+        }
         return regrouped.chosen(days, folders, symbols=None if symbols is None else len(symbols), mine=mine)
+
+    def _is_there(self, part: Part) -> bool:
+        path = self._lake / part.path
+        return path.is_file() and path.stat().st_size == part.bytes
+
+    @staticmethod
+    def _all_days(ledger: Ledger, dataset: str, made: Sequence[Part]) -> list[Part]:
+        """All days of the months and years of some parts."""
+        spans = [days_of(kind_of(part.folder), part.folder) for part in made]
+        if not spans:
+            return []
+        first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
+        return ledger.catalogue.current("curated", dataset, first=first, last=last)
 
     def _there(self, part: Part) -> Path:
         """The file of a part; `CorruptPartError` where it is gone or was cut off."""

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from clocks import SkippingClock
-from fulltape.core.checks.findings import FACTS
+from fulltape.core.checks.findings import FACTS, Context
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.lake import files, parquet
@@ -18,7 +18,7 @@ from fulltape.node import nightly
 from fulltape.quality import run as quality
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
-from fulltape.stores import Stores, profiles
+from fulltape.stores import Stores, drafts, profiles
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
 from nodes import DAYS_2012, MINUTES_2012, Wish, opened, simulated
@@ -124,6 +124,42 @@ def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None
         quality.run_once(stores, SkippingClock())
         assert said(stores) == before
         assert {path: path.read_bytes() for path in stores.layout.profile_files()} == whole
+
+
+def test_a_cell_in_which_nothing_traded_has_a_profile_that_says_so(tmp_path: Path) -> None:
+    """Else that of an older answer would stand for it."""
+    with simulated(tmp_path, holed(), [MINUTES], universe=UNIVERSE) as (node, _), opened(node) as stores:
+        nightly.run(stores, SkippingClock())
+        wanted = stores.wanted[MINUTES.dataset]
+        (part, *_) = stores.ledger.catalogue.current("raw", MINUTES.dataset)
+        rows = parquet.read([stores.layout.root / part.path])
+        silent = rows.with_columns(
+            pl.lit(0.0).alias("volume"), pl.lit(0).cast(rows.schema["trade_count"]).alias("trade_count")
+        )
+        draft = drafts.write(
+            stores,
+            wanted,
+            silent,
+            layer="raw",
+            folder=part.folder,
+            source=part.source,
+            origin="fetched",
+            metadata={},
+        )
+        (new,) = drafts.publish(stores, [draft], now=SkippingClock().now())
+        with stores.ledger.write():
+            stores.ledger.catalogue.register(new, now=SkippingClock().now())
+        newest = stores.ledger.catalogue.by_path(new.path)
+        assert newest is not None
+        context = Context(
+            dataset=wanted.dataset,
+            calendar=wanted.calendar,
+            instruments=wanted.instruments,
+            now=SkippingClock().now(),
+        )
+        found = profiles.of_parts(stores, context, [newest], lambda some: some)
+        assert found.height == rows.select("instrument", "session").unique().height
+        assert found["minutes"].list.len().sum() == 0
 
 
 def test_profiles_go_with_their_parts(night: Path) -> None:

@@ -20,13 +20,16 @@ from fulltape.node import nightly, repair
 from fulltape.regroup import plan
 from fulltape.regroup import run as regroup
 from fulltape.simulator import market as markets
-from fulltape.stores import regrouped
+from fulltape.stores import drafts, regrouped
+from fulltape.stores.room import Room
 from fulltape.stores.spool import Spool
+from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
 from nodes import Wish, opened, simulated
 
 MINUTES = Wish("equities_bars_minute", "2012-10-15", "2012-12-14", ("alpaca.sip",))
 UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\nMSFT,1986-03-13,,\n"
+D = dt.date
 ON = "by_instrument = true\n"
 
 
@@ -94,7 +97,7 @@ def test_the_same_rows_come_from_either(
     found = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
     assert reads.layers == layers
     with monkeypatch.context() as patch:
-        patch.setattr("fulltape.stores.regrouped.complete", lambda _: {})
+        patch.setattr("fulltape.stores.regrouped.complete", lambda *_: {})
         days = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
         assert reads.layers == ["curated"]
     assert found.height == days.height > 0
@@ -138,7 +141,34 @@ def test_a_day_that_changes_takes_its_month_away_until_it_is_made_again(
         monkeypatch.setattr(regroup, "INSTRUMENTS", 2)
         assert regroup.run_once(stores, SkippingClock()).folders == 1
         assert len(stores.ledger.catalogue.current_in("by_instrument", MINUTES.dataset, "month=2012-11")) == 2
+        made = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        whole = regrouped.complete(made, stores.ledger.catalogue.current("curated", MINUTES.dataset))
+        assert whole.keys() == {"month=2012-10", "month=2012-11"}, (
+            "a file that is as before is one of two now"
+        )
     assert fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts").equals(wanted)
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["withdrawn", "by its rows"])
+def test_days_before_those_of_a_folder_are_not_lost(
+    node: Path, monkeypatch: pytest.MonkeyPatch, *, noticed: bool
+) -> None:
+    """The first wanted session moves to an earlier day of a month that was closed already."""
+    settings = node / "fulltape.toml"
+    settings.write_text(settings.read_text().replace("2012-10-15", "2012-10-01"))
+    if not noticed:
+        monkeypatch.setattr("fulltape.ledger.catalogue.Catalogue._regrouped", lambda *_: None)
+    monkeypatch.setattr(regroup, "_build", lambda *_: 0)
+    with opened(node) as stores:
+        assert nightly.run(stores, SkippingClock()).complete
+    found = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM", end="2012-10-31").collect()
+    assert found["session"].min() == D(2012, 10, 1)
+    assert found["session"].n_unique() == 21
+    monkeypatch.undo()
+    with opened(node) as stores:
+        assert regroup.run_once(stores, SkippingClock()).folders == 1
+    again = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM", end="2012-10-31").collect()
+    assert again.sort("ts").equals(found.sort("ts"))
 
 
 def test_a_damaged_file_takes_its_whole_folder_with_it(node: Path) -> None:
@@ -153,8 +183,66 @@ def test_a_damaged_file_takes_its_whole_folder_with_it(node: Path) -> None:
         done = repair.run(stores, SkippingClock())
         assert done.after.findings == ()
         assert stores.ledger.damages.all() == []
-        assert len(regrouped.complete(stores.ledger.catalogue.current("by_instrument", MINUTES.dataset))) == 2
+        made = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert len(regrouped.complete(made, stores.ledger.catalogue.current("curated", MINUTES.dataset))) == 2
     assert fulltape.open(node).scan(MINUTES.dataset).collect().sort("instrument", "ts").equals(wanted)
+
+
+def test_where_a_file_is_gone_the_days_are_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts")
+    for path in files.tree(node / "lake" / "by_instrument"):
+        if "IBM" in path.name:
+            path.unlink()
+    reads = Reads(monkeypatch)
+    assert fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts").equals(wanted)
+    assert reads.layers == ["curated"]
+
+
+def test_days_that_change_while_they_are_written_get_no_name(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = drafts.publish
+    with opened(node) as stores:
+        now = SkippingClock().now()
+
+        def publish(*args: Any, **more: Any) -> Any:
+            (day,) = stores.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
+            with stores.ledger.write():
+                stores.ledger.catalogue.withdraw(day.part_id, now=now)
+            return genuine(*args, **more)
+
+        with stores.ledger.write():
+            stores.ledger.catalogue.withdraw_folder(
+                "by_instrument", MINUTES.dataset, "month=2012-11", now=now
+            )
+        monkeypatch.setattr(drafts, "publish", publish)
+        assert regroup.run_once(stores, SkippingClock()).folders == 0
+        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert {part.folder for part in held} == {"month=2012-10"}
+
+
+def test_heavy_instruments_are_written_by_days(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name for path in files.tree(node / "lake" / "by_instrument")}
+    monkeypatch.setattr(regroup, "_ROWS", 1_000)
+    monkeypatch.setattr(regroup, "INSTRUMENTS", 1)
+    with opened(node) as stores:
+        with stores.ledger.write():
+            for key in ("month=2012-10", "month=2012-11"):
+                stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, key, now=1)
+        assert regroup.run_once(stores, SkippingClock()).folders == 2
+    assert {path.name for path in files.tree(node / "lake" / "by_instrument")} == before, "the same bytes"
+
+
+def test_without_room_nothing_is_written_a_second_time(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with opened(node) as stores:
+        with stores.ledger.write():
+            stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
+        little = Room(free=10**9, total=10**11, wanted=10**9)
+        monkeypatch.setattr("fulltape.stores.room.of", lambda _: little)
+        done = regroup.run_once(stores, SkippingClock(), lambda event: told.append(event.sentence))
+    assert done.folders == 0
+    assert any("month=2012-11 is not written by instrument: it needs" in sentence for sentence in told)
 
 
 def test_a_folder_of_which_a_part_is_missing_is_not_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +260,10 @@ def test_without_the_setting_it_goes(node: Path) -> None:
     with opened(node) as stores:
         assert nightly.run(stores, SkippingClock()).complete
         assert stores.ledger.catalogue.current("by_instrument", MINUTES.dataset) == []
+        assert len(files.tree(node / "lake" / "by_instrument")) == 6, "who reads them may go on"
+        later = SkippingClock()
+        later.sleep(2 * 86_400)
+        sweep.run_once(stores, later)
     assert files.tree(node / "lake" / "by_instrument") == []
 
 
@@ -185,9 +277,6 @@ def test_what_is_not_what_the_days_hold_gets_no_name(node: Path, monkeypatch: py
             regroup.run_once(stores, SkippingClock())
         held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
-
-
-D = dt.date
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class Catalogue:
         earlier = self._database.run("part_by_path", path=part.path)
         if earlier:
             part_id = int(earlier[0]["part_id"])
-            self._database.run("revive_part", part_id=part_id, log_pos=log_pos)
+            self._database.run("revive_part", part_id=part_id, log_pos=log_pos, of_parts=part.of_parts)
         else:
             part_id = self._database.next("part")
             days = [day for spans in part.cells.values() for span in spans for day in span]
@@ -121,17 +121,22 @@ class Catalogue:
                 part_id=part_id,
                 now=now,
             )
-        if part.layer == "curated":
-            days = [day for spans in part.cells.values() for span in spans for day in span]
-            self._regrouped(part.dataset, min(days).isoformat(), max(days).isoformat(), now)
+        self._regrouped(part, now)
         self._database.run("drop_intent", path=part.path)
         self._database.run("drop_damage", path=part.path)
         return part_id
 
-    def _regrouped(self, dataset: str, first: str, last: str, now: Instant) -> None:
-        self._database.run(
-            "withdraw_regrouped", dataset=dataset, first_session=first, last_session=last, now=now
-        )
+    def _regrouped(self, part: _Described, now: Instant) -> None:
+        """What was regrouped out of a curated day's month and year counts no more: it holds that day otherwise, or not."""
+        kind, _, day = part.folder.partition("=")
+        if part.layer == "curated" and kind == "date":
+            self._database.run(
+                "withdraw_regrouped",
+                dataset=part.dataset,
+                year=f"year={day[:4]}",
+                month=f"month={day[:7]}",
+                now=now,
+            )
 
     def current(
         self, layer: Layer, dataset: str, *, first: dt.date | None = None, last: dt.date | None = None
@@ -182,8 +187,8 @@ class Catalogue:
         of several parts."""
         part = next(iter(self.by_ids([part_id])), None)
         self._database.run("withdraw_part", part_id=part_id, now=now)
-        if part and part.layer == "curated":
-            self._regrouped(part.dataset, part.first, part.last, now)
+        if part:
+            self._regrouped(part, now)
         if part and part.of_parts:
             self.withdraw_folder(part.layer, part.dataset, part.folder, now=now)
 

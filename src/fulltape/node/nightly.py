@@ -95,15 +95,7 @@ def run(
     """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
     nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
     again."""
-    if room.of(stores).tier == "least":
-        # What goes may make room enough.
-        sweep.run_once(stores, clock, progress)
-        here = room.of(stores)
-        if here.tier == "least":
-            raise errors.StorageError(
-                f"{stores.layout.root}: {here.sentence}.",
-                hint="Make room: other files, older bundles (retention.bundles), or a larger disk.",
-            )
+    make_room(stores, clock, progress)
     sampled = verify.sample(stores, clock, seconds=stores.rules.verify_for)
     damaged = tuple(one.path for one in sampled.findings)
     try:
@@ -118,6 +110,21 @@ def run(
         damaged += tuple(one.path for one in found)
         night = _run(stores, clock, progress, stop)
     return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(stores, clock.now()))
+
+
+def make_room(stores: Stores, clock: Clock, progress: Progress = silent) -> None:
+    """Where the disk has room for live capture only, sweep; `StorageError` where that is not enough. What only the ledger
+    knows is small, and is kept before."""
+    if room.of(stores).tier == "least":
+        knowledge.write(stores.ledger, stores.layout, clock.now())
+        # What goes may make room enough.
+        sweep.run_once(stores, clock, progress)
+        here = room.of(stores)
+        if here.tier == "least":
+            raise errors.StorageError(
+                f"{stores.layout.root}: {here.sentence}.",
+                hint="Make room: other files, older bundles (retention.bundles), or a larger disk.",
+            )
 
 
 def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
@@ -147,11 +154,13 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
         curated += curate.run_once(stores, clock, progress)
         checked = quality.run_once(stores, clock, progress)
         export = deliver.run_once(stores, clock, progress)
-    regroup.run_once(stores, clock, progress)
     damage.settle(stores)
     knowledge.write(stores.ledger, stores.layout, clock.now())
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
+    # It makes only what reads faster, and may take long: all else is safe by now.
+    regroup.run_once(stores, clock, progress)
+    damage.settle(stores)
     sweep.run_once(stores, clock, progress)
     return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)
 

@@ -20,7 +20,7 @@ from fulltape.verify import run as verify
 from fulltape.verify.plan import Finding
 from fulltape.verify.takeup import TakenUp
 
-STAGES = ("seal", "audit", "backfill", "curate", "quality", "export")
+STAGES = ("seal", "audit", "backfill", "curate", "quality", "export", "regroup", "sweep")
 """No stage may work on what is being mended."""
 
 
@@ -54,6 +54,7 @@ def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool
     """Verify, withdraw what is damaged, and let a night make it again; verify once more. Raises where ledger and lake do not
     belong together; a lake that is gone for good is filled again."""
     ownership.check(stores.ledger, stores.layout, emptied=True)
+    nightly.make_room(stores, clock, progress)  # what is withdrawn can be made again only where there is room
     with alone(stores):
         before = verify.run_once(stores, clock, progress, deep=deep)
         for finding in before.findings:

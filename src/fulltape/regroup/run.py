@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import polars as pl
 from fulltape import errors
 from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
+from fulltape.ledger.catalogue import Part
 from fulltape.regroup import plan
-from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, profiles, regrouped, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, silent
 from fulltape.stores.drafts import Draft
 from fulltape.stores.regrouped import LAYER
 from fulltape.stores.spool import Spool
@@ -39,10 +40,14 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     with stores.stage(STAGE, clock, layer=LAYER):
         written = rows = 0
         for name, wanted in stores.wanted.items():
-            there = regrouped.complete(stores.ledger.catalogue.current(LAYER, name))
+            catalogue = stores.ledger.catalogue
+            there = regrouped.complete(catalogue.current(LAYER, name), catalogue.current("curated", name))
             desired = _desired(wanted, clock.now())
             for at, key in enumerate(desired, start=1):
                 if key not in there:
+                    if words := _no_room(stores, name, key):
+                        progress(Event(stage=STAGE, sentence=words))
+                        break
                     found = _build(stores, wanted, key, clock.now())
                     written, rows = written + bool(found), rows + found
                 progress(Event(stage=STAGE, done=at, total=len(desired), unit="folders"))
@@ -50,6 +55,18 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 for key in there.keys() - set(desired):
                     stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
         return Report(folders=written, rows=rows)
+
+
+def _no_room(stores: Stores, name: str, key: str) -> str:
+    """Why one more folder is not written: it takes twice the room of its days while it is written, and as much for good."""
+    first, last = layout.days_of(layout.kind_of(key), key)
+    size = sum(
+        part.bytes for part in stores.ledger.catalogue.current("curated", name, first=first, last=last)
+    )
+    here = room.of(stores)
+    if here.free - 2 * size >= here.wanted:
+        return ""
+    return f"{name}, {key} is not written by instrument: it needs {2 * size / 1e9:,.1f} GB; {here.sentence}"
 
 
 def _desired(wanted: Wanted, now: Instant) -> list[str]:
@@ -69,8 +86,7 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
     paths = [root / part.path for part in days]
     names = sorted({instrument for part in days for instrument in part.cells})
     blocks = [names[at : at + INSTRUMENTS] for at in range(0, len(names), INSTRUMENTS)]
-    each = sum(part.rows for part in days) // len(names)
-    ready = [_block(stores, wanted, key, paths, block, each) for block in blocks]
+    ready = [_block(stores, wanted, key, paths, block) for block in blocks]
     if _digest(paths) != _digest([draft.file.temporary for draft in ready]):
         for draft in ready:
             parts.discard(draft.file)
@@ -83,21 +99,25 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
     ]
     written = drafts.publish(stores, told, now=now)
     with stores.ledger.write():
+        if _places(stores.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(days):
+            return 0  # days have changed meanwhile: what they are now is written the next time
         stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
         for part in written:
             stores.ledger.catalogue.register(part, now=now)
     return sum(part.rows for part in written)
 
 
-def _block(
-    stores: Stores, wanted: Wanted, key: str, paths: Sequence[Path], block: Sequence[str], each: int
-) -> Draft:
+def _places(days: Sequence[Part]) -> list[tuple[int, int]]:
+    return [(part.part_id, part.log_pos) for part in days]
+
+
+def _block(stores: Stores, wanted: Wanted, key: str, paths: Sequence[Path], block: Sequence[str]) -> Draft:
     folder = stores.layout.folder(LAYER, wanted.dataset, "")
     symbols: set[str] = set()
     first, last = layout.days_of(layout.kind_of(key), key)
     with Spool(folder, wanted.calendar, cut=False) as spool:
-        for some in profiles.blocks(block, each * len(block) * profiles.BLOCK // _ROWS):
-            rows = parquet.scan(paths).filter(pl.col("instrument").is_in(some)).collect()
+        for some, files_of in _bearable(paths, block):
+            rows = parquet.scan(files_of).filter(pl.col("instrument").is_in(some)).collect()
             symbols |= set(rows["symbol"].unique())
             spool.add(rows.sort("instrument", "ts", maintain_order=True))
         gathered = spool.between(first, last)
@@ -115,6 +135,31 @@ def _block(
             },
         )
     return dataclasses.replace(draft, part=dataclasses.replace(draft.part, symbols=tuple(sorted(symbols))))
+
+
+def _bearable(paths: Sequence[Path], block: Sequence[str]) -> Iterator[tuple[list[str], Sequence[Path]]]:
+    """The instruments of a block in groups of as many rows as memory bears; of one that has more the days in groups."""
+    counts: dict[str, int] = dict(
+        parquet.scan(paths)
+        .filter(pl.col("instrument").is_in(block))
+        .group_by("instrument")
+        .len()
+        .collect(engine="streaming")
+        .iter_rows()
+    )
+    some: list[str] = []
+    for name in block:
+        rows = counts.get(name, 0)
+        if some and sum(counts.get(one, 0) for one in some) + rows > _ROWS:
+            yield some, paths
+            some = []
+        if rows > _ROWS:
+            step = max(1, len(paths) * _ROWS // rows)
+            yield from (([name], paths[at : at + step]) for at in range(0, len(paths), step))
+        else:
+            some.append(name)
+    if some:
+        yield some, paths
 
 
 def _digest(paths: Sequence[Path]) -> tuple[int, int]:

@@ -168,7 +168,7 @@ class Rules:
     keep_messages: int = 7 * 86_400 * SECOND
     clock_tolerance: int = 5 * SECOND
     min_free: int | None = None
-    """Bytes that should be free on the lake's disk; None: 5 % of it, at least 2 GB."""
+    """Bytes that should be free on the lake's disk; None: 5 % of it, from 2 to 50 GB."""
     lock_wait: float = 60.0
     """Seconds for which a stage that another process holds is waited for."""
     verify_for: float = 30.0

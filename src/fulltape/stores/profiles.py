@@ -129,6 +129,10 @@ def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:
     for block in blocks(part.cells, part.rows):
         rows = parquet.scan([path])
         names = [name for name in rows.collect_schema().names() if name in profiles.COLUMNS]
-        rows = rows.filter(pl.col("instrument").cast(pl.String).is_in(block)).select(names)
-        pieces.append(profiles.of(frames.traded(rows, context.dataset).collect(), context))
+        told = rows.filter(pl.col("instrument").cast(pl.String).is_in(block)).select(names).collect()
+        found = profiles.of(frames.traded(told.lazy(), context.dataset).collect(), context)
+        # A cell in which nothing traded is known, too: no older part stands for it.
+        cells = told.select(pl.col("instrument").cast(pl.String), "session").unique()
+        silent = cells.join(found, on=["instrument", "session"], how="anti")
+        pieces += [found, pl.concat([profiles.none(), silent], how="diagonal")]
     return pl.concat([profiles.none(), *pieces]).sort("instrument", "session")

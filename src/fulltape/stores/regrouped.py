@@ -17,12 +17,23 @@ _FEW = 20
 _GOOD_PART = {"year": 60, "month": 10}
 
 
-def complete(found: Sequence[Part]) -> dict[str, list[Part]]:
-    """By folder the parts of those folders that are all there."""
+def complete(found: Sequence[Part], days: Sequence[Part]) -> dict[str, list[Part]]:
+    """By folder the parts of those folders that are all there, and that have as many rows as their days; `days` are all
+    current ones of these folders."""
     folders: dict[str, list[Part]] = defaultdict(list)
     for part in found:
         folders[part.folder].append(part)
-    return {key: some for key, some in folders.items() if len(some) == some[0].of_parts}
+    return {
+        key: some
+        for key, some in folders.items()
+        if len(some) == some[0].of_parts
+        and sum(part.rows for part in some) == sum(day.rows for day in days if _holds(key, day))
+    }
+
+
+def _holds(key: str, day: Part) -> bool:
+    """Whether a year or a month holds a day."""
+    return day.folder.partition("=")[2].startswith(f"{key.partition('=')[2]}-")
 
 
 def chosen(
@@ -37,10 +48,10 @@ def chosen(
     few = symbols is not None and symbols <= _FEW
     found = [(part.folder.partition("=")[2], part) for part in days]
     for key in sorted(folders, key=len):  # a year comes before its months
-        first, last = (day.isoformat() for day in layout.days_of(layout.kind_of(key), key))
-        inside = [day for day, part in found if part.layer == "curated" and first <= day <= last]
+        first = layout.days_of(layout.kind_of(key), key)[0].isoformat()
+        inside = {day for day, part in found if part.layer == "curated" and _holds(key, part)}
         if len(inside) < (LEAST_DAYS if few else _GOOD_PART[layout.kind_of(key)]):
             continue
-        found = [(day, part) for day, part in found if not (part.layer == "curated" and first <= day <= last)]
+        found = [(day, part) for day, part in found if day not in inside]
         found += [(first, part) for part in folders[key] if symbols is None or part.part_id in mine]
     return [part for _, part in sorted(found, key=lambda one: one[0])]

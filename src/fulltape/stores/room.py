@@ -10,7 +10,7 @@ from fulltape.core.time import DAY, Instant
 from fulltape.stores import Stores
 
 Tier = Literal["enough", "low", "least"]
-_LEAST_BYTES, _LEAST_SHARE = 2_000_000_000, 0.05
+_LEAST_BYTES, _LEAST_SHARE, _MOST_BYTES = 2_000_000_000, 0.05, 50_000_000_000
 _FLOOR = 4
 """With this part of the wanted room nothing is written any more but what live capture needs."""
 _LOOK_BACK = 30 * DAY
@@ -67,7 +67,7 @@ def of(stores: Stores) -> Room:
     found = shutil.disk_usage(place)
     wanted = stores.rules.min_free
     if wanted is None:
-        wanted = max(_LEAST_BYTES, int(found.total * _LEAST_SHARE))
+        wanted = min(max(_LEAST_BYTES, int(found.total * _LEAST_SHARE)), _MOST_BYTES)
     return Room(free=found.free, total=found.total, wanted=wanted)
 
 

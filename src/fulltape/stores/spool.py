@@ -81,7 +81,7 @@ class Pieces:
 
 
 class Spool(Pieces):
-    """Takes blocks of rows, each of later instruments than the one before, and gives those of some sessions back, sorted by
+    """Takes blocks of rows, each of later instruments than the one before or of later rows of the same one, and gives those of some sessions back, sorted by
     instrument and in each as they came. What a kill leaves in `folder` is swept with the layer. `cut` says that the rows will
     be asked for session by session, else all of them at once."""
 
@@ -98,7 +98,8 @@ class Spool(Pieces):
         # By session, so that a folder's rows are read without those of others.
         super().add(rows.sort("session", maintain_order=True) if self._cut else rows)
         self._sessions.append(_by_session(rows))
-        self._cells |= frames.spans(rows, self._calendar)
+        for instrument, spans in frames.spans(rows, self._calendar).items():
+            self._cells.setdefault(instrument, []).extend(spans)
 
     def between(self, first: dt.date, last: dt.date) -> Rows | None:
         """The rows of these sessions, both inclusive; None where there are none."""

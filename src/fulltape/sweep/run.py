@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from fulltape.core.time import Clock, Instant
+from fulltape.core.time import DAY, Clock, Instant
 from fulltape.lake import files
 from fulltape.stores import BACKUPS, Event, Progress, Stores, profiles, silent
 from fulltape.sweep import plan
@@ -83,8 +83,8 @@ class _Sweep:
             for part in catalogue.replaced(before)
             if part.layer in ("curated", "qc") and catalogue.current_in(part.layer, part.dataset, part.folder)
         ]
-        # What is regrouped is a second copy, which nothing reads once it counts no more.
-        old += [part for part in catalogue.replaced(self._now) if part.layer == "by_instrument"]
+        # What is regrouped is a second copy, which only who had begun to read it still reads.
+        old += [part for part in catalogue.replaced(self._now - DAY) if part.layer == "by_instrument"]
         size = self._remove(self._stores.layout.root / part.path for part in old)
         if old and not self._dry:
             with self._stores.ledger.write():

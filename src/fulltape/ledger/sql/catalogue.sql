@@ -33,7 +33,7 @@ ORDER BY folder, log_pos
 SELECT {part_columns} FROM parts WHERE path = :path
 
 -- name: revive_part
-UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos WHERE part_id = :part_id
+UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos, of_parts = :of_parts WHERE part_id = :part_id
 
 -- name: withdraw_part
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
@@ -43,11 +43,9 @@ UPDATE parts SET replaced_at = :now
 WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND replaced_at IS NULL
 
 -- name: withdraw_regrouped
--- What was made of curated sessions that are others now.
+-- What was made of the curated days of a year, or of a month.
 UPDATE parts SET replaced_at = :now
-WHERE layer = 'by_instrument' AND dataset = :dataset AND replaced_at IS NULL AND folder IN (
-    SELECT folder FROM parts WHERE layer = 'by_instrument' AND dataset = :dataset AND replaced_at IS NULL
-      AND first_session <= :last_session AND last_session >= :first_session)
+WHERE layer = 'by_instrument' AND dataset = :dataset AND folder IN (:year, :month) AND replaced_at IS NULL
 
 -- name: add_part_symbol
 INSERT INTO part_symbols (symbol, part_id) VALUES (:symbol, :part_id)
