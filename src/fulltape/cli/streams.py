@@ -35,7 +35,7 @@ def streams(
     from fulltape.node import streams as telling
 
     with options.opened(node) as stores:
-        session = options.session(day) if day else telling.newest(stores)
+        session = options.session(day) if day else stores.ledger.streams.newest_session()
         found = telling.days(stores, first=session, last=session) if session else []
         doubts = telling.doubtful(stores, first=session, last=session) if session else []
     if json:

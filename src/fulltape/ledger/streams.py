@@ -220,6 +220,11 @@ class Streams:
         )
         return _day(rows[0]) if rows else None
 
+    def newest_session(self) -> dt.date | None:
+        """The newest session of which something was captured, or was meant to be."""
+        found = self._database.value("newest_stream_day")
+        return dt.date.fromisoformat(found) if found else None
+
     def open_days(self, source: str) -> list[Day]:
         """Captured sessions of a source that nothing was held against yet, oldest first."""
         return [_day(row) for row in self._database.run("open_stream_days", source=source)]

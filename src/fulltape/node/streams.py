@@ -85,9 +85,3 @@ def _share(day: Day, doubtful: Sequence[Interval]) -> float:
 def doubtful(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Interval]:
     """Every interval between two days, by stream and time."""
     return stores.ledger.streams.intervals(first=first, last=last)
-
-
-def newest(stores: Stores) -> dt.date | None:
-    """The newest captured session."""
-    found: list[Day] = stores.ledger.streams.days()
-    return max((day.session for day in found), default=None)

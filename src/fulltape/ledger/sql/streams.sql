@@ -104,5 +104,8 @@ UPDATE intervals SET state = :state, evidence = :evidence, decided_at = :now WHE
 SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument AND first_session = :session
   AND from_ts IS NOT NULL AND state IN ('queued', 'leased', 'fetched')
 
+-- name: newest_stream_day
+SELECT MAX(session) AS session FROM stream_days
+
 -- name: open_stream_days
 SELECT * FROM stream_days WHERE source = :source AND compared_at IS NULL ORDER BY session
