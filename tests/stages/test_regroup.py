@@ -242,7 +242,7 @@ def test_without_room_nothing_is_written_a_second_time(node: Path, monkeypatch: 
         monkeypatch.setattr("fulltape.stores.room.of", lambda _: little)
         done = regroup.run_once(stores, SkippingClock(), lambda event: told.append(event.sentence))
     assert done.folders == 0
-    assert any("month=2012-11 is not written by instrument: it needs" in sentence for sentence in told)
+    assert any("month=2012-11 was not written by instrument: it takes" in sentence for sentence in told)
 
 
 def test_a_folder_of_which_a_part_is_missing_is_not_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

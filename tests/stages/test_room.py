@@ -1,4 +1,4 @@
-"""Room on the disk: with little nothing more is fetched, with less only live capture is written, and status says how long it will do."""
+"""Room on the disk: with little nothing more is fetched, with less a night writes nothing, and status says how long it will do."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ def test_with_little_room_nothing_is_fetched_and_the_rest_goes_on(
             done.filled.full
             == "4.9 of 100.0 GB free, less than node.min_free (5.0 GB): nothing more is fetched"
         )
+        shown = CliRunner().invoke(app, ["backfill", "--node", str(folder)])
+        assert shown.exit_code == 4
+        assert "the disk: 4.9 of 100.0 GB free" in shown.output
         free(5.1)
         with opened(folder) as stores:
             assert nightly.run(stores, SkippingClock()).complete
@@ -67,7 +70,7 @@ def test_with_the_least_room_a_night_writes_nothing_and_says_so(
         free(1.2)
         with (
             opened(folder) as stores,
-            pytest.raises(errors.StorageError, match="only live capture is written"),
+            pytest.raises(errors.StorageError, match="nights stop, live capture goes on"),
         ):
             nightly.run(stores, SkippingClock())
         assert not twins.log()

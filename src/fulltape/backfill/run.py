@@ -118,7 +118,7 @@ class _Round:
             return None
         here = room.of(self._stores)
         if here.tier == "least" or (here.tier == "low" and not self._urgent):
-            self._report.out.full = here.sentence
+            self._report.out.full = here.sentence if self._total else ""
             return None
         wakes = [self._serve(pool, source, feed) for source, feed in self._stores.feeds.items()]
         return min((wake for wake in wakes if wake is not None), default=None)

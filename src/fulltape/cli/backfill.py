@@ -52,7 +52,7 @@ def backfill(
             typer.echo(f"{source} waits ({why}) until {to_second(room)}")
     options.fail_for_vendors(filled)
     if left:
-        raise typer.Exit(1)
+        raise typer.Exit(4 if filled.full else 1)
 
 
 def _dry_run(node: NodeOption, json: bool) -> None:

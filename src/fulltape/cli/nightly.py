@@ -35,7 +35,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
         wrapping.say([*lines(done), *(f"note      {sentence}" for sentence in future)])
     options.fail_for_vendors(done.filled)
     if not done.complete:
-        raise typer.Exit(1)
+        raise typer.Exit(4 if done.filled.full else 1)
 
 
 def lines(done: Night) -> list[str]:
@@ -68,6 +68,8 @@ def lines(done: Night) -> list[str]:
         )
     out += [f"damaged   {path}: withdrawn, to be made again" for path in done.damaged]
     out += [f"waiting   {source}: {why}, room at {to_second(room)}" for source, why, room in filled.waiting]
+    if done.regrouped.folders:
+        out.append(f"regrouped {counted(done.regrouped.folders, 'folder')} written by instrument")
     if filled.full:
         out.append(f"disk      {filled.full}")
     if done.export is None:

@@ -26,3 +26,7 @@ def regroup(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
         options.emit_json(report)
     elif not quiet:
         typer.echo(f"{counted(report.folders, 'folder')} written, {counted(report.rows, 'row')}")
+    if report.left:
+        if quiet or json:
+            typer.echo(report.left, err=True)
+        raise typer.Exit(4)

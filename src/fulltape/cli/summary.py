@@ -76,12 +76,16 @@ def sources(found: Sequence[SourceState], most: int, *, verbose: bool) -> list[s
     return lines
 
 
+_OUTCOMES = {"rows": "with rows", "empty": "without"}
+
+
 def source_line(source: SourceState) -> str:
     """Answers by outcome, and what was sent of what may be."""
     per_minute = f" of {number(source.per_minute)}" if source.per_minute else ""
     per_day = f" of {number(source.per_day)}" if source.per_day else ""
     outcomes = ", ".join(
-        f"{number(count)} {outcome.replace('_', ' ')}" for outcome, count in source.outcomes.items()
+        f"{number(count)} {_OUTCOMES.get(outcome, outcome.replace('_', ' '))}"
+        for outcome, count in source.outcomes.items()
     )
     return (
         f"{source.source}: {counted(source.requests, 'answer')}{f' ({outcomes})' if outcomes else ''}; sent "

@@ -21,7 +21,7 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove what nothing needs any more, as [retention] says; a night does so at its end."""
+    """Remove what nothing needs any more, as the settings under retention say; a night does so at its end."""
     from fulltape.clock import SystemClock
     from fulltape.sweep import run
 

@@ -98,4 +98,4 @@ def _left(findings: Sequence[Finding], *, complete: bool) -> list[str]:
         return ["still wrong:", *(f"  {line}" for line in folded(findings))]
     if not complete:
         return ["mended, but not all is there again: fulltape gaps tells what is missing"]
-    return ["mended: everything is as it was written."]
+    return ["mended: all that was looked at is as it was written."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from polars.exceptions import PolarsError
@@ -75,6 +75,7 @@ class Night:
     curated: curate.Report
     quality: quality.Report
     export: deliver.Report | None
+    regrouped: regroup.Report = field(default_factory=regroup.Report)
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
     beyond: tuple[str, ...] = ()
@@ -123,7 +124,7 @@ def make_room(stores: Stores, clock: Clock, progress: Progress = silent) -> None
         if here.tier == "least":
             raise errors.StorageError(
                 f"{stores.layout.root}: {here.sentence}.",
-                hint="Make room: other files, older bundles (retention.bundles), or a larger disk.",
+                hint="Delete other files, keep fewer bundles (retention.bundles), use a larger disk, or lower node.min_free.",
             )
 
 
@@ -159,10 +160,12 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
     if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     # It makes only what reads faster, and may take long: all else is safe by now.
-    regroup.run_once(stores, clock, progress)
+    regrouped = regroup.run_once(stores, clock, progress)
     damage.settle(stores)
     sweep.run_once(stores, clock, progress)
-    return Night(audit=final, filled=filled, curated=curated, quality=checked, export=export)
+    return Night(
+        audit=final, filled=filled, curated=curated, quality=checked, export=export, regrouped=regrouped
+    )
 
 
 def held_back(stores: Stores, clock: Clock) -> str:

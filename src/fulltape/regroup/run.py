@@ -29,16 +29,18 @@ _ROWS = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Months and years that were written, and the rows in them."""
+    """Months and years that were written, and the rows in them; `left` says why another one was not."""
 
     folders: int = 0
     rows: int = 0
+    left: str = ""
 
 
 def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Write what is closed, wanted by instrument, and not there; withdraw what is not wanted any more."""
     with stores.stage(STAGE, clock, layer=LAYER):
         written = rows = 0
+        left = ""
         for name, wanted in stores.wanted.items():
             catalogue = stores.ledger.catalogue
             there = regrouped.complete(catalogue.current(LAYER, name), catalogue.current("curated", name))
@@ -47,6 +49,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 if key not in there:
                     if words := _no_room(stores, name, key):
                         progress(Event(stage=STAGE, sentence=words))
+                        left = words
                         break
                     found = _build(stores, wanted, key, clock.now())
                     written, rows = written + bool(found), rows + found
@@ -54,7 +57,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             with stores.ledger.write():
                 for key in there.keys() - set(desired):
                     stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
-        return Report(folders=written, rows=rows)
+        return Report(folders=written, rows=rows, left=left)
 
 
 def _no_room(stores: Stores, name: str, key: str) -> str:
@@ -66,7 +69,10 @@ def _no_room(stores: Stores, name: str, key: str) -> str:
     here = room.of(stores)
     if here.free - 2 * size >= here.wanted:
         return ""
-    return f"{name}, {key} is not written by instrument: it needs {2 * size / 1e9:,.1f} GB; {here.sentence}"
+    return (
+        f"{name}, {key} was not written by instrument: it takes {2 * size / 1e9:,.2f} GB, and {here.free / 1e9:,.1f} GB are "
+        f"free, of which node.min_free keeps {here.wanted / 1e9:,.1f} GB. The days are read instead."
+    )
 
 
 def _desired(wanted: Wanted, now: Instant) -> list[str]:

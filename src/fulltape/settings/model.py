@@ -105,7 +105,7 @@ class Node(Section):
     )
     min_free: Size | None = Field(
         None,
-        description="room that stays free on the lake's disk: with less nothing more is fetched, with less than a quarter of it nothing but live capture is written; absent: 5 % of the disk, from 2 to 50 GB",
+        description="room that stays free on the lake's disk: with less nothing more is fetched, with less than a quarter of it nights stop and live capture goes on; absent: 5 % of the disk, from 2 to 50 GB",
     )
     lock_wait: Duration = Field(
         _text("60s"), ge=0, description="how long a stage waits for another process that is at the same one"

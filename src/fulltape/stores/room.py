@@ -52,7 +52,7 @@ class Room:
         if self.tier == "low":
             return f"{told}, less than node.min_free ({self.wanted / _GB:,.1f} GB): nothing more is fetched"
         if self.tier == "least":
-            return f"{told}, less than a quarter of node.min_free ({self.wanted / _GB:,.1f} GB): only live capture is written"
+            return f"{told}, less than a quarter of node.min_free ({self.wanted / _GB:,.1f} GB): nights stop, live capture goes on"
         if self.days_left is None or self.days_left > 3_650:
             return told
         per_day = self.grown / self.days / _GB

@@ -21,10 +21,10 @@ LAYERS: tuple[Layer, ...] = ("raw", "curated", "qc", "by_instrument")
 _AT_ONCE = 50
 _SET_APART = "it is set apart; its rows are in the lake, or doubtful from now on"
 CURES = {
-    "raw": "it is fetched again, or decoded again from its journal",
-    "curated": "it is made again from the raw parts",
-    "qc": "it is checked again",
-    "by_instrument": "it is made again from the days",
+    "raw": "can be fetched again, or decoded again from its journal",
+    "curated": "can be made again from the raw parts",
+    "qc": "can be checked again",
+    "by_instrument": "can be made again from the days",
 }
 
 
@@ -115,7 +115,12 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
                 yield Finding(kind="unknown", path=name, what="the ledger does not know it", cure=cure)
     for path in profiles.damaged(stores):
         name = stores.layout.relative(path)
-        yield Finding(kind="profile", path=name, what="it is not what was written", cure="it is made anew")
+        yield Finding(
+            kind="profile",
+            path=name,
+            what="it is not what was written",
+            cure="can be made again from its part",
+        )
     apart = {one.path for one in stores.ledger.damages.all()}
     for name, current in known.items() if deep else ():
         part = None if current or name in apart else stores.ledger.catalogue.by_path(name)
@@ -123,8 +128,8 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             yield Finding(
                 kind="revision",
                 path=name,
-                what=f"an older revision: {what}",
-                cure="it is set apart; newer files hold",
+                what=f"an older file, which nothing reads: {what}",
+                cure="newer files are complete; --repair sets it apart",
             )
 
 
@@ -193,7 +198,7 @@ def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             path = f"{row['path']}/{name}" if name else str(row["path"])
             yield Finding(
                 kind="bundle", path=path, what=what,
-                cure="it is put back from the lake, or, in the newest bundle, written again",
+                cure="--repair copies it from the lake; the newest bundle is written again",
             )  # fmt: skip
     paths = {row["path"] for row in known}
     for bundle in stores.layout.bundles():
