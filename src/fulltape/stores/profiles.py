@@ -26,7 +26,7 @@ from fulltape.stores import Stores, Wanted
 if TYPE_CHECKING:
     import polars as pl
 
-BLOCK = 60_000
+BLOCK = 40_000
 """So many rows are in memory at once, about."""
 _NARROW = 3
 """A minute that is laid out takes as much memory as a third of a row."""
