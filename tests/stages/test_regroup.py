@@ -216,7 +216,11 @@ def test_days_that_change_while_they_are_written_get_no_name(
                 "by_instrument", MINUTES.dataset, "month=2012-11", now=now
             )
         monkeypatch.setattr(drafts, "publish", publish)
+        monkeypatch.setattr(regroup, "INSTRUMENTS", 2)
+        before = files.tree(node / "lake" / "by_instrument")
         assert regroup.run_once(stores, SkippingClock()).folders == 0
+        assert files.tree(node / "lake" / "by_instrument") == before, "nothing is left of it"
+        assert stores.ledger.catalogue.intents("by_instrument") == []
         held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
 

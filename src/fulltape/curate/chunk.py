@@ -17,16 +17,14 @@ from fulltape.core.checks.findings import Context
 from fulltape.core.checks.registry import Learned
 from fulltape.core.time import Instant
 from fulltape.curate import plan
-from fulltape.curate.judged import Judged
+from fulltape.curate.judged import CELL, Judged
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
-from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known
+from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known, scanning
 from fulltape.stores import profiles as kept_profiles
 from fulltape.stores.drafts import Draft
 from fulltape.stores.spool import Spool
 from fulltape.version import VERSION
-
-_CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,18 +150,7 @@ class Chunk:
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
 
     def _rows(self, found: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
-        """All rows of these parts, with `source`, `log_pos` and `origin` of each."""
-        root = self._stores.layout.root
-        told = pl.LazyFrame(
-            {
-                "path": [str(root / part.path) for part in found],
-                "source": [part.source for part in found],
-                "log_pos": [part.log_pos for part in found],
-                "origin": [part.origin for part in found],
-            }
-        )
-        rows = parquet.scan([root / part.path for part in found], path_column="path", columns=columns)
-        return rows.join(told, on="path", how="left", maintain_order="left").drop("path")
+        return scanning.rows_of(self._stores, found, "source", "log_pos", "origin", columns=columns)
 
     def _learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""
@@ -177,12 +164,8 @@ class Chunk:
     def _profiles(self, labels: Sequence[dt.date], sources: Collection[str]) -> pl.DataFrame:
         """Profiles of these sources' cells in these sessions and, where completeness is judged, in those around them: of each
         cell that of its newest fetched part, or of all that was captured of it."""
-        dataset, calendar = self._wanted.dataset, self._wanted.calendar
-        learned = "completeness" in dataset.checks
-        reach = self._stores.rules.thresholds.baseline_sessions // 2 if learned else 0
-        start, stop = calendar.between(min(labels), max(labels))
-        first = calendar.label(max(0, start - reach))
-        last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
+        calendar = self._wanted.calendar
+        first, last = kept_profiles.around(self._stores, self._wanted, min(labels), max(labels))
         found = [part for part in self._parts(first, last) if part.source in sources]
         fetched = [part for part in found if part.origin != "captured"]
         cell = ["source", "instrument", "session"]
@@ -232,8 +215,8 @@ class Chunk:
         return pl.concat([*out, self._unchecked(flagged.filter(~final))], how="diagonal_relaxed")
 
     def _unchecked(self, captured: pl.DataFrame) -> pl.DataFrame:
-        """Cells that were captured live and that no source has answered for yet: nobody judges a session that is not
-        over."""
+        """Cells that were captured live and that no source has answered for yet: a session that is not over is not
+        judged."""
         counted = captured.group_by("instrument", "session", "source", maintain_order=True).len("rows")
         return counted.with_columns(
             pl.lit(Verdict.UNCHECKED.value).alias("verdict"),
@@ -247,10 +230,9 @@ class Chunk:
             for key in keys
             for part in self._stores.ledger.catalogue.current_in("curated", self._wanted.dataset.name, key)
         ]
-        columns = ["instrument", "session", "source"]
         if not paths:
-            return pl.DataFrame(schema=_CELL)
-        return parquet.scan(paths).select(columns).unique().collect()
+            return pl.DataFrame(schema=CELL)
+        return parquet.scan(paths).select(*CELL).unique().collect()
 
     def _write(self, key: str, spool: Spool) -> Draft | None:
         """Write one folder's rows; None if the same rows are there already."""

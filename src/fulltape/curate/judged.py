@@ -17,7 +17,7 @@ from fulltape.ledger.verdicts import VerdictRange
 from fulltape.stores import Stores, Wanted
 
 STAGE = "curate"
-_CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
+CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
 
 
 class Judged:
@@ -40,7 +40,7 @@ class Judged:
             .str.replace(completeness.UNMEASURED, "", literal=True)
             .str.contains("completeness")
         )
-        cell = list(_CELL)
+        cell = list(CELL)
         healed = judged.join(doubtful, on=cell, how="anti").join(self._before, on=cell, how="semi")
         self._verdicts += self._verdicts_of(judged)
         self._facts += self._facts_of(doubtful, "partial") + self._facts_of(healed, "present")
@@ -65,7 +65,7 @@ class Judged:
             )
             for position in range(*calendar.between(max(first, fact.first), min(last, fact.last)))
         ]
-        return pl.DataFrame(cells, schema=_CELL, orient="row")
+        return pl.DataFrame(cells, schema=CELL, orient="row")
 
     def _verdicts_of(self, judged: pl.DataFrame) -> list[VerdictRange]:
         return [

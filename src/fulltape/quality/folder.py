@@ -19,7 +19,7 @@ from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import plan
-from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles
+from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles, scanning
 from fulltape.stores.spool import Spool
 from fulltape.version import VERSION
 
@@ -80,20 +80,8 @@ class Folder:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
         root = self._root
-        digests = (
-            parquet.scan([root / part.path for part in changed], path_column="path")
-            .select("session", "path")
-            .unique()
-            .collect()
-            .with_columns(
-                pl.col("path")
-                .replace_strict(
-                    {str(root / part.path): part.sha256 for part in changed}, return_dtype=pl.String
-                )
-                .alias("digest")
-            )
-            .drop("path")
-        )
+        told = scanning.rows_of(self._stores, changed, "sha256")
+        digests = told.select("session", pl.col("sha256").alias("digest")).unique().collect()
         days = _date(digests["session"].min()), _date(digests["session"].max())
         volumes = day_bars.volumes(self._stores, self._wanted, *days)
         learned = Learned(self._around(changed, days), self._context)
@@ -120,19 +108,12 @@ class Folder:
 
     def _around(self, changed: Sequence[Part], days: tuple[dt.date, dt.date]) -> pl.DataFrame | None:
         """Profiles of the changed files' cells and, where completeness is judged, of those of the sessions around them."""
-        checks = self._wanted.dataset.checks
-        if not NEEDED_BY.intersection(checks):
+        if not NEEDED_BY.intersection(self._wanted.dataset.checks):
             return None
-        parts, (first, last) = list(changed), days
-        if "completeness" in checks:
-            calendar = self._wanted.calendar
-            start, stop = calendar.between(first, last)
-            reach = self._stores.rules.thresholds.baseline_sessions // 2
-            first = calendar.label(max(0, start - reach))
-            last = calendar.label(min(len(calendar) - 1, stop - 1 + reach))
-            parts = self._stores.ledger.catalogue.current(
-                "curated", self._wanted.dataset.name, first=first, last=last
-            )
+        first, last = profiles.around(self._stores, self._wanted, *days)
+        parts = self._stores.ledger.catalogue.current(
+            "curated", self._wanted.dataset.name, first=first, last=last
+        )
         whole = {part.part_id for part in changed}
 
         def sound(some: Sequence[Part]) -> Sequence[Part]:

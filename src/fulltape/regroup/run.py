@@ -11,8 +11,8 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.core.time import Clock, Instant
-from fulltape.lake import layout, parquet, parts
-from fulltape.ledger.catalogue import Part
+from fulltape.lake import files, layout, parquet, parts
+from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.regroup import plan
 from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, silent
 from fulltape.stores.drafts import Draft
@@ -45,15 +45,13 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             catalogue = stores.ledger.catalogue
             there = regrouped.complete(catalogue.current(LAYER, name), catalogue.current("curated", name))
             desired = _desired(wanted, clock.now())
-            for at, key in enumerate(desired, start=1):
-                if key not in there:
-                    if words := _no_room(stores, name, key):
-                        progress(Event(stage=STAGE, sentence=words))
-                        left = words
-                        break
-                    found = _build(stores, wanted, key, clock.now())
-                    written, rows = written + bool(found), rows + found
-                progress(Event(stage=STAGE, done=at, total=len(desired), unit="folders"))
+            for key in (key for key in desired if key not in there):
+                if words := _no_room(stores, name, key):
+                    progress(Event(stage=STAGE, sentence=words))
+                    left = words
+                    break
+                found = _build(stores, wanted, key, clock.now(), progress)
+                written, rows = written + bool(found), rows + found
             with stores.ledger.write():
                 for key in there.keys() - set(desired):
                     stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
@@ -82,7 +80,7 @@ def _desired(wanted: Wanted, now: Instant) -> list[str]:
     return plan.folders(wanted.first, last, wanted.next_session(last) if last else None)
 
 
-def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
+def _build(stores: Stores, wanted: Wanted, key: str, now: Instant, progress: Progress) -> int:
     """Write one folder; how many rows it has."""
     first, last = layout.days_of(layout.kind_of(key), key)
     name, root = wanted.dataset.name, stores.layout.root
@@ -92,7 +90,10 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
     paths = [root / part.path for part in days]
     names = sorted({instrument for part in days for instrument in part.cells})
     blocks = [names[at : at + INSTRUMENTS] for at in range(0, len(names), INSTRUMENTS)]
-    ready = [_block(stores, wanted, key, paths, block) for block in blocks]
+    ready = []
+    for block in blocks:
+        ready.append(_block(stores, wanted, key, paths, block))
+        progress(Event(stage=STAGE, done=len(ready), total=len(blocks), unit=f"files of {key}"))
     if _digest(paths) != _digest([draft.file.temporary for draft in ready]):
         for draft in ready:
             parts.discard(draft.file)
@@ -106,11 +107,22 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant) -> int:
     written = drafts.publish(stores, told, now=now)
     with stores.ledger.write():
         if _places(stores.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(days):
-            return 0  # days have changed meanwhile: what they are now is written the next time
+            # Days have changed meanwhile: what they are now is written the next time.
+            _forget(stores, written)
+            return 0
         stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
         for part in written:
             stores.ledger.catalogue.register(part, now=now)
     return sum(part.rows for part in written)
+
+
+def _forget(stores: Stores, written: Sequence[NewPart]) -> None:
+    """Remove files that got their names and will not be registered, inside a transaction; those that were before stay until
+    they are swept."""
+    for part in written:
+        if stores.ledger.catalogue.by_path(part.path) is None:
+            files.remove(stores.layout.root / part.path)
+        stores.ledger.catalogue.drop_intent(part.path)
 
 
 def _places(days: Sequence[Part]) -> list[tuple[int, int]]:

@@ -6,8 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from fulltape.core import frames
-from fulltape.lake import parquet
-from fulltape.stores import Stores, Wanted
+from fulltape.stores import Stores, Wanted, scanning
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,20 +29,11 @@ def volumes(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> pl
     ]
     if not found:
         return pl.DataFrame(schema=schema)
-    root = stores.layout.root
-    told = pl.LazyFrame(
-        {
-            "path": [str(root / part.path) for part in found],
-            "source": [part.source for part in found],
-            "log_pos": [part.log_pos for part in found],
-        }
-    )
     kept = ("instrument", "session", "volume")
     columns = {one.name: frames.dtype(one.dtype) for one in days.dataset.schema.columns if one.name in kept}
     rows = (
-        parquet.scan([root / part.path for part in found], path_column="path", columns=columns)
+        scanning.rows_of(stores, found, "source", "log_pos", columns=columns)
         .filter(pl.col("session").is_between(first, last))
-        .join(told, on="path")
         .with_columns(pl.col("volume").cast(pl.Float64))
         .collect()
         .sort("log_pos")

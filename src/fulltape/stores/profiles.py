@@ -6,6 +6,7 @@ damaged, or in the place of another, is made anew, like one that is gone.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import math
@@ -53,6 +54,16 @@ def of_parts(
             found.append(kept.with_columns(place))
     none = profiles.none().with_columns(pl.lit("").alias("source"), pl.lit(0).alias("log_pos"))
     return pl.concat([none, *found], how="vertical_relaxed")
+
+
+def around(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+    """The first and the last session of which profiles are needed to judge those from `first` to `last`: where completeness
+    is judged, it is learned from the sessions around them."""
+    calendar = wanted.calendar
+    learned = "completeness" in wanted.dataset.checks
+    reach = stores.rules.thresholds.baseline_sessions // 2 if learned else 0
+    start, stop = calendar.between(first, last)
+    return calendar.label(max(0, start - reach)), calendar.label(min(len(calendar) - 1, stop - 1 + reach))
 
 
 def blocks(instruments: Iterable[str], rows: int) -> list[list[str]]:

@@ -12,7 +12,7 @@ from fulltape.stores import Stores
 Tier = Literal["enough", "low", "least"]
 _LEAST_BYTES, _LEAST_SHARE, _MOST_BYTES = 2_000_000_000, 0.05, 50_000_000_000
 _FLOOR = 4
-"""With this part of the wanted room nothing is written any more but what live capture needs."""
+"""With less than this part of the wanted room nights stop, so that live capture can go on."""
 _LOOK_BACK = 30 * DAY
 _GB = 1e9
 

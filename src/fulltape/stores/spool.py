@@ -81,9 +81,9 @@ class Pieces:
 
 
 class Spool(Pieces):
-    """Takes blocks of rows, each of later instruments than the one before or of later rows of the same one, and gives those of some sessions back, sorted by
-    instrument and in each as they came. What a kill leaves in `folder` is swept with the layer. `cut` says that the rows will
-    be asked for session by session, else all of them at once."""
+    """Takes blocks of rows, each of later instruments than the one before or of later rows of the same one, and gives those
+    of some sessions back, by instrument and in each as they came. What a kill leaves in `folder` is swept with the layer.
+    `cut` says that the rows will be asked for session by session, else all of them at once."""
 
     def __init__(self, folder: Path, calendar: Calendar, *, cut: bool) -> None:
         super().__init__(folder)
