@@ -147,6 +147,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("curate", ["curate"]),
         ("check", ["check"]),
         ("regroup", ["regroup"]),
+        ("compact", ["compact"]),
         ("nightly", ["nightly"]),
         ("gaps", ["gaps"]),
         ("status", ["status"]),

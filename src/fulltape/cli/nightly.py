@@ -70,6 +70,10 @@ def lines(done: Night) -> list[str]:
     out += [f"waiting   {source}: {why}, room at {to_second(room)}" for source, why, room in filled.waiting]
     if done.regrouped.folders:
         out.append(f"regrouped {counted(done.regrouped.folders, 'folder')} written by instrument")
+    if done.compacted.folders:
+        out.append(
+            f"compacted {counted(done.compacted.parts, 'raw file')} into {number(done.compacted.folders)}"
+        )
     if filled.full:
         out.append(f"disk      {filled.full}")
     if done.export is None:

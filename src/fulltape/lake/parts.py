@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from fulltape.lake import files, layout, parquet
@@ -21,6 +22,28 @@ class PartFile:
     path: Path
     bytes: int
     sha256: str
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part that was made of others keeps of each, in the metadatum `merged`: the digest of its file, when its rows
+    became known and when they were registered (microseconds), and the asks or the journal it was made of. Their order is that
+    of the log, and rows refer to it by their `revision`."""
+
+    sha256: str
+    known_at: int
+    ingested_at: int
+    made_of: str
+
+
+def merged(metadata: Mapping[str, str]) -> list[Merged]:
+    """The parts of which one was made; empty where it is as it was sealed."""
+    return msgspec.json.decode(metadata.get("merged", "[]"), type=list[Merged])
+
+
+def held(metadata: Mapping[str, str]) -> set[str]:
+    """The digests of all files whose rows a part holds beside its own: those of which it was made, and those that were made
+    on the way."""
+    return {one.sha256 for one in merged(metadata)} | set(metadata.get("replaces", "").split())
 
 
 def write(

@@ -38,6 +38,8 @@ class _Described:
     origin: Literal["fetched", "captured", "derived"]
     of_parts: int = 0
     """Of how many parts its folder consists, where it is one of several."""
+    merged: int = 0
+    """Of how many sealed raw parts it was made; 0 where it is one as it was sealed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,8 @@ class Part(_Described):
     ingested_at: Instant
     first: str
     last: str
+    replaced_by: int | None
+    """The part that stands in its place."""
     packed: Callable[[], bytes] = field(repr=False, compare=False)
 
     @functools.cached_property
@@ -86,32 +90,7 @@ class Catalogue:
             part_id = int(earlier[0]["part_id"])
             self._database.run("revive_part", part_id=part_id, log_pos=log_pos, of_parts=part.of_parts)
         else:
-            part_id = self._database.next("part")
-            days = [day for spans in part.cells.values() for span in spans for day in span]
-            self._database.run(
-                "register_part",
-                part_id=part_id,
-                log_pos=log_pos,
-                layer=part.layer,
-                source=part.source,
-                dataset=part.dataset,
-                folder=part.folder,
-                path=part.path,
-                row_count=part.rows,
-                byte_count=part.bytes,
-                sha256=part.sha256,
-                min_ts=part.min_ts,
-                max_ts=part.max_ts,
-                ingested_at=now,
-                origin=part.origin,
-                cells=zlib.compress(msgspec.json.encode(part.cells)),
-                first_session=min(days).isoformat(),
-                last_session=max(days).isoformat(),
-                of_parts=part.of_parts,
-            )
-            self._database.run_many(
-                "add_part_symbol", [{"symbol": symbol, "part_id": part_id} for symbol in part.symbols]
-            )
+            part_id = self._insert(part, log_pos, now)
         if part.layer in ("curated", "qc"):
             self._database.run(
                 "replace_parts_of_folder",
@@ -125,6 +104,76 @@ class Catalogue:
         self._database.run("drop_intent", path=part.path)
         self._database.run("drop_damage", path=part.path)
         return part_id
+
+    def _insert(self, part: NewPart, log_pos: int, ingested_at: Instant) -> int:
+        part_id = self._database.next("part")
+        days = [day for spans in part.cells.values() for span in spans for day in span]
+        self._database.run(
+            "register_part",
+            part_id=part_id,
+            log_pos=log_pos,
+            layer=part.layer,
+            source=part.source,
+            dataset=part.dataset,
+            folder=part.folder,
+            path=part.path,
+            row_count=part.rows,
+            byte_count=part.bytes,
+            sha256=part.sha256,
+            min_ts=part.min_ts,
+            max_ts=part.max_ts,
+            ingested_at=ingested_at,
+            origin=part.origin,
+            cells=zlib.compress(msgspec.json.encode(part.cells)),
+            first_session=min(days).isoformat(),
+            last_session=max(days).isoformat(),
+            of_parts=part.of_parts,
+            merged=part.merged,
+        )
+        self._database.run_many(
+            "add_part_symbol", [{"symbol": symbol, "part_id": part_id} for symbol in part.symbols]
+        )
+        return part_id
+
+    def merge(self, part: NewPart, originals: Sequence[Part], *, now: Instant) -> int:
+        """Register a raw part that holds all rows of some others, which count no more, inside a transaction; returns its id.
+
+        It takes the newest position of theirs, so that what is older or newer than all of them still is, and no stage takes
+        its rows for new ones.
+        """
+        newest = max(originals, key=lambda one: one.log_pos)
+        self._database.run("move_part", part_id=newest.part_id, log_pos=self._database.next("parts_log"))
+        earlier = self._database.run("part_by_path", path=part.path)
+        if earlier:
+            part_id = int(earlier[0]["part_id"])
+            self._database.run("revive_part", part_id=part_id, log_pos=newest.log_pos, of_parts=0)
+        else:
+            part_id = self._insert(part, newest.log_pos, max(one.ingested_at for one in originals))
+        for one in originals:
+            self._database.run("merge_part", part_id=one.part_id, merged_into=part_id, now=now)
+        self._database.run("drop_intent", path=part.path)
+        self._database.run("drop_damage", path=part.path)
+        return part_id
+
+    def originals(self, part_id: int) -> list[Part]:
+        """The parts of which a merged one was made, as far as they are kept, in the order of the log."""
+        return [self._part(row) for row in self._database.run("originals", part_id=part_id)]
+
+    def unmerge(self, originals: Iterable[Part]) -> None:
+        """These count again, inside a transaction: what was made of them does not."""
+        for one in originals:
+            self._database.run("unmerge_part", part_id=one.part_id)
+
+    def stands(self, part: Part) -> Part | None:
+        """The current part that holds the rows of one that was merged; None where there is none."""
+        while part.replaced_by is not None:
+            found = self._database.run("part_by_id", part_id=part.replaced_by)
+            if not found:
+                return None
+            part = self._part(found[0])
+            if found[0]["replaced_at"] is None:
+                return part
+        return None
 
     def _regrouped(self, part: _Described, now: Instant) -> None:
         """What was regrouped out of a curated day's month and year counts no more: it holds that day otherwise, or not."""
@@ -275,6 +324,8 @@ class Catalogue:
             first=row["first_session"],
             last=row["last_session"],
             of_parts=row["of_parts"],
+            merged=row["merged"],
+            replaced_by=row["replaced_by"],
             packed=functools.partial(self._cells, row["part_id"]),
         )
 

@@ -12,6 +12,7 @@ from polars.exceptions import PolarsError
 from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
+from fulltape.compact import run as compact
 from fulltape.core.time import Clock, Instant, to_second, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
@@ -76,6 +77,7 @@ class Night:
     quality: quality.Report
     export: deliver.Report | None
     regrouped: regroup.Report = field(default_factory=regroup.Report)
+    compacted: compact.Report = field(default_factory=compact.Report)
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
     beyond: tuple[str, ...] = ()
@@ -161,10 +163,17 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     # It makes only what reads faster, and may take long: all else is safe by now.
     regrouped = regroup.run_once(stores, clock, progress)
+    compacted = compact.run_once(stores, clock, progress)
     damage.settle(stores)
     sweep.run_once(stores, clock, progress)
     return Night(
-        audit=final, filled=filled, curated=curated, quality=checked, export=export, regrouped=regrouped
+        audit=final,
+        filled=filled,
+        curated=curated,
+        quality=checked,
+        export=export,
+        regrouped=regrouped,
+        compacted=compacted,
     )
 
 

@@ -11,10 +11,11 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.core.time import Clock, Instant
-from fulltape.lake import files, layout, parquet, parts
-from fulltape.ledger.catalogue import NewPart, Part
+from fulltape.lake import layout, parquet, parts
+from fulltape.ledger.catalogue import Part
 from fulltape.regroup import plan
-from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, scanning, silent
+from fulltape.stores import spool as spooling
 from fulltape.stores.drafts import Draft
 from fulltape.stores.regrouped import LAYER
 from fulltape.stores.spool import Spool
@@ -94,7 +95,8 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant, progress: Pro
     for block in blocks:
         ready.append(_block(stores, wanted, key, paths, block))
         progress(Event(stage=STAGE, done=len(ready), total=len(blocks), unit=f"files of {key}"))
-    if _digest(paths) != _digest([draft.file.temporary for draft in ready]):
+    written_rows = parquet.scan([draft.file.temporary for draft in ready])
+    if scanning.digest(parquet.scan(paths)) != scanning.digest(written_rows):
         for draft in ready:
             parts.discard(draft.file)
         raise errors.CorruptPartError(
@@ -108,21 +110,12 @@ def _build(stores: Stores, wanted: Wanted, key: str, now: Instant, progress: Pro
     with stores.ledger.write():
         if _places(stores.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(days):
             # Days have changed meanwhile: what they are now is written the next time.
-            _forget(stores, written)
+            drafts.take_back(stores, written)
             return 0
         stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
         for part in written:
             stores.ledger.catalogue.register(part, now=now)
     return sum(part.rows for part in written)
-
-
-def _forget(stores: Stores, written: Sequence[NewPart]) -> None:
-    """Remove files that got their names and will not be registered, inside a transaction; those that were before stay until
-    they are swept."""
-    for part in written:
-        if stores.ledger.catalogue.by_path(part.path) is None:
-            files.remove(stores.layout.root / part.path)
-        stores.ledger.catalogue.drop_intent(part.path)
 
 
 def _places(days: Sequence[Part]) -> list[tuple[int, int]]:
@@ -165,23 +158,7 @@ def _bearable(paths: Sequence[Path], block: Sequence[str]) -> Iterator[tuple[lis
         .collect(engine="streaming")
         .iter_rows()
     )
-    some: list[str] = []
-    for name in block:
-        rows = counts.get(name, 0)
-        if some and sum(counts.get(one, 0) for one in some) + rows > _ROWS:
-            yield some, paths
-            some = []
-        if rows > _ROWS:
-            step = max(1, len(paths) * _ROWS // rows)
-            yield from (([name], paths[at : at + step]) for at in range(0, len(paths), step))
-        else:
-            some.append(name)
-    if some:
-        yield some, paths
-
-
-def _digest(paths: Sequence[Path]) -> tuple[int, int]:
-    """How many rows files hold, and a sum over them that does not depend on their order."""
-    rows = parquet.scan(paths)
-    row = pl.struct(pl.all()).hash(seed=1) % 2**32
-    return rows.select(pl.len(), row.sum()).collect(engine="streaming").row(0)
+    for some in spooling.portions({name: counts[name] for name in block if name in counts}, _ROWS):
+        rows = sum(counts[name] for name in some)
+        step = max(1, len(paths) * _ROWS // max(rows, _ROWS))
+        yield from ((some, paths[at : at + step]) for at in range(0, len(paths), step))

@@ -22,7 +22,7 @@ from fulltape.stores import Event, Progress, Stores, drafts
 from fulltape.stores.drafts import Draft
 from fulltape.version import VERSION
 
-STAGE = "seal"
+STAGE = drafts.RAW_STAGE
 _WRITERS = 4
 
 

@@ -13,11 +13,10 @@ from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.frames import dtype
 from fulltape.core.streams import Streams
 from fulltape.core.time import SECOND, Instant
-from fulltape.lake import parquet
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Day, Interval
 from fulltape.seal import timeline
-from fulltape.stores import Stores, Wanted
+from fulltape.stores import Stores, Wanted, scanning
 
 EDGE = SECOND
 """History and stream may stamp a row differently by less than this, which matters at the edges of a span."""
@@ -85,13 +84,13 @@ def captured_of(
         & (pl.col("connection") >= LIVE)
     )
     found = [
-        frames.declared_types(parquet.scan([stores.layout.root / part.path]), declared).filter(mine)
+        frames.declared_types(scanning.rows_of(stores, [part], "log_pos"), declared).filter(mine)
         for part in stores.ledger.catalogue.current("raw", wanted.dataset.name, first=first, last=last)
         if part.origin == "captured" and part.source == source
     ]
     if not found:
         return {}
-    rows = pl.concat(found, how="diagonal").collect()
+    rows = pl.concat(found, how="diagonal").collect().sort("log_pos", maintain_order=True).drop("log_pos")
     return {
         (str(instrument), session): captured.merged(cell, wanted.dataset.schema.key)
         for (instrument, session), cell in rows.partition_by("instrument", "session", as_dict=True).items()

@@ -55,8 +55,8 @@ def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
             ledger.damages.redo("curate", part.dataset, [part.folder])
         elif part.layer == "qc":
             ledger.damages.redo("quality", part.dataset, [part.folder])
-        elif part.layer == "by_instrument":
-            pass  # the next night sees that its folder is not whole
+        elif part.layer == "by_instrument" or _unmerged(stores, part):
+            pass  # the next night sees that its folder is not whole; what was merged counts again
         elif part.origin == "captured":
             _decode_again(stores, part, now)
         else:
@@ -64,6 +64,19 @@ def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
     path = stores.layout.root / part.path
     if path.exists():
         set_apart(stores, path)
+
+
+def _unmerged(stores: Stores, part: Part) -> bool:
+    """Let the parts of which one was made count again, where all of them are still kept; inside a transaction."""
+    originals = stores.ledger.catalogue.originals(part.part_id) if part.merged else []
+    kept = sum(max(1, one.merged) for one in originals) == part.merged
+    whole = (not wrong(stores.layout.root / one.path, size=one.bytes, sha256=one.sha256) for one in originals)
+    if not (originals and kept and all(whole)):
+        return False
+    stores.ledger.catalogue.unmerge(originals)
+    stores.ledger.damages.healed(part.path)
+    stores.ledger.catalogue.forget(part.part_id)
+    return True
 
 
 def settle(stores: Stores) -> None:

@@ -20,6 +20,8 @@ from fulltape.ledger.catalogue import Layer, NewPart
 from fulltape.stores import Stores, Wanted, spool
 from fulltape.stores.spool import Rows
 
+RAW_STAGE = "seal"
+"""The stage that writes raw parts, and removes what a kill left of them; whoever else writes some holds it."""
 _AT_ONCE = 4
 """Each name waits for the disk, so several wait together."""
 
@@ -94,6 +96,15 @@ def publish(
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         list(pool.map(parts.publish, [draft.file for draft in drafts]))
     return [draft.part for draft in drafts]
+
+
+def take_back(stores: Stores, written: Iterable[NewPart]) -> None:
+    """Remove files that got their names and will not be registered, inside a transaction; those that were before stay until
+    they are swept."""
+    for part in written:
+        if stores.ledger.catalogue.by_path(part.path) is None:
+            files.remove(stores.layout.root / part.path)
+        stores.ledger.catalogue.drop_intent(part.path)
 
 
 def sweep(stores: Stores, layer: Layer) -> None:

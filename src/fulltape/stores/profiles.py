@@ -23,6 +23,7 @@ from fulltape.core.sessions import Calendar
 from fulltape.lake import files, parquet
 from fulltape.ledger.catalogue import Layer, Part
 from fulltape.stores import Stores, Wanted
+from fulltape.stores.scanning import REVISION
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +45,7 @@ def of_parts(
 
     found = []
     for part in parts:
-        path = _path(stores, context.dataset, context.calendar, part)
+        path = _path(stores, context.dataset, context.calendar, part.sha256)
         kept = _kept(path)
         if kept is None and sound([part]):
             kept = _made(stores, context, part)
@@ -54,6 +55,22 @@ def of_parts(
             found.append(kept.with_columns(place))
     none = profiles.none().with_columns(pl.lit("").alias("source"), pl.lit(0).alias("log_pos"))
     return pl.concat([none, *found], how="vertical_relaxed")
+
+
+def merge(stores: Stores, wanted: Wanted, originals: Sequence[Part], sha256: str) -> None:
+    """Keep for a part that is made of others what is known of them, so that its rows need not be read; nothing where that
+    of one is not known."""
+    import polars as pl
+
+    found = []
+    for part in originals:
+        kept = _kept(_path(stores, wanted.dataset, wanted.calendar, part.sha256))
+        if kept is None:
+            return
+        found.append(kept)
+    newest = pl.concat(found, how="vertical_relaxed").unique(["instrument", "session"], keep="last")
+    path = _path(stores, wanted.dataset, wanted.calendar, sha256)
+    _keep(path, newest.sort("instrument", "session"))
 
 
 def around(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
@@ -83,7 +100,7 @@ def judged(wanted: Wanted, instruments: int, span: Range) -> int:
 def unneeded(stores: Stores) -> list[Path]:
     """Files of profiles that no current part of a wanted dataset has, by the calendar and the rules of now."""
     needed = {
-        _path(stores, wanted.dataset, wanted.calendar, part)
+        _path(stores, wanted.dataset, wanted.calendar, part.sha256)
         for name, wanted in stores.wanted.items()
         if profiles.NEEDED_BY.intersection(wanted.dataset.checks)
         for layer in _LAYERS
@@ -93,10 +110,10 @@ def unneeded(stores: Stores) -> list[Path]:
     return [path for path in found if path not in needed and not path.name.startswith(files.TEMPORARY)]
 
 
-def _path(stores: Stores, dataset: Dataset, calendar: Calendar, part: Part) -> Path:
+def _path(stores: Stores, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
     rules = f"{profiles.VERSION} {calendar.name} {calendar.version} {dataset.checks}"
     version = hashlib.sha256(rules.encode()).hexdigest()[:8]
-    return stores.layout.profile(dataset, part.sha256, version)
+    return stores.layout.profile(dataset, sha256, version)
 
 
 def damaged(stores: Stores) -> list[Path]:
@@ -139,8 +156,11 @@ def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:
     pieces = []
     for block in blocks(part.cells, part.rows):
         rows = parquet.scan([path])
-        names = [name for name in rows.collect_schema().names() if name in profiles.COLUMNS]
+        names = [name for name in rows.collect_schema().names() if name in (*profiles.COLUMNS, REVISION)]
         told = rows.filter(pl.col("instrument").cast(pl.String).is_in(block)).select(names).collect()
+        if part.merged:
+            newest = pl.col(REVISION).max().over("instrument", "session")
+            told = told.filter(pl.col(REVISION) == newest).drop(REVISION)
         found = profiles.of(frames.traded(told.lazy(), context.dataset).collect(), context)
         # A cell in which nothing traded is known, too: no older part stands for it.
         cells = told.select(pl.col("instrument").cast(pl.String), "session").unique()

@@ -12,16 +12,36 @@ from fulltape.stores import Stores
 if TYPE_CHECKING:
     import polars as pl
 
+REVISION = "revision"
+"""A column of merged parts: from which of the parts of which it was made a row is, counted from 0 in the order of the log."""
+_MOST = 2**20
+"""More parts than this are never merged into one."""
+
 
 def rows_of(
     stores: Stores, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
 ) -> pl.LazyFrame:
     """All rows of these parts, in their order, with fields of their part as columns of the same name; `columns` as in
-    `parquet.scan`."""
+    `parquet.scan`. Their `log_pos` orders rows as they became known, those of a merged part, too: greater is newer."""
     import polars as pl
 
+    merged = any(part.merged for part in parts)
+    if merged and columns:
+        columns = {**columns, REVISION: pl.Int32}
     paths = [stores.layout.root / part.path for part in parts]
     told = {name: [getattr(part, name) for part in parts] for name in about}
     known = pl.LazyFrame({"path": [str(path) for path in paths], **told})
     rows = parquet.scan(paths, path_column="path", columns=columns)
-    return rows.join(known, on="path", how="left", maintain_order="left").drop("path")
+    rows = rows.join(known, on="path", how="left", maintain_order="left").drop("path")
+    if "log_pos" in about:
+        revision = pl.col(REVISION).fill_null(0) if merged else 0
+        rows = rows.with_columns(pl.col("log_pos") * _MOST + revision)
+    return rows.drop(REVISION) if merged else rows
+
+
+def digest(rows: pl.LazyFrame) -> tuple[int, int]:
+    """How many rows there are, and a sum over them that does not depend on their order."""
+    import polars as pl
+
+    row = pl.struct(pl.all()).hash(seed=1) % 2**32
+    return rows.select(pl.len(), row.sum()).collect(engine="streaming").row(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Self
 
 import polars as pl
 
-from fulltape.core import frames
+from fulltape.core import frames, ranges
 from fulltape.core.sessions import Calendar
 from fulltape.lake import files, parquet
 
@@ -119,12 +119,23 @@ class Spool(Pieces):
     def _clipped(
         self, spans: Sequence[tuple[dt.date, dt.date]], first: dt.date, last: dt.date
     ) -> list[tuple[dt.date, dt.date]]:
-        found = []
-        for start, stop in spans:
-            begin, end = self._calendar.between(max(start, first), min(stop, last))
-            if begin < end:
-                found.append((self._calendar.label(begin), self._calendar.label(end - 1)))
-        return found
+        between, label = self._calendar.between, self._calendar.label
+        inside = ranges.normalise(between(max(start, first), min(stop, last)) for start, stop in spans)
+        return [(label(begin), label(end - 1)) for begin, end in inside]
+
+
+def portions(counts: Mapping[str, int], most: int) -> Iterator[list[str]]:
+    """Instruments in order, in groups of at most so many rows; one that has more is alone. `counts`: rows by instrument."""
+    some: list[str] = []
+    total = 0
+    for name in sorted(counts):
+        if some and total + counts[name] > most:
+            yield some
+            some, total = [], 0
+        some.append(name)
+        total += counts[name]
+    if some:
+        yield some
 
 
 def _by_session(frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fulltape.core.time import DAY, Clock, Instant
 from fulltape.lake import files
-from fulltape.stores import BACKUPS, Event, Progress, Stores, profiles, silent
+from fulltape.ledger.catalogue import Part
+from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.sweep import plan
 from fulltape.sweep.plan import Removal, Report
 
@@ -75,7 +76,8 @@ class _Sweep:
         return Removal(what="rejections", count=count, bytes=size, why="older than retention.rejected")
 
     def replaced(self) -> Removal:
-        """Curated files, and what was checked, that others have replaced. Raw parts stay: nothing could make them again."""
+        """Curated files, and what was checked, that others have replaced; raw parts only where another one holds their rows:
+        nothing could make them again."""
         before = self._now - self._keep.replaced
         catalogue = self._stores.ledger.catalogue
         old = [
@@ -85,6 +87,7 @@ class _Sweep:
         ]
         # What is regrouped is a second copy, which only who had begun to read it still reads.
         old += [part for part in catalogue.replaced(self._now - DAY) if part.layer == "by_instrument"]
+        old += self._merged(catalogue.replaced(self._now - DAY))
         size = self._remove(self._stores.layout.root / part.path for part in old)
         if old and not self._dry:
             with self._stores.ledger.write():
@@ -93,6 +96,21 @@ class _Sweep:
         return Removal(
             what="replaced files", count=len(old), bytes=size, why="replaced before retention.replaced"
         )
+
+    def _merged(self, replaced: Iterable[Part]) -> list[Part]:
+        """Raw parts that were merged into one whose file is sound at this moment."""
+        sound: dict[int, bool] = {}
+        found = []
+        for part in replaced:
+            whole = self._stores.ledger.catalogue.stands(part) if part.layer == "raw" else None
+            if whole is None:
+                continue
+            if whole.part_id not in sound:
+                path = self._stores.layout.root / whole.path
+                sound[whole.part_id] = not damage.wrong(path, size=whole.bytes, sha256=whole.sha256)
+            if sound[whole.part_id]:
+                found.append(part)
+        return found
 
     def profiles(self) -> Removal:
         """What was learned of parts that count no more; that of others is made anew when it is needed."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import polars as pl
 from fulltape.core import frames
 from fulltape.core.time import Instant, from_datetime
 from fulltape.lake import files, layout, parquet
+from fulltape.lake import parts as parts_of
 from fulltape.ledger.catalogue import Cells, NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval
@@ -27,6 +29,10 @@ STAGE = "rebuild"
 _MICROSECOND = 1_000
 _NAME = re.compile(r"\d{8}T\d{12}-")
 """How the name of a journal begins."""
+
+
+_Found = tuple[Instant, Path, Mapping[str, str]]
+"""When its rows became known, a file, and what is written beside its rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,7 @@ def parts(
     """Register raw files that the ledger does not know, the oldest first; returns how many, and which could not be and
     why. Those that a kept journal gives back are left to it."""
     left: list[tuple[str, str]] = []
-    found: list[tuple[Instant, Path, Mapping[str, str]]] = []
+    found: list[_Found] = []
     for path in paths:
         metadata = parquet.metadata(path)
         if metadata is None or not {"dataset", "source"} <= metadata.keys():
@@ -68,6 +74,7 @@ def parts(
             learned = int(metadata.get("known_at") or path.stat().st_mtime_ns // _MICROSECOND)
             found.append((learned, path, metadata))
     found.sort(key=lambda one: (one[0], one[1].name))
+    found = _without_merged(stores, found)
     # Of a journal that the ledger knows by what the lake kept, the parts are not known yet. Of others they are made again.
     expected = {one.file for one in stores.ledger.streams.captures() if not one.parts}
     known = {one.file for one in stores.ledger.streams.captures()}
@@ -84,6 +91,31 @@ def parts(
             taken += 1
         progress(Event(stage=STAGE, done=done, total=len(found), unit="parts"))
     return taken, left
+
+
+def _without_merged(stores: Stores, found: Sequence[_Found]) -> list[_Found]:
+    """Files but for those whose rows a sound one holds that was made of them: they are set apart. Taken up after it, they
+    would count as newer."""
+    root, catalogue = stores.layout.root, stores.ledger.catalogue
+    whole = {path for _, path, metadata in found if "merged" in metadata and _is_whole(path)}
+    for dataset, folder in {(metadata["dataset"], path.parent.name) for _, path, metadata in found}:
+        known = (part for part in catalogue.current_in("raw", dataset, folder) if part.merged)
+        whole |= {root / part.path for part in known if _is_whole(root / part.path)}
+    held = {(path.parent, digest) for path in whole for digest in parts_of.held(parquet.metadata(path) or {})}
+    if not held:
+        return list(found)
+    out = []
+    for one in found:
+        if (one[1].parent, files.sha256(one[1])) in held:
+            damage.set_apart(stores, one[1])
+        else:
+            out.append(one)
+    return out
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a part has the content that its name tells."""
+    return path.is_file() and path.stem.endswith(files.sha256(path)[:8])
 
 
 def name_parts_of_captures(stores: Stores) -> None:
@@ -149,8 +181,9 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
         sha256=files.sha256(path),
         min_ts=_stamp(rows["ts"].min()),
         max_ts=_stamp(rows["ts"].max()),
-        origin="captured" if "journal" in metadata else "fetched",
+        origin="captured" if "journal" in metadata or metadata.get("origin") == "captured" else "fetched",
         cells=cells,
+        merged=len(parts_of.merged(metadata)),
     )
     if not path.stem.endswith(part.sha256[:8]):
         return "its content is not what its name says"
@@ -162,16 +195,31 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
     with stores.ledger.write():
         for one in _made_now(stores, path, metadata) if "journal" in metadata else ():
             stores.ledger.catalogue.withdraw(one.part_id, now=now)
-        part_id = stores.ledger.catalogue.register(part, now=now)
+        part_id = _enter(stores, part, parts_of.held(metadata), now)
         if part.origin == "fetched":
             stores.ledger.coverage.record(_facts(part, learned), wanted.next_session)
         else:
-            if _NAME.match(metadata["journal"]):  # what history gave back has the name of an ask
+            made_of = {one.made_of for one in parts_of.merged(metadata)} or {metadata["journal"]}
+            if any(map(_NAME.match, made_of)):  # what history gave back has the name of an ask
                 _captured(stores, wanted, part, rows, now)
-            stores.ledger.streams.add_part(metadata["journal"], part_id)
+            if "journal" in metadata:
+                stores.ledger.streams.add_part(metadata["journal"], part_id)
             if _confirmed(stores, part):
                 stores.ledger.catalogue.withdraw(part_id, now=now)
     return ""
+
+
+def _enter(stores: Stores, part: NewPart, held: AbstractSet[str], now: Instant) -> int:
+    """Register a part, in the place of those whose rows it holds."""
+    catalogue = stores.ledger.catalogue
+    originals = [
+        one
+        for one in (catalogue.current_in("raw", part.dataset, part.folder) if held else ())
+        if one.source == part.source and one.sha256 in held
+    ]
+    if originals:
+        return catalogue.merge(part, originals, now=now)
+    return catalogue.register(part, now=now)
 
 
 def _first(cells: Cells) -> dt.date:

@@ -1,8 +1,8 @@
 -- name: register_part
 INSERT INTO parts (part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256,
-                   min_ts, max_ts, ingested_at, origin, cells, first_session, last_session, of_parts)
+                   min_ts, max_ts, ingested_at, origin, cells, first_session, last_session, of_parts, merged)
 VALUES (:part_id, :log_pos, :layer, :source, :dataset, :folder, :path, :row_count, :byte_count, :sha256,
-        :min_ts, :max_ts, :ingested_at, :origin, :cells, :first_session, :last_session, :of_parts)
+        :min_ts, :max_ts, :ingested_at, :origin, :cells, :first_session, :last_session, :of_parts, :merged)
 
 -- name: replace_parts_of_folder
 UPDATE parts SET replaced_at = :now, replaced_by = :part_id
@@ -11,7 +11,7 @@ WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND part_id <> 
 -- name: part_columns
 -- All but the cells, which are large and seldom asked for.
 part_id, log_pos, layer, source, dataset, folder, path, row_count, byte_count, sha256, min_ts, max_ts, ingested_at, origin,
-       first_session, last_session, of_parts
+       first_session, last_session, of_parts, merged, replaced_by
 
 -- name: cells_of_part
 SELECT cells FROM parts WHERE part_id = :part_id
@@ -34,6 +34,18 @@ SELECT {part_columns} FROM parts WHERE path = :path
 
 -- name: revive_part
 UPDATE parts SET replaced_at = NULL, replaced_by = NULL, log_pos = :log_pos, of_parts = :of_parts WHERE part_id = :part_id
+
+-- name: move_part
+UPDATE parts SET log_pos = :log_pos WHERE part_id = :part_id
+
+-- name: merge_part
+UPDATE parts SET replaced_at = :now, replaced_by = :merged_into WHERE part_id = :part_id
+
+-- name: originals
+SELECT {part_columns} FROM parts WHERE replaced_by = :part_id AND layer = 'raw' ORDER BY log_pos
+
+-- name: unmerge_part
+UPDATE parts SET replaced_at = NULL, replaced_by = NULL WHERE part_id = :part_id
 
 -- name: withdraw_part
 UPDATE parts SET replaced_at = :now WHERE part_id = :part_id AND replaced_at IS NULL
@@ -85,6 +97,9 @@ SELECT COALESCE(MAX(log_pos), 0) AS position FROM parts WHERE layer = :layer
 
 -- name: current_part
 SELECT {part_columns} FROM parts WHERE part_id = :part_id AND replaced_at IS NULL
+
+-- name: part_by_id
+SELECT {part_columns}, replaced_at FROM parts WHERE part_id = :part_id
 
 -- name: add_intent
 INSERT INTO intents (path, layer, evidence, at) VALUES (:path, :layer, :evidence, :at)

@@ -1,0 +1,240 @@
+"""Writes the rows of small raw parts into one, and proves that it holds what they hold before they count no more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from fulltape import errors
+from fulltape.compact import plan
+from fulltape.core.time import SECOND, Clock, Instant
+from fulltape.lake import layout, parquet, parts
+from fulltape.lake.parts import Merged
+from fulltape.ledger.catalogue import Part
+from fulltape.stores import (
+    Event,
+    Progress,
+    Stores,
+    Wanted,
+    damage,
+    drafts,
+    known,
+    profiles,
+    room,
+    scanning,
+    silent,
+)
+from fulltape.stores import spool as spooling
+from fulltape.stores.drafts import Draft
+from fulltape.stores.scanning import REVISION
+from fulltape.stores.spool import Spool
+from fulltape.version import VERSION
+
+STAGE = "compact"
+ROWS = 300_000
+"""So many are in memory at once, about."""
+_PATIENCE = 900 * SECOND
+"""No further folder is begun after so long: the rest waits for the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Folders in which raw parts became one, how many parts those were, and their rows; `left` says why others were not."""
+
+    folders: int = 0
+    parts: int = 0
+    rows: int = 0
+    left: str = ""
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+    """Compact every folder that is worth it."""
+    until = clock.steady() + _PATIENCE
+    report = Report()
+    groups = [
+        (wanted, group) for wanted in stores.wanted.values() for group in _groups(stores, wanted, clock.now())
+    ]
+    for done, (wanted, group) in enumerate(groups, start=1):
+        if clock.steady() >= until:
+            progress(
+                Event(stage=STAGE, sentence=f"{len(groups) - done + 1} folders are left for the next time")
+            )
+            break
+        if left := _no_room(stores, group):
+            progress(Event(stage=STAGE, sentence=left))
+            return replace(report, left=left)
+        with stores.stage(drafts.RAW_STAGE, clock, layer="raw"):
+            if _merge(stores, wanted, group, clock.now()):
+                report = replace(
+                    report,
+                    folders=report.folders + 1,
+                    parts=report.parts + len(group),
+                    rows=report.rows + sum(part.rows for part in group),
+                )
+        progress(Event(stage=STAGE, done=done, total=len(groups), unit="folders"))
+    return report
+
+
+def _groups(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[list[Part]]:
+    last = known.last_wanted(wanted, now)
+    if last is None:
+        return
+    # While its journal is there, a captured part may be made anew out of it.
+    pinned = {part_id for capture in stores.ledger.streams.captures() for part_id in capture.parts}
+    folders: dict[tuple[str, str, str], list[Part]] = defaultdict(list)
+    for part in stores.ledger.catalogue.current("raw", wanted.dataset.name):
+        folders[part.folder, part.source, part.origin].append(part)
+    for (folder, _, _), found in sorted(folders.items()):
+        ends = layout.days_of(wanted.dataset.raw_folder, folder)[1]
+        closed = ends < wanted.next_session(last)
+        pieces = [plan.Piece(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
+        by_id = {part.part_id: part for part in found}
+        for run in plan.runs(pieces, last=last.isoformat(), closed=closed, pinned=pinned):
+            yield [by_id[piece.part_id] for piece in run]
+
+
+def _no_room(stores: Stores, group: Sequence[Part]) -> str:
+    """Why a group is not written: it takes as much room again until the parts of which it was made are swept."""
+    here, size = room.of(stores), sum(part.bytes for part in group)
+    if here.free - 2 * size >= here.wanted:
+        return ""
+    return (
+        f"{group[0].dataset}, {group[0].folder} was not compacted: it takes {2 * size / 1e9:,.2f} GB for a day, and "
+        f"{here.free / 1e9:,.1f} GB are free, of which node.min_free keeps {here.wanted / 1e9:,.1f} GB."
+    )
+
+
+def _merge(stores: Stores, wanted: Wanted, group: Sequence[Part], now: Instant) -> bool:
+    """Make one part of a group; False where one of them is damaged or counts no more, or they are not alike."""
+    catalogue = stores.ledger.catalogue
+    if len(damage.sound(stores, group, now)) < len(group):
+        return False
+    about = [parquet.metadata(stores.layout.root / part.path) or {} for part in group]
+    if len({one.get("schema_version") for one in about}) > 1:
+        return False
+    told = [merged for part, one in zip(group, about, strict=True) for merged in _told(part, one)]
+    rows = _Rows(stores, group)
+    draft = _write(stores, wanted, group, rows, _metadata(group, about, told))
+    if scanning.digest(rows.all()) != scanning.digest(parquet.scan([draft.file.temporary])):
+        parts.discard(draft.file)
+        raise errors.CorruptPartError(
+            f"{group[0].dataset}, {group[0].folder}: what was written into one part is not what its parts hold.",
+            hint="Nothing was changed. `fulltape verify --deep` tells which file is damaged.",
+        )
+    profiles.merge(stores, wanted, group, draft.part.sha256)
+    (written,) = drafts.publish(stores, [replace(draft, part=replace(draft.part, merged=len(told)))], now=now)
+    with stores.ledger.write():
+        if [part.log_pos for part in catalogue.by_ids(part.part_id for part in group)] != [
+            part.log_pos for part in group
+        ]:
+            drafts.take_back(stores, [written])  # one was withdrawn meanwhile
+            return False
+        catalogue.merge(written, group, now=now)
+    return True
+
+
+def _told(part: Part, about: Mapping[str, str]) -> list[Merged]:
+    """What is known of a part and would be lost with it; of one that was merged before what it knows of its own."""
+    if part.merged:
+        return parts.merged(about)
+    return [
+        Merged(
+            sha256=part.sha256,
+            known_at=int(about.get("known_at") or part.ingested_at),
+            ingested_at=part.ingested_at,
+            made_of=about.get("asks") or about.get("journal", ""),
+        )
+    ]
+
+
+def _metadata(
+    group: Sequence[Part], about: Sequence[Mapping[str, str]], told: Sequence[Merged]
+) -> dict[str, str]:
+    made_on_the_way = {part.sha256 for part in group if part.merged}
+    replaces = made_on_the_way.union(*(one.get("replaces", "").split() for one in about))
+    return {
+        "schema_version": about[0]["schema_version"],
+        "source": group[0].source,
+        "origin": group[0].origin,
+        "software": f"fulltape {VERSION}",
+        "known_at": str(max(one.known_at for one in told)),
+        "merged": msgspec.json.encode(told).decode(),
+        "replaces": " ".join(sorted(replaces)),
+    }
+
+
+def _write(
+    stores: Stores, wanted: Wanted, group: Sequence[Part], rows: _Rows, metadata: Mapping[str, str]
+) -> Draft:
+    one = group[0]
+    folder = stores.layout.raw(one.source, wanted.dataset, "")
+    with Spool(folder, wanted.calendar, cut=False) as spool:
+        for piece in rows.pieces():
+            spool.add(piece.sort("instrument", "ts", REVISION, maintain_order=True))
+        gathered = spool.between(*layout.days_of(wanted.dataset.raw_folder, one.folder))
+        assert gathered is not None
+        return drafts.write(
+            stores,
+            wanted,
+            gathered,
+            layer="raw",
+            folder=one.folder,
+            source=one.source,
+            origin=one.origin,
+            metadata=metadata,
+            whole=one.origin == "captured",
+        )
+
+
+class _Rows:
+    """The rows of a group of parts, each with its revision."""
+
+    def __init__(self, stores: Stores, group: Sequence[Part]) -> None:
+        self._paths = [stores.layout.root / part.path for part in group]
+        self._merged = any(part.merged for part in group)
+        self._columns = self._schema()
+        firsts = [sum(max(1, part.merged) for part in group[:at]) for at in range(len(group))]
+        self._firsts = pl.LazyFrame(
+            {"path": [str(path) for path in self._paths], "first": firsts},
+            schema={"path": pl.String, "first": pl.Int32},
+        )
+
+    def _schema(self) -> dict[str, Any]:
+        found: dict[str, Any] = dict(pl.read_parquet_schema(self._paths[0]))
+        found.pop(REVISION, None)
+        return {**found, REVISION: pl.Int32} if self._merged else found
+
+    def all(self) -> pl.LazyFrame:
+        """All of them, part by part."""
+        rows = parquet.scan(self._paths, path_column="path", columns=self._columns)
+        rows = rows.join(self._firsts, on="path", how="left", maintain_order="left")
+        own = pl.col(REVISION).fill_null(0) if self._merged else pl.lit(0, dtype=pl.Int32)
+        names = [name for name in self._columns if name != REVISION]
+        return rows.select(*names, (pl.col("first") + own).alias(REVISION))
+
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """As many at a time as memory bears: by instrument, those of one that has many by time."""
+        counted = (
+            self.all()
+            .group_by("instrument")
+            .agg(pl.len(), pl.col("ts").min().alias("from"), pl.col("ts").max().alias("to"))
+        )
+        about = {name: row for name, *row in counted.collect(engine="streaming").iter_rows()}
+        for some in spooling.portions({name: row[0] for name, row in about.items()}, ROWS):
+            mine = self.all().filter(pl.col("instrument").is_in(some))
+            slices = -(-sum(about[name][0] for name in some) // ROWS)
+            if slices == 1:
+                yield mine.collect()
+                continue
+            _, first, last = about[some[0]]
+            step = (last - first) / slices
+            bounds = [first + step * at for at in range(1, slices)]
+            for after, before in zip([None, *bounds], [*bounds, None], strict=True):
+                lower = pl.lit(value=True) if after is None else pl.col("ts") >= after
+                upper = pl.lit(value=True) if before is None else pl.col("ts") < before
+                yield mine.filter(lower, upper).collect()
