@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
-from fulltape.core import ranges, series
+from fulltape.core import ranges
 from fulltape.core.ranges import Range
 from fulltape.core.segments import Segments
 from fulltape.core.series import Series
@@ -113,7 +113,12 @@ def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now:
     _settle_pointless(stores, wanted, found.whole, now)
     tasks, looked = list(found.tasks), len(touched)
     if wanted.final_until(now) > before:
-        others = wanted.instruments.keys() - touched
+        since = wanted.calendar.label(before)
+        others = {
+            name
+            for name, one in wanted.instruments.items()
+            if name not in touched and (one.listed_to is None or one.listed_to >= since)
+        }
         fresh = laid.read(stores, wanted, now, only=others, start=before)
         tasks += _found(fresh, wanted, newest=before).tasks
         looked = len(wanted.instruments)
@@ -149,7 +154,7 @@ def _audit(
     def counted() -> Iterator[Segments]:
         done, total = 0, len(wanted.instruments)
         for table in laid.read(stores, wanted, now):
-            for name, size in _sizes(stores, wanted, table, now):
+            for name, size in laid.sizes_of(stores, wanted, table, now).items():
                 counts[name] = counts.get(name, 0) + size
             done += len(table.listed)
             progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
@@ -159,23 +164,6 @@ def _audit(
     _settle_pointless(stores, wanted, found.whole, now)
     tasks = _enqueue(stores, found.tasks, batch, now)
     return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
-
-
-def _sizes(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Iterator[tuple[str, int]]:
-    """How many sessions are in each state. Series with silent sessions, or with a user's decision, are few and judged one
-    by one."""
-    numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
-    apart = {
-        *table.silent_series(),
-        *(numbers[one] for one in known.accepted(stores, wanted) if one in numbers),
-    }
-    yield from table.sizes(sorted(apart)).items()
-    if apart:
-        names = [table.listed[at].instrument.instrument for at in sorted(apart)]
-        for one in known.read(stores, wanted, now, names):
-            shown = series.picture(one)
-            for field in dataclasses.fields(shown):
-                yield field.name, ranges.size(getattr(shown, field.name))
 
 
 def _found(tables: Iterable[Segments], wanted: Wanted, *, newest: int | None = None) -> _Found:

@@ -158,7 +158,7 @@ def _metadata(
     made_on_the_way = {part.sha256 for part in group if part.merged}
     replaces = made_on_the_way.union(*(one.get("replaces", "").split() for one in about))
     return {
-        "schema_version": about[0]["schema_version"],
+        "schema_version": about[0].get("schema_version", ""),
         "source": group[0].source,
         "origin": group[0].origin,
         "software": f"fulltape {VERSION}",

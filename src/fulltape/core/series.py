@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from fulltape.core import ranges, silence
@@ -145,6 +145,25 @@ class Picture:
     unobtainable: Ranges
     unknown_listing: Ranges
     missing: Ranges
+
+
+def nothing_lacks(wanted: Ranges) -> Picture:
+    """The picture of a series of which every wanted position is held whole."""
+    none = ranges.EMPTY
+    return Picture(
+        wanted=wanted,
+        held=wanted,
+        partial=none,
+        empty=none,
+        unobtainable=none,
+        unknown_listing=none,
+        missing=none,
+    )
+
+
+def sizes(shown: Picture) -> dict[str, int]:
+    """How many positions are in each state."""
+    return {field.name: ranges.size(getattr(shown, field.name)) for field in fields(shown)}
 
 
 def life(instrument: Instrument, calendar: Calendar, first: dt.date, last: dt.date) -> Ranges:

@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.core import frames, series
+from fulltape.core import frames
 from fulltape.core.cell import Availability, Completeness, Finality, Verdict
 from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.checks import rows as row_checks
 from fulltape.core.datasets import Dataset
 from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Ranges
-from fulltape.core.series import Series
+from fulltape.core.series import Picture
 from fulltape.core.sessions import Calendar
 
 STATUS: dict[str, Any] = {
@@ -102,14 +102,15 @@ class Known:
 
 
 def known(
-    calendar: Calendar, all_series: Iterable[Series], laid: Iterable[tuple[str, str, dt.date, dt.date]]
+    calendar: Calendar,
+    all_series: Iterable[tuple[Instrument, Picture]],
+    laid: Iterable[tuple[str, str, dt.date, dt.date]],
 ) -> Known:
     """Series as stretches; `laid` are findings (code, instrument, first and last session, inclusive)."""
     rows: list[tuple[object, ...]] = []
     said: list[tuple[object, ...]] = []
-    for one in all_series:
-        shown = series.picture(one)
-        name = one.instrument.instrument
+    for one, shown in all_series:
+        name = one.instrument
         said += [(name, *span, continuity.CODE) for span in continuity.broken(shown)]
         held, holes = Availability.HELD, Completeness.HOLES_UNEXPLAINED
         for where, availability, completeness in (
@@ -122,7 +123,7 @@ def known(
         ):
             rows += [
                 (name, start, stop, symbol, availability.value, completeness)
-                for symbol, start, stop in _spelled(one.instrument, calendar, where)
+                for symbol, start, stop in _spelled(one, calendar, where)
             ]
     said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid if code in LAID]
     place: dict[str, Any] = {"instrument": pl.String, "start": pl.Int64, "stop": pl.Int64}

@@ -16,7 +16,7 @@ from fulltape.core.time import Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Known
 from fulltape.lake import parquet
-from fulltape.stores import Stores, Wanted, known, profiles
+from fulltape.stores import Stores, Wanted, laid, profiles
 from fulltape.stores.spool import Pieces
 
 _CHECKED = {
@@ -39,11 +39,11 @@ def gather(stores: Stores, now: Instant) -> dict[str, Known]:
     """What is known of every wanted dataset's cells."""
     found = {}
     for name, wanted in sorted(stores.wanted.items()):
-        laid = (
+        told = (
             (said.codes, said.instrument, said.first, said.last)
             for said in stores.ledger.verdicts.of_dataset(name)
         )
-        found[name] = plan.known(wanted.calendar, known.read(stores, wanted, now), laid)
+        found[name] = plan.known(wanted.calendar, laid.pictures(stores, wanted, now), told)
     return found
 
 

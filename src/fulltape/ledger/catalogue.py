@@ -139,16 +139,20 @@ class Catalogue:
         """Register a raw part that holds all rows of some others, which count no more, inside a transaction; returns its id.
 
         It takes the newest position of theirs, so that what is older or newer than all of them still is, and no stage takes
-        its rows for new ones.
+        its rows for new ones; a new one where it was made of more parts than these.
         """
         newest = max(originals, key=lambda one: one.log_pos)
-        self._database.run("move_part", part_id=newest.part_id, log_pos=self._database.next("parts_log"))
+        log_pos, fresh = newest.log_pos, self._database.next("parts_log")
+        if part.merged > sum(max(1, one.merged) for one in originals):
+            log_pos = fresh
+        else:
+            self._database.run("move_part", part_id=newest.part_id, log_pos=fresh)
         earlier = self._database.run("part_by_path", path=part.path)
         if earlier:
             part_id = int(earlier[0]["part_id"])
-            self._database.run("revive_part", part_id=part_id, log_pos=newest.log_pos, of_parts=0)
+            self._database.run("revive_part", part_id=part_id, log_pos=log_pos, of_parts=0)
         else:
-            part_id = self._insert(part, newest.log_pos, max(one.ingested_at for one in originals))
+            part_id = self._insert(part, log_pos, max(one.ingested_at for one in originals))
         for one in originals:
             self._database.run("merge_part", part_id=one.part_id, merged_into=part_id, now=now)
         self._database.run("drop_intent", path=part.path)

@@ -12,7 +12,7 @@ from fulltape.core.series import Picture, Series
 from fulltape.core.time import Instant, to_second, utc_date
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import ANY
-from fulltape.stores import Stores, Wanted, known
+from fulltape.stores import Stores, Wanted, known, laid
 
 REASONS = ("missing", "partial", "unobtainable", "unknown_listing")
 
@@ -32,7 +32,7 @@ class Gap:
 
 def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
     """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
-    for wanted, one, shown in _pictures(stores, now, dataset, symbol):
+    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
         for reason in REASONS:
             where: Ranges = getattr(shown, reason)
             for span in ranges.split_at(where, [edge for opened in one.open for edge in opened]):
@@ -52,8 +52,15 @@ def pictures(
 ) -> Mapping[str, list[tuple[str, Picture]]]:
     """By dataset the instruments that lack something, or all of them, with their pictures."""
     found: dict[str, list[tuple[str, Picture]]] = {}
-    for wanted, one, shown in _pictures(stores, now, dataset, symbol):
-        if all_series or any(getattr(shown, reason) for reason in REASONS):
+    if all_series:
+        for name, wanted in stores.wanted.items():
+            if dataset in ("", name):
+                some = set(named(wanted, symbol)) if symbol else wanted.instruments.keys()
+                told = laid.pictures(stores, wanted, now)
+                found[name] = [(one.instrument, shown) for one, shown in told if one.instrument in some]
+        return {name: some for name, some in found.items() if some}
+    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
+        if any(getattr(shown, reason) for reason in REASONS):
             found.setdefault(wanted.dataset.name, []).append((one.instrument.instrument, shown))
     return found
 
@@ -72,16 +79,15 @@ def named(wanted: Wanted, symbol: str) -> list[str]:
     ]
 
 
-def _pictures(
+def _lacking(
     stores: Stores, now: Instant, dataset: str, symbol: str
 ) -> Iterator[tuple[Wanted, Series, Picture]]:
+    """Series that may lack something."""
     for name, wanted in stores.wanted.items():
         if dataset and name != dataset:
             continue
-        only = None
-        if symbol:
-            only = named(wanted, symbol)
-        for one in known.read(stores, wanted, now, only):
+        only = named(wanted, symbol) if symbol else laid.lacking(stores, wanted, now)
+        for one in known.read(stores, wanted, now, only if len(only) <= laid.FEW else None):
             yield wanted, one, series.picture(one)
 
 

@@ -165,6 +165,7 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
     regrouped = regroup.run_once(stores, clock, progress)
     compacted = compact.run_once(stores, clock, progress)
     damage.settle(stores)
+    knowledge.write(stores.ledger, stores.layout, clock.now())  # positions have moved
     sweep.run_once(stores, clock, progress)
     return Night(
         audit=final,

@@ -6,12 +6,11 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fulltape.core import ranges, series
 from fulltape.core.series import Picture
 from fulltape.core.time import Clock, Instant, iso, to_second, utc_date
 from fulltape.lake import capturing as state_file
 from fulltape.node import capturing
-from fulltape.stores import Stores, Wanted, known
+from fulltape.stores import Stores, Wanted, laid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +31,8 @@ class SourceState:
 def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Picture]]:
     """Every series as ranges: (dataset as wanted, instrument, picture)."""
     for wanted in stores.wanted.values():
-        for one in known.read(stores, wanted, now):
-            yield wanted, one.instrument.instrument, series.picture(one)
+        for one, shown in laid.pictures(stores, wanted, now):
+            yield wanted, one.instrument, shown
 
 
 HORIZON = dt.timedelta(days=60)
@@ -78,12 +77,7 @@ def beyond(stores: Stores, now: Instant) -> tuple[str, ...]:
 
 def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:
     """Number of cells by dataset and availability."""
-    out: dict[str, dict[str, int]] = {}
-    for wanted, _, shown in pictures(stores, now):
-        counts = out.setdefault(wanted.dataset.name, {})
-        for name in Picture.__dataclass_fields__:
-            counts[name] = counts.get(name, 0) + ranges.size(getattr(shown, name))
-    return out
+    return {name: dict(laid.sizes(stores, wanted, now)) for name, wanted in stores.wanted.items()}
 
 
 def verdicts(stores: Stores) -> dict[str, dict[str, int]]:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.core import series
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.ranges import Ranges
@@ -17,7 +16,7 @@ from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps
 from fulltape.quality.folder import Folder
-from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, laid, silent
 
 STAGE = "quality"
 
@@ -84,8 +83,8 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
-    for one in known.read(stores, wanted, now):
-        shown, name = series.picture(one), one.instrument.instrument
+    for one, shown in laid.pictures(stores, wanted, now):
+        name = one.instrument
         missing += [
             _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
         ]

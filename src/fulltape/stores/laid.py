@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fulltape.core import ranges, segments, series, silence
+from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Ranges
 from fulltape.core.segments import Listed, Segments
+from fulltape.core.series import Picture
 from fulltape.core.time import Instant
 from fulltape.stores import Stores, Wanted, known
 
@@ -46,6 +49,68 @@ def read(
             sources,
             events=wanted.dataset.expectation == "events",
         )
+
+
+def lacking(stores: Stores, wanted: Wanted, now: Instant) -> Collection[str]:
+    """Instruments of which not every wanted session is held whole."""
+    if len(wanted.instruments) <= FEW:  # without polars, which takes longer to import than these to read
+        return [
+            one.instrument.instrument
+            for one in known.read(stores, wanted, now)
+            if ranges.subtract(one.wanted, one.held)
+        ]
+    tables = read(stores, wanted, now)
+    return [table.listed[at].instrument.instrument for table in tables for at in table.lacking()]
+
+
+def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Instrument, Picture]]:
+    """Every series of a dataset in ranges, in the order of the universe. Most lack nothing; only the others are judged one by
+    one."""
+    if len(wanted.instruments) <= FEW:
+        for one in known.read(stores, wanted, now):
+            yield one.instrument, series.picture(one)
+        return
+    lives: list[Listed] = []
+    lacks: set[str] = set()
+    for table in read(stores, wanted, now):
+        lives += table.listed
+        lacks |= {table.listed[at].instrument.instrument for at in table.lacking()}
+    judged = {
+        one.instrument.instrument: series.picture(one)
+        for one in known.read(stores, wanted, now, lacks if len(lacks) <= FEW else None)
+        if one.instrument.instrument in lacks
+    }
+    for listed in lives:
+        name = listed.instrument.instrument
+        yield listed.instrument, judged[name] if name in judged else series.nothing_lacks(listed.wanted)
+
+
+def sizes(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, int]:
+    """How many wanted sessions of a dataset are in each state of `series.Picture`."""
+    found: Counter[str] = Counter()
+    if len(wanted.instruments) <= FEW:
+        for one in known.read(stores, wanted, now):
+            found.update(series.sizes(series.picture(one)))
+    else:
+        for table in read(stores, wanted, now):
+            found.update(sizes_of(stores, wanted, table, now))
+    return found
+
+
+def sizes_of(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Mapping[str, int]:
+    """The same of the series of one table. Those with silent sessions, or with a user's decision, are few and judged one by
+    one."""
+    numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
+    apart = {
+        *table.silent_series(),
+        *(numbers[one] for one in known.accepted(stores, wanted) if one in numbers),
+    }
+    found = Counter(table.sizes(sorted(apart)))
+    if apart:
+        names = [table.listed[at].instrument.instrument for at in sorted(apart)]
+        for one in known.read(stores, wanted, now, names):
+            found.update(series.sizes(series.picture(one)))
+    return found
 
 
 def _listed(
