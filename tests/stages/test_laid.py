@@ -82,5 +82,7 @@ def test_one_by_one_and_all_at_once_say_the_same(node: Path, monkeypatch: pytest
                 assert one == other
     counts = each[0]
     assert all(counts["equities_bars_minute"][name] for name in ("held", "partial", "missing"))
-    assert any(counts["equities_bars_day"][name] for name in ("empty", "unobtainable", "unknown_listing")), counts
+    assert any(counts["equities_bars_day"][name] for name in ("empty", "unobtainable", "unknown_listing")), (
+        counts
+    )
     assert each[7] != [0, 0]

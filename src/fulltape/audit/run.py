@@ -133,7 +133,11 @@ def _alone(stores: Stores, wanted: Wanted) -> None:
 
 def _settings(wanted: Wanted) -> int:
     """A number that changes when the settings ask for something else."""
-    listed = sorted((name, repr(one.symbols)) for name, one in wanted.instruments.items())
+    listed = sorted(
+        f"{name} {dated.symbol} {dated.first} {dated.last}"
+        for name, one in wanted.instruments.items()
+        for dated in one.symbols
+    )
     return zlib.crc32(repr((wanted.first, wanted.until, tuple(wanted.sources), listed)).encode())
 
 
@@ -151,9 +155,18 @@ def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
 def _audit(
     stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
 ) -> int:
+    # Series that lack nothing and of which nothing is asked need no further look.
+    settled = dict(laid.whole(stores, wanted, now))
+    for instrument in {name for name, _, _ in stores.ledger.queue.spans(wanted.dataset.name)}:
+        settled.pop(instrument, None)
+    for name, size in laid.sizes_of_whole(settled.values()).items():
+        counts[name] = counts.get(name, 0) + size
+    rest = wanted.instruments.keys() - settled.keys()
+
     def counted() -> Iterator[Segments]:
-        done, total = 0, len(wanted.instruments)
-        for table in laid.read(stores, wanted, now):
+        done, total = len(settled), len(wanted.instruments)
+        progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
+        for table in laid.read(stores, wanted, now, only=rest) if rest else ():
             for name, size in laid.sizes_of(stores, wanted, table, now).items():
                 counts[name] = counts.get(name, 0) + size
             done += len(table.listed)

@@ -36,7 +36,7 @@ from fulltape.stores.spool import Spool
 from fulltape.version import VERSION
 
 STAGE = "compact"
-ROWS = 300_000
+ROWS = 100_000
 """So many are in memory at once, about."""
 _PATIENCE = 900 * SECOND
 """No further folder is begun after so long: the rest waits for the next run."""

@@ -70,13 +70,6 @@ class Segments:
         silent = pl.col("wanted") & ~pl.col("held") & ~pl.col("partial") & ~pl.col("to_ask") & pl.col("empty")
         return self.frame.filter(silent)["series"].unique().sort().to_list()
 
-    def lacking(self) -> list[int]:
-        """Series of which not every wanted session is held whole: what the others are is nothing but held."""
-        import polars as pl
-
-        lacks = pl.col("wanted") & ~pl.col("held")
-        return self.frame.filter(lacks)["series"].unique().sort().to_list()
-
     def sizes(self, without: Sequence[int] = ()) -> Mapping[str, int]:
         """How many wanted sessions are in each state of `series.Picture`, of all series but some: those with silence, unless
         they are events, whose silence is proved."""

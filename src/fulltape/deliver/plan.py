@@ -111,8 +111,12 @@ def known(
     said: list[tuple[object, ...]] = []
     for one, shown in all_series:
         name = one.instrument
-        said += [(name, *span, continuity.CODE) for span in continuity.broken(shown)]
         held, holes = Availability.HELD, Completeness.HOLES_UNEXPLAINED
+        if shown.held == shown.wanted:  # by far the most
+            spelled = _spelled(one, calendar, shown.held)
+            rows += [(name, *span, symbol, held.value, Completeness.WHOLE.value) for symbol, *span in spelled]
+            continue
+        said += [(name, *span, continuity.CODE) for span in continuity.broken(shown)]
         for where, availability, completeness in (
             (shown.held, held, Completeness.WHOLE.value),
             (shown.partial, held, holes.value),
@@ -125,7 +129,7 @@ def known(
                 (name, start, stop, symbol, availability.value, completeness)
                 for symbol, start, stop in _spelled(one, calendar, where)
             ]
-    said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid if code in LAID]
+    said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid]
     place: dict[str, Any] = {"instrument": pl.String, "start": pl.Int64, "stop": pl.Int64}
     texts = dict.fromkeys(("symbol", "availability", "completeness"), pl.String)
     return Known(
@@ -136,10 +140,11 @@ def known(
 
 def _spelled(one: Instrument, calendar: Calendar, where: Ranges) -> Iterator[tuple[str, int, int]]:
     """Stretches cut where the symbol changes."""
-    if len(one.symbols) == 1 and one.symbols[0].first is one.symbols[0].last is None:
-        yield from ((one.symbol, *span) for span in where)
-        return
     for start, stop in where:
+        first, last = calendar.label(start), calendar.label(stop - 1)
+        if one.symbols[0].covers(first) and one.symbols[0].covers(last):
+            yield one.symbols[0].symbol, start, stop
+            continue
         symbols = [(at, one.symbol_on(calendar.label(at))) for at in range(start, stop)]
         for symbol, same in itertools.groupby(symbols, key=lambda pair: pair[1]):
             positions = [at for at, _ in same]

@@ -154,12 +154,11 @@ def _included(stores: Stores, now: Instant) -> list[Included]:
 def _red_cells(stores: Stores, wanted: Wanted) -> dict[str, list[tuple[str, dt.date]]]:
     """RED cells (instrument, session) by curated folder."""
     found: dict[str, list[tuple[str, dt.date]]] = {}
-    for one in stores.ledger.verdicts.of_dataset(wanted.dataset.name):
-        if one.verdict is Verdict.RED:
-            for position in range(*wanted.calendar.between(one.first, one.last)):
-                label = wanted.calendar.label(position)
-                folder = layout.folder_key(wanted.dataset.curated_folder, label)
-                found.setdefault(folder, []).append((one.instrument, label))
+    for one in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
+        for position in range(*wanted.calendar.between(one.first, one.last)):
+            label = wanted.calendar.label(position)
+            folder = layout.folder_key(wanted.dataset.curated_folder, label)
+            found.setdefault(folder, []).append((one.instrument, label))
     return found
 
 

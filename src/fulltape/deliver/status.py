@@ -41,7 +41,8 @@ def gather(stores: Stores, now: Instant) -> dict[str, Known]:
     for name, wanted in sorted(stores.wanted.items()):
         told = (
             (said.codes, said.instrument, said.first, said.last)
-            for said in stores.ledger.verdicts.of_dataset(name)
+            for code in plan.LAID
+            for said in stores.ledger.verdicts.with_codes(name, code)
         )
         found[name] = plan.known(wanted.calendar, laid.pictures(stores, wanted, now), told)
     return found

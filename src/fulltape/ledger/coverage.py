@@ -130,6 +130,10 @@ class Coverage:
             ),
         )
 
+    def held(self, dataset: str) -> list[tuple[str, str, str]]:
+        """(instrument, first, last) of all that some source holds of a dataset, dates as ISO text, inclusive."""
+        return cast("list[tuple[str, str, str]]", self._database.tuples("coverage_held", dataset=dataset))
+
     def contradicted(self, dataset: str) -> list[CoverageFact]:
         """Sessions of which a source has shown rows, and later none."""
         rows = self._database.run(

@@ -39,6 +39,35 @@ class Verdicts:
             _verdict(row) for row in self._database.run("verdicts_of_dataset", dataset=dataset, source=source)
         ]
 
+    def with_codes(self, dataset: str, codes: str) -> list[VerdictRange]:
+        """Verdicts on the curated series with exactly these codes."""
+        found = self._database.run("verdicts_with_codes", dataset=dataset, codes=codes)
+        return [_verdict(row) for row in found]
+
+    def of_kind(self, dataset: str, verdict: Verdict) -> list[VerdictRange]:
+        """Where the curated series have this verdict."""
+        found = self._database.run("verdicts_of_kind", dataset=dataset, verdict=verdict.value)
+        return [_verdict(row) for row in found]
+
+    def of_cell(self, dataset: str, instrument: str, session: dt.date) -> VerdictRange | None:
+        """What holds for one session of a curated series."""
+        day = session.isoformat()
+        about = {"dataset": dataset, "instrument": instrument, "source": ""}
+        found = self._database.run("verdicts_touching", **about, first_session=day, last_session=day)
+        return _verdict(found[0]) if found else None
+
+    def spans(self, dataset: str) -> list[tuple[Verdict, dt.date, dt.date, int]]:
+        """(verdict, first, last, number of curated series that have it there), in no order."""
+        return [
+            (
+                Verdict(row["verdict"]),
+                dt.date.fromisoformat(row["first_session"]),
+                dt.date.fromisoformat(row["last_session"]),
+                int(row["series"]),
+            )
+            for row in self._database.run("count_verdicts", dataset=dataset)
+        ]
+
     def forget(self, dataset: str, codes: str) -> None:
         """Drop verdicts on the curated series with exactly these codes, inside a transaction."""
         self._database.run("forget_verdicts", dataset=dataset, codes=codes)

@@ -91,16 +91,8 @@ def _answer(
 ) -> Cell:
     calendar = wanted.calendar
     position = calendar.position(session)
-    verdict = next(
-        (
-            said.verdict
-            for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
-            if position is not None
-            and said.instrument == one.instrument.instrument
-            and said.first <= session <= said.last
-        ),
-        Verdict.UNCHECKED,
-    )
+    said = stores.ledger.verdicts.of_cell(wanted.dataset.name, one.instrument.instrument, session)
+    verdict = said.verdict if said and position is not None else Verdict.UNCHECKED
     return cell(
         day=calendar.day(session),
         final_at=wanted.final_at(position) if position is not None else None,

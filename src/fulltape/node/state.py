@@ -85,9 +85,9 @@ def verdicts(stores: Stores) -> dict[str, dict[str, int]]:
     out: dict[str, dict[str, int]] = {}
     for name, wanted in stores.wanted.items():
         counts = out.setdefault(name, {})
-        for one in stores.ledger.verdicts.of_dataset(name):
-            start, stop = wanted.calendar.between(one.first, one.last)
-            counts[one.verdict.value] = counts.get(one.verdict.value, 0) + stop - start
+        for verdict, first, last, many in stores.ledger.verdicts.spans(name):
+            start, stop = wanted.calendar.between(first, last)
+            counts[verdict.value] = counts.get(verdict.value, 0) + (stop - start) * many
     return out
 
 

@@ -27,8 +27,7 @@ def found(
     closes = _closes(stores, wanted, divided)
     red = {
         (said.instrument, position)
-        for said in stores.ledger.verdicts.of_dataset(wanted.dataset.name)
-        if said.verdict is Verdict.RED
+        for said in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED)
         for position in range(*wanted.calendar.between(said.first, said.last))
     }
     cells = [

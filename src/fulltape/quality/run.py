@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fulltape.core import series
 from fulltape.core.cell import Verdict
 from fulltape.core.checks import continuity, contradiction, identity
 from fulltape.core.ranges import Ranges
@@ -16,7 +17,7 @@ from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps
 from fulltape.quality.folder import Folder
-from fulltape.stores import Event, Progress, Stores, Wanted, damage, laid, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, laid, silent
 
 STAGE = "quality"
 
@@ -83,8 +84,9 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
-    for one, shown in laid.pictures(stores, wanted, now):
-        name = one.instrument
+    lacking = laid.lacking(stores, wanted, now)
+    for one in known.read(stores, wanted, now, lacking if len(lacking) <= laid.FEW else None):
+        shown, name = series.picture(one), one.instrument.instrument
         missing += [
             _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
         ]
@@ -115,9 +117,7 @@ def _lay(stores: Stores, wanted: Wanted, code: str, found: Sequence[VerdictRange
     """Lay verdicts of one code, if they are others than before; inside a transaction."""
     name = wanted.dataset.name
     before = {
-        (said.instrument, said.first, said.last)
-        for said in stores.ledger.verdicts.of_dataset(name)
-        if said.codes == code
+        (said.instrument, said.first, said.last) for said in stores.ledger.verdicts.with_codes(name, code)
     }
     if before != {(said.instrument, said.first, said.last) for said in found}:
         stores.ledger.verdicts.forget(name, code)

@@ -51,50 +51,68 @@ def read(
         )
 
 
-def lacking(stores: Stores, wanted: Wanted, now: Instant) -> Collection[str]:
-    """Instruments of which not every wanted session is held whole."""
-    if len(wanted.instruments) <= FEW:  # without polars, which takes longer to import than these to read
-        return [
-            one.instrument.instrument
-            for one in known.read(stores, wanted, now)
-            if ranges.subtract(one.wanted, one.held)
-        ]
-    tables = read(stores, wanted, now)
-    return [table.listed[at].instrument.instrument for table in tables for at in table.lacking()]
+def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
+    """Instruments that lack nothing, with their wanted positions: every one of these is held whole. They are by far the most,
+    and nothing else needs to be known of them."""
+    last = known.last_wanted(wanted, now)
+    calendar = wanted.calendar
+    held: dict[str, list[tuple[str, str]]] = {}
+    for instrument, start, stop in stores.ledger.coverage.held(wanted.dataset.name):
+        held.setdefault(instrument, []).append((start, stop))
+    lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
+    found = {}
+    for name, one in wanted.instruments.items():
+        listing = one.listed_from, one.listed_to
+        if listing not in lives:
+            life = series.life(one, calendar, wanted.first, last) if last else ranges.EMPTY
+            days = [day.isoformat() for span in life for day in wanted.days(span)]
+            lives[listing] = (life, days[0], days[-1]) if days else (life, "", "")
+        life, begins, ends = lives[listing]
+        spans = held.get(name, ())
+        covered = not life or any(start <= begins and stop >= ends for start, stop in spans)
+        if covered or not ranges.subtract(life, ranges.normalise(calendar.span_of(*span) for span in spans)):
+            found[name] = life
+    return found
+
+
+def lacking(stores: Stores, wanted: Wanted, now: Instant) -> list[str]:
+    """Instruments of which not every wanted session is held whole, in the order of the universe."""
+    lacks_nothing = whole(stores, wanted, now)
+    return [name for name in wanted.instruments if name not in lacks_nothing]
 
 
 def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Instrument, Picture]]:
-    """Every series of a dataset in ranges, in the order of the universe. Most lack nothing; only the others are judged one by
-    one."""
-    if len(wanted.instruments) <= FEW:
-        for one in known.read(stores, wanted, now):
-            yield one.instrument, series.picture(one)
-        return
-    lives: list[Listed] = []
-    lacks: set[str] = set()
-    for table in read(stores, wanted, now):
-        lives += table.listed
-        lacks |= {table.listed[at].instrument.instrument for at in table.lacking()}
+    """Every series of a dataset in ranges, in the order of the universe."""
+    lacks_nothing = whole(stores, wanted, now)
+    rest = wanted.instruments.keys() - lacks_nothing.keys()
     judged = {
         one.instrument.instrument: series.picture(one)
-        for one in known.read(stores, wanted, now, lacks if len(lacks) <= FEW else None)
-        if one.instrument.instrument in lacks
+        for one in known.read(stores, wanted, now, rest if len(rest) <= FEW else None)
+        if one.instrument.instrument in rest
     }
-    for listed in lives:
-        name = listed.instrument.instrument
-        yield listed.instrument, judged[name] if name in judged else series.nothing_lacks(listed.wanted)
+    for name, one in wanted.instruments.items():
+        yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
 
 
 def sizes(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, int]:
     """How many wanted sessions of a dataset are in each state of `series.Picture`."""
-    found: Counter[str] = Counter()
-    if len(wanted.instruments) <= FEW:
-        for one in known.read(stores, wanted, now):
+    lacks_nothing = whole(stores, wanted, now)
+    rest = wanted.instruments.keys() - lacks_nothing.keys()
+    found = Counter(sizes_of_whole(lacks_nothing.values()))
+    if len(rest) <= FEW:  # without polars, which takes longer to import than these to read
+        for one in known.read(stores, wanted, now, rest):
             found.update(series.sizes(series.picture(one)))
     else:
-        for table in read(stores, wanted, now):
+        for table in read(stores, wanted, now, only=rest):
             found.update(sizes_of(stores, wanted, table, now))
     return found
+
+
+def sizes_of_whole(lives: Iterable[Ranges]) -> Mapping[str, int]:
+    """The same of series that lack nothing."""
+    return series.sizes(series.nothing_lacks(ranges.EMPTY)) | dict.fromkeys(
+        ("wanted", "held"), sum(map(ranges.size, lives))
+    )
 
 
 def sizes_of(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Mapping[str, int]:

@@ -94,6 +94,9 @@ SELECT * FROM acceptances WHERE dataset = :dataset ORDER BY seq
 INSERT INTO acceptances (seq, dataset, instrument, first_session, last_session, reason, revoked, at)
 VALUES (:seq, :dataset, :instrument, :first_session, :last_session, :reason, :revoked, :at)
 
+-- name: coverage_held
+SELECT instrument, first_session, last_session FROM coverage WHERE dataset = :dataset AND fact = 'present'
+
 -- name: verdicts_touching
 SELECT * FROM verdicts
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source
@@ -102,6 +105,16 @@ ORDER BY first_session
 
 -- name: verdicts_of_dataset
 SELECT * FROM verdicts WHERE dataset = :dataset AND source = :source ORDER BY instrument, first_session
+
+-- name: verdicts_with_codes
+SELECT * FROM verdicts WHERE dataset = :dataset AND source = '' AND codes = :codes ORDER BY instrument, first_session
+
+-- name: verdicts_of_kind
+SELECT * FROM verdicts WHERE dataset = :dataset AND source = '' AND verdict = :verdict ORDER BY instrument, first_session
+
+-- name: count_verdicts
+SELECT verdict, first_session, last_session, COUNT(*) AS series FROM verdicts WHERE dataset = :dataset AND source = ''
+GROUP BY verdict, first_session, last_session
 
 -- name: drop_verdict
 DELETE FROM verdicts
