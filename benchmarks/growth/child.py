@@ -125,6 +125,7 @@ def main(told: dict[str, object]) -> None:
         minutes=minutes,
         last=BEGIN + sessions + _TIMES,
         ended=(BEGIN + sessions - 1, [name for name in world.names(symbols) if name not in alive]),
+        by_instrument=what == "steps",
     )
     if told["step"] == "fill":
         node.fill(dataset, BEGIN, BEGIN + sessions)

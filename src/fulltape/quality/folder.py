@@ -20,6 +20,7 @@ from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import plan
 from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles, scanning
+from fulltape.stores import spool as spooling
 from fulltape.stores.spool import Spool
 from fulltape.version import VERSION
 
@@ -85,12 +86,7 @@ class Folder:
         days = _date(digests["session"].min()), _date(digests["session"].max())
         volumes = day_bars.volumes(self._stores, self._wanted, *days)
         learned = Learned(self._around(changed, days), self._context)
-        names = {name for part in changed for name in part.cells}
-        if known:
-            names |= set(parquet.scan(known).select(pl.col("instrument").unique()).collect().to_series())
-        span = self._wanted.calendar.between(*days)
-        size = max(sum(part.rows for part in changed), profiles.judged(self._wanted, len(names), span))
-        for block in profiles.blocks(names, size):
+        for block in spooling.portions(self._weights(changed, known, days), profiles.BLOCK):
             mine = pl.col("instrument").is_in(block)
             rows = parquet.scan([root / part.path for part in changed])
             frame = rows.filter(mine, pl.col("is_final")).collect().sort("instrument", "ts")
@@ -105,6 +101,20 @@ class Folder:
                 else plan.none()
             )
             yield cells, kept.join(cells, on=["instrument", "session"], how="anti")
+
+    def _weights(
+        self, changed: Sequence[Part], known: list[Path], days: tuple[dt.date, dt.date]
+    ) -> dict[str, int]:
+        """As how many rows each instrument counts: its known cells, and where it has changed what judging it takes."""
+        names = {name for part in changed for name in part.cells}
+        span = self._wanted.calendar.between(*days)
+        size = max(sum(part.rows for part in changed), profiles.judged(self._wanted, len(names), span))
+        weights = dict.fromkeys(names, -(-size // max(1, len(names))))
+        if known:
+            cells = parquet.scan(known).group_by("instrument").len().collect()
+            for name, count in cells.iter_rows():
+                weights[name] = weights.get(name, 0) + count
+        return weights
 
     def _around(self, changed: Sequence[Part], days: tuple[dt.date, dt.date]) -> pl.DataFrame | None:
         """Profiles of the changed files' cells and, where completeness is judged, of those of the sessions around them."""
