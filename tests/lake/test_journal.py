@@ -141,3 +141,61 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
     writer.close()
     items = list(journal.read(writer.path))
     assert [item.payload for item in items if isinstance(item, Record)] == [b"kept", b"later"]
+
+
+@st.composite
+def written(draw: st.DrawFn) -> bytes:
+    payloads = draw(st.lists(st.binary(max_size=300), max_size=12))
+    return b"".join(journal.encode(Kind.MESSAGES, at, one) for at, one in enumerate(payloads))
+
+
+@given(written(), st.integers(1, 700))
+def test_a_packed_journal_says_the_same(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("packed")
+    plain, packed, twice = (folder / name for name in ("plain", "packed", "twice"))
+    plain.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "_STRETCH_BYTES", size)
+        journal.pack(plain, packed)
+        journal.pack(packed, twice)
+    assert twice.read_bytes() == packed.read_bytes()
+    assert list(journal.read(packed)) == list(journal.read(plain))
+    ends = [0, *(after for _, after in journal.follow(plain, 0))]
+    for offset in ends:
+        assert list(journal.follow(packed, offset)) == list(journal.follow(plain, offset))
+
+
+def test_a_damage_of_a_packed_journal_costs_one_stretch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_STRETCH_BYTES", 100)
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    plain.write_bytes(file_of(PAYLOADS)[0])
+    journal.pack(plain, packed)
+    stretches = [one for one in journal.scan(packed.read_bytes()) if isinstance(one, Record)]
+    assert len(stretches) > 5
+    whole = list(journal.read(plain))
+    for at, lost in enumerate(stretches):
+        content = bytearray(packed.read_bytes())
+        content[lost.offset + 30] ^= 1
+        (tmp_path / "hurt").write_bytes(content)
+        found = list(journal.read(tmp_path / "hurt"))
+        records = [one for one in found if isinstance(one, Record)]
+        assert sum(isinstance(one, Damage) for one in found) == 1
+        assert all(one in whole for one in records)
+        start = int.from_bytes(lost.payload[:8], "little")
+        end = start + int.from_bytes(lost.payload[8:12], "little")
+        assert [
+            one for one in whole if isinstance(one, Record) and not start <= one.offset < end
+        ] == records, at
+        assert [one for one, _ in journal.follow(tmp_path / "hurt", 0)] == records
+
+
+def test_a_damaged_journal_is_not_packed(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_bytes(file_of(PAYLOADS)[0][:-1])
+    with pytest.raises(errors.StorageError, match="is damaged"):
+        journal.pack(plain, tmp_path / "packed")
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]

@@ -4,6 +4,9 @@ Record: `[magic 4][length u32][xxh3-64 over length and everything after][receive
 little endian; `length` counts what follows the checksum. A record is *acknowledged* once `sync` has returned. After a
 crash a file is read, never appended to. Reading finds torn and flipped records by their checksum and goes on at the
 next magic that verifies.
+
+A journal that is whole and closed may be packed: then each of its records holds a stretch of the records that were, compressed.
+Offsets are always those of the file as it was written.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import struct
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
@@ -23,13 +26,17 @@ import xxhash
 
 from fulltape import errors
 from fulltape.core.time import Clock, to_datetime
-from fulltape.lake import files
+from fulltape.lake import compression, files
 from fulltape.lake.layout import Layout
 
 MAGIC = b"\xf7tj1"
 _HEAD = struct.Struct("<4sIQ")
 _LENGTH = struct.Struct("<I")
 _BODY = struct.Struct("<qB")
+_STRETCH = struct.Struct("<QI")
+"""Where a packed stretch begins in the file as it was written, and its length there."""
+_STRETCH_BYTES = 1_000_000
+"""So long it is at least: so much a damage costs."""
 LONGEST = 512 * 1024 * 1024
 """No record is longer; a length beyond it is damage."""
 
@@ -46,6 +53,7 @@ class Kind(IntEnum):
     END = 3
     MESSAGES = 4
     MARK = 5
+    PACKED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +128,67 @@ def _record_at(data: bytes | mmap.mmap, at: int, end: int) -> Record | None:
     return Record(kind=Kind(kind), received_ns=received_ns, payload=body[_BODY.size :], offset=at)
 
 
+def _unpacked(data: mmap.mmap, since: int = 0) -> Iterator[tuple[bytes, int] | Damage]:
+    """The stretches of a packed journal that end after an offset, each with the offset at which it begins."""
+    for one in scan(data):
+        if isinstance(one, Damage):
+            yield one
+        elif one.kind is Kind.PACKED:
+            base, length = _STRETCH.unpack_from(one.payload)
+            if base + length > since:
+                yield compression.unpack(one.payload[_STRETCH.size :]), base
+
+
+def _is_packed(data: mmap.mmap) -> bool:
+    first = next((one for one in scan(data) if isinstance(one, Record)), None)
+    return first is not None and first.kind is Kind.PACKED
+
+
+def _everything(data: mmap.mmap) -> Iterator[Record | Damage]:
+    if not _is_packed(data):
+        yield from scan(data)
+        return
+    for stretch in _unpacked(data):
+        if isinstance(stretch, Damage):
+            yield stretch
+        else:
+            found, base = stretch
+            yield from (replace(one, offset=base + one.offset) for one in scan(found))
+
+
+def pack(path: Path, target: Path) -> None:
+    """Write a whole, closed journal to `target`, packed and durable; one that is packed is copied as it is. `StorageError`
+    where records of it cannot be read: such a file stays as it is."""
+    files.publish(target, lambda temporary: _pack(path, temporary))
+
+
+def _pack(path: Path, target: Path) -> None:
+    with path.open("rb") as file, target.open("wb") as out:
+        if os.fstat(file.fileno()).st_size == 0:
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if _is_packed(data):
+                out.write(data)
+                return
+            start = 0
+            for one in scan(data):
+                if isinstance(one, Damage):
+                    raise errors.StorageError(f"the journal {path} is damaged and is not packed.")
+                end = one.offset + _HEAD.size + _BODY.size + len(one.payload)
+                if end - start >= _STRETCH_BYTES or end == len(data):
+                    head = _STRETCH.pack(start, end - start)
+                    out.write(encode(Kind.PACKED, 0, head + compression.pack(data[start:end])))
+                    start = end
+
+
 def read(path: Path) -> Iterator[Record | Damage]:
-    """`scan` of a file; raises `StorageError` if it cannot be opened."""
+    """`scan` of a file, also of a packed one; raises `StorageError` if it cannot be opened."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                yield from scan(data)
+                yield from _everything(data)
     except OSError as error:
         raise errors.StorageError(f"the journal {path} cannot be read: {error.strerror}.") from error
 
@@ -136,20 +197,31 @@ def follow(path: Path, offset: int) -> Iterator[tuple[Record, int]]:
     """The records of a growing file from an offset on, each with the offset after it; ends where nothing whole is there
     yet, so that it can be called again."""
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size <= offset:
+        if os.fstat(file.fileno()).st_size == 0:
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            at, end = offset, len(data)
-            while at < end:
-                record = _record_at(data, at, end)
-                if record is None:
-                    following = data.find(MAGIC, at + 1)
-                    if following < 0:
-                        return
-                    at = following
-                    continue
-                at += _HEAD.size + _BODY.size + len(record.payload)
-                yield record, at
+            if not _is_packed(data):
+                yield from _following(data, offset)
+                return
+            for stretch in _unpacked(data, since=offset):
+                if not isinstance(stretch, Damage):
+                    found, base = stretch
+                    for record, after in _following(found, max(0, offset - base)):
+                        yield replace(record, offset=base + record.offset), base + after
+
+
+def _following(data: bytes | mmap.mmap, offset: int) -> Iterator[tuple[Record, int]]:
+    at, end = offset, len(data)
+    while at < end:
+        record = _record_at(data, at, end)
+        if record is None:
+            following = data.find(MAGIC, at + 1)
+            if following < 0:
+                return
+            at = following
+            continue
+        at += _HEAD.size + _BODY.size + len(record.payload)
+        yield record, at
 
 
 _EDGE = 4_096

@@ -15,6 +15,8 @@ from fulltape.core.datasets import Dataset, Folder
 
 JOURNAL = ".journal"
 SEALED = ".sealed"
+PACKED = ".packed"
+"""A sealed journal on its way to its name."""
 CAPTURE = ".capture"
 """A journal writer whose name ends so writes messages, all others write pages."""
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")

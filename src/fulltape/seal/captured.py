@@ -15,11 +15,11 @@ import polars as pl
 
 from fulltape.core import frames
 from fulltape.core.time import LATEST, Clock, Instant
-from fulltape.lake import files, journal, layout
+from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Capture, Day, Interval, Series
-from fulltape.seal import holes, messages, timeline
+from fulltape.seal import holes, messages, packing, timeline
 from fulltape.seal.aside import SetAside
 from fulltape.seal.messages import Known, Told
 from fulltape.seal.timeline import Break, Doubt, Live
@@ -88,7 +88,7 @@ class _File:
         """Decode, write parts, commit, and give the journal its new name."""
         earlier = self._stores.ledger.streams.capture(self._path.stem)
         if earlier and self._path.suffix == JOURNAL:
-            self._rename()  # everything was committed before a crash
+            packing.put_away(self._stores, self._path, earlier)  # everything was committed before a crash
             return Sealed()
         told = messages.read(self._stores, self._path, self._about)
         if earlier and told.messages < earlier.messages:
@@ -111,10 +111,11 @@ class _File:
                 wanted = self._stores.wanted[name]
                 if wanted.live_only:
                     self._stores.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
-            self._stores.ledger.streams.add_capture(self._capture(told, ids))
+            capture = self._capture(told, ids)
+            self._stores.ledger.streams.add_capture(capture)
             for rejection in self._aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
-        self._rename()
+        packing.put_away(self._stores, self._path, capture)
         return Sealed(
             files=1,
             messages=told.messages,
@@ -172,11 +173,6 @@ class _File:
             for instrument, spans in cells.items()
             for first, last in spans
         ]
-
-    def _rename(self) -> None:
-        if self._path.suffix == JOURNAL:
-            self._path.rename(self._path.with_suffix(SEALED))
-            files.sync_folder(self._path.parent)
 
     def _capture(self, told: Told, ids: Sequence[int]) -> Capture:
         days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
