@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from fulltape.core.checks.registry import Learned
 from fulltape.core.time import Instant
 from fulltape.curate import plan
 from fulltape.curate.judged import CELL, Judged
-from fulltape.lake import layout, parquet, parts
+from fulltape.lake import parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known, scanning
 from fulltape.stores import profiles as kept_profiles
 from fulltape.stores.drafts import Draft
 from fulltape.stores.spool import Spool
+from fulltape.stores.stretches import Stretch
 from fulltape.version import VERSION
 
 
@@ -63,15 +65,15 @@ class Chunk:
             thresholds=stores.rules.thresholds,
         )
 
-    def curate(self, keys: Sequence[str]) -> Report:
+    def curate(self, stretches: Sequence[Stretch]) -> Report:
         """Check, choose, write, commit."""
-        labels = self._labels(keys)
+        labels = self._labels(stretches)
         found = self._sound(self._parts(min(labels), max(labels)))
         if not found:
-            return Report(folders=len(keys))
+            return Report(folders=len(stretches))
         learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
         volumes = day_bars.volumes(self._stores, self._wanted, min(labels), max(labels))
-        present = self._present(keys)
+        present = self._present({one.key for one in stretches})
         judged, rows = Judged(self._stores, self._wanted, (min(labels), max(labels)), self._now), 0
         with self._spool() as spool:
             for block in self._blocks(found, labels):
@@ -85,11 +87,11 @@ class Chunk:
                 rows += curated.height
                 spool.add(curated)
             if not rows:
-                return Report(folders=len(keys))
-            ready = [draft for key in keys if (draft := self._write(key, spool)) is not None]
+                return Report(folders=len(stretches))
+            ready = [draft for one in stretches if (draft := self._write(one, spool)) is not None]
         written = drafts.publish(self._stores, ready, now=self._now)
         judged.commit(written)
-        return Report(folders=len(keys), written=len(written), rows=rows, partial=judged.doubtful)
+        return Report(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset
@@ -102,14 +104,12 @@ class Chunk:
         until = known.last_wanted(wanted, self._now) if wanted.live_only else None
         return plan.rows(flagged, chosen, wanted.dataset, wanted.calendar, captured_until=until)
 
-    def _labels(self, keys: Sequence[str]) -> list[dt.date]:
+    def _labels(self, stretches: Sequence[Stretch]) -> list[dt.date]:
         calendar = self._wanted.calendar
-        folder = self._wanted.dataset.curated_folder
-        spans = [layout.days_of(folder, key) for key in keys]
         return [
             calendar.label(position)
-            for first, last in spans
-            for position in range(*calendar.between(first, last))
+            for one in stretches
+            for position in range(*calendar.between(one.first, one.last))
         ]
 
     def _parts(self, first: dt.date, last: dt.date) -> list[Part]:
@@ -224,21 +224,20 @@ class Chunk:
             pl.lit(value=True).alias("provisional"),
         )
 
-    def _present(self, keys: Sequence[str]) -> pl.DataFrame:
+    def _present(self, keys: Collection[str]) -> pl.DataFrame:
         paths = [
             self._stores.layout.root / part.path
-            for key in keys
+            for key in sorted(keys)
             for part in self._stores.ledger.catalogue.current_in("curated", self._wanted.dataset.name, key)
         ]
         if not paths:
             return pl.DataFrame(schema=CELL)
         return parquet.scan(paths).select(*CELL).unique().collect()
 
-    def _write(self, key: str, spool: Spool) -> Draft | None:
-        """Write one folder's rows; None if the same rows are there already."""
+    def _write(self, one: Stretch, spool: Spool) -> Draft | None:
+        """Write the rows of one stretch; None if the same rows are there already."""
         dataset = self._wanted.dataset
-        first, last = layout.days_of(dataset.curated_folder, key)
-        rows = spool.between(first, last)
+        rows = spool.between(one.first, one.last)
         if rows is None:
             return None
         draft = drafts.write(
@@ -246,18 +245,20 @@ class Chunk:
             self._wanted,
             rows,
             layer="curated",
-            folder=key,
+            folder=one.key,
             metadata={
                 "schema_version": str(dataset.schema.version),
                 "software": f"fulltape {VERSION}",
                 "calendar": self._wanted.calendar.version,
             },
         )
-        current = self._stores.ledger.catalogue.current_in("curated", dataset.name, key)
-        if [part.path for part in current] == [draft.part.path]:
+        current = self._stores.ledger.catalogue.current_in("curated", dataset.name, one.key)
+        if [part.path for part in current if one.touches(part)] == [draft.part.path]:
             parts.discard(draft.file)
             return None
-        return draft
+        return dataclasses.replace(
+            draft, part=dataclasses.replace(draft.part, replaces=(one.first, one.last))
+        )
 
 
 def _names(found: Sequence[Part]) -> set[str]:

@@ -11,6 +11,7 @@ from fulltape.curate.judged import STAGE
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
 from fulltape.stores import Event, Progress, Stores, Wanted, silent
+from fulltape.stores.stretches import Stretch, Stretches
 
 __all__ = ["STAGE", "Report", "run_once"]
 
@@ -19,20 +20,21 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     """Curate what raw parts since the bookmark have touched."""
     with stores.stage(STAGE, clock, layer="curated"):
         latest = stores.ledger.catalogue.last_position("raw")
-        touched: dict[str, set[str]] = {}
+        touched: dict[str, set[Stretch]] = {}
         redo: dict[str, set[str]] = {}
         for name, wanted in stores.wanted.items():
             # A bookmark for each dataset: one that is not wanted for a while is taken up where it was left.
             changed = stores.ledger.catalogue.since("raw", stores.ledger.bookmark(STAGE, name), dataset=name)
-            touched[name] = {key for part in changed for key in _folders(part, wanted)}
-            touched[name] |= _now_over(stores, wanted, clock.now())
+            cuts = Stretches(stores, wanted)
+            touched[name] = {one for part in changed for one in _stretches(part, wanted, cuts)}
             redo[name] = stores.ledger.damages.to_redo(STAGE, name)
-            touched[name] |= redo[name]
+            whole = _now_over(stores, wanted, cuts, clock.now()) | redo[name]
+            touched[name] |= {one for key in whole for one in cuts.of(key)} | cuts.misfit("curated")
         total = Report()
         verified: set[int] = set()
         todo = sum(map(len, touched.values()))
-        for name, keys in sorted(touched.items()):
-            for chunk in _chunks(keys, stores.wanted[name]):
+        for name, stretches in sorted(touched.items()):
+            for chunk in _chunks(stretches, stores.wanted[name]):
                 done = Chunk(stores, stores.wanted[name], clock.now(), verified).curate(chunk)
                 total += done
                 progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
@@ -45,7 +47,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         return total
 
 
-def _now_over(stores: Stores, wanted: Wanted, now: Instant) -> set[str]:
+def _now_over(stores: Stores, wanted: Wanted, cuts: Stretches, now: Instant) -> set[str]:
     """Curated folders of sessions that are over since the last time, of a dataset that will only ever have what was
     captured: its rows are final now."""
     before = stores.ledger.bookmark(STAGE, f"{wanted.dataset.name} over")
@@ -54,24 +56,23 @@ def _now_over(stores: Stores, wanted: Wanted, now: Instant) -> set[str]:
         return set()
     days = [wanted.calendar.label(position) for position in over]
     parts = stores.ledger.catalogue.current("raw", wanted.dataset.name, first=days[0], last=days[-1])
-    held = {key for part in parts for key in _folders(part, wanted)}
+    held = {one.key for part in parts for one in _stretches(part, wanted, cuts)}
     return held & {layout.folder_key(wanted.dataset.curated_folder, day) for day in days}
 
 
-def _folders(part: Part, wanted: Wanted) -> set[str]:
-    calendar = wanted.calendar
-    return {
-        layout.folder_key(wanted.dataset.curated_folder, calendar.label(position))
+def _stretches(part: Part, wanted: Wanted, cuts: Stretches) -> set[Stretch]:
+    calendar, folder = wanted.calendar, wanted.dataset.curated_folder
+    labels = {
+        calendar.label(position)
         for first, last in {span for spans in part.cells.values() for span in spans}
         for position in range(*calendar.between(first, last))
     }
+    return {cuts.holding(layout.folder_key(folder, label), label) for label in labels}
 
 
-def _chunks(keys: Iterable[str], wanted: Wanted) -> list[list[str]]:
-    """Curated folders that share a raw folder, so that its parts are read once."""
-    if wanted.dataset.curated_folder == wanted.dataset.raw_folder:
-        return [[key] for key in sorted(keys)]
-    by_month: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(keys):
-        by_month[key.partition("=")[2][:7]].append(key)
-    return list(by_month.values())
+def _chunks(stretches: Iterable[Stretch], wanted: Wanted) -> list[list[Stretch]]:
+    """Stretches of curated folders that share a raw folder, so that its parts are read once."""
+    by_folder: dict[str, list[Stretch]] = defaultdict(list)
+    for one in sorted(stretches):
+        by_folder[layout.folder_key(wanted.dataset.raw_folder, one.first)].append(one)
+    return list(by_folder.values())

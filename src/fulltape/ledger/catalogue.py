@@ -48,6 +48,8 @@ class NewPart(_Described):
 
     cells: Cells
     symbols: tuple[str, ...] = ()
+    replaces: tuple[dt.date, dt.date] | None = None
+    """Of a curated or qc part, the days of its folder whose parts it replaces, inclusive; None: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class Catalogue:
     def register(self, part: NewPart, *, now: Instant) -> int:
         """Append a part to the log inside a transaction and return its id.
 
-        A curated or qc part replaces what was current in its folder: there is exactly one. A file that was current
+        A curated or qc part replaces what was current in its folder, or in a stretch of it. A file that was current
         before and is again (the same content has the same name) takes a new position. What was regrouped out of the curated
         sessions that it replaces counts no more.
         """
@@ -92,12 +94,15 @@ class Catalogue:
         else:
             part_id = self._insert(part, log_pos, now)
         if part.layer in ("curated", "qc"):
+            first, last = part.replaces or (None, None)
             self._database.run(
                 "replace_parts_of_folder",
                 layer=part.layer,
                 dataset=part.dataset,
                 folder=part.folder,
                 part_id=part_id,
+                first_session=first.isoformat() if first else _EVER[0],
+                last_session=last.isoformat() if last else _EVER[1],
                 now=now,
             )
         self._regrouped(part, now)
@@ -269,6 +274,11 @@ class Catalogue:
     def last_position(self, layer: Layer) -> int:
         """The newest position of a layer, 0 without parts."""
         return int(self._database.value("last_log_position", layer=layer))
+
+    def newest_session(self, layer: Layer, dataset: str) -> dt.date | None:
+        """The newest session of current parts of a dataset."""
+        found = self._database.value("newest_session_of_parts", layer=layer, dataset=dataset)
+        return dt.date.fromisoformat(found) if found else None
 
     def grown(self, since: Instant) -> tuple[Instant | None, int]:
         """When the first part of all was registered, and the bytes of current parts that were since a moment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -22,14 +23,15 @@ from fulltape.quality import plan
 from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles, scanning
 from fulltape.stores import spool as spooling
 from fulltape.stores.spool import Spool
+from fulltape.stores.stretches import Stretch
 from fulltape.version import VERSION
 
 
 class Folder:
-    """One folder of a dataset's checked cells, as raw folders are cut."""
+    """A stretch of a folder of a dataset's checked cells; folders are those of raw parts."""
 
-    def __init__(self, stores: Stores, wanted: Wanted, key: str, now: Instant) -> None:
-        self._stores, self._wanted, self._key, self._now = stores, wanted, key, now
+    def __init__(self, stores: Stores, wanted: Wanted, stretch: Stretch, now: Instant) -> None:
+        self._stores, self._wanted, self._stretch, self._now = stores, wanted, stretch, now
         self._root = stores.layout.root
         self._context = Context(
             dataset=wanted.dataset,
@@ -39,13 +41,22 @@ class Folder:
             thresholds=stores.rules.thresholds,
         )
 
+    @property
+    def _days(self) -> tuple[dt.date, dt.date]:
+        return self._stretch.first, self._stretch.last
+
+    @property
+    def _mine(self) -> pl.Expr:
+        return pl.col("session").is_between(*self._days)
+
     def check(self, changed: Sequence[Part]) -> dict[Verdict, int]:
         """Check curated files, lay what is found over what is known, write and record it; how many cells were checked, by
         verdict. What was only captured so far is not over, and not judged."""
         dataset = self._wanted.dataset
         known = [
             self._root / part.path
-            for part in self._stores.ledger.catalogue.current_in("qc", dataset.name, self._key)
+            for part in self._stores.ledger.catalogue.current_in("qc", dataset.name, self._stretch.key)
+            if self._stretch.touches(part)
         ]
         counts: dict[Verdict, int] = {}
         verdicts: list[VerdictRange] = []
@@ -59,7 +70,7 @@ class Folder:
                 whole = pl.concat([kept, cells]).sort("instrument", "session")
                 facts.update(plan.facts(whole))
                 spool.add(whole)
-            rows = spool.between(dt.date.min, dt.date.max)
+            rows = spool.between(*self._days)
             if rows is None or not counts:
                 return {}
             draft = drafts.write(
@@ -67,9 +78,10 @@ class Folder:
                 self._wanted,
                 rows,
                 layer="qc",
-                folder=self._key,
+                folder=self._stretch.key,
                 metadata={"software": f"fulltape {VERSION}", FACTS: facts.hexdigest()},
             )
+        draft = dataclasses.replace(draft, part=dataclasses.replace(draft.part, replaces=self._days))
         (part,) = drafts.publish(self._stores, [draft], now=self._now)
         with self._stores.ledger.write():
             self._stores.ledger.catalogue.register(part, now=self._now)
@@ -89,14 +101,14 @@ class Folder:
         for block in spooling.portions(self._weights(changed, known, days), profiles.BLOCK):
             mine = pl.col("instrument").is_in(block)
             rows = parquet.scan([root / part.path for part in changed])
-            frame = rows.filter(mine, pl.col("is_final")).collect().sort("instrument", "ts")
+            frame = rows.filter(mine, self._mine, pl.col("is_final")).collect().sort("instrument", "ts")
             cells = (
                 plan.none()
                 if frame.is_empty()
                 else plan.cells(frame, learned, volumes, digests, self._context)
             )
             kept = (
-                parquet.scan(known).filter(mine).cast(pl.Schema(plan.CELLS)).collect()
+                parquet.scan(known).filter(mine, self._mine).cast(pl.Schema(plan.CELLS)).collect()
                 if known
                 else plan.none()
             )
@@ -111,7 +123,7 @@ class Folder:
         size = max(sum(part.rows for part in changed), profiles.judged(self._wanted, len(names), span))
         weights = dict.fromkeys(names, -(-size // max(1, len(names))))
         if known:
-            cells = parquet.scan(known).group_by("instrument").len().collect()
+            cells = parquet.scan(known).filter(self._mine).group_by("instrument").len().collect()
             for name, count in cells.iter_rows():
                 weights[name] = weights.get(name, 0) + count
         return weights

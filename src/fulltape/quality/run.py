@@ -18,6 +18,7 @@ from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps
 from fulltape.quality.folder import Folder
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, laid, silent
+from fulltape.stores.stretches import Stretch, Stretches
 
 STAGE = "quality"
 
@@ -38,21 +39,27 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     """Check the curated folders that changed since the bookmark."""
     with stores.stage(STAGE, clock, layer="qc"):
         latest = stores.ledger.catalogue.last_position("curated")
-        touched: dict[tuple[str, str], list[Part]] = defaultdict(list)
+        catalogue = stores.ledger.catalogue
+        touched: dict[tuple[str, Stretch], list[Part]] = defaultdict(list)
+        redo: dict[str, set[str]] = {}
         for name, wanted in stores.wanted.items():
-            position = stores.ledger.bookmark(STAGE, name)
-            for part in stores.ledger.catalogue.since("curated", position, dataset=name):
-                first, _ = layout.days_of(wanted.dataset.curated_folder, part.folder)
-                touched[name, layout.folder_key(wanted.dataset.raw_folder, first)].append(part)
-            for key in stores.ledger.damages.to_redo(STAGE, name):
-                first, last = layout.days_of(wanted.dataset.raw_folder, key)
-                touched[name, key] = stores.ledger.catalogue.current("curated", name, first=first, last=last)
+            cuts = Stretches(stores, wanted)
+            for part in catalogue.since("curated", stores.ledger.bookmark(STAGE, name), dataset=name):
+                first = dt.date.fromisoformat(part.first)
+                key = layout.folder_key(wanted.dataset.raw_folder, first)
+                touched[name, cuts.holding(key, first)].append(part)
+            with stores.ledger.write():
+                # The first of two new files replaces one that has the cells of both: after a kill both are written again.
+                stores.ledger.damages.redo(STAGE, name, {one.key for one in cuts.misfit("qc")})
+            redo[name] = stores.ledger.damages.to_redo(STAGE, name)
+            for one in {one for key in redo[name] for one in cuts.of(key)}:
+                touched[name, one] = catalogue.current("curated", name, first=one.first, last=one.last)
         counts = dict.fromkeys(Verdict, 0)
         broken = 0
-        for done, ((name, key), changed) in enumerate(sorted(touched.items()), start=1):
-            whole = damage.sound(stores, changed, clock.now())
+        for done, (name, one) in enumerate(sorted(touched), start=1):
+            whole = damage.sound(stores, touched[name, one], clock.now())
             if whole:
-                found = Folder(stores, stores.wanted[name], key, clock.now()).check(whole)
+                found = Folder(stores, stores.wanted[name], one, clock.now()).check(whole)
                 for verdict, count in found.items():
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
@@ -60,7 +67,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             for name, wanted in stores.wanted.items():
                 broken += _across(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
-                stores.ledger.damages.redone(STAGE, name, [key for of, key in touched if of == name])
+                stores.ledger.damages.redone(STAGE, name, redo[name])
         return Report(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],

@@ -99,6 +99,9 @@ def _is_healed(stores: Stores, path: str) -> bool:
     if part.layer == "by_instrument" and not wanted.by_instrument:
         return True
     if part.layer != "raw":
+        stage = {"curated": "curate", "qc": "quality"}.get(part.layer, "")
+        if stage and part.folder in stores.ledger.damages.to_redo(stage, part.dataset):
+            return False
         return bool(stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder))
     if part.origin == "captured":
         return not stores.ledger.damages.to_redo("seal", "")

@@ -7,6 +7,10 @@ VALUES (:part_id, :log_pos, :layer, :source, :dataset, :folder, :path, :row_coun
 -- name: replace_parts_of_folder
 UPDATE parts SET replaced_at = :now, replaced_by = :part_id
 WHERE layer = :layer AND dataset = :dataset AND folder = :folder AND part_id <> :part_id AND replaced_at IS NULL
+  AND last_session >= :first_session AND first_session <= :last_session
+
+-- name: newest_session_of_parts
+SELECT MAX(last_session) AS session FROM parts WHERE layer = :layer AND dataset = :dataset AND replaced_at IS NULL
 
 -- name: part_columns
 -- All but the cells, which are large and seldom asked for.
