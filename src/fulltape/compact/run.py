@@ -226,10 +226,9 @@ class _Rows:
         )
         about = {name: row for name, *row in counted.collect(engine="streaming").iter_rows()}
         for some in spooling.portions({name: row[0] for name, row in about.items()}, ROWS):
-            mine = self.all().filter(pl.col("instrument").is_in(some))
             slices = -(-sum(about[name][0] for name in some) // ROWS)
             if slices == 1:
-                yield mine.collect()
+                yield scanning.of_block(self.all(), some)
                 continue
             _, first, last = about[some[0]]
             step = (last - first) / slices
@@ -237,4 +236,4 @@ class _Rows:
             for after, before in zip([None, *bounds], [*bounds, None], strict=True):
                 lower = pl.lit(value=True) if after is None else pl.col("ts") >= after
                 upper = pl.lit(value=True) if before is None else pl.col("ts") < before
-                yield mine.filter(lower, upper).collect()
+                yield scanning.of_block(self.all(), some, lower, upper)

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -73,7 +74,7 @@ class Chunk:
             return Report(folders=len(stretches))
         learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
         volumes = day_bars.volumes(self._stores, self._wanted, min(labels), max(labels))
-        present = self._present({one.key for one in stretches})
+        there = self._there(stretches)
         judged, rows = Judged(self._stores, self._wanted, (min(labels), max(labels)), self._now), 0
         with self._spool() as spool:
             for block in self._blocks(found, labels):
@@ -82,7 +83,9 @@ class Chunk:
                     continue
                 flagged = row_checks.flagged(raw, self._context)
                 cells = self._judge(flagged, learned, volumes)
-                curated = self._curated(flagged, plan.choose(cells, present, self._wanted.everybody))
+                curated = self._curated(
+                    flagged, plan.choose(cells, _present(there, labels, block), self._wanted.everybody)
+                )
                 judged.add(cells)
                 rows += curated.height
                 spool.add(curated)
@@ -144,9 +147,9 @@ class Chunk:
         declared = dataset.schema.columns
         pieces = [self._rows(fetched, columns=frames_of.schema(declared))] if fetched else []
         pieces += [frames_of.declared_types(self._rows([part]), declared) for part in captured]
+        read = [scanning.of_block(rows, block, _within(labels)) for rows in pieces]
         chosen = pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode())
-        pieces = [rows.filter(pl.col("instrument").is_in(block), chosen) for rows in pieces]
-        raw = pl.concat(pieces, how="diagonal").collect()
+        raw = pl.concat([pl.DataFrame(schema=CELL), *read], how="diagonal").filter(chosen)
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
 
     def _rows(self, found: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
@@ -224,15 +227,16 @@ class Chunk:
             pl.lit(value=True).alias("provisional"),
         )
 
-    def _present(self, keys: Collection[str]) -> pl.DataFrame:
-        paths = [
-            self._stores.layout.root / part.path
-            for key in sorted(keys)
-            for part in self._stores.ledger.catalogue.current_in("curated", self._wanted.dataset.name, key)
-        ]
-        if not paths:
-            return pl.DataFrame(schema=CELL)
-        return parquet.scan(paths).select(*CELL).unique().collect()
+    def _there(self, stretches: Sequence[Stretch]) -> list[Path]:
+        """The files that hold their rows now."""
+        catalogue, name = self._stores.ledger.catalogue, self._wanted.dataset.name
+        found = {
+            part.path
+            for one in stretches
+            for part in catalogue.current_in("curated", name, one.key)
+            if one.touches(part)
+        }
+        return [self._stores.layout.root / path for path in sorted(found)]
 
     def _write(self, one: Stretch, spool: Spool) -> Draft | None:
         """Write the rows of one stretch; None if the same rows are there already."""
@@ -263,3 +267,14 @@ class Chunk:
 
 def _names(found: Sequence[Part]) -> set[str]:
     return {name for part in found for name in part.cells}
+
+
+def _within(labels: Sequence[dt.date]) -> pl.Expr:
+    return pl.col("session").is_between(pl.lit(min(labels)), pl.lit(max(labels)))
+
+
+def _present(there: Sequence[Path], labels: Sequence[dt.date], block: Sequence[str]) -> pl.DataFrame:
+    """Which source each cell of some instruments has now, in these sessions."""
+    if not there:
+        return pl.DataFrame(schema=CELL)
+    return scanning.of_block(parquet.scan(there).select(*CELL), block, _within(labels)).unique()

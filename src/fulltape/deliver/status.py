@@ -16,7 +16,7 @@ from fulltape.core.time import Instant
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Known
 from fulltape.lake import parquet
-from fulltape.stores import Stores, Wanted, laid, profiles
+from fulltape.stores import Stores, Wanted, laid, profiles, scanning
 from fulltape.stores.spool import Pieces
 
 _CHECKED = {
@@ -85,9 +85,8 @@ def _blocks(stores: Stores, wanted: Wanted, found: Known) -> Iterator[pl.DataFra
     paths = [stores.layout.root / part.path for part in parts]
     cells = int((found.cells["stop"] - found.cells["start"]).sum())
     for block in profiles.blocks(found.cells["instrument"].unique(), cells):
-        mine = pl.col("instrument").is_in(block)
         checked = (
-            parquet.scan(paths).filter(mine).select(*_CHECKED).cast(pl.Schema(_CHECKED)).collect()
+            scanning.of_block(parquet.scan(paths).select(*_CHECKED), block).cast(pl.Schema(_CHECKED))
             if paths
             else pl.DataFrame(schema=_CHECKED)
         )

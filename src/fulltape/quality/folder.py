@@ -47,7 +47,7 @@ class Folder:
 
     @property
     def _mine(self) -> pl.Expr:
-        return pl.col("session").is_between(*self._days)
+        return pl.col("session").is_between(pl.lit(self._stretch.first), pl.lit(self._stretch.last))
 
     def check(self, changed: Sequence[Part]) -> dict[Verdict, int]:
         """Check curated files, lay what is found over what is known, write and record it; how many cells were checked, by
@@ -99,16 +99,15 @@ class Folder:
         volumes = day_bars.volumes(self._stores, self._wanted, *days)
         learned = Learned(self._around(changed, days), self._context)
         for block in spooling.portions(self._weights(changed, known, days), profiles.BLOCK):
-            mine = pl.col("instrument").is_in(block)
-            rows = parquet.scan([root / part.path for part in changed])
-            frame = rows.filter(mine, self._mine, pl.col("is_final")).collect().sort("instrument", "ts")
+            rows = scanning.of_block(parquet.scan([root / part.path for part in changed]), block, self._mine)
+            frame = rows.filter(pl.col("is_final")).sort("instrument", "ts")
             cells = (
                 plan.none()
                 if frame.is_empty()
                 else plan.cells(frame, learned, volumes, digests, self._context)
             )
             kept = (
-                parquet.scan(known).filter(mine, self._mine).cast(pl.Schema(plan.CELLS)).collect()
+                scanning.of_block(parquet.scan(known), block, self._mine).cast(pl.Schema(plan.CELLS))
                 if known
                 else plan.none()
             )

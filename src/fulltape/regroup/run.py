@@ -128,7 +128,7 @@ def _block(stores: Stores, wanted: Wanted, key: str, paths: Sequence[Path], bloc
     first, last = layout.days_of(layout.kind_of(key), key)
     with Spool(folder, wanted.calendar, cut=False) as spool:
         for some, files_of in _bearable(paths, block):
-            rows = parquet.scan(files_of).filter(pl.col("instrument").is_in(some)).collect()
+            rows = scanning.of_block(parquet.scan(files_of), some)
             symbols |= set(rows["symbol"].unique())
             spool.add(rows.sort("instrument", "ts", maintain_order=True))
         gathered = spool.between(first, last)
@@ -152,7 +152,7 @@ def _bearable(paths: Sequence[Path], block: Sequence[str]) -> Iterator[tuple[lis
     """The instruments of a block in groups of as many rows as memory bears; of one that has more the days in groups."""
     counts: dict[str, int] = dict(
         parquet.scan(paths)
-        .filter(pl.col("instrument").is_in(block))
+        .filter(pl.col("instrument").is_between(pl.lit(block[0]), pl.lit(block[-1])))
         .group_by("instrument")
         .len()
         .collect(engine="streaming")

@@ -22,7 +22,7 @@ from fulltape.core.ranges import Range
 from fulltape.core.sessions import Calendar
 from fulltape.lake import files, parquet
 from fulltape.ledger.catalogue import Layer, Part
-from fulltape.stores import Stores, Wanted
+from fulltape.stores import Stores, Wanted, scanning
 from fulltape.stores.scanning import REVISION
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:
     for block in blocks(part.cells, part.rows):
         rows = parquet.scan([path])
         names = [name for name in rows.collect_schema().names() if name in (*profiles.COLUMNS, REVISION)]
-        told = rows.filter(pl.col("instrument").cast(pl.String).is_in(block)).select(names).collect()
+        told = scanning.of_block(rows.select(names), block)
         if part.merged:
             newest = pl.col(REVISION).max().over("instrument", "session")
             told = told.filter(pl.col(REVISION) == newest).drop(REVISION)

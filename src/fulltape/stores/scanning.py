@@ -45,3 +45,13 @@ def digest(rows: pl.LazyFrame) -> tuple[int, int]:
 
     row = pl.struct(pl.all()).hash(seed=1) % 2**32
     return rows.select(pl.len(), row.sum()).collect(engine="streaming").row(0)
+
+
+def of_block(rows: pl.LazyFrame, block: Sequence[str], *where: pl.Expr) -> pl.DataFrame:
+    """The rows of some instruments that follow each other in order, read: what lies before their first and after their last
+    one is skipped in the files, which looking for all of them would not do."""
+    import polars as pl
+
+    around = pl.col("instrument").is_between(pl.lit(block[0]), pl.lit(block[-1]))
+    found = rows.filter(around, *where).collect(engine="streaming")
+    return found.filter(pl.col("instrument").is_in(block))
