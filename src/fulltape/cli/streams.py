@@ -11,6 +11,7 @@ from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, number
 
 if TYPE_CHECKING:
+    from fulltape.ledger.stream_months import Month
     from fulltape.ledger.streams import Interval
     from fulltape.node.streams import StreamDay
 
@@ -38,13 +39,20 @@ def streams(
         session = options.session(day) if day else stores.ledger.streams.newest_session()
         found = telling.days(stores, first=session, last=session) if session else []
         doubts = telling.doubtful(stores, first=session, last=session) if session else []
+        months = telling.months(stores, f"{session:%Y-%m}") if session else []
+    months = [one for one in months if session in one.sessions]
     if json:
         options.emit_json(
             {
                 "streams": found,
                 "intervals": doubts,
+                "months": months,
             }
         )
+        return
+    if not found and months:
+        typer.echo(f"{session} is kept with its month, {session:%Y-%m}: history has confirmed all of it")
+        wrapping.say(monthly(months, wrapping.terminal()))
         return
     if not found:
         typer.echo("nothing has been captured and sealed yet; see fulltape capture and fulltape seal")
@@ -72,6 +80,25 @@ def table(found: list[StreamDay], session: dt.date | None, width: int | None) ->
         for one in found
     ]
     return [f"{session}", *wrapping.table(_HEAD, rows, width=width, lead=3, right=_HEAD[3:8])]
+
+
+def monthly(found: list[Month], width: int | None) -> list[str]:
+    """One line a stream."""
+    rows = [
+        (
+            one.source,
+            one.dataset,
+            one.symbol,
+            number(len(one.sessions)),
+            number(one.rows),
+            _percent(100.0 * (one.live - one.doubtful) / one.live if one.live else 100.0, one.rows),
+            number(one.breaks),
+            number(one.missed),
+        )
+        for one in found
+    ]
+    head = ("source", "dataset", "symbol", "sessions", "captured", "clean", "breaks", "lost unnoticed")
+    return wrapping.table(head, rows, width=width, lead=3, right=head[3:])
 
 
 _HEAD = ("source", "dataset", "symbol", "captured", "clean", "verified", "breaks", "doubtful", "state")

@@ -47,3 +47,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     live: dict[int, tuple[str, ...]] = {}
     software: str = ""
     delay: int = 0
+
+
+BREAKS = ("disconnected", "stale", "closed", "not captured")
+"""Kinds of doubtful intervals in which a stream was not live."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fulltape.core.time import Instant
+from fulltape.ledger.catalogue import Cells
 from fulltape.ledger.database import Database, Row
+from fulltape.ledger.stream_months import StreamMonths
 
 State = Literal["unverified", "filling", "verified", "unverifiable"]
 """Of an interval: nobody has looked; history is being asked; history or ids have proved what happened in it; nobody
@@ -93,6 +95,7 @@ class Streams:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.months = StreamMonths(database)
 
     def capture(self, file: str) -> Capture | None:
         """A sealed journal by its name."""
@@ -219,6 +222,21 @@ class Streams:
             "stream_day", source=source, dataset=dataset, instrument=instrument, session=session.isoformat()
         )
         return _day(rows[0]) if rows else None
+
+    def answered(self, source: str, dataset: str, cells: Cells) -> bool:
+        """Whether history has given every session of some cells its own answer."""
+        return all(
+            self._answered(source, dataset, instrument, first + dt.timedelta(days=at))
+            for instrument, spans in cells.items()
+            for first, last in spans
+            for at in range((last - first).days + 1)
+        )
+
+    def _answered(self, source: str, dataset: str, instrument: str, session: dt.date) -> bool:
+        day = self.day(source, dataset, instrument, session)
+        if day is None:
+            return self.months.holds(source, dataset, instrument, session)
+        return day.compared_at is not None and day.missed >= 0
 
     def newest_session(self) -> dt.date | None:
         """The newest session of which something was captured, or was meant to be."""

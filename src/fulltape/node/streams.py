@@ -6,6 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fulltape.core import ranges
+from fulltape.core.marks import BREAKS
+from fulltape.ledger.stream_months import Month
 from fulltape.ledger.streams import Day, Interval
 from fulltape.stores import Stores
 
@@ -34,10 +37,6 @@ class StreamDay:
     over: bool
 
 
-_BREAKS = ("disconnected", "stale", "closed", "not captured")
-"""Kinds of intervals in which a stream was not live."""
-
-
 def days(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[StreamDay]:
     """Every captured session between two days."""
     found = stores.ledger.streams
@@ -59,7 +58,7 @@ def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
         rows=day.rows,
         clean=_share(day, intervals),
         verified=_share(day, [one for one in intervals if one.state != "verified"]),
-        reconnects=sum(1 for one in intervals if one.kind in _BREAKS),
+        reconnects=sum(1 for one in intervals if one.kind in BREAKS),
         unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
         unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
         unnoticed=day.missed if day.compared_at and day.missed >= 0 else None,
@@ -73,13 +72,14 @@ def _share(day: Day, doubtful: Sequence[Interval]) -> float:
     whole = day.end - day.start
     if whole <= 0:
         return 100.0 if not doubtful else 0.0
-    lost, reached = 0, day.start
-    for began, ended in sorted((one.start, one.end) for one in doubtful):
-        start, end = max(began, reached), min(ended, day.end)
-        if end > start:
-            lost += end - start
-            reached = end
+    spans = ranges.normalise((one.start, one.end) for one in doubtful)
+    lost = ranges.size(ranges.clip(spans, day.start, day.end))
     return 100.0 * (whole - lost) / whole
+
+
+def months(stores: Stores, month: str) -> list[Month]:
+    """Streams whose sessions of a month (2024-11) are confirmed and old."""
+    return stores.ledger.streams.months.of(month)
 
 
 def doubtful(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Interval]:

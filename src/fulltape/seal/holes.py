@@ -188,14 +188,7 @@ def expire(stores: Stores, now: Instant) -> None:
 def retire(stores: Stores, capture: Capture, now: Instant) -> None:
     """Parts of a journal whose every session has its own answer by now are replaced by that; inside a transaction."""
     for part in stores.ledger.catalogue.by_ids(capture.parts):
-        cells = (
-            (instrument, day)
-            for instrument, spans in part.cells.items()
-            for first, last in spans
-            for day in (first + dt.timedelta(days=at) for at in range((last - first).days + 1))
-        )
-        days = (stores.ledger.streams.day(part.source, part.dataset, *cell) for cell in cells)
-        if all(day is not None and day.compared_at is not None and day.missed >= 0 for day in days):
+        if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
             stores.ledger.catalogue.withdraw(part.part_id, now=now)
 
 

@@ -341,6 +341,11 @@ class Retention(Section):
         _text("30d"), ge=0, description="how long curated files are kept that others have replaced"
     )
     damaged: Duration = Field(_text("30d"), ge=0, description="how long damaged files are kept apart")
+    streams: Duration = Field(
+        _text("90d"),
+        ge=0,
+        description="how long captured sessions that history has confirmed are told one by one; then by month",
+    )
     bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
 
 

@@ -145,6 +145,7 @@ class Retention:
     rejected: int = 90 * DAY
     replaced: int = 30 * DAY
     damaged: int = 30 * DAY
+    streams: int = 90 * DAY
     bundles: int = 30
 
 

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from fulltape.core.time import DAY, Clock, Instant
+from fulltape.core.marks import BREAKS
+from fulltape.core.time import DAY, Clock, Instant, utc_date
 from fulltape.lake import files
 from fulltape.ledger.catalogue import Part
 from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
@@ -33,6 +34,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_r
                 sweep.apart(),
                 sweep.bundles(),
                 sweep.copies(),
+                sweep.streams(),
                 sweep.pages(),
             ]
         )
@@ -163,6 +165,18 @@ class _Sweep:
             bytes=self._remove(old),
             why=f"the newest {_COPIES} are kept",
         )
+
+    def streams(self) -> Removal:
+        """Captured sessions that history has confirmed, and their intervals: they are kept by month."""
+        before = utc_date(max(0, self._now - self._keep.streams))
+        months, count = self._stores.ledger.streams.months, 0
+        for stream in months.settled(before):
+            with self._stores.ledger.write():
+                count += months.gather(*stream, before, BREAKS, dry_run=self._dry)
+        return Removal(
+            what="captured sessions", count=count, bytes=0,
+            why="older than retention.streams; their months say what they came to",
+        )  # fmt: skip
 
     def pages(self) -> Removal | None:
         """Room inside of the ledger's file."""

@@ -25,7 +25,17 @@ TABLES = {
     # That rows are there, their parts prove; but not that their source has contradicted them since.
     "coverage": "WHERE fact IN ('empty', 'refused') OR (fact = 'present' AND reason <> '')",
     **dict.fromkeys(
-        ("acceptances", "captures", "streams", "stream_days", "intervals", "eligibility", "listings"), ""
+        (
+            "acceptances",
+            "captures",
+            "streams",
+            "stream_days",
+            "stream_months",
+            "intervals",
+            "eligibility",
+            "listings",
+        ),
+        "",
     ),
     "memberships": "",
     "exports": "",

@@ -204,7 +204,7 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
                 _captured(stores, wanted, part, rows, now)
             if "journal" in metadata:
                 stores.ledger.streams.add_part(metadata["journal"], part_id)
-            if _confirmed(stores, part):
+            if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
                 stores.ledger.catalogue.withdraw(part_id, now=now)
     return ""
 
@@ -252,7 +252,8 @@ def _captured(stores: Stores, wanted: Wanted, part: NewPart, rows: pl.DataFrame,
         pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"), pl.len().alias("rows")
     )
     for instrument, symbol, session, first, last, count in found.sort("instrument", "session").iter_rows():
-        if streams.day(part.source, part.dataset, instrument, session) is not None:
+        cell = (part.source, part.dataset, instrument, session)
+        if streams.day(*cell) is not None or streams.months.holds(*cell):
             continue
         about: dict[str, Any] = {
             "source": part.source,
@@ -267,17 +268,6 @@ def _captured(stores: Stores, wanted: Wanted, part: NewPart, rows: pl.DataFrame,
         streams.add_intervals([Interval(**about, kind="ledger rebuilt", since=now)])
     if wanted.live_only:
         stores.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
-
-
-def _confirmed(stores: Stores, part: NewPart) -> bool:
-    """Whether history has given every session of a captured part its own answer: then that counts."""
-    days = [
-        stores.ledger.streams.day(part.source, part.dataset, instrument, label)
-        for instrument, spans in part.cells.items()
-        for first, last in spans
-        for label in (first + dt.timedelta(days=at) for at in range((last - first).days + 1))
-    ]
-    return all(day is not None and day.compared_at is not None and day.missed >= 0 for day in days)
 
 
 def _stamp(value: object) -> Instant:

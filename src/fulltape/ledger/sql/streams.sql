@@ -109,3 +109,42 @@ SELECT MAX(session) AS session FROM stream_days
 
 -- name: open_stream_days
 SELECT * FROM stream_days WHERE source = :source AND compared_at IS NULL ORDER BY session
+
+-- name: settled_streams
+-- Streams with old sessions that history has confirmed, with no row that it does not know.
+SELECT DISTINCT source, dataset, instrument FROM stream_days
+WHERE session < :before AND compared_at IS NOT NULL AND missed >= 0 AND extra = 0
+ORDER BY source, dataset, instrument
+
+-- name: settled_days
+SELECT * FROM stream_days AS d
+WHERE d.source = :source AND d.dataset = :dataset AND d.instrument = :instrument AND d.session < :before
+  AND d.compared_at IS NOT NULL AND d.missed >= 0 AND d.extra = 0
+  AND NOT EXISTS (SELECT 1 FROM intervals AS i WHERE i.source = d.source AND i.dataset = d.dataset
+                  AND i.instrument = d.instrument AND i.session = d.session AND i.state <> 'verified')
+  AND NOT EXISTS (SELECT 1 FROM captures AS c WHERE c.source = d.source
+                  AND c.first_session <= d.session AND c.last_session >= d.session)
+ORDER BY d.session
+
+-- name: drop_stream_day
+DELETE FROM stream_days
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
+
+-- name: drop_intervals_of_day
+DELETE FROM intervals
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
+
+-- name: add_stream_month
+INSERT INTO stream_months (source, dataset, instrument, symbol, month, days, live, doubtful, row_count, breaks, missed)
+VALUES (:source, :dataset, :instrument, :symbol, :month, :days, :live, :doubtful, :row_count, :breaks, :missed)
+ON CONFLICT (source, dataset, instrument, month) DO UPDATE SET symbol = excluded.symbol,
+    days = stream_months.days + excluded.days, live = stream_months.live + excluded.live,
+    doubtful = stream_months.doubtful + excluded.doubtful, row_count = stream_months.row_count + excluded.row_count,
+    breaks = stream_months.breaks + excluded.breaks, missed = stream_months.missed + excluded.missed
+
+-- name: stream_month
+SELECT * FROM stream_months
+WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND month = :month
+
+-- name: stream_months
+SELECT * FROM stream_months WHERE month = :month ORDER BY source, dataset, symbol
