@@ -50,6 +50,10 @@ def test_capture_killed_at_any_moment_loses_nothing_for_good(tmp_path: Path, ven
     dice = random.Random(7)
     kills = 0
     with living(tmp_path, venue, rate=60, extra=SHORT) as node:
+        # Nothing is promised of a stream before it was live for the first time.
+        with node.started() as process:
+            node.until(node.all_live)
+            process.send_signal(signal.SIGKILL)
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             with node.started() as process:

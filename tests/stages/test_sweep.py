@@ -154,3 +154,20 @@ def test_bundles_by_number(keep: int, left: int) -> None:
     days = [f"{dt.date(2024, 1, day)}" for day in range(1, 6)]
     gone = plan.older_bundles(reversed(days), keep)
     assert sorted({*days} - {*gone}) == days[5 - left :]
+
+
+def test_what_a_kill_left_of_a_file_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    folder = grown(tmp_path)
+    left = [folder / "lake" / place / f"{files.TEMPORARY}x" for place in ("", "rejected/alpaca.sip")]
+    for path in left:
+        path.write_bytes(b"half")
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(b"whole")
+        with opened(folder) as stores:
+            assert counts(sweep.run_once(stores, SkippingClock(), dry_run=True))["unfinished files"] == 2
+            assert counts(sweep.run_once(stores, SkippingClock())) == {"unfinished files": 2}
+
+    files.publish(folder / "lake" / "rejected" / "alpaca.sip" / "other", write)
+    assert (folder / "lake" / "rejected" / "alpaca.sip" / "other").read_bytes() == b"whole"
+    assert not any(path.exists() for path in left)

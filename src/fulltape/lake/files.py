@@ -86,15 +86,27 @@ def sync_file(path: Path) -> None:
 def publish(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then make it durable and give it its name.
 
-    After a crash there is the whole file or none; a file of that name is replaced whole.
+    After a crash there is the whole file or none; a file of that name is replaced whole. A temporary file that a kill leaves
+    behind is told from others by its lock (`abandoned`).
     """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
-    with cleared(temporary):
+    with cleared(temporary), temporary.open("wb") as held:
+        fcntl.flock(held.fileno(), fcntl.LOCK_EX)
         write(temporary)
         sync_file(temporary)
         temporary.rename(path)
         sync_folder(path.parent)
+
+
+def abandoned(temporary: Path) -> bool:
+    """Whether nobody is writing a temporary file of `publish` any more."""
+    try:
+        with temporary.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
 
 
 def publish_bytes(path: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import cast
 from fulltape import errors
 from fulltape.core import symbols
 from fulltape.core.datasets import Dataset, Folder
+from fulltape.lake import files
 
 JOURNAL = ".journal"
 SEALED = ".sealed"
@@ -114,6 +115,15 @@ class Layout:
         """Every bundle on disk, whatever the ledger says, by day."""
         found = (self.root / "exports" / "nightly").glob("*")
         return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
+
+    def temporary_files(self) -> list[Path]:
+        """Temporary files beside those that are no parts: of the lake itself, journals, and rejected bytes."""
+        return [
+            path
+            for place in ("", "journal/*/*/", "rejected/*/")
+            for path in self.root.glob(f"{place}{files.TEMPORARY}*")
+            if path.is_file()
+        ]
 
     def rejected_files(self) -> list[Path]:
         """All bytes that were kept because they could not be taken."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,14 +27,10 @@ def put_away(stores: Stores, path: Path, capture: Capture) -> None:
 
 
 def _packed(path: Path) -> Path:
-    """The packed journal; the journal itself where not all of it can be read, or where the disk is full."""
+    """The packed journal; the journal itself where not all of it can be read, or where the disk takes no more."""
     target = path.with_suffix(PACKED)
     try:
         journal.pack(path, target)
     except errors.StorageError:
-        return path
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
         return path
     return target

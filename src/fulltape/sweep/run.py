@@ -35,6 +35,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_r
                 sweep.bundles(),
                 sweep.copies(),
                 sweep.streams(),
+                sweep.unfinished(),
                 sweep.pages(),
             ]
         )
@@ -177,6 +178,13 @@ class _Sweep:
             what="captured sessions", count=count, bytes=0,
             why="older than retention.streams; their months say what they came to",
         )  # fmt: skip
+
+    def unfinished(self) -> Removal:
+        """What a kill has left of files that were being written."""
+        old = [path for path in self._stores.layout.temporary_files() if files.abandoned(path)]
+        return Removal(
+            what="unfinished files", count=len(old), bytes=self._remove(old), why="a kill left them behind"
+        )
 
     def pages(self) -> Removal | None:
         """Room inside of the ledger's file."""
