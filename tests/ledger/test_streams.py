@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from conftest import Opener
 from fulltape.core.time import DAY, HOUR
-from fulltape.ledger.streams import Day
+from fulltape.ledger.streams import Day, Interval
 
 FIRST = dt.date(2026, 11, 20)
 
@@ -45,3 +46,51 @@ def test_sessions_with_captured_rows_are_known(open_ledger: Opener) -> None:
     assert streams.knows("d")
     assert streams.captured("d", "A") == [FIRST]
     assert streams.captured("d", "B") == []
+
+
+def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
+    streams = (ledger := open_ledger("streams")).streams
+    days = [day(at, at * DAY, at * DAY + 10 * HOUR, 5) for at in (0, 1, 9, 12, 13, 14)]
+    broken = Interval(
+        source="a.x", dataset="d", instrument="A", symbol="A", session=FIRST + dt.timedelta(days=1),
+        start=DAY + 2 * HOUR, end=DAY + 3 * HOUR, kind="stale", state="verified",
+    )  # fmt: skip
+    unclear = replace(broken, session=FIRST + dt.timedelta(days=12), start=12 * DAY, state="unverifiable")
+    with ledger.write():
+        for one in days:
+            streams.add_day(one)
+        streams.add_intervals([broken, unclear])
+        for one, extra in zip(days[:-1], (0, 0, 0, 0, 3), strict=True):
+            streams.compared(one, missed=1, extra=extra, now=9)
+    before = FIRST + dt.timedelta(days=20)
+    assert streams.months.settled(before) == [("a.x", "d", "A")]
+    assert streams.months.settled(FIRST) == []
+    with ledger.write():
+        told = {
+            dry: streams.months.gather("a.x", "d", "A", before, ("stale",), dry_run=dry)
+            for dry in (True, False)
+        }
+    assert told == {True: 3, False: 3}
+    left = [(one.session - FIRST).days for one in streams.days()]
+    assert left == [12, 13, 14], (
+        "one is unclear, one has rows that history does not know, one is not compared"
+    )
+    assert [one.state for one in streams.intervals()] == ["unverifiable"]
+    (month,) = streams.months.of("2026-11")
+    assert [one.day for one in month.sessions] == [20, 21, 29]
+    assert (month.rows, month.missed, month.breaks) == (15, 3, 1)
+    assert (month.live, month.doubtful) == (30 * HOUR, HOUR)
+    assert streams.months.holds("a.x", "d", "A", FIRST)
+    assert not streams.months.holds("a.x", "d", "A", FIRST + dt.timedelta(days=2))
+    assert not streams.months.holds("a.x", "d", "B", FIRST)
+    cells = {"A": [(FIRST, FIRST + dt.timedelta(days=1))]}
+    assert streams.answered("a.x", "d", cells)
+    assert streams.answered("a.x", "d", {"A": [(FIRST + dt.timedelta(days=13),) * 2]})
+    assert not streams.answered("a.x", "d", {"A": [(FIRST, FIRST + dt.timedelta(days=2))]})
+    assert not streams.answered("a.x", "d", {"A": [(FIRST + dt.timedelta(days=14),) * 2]})
+    with ledger.write():
+        streams.compared(days[-1], missed=0, extra=0, now=10)
+        assert streams.months.gather("a.x", "d", "A", before, (), dry_run=False) == 1
+    assert {one.month: len(one.sessions) for of in ("2026-11", "2026-12") for one in streams.months.of(of)} == {
+        "2026-11": 3, "2026-12": 1,
+    }  # fmt: skip

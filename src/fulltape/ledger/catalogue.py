@@ -152,12 +152,7 @@ class Catalogue:
             log_pos = fresh
         else:
             self._database.run("move_part", part_id=newest.part_id, log_pos=fresh)
-        earlier = self._database.run("part_by_path", path=part.path)
-        if earlier:
-            part_id = int(earlier[0]["part_id"])
-            self._database.run("revive_part", part_id=part_id, log_pos=log_pos, of_parts=0)
-        else:
-            part_id = self._insert(part, log_pos, max(one.ingested_at for one in originals))
+        part_id = self._insert(part, log_pos, max(one.ingested_at for one in originals))
         for one in originals:
             self._database.run("merge_part", part_id=one.part_id, merged_into=part_id, now=now)
         self._database.run("drop_intent", path=part.path)

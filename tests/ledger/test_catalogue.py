@@ -1,0 +1,108 @@
+"""The log of parts: what is merged keeps its place in it, and what replaces what; on both engines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from fulltape.ledger.catalogue import NewPart, Part
+from fulltape.ledger.ledger import Ledger
+
+D = dt.date
+DAYS = "equities_bars_day"
+
+
+def new(name: str, first: int, last: int, **more: Any) -> NewPart:
+    told: dict[str, Any] = {
+        "layer": "raw",
+        "source": "alpaca.sip",
+        "dataset": DAYS,
+        "folder": "year=2024",
+        "path": f"{more.get('layer', 'raw')}/{name}",
+        "rows": 10,
+        "bytes": 100,
+        "sha256": name * 64,
+        "min_ts": 1,
+        "max_ts": 2,
+        "origin": "fetched",
+        "cells": {"IBM": [(D(2024, 11, first), D(2024, 11, last))]},
+        **more,
+    }
+    return NewPart(**told)
+
+
+def register(ledger: Ledger, *parts: NewPart, now: int = 1) -> list[Part]:
+    with ledger.write():
+        ids = [ledger.catalogue.register(part, now=now) for part in parts]
+    return ledger.catalogue.by_ids(ids)
+
+
+def names(parts: list[Part]) -> list[str]:
+    return [part.path.rpartition("/")[2] for part in parts]
+
+
+def merged(ledger: Ledger, *originals: Part, of: int) -> Part:
+    with ledger.write():
+        part_id = ledger.catalogue.merge(new("m", 4, 8, merged=of), originals, now=9)
+    (found,) = ledger.catalogue.by_ids([part_id])
+    return found
+
+
+def test_what_is_merged_stays_between_what_is_older_and_newer(ledger: Ledger) -> None:
+    older, one, two, newer = register(ledger, *(new(name, 4, 8) for name in "abcd"), now=5)
+    found = merged(ledger, one, two, of=2)
+    assert names(ledger.catalogue.current("raw", DAYS)) == ["a", "m", "d"]
+    assert older.log_pos < found.log_pos == two.log_pos < newer.log_pos
+    assert (found.merged, found.ingested_at) == (2, 5)
+    assert ledger.catalogue.since("raw", two.log_pos, dataset=DAYS) == [newer], "no rows are new"
+    assert names(ledger.catalogue.originals(found.part_id)) == ["b", "c"]
+    first = next(part for part in ledger.catalogue.replaced(10) if part.path == one.path)
+    standing = ledger.catalogue.stands(first)
+    assert standing is not None
+    assert standing.part_id == found.part_id
+    assert ledger.catalogue.position > newer.log_pos
+
+
+def test_what_holds_more_than_the_known_ones_is_new(ledger: Ledger) -> None:
+    one, other = register(ledger, new("a", 4, 4), new("b", 4, 4))
+    found = merged(ledger, one, of=2)
+    assert found.log_pos > other.log_pos
+    assert names(ledger.catalogue.current("raw", DAYS)) == ["b", "m"]
+
+
+def test_originals_count_again(ledger: Ledger) -> None:
+    originals = register(ledger, *(new(name, 4, 8) for name in "ab"))
+    found = merged(ledger, *originals, of=2)
+    with ledger.write():
+        ledger.catalogue.withdraw(found.part_id, now=10)
+        ledger.catalogue.unmerge(ledger.catalogue.originals(found.part_id))
+    there = ledger.catalogue.current("raw", DAYS)
+    assert names(there) == ["a", "b"]
+    assert {part.replaced_by for part in there} == {None}
+    (gone,) = ledger.catalogue.replaced(11)
+    assert ledger.catalogue.stands(gone) is None
+
+
+def test_a_part_replaces_its_folder_or_the_days_that_it_says(ledger: Ledger) -> None:
+    def written(name: str, first: int, last: int, replaces: tuple[int, int] | None) -> list[str]:
+        days = (D(2024, 11, replaces[0]), D(2024, 11, replaces[1])) if replaces else None
+        register(ledger, new(name, first, last, layer="curated", source="", origin="derived", replaces=days))
+        return names(ledger.catalogue.current_in("curated", DAYS, "year=2024"))
+
+    assert written("a", 4, 8, None) == ["a"]
+    assert written("b", 11, 12, (11, 17)) == ["a", "b"]
+    assert written("c", 11, 13, (11, 17)) == ["a", "c"]
+    assert written("d", 4, 7, (1, 10)) == ["c", "d"]
+    assert written("e", 4, 13, None) == ["e"]
+    assert written("f", 4, 8, (1, 10)) == ["f"], "what reaches into the days is replaced, too"
+
+
+def test_the_newest_session_of_a_layer_is_known(ledger: Ledger) -> None:
+    assert ledger.catalogue.newest_session("raw", DAYS) is None
+    (one,) = register(ledger, new("a", 4, 8))
+    register(ledger, new("b", 11, 12, dataset="other"))
+    assert ledger.catalogue.newest_session("raw", DAYS) == D(2024, 11, 8)
+    assert ledger.catalogue.newest_session("curated", DAYS) is None
+    with ledger.write():
+        ledger.catalogue.withdraw(one.part_id, now=2)
+    assert ledger.catalogue.newest_session("raw", DAYS) is None

@@ -1,0 +1,67 @@
+"""Verdicts are found by cell, by kind, by code, and counted by span; on both engines."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from fulltape.core.cell import Verdict
+from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.verdicts import VerdictRange
+
+D = dt.date
+DAYS = "equities_bars_day"
+
+
+def said(
+    instrument: str, first: int, last: int, verdict: Verdict, codes: str = "", **more: str
+) -> VerdictRange:
+    return VerdictRange(
+        dataset=more.get("dataset", DAYS),
+        instrument=instrument,
+        source=more.get("source", ""),
+        first=D(2024, 11, first),
+        last=D(2024, 11, last),
+        verdict=verdict,
+        codes=codes,
+        since=7,
+    )
+
+
+SAID = [
+    said("AAPL", 4, 8, Verdict.GREEN),
+    said("AAPL", 11, 11, Verdict.RED, "schema"),
+    said("IBM", 4, 8, Verdict.GREEN),
+    said("IBM", 11, 12, Verdict.AMBER, "continuity"),
+    said("IBM", 4, 12, Verdict.RED, "schema", source="alpaca.sip"),
+    said("IBM", 4, 12, Verdict.RED, "continuity", dataset="equities_bars_minute"),
+]
+
+
+def record(ledger: Ledger) -> None:
+    with ledger.write():
+        ledger.verdicts.record(SAID, lambda day: day + dt.timedelta(days=1))
+
+
+def test_those_of_a_code_and_of_a_kind_are_found(ledger: Ledger) -> None:
+    record(ledger)
+    assert ledger.verdicts.with_codes(DAYS, "continuity") == [SAID[3]]
+    assert ledger.verdicts.with_codes(DAYS, "contin") == []
+    assert ledger.verdicts.of_kind(DAYS, Verdict.RED) == [SAID[1]]
+    assert ledger.verdicts.of_kind(DAYS, Verdict.GREEN) == [SAID[0], SAID[2]]
+
+
+def test_what_holds_for_a_cell_is_found(ledger: Ledger) -> None:
+    record(ledger)
+    assert ledger.verdicts.of_cell(DAYS, "IBM", D(2024, 11, 12)) == SAID[3]
+    assert ledger.verdicts.of_cell(DAYS, "IBM", D(2024, 11, 8)) == SAID[2]
+    assert ledger.verdicts.of_cell(DAYS, "IBM", D(2024, 11, 9)) is None
+    assert ledger.verdicts.of_cell(DAYS, "MSFT", D(2024, 11, 8)) is None
+
+
+def test_spans_are_counted(ledger: Ledger) -> None:
+    record(ledger)
+    assert sorted(ledger.verdicts.spans(DAYS)) == [
+        (Verdict.AMBER, D(2024, 11, 11), D(2024, 11, 12), 1),
+        (Verdict.GREEN, D(2024, 11, 4), D(2024, 11, 8), 2),
+        (Verdict.RED, D(2024, 11, 11), D(2024, 11, 11), 1),
+    ]
