@@ -6,8 +6,9 @@ CHECKED := src tests tools benchmarks
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
+MUTANTS_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read mutants format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -44,6 +45,10 @@ bench-growth: .venv/.dev
 bench-read: .venv/.dev .interop/.read
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.read.run
 
+# Four hundred small changes of the code that decides what is true: fails where the tests miss too many.
+mutants: .interop/.mutants
+	env -u PYTHONDONTWRITEBYTECODE .interop/mutants/bin/python -m benchmarks.mutants.run $(MUTANTS_ARGS)
+
 check: .venv/.dev
 	$(RUN)/ruff format --check $(CHECKED)
 	$(RUN)/ruff check $(CHECKED)
@@ -64,6 +69,7 @@ lock: $(UV)
 	$(LOCK) --python-version 3.11 requirements/interop-deriv.in -o requirements/interop-deriv.txt
 	$(LOCK) --python-version 3.11 requirements/bench-live.in -o requirements/bench-live.txt
 	$(LOCK) --python-version 3.11 requirements/bench-read.in -o requirements/bench-read.txt
+	$(LOCK) --python-version 3.11 -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
 
 # Rebuild package data from its sources; the results are committed.
 sample: .venv/.dev
@@ -112,6 +118,14 @@ $(UV): requirements/uv.txt
 .interop/.read: $(UV) requirements/bench-read.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) .interop/read
 	$(UV) pip install --quiet --python .interop/read/bin/python --require-hashes -r requirements/bench-read.txt
+	@touch $@
+
+# The project and its tests beside the tool that changes it, in an environment of their own.
+.interop/.mutants: $(UV) requirements/dev.txt requirements/mutants.txt pyproject.toml
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/mutants
+	$(UV) pip install --quiet --python .interop/mutants/bin/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python .interop/mutants/bin/python --require-hashes -r requirements/mutants.txt
+	$(UV) pip install --quiet --python .interop/mutants/bin/python --no-deps --editable .
 	@touch $@
 
 reference: .venv/.dev .interop/.clients .interop/.deriv

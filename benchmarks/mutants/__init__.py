@@ -1,0 +1,1 @@
+"""Mutants: whether the tests notice when the code that decides what is true is changed."""
