@@ -12,11 +12,11 @@ import pytest
 from living import ALPACA, living
 
 from fulltape.core import frames
-from fulltape.core.captured import Comparison
+from fulltape.core.captured import EXTRA, LIVE, Comparison
 from fulltape.core.time import MINUTE, SECOND, Instant
 from fulltape.lake.asks import StoredAsk
-from fulltape.ledger.streams import Interval
-from fulltape.seal import holes
+from fulltape.ledger.streams import Day, Interval
+from fulltape.seal import confirm, holes
 from fulltape.seal.holes import Filled
 from fulltape.stores import Stores
 
@@ -126,3 +126,46 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
         (draft,) = holes.fill(stores, cast("StoredAsk", stored), bars).drafts
         newest = pl.read_parquet(draft.file.temporary)["ts"].max()
         assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)
+
+
+def bars(stores: Stores, minutes: list[int]) -> pl.DataFrame:
+    """Minute bars of AAPL so many minutes after the open."""
+    stamps = [OPEN + at * MINUTE for at in minutes]
+    return frames.conform(
+        pl.DataFrame(
+            {
+                "instrument": ["AAPL"] * len(minutes),
+                "symbol": ["AAPL"] * len(minutes),
+                "session": [SESSION] * len(minutes),
+                "ts": pl.Series(stamps, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+                "close": [1.0] * len(minutes),
+            }
+        ),
+        stores.wanted[ALPACA.dataset].dataset.schema.columns,
+    )
+
+
+def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        wanted = stores.wanted[ALPACA.dataset]
+        doubt = interval(stores, OPEN + 10 * MINUTE, OPEN + 12 * MINUTE)
+        day = Day(
+            source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL", session=SESSION,
+            start=OPEN + 2 * MINUTE, end=OPEN + 30 * MINUTE, rows=9, reconnects=1,
+        )  # fmt: skip
+        history = bars(stores, list(range(40)))
+
+        def unnoticed(lacking: list[int]) -> int:
+            there = bars(stores, [at for at in range(40) if at not in lacking])
+            extra = {
+                EXTRA[0]: pl.lit(None, dtype=pl.Datetime("ns", "UTC")),
+                EXTRA[1]: pl.lit(LIVE, dtype=pl.UInt32),
+            }
+            return confirm._unnoticed(stores, there.with_columns(**extra), history, wanted, day, [doubt])
+
+        assert unnoticed([]) == 0
+        assert unnoticed([11]) == 0, "it lies in the doubt"
+        assert unnoticed([20, 21]) == 2
+        assert unnoticed([0, 1]) == 0, "the stream was not live yet"
+        assert unnoticed([35]) == 0, "nor any more"
+        assert unnoticed([5, 11, 20, 35]) == 2

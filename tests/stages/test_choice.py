@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
+import pytest
 
 from conftest import Opener
 from fulltape import stores as opening
 from fulltape.core import datasets
 from fulltape.curate import plan
+from fulltape.curate.chunk import Report
 from fulltape.lake.asks import StoredAsk
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
@@ -125,3 +128,35 @@ def test_what_an_answer_leaves_of_its_own_task_goes_back_to_the_queue(
 ) -> None:
     after = sealed(open_ledger("own"), tmp_path, attempt=2)
     assert (after.state, after.first) == ("queued", dt.date(2024, 1, 4))
+
+
+@pytest.mark.parametrize(
+    ("rule", "public"),
+    [
+        ("minute_end", dt.datetime(2024, 1, 3, 15, 1)),
+        ("ts", dt.datetime(2024, 1, 3, 15)),
+        ("session_end", dt.datetime(2024, 1, 4)),
+        ("close", dt.datetime(2024, 1, 3, 21)),
+        ("declared", dt.datetime(2024, 1, 2)),
+    ],
+)
+def test_nobody_could_have_a_row_earlier_than_it_says(rule: Any, public: dt.datetime) -> None:
+    dataset = replace(datasets.get("equities_bars_minute"), available=rule)
+    frame = rows(("a", "fetched", 1, 1.0)).with_columns(
+        pl.col("ts").dt.replace_time_zone("UTC").dt.cast_time_unit("us"),
+        session_close=pl.lit(dt.datetime(2024, 1, 3, 21)).dt.replace_time_zone("UTC").dt.cast_time_unit("us"),
+        declared_date=pl.lit(dt.date(2024, 1, 1)),
+        ex_date=pl.lit(dt.date(2024, 1, 5)),
+    )
+    assert frame.select(plan._available(dataset)).item() == public.replace(tzinfo=dt.UTC)
+
+
+def test_a_declaration_after_the_ex_date_is_public_on_no_date() -> None:
+    dataset = replace(datasets.get("equities_bars_minute"), available="declared")
+    late = pl.DataFrame({"declared_date": [dt.date(2024, 1, 6)], "ex_date": [dt.date(2024, 1, 5)]})
+    assert late.select(plan._available(dataset)).item() is None
+
+
+def test_what_was_curated_is_summed() -> None:
+    one, other = (Report(folders=at, written=2 * at, rows=3 * at, partial=4 * at) for at in (1, 10))
+    assert one + other == Report(folders=11, written=22, rows=33, partial=44)
