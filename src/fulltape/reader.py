@@ -104,6 +104,7 @@ class Reader:
         """The files to read: days, or where fewer files hold the same, those of closed months and years by instrument."""
         with self._ledger() as ledger:
             days = ledger.catalogue.current("curated", dataset, first=first, last=last)
+            days.sort(key=lambda part: (part.folder, part.first))  # in time, whenever they were written
             if len(days) < regrouped.LEAST_DAYS:
                 return days
             # Of a year some files may begin late: all of them are looked at, or it would not seem whole.

@@ -178,3 +178,16 @@ def test_a_kill_between_two_files_of_checks_leaves_no_cell_unchecked(
         curated = [parquet.read([stores.layout.root / path]) for _, _, path in parts(stores)["curated"]]
         assert sum(one.height for one in checked) == sum(one.height for one in curated)
         assert state.verdicts(stores)[DAYS.dataset].keys() == {"GREEN"}
+
+
+def test_rows_of_a_symbol_come_in_time_whichever_file_was_written_last(node: Path) -> None:
+    before = night(node, "2012-11-14")
+    ((_, _, older), (_, _, newer)) = before["curated"]
+    (node / "lake" / older).unlink()
+    assert night(node, "2012-11-14")["curated"] == before["curated"]
+    with opened(node) as stores:
+        written = {part.path: part.log_pos for part in stores.ledger.catalogue.all_current("curated")}
+        assert written[older] > written[newer]
+    found = fulltape.open(node).scan(DAYS.dataset, symbols="IBM").collect()
+    assert found["session"].is_sorted()
+    assert found.height > 300
