@@ -71,16 +71,14 @@ def test_what_holds_more_than_the_known_ones_is_new(ledger: Ledger) -> None:
 
 
 def test_originals_count_again(ledger: Ledger) -> None:
-    originals = register(ledger, *(new(name, 4, 8) for name in "ab"))
-    found = merged(ledger, *originals, of=2)
+    before = register(ledger, *(new(name, 4, 8) for name in "abc"))
+    found = merged(ledger, *before[:2], of=2)
     with ledger.write():
         ledger.catalogue.withdraw(found.part_id, now=10)
-        ledger.catalogue.unmerge(ledger.catalogue.originals(found.part_id))
-    there = ledger.catalogue.current("raw", DAYS)
-    assert names(there) == ["a", "b"]
-    assert {part.replaced_by for part in there} == {None}
-    (gone,) = ledger.catalogue.replaced(11)
-    assert ledger.catalogue.stands(gone) is None
+        ledger.catalogue.unmerge(found, ledger.catalogue.originals(found.part_id))
+    assert ledger.catalogue.current("raw", DAYS) == before, "in their places"
+    assert ledger.catalogue.replaced(11) == []
+    assert ledger.catalogue.by_path(found.path) is None
 
 
 def test_a_part_replaces_its_folder_or_the_days_that_it_says(ledger: Ledger) -> None:

@@ -83,11 +83,19 @@ def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
     assert streams.months.holds("a.x", "d", "A", FIRST)
     assert not streams.months.holds("a.x", "d", "A", FIRST + dt.timedelta(days=2))
     assert not streams.months.holds("a.x", "d", "B", FIRST)
+    assert streams.captured("d", "A") == [one.session for one in days]
+    assert streams.knows("d")
     cells = {"A": [(FIRST, FIRST + dt.timedelta(days=1))]}
     assert streams.answered("a.x", "d", cells)
     assert streams.answered("a.x", "d", {"A": [(FIRST + dt.timedelta(days=13),) * 2]})
     assert not streams.answered("a.x", "d", {"A": [(FIRST, FIRST + dt.timedelta(days=2))]})
     assert not streams.answered("a.x", "d", {"A": [(FIRST + dt.timedelta(days=14),) * 2]})
+    with ledger.write():  # a journal that was sealed late
+        streams.add_day(days[2])
+        streams.compared(days[2], missed=0, extra=0, now=10)
+        assert streams.months.gather("a.x", "d", "A", before, (), dry_run=False) == 1
+    (month,) = streams.months.of("2026-11")
+    assert [one.day for one in month.sessions] == [20, 21, 29]
     with ledger.write():
         streams.compared(days[-1], missed=0, extra=0, now=10)
         assert streams.months.gather("a.x", "d", "A", before, (), dry_run=False) == 1

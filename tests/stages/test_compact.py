@@ -34,6 +34,7 @@ from fulltape.stores import Stores, drafts, profiles, scanning
 from fulltape.stores.room import Room
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
+from fulltape.verify.plan import Report as Verified
 from nodes import Wish, opened, simulated
 
 DAYS = Wish("equities_bars_day", "2012-11-01", "2012-11-01", ("alpaca.sip",))
@@ -391,3 +392,23 @@ def test_what_was_learned_of_the_small_ones_is_known_of_the_one(
         kept = profiles.of_parts(stores, context, [month(stores)], lambda some: some)
         assert kept["session"].n_unique() == 21
         assert not kept.select("instrument", "session").is_duplicated().any()
+
+
+def test_a_damage_that_curating_finds_loses_no_rows(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(node) as stores:
+        before = rows_of_days(stores)
+        compact.run_once(stores, SkippingClock())
+        path = stores.layout.root / month(stores).path
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        ask_again(stores)
+        monkeypatch.setattr("fulltape.verify.run.sample", lambda *_, **__: Verified())
+        assert nightly.run(stores, SkippingClock()).complete
+        assert rows_of_days(stores) == before
+        assert all(part.merged == 0 or part.path != stores.layout.relative(path) for part in raw(stores))
+
+
+def rows_of_days(stores: Stores) -> dict[str, int]:
+    found = stores.ledger.catalogue.current("curated", MINUTES.dataset)
+    return {part.folder: part.rows for part in found}

@@ -69,7 +69,7 @@ class Chunk:
     def curate(self, stretches: Sequence[Stretch]) -> Report:
         """Check, choose, write, commit."""
         labels = self._labels(stretches)
-        found = self._sound(self._parts(min(labels), max(labels)))
+        found = self._all_sound(min(labels), max(labels))
         if not found:
             return Report(folders=len(stretches))
         learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
@@ -188,6 +188,16 @@ class Chunk:
         ]
         only = [one.join(newest, on=cell, how="anti") for one in live]
         return pl.concat([newest, *only]).sort(cell)
+
+    def _all_sound(self, first: dt.date, last: dt.date) -> list[Part]:
+        """Raw parts with sessions of a span whose files have the content that was recorded. In the place of one that has not
+        those may count again of which it was made."""
+        sound: list[Part] = []
+        found = self._parts(first, last)
+        while [part.part_id for part in found] != [part.part_id for part in sound]:
+            sound = self._sound(found)
+            found = self._parts(first, last)
+        return sound
 
     def _sound(self, found: Sequence[Part]) -> list[Part]:
         """Parts whose files have the content that was recorded; each is looked at once a run."""

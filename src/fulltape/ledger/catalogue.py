@@ -163,10 +163,14 @@ class Catalogue:
         """The parts of which a merged one was made, as far as they are kept, in the order of the log."""
         return [self._part(row) for row in self._database.run("originals", part_id=part_id)]
 
-    def unmerge(self, originals: Iterable[Part]) -> None:
-        """These count again, inside a transaction: what was made of them does not."""
+    def unmerge(self, part: Part, originals: Sequence[Part]) -> None:
+        """The parts of which one was made, in the order of the log, count again in their places, inside a transaction; the one,
+        which is withdrawn, is forgotten."""
+        self.forget(part.part_id)
         for one in originals:
             self._database.run("unmerge_part", part_id=one.part_id)
+        # Its own place it had to give up to the one: behind all others it would be the newest of all.
+        self._database.run("move_part", part_id=originals[-1].part_id, log_pos=part.log_pos)
 
     def stands(self, part: Part) -> Part | None:
         """The current part that holds the rows of one that was merged; None where there is none."""

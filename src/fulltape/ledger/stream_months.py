@@ -41,6 +41,11 @@ class StreamMonths:
         rows = self._database.run("stream_month", **about)
         return bool(rows) and bool(rows[0]["days"] >> (session.day - 1) & 1)
 
+    def filled(self, dataset: str, instrument: str) -> set[dt.date]:
+        """Sessions of which any source has captured rows."""
+        rows = self._database.run("filled_months", dataset=dataset, instrument=instrument)
+        return {day for row in rows for day in _days(row["month"], row["filled"])}
+
     def of(self, month: str) -> list[Month]:
         """All streams of a month, by source, dataset and symbol."""
         return [_month(row) for row in self._database.run("stream_months", month=month)]
@@ -75,7 +80,8 @@ class StreamMonths:
                 **about,
                 symbol=some[-1]["symbol"],
                 month=month,
-                days=sum(1 << (int(row["session"][8:]) - 1) for row in some),
+                days=_bits(some),
+                filled=_bits([row for row in some if row["row_count"]]),
                 live=sum(max(0, row["to_ts"] - row["from_ts"]) for row in some),
                 doubtful=sum(doubtful for doubtful, _ in told),
                 row_count=sum(row["row_count"] for row in some),
@@ -96,15 +102,23 @@ class StreamMonths:
         return doubtful, sum(row["kind"] in breaks for row in found)
 
 
+def _bits(days: Sequence[Row]) -> int:
+    return sum(1 << (int(row["session"][8:]) - 1) for row in days)
+
+
+def _days(month: str, bits: int) -> tuple[dt.date, ...]:
+    first = dt.date.fromisoformat(f"{month}-01")
+    return tuple(first + dt.timedelta(days=at) for at in range(31) if bits >> at & 1)
+
+
 def _month(row: Row) -> Month:
-    first = dt.date.fromisoformat(f"{row['month']}-01")
     return Month(
         source=row["source"],
         dataset=row["dataset"],
         instrument=row["instrument"],
         symbol=row["symbol"],
         month=row["month"],
-        sessions=tuple(first + dt.timedelta(days=at) for at in range(31) if row["days"] >> at & 1),
+        sessions=_days(row["month"], row["days"]),
         live=row["live"],
         doubtful=row["doubtful"],
         rows=row["row_count"],

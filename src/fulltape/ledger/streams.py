@@ -196,7 +196,8 @@ class Streams:
     def captured(self, dataset: str, instrument: str) -> list[dt.date]:
         """Sessions of which any source has captured rows, ascending."""
         rows = self._database.tuples("captured_sessions", dataset=dataset, instrument=instrument)
-        return [dt.date.fromisoformat(row[0]) for row in rows]
+        days = {dt.date.fromisoformat(row[0]) for row in rows}
+        return sorted(days | self.months.filled(dataset, instrument))
 
     def days(
         self,

@@ -47,7 +47,9 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             for part in catalogue.since("curated", stores.ledger.bookmark(STAGE, name), dataset=name):
                 first = dt.date.fromisoformat(part.first)
                 key = layout.folder_key(wanted.dataset.raw_folder, first)
-                touched[name, cuts.holding(key, first)].append(part)
+                for one in cuts.of(key):
+                    if one.touches(part):
+                        touched[name, one].append(part)
             with stores.ledger.write():
                 # The first of two new files replaces one that has the cells of both: after a kill both are written again.
                 stores.ledger.damages.redo(STAGE, name, {one.key for one in cuts.misfit("qc")})

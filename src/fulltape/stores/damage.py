@@ -73,9 +73,8 @@ def _unmerged(stores: Stores, part: Part) -> bool:
     whole = (not wrong(stores.layout.root / one.path, size=one.bytes, sha256=one.sha256) for one in originals)
     if not (originals and kept and all(whole)):
         return False
-    stores.ledger.catalogue.unmerge(originals)
+    stores.ledger.catalogue.unmerge(part, originals)
     stores.ledger.damages.healed(part.path)
-    stores.ledger.catalogue.forget(part.part_id)
     return True
 
 
@@ -102,7 +101,8 @@ def _is_healed(stores: Stores, path: str) -> bool:
         stage = {"curated": "curate", "qc": "quality"}.get(part.layer, "")
         if stage and part.folder in stores.ledger.damages.to_redo(stage, part.dataset):
             return False
-        return bool(stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder))
+        there = stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder)
+        return any(one.first <= part.last and part.first <= one.last for one in there)
     if part.origin == "captured":
         return not stores.ledger.damages.to_redo("seal", "")
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)

@@ -53,7 +53,8 @@ DELETE FROM stream_days
 WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND from_ts > :at AND row_count = 0
 
 -- name: captured_any
-SELECT 1 AS found FROM stream_days WHERE dataset = :dataset LIMIT 1
+SELECT 1 AS found FROM (SELECT dataset FROM stream_days UNION ALL SELECT dataset FROM stream_months) AS both_of
+WHERE dataset = :dataset LIMIT 1
 
 -- name: captured_sessions
 SELECT session FROM stream_days WHERE dataset = :dataset AND instrument = :instrument AND row_count > 0 ORDER BY session
@@ -135,16 +136,19 @@ DELETE FROM intervals
 WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
 
 -- name: add_stream_month
-INSERT INTO stream_months (source, dataset, instrument, symbol, month, days, live, doubtful, row_count, breaks, missed)
-VALUES (:source, :dataset, :instrument, :symbol, :month, :days, :live, :doubtful, :row_count, :breaks, :missed)
+INSERT INTO stream_months (source, dataset, instrument, symbol, month, days, filled, live, doubtful, row_count, breaks, missed)
+VALUES (:source, :dataset, :instrument, :symbol, :month, :days, :filled, :live, :doubtful, :row_count, :breaks, :missed)
 ON CONFLICT (source, dataset, instrument, month) DO UPDATE SET symbol = excluded.symbol,
-    days = stream_months.days + excluded.days, live = stream_months.live + excluded.live,
+    days = stream_months.days | excluded.days, filled = stream_months.filled | excluded.filled, live = stream_months.live + excluded.live,
     doubtful = stream_months.doubtful + excluded.doubtful, row_count = stream_months.row_count + excluded.row_count,
     breaks = stream_months.breaks + excluded.breaks, missed = stream_months.missed + excluded.missed
 
 -- name: stream_month
 SELECT * FROM stream_months
 WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND month = :month
+
+-- name: filled_months
+SELECT month, filled FROM stream_months WHERE dataset = :dataset AND instrument = :instrument
 
 -- name: stream_months
 SELECT * FROM stream_months WHERE month = :month ORDER BY source, dataset, symbol

@@ -6,6 +6,7 @@ CREATE TABLE stream_months (
     symbol     TEXT   NOT NULL,
     month      TEXT   NOT NULL,                -- 2024-11
     days       BIGINT NOT NULL,                -- which sessions: bit 0 is the first of the month
+    filled     BIGINT NOT NULL,                -- those of which rows were captured
     live       BIGINT NOT NULL,                -- microseconds in which it was meant to be captured
     doubtful   BIGINT NOT NULL,                -- of these, doubtful until history answered
     row_count  BIGINT NOT NULL,
@@ -14,3 +15,4 @@ CREATE TABLE stream_months (
     PRIMARY KEY (source, dataset, instrument, month)
 );
 CREATE INDEX stream_months_by_month ON stream_months (month);
+CREATE INDEX stream_months_by_instrument ON stream_months (dataset, instrument);
