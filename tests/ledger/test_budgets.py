@@ -12,7 +12,7 @@ from clocks import at
 from conftest import Opener
 from fulltape.core.plans import Limits
 from fulltape.core.time import DAY, SECOND
-from fulltape.ledger.budgets import Granted, Refused, Want
+from fulltape.ledger.budgets import LEARNED_FOR, MARGIN, Granted, Refused, Want
 from fulltape.ledger.ledger import Ledger
 
 LATE = SECOND // 4
@@ -114,3 +114,64 @@ def test_below_ten_a_minute_requests_are_spaced_exactly(open_ledger: Opener) -> 
     sent = send_all(open_ledger, Limits(per_minute=5), [0] * 6)
     spaces = [later - earlier for earlier, later in itertools.pairwise(sent)]
     assert all(12 * SECOND <= space <= 14 * SECOND for space in spaces)
+
+
+def test_what_a_window_of_an_hour_reaches_is_not_forgotten(ledger: Ledger) -> None:
+    limits = Limits(per_hour=1)
+    want = Want(kind="GAP")
+    assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted)
+    for later in (60 * SECOND, 3_599 * SECOND):
+        with ledger.write():
+            ledger.budgets.forget(now=START + later)
+        assert isinstance(ledger.budgets.room("key", limits, want, now=START + later), Refused)
+    after = START + 3_601 * SECOND
+    assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(after)), Granted)
+
+
+def test_a_minute_has_room_when_its_first_request_has_left_it(ledger: Ledger) -> None:
+    limits = Limits(per_minute=60)
+    for _ in range(60):
+        assert isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=at(START)), Granted)
+    refused = ledger.budgets.room("key", limits, Want(kind="GAP"), now=START)
+    assert isinstance(refused, Refused)
+    width = SECOND // 20
+    assert START + 60 * SECOND < refused.room_at <= START + 60 * SECOND + width + MARGIN
+
+
+def test_state_is_told_of_the_vendor_asked_about(ledger: Ledger) -> None:
+    limits = Limits(per_minute=100, per_day=50)
+    for vendor, count in (("one", 3), ("other", 1)):
+        for _ in range(count):
+            assert isinstance(
+                ledger.budgets.reserve(vendor, limits, Want(kind="GAP"), steady=at(START)), Granted
+            )
+    ledger.budgets.served("one", limits, allowed=40, now=START)
+    told = ledger.budgets.scope_state("one", limits, now=START + SECOND)
+    assert (told["last_minute"], told["per_minute"], told["learned"]) == (3, 40, 40)
+    assert told["today"]["requests_per_day"] == {"GAP": 3}
+    assert ledger.budgets.scope_state("other", limits, now=START + SECOND)["per_minute"] == 100
+    assert ledger.budgets.scope_state("one", limits, now=START + 61 * SECOND)["last_minute"] == 0
+
+
+def test_the_smallest_limit_of_a_day_is_learned_and_then_forgotten(ledger: Ledger) -> None:
+    limits = Limits(per_minute=100)
+
+    def learned(allowed: int, now: int) -> int:
+        ledger.budgets.served("key", limits, allowed=allowed, now=now)
+        return int(ledger.budgets.scope_state("key", limits, now=now)["per_minute"])
+
+    assert learned(40, START) == 40
+    assert learned(60, START + SECOND) == 40
+    assert learned(40, START + LEARNED_FOR - SECOND) == 40, "the same word again is none"
+    assert ledger.budgets.scope_state("key", limits, now=START + LEARNED_FOR + SECOND)["per_minute"] == 100
+    assert learned(70, START + LEARNED_FOR + SECOND) == 70
+    unlimited = Limits()
+    ledger.budgets.served("free", unlimited, allowed=30, now=START)
+    assert ledger.budgets.scope_state("free", unlimited, now=START)["per_minute"] == 30
+
+
+def test_a_request_counts_as_one_where_requests_are_counted(ledger: Ledger) -> None:
+    limits = Limits(per_second=5)
+    want = Want(kind="GAP", cost=5)
+    assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted)
+    assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted)

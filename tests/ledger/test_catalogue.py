@@ -104,3 +104,30 @@ def test_the_newest_session_of_a_layer_is_known(ledger: Ledger) -> None:
     with ledger.write():
         ledger.catalogue.withdraw(one.part_id, now=2)
     assert ledger.catalogue.newest_session("raw", DAYS) is None
+
+
+def test_a_file_that_counts_again_takes_a_new_place(ledger: Ledger) -> None:
+    about = {"layer": "curated", "source": "", "origin": "derived", "of_parts": 3}
+    (one,) = register(ledger, new("a", 4, 8, **about))
+    register(ledger, new("b", 4, 8, **about))
+    (again,) = register(ledger, new("a", 4, 8, **about))
+    assert (again.part_id, again.of_parts) == (one.part_id, 3)
+    assert again.log_pos > one.log_pos
+    assert names(ledger.catalogue.current_in("curated", DAYS, "year=2024")) == ["a"]
+
+
+def test_what_was_regrouped_counts_until_one_of_its_days_changes(ledger: Ledger) -> None:
+    about = {"source": "", "origin": "derived"}
+    day = {"layer": "curated", "folder": "date=2024-11-04", **about}
+    made = {"layer": "by_instrument", "folder": "month=2024-11", "of_parts": 1, **about}
+    register(ledger, new("a", 4, 4, **day), new("m", 4, 4, **made))
+
+    def there() -> list[str]:
+        return names(ledger.catalogue.current("by_instrument", DAYS))
+
+    register(ledger, new("r", 4, 4, folder="date=2024-11-04"))
+    register(ledger, new("q", 4, 4, **{**day, "layer": "qc"}))
+    register(ledger, new("y", 4, 4, **{**day, "folder": "year=2024"}))
+    assert there() == ["m"], "raw parts, checks and years are no days of it"
+    register(ledger, new("b", 4, 4, **day))
+    assert there() == []

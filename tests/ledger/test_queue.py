@@ -193,3 +193,13 @@ def test_a_stage_runs_once_at_a_time(open_ledger: Opener) -> None:
             pass
     with other.database.hold("seal"):
         pass
+
+
+def test_what_is_cancelled_says_why(ledger: Ledger) -> None:
+    (task,) = enqueue(ledger, new())
+    with ledger.write():
+        assert ledger.queue.cancel(task.task_id, now=NOW, error="not wanted any more")
+        assert not ledger.queue.cancel(task.task_id, now=NOW, error="twice")
+    ended = ledger.queue.get(task.task_id)
+    assert ended is not None
+    assert (ended.state, ended.last_error) == ("cancelled", "not wanted any more")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from conftest import Opener
 from fulltape.core.time import DAY, HOUR
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.streams import Capture, Day, Interval, Series
 
 FIRST = dt.date(2026, 11, 20)
 
@@ -102,3 +102,22 @@ def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
     assert {one.month: len(one.sessions) for of in ("2026-11", "2026-12") for one in streams.months.of(of)} == {
         "2026-11": 3, "2026-12": 1,
     }  # fmt: skip
+
+
+def test_a_capture_names_its_parts_and_a_series_its_source(open_ledger: Opener) -> None:
+    streams = (ledger := open_ledger("streams")).streams
+    capture = Capture(
+        file="f", source="a.x", first=FIRST, last=FIRST, messages=3, unknown=1, broken=2, parts=(4, 5), software="s",
+        sealed_at=7, bytes=8, edges="e",
+    )  # fmt: skip
+    series = Series(
+        source="a.x", dataset="d", instrument="A", symbol="A", file="f", live_to=9, open=True, why="w"
+    )
+    with ledger.write():
+        streams.add_capture(capture)
+        streams.add_part("f", 6)
+        streams.add_part("unknown", 7)
+        streams.set_series(series)
+    assert streams.capture("f") == replace(capture, parts=(4, 5, 6))
+    assert streams.captures("a.x") == [replace(capture, parts=(4, 5, 6))]
+    assert streams.series("a.x") == {("d", "A"): series}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,10 +14,10 @@ from living import ALPACA, living
 
 from fulltape.core import frames
 from fulltape.core.captured import EXTRA, LIVE, Comparison
-from fulltape.core.time import MINUTE, SECOND, Instant
+from fulltape.core.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Day, Interval
-from fulltape.seal import confirm, holes
+from fulltape.seal import compare, confirm, holes
 from fulltape.seal.holes import Filled
 from fulltape.stores import Stores
 
@@ -169,3 +170,89 @@ def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) ->
         assert unnoticed([0, 1]) == 0, "the stream was not live yet"
         assert unnoticed([35]) == 0, "nor any more"
         assert unnoticed([5, 11, 20, 35]) == 2
+
+
+def captured(stores: Stores, minutes: list[int]) -> pl.DataFrame:
+    extra = {EXTRA[0]: pl.lit(None, dtype=pl.Datetime("ns", "UTC")), EXTRA[1]: pl.lit(LIVE, dtype=pl.UInt32)}
+    return bars(stores, minutes).with_columns(**extra)
+
+
+def test_an_interval_is_held_against_its_own_rows_only(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        wanted = stores.wanted[ALPACA.dataset]
+        there, history = captured(stores, list(range(30))), bars(stores, [10, 11, 12, 13])
+        span = (OPEN + 10 * MINUTE, OPEN + 14 * MINUTE - 1)
+        found = compare.held_against(stores, "alpaca.iex", there, history, wanted, *span)
+        assert (found.history, found.captured, found.missing, found.extra) == (4, 4, 0, 0)
+        lacking = bars(stores, [10, 13])
+        assert compare.held_against(stores, "alpaca.iex", there, lacking, wanted, *span).extra == 2
+        assert (
+            compare.held_against(stores, "alpaca.iex", captured(stores, [10]), history, wanted, *span).missing
+            == 3
+        )
+
+
+def test_nothing_captured_has_the_columns_of_what_is(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        wanted = stores.wanted[ALPACA.dataset]
+        none = compare.nothing(wanted)
+        assert none.is_empty()
+        assert dict(none.schema) == dict(captured(stores, [1]).schema)
+
+
+@pytest.mark.parametrize(
+    ("proved", "rows", "state"), [(True, 0, "verified"), (False, 0, "unverified"), (True, 2, "unverified")]
+)
+def test_an_empty_history_verifies_what_it_can_know(
+    tmp_path: Path, proved: bool, rows: int, state: str
+) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        late = replace(one, start=OPEN + MINUTE, end=OPEN + HOUR)
+        done = replace(one, interval_id=99, state="verified")
+        day = Day(
+            source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL", session=SESSION,
+            start=OPEN, end=OPEN + HOUR, rows=rows, reconnects=1,
+        )  # fmt: skip
+        stored = cast(
+            "StoredAsk",
+            SimpleNamespace(
+                end=SimpleNamespace(ended_at=OPEN + MINUTE), record=SimpleNamespace(started_at=OPEN)
+            ),
+        )
+        held = confirm.Held()
+        there = captured(stores, list(range(rows)))
+        confirm._silence(stored, day, there, [one, late, done], held, proved=proved)
+        assert [(number, to) for number, to, _ in held.decided] == [(one.interval_id, state)]
+        with stores.ledger.write():
+            stores.ledger.streams.add_day(day)
+            confirm.confirm(stores, held, OPEN + HOUR)
+        (after,) = stores.ledger.streams.intervals()
+        assert (after.state, after.decided_at) == (state, OPEN + HOUR)
+        assert f"{rows} were captured" in after.evidence
+        (known,) = stores.ledger.streams.days()
+        assert (known.missed, known.extra, known.compared_at) == (
+            0 if state == "verified" else -1,
+            rows,
+            OPEN + HOUR,
+        )
+
+
+def test_an_interval_that_was_decided_meanwhile_takes_the_newer_word(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        with stores.ledger.write():
+            holes.decide(
+                stores, Filled(decided=[(one.interval_id, compared())], answered_at=OPEN), OPEN + MINUTE
+            )
+        assert [one.state for one in stores.ledger.streams.intervals()] == ["verified"]
+
+
+def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> None:
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        wanted = stores.wanted[ALPACA.dataset]
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        whole = holes._hole(wanted, one, OPEN, OPEN + 24 * HOUR, "alpaca.iex").expected_rows
+        assert whole == wanted.rows((0, 1))
+        assert holes._hole(wanted, one, OPEN, OPEN + 12 * HOUR, "alpaca.iex").expected_rows == whole // 2
+        assert holes._hole(wanted, one, OPEN, OPEN + 1, "alpaca.iex").expected_rows == 1
