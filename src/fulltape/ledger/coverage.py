@@ -131,7 +131,8 @@ class Coverage:
         )
 
     def held(self, dataset: str) -> list[tuple[str, str, str]]:
-        """(instrument, first, last) of all that some source holds of a dataset, dates as ISO text, inclusive."""
+        """(instrument, firsts, lasts) of all that some source holds of a dataset: equally long lists of dates, inclusive, in one
+        text each, with commas between."""
         return cast("list[tuple[str, str, str]]", self._database.tuples("coverage_held", dataset=dataset))
 
     def contradicted(self, dataset: str) -> list[CoverageFact]:

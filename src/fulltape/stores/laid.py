@@ -56,9 +56,7 @@ def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
     and nothing else needs to be known of them."""
     last = known.last_wanted(wanted, now)
     calendar = wanted.calendar
-    held: dict[str, list[tuple[str, str]]] = {}
-    for instrument, start, stop in stores.ledger.coverage.held(wanted.dataset.name):
-        held.setdefault(instrument, []).append((start, stop))
+    held = {name: texts for name, *texts in stores.ledger.coverage.held(wanted.dataset.name)}
     lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
     found = {}
     for name, one in wanted.instruments.items():
@@ -68,11 +66,18 @@ def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
             days = [day.isoformat() for span in life for day in wanted.days(span)]
             lives[listing] = (life, days[0], days[-1]) if days else (life, "", "")
         life, begins, ends = lives[listing]
-        spans = held.get(name, ())
-        covered = not life or any(start <= begins and stop >= ends for start, stop in spans)
-        if covered or not ranges.subtract(life, ranges.normalise(calendar.span_of(*span) for span in spans)):
+        if not life or (name in held and _covers(held[name], life, (begins, ends), wanted)):
             found[name] = life
     return found
+
+
+def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Wanted) -> bool:
+    """Whether spans (their first and their last days in a text each) hold a life, from its first session to its last."""
+    spans = list(zip(*(text.split(",") for text in told), strict=True))
+    if any(start <= days[0] and stop >= days[1] for start, stop in spans):
+        return True
+    held = ranges.normalise(wanted.calendar.span_of(first, last) for first, last in spans)
+    return not ranges.subtract(life, held)
 
 
 def lacking(stores: Stores, wanted: Wanted, now: Instant) -> list[str]:

@@ -95,7 +95,8 @@ INSERT INTO acceptances (seq, dataset, instrument, first_session, last_session, 
 VALUES (:seq, :dataset, :instrument, :first_session, :last_session, :reason, :revoked, :at)
 
 -- name: coverage_held
-SELECT instrument, first_session, last_session FROM coverage WHERE dataset = :dataset AND fact = 'present'
+SELECT instrument, {joined}(first_session, ','), {joined}(last_session, ',')
+FROM coverage WHERE dataset = :dataset AND fact = 'present' GROUP BY instrument
 
 -- name: verdicts_touching
 SELECT * FROM verdicts
