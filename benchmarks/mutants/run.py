@@ -61,8 +61,9 @@ class Trial:
             self.outcomes.append(outcome)
             if outcome.by:
                 self._kills[rooms.name(outcome.mutant.path)][outcome.by] += 1
-            if outcome.kind in _LEFT:
-                print(f"lives: {outcome.mutant.name} ({outcome.tests} of {outcome.of} tests)", flush=True)
+            if outcome.kind in _LEFT or self.args.only:
+                tried = f"{outcome.tests} of {outcome.of} tests"
+                print(f"{outcome.kind}: {outcome.mutant.name} ({tried}) {outcome.by}", flush=True)
             if len(self.outcomes) % 20 == 0 or len(self.outcomes) == len(sample):
                 left = sum(one.kind in _LEFT for one in self.outcomes)
                 took = time.monotonic() - began
