@@ -100,7 +100,7 @@ def publish(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def abandoned(temporary: Path) -> bool:
-    """Whether nobody is writing a temporary file of `publish` any more."""
+    """Whether a temporary file of `publish` has no writer any more."""
     try:
         with temporary.open("rb") as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
