@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -412,3 +412,24 @@ def test_a_damage_that_curating_finds_loses_no_rows(node: Path, monkeypatch: pyt
 def rows_of_days(stores: Stores) -> dict[str, int]:
     found = stores.ledger.catalogue.current("curated", MINUTES.dataset)
     return {part.folder: part.rows for part in found}
+
+
+def test_parts_of_another_version_of_the_schema_become_one_of_their_own(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = parquet.metadata
+    with opened(node) as stores:
+        rows = everything(stores)
+        small = [stores.layout.root / part.path for part in raw(stores) if part.folder == FOLDER]
+        newer = set(small[2:])
+
+        def metadata(path: Path) -> Mapping[str, str] | None:
+            found = genuine(path)
+            return {**found, "schema_version": "99"} if found and path in newer else found
+
+        monkeypatch.setattr(parquet, "metadata", metadata)
+        compact.run_once(stores, SkippingClock())
+        made = [part.merged for part in raw(stores) if part.folder == FOLDER]
+        assert made == [2, len(newer)]
+        assert everything(stores).equals(rows)
+        assert compact.run_once(stores, SkippingClock()).folders == 0

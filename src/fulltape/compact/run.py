@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -95,28 +96,38 @@ def _groups(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[list[Part]
         pieces = [plan.Piece(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
         by_id = {part.part_id: part for part in found}
         for run in plan.runs(pieces, last=last.isoformat(), closed=closed, pinned=pinned):
-            yield [by_id[piece.part_id] for piece in run]
+            yield from _alike(stores, [by_id[piece.part_id] for piece in run])
+
+
+def _alike(stores: Stores, run: Sequence[Part]) -> Iterator[list[Part]]:
+    """A group cut where another version of the schema begins: parts of one version have the same columns."""
+    about = [parquet.metadata(stores.layout.root / part.path) for part in run]
+    if None in about:
+        yield list(run)  # one is damaged, and will be withdrawn
+        return
+    told = zip(run, about, strict=True)
+    for _, same in groupby(told, lambda one: (one[1] or {}).get("schema_version")):
+        if len(parts_of := [part for part, _ in same]) > 1:
+            yield parts_of
 
 
 def _no_room(stores: Stores, group: Sequence[Part]) -> str:
-    """Why a group is not written: it takes as much room again until the parts of which it was made are swept."""
+    """Why a group is not written: it takes twice its room while it is written, and once until its parts are swept."""
     here, size = room.of(stores), sum(part.bytes for part in group)
     if here.free - 2 * size >= here.wanted:
         return ""
     return (
-        f"{group[0].dataset}, {group[0].folder} was not compacted: it takes {2 * size / 1e9:,.2f} GB for a day, and "
+        f"{group[0].dataset}, {group[0].folder} was not compacted: it takes {2 * size / 1e9:,.2f} GB while it is written, and "
         f"{here.free / 1e9:,.1f} GB are free, of which node.min_free keeps {here.wanted / 1e9:,.1f} GB."
     )
 
 
 def _merge(stores: Stores, wanted: Wanted, group: Sequence[Part], now: Instant) -> bool:
-    """Make one part of a group; False where one of them is damaged or counts no more, or they are not alike."""
+    """Make one part of a group; False where one of them is damaged or counts no more."""
     catalogue = stores.ledger.catalogue
     if len(damage.sound(stores, group, now)) < len(group):
         return False
     about = [parquet.metadata(stores.layout.root / part.path) or {} for part in group]
-    if len({one.get("schema_version") for one in about}) > 1:
-        return False
     told = [merged for part, one in zip(group, about, strict=True) for merged in _told(part, one)]
     rows = _Rows(stores, group)
     draft = _write(stores, wanted, group, rows, _metadata(group, about, told))
@@ -205,7 +216,7 @@ class _Rows:
         )
 
     def _schema(self) -> dict[str, Any]:
-        found: dict[str, Any] = dict(pl.read_parquet_schema(self._paths[0]))
+        found: dict[str, Any] = dict(parquet.scan(self._paths[:1]).collect_schema())
         found.pop(REVISION, None)
         return {**found, REVISION: pl.Int32} if self._merged else found
 

@@ -39,9 +39,7 @@ class Stretches:
     def __init__(self, stores: Stores, wanted: Wanted) -> None:
         self._stores, self._wanted = stores, wanted
         newest = stores.ledger.catalogue.newest_session("raw", wanted.dataset.name)
-        by_week = (
-            newest is not None and wanted.dataset.grain == "day" and wanted.dataset.expectation == "every"
-        )
+        by_week = wanted.dataset.grain == "day" and wanted.dataset.expectation == "every"
         self._cut = newest - dt.timedelta(days=newest.weekday()) if newest and by_week else None
 
     def of(self, key: str) -> list[Stretch]:
