@@ -86,8 +86,12 @@ def _lacking(
     for name, wanted in stores.wanted.items():
         if dataset and name != dataset:
             continue
-        only = named(wanted, symbol) if symbol else laid.lacking(stores, wanted, now)
-        for one in known.read(stores, wanted, now, only if len(only) <= laid.FEW else None):
+        some = (
+            known.read(stores, wanted, now, named(wanted, symbol))
+            if symbol
+            else laid.lacking(stores, wanted, now)
+        )
+        for one in some:
             yield wanted, one, series.picture(one)
 
 

@@ -17,7 +17,7 @@ from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.quality import jumps
 from fulltape.quality.folder import Folder
-from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, laid, silent
+from fulltape.stores import Event, Progress, Stores, Wanted, damage, laid, silent
 from fulltape.stores.stretches import Stretch, Stretches
 
 STAGE = "quality"
@@ -50,9 +50,10 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 for one in cuts.of(key):
                     if one.touches(part):
                         touched[name, one].append(part)
-            with stores.ledger.write():
+            if misfit := cuts.misfit("qc"):
                 # The first of two new files replaces one that has the cells of both: after a kill both are written again.
-                stores.ledger.damages.redo(STAGE, name, {one.key for one in cuts.misfit("qc")})
+                with stores.ledger.write():
+                    stores.ledger.damages.redo(STAGE, name, {one.key for one in misfit})
             redo[name] = stores.ledger.damages.to_redo(STAGE, name)
             for one in {one for key in redo[name] for one in cuts.of(key)}:
                 touched[name, one] = catalogue.current("curated", name, first=one.first, last=one.last)
@@ -93,8 +94,7 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
-    lacking = laid.lacking(stores, wanted, now)
-    for one in known.read(stores, wanted, now, lacking if len(lacking) <= laid.FEW else None):
+    for one in laid.lacking(stores, wanted, now):
         shown, name = series.picture(one), one.instrument.instrument
         missing += [
             _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)

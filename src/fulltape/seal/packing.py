@@ -1,4 +1,4 @@
-"""Sealed journals of messages get another name, and are packed: they stay for days, and compressed they are a tenth as long."""
+"""Sealed journals of messages get another name, and are packed: they stay for days."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from fulltape.core import ranges, segments, series, silence
 from fulltape.core.instruments import Instrument
 from fulltape.core.ranges import Ranges
 from fulltape.core.segments import Listed, Segments
-from fulltape.core.series import Picture
+from fulltape.core.series import Picture, Series
 from fulltape.core.time import Instant
 from fulltape.stores import Stores, Wanted, known
 
@@ -80,23 +80,24 @@ def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Wa
     return not ranges.subtract(life, held)
 
 
-def lacking(stores: Stores, wanted: Wanted, now: Instant) -> list[str]:
-    """Instruments of which not every wanted session is held whole, in the order of the universe."""
-    lacks_nothing = whole(stores, wanted, now)
-    return [name for name in wanted.instruments if name not in lacks_nothing]
+def lacking(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
+    """Series of which not every wanted session is held whole, in the order of the universe."""
+    rest = wanted.instruments.keys() - whole(stores, wanted, now).keys()
+    return _judged(stores, wanted, now, rest)
 
 
 def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Instrument, Picture]]:
     """Every series of a dataset in ranges, in the order of the universe."""
     lacks_nothing = whole(stores, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
-    judged = {
-        one.instrument.instrument: series.picture(one)
-        for one in known.read(stores, wanted, now, rest if len(rest) <= FEW else None)
-        if one.instrument.instrument in rest
-    }
+    judged = {one.instrument.instrument: series.picture(one) for one in _judged(stores, wanted, now, rest)}
     for name, one in wanted.instruments.items():
         yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
+
+
+def _judged(stores: Stores, wanted: Wanted, now: Instant, names: Collection[str]) -> Iterator[Series]:
+    only = names if len(names) <= FEW else None
+    return (one for one in known.read(stores, wanted, now, only) if one.instrument.instrument in names)
 
 
 def sizes(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, int]:
