@@ -66,7 +66,6 @@ class Feed:
         self.lines = [
             self._line(stream, order, spec, admission, getattr(module, "feed", None)) for stream in streams
         ]
-        self._began = False
         self._pulsed = 0.0
         self.clocks = clocks
 
@@ -86,8 +85,17 @@ class Feed:
                 stale_after=self._orders.stale_after,
                 stamp=self._stamp,
                 gather=self._gathered,
-                on_change=self._changed,
+                on_change=self.writer.rotate,
             )
+        began = False
+
+        def changed() -> None:
+            """After a first start there is nothing to heal; after every later one there is."""
+            nonlocal began
+            if began:
+                self.writer.rotate()
+            began = True
+
         return Line(
             stream,
             door=door,
@@ -96,7 +104,7 @@ class Feed:
             stale_after=self._orders.stale_after,
             stamp=self._stamp,
             gather=self._gathered,
-            on_change=self._changed,
+            on_change=changed,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -151,12 +159,6 @@ class Feed:
 
     def _carried(self) -> Sequence[Channel]:
         return [channel for line in self.lines for channel in line.stream.channels]
-
-    def _changed(self) -> None:
-        """After a first start there is nothing to heal; after every later one there is."""
-        if self._began:
-            self.writer.rotate()
-        self._began = True
 
     @property
     def dropped(self) -> int:

@@ -24,12 +24,15 @@ _TICK = 0.25
 _SETTLED = 30.0
 _CLOSE = 5.0
 """Seconds that a library is given to end."""
+_TOGETHER = 30.0
+"""Seconds within which channels that are live again share one change: each of them begins with a message of its own."""
 
 Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[Fed]]
 
 
 class Pull:
-    """Keeps one such stream alive. It looks like a `Line` to whoever captures a source."""
+    """Keeps one such stream alive. It looks like a `Line` to whoever captures a source. `on_change` is called when
+    interruptions have ended, once for all channels that are live again within half a minute."""
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class Pull:
         self._router = Router(
             route=re.compile(stream.route), channels={channel.name: channel for channel in stream.channels}
         )
+        self._ever: set[str] = set()
+        self._change: float | None = None
         self._connection = self._number = self._last = 0
         self._messages: list[bytes] = []
         self._received = array("q")
@@ -97,6 +102,7 @@ class Pull:
                 if following.done():
                     done, following = following, None
                     self._take(done.result())
+                self._tell()
                 self._doubt()
         except StopAsyncIteration:
             return
@@ -119,6 +125,15 @@ class Pull:
             self.live[self._connection].discard(name)
         if doubted:
             raise errors.TransportError(f"silent: {', '.join(doubted[:5])}")
+
+    def _tell(self) -> None:
+        """Call out a change once it is whole, or due."""
+        if self._change is None:
+            return
+        whole = self._ever <= self.live[self._connection] | self._refused.keys()
+        if whole or asyncio.get_running_loop().time() >= self._change:
+            self._change = None
+            self._on_change()
 
     def cut(self) -> list[Block | Mark]:
         """What has come since the last time."""
@@ -158,7 +173,10 @@ class Pull:
             live.add(fed.channel)
             self._put(self._mark("confirmed", channels=(fed.channel,), since=self._last))
             self.state, self.reason = "live", next(iter(self._refused.values()), "")
-            self._on_change()
+            # Before a channel was live for the first time there is nothing to heal.
+            if fed.channel in self._ever and self._change is None:
+                self._change = now + _TOGETHER
+            self._ever.add(fed.channel)
 
     def _put(self, mark: Mark) -> None:
         self._queue.put([*self._gather(), mark], now_ns=self._stamp())
