@@ -4,6 +4,7 @@ ledger, and a wall clock that jumps while they run."""
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -229,3 +230,45 @@ def test_a_boot_with_a_wrong_clock_is_anchored_anew_once_time_is_synchronised(le
     machine.wall -= 40 * DAY
     machine.pass_by(2 * DAY)
     assert isinstance(send(), Granted)
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, 23 * HOUR, 400 * DAY + 5 * HOUR])
+def test_days_end_by_the_true_time_where_a_boot_began_ahead_of_it(ledger: Ledger, ahead: int) -> None:
+    """A machine whose clock holds local time begins hours ahead; the network tells it the time a minute later."""
+    limits = Limits(per_day=10)
+    true = START
+    machine = Machine(since_boot=60 * SECOND, wall=START + ahead)
+    right = {"synchronised": False}
+    sent: list[int] = []
+
+    def clock(boot: str = "ahead") -> SystemClock:
+        return SystemClock(
+            ledger.budgets.anchor, boot=boot, wall=lambda: machine.wall * 1_000,
+            since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
+        )  # fmt: skip
+
+    def send(boot: str = "ahead") -> bool:
+        granted = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=clock(boot).steady)
+        sent.extend([true] * isinstance(granted, Granted))
+        return isinstance(granted, Granted)
+
+    for _ in range(4):
+        send()
+    machine.wall = true
+    right["synchronised"] = True
+    steady = clock().steady()
+    assert steady == START + ahead, "what runs is not put back"
+    for boot in ("ahead", "after"):
+        for _ in range(5 * 24):
+            while send(boot):
+                pass
+            true += HOUR
+            machine.pass_by(HOUR)
+        machine.since_boot = 60 * SECOND
+    by_day = Counter(at // DAY for at in sent)
+    assert max(by_day.values()) == 10
+    assert len(by_day) >= 8, "nor does a day go by without a request"
+    settled = sorted(by_day)[3:5]
+    assert [by_day[day] for day in settled] == [10, 10]
+    first = {day: min(at for at in sent if at // DAY == day) for day in settled}
+    assert all(at % DAY < HOUR for at in first.values())

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 from fulltape.core.time import Instant
-from fulltape.ledger.budgets import next_midnight
 from fulltape.ledger.task import TaskClass
 from fulltape.stores import Stores, Wanted
 
@@ -25,7 +24,7 @@ def demand(
     for wanted in stores.wanted.values():
         source = wanted.sources[0]
         feed = stores.feeds[source]
-        due = _due(wanted, now, next_midnight(now, feed.limits.day_zone))
+        due = _due(wanted, now, stores.ledger.budgets.day_ends(now, feed.limits.day_zone))
         serves = feed.serves(wanted.dataset.name)
         if due and serves:
             carried = max(serves.symbols_per_request, serves.symbols_per_grouped_day)

@@ -82,6 +82,13 @@ class Budgets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ahead = 0
+
+    def day_ends(self, now: Instant, zone: str) -> Instant:
+        """When the day of a zone ends, in steady time, which may be ahead of UTC (see `anchor`)."""
+        local = to_datetime(now - self._ahead).astimezone(zoneinfo.ZoneInfo(zone))
+        following = (local + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return from_datetime(following) + self._ahead
 
     def room(self, vendor: str, limits: Limits, want: Want, *, now: Instant) -> Granted | Refused:
         """Whether this request could be sent now; counts nothing."""
@@ -164,25 +171,32 @@ class Budgets:
 
         The first process of a boot brings it; later ones take it, whatever their wall clock says by then. It never puts
         steady time before what was sent last. A boot that began with a wrong clock, as machines without a battery do, is
-        anchored anew once its time is `synchronised`; what was counted and is waited for moves with it.
+        anchored anew once its time is `synchronised`; what was counted and is waited for moves with it. Where the clock was
+        ahead, steady time stays ahead, since it must not step back under what runs; only days end by the true time.
         """
         row = self._anchored(boot)
-        if row and (row["synchronised"] or not synchronised):
-            return int(row["offset_us"])
-        with self._database.write():
-            self._database.lock("clock")
-            row = self._anchored(boot)
-            if row and row["synchronised"]:
-                return int(row["offset_us"])
-            before = int(row["offset_us"]) if row else None
-            if before is None:
-                offset = max(offset, int(self._database.value("newest_send") or 0) - since_boot)
-            elif offset > before:
-                self._move(offset - before, since=before, now=before + since_boot)
-            else:
-                offset = before
-            self._database.run("set_clock", boot=boot, offset_us=offset, synchronised=int(synchronised))
-            return offset
+        if not row or (synchronised and not row["synchronised"]):
+            with self._database.write():
+                self._database.lock("clock")
+                row = self._anchored(boot)
+                if not row or not row["synchronised"]:
+                    row = self._anchor(row, boot, offset, since_boot=since_boot, synchronised=synchronised)
+        self._ahead = int(row["ahead_us"])
+        return int(row["offset_us"])
+
+    def _anchor(self, row: Row | None, boot: str, told: int, *, since_boot: int, synchronised: bool) -> Row:
+        before = int(row["offset_us"]) if row else None
+        least = int(self._database.value("newest_send") or 0) - since_boot if before is None else before
+        offset = max(told, least)
+        ahead = offset - told if synchronised else 0
+        if before is not None and offset > before:
+            self._move(offset - before, since=before, now=before + since_boot)
+        elif ahead:
+            self._database.run("move_days", by=ahead % _DAY, now=offset + since_boot)
+        self._database.run(
+            "set_clock", boot=boot, offset_us=offset, synchronised=int(synchronised), ahead_us=ahead
+        )
+        return {"offset_us": offset, "ahead_us": ahead}
 
     def _anchored(self, boot: str) -> Row | None:
         rows = self._database.run("clock", boot=boot)
@@ -197,7 +211,7 @@ class Budgets:
         for name in ("move_closures", "move_in_flight", "move_breakers"):
             self._database.run(name, by=by, now=now)
         # A day ends at a midnight: at the next one, or the one after, never too early.
-        self._database.run("move_days", days=-(-by // _DAY) * _DAY, now=now)
+        self._database.run("move_days", by=-(-by // _DAY) * _DAY, now=now)
 
     def scope_state(self, vendor: str, limits: Limits, *, now: Instant) -> Row:
         """What is counted of the vendor's own scope: sent in the last minute and in how many seconds each of them leaves
@@ -215,7 +229,7 @@ class Budgets:
             "frees": [wait / SECOND for wait, count in sorted(frees) for _ in range(count) if wait > 0],
             "learned": row["allowed"] if row["learned_at"] + LEARNED_FOR > now else 0,
             "closed_until": int(row["closed_until"]),
-            "day_ends": next_midnight(now, of_scope.day_zone),
+            "day_ends": self.day_ends(now, of_scope.day_zone),
             "today": {
                 dimension: self._used(scope, dimension, now)
                 for dimension in {"requests_per_day", *(name for name, _, _ in _days(of_scope))}
@@ -250,7 +264,7 @@ class Budgets:
         total = sum(used.values())
         words = f"{cap:,} {dimension.replace('_', ' ')}"
         if total + cost > cap:
-            yield Refused(dimension="daily_cap", room_at=next_midnight(now, zone), limit=words)
+            yield Refused(dimension="daily_cap", room_at=self.day_ends(now, zone), limit=words)
         elif total + cost > cap - kept_for_others(
             want.kind,
             cap,
@@ -259,7 +273,7 @@ class Budgets:
             demand={kind: need * cost for kind, need in want.demand.items()},
         ):
             words = f"{words}, the rest is kept for other kinds"
-            yield Refused(dimension="kind_share", room_at=next_midnight(now, zone), limit=words)
+            yield Refused(dimension="kind_share", room_at=self.day_ends(now, zone), limit=words)
 
     def _windows(self, row: Row, limits: Limits, now: Instant) -> list[tuple[str, str, int, int]]:
         """(words, unit, span in microseconds, allowed) of every window."""
@@ -304,7 +318,7 @@ class Budgets:
         self._database.run(
             "add_send", scope=scope, at=now // width * width, width=width, kind=want.kind, weight=want.cost
         )
-        resets_at = next_midnight(now, limits.day_zone)
+        resets_at = self.day_ends(now, limits.day_zone)
         counted = {"requests_per_day": 1, **{name: cost for name, _, cost in _days(limits, want.cost)}}
         for dimension, cost in counted.items():
             self._database.run(
@@ -368,10 +382,3 @@ def _learned(row: Row, allowed: int | None, limits: Limits, now: Instant) -> dic
     if 0 < row["allowed"] <= allowed and row["learned_at"] + LEARNED_FOR > now:
         return {}
     return {"allowed": allowed, "learned_at": now}
-
-
-def next_midnight(now: Instant, zone: str) -> Instant:
-    """When the day of a zone ends."""
-    local = to_datetime(now).astimezone(zoneinfo.ZoneInfo(zone))
-    following = (local + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return from_datetime(following)

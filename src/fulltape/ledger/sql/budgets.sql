@@ -51,11 +51,12 @@ ON CONFLICT (scope, request) DO UPDATE SET sent_at = excluded.sent_at
 DELETE FROM identical WHERE sent_at < :before
 
 -- name: clock
-SELECT offset_us, synchronised FROM clocks WHERE boot = :boot
+SELECT offset_us, synchronised, ahead_us FROM clocks WHERE boot = :boot
 
 -- name: set_clock
-INSERT INTO clocks (boot, offset_us, synchronised) VALUES (:boot, :offset_us, :synchronised)
-ON CONFLICT (boot) DO UPDATE SET offset_us = excluded.offset_us, synchronised = excluded.synchronised
+INSERT INTO clocks (boot, offset_us, synchronised, ahead_us) VALUES (:boot, :offset_us, :synchronised, :ahead_us)
+ON CONFLICT (boot) DO UPDATE
+SET offset_us = excluded.offset_us, synchronised = excluded.synchronised, ahead_us = excluded.ahead_us
 
 -- name: move_sends
 -- In two steps, so that no moment meets one that is not moved yet.
@@ -77,7 +78,7 @@ UPDATE in_flight SET until = until + :by WHERE until > :now
 UPDATE breakers SET until = until + :by WHERE until > :now
 
 -- name: move_days
-UPDATE days SET resets_at = resets_at + :days WHERE resets_at > :now
+UPDATE days SET resets_at = resets_at + :by WHERE resets_at > :now
 
 -- name: newest_send
 SELECT MAX(at) AS at FROM sends
