@@ -1,0 +1,104 @@
+"""Nodes that earlier code has written open in the present one, which makes the same of them.
+
+`make.py` beside this file stores them. Each holds the bundle of its last night; the present code makes that again, out of
+the same lake and ledger, and once more after everything was curated and checked anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from fulltape.curate import run as curate
+from fulltape.deliver import run as deliver
+from fulltape.lake import files
+from fulltape.ledger.ledger import Ledger
+from fulltape.quality import run as quality
+from fulltape.stores import Stores
+from fulltape.verify import run as verify
+from nodes import opened
+
+STORED = sorted(Path(__file__).parent.glob("*/*.tar.xz"))
+POSITIONS = ("knowledge",)
+"""What a manifest says of the ledger's own numbers, and no file depends on."""
+
+
+def named(path: Path) -> str:
+    return f"{path.parent.name} {path.name.removesuffix('.tar.xz')}"
+
+
+@pytest.fixture(params=STORED, ids=named)
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    with tarfile.open(request.param) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "node"
+
+
+def clock(node: Path) -> FakeClock:
+    """As late as the stored node's last night."""
+    return FakeClock(int((node / "now").read_text()))
+
+
+def bundle(node: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The digest of each file of the newest bundle but its manifest and sums, and the manifest without positions."""
+    (folder,) = {path.parent for path in (node / "lake" / "exports").rglob("manifest.json")}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = {name: value for name, value in manifest.items() if name not in POSITIONS}
+    found = {
+        path.relative_to(folder).as_posix(): files.sha256(path)
+        for path in files.tree(folder)
+        if path.name not in ("manifest.json", "SHA256SUMS")
+    }
+    return found, manifest
+
+
+def exported(stores: Stores, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The bundle, made anew."""
+    shutil.rmtree(node / "lake" / "exports")
+    done = deliver.run_once(stores, clock(node))
+    assert done is not None
+    assert done.written
+    return bundle(node)
+
+
+def test_the_bundle_of_a_stored_node_is_made_again(node: Path) -> None:
+    before = bundle(node)
+    assert before[1]["rows"] > 0
+    with opened(node) as stores:
+        assert not verify.run_once(stores, clock(node), deep=True).findings
+        assert exported(stores, node) == before
+
+
+def test_all_of_it_can_be_curated_and_checked_anew(node: Path) -> None:
+    before = bundle(node)
+    with opened(node) as stores:
+        known = judged(stores.ledger)
+        with stores.ledger.write():
+            for name in stores.wanted:
+                for stage in (curate.STAGE, quality.STAGE):
+                    stores.ledger.set_bookmark(stage, name, 0)
+        assert curate.run_once(stores, clock(node)).written == 0, "the same rows come to the same files"
+        assert quality.run_once(stores, clock(node)).cells > 0
+        assert judged(stores.ledger) == known
+        assert exported(stores, node)[1]["verdicts"] == before[1]["verdicts"]
+
+
+def judged(ledger: Ledger) -> list[tuple[object, ...]]:
+    """What is known of every cell, but since when."""
+    facts = [
+        (one.dataset, one.instrument, one.source, one.first, one.last, one.fact, one.sound, one.reason)
+        for name in ("equities_bars_day", "equities_bars_minute", "crypto_aggtrades")
+        for one in ledger.coverage.of_dataset(name)
+    ]
+    verdicts = [
+        (one.dataset, one.instrument, one.source, one.first, one.last, one.verdict, one.codes)
+        for name in ("equities_bars_day", "equities_bars_minute", "crypto_aggtrades")
+        for one in ledger.verdicts.of_dataset(name)
+    ]
+    return sorted(facts, key=repr) + sorted(verdicts, key=repr)
