@@ -7,6 +7,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 DEMO_ARGS ?=
 TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
+GROWTH_ARGS ?=
 
 .PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read mutants format lock sample calendars reference clean
 
@@ -40,7 +41,7 @@ bench-live: .venv/.dev .interop/.cryptofeed
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.live.run
 
 bench-growth: .venv/.dev
-	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.growth.run
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.growth.run $(GROWTH_ARGS)
 
 bench-read: .venv/.dev .interop/.read
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.read.run

@@ -1,30 +1,40 @@
-"""`make bench-growth`: what nights cost on nodes that hold much, and how much memory and room they take."""
+"""`make bench-growth`: what nights cost on nodes that hold much, and how much memory and room they take.
+
+With `GROWTH_ARGS=--long` there are a thousand nights and live hours, in at most 40 minutes.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.growth.world import DAYS, MINUTES
 from benchmarks.report import Report
 
 _FEW, _MANY, _CHANGED, _SESSIONS, _THIN = 50, 800, 50, 45, 30
-_NIGHTS = 300
+_NIGHTS, _LONG = 300, 1_000
+_LINK = 30e-6
 _MOST_MB, _MOST_RATIO, _MOST_FILES = 350, 1.75, 1.1
 _STEPS = ("incremental audit", "curate", "check", "export", "idle night", "status")
 
 
 def main() -> None:
     """Measure, print the tables, end with 1 if a demanded figure is missed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--long", action="store_true")
+    times = _LONG if parser.parse_args().long else _NIGHTS
     report = Report(name="growth")
     _memory(report)
     _symbols(report)
-    _nights(report)
+    _nights(report, times)
+    _hours(report, times)
     report.end()
 
 
@@ -82,6 +92,8 @@ def _symbols(report: Report) -> None:
         rows.append((name, base, few[name], many[name], large / small))
         report.figures[f"symbols: {name}"] = {"empty": base, "few": few[name], "many": many[name]}
         report.demand(f"t(16 n) / t(n), {name}", large / small, at_most=_MOST_RATIO)
+    report.figures["a link"] = many["a link"]
+    report.demand("seconds of a link", many["a link"], at_most=_LINK)
     grown = (many["peak"] - many["imports"]) / (few["peak"] - few["imports"])
     rows.append(
         ("MB above the imports", 0.0, few["peak"] - few["imports"], many["peak"] - many["imports"], grown)
@@ -94,21 +106,42 @@ def _symbols(report: Report) -> None:
     )
 
 
-def _nights(report: Report) -> None:
-    """Three hundred nights, one after another, against one night with as many sessions."""
-    grown = _child("nights", DAYS, _FEW, _NIGHTS)
-    once = _child("at once", DAYS, _FEW, _NIGHTS)
-    spans = grown["nights"]
-    early, late = (statistics.median(spans[at - 10 : at + 10]) for at in (100, _NIGHTS - 10))
-    rows: list[tuple[object, ...]] = [("seconds of a night, 100th and 300th", early, late, late / early)]
-    report.demand("t(300th night) / t(100th)", late / early, at_most=_MOST_RATIO)
+def _slope(spans: Sequence[float]) -> tuple[float, float]:
+    """The medians around the first third of the steps, and at their end."""
+    third, wide = len(spans) // 3, max(2, len(spans) // 30)
+    return statistics.median(spans[third - wide : third + wide]), statistics.median(spans[-2 * wide :])
+
+
+def _nights(report: Report, times: int) -> None:
+    """Many nights, one after another, against one night with as many sessions."""
+    grown = _child("nights", DAYS, _FEW, times)
+    once = _child("at once", DAYS, _FEW, times)
+    early, late = _slope(grown["nights"])
+    rows: list[tuple[object, ...]] = [
+        ("seconds of a night, after a third and last", early, late, late / early)
+    ]
+    report.demand("t(last nights) / t(after a third)", late / early, at_most=_MOST_RATIO)
     for name in ("current", "facts"):
         rows.append((name, once[name], grown[name], grown[name] / once[name]))
         report.demand(
-            f"{name} after {_NIGHTS} nights / after one", grown[name] / once[name], at_most=_MOST_FILES
+            f"{name} after {times} nights / after one", grown[name] / once[name], at_most=_MOST_FILES
         )
-    report.figures["nights"] = {"seconds": spans, "grown": grown, "once": once}
-    report.table(f"{_NIGHTS} nights of {_FEW} symbols", ["what", "before or at once", "after", "ratio"], rows)
+    report.figures["nights"] = {"grown": grown, "once": once}
+    report.table(f"{times} nights of {_FEW} symbols", ["what", "a third, or at once", "last", "ratio"], rows)
+
+
+def _hours(report: Report, times: int) -> None:
+    """A stream that is captured for many hours: sealing each, curating and checking each day."""
+    found = _child("hours", DAYS, 0, times)
+    rows = []
+    for name, spans in (("seal an hour", found["sealing"]), ("curate and check a day", found["days"])):
+        early, late = _slope(spans)
+        rows.append((name, early, late, late / early))
+        report.demand(f"t(last) / t(after a third), {name}", late / early, at_most=_MOST_RATIO)
+    report.figures["hours"] = found
+    report.table(
+        f"{times} live hours of 3,000 trades, seconds", ["step", "after a third", "last", "ratio"], rows
+    )
 
 
 if __name__ == "__main__":

@@ -30,11 +30,13 @@ def tree(root: Path) -> list[Path]:
 
 
 def sync_tree(root: Path) -> None:
-    """Make a folder's files and names durable, from the leaves up."""
+    """Make a folder's files and names durable, from the leaves up. A file that has another name elsewhere was made durable
+    when it was published, and is left alone."""
     for folder, _, names in os.walk(root, topdown=False):
         for name in names:
             with (Path(folder) / name).open("rb") as file:
-                os.fsync(file.fileno())
+                if os.fstat(file.fileno()).st_nlink == 1:
+                    os.fsync(file.fileno())
         sync_folder(Path(folder))
 
 
