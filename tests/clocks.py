@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from fulltape.core.time import SECOND, Instant
+from fulltape.market.time import SECOND, Instant
 
 
 class FakeClock:

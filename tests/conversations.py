@@ -9,8 +9,8 @@ from typing import Any
 
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets
-from fulltape.core.vendor import Answer, Ask, Cursor, Page, Request, Response
+from fulltape.contract.vendor import Answer, Ask, Cursor, Page, Request, Response
+from fulltape.market import datasets
 from fulltape.simulator import run
 from fulltape.simulator.market import Market
 from fulltape.simulator.scenario import Scenario
@@ -85,7 +85,7 @@ def talk(
     asked: Ask, send: Send, *, resume: Cursor | None = None, most: int = 50, stop_after: int = 0
 ) -> Talk:
     """Hold the conversation to its end, to `stop_after` kept pages, or to the first retryable answer."""
-    from fulltape.core.vendor import RETRYABLE
+    from fulltape.contract.vendor import RETRYABLE
 
     said = Talk()
     conversation = vendors.load(asked.source.partition(".")[0]).history(asked, resume)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fulltape.core.time import MINUTE
+from fulltape.market.time import MINUTE
 from fulltape.node import assemble
 from fulltape.settings import load
 from fulltape.simulator import run, scenario

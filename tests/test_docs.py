@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from fulltape.cli import app
-from fulltape.core import datasets
+from fulltape.market import datasets
 from fulltape.node import assemble
 from fulltape.settings import load
 from fulltape.simulator import run, scenario

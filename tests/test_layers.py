@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BREACHES = [
     ("a stage reads another stage", "audit/run.py", "from fulltape.backfill import plan as other"),
-    ("core reads the lake", "core/schema.py", "from fulltape.lake import files"),
-    ("core reads the clock", "core/cell.py", "import time"),
+    ("the market reads the lake", "market/schema.py", "from fulltape.lake import files"),
+    ("coverage reads the clock", "coverage/cell.py", "import time"),
     ("a plan does I/O through the ledger", "audit/plan.py", "from fulltape.ledger import queue"),
     ("a plan imports its own run", "quality/plan.py", "from fulltape.quality import run"),
     ("a plan opens a file", "curate/plan.py", "import pathlib"),
@@ -32,8 +32,10 @@ BREACHES = [
     ("the lake knows the ledger", "lake/parts.py", "from fulltape.ledger import catalogue"),
     ("the ledger knows the lake", "ledger/catalogue.py", "from fulltape.lake import files"),
     ("a twin shares code with what it imitates", "simulator/alpaca.py", "from fulltape.vendors import names"),
-    ("errors import core", "errors.py", "from fulltape.core import time"),
-    ("a cycle, only for types", "core/time.py", "import typing\nif typing.TYPE_CHECKING:\n    from fulltape.core import cell"),
+    ("errors import the market", "errors.py", "from fulltape.market import time"),
+    ("the market knows the vendors' contract", "market/datasets.py", "from fulltape.contract import plans"),
+    ("decoding decides coverage", "decoding/rowwise.py", "from fulltape.coverage import cell"),
+    ("a cycle, only for types", "market/time.py", "import typing\nif typing.TYPE_CHECKING:\n    from fulltape.contract import vendor"),
     ("a new folder that nobody placed", "extras/__init__.py", ""),
     ("the reader reads the node", "reader.py", "from fulltape.node import state"),
 ]  # fmt: skip

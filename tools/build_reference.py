@@ -10,10 +10,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from fulltape import vendors
-from fulltape.core import datasets, spelling
-from fulltape.core.plans import Limits
-from fulltape.core.streams import Subscription
-from fulltape.core.vendor import Serves, Source, VendorSpec
+from fulltape.contract import symbology
+from fulltape.contract.plans import Limits
+from fulltape.contract.streams import Subscription
+from fulltape.contract.vendor import Serves, Source, VendorSpec
+from fulltape.market import datasets
 from fulltape.settings.model import SECTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -107,7 +108,7 @@ def streams_table() -> str:
 
 def _streams(vendor: Any, source: str, dataset: str) -> bool:
     try:
-        return bool(vendor.streams(source, [Subscription(dataset=dataset, symbol=spelling.sample(dataset))]))
+        return bool(vendor.streams(source, [Subscription(dataset=dataset, symbol=symbology.sample(dataset))]))
     except ValueError:
         return False
 

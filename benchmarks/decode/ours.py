@@ -11,11 +11,12 @@ import polars as pl
 from benchmarks.decode.pages import Case
 from fulltape import vendors
 from fulltape.clock import SystemClock
-from fulltape.core import bars, datasets, tables
-from fulltape.core.vendor import Outcome
+from fulltape.contract.vendor import Outcome
+from fulltape.decoding import bars, tables
 from fulltape.lake import asks
 from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
 from fulltape.lake.journal import Journal, Kind
+from fulltape.market import datasets
 from fulltape.node import assemble
 from fulltape.seal import run as seal
 from fulltape.settings import load

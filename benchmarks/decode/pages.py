@@ -8,8 +8,8 @@ import random
 from dataclasses import dataclass
 
 from fulltape.calendars import tables
-from fulltape.core.time import MINUTE, iso
-from fulltape.core.vendor import Ask, Page
+from fulltape.contract.vendor import Ask, Page
+from fulltape.market.time import MINUTE, iso
 
 _SEED = 7
 

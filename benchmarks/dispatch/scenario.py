@@ -10,13 +10,13 @@ from typing import Any
 
 from fulltape import stores as opening
 from fulltape.audit import run as audit
-from fulltape.core import datasets
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, SECOND, Clock, Instant
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.eligibility import Eligible
+from fulltape.market import datasets
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.time import DAY, SECOND, Clock, Instant
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 SCENARIOS = Path(__file__).parent / "scenarios"

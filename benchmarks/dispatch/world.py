@@ -15,9 +15,9 @@ from fulltape.backfill import settle
 from fulltape.backfill.dispatch import TICK, Claim
 from fulltape.backfill.fetch import Result, Work
 from fulltape.backfill.gate import Closed, Gate, Out
-from fulltape.core.time import DAY, SECOND, Instant
-from fulltape.core.vendor import Ask, Outcome
+from fulltape.contract.vendor import Ask, Outcome
 from fulltape.ledger.budgets import Granted, Want
+from fulltape.market.time import DAY, SECOND, Instant
 from fulltape.stores import Feed, Stores
 
 START: Instant = 1_800_000_000 * SECOND // DAY * DAY

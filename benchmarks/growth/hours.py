@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.live import flood
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel, Streams, Subscription
-from fulltape.core.time import HOUR, MINUTE, SECOND, Instant
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Channel, Streams, Subscription
 from fulltape.curate import run as curate
 from fulltape.lake import messages
 from fulltape.lake.journal import Journal, Kind
 from fulltape.lake.layout import Layout
+from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.node import assemble, capturing
 from fulltape.quality import run as quality
 from fulltape.seal import run as seal

@@ -10,15 +10,16 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import stores as opening
-from fulltape.core import datasets, frames
-from fulltape.core.datasets import Dataset
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.time import HOUR, MINUTE, Instant
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
+from fulltape.decoding import frames
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
 from fulltape.ledger.coverage import CoverageFact
+from fulltape.market import datasets
+from fulltape.market.datasets import Dataset
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.time import HOUR, MINUTE, Instant
 from fulltape.stores import Feed, Rules, Stores, Wanted, drafts
 
 DAYS, MINUTES = "equities_bars_day", "equities_bars_minute"

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fulltape import stores as opening
-from fulltape.core import datasets, ranges
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.ranges import Range
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, TaskClass
+from fulltape.market import datasets, ranges
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.ranges import Range
+from fulltape.market.time import SECOND
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 SYMBOLS, SESSIONS = 5_000, 5_036

@@ -17,8 +17,8 @@ import uvloop
 
 from benchmarks.live import flood
 from fulltape.capture import orders
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Subscription
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Subscription
 from fulltape.lake.messages import Block
 
 

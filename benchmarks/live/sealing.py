@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from benchmarks.live import flood
 from benchmarks.live.clients import Message
 from fulltape.clock import SystemClock
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel
-from fulltape.core.time import to_datetime
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Channel
 from fulltape.lake import messages
 from fulltape.lake.journal import Journal, Kind
+from fulltape.market.time import to_datetime
 from fulltape.node import assemble
 from fulltape.seal import run as seal
 from fulltape.settings import load

@@ -1,6 +1,6 @@
 """The mutants of a file: mutmut's operators, applied to one place of one function each.
 
-Not mutmut's own copies of functions: these leave out whatever is decorated, and properties are half of `core/series.py`.
+Not mutmut's own copies of functions: these leave out whatever is decorated, and properties are half of `coverage/series.py`.
 """
 
 from __future__ import annotations

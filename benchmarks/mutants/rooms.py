@@ -15,16 +15,29 @@ FILES = [
         if path.name not in _ELSEWHERE
     ),
     _PACKAGE / "lake" / "journal.py",
-    *(_PACKAGE / "core" / name for name in ("ranges.py", "series.py", "silence.py")),
+    _PACKAGE / "market" / "ranges.py",
+    *(_PACKAGE / "coverage" / name for name in ("series.py", "silence.py")),
 ]
 TESTS = [
-    *(f"tests/{room}" for room in ("ledger", "lake", "core", "backfill", "stages", "live")),
+    *(
+        f"tests/{room}"
+        for room in (
+            "market",
+            "contract",
+            "decoding",
+            "cells",
+            "ledger",
+            "lake",
+            "backfill",
+            "stages",
+            "live",
+        )
+    ),
     "tests/test_reader.py",
 ]
 SKIPPED = (
     "postgres",
-    "tests/core/test_calendars.py",
-    "tests/core/checks/",
+    "tests/market/test_calendars.py",
     "tests/ledger/test_backup.py",
     "tests/stages/test_kill.py",
     "tests/stages/test_many_",

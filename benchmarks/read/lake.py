@@ -9,10 +9,10 @@ import polars as pl
 
 from benchmarks.growth import world
 from benchmarks.growth.world import CALENDAR, MINUTES, World
-from fulltape.core import frames
-from fulltape.core.ranges import Range
-from fulltape.core.time import HOUR
+from fulltape.decoding import frames
 from fulltape.ledger.catalogue import NewPart
+from fulltape.market.ranges import Range
+from fulltape.market.time import HOUR
 from fulltape.regroup import run as regroup
 from fulltape.stores import drafts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.growth.child import peak
 from benchmarks.growth.world import MINUTES
-from fulltape.core.time import SECOND, to_datetime
+from fulltape.market.time import SECOND, to_datetime
 from fulltape.reader import Reader
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.growth.world import BEGIN, CALENDAR, names
 from benchmarks.read import lake
 from benchmarks.report import Report
-from fulltape.core.ranges import Range
+from fulltape.market.ranges import Range
 
 _PEERS = Path(".interop/read/bin/python")
 _SYMBOLS = 800

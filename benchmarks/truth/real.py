@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import stores as opening
-from fulltape.core import frames
-from fulltape.core.sessions import Calendar
+from fulltape.decoding import frames
+from fulltape.market.sessions import Calendar
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 _LEAN = DATA / "lean-equity-us" / "equity" / "usa"

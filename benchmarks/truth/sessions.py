@@ -8,17 +8,17 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import polars as pl
+from fulltape.checks.findings import Context
 
 from benchmarks.truth import real
 from fulltape import stores as opening
 from fulltape.backfill.facts import Planner
-from fulltape.core import datasets, ranges
-from fulltape.core.checks import completeness, findings, profiles, registry
-from fulltape.core.checks.findings import Context
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.vendor import Serves, Source
+from fulltape.checks import completeness, findings, profiles, registry
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.ledger.task import Claimable
+from fulltape.market import datasets, ranges
+from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.stores import Feed, Wanted
 
 HOURS = (30, 60, 120, 240, 300)

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from benchmarks.truth import real
 from fulltape import stores as opening
-from fulltape.core import datasets, ranges, series
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.silence import WITNESS_SESSIONS
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
+from fulltape.coverage import series
+from fulltape.coverage.silence import WITNESS_SESSIONS
 from fulltape.lake.layout import Layout
+from fulltape.market import datasets, ranges
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.time import SECOND
 from fulltape.stores import Feed, Rules, Stores, Wanted, known
 
 A, B = "a.sip", "b.sip"

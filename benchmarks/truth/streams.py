@@ -7,10 +7,10 @@ import random
 from dataclasses import dataclass, field
 
 from fulltape.capture.plan import Clocks
-from fulltape.core.captured import FELL
-from fulltape.core.marks import Mark, What
-from fulltape.core.streams import Channel
-from fulltape.core.time import SECOND
+from fulltape.contract.events import Mark, What
+from fulltape.contract.streams import Channel
+from fulltape.decoding.captured import FELL
+from fulltape.market.time import SECOND
 from fulltape.seal import timeline
 from fulltape.seal.timeline import Run, Timeline
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
-from fulltape.core.time import Instant
+from fulltape.market.time import Instant
 
 _TIMEX, _TIME_ERROR = 512, 5
 """More bytes than a `struct timex` has, all zero: nothing is set. And the state of a clock that is not kept right."""
@@ -59,7 +59,7 @@ def pause(seconds: float) -> None:
 
 
 class SystemClock:
-    """Wall time and steady time of this machine (see `core.time.Clock`).
+    """Wall time and steady time of this machine (see `market.time.Clock`).
 
     Steady time is the time since boot, plus an offset to UTC that stays the same until the next boot. With an `anchor`
     all processes share it. So a wall clock that is set forward refills no budget, and one that is set back neither

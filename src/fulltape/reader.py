@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
-from fulltape.core import datasets, frames, instruments
-from fulltape.core.datasets import Dataset
+from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.lake.layout import Layout, days_of, kind_of
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.ledger import Ledger
+from fulltape.market import datasets, instruments
+from fulltape.market.datasets import Dataset
 from fulltape.settings import load
 from fulltape.stores import LEDGER, open_ledger, ownership, regrouped
 

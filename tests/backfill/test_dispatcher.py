@@ -13,15 +13,15 @@ from fulltape import stores as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
 from fulltape.backfill.fence import Fence
 from fulltape.backfill.pace import Paces
-from fulltape.core import datasets
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import FIRST, Kind, NewTask
+from fulltape.market import datasets
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.time import SECOND
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DAYS, MINUTES = datasets.get("equities_bars_day"), datasets.get("equities_bars_minute")

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from fulltape import stores as opening
 from fulltape.backfill.facts import Planner
-from fulltape.core import datasets, ranges
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.ledger.task import AGAIN, Claimable, Kind
+from fulltape.market import datasets, ranges
+from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.stores import Feed, Wanted
 
 DATASET = datasets.get("equities_bars_day")

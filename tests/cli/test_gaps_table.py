@@ -9,9 +9,9 @@ from pathlib import Path
 from fulltape import stores
 from fulltape.cli import gaps as shown
 from fulltape.cli import sheet
-from fulltape.core.series import Picture
-from fulltape.core.time import DAY, midnight
+from fulltape.coverage.series import Picture
 from fulltape.ledger.coverage import CoverageFact
+from fulltape.market.time import DAY, midnight
 from fulltape.node import gaps as finding
 from fulltape.node.gaps import Gap
 from nodes import Wish, opened, write_node

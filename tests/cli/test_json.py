@@ -16,8 +16,8 @@ import pytest
 from test_cli import UNIVERSE, run
 
 from fulltape.cli import printed
-from fulltape.core.time import Instant
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market.time import Instant
 from fulltape.simulator import market as markets
 from nodes import DAYS_2012, Wish, opened, simulated, write_node
 

@@ -15,7 +15,7 @@ from test_every_dataset import node
 import fulltape
 from clocks import SkippingClock
 from fulltape.clock import SystemClock
-from fulltape.core.time import utc_date
+from fulltape.market.time import utc_date
 from fulltape.node import nightly
 from fulltape.simulator import run as twins_of
 from fulltape.simulator import scenario

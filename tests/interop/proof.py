@@ -13,8 +13,8 @@ from typing import Any
 import cases
 
 from fulltape import vendors
-from fulltape.core import datasets
-from fulltape.core.time import midnight
+from fulltape.market import datasets
+from fulltape.market.time import midnight
 from fulltape.simulator import run, scenario
 
 HERE = Path(__file__).parent

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape import errors
-from fulltape.core import symbols
-from fulltape.core.datasets import Folder
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
+from fulltape.market import symbols
+from fulltape.market.datasets import Folder
 
 
 @given(st.text(min_size=1, max_size=30))

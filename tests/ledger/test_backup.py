@@ -11,7 +11,7 @@ import pytest
 from clocks import at
 from conftest import Opener
 from fulltape import errors
-from fulltape.core.plans import Limits
+from fulltape.contract.plans import Limits
 from fulltape.ledger import backup
 from fulltape.ledger.budgets import Refused, Want
 from fulltape.ledger.coverage import CoverageFact

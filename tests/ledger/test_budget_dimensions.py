@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from clocks import at
 from conftest import Opener
 from fulltape.clock import SystemClock
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, HOUR, SECOND
+from fulltape.contract.plans import Limits
 from fulltape.ledger.budgets import Granted, Refused, Want, kept_for_others
 from fulltape.ledger.ledger import Ledger
+from fulltape.market.time import DAY, HOUR, SECOND
 
 START = 1_800_000_000 * SECOND
 

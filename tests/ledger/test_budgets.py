@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from clocks import at
 from conftest import Opener
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, SECOND
+from fulltape.contract.plans import Limits
 from fulltape.ledger.budgets import LEARNED_FOR, MARGIN, Granted, Refused, Want
 from fulltape.ledger.ledger import Ledger
+from fulltape.market.time import DAY, SECOND
 
 LATE = SECOND // 4
 """A request may arrive so much later than it was sent, and the next one at once."""

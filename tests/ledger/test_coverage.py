@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Opener
-from fulltape.core.cell import FactKind
+from fulltape.coverage.cell import FactKind
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.ledger import Ledger
 

@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import replace
 
 from conftest import Opener
-from fulltape.core.time import DAY, HOUR
 from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.market.time import DAY, HOUR
 
 FIRST = dt.date(2026, 11, 20)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fulltape.core.cell import Verdict
+from fulltape.coverage.cell import Verdict
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.verdicts import VerdictRange
 

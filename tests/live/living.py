@@ -21,11 +21,11 @@ from fulltape.capture import run as capture
 from fulltape.capture.orders import Orders, encode
 from fulltape.capture.writer import Synced
 from fulltape.clock import SystemClock
-from fulltape.core import datasets
-from fulltape.core.time import Clock
 from fulltape.curate import run as curate
 from fulltape.lake import capturing as capturing_state
 from fulltape.lake.capturing import Source
+from fulltape.market import datasets
+from fulltape.market.time import Clock
 from fulltape.node import assemble, capturing
 from fulltape.seal import run as seal
 from fulltape.settings import load

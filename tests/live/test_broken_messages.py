@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape import vendors
-from fulltape.core import captured, live
-from fulltape.core.streams import Streams, Subscription
+from fulltape.contract.streams import Streams, Subscription
+from fulltape.decoding import captured, stream_rows
 
 BROKEN: dict[str, Any] = {"T": "x", "p": "abc", "q": "many", "t": 1.5}
 
 
-def read(source: str, dataset: str, symbol: str, messages: Sequence[dict[str, Any]]) -> live.Read:
+def read(source: str, dataset: str, symbol: str, messages: Sequence[dict[str, Any]]) -> stream_rows.Read:
     module = cast("Streams", vendors.load(source.partition(".")[0]))
     stream = module.streams(source, [Subscription(dataset=dataset, symbol=symbol)])[0]
     texts = [json.dumps(one, separators=(",", ":")).encode() for one in messages]
@@ -28,7 +28,7 @@ def read(source: str, dataset: str, symbol: str, messages: Sequence[dict[str, An
         range(10**18, 10**18 + len(texts)),
         captured.LIVE,
     )
-    return live.read(live.bundled([block]), module.meaning(source), re.compile(stream.control))
+    return stream_rows.read(stream_rows.bundled([block]), module.meaning(source), re.compile(stream.control))
 
 
 def trade(number: int, field: str = "") -> dict[str, Any]:

@@ -9,9 +9,9 @@ from living import Later, Living, Venue, living
 
 import fulltape
 from fulltape.compact import run as compact
-from fulltape.core.time import DAY
 from fulltape.curate import run as curate
 from fulltape.lake import files
+from fulltape.market.time import DAY
 from fulltape.node import assemble, repair
 from fulltape.seal import run as seal
 from fulltape.settings import load

@@ -11,9 +11,9 @@ import pytest
 from living import BINANCE, COINBASE, DERIV, KRAKEN, Later, Living, Venue, living, promised, same
 
 from fulltape.audit import run as audit
-from fulltape.core.time import DAY
 from fulltape.lake import files
 from fulltape.ledger.coverage import CoverageFact
+from fulltape.market.time import DAY
 from fulltape.node import nightly, streams
 from fulltape.seal import run as seal
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from living import BINANCE, COINBASE, DERIV, KRAKEN, Living, Venue, living, promised
 
-from fulltape.core.streams import Stream, Subscription
+from fulltape.contract.streams import Stream, Subscription
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind
 from fulltape.vendors.binance import live as binance

@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from fulltape import vendors
-from fulltape.core import captured, datasets, live, spelling
-from fulltape.core.streams import Streams, Subscription
+from fulltape.contract import symbology
+from fulltape.contract.streams import Streams, Subscription
+from fulltape.decoding import captured, stream_rows
+from fulltape.market import datasets
 
 ALPACA_TRADE = b'[{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.55,"s":1,"c":["@","I"],"t":"2021-02-22T15:51:44.208Z","z":"C"}]'
 ALPACA_QUOTE = b'[{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,"c":["R"],"t":"2021-02-22T15:51:45.335689322Z","z":"C"}]'
@@ -81,13 +83,13 @@ def test_a_documented_message_becomes_its_rows(
     source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
 ) -> None:
     stream = _vendor(source).streams(
-        source, [Subscription(dataset=dataset, symbol=spelling.sample(dataset))]
+        source, [Subscription(dataset=dataset, symbol=symbology.sample(dataset))]
     )[0]
     assert not re.match(stream.control, message)
     assert not stream.data or message.startswith(stream.data)
     assert re.search(stream.route, message)
-    read = live.read(
-        live.Bundle(text=message, lengths=[len(message)], received=[1], connections=[2**31]),
+    read = stream_rows.read(
+        stream_rows.Bundle(text=message, lengths=[len(message)], received=[1], connections=[2**31]),
         _vendor(source).meaning(source),
         re.compile(stream.control),
     )
@@ -108,8 +110,8 @@ def test_a_documented_message_becomes_its_rows(
 
 def test_kinds_of_one_array_are_told_apart() -> None:
     mixed = ALPACA_TRADE[:-1] + b"," + ALPACA_BARS[1:]
-    read = live.read(
-        live.Bundle(text=mixed, lengths=[len(mixed)], received=[5], connections=[2**31]),
+    read = stream_rows.read(
+        stream_rows.Bundle(text=mixed, lengths=[len(mixed)], received=[5], connections=[2**31]),
         _vendor("alpaca.iex").meaning("alpaca.iex"),
         re.compile(rb"(?!)"),
     )
@@ -123,8 +125,8 @@ def test_kinds_of_one_array_are_told_apart() -> None:
 def test_a_correction_is_a_version_of_its_trade(
     source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
 ) -> None:
-    read = live.read(
-        live.Bundle(text=message, lengths=[len(message)], received=[5], connections=[2**31]),
+    read = stream_rows.read(
+        stream_rows.Bundle(text=message, lengths=[len(message)], received=[5], connections=[2**31]),
         _vendor(source).meaning(source),
         re.compile(rb"(?!)"),
     )
@@ -140,8 +142,8 @@ def test_what_takes_a_trade_back_counts_after_it_whatever_kind_came_first() -> N
         )
 
     told = [about(b"x", 1), about(b"t", 2), about(b"x", 2), about(b"t", 3)]
-    read = live.read(
-        live.Bundle(
+    read = stream_rows.read(
+        stream_rows.Bundle(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=range(4),
@@ -177,8 +179,8 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
         corrected(2, 4, 200, 150, 20),
         b'[{"T":"x","S":"BAC","i":4,"x":"D","p":44.5,"s":150,"a":"C","z":"A","t":"2026-11-27T15:00:30Z"}]',
     ]
-    read = live.read(
-        live.Bundle(
+    read = stream_rows.read(
+        stream_rows.Bundle(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=[9] * 4,
@@ -201,8 +203,8 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
 
 def test_a_message_of_several_unknown_kinds_is_kept_once() -> None:
     text = b'[{"ev":"LULD","T":"PAYC","h":300.0,"t":1},{"ev":"FMV","fmv":281.1,"sym":"PAYC","t":1}]'
-    read = live.read(
-        live.Bundle(text=text, lengths=[len(text)], received=[5], connections=[2**31]),
+    read = stream_rows.read(
+        stream_rows.Bundle(text=text, lengths=[len(text)], received=[5], connections=[2**31]),
         _vendor("massive.sip").meaning("massive.sip"),
         re.compile(rb"(?!)"),
     )
@@ -215,8 +217,8 @@ def test_a_correction_under_the_trades_own_id_replaces_it() -> None:
         b'[{"T":"c","S":"BAC","x":"D","oi":1,"op":10.0,"os":100,"oc":["7"],"ci":1,"cp":11.0,"cs":90,"cc":["7"],"z":"A",'
         b'"t":"2026-11-27T15:00:10Z"}]',
     ]
-    read = live.read(
-        live.Bundle(
+    read = stream_rows.read(
+        stream_rows.Bundle(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=[5, 6],

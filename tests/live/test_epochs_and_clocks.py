@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape.capture.plan import Clocks
-from fulltape.core.marks import Mark, What
-from fulltape.core.streams import Channel
-from fulltape.core.time import SECOND
+from fulltape.contract.events import Mark, What
+from fulltape.contract.streams import Channel
+from fulltape.market.time import SECOND
 from fulltape.seal import timeline
 from fulltape.seal.timeline import Live, Run, Timeline
 

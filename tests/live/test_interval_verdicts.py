@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 from living import ALPACA, living
 
-from fulltape.core import frames
-from fulltape.core.captured import EXTRA, LIVE, Comparison
-from fulltape.core.time import HOUR, MINUTE, SECOND, Instant
+from fulltape.decoding import frames
+from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal import compare, confirm, holes
 from fulltape.seal.holes import Filled
 from fulltape.stores import Stores

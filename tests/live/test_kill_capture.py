@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, promised
 
-from fulltape.core.marks import Mark
-from fulltape.core.time import SECOND
+from fulltape.contract.events import Mark
 from fulltape.lake import capturing, journal, messages
 from fulltape.lake.journal import Damage, Journal, Kind
 from fulltape.lake.messages import Block
+from fulltape.market.time import SECOND
 
 SECONDS = float(os.environ.get("FULLTAPE_KILL_SECONDS", "6"))
 SHORT = 'rotate_every = "1s"\n'

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from living import ALPACA, BARS, BINANCE, MASSIVE, OHLC, Fast, Living, Venue, living
 
-from fulltape.core.time import HOUR, SECOND
+from fulltape.market.time import HOUR, SECOND
 
 NOON = dt.datetime(
     2026, 11, 18, 16, 0, tzinfo=dt.UTC

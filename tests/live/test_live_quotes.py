@@ -9,8 +9,8 @@ import pytest
 from living import Later, Venue, living
 
 import fulltape
-from fulltape.core.time import DAY
 from fulltape.curate import run as curate
+from fulltape.market.time import DAY
 from fulltape.node import streams
 from fulltape.seal import run as seal
 from fulltape.simulator import books

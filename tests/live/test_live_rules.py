@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from fulltape.capture import plan
 from fulltape.capture.plan import Held, Rhythm
 from fulltape.capture.queue import Queue, Router, size_of
-from fulltape.core import captured, template
-from fulltape.core.marks import Mark
-from fulltape.core.plans import Connecting
-from fulltape.core.streams import DETAILS, Channel, Detail, MessageShape
-from fulltape.core.time import DAY, MINUTE, SECOND
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.events import Mark
+from fulltape.contract.plans import Connecting
+from fulltape.contract.streams import DETAILS, Channel, Detail, MessageShape
+from fulltape.contract.vendor import Field, Shape
+from fulltape.decoding import captured, template
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
 from fulltape.live.plan import GRAINS, Aggregator, Piece
+from fulltape.market.time import DAY, MINUTE, SECOND
 from fulltape.seal import timeline
 from fulltape.seal.timeline import Live
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from living import Fast, Living, Venue, living
 
-from fulltape.core.time import HOUR
 from fulltape.live.run import Follower
+from fulltape.market.time import HOUR
 from fulltape.node import capturing
 from fulltape.seal import messages
 from fulltape.simulator import alpaca, massive

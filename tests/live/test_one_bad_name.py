@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from fulltape import errors, vendors
 from fulltape.capture.socket import Socket
-from fulltape.core import live
-from fulltape.core.streams import Again, Stream, Streams, Subscription, Turn
+from fulltape.contract.streams import Again, Stream, Streams, Subscription, Turn
+from fulltape.decoding import stream_rows
 
 
 def stream(vendor: str, source: str, dataset: str, *symbols: str) -> Stream:
@@ -87,8 +87,8 @@ def test_messages_are_told_by_their_fields_in_any_order(
     ).encode()
     module = cast("Streams", vendors.load(vendor))
     one = stream(vendor, source, dataset, "BTC/USD")
-    bundle = live.Bundle(text=text, lengths=[len(text)], received=[10**18], connections=[2**31])
-    found = live.read(bundle, module.meaning(source), re.compile(one.control))
+    bundle = stream_rows.Bundle(text=text, lengths=[len(text)], received=[10**18], connections=[2**31])
+    found = stream_rows.read(bundle, module.meaning(source), re.compile(one.control))
     assert (found.unknown, found.broken) == ([], [])
     (frame,) = found.frames[dataset]
     assert frame.select("price", "size", "trade_id").row(0) == (10.5, 0.1, 7)

@@ -11,7 +11,7 @@ from fulltape.capture import plan, pull
 from fulltape.capture.leg import Door
 from fulltape.capture.pull import Pull
 from fulltape.capture.queue import Queue
-from fulltape.core.streams import Channel, Fed, Stream
+from fulltape.contract.streams import Channel, Fed, Stream
 
 CHANNELS = [f"S{number}/USDT" for number in range(200)]
 STREAM = Stream(

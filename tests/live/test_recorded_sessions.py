@@ -11,9 +11,9 @@ import pytest
 from living import Later, Venue, living
 
 from fulltape import vendors
-from fulltape.core import live
-from fulltape.core.streams import Meaning, Streams, Subscription
-from fulltape.core.time import DAY
+from fulltape.contract.streams import Meaning, Streams, Subscription
+from fulltape.decoding import stream_rows
+from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.seal import timeline
 from fulltape.seal.timeline import Run
@@ -94,9 +94,9 @@ def _coinbase() -> tuple[Meaning, re.Pattern[bytes], list[bytes]]:
     return streams.meaning("coinbase.exchange"), re.compile(control), found
 
 
-def _read(found: list[bytes], meaning: Meaning, control: re.Pattern[bytes]) -> live.Read:
-    return live.read(
-        live.Bundle(
+def _read(found: list[bytes], meaning: Meaning, control: re.Pattern[bytes]) -> stream_rows.Read:
+    return stream_rows.read(
+        stream_rows.Bundle(
             text=b"\n".join(found),
             lengths=[len(one) for one in found],
             received=[1] * len(found),

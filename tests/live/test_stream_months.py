@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from living import COINBASE, Later, Living, Venue, living
 
-from fulltape.core.time import DAY
 from fulltape.ledger.stream_months import Month
+from fulltape.market.time import DAY
 from fulltape.node import assemble, nightly, repair, streams
 from fulltape.node.streams import StreamDay
 from fulltape.seal import run as seal

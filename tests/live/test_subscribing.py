@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape import vendors
-from fulltape.core.asking import Asking
-from fulltape.core.streams import Again, Dialogue, Stream, Streams, Subscription, Turn
+from fulltape.contract.streams import Again, Dialogue, Stream, Streams, Subscription, Turn
+from fulltape.contract.subscribing import Asking
 
 Manner = Literal["named", "whole", "full"]
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fulltape import errors
 from fulltape.calendars import tables
 from fulltape.clock import SystemClock
-from fulltape.core.time import MINUTE
-from fulltape.core.vendor import Request, Response
+from fulltape.contract.vendor import Request, Response
+from fulltape.market.time import MINUTE
 from fulltape.simulator import market as markets
 from fulltape.simulator import run, scenario
 from fulltape.simulator.minutes import Bar, synthesise

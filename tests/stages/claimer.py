@@ -14,11 +14,11 @@ from fulltape import stores as opening
 from fulltape.backfill.dispatch import Dispatcher
 from fulltape.backfill.pace import Paces
 from fulltape.clock import SystemClock
-from fulltape.core.plans import Limits
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
+from fulltape.market.time import SECOND
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 LEASE = SECOND

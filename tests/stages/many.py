@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from fulltape import stores
-from fulltape.core import datasets
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.sessions import Calendar
+from fulltape.market import datasets
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.sessions import Calendar
 
 DATASET = datasets.get("equities_bars_day")
 SOURCES = ("a.sip", "b.sip")

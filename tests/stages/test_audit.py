@@ -12,16 +12,16 @@ from conftest import Opener
 from fulltape import stores as opening
 from fulltape.audit import run as audit
 from fulltape.backfill import forecast
-from fulltape.core import datasets
-from fulltape.core.cell import FactKind
-from fulltape.core.instruments import DatedSymbol, Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, from_datetime
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source
+from fulltape.coverage.cell import FactKind
 from fulltape.lake.layout import Layout
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import Eligible
 from fulltape.ledger.task import AGAIN, LAST
+from fulltape.market import datasets
+from fulltape.market.instruments import DatedSymbol, Instrument
+from fulltape.market.time import DAY, from_datetime
 from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DATASET = datasets.get("equities_bars_day")

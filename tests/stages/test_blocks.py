@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from fulltape.checks.findings import FACTS, Context
 
 from clocks import SkippingClock
-from fulltape.core.checks.findings import FACTS, Context
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
 from fulltape.lake import files, parquet

@@ -13,13 +13,13 @@ import pytest
 
 from conftest import Opener
 from fulltape import stores as opening
-from fulltape.core import datasets
 from fulltape.curate import plan
 from fulltape.curate.chunk import Report
 from fulltape.lake.asks import StoredAsk
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, Task
+from fulltape.market import datasets
 from fulltape.seal import batch
 from fulltape.stores import Rules, Stores, silent
 

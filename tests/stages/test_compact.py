@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from fulltape.checks.findings import Context
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +22,10 @@ from fulltape import errors
 from fulltape.compact import plan
 from fulltape.compact import run as compact
 from fulltape.compact.plan import Piece
-from fulltape.core.checks.findings import Context
-from fulltape.core.time import DAY
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet, parts
 from fulltape.ledger.catalogue import Catalogue, Part
+from fulltape.market.time import DAY
 from fulltape.node import assemble, nightly, repair
 from fulltape.settings import load
 from fulltape.simulator import market as markets

@@ -14,7 +14,7 @@ import fulltape
 from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import estimate
-from fulltape.core.cell import Verdict
+from fulltape.coverage.cell import Verdict
 from fulltape.node import nightly
 from fulltape.simulator import run, scenario
 from fulltape.simulator.market import market

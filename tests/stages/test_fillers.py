@@ -12,7 +12,7 @@ from test_every_dataset import node
 
 import fulltape
 from clocks import SkippingClock
-from fulltape.core.cell import Verdict
+from fulltape.coverage.cell import Verdict
 from fulltape.node import nightly
 from fulltape.simulator import run, scenario
 from nodes import opened

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from fulltape.core.time import midnight
+from fulltape.market.time import midnight
 from fulltape.node import nightly, state
 from fulltape.simulator import market as markets
 from nodes import Wish, opened, simulated

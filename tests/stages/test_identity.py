@@ -10,9 +10,9 @@ import pytest
 
 from clocks import SkippingClock
 from fulltape.calendars import tables
-from fulltape.core import ranges
-from fulltape.core.checks import identity
-from fulltape.core.series import Picture
+from fulltape.checks import identity
+from fulltape.coverage.series import Picture
+from fulltape.market import ranges
 from fulltape.node import nightly
 from fulltape.simulator.market import market, new_york_midnight
 from fulltape.simulator.minutes import Bar

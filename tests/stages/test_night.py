@@ -10,7 +10,7 @@ import pytest
 
 import fulltape
 from clocks import SkippingClock
-from fulltape.core.cell import Availability, Completeness, Verdict
+from fulltape.coverage.cell import Availability, Completeness, Verdict
 from fulltape.demo import proof
 from fulltape.ledger.task import Task
 from fulltape.node import explain, nightly, state

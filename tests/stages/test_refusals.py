@@ -13,14 +13,14 @@ from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.backfill.fetch import Result
 from fulltape.backfill.guard import Guards
-from fulltape.core.breaker import Breaker
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, SECOND
-from fulltape.core.vendor import Outcome
+from fulltape.contract.breaker import Breaker
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Outcome
 from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.ledger.eligibility import EligibilityState
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
+from fulltape.market.time import DAY, SECOND
 from fulltape.node import nightly
 from fulltape.seal import run as seal
 from fulltape.simulator import market as markets

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
-from fulltape.core.time import DAY
+from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
 from fulltape.stores import room

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from clocks import SkippingClock
-from fulltape.core.time import DAY
 from fulltape.lake import files
 from fulltape.ledger.ledger import Rejection
+from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
 from fulltape.stores import Stores

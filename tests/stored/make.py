@@ -17,7 +17,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "live")]
 from living import BINANCE, Later, living  # noqa: E402
 
 from clocks import FakeClock, SkippingClock  # noqa: E402
-from fulltape.core.time import DAY  # noqa: E402
+from fulltape.market.time import DAY  # noqa: E402
 from fulltape.node import nightly  # noqa: E402
 from fulltape.simulator import market as markets  # noqa: E402
 from nodes import Wish, opened, simulated  # noqa: E402

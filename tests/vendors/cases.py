@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames
-from fulltape.core.time import midnight
-from fulltape.core.vendor import Decoded, Rejected, Serves, Source
+from fulltape.contract.vendor import Decoded, Rejected, Serves, Source
+from fulltape.decoding import frames
+from fulltape.market import datasets
+from fulltape.market.time import midnight
 from fulltape.simulator import invented
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market

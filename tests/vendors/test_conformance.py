@@ -11,8 +11,9 @@ from cases import CASES, Case, decoded_rows, expected, market
 from conversations import ask, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames
-from fulltape.core.vendor import RETRYABLE, Answer, Ask, Outcome, Page, Response
+from fulltape.contract.vendor import RETRYABLE, Answer, Ask, Outcome, Page, Response
+from fulltape.decoding import frames
+from fulltape.market import datasets
 from fulltape.simulator.scenario import Fault, Scenario
 
 EVERY = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

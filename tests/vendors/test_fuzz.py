@@ -15,8 +15,9 @@ from test_recorded import HERE, question, read
 from conversations import canned, talk
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames
-from fulltape.core.vendor import Outcome, Page
+from fulltape.contract.vendor import Outcome, Page
+from fulltape.decoding import frames
+from fulltape.market import datasets
 
 EXAMPLES = 1_000
 _ODD = (

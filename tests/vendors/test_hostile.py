@@ -14,9 +14,10 @@ from cases import market
 from conversations import Send, ask, canned, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames, rowwise
-from fulltape.core.time import DAY, MINUTE, SECOND, iso, midnight
-from fulltape.core.vendor import Outcome, Page, Request, Response
+from fulltape.contract.vendor import Outcome, Page, Request, Response
+from fulltape.decoding import frames, rowwise
+from fulltape.market import datasets
+from fulltape.market.time import DAY, MINUTE, SECOND, iso, midnight
 
 START = midnight(dt.date(2024, 11, 3))
 CRYPTO = ("2024-11-03", "2024-11-04")

@@ -12,9 +12,9 @@ import pytest
 
 from conversations import Talk, ask, talk
 from fulltape import vendors
-from fulltape.core import archives
-from fulltape.core.time import MINUTE
-from fulltape.core.vendor import Outcome, Request, Response
+from fulltape.contract.vendor import Outcome, Request, Response
+from fulltape.decoding import archives
+from fulltape.market.time import MINUTE
 from fulltape.vendors.binance import sampling
 
 ASK = ask("binance.spot", "crypto_bars_minute", ("BTC/USDT",), "2024-02-01", "2024-02-29")

@@ -15,8 +15,9 @@ import yaml
 from conversations import ask
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames
-from fulltape.core.vendor import Answer, Outcome, Page, Rejected, Response
+from fulltape.contract.vendor import Answer, Outcome, Page, Rejected, Response
+from fulltape.decoding import frames
+from fulltape.market import datasets
 from nodes import DATA, needs_data
 
 REST = DATA / "vendor-rest"
@@ -140,7 +141,7 @@ def test_the_forming_candle_at_the_end_of_an_answer_is_left_out() -> None:
     assert serves
     import dataclasses
 
-    from fulltape.core.vendor import Decoded
+    from fulltape.contract.vendor import Decoded
 
     closed = dataclasses.replace(one, within=(1_502_402_520 * 10**6, 1_502_445_660 * 10**6))
     frame, rejected = frames.rows(Decoded(slices=(closed,)), minutes, serves, tables.load("24/7"))

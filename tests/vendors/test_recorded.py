@@ -12,9 +12,10 @@ import pytest
 from conversations import ask
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.core import datasets, frames
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Answer, Ask, Conversation, Page, Request, Response
+from fulltape.contract.vendor import Answer, Ask, Conversation, Page, Request, Response
+from fulltape.decoding import frames
+from fulltape.market import datasets
+from fulltape.market.time import SECOND
 
 HERE = Path(__file__).parent / "recorded"
 ROWS = sorted(path for path in HERE.rglob("*.toml") if path.name != "refusals.toml")

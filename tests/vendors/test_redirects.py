@@ -15,7 +15,7 @@ import pytest
 from fulltape import errors
 from fulltape.capture import socket
 from fulltape.clock import SystemClock
-from fulltape.core.vendor import Request
+from fulltape.contract.vendor import Request
 from fulltape.transport.http import Account, HttpClient
 from fulltape.transport.socket import SocketClient
 

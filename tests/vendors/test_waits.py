@@ -6,9 +6,9 @@ import email.utils
 
 import pytest
 
-from fulltape.core import envelopes
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Outcome, Response
+from fulltape.contract import envelopes
+from fulltape.contract.vendor import Outcome, Response
+from fulltape.market.time import SECOND
 
 NOW = 1_700_000_000 * SECOND
 

@@ -9,13 +9,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from fulltape.core import ranges
-from fulltape.core.datasets import Folder
-from fulltape.core.instruments import Instrument
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.segments import Missing
-from fulltape.core.series import Series
-from fulltape.core.sessions import Calendar
+from fulltape.coverage.segments import Missing
+from fulltape.coverage.series import Series
+from fulltape.market import ranges
+from fulltape.market.datasets import Folder
+from fulltape.market.instruments import Instrument
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.sessions import Calendar
 
 Kind = Literal["FORWARD", "GAP", "BOOTSTRAP"]
 

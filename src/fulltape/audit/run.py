@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
-from fulltape.core import ranges
-from fulltape.core.ranges import Range
-from fulltape.core.segments import Segments
-from fulltape.core.series import Series
-from fulltape.core.time import Clock, Instant
+from fulltape.coverage.segments import Segments
+from fulltape.coverage.series import Series
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
+from fulltape.market import ranges
+from fulltape.market.ranges import Range
+from fulltape.market.time import Clock, Instant
 from fulltape.stores import Event, Progress, Stores, Wanted, known, laid, silent, universes, unwanted
 
 

@@ -1,11 +1,11 @@
-"""Steps of a vendor's conversation, held to the contract in `core/vendor.py`."""
+"""Steps of a vendor's conversation, held to the contract in `contract/vendor.py`."""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
 from fulltape import errors
-from fulltape.core.vendor import Answer, Conversation, Outcome, Request
+from fulltape.contract.vendor import Answer, Conversation, Outcome, Request
 
 
 class AgainError(errors.FulltapeError):
@@ -70,7 +70,7 @@ def may_repeat(error: Exception) -> bool:
 
 
 def _broken(what: str) -> NoReturn:
-    raise TypeError(f"a vendor's conversation {what}; see core/vendor.py")
+    raise TypeError(f"a vendor's conversation {what}; see contract/vendor.py")
 
 
 def fingerprint(request: Request) -> str:

@@ -14,9 +14,9 @@ from fulltape.backfill.fence import Fence, one_at_a_time, put
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load
 from fulltape.backfill.suspicion import Suspicions
-from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.task import FIRST, Claimable, TaskClass
+from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.stores import Stores
 
 TICK = SECOND

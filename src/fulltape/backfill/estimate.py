@@ -9,8 +9,8 @@ from fulltape.backfill import facts, pack, share
 from fulltape.backfill.facts import Planner
 from fulltape.backfill.pace import Paces
 from fulltape.backfill.share import Load, Seat
-from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.ledger.task import TaskClass
+from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.stores import Stores
 
 _ALL = 10**9

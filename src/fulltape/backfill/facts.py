@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity
-from fulltape.core import ranges
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.time import Instant
 from fulltape.ledger.queue import CANDIDATES
 from fulltape.ledger.task import AGAIN, Claimable
+from fulltape.market import ranges
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.time import Instant
 from fulltape.stores import Feed, Stores, Wanted
 
 _WIDER = 3

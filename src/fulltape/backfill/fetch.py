@@ -13,8 +13,7 @@ import stamina
 from fulltape import errors
 from fulltape.backfill import conversation as steps
 from fulltape.backfill.pace import Paces
-from fulltape.core.time import SECOND, Clock, Instant
-from fulltape.core.vendor import (
+from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
     Ask,
@@ -29,6 +28,7 @@ from fulltape.lake import asks
 from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
 from fulltape.lake.journal import Journal, Kind
 from fulltape.ledger.budgets import Granted, Refused, Want
+from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.stores import Event, Feed, Progress, Stores
 from fulltape.transport.http import HttpClient
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from fulltape.core.time import Instant
 from fulltape.ledger.task import TaskClass
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from fulltape.backfill.dispatch import TICK, Claim, Dispatcher
 from fulltape.backfill.guard import Guards
 from fulltape.backfill.pace import Paces
-from fulltape.core.time import Clock, Instant
 from fulltape.ledger.budgets import Granted, Want
+from fulltape.market.time import Clock, Instant
 from fulltape.stores import Stores
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from fulltape.backfill.fetch import Result
-from fulltape.core import breaker
-from fulltape.core.time import Instant
-from fulltape.core.vendor import Outcome
+from fulltape.contract import breaker
+from fulltape.contract.vendor import Outcome
+from fulltape.market.time import Instant
 from fulltape.stores import Stores
 
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Sequence
 
 from fulltape.backfill.share import Seat
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, SECOND, Clock
+from fulltape.contract.plans import Limits
 from fulltape.ledger.budgets import MARGIN, SPACED_BELOW
+from fulltape.market.time import DAY, SECOND, Clock
 from fulltape.stores import Stores
 
 _FRESH = 0.1

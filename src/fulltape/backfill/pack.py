@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fulltape.core.ranges import Range
+from fulltape.market.ranges import Range
 
 MOST_PAGES = 10
 """Longer conversations would only make leases longer; shorter ones leave the last page of each symbol half empty."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Outcome
+from fulltape.contract.vendor import Outcome
+from fulltape.market.time import SECOND
 
 Effect = Literal["none", "fail", "refuse", "hold", "stop"]
 """What an ask's end does beside sealing what is durable: nothing more; a failure is counted and the source leaves the

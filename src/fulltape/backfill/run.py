@@ -16,10 +16,10 @@ from fulltape.backfill import facts, settle
 from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
 from fulltape.backfill.gate import Closed, Gate, Out
-from fulltape.core.time import SECOND, Clock, Instant, Span
-from fulltape.core.vendor import Ask, Outcome
+from fulltape.contract.vendor import Ask, Outcome
 from fulltape.lake import asks, journal
 from fulltape.lake.asks import StoredAsk
+from fulltape.market.time import SECOND, Clock, Instant, Span
 from fulltape.stores import Event, Feed, Progress, Stores, room, silent, unwanted
 
 

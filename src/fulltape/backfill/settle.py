@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from fulltape.backfill import plan
 from fulltape.backfill.fetch import Result, Work
-from fulltape.core.time import MINUTE, SECOND, Instant
-from fulltape.core.vendor import Outcome
+from fulltape.contract.vendor import Outcome
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import EligibilityState, Eligible
 from fulltape.ledger.task import Task
+from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.stores import Stores
 
 _STATES: dict[Outcome, EligibilityState] = {

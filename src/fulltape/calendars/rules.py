@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 
-from fulltape.core import days
-from fulltape.core.sessions import Calendar, Session
+from fulltape.market import days
+from fulltape.market.sessions import Calendar, Session
 
 _LAST = dt.date(2049, 12, 31)
 _FIRST = {

@@ -18,8 +18,8 @@ from typing import Any
 
 from fulltape import errors
 from fulltape.calendars import rules
-from fulltape.core.sessions import Calendar, Session
-from fulltape.core.time import HOUR, MINUTE, SECOND, Instant, Span, midnight
+from fulltape.market.sessions import Calendar, Session
+from fulltape.market.time import HOUR, MINUTE, SECOND, Instant, Span, midnight
 
 _NAME = re.compile(r"[\w/-]+")
 _HERE = importlib.resources.files(__package__)

@@ -16,13 +16,13 @@ from fulltape.capture.plan import MOMENT, Clocks
 from fulltape.capture.pull import Feeding, Pull
 from fulltape.capture.queue import Queue
 from fulltape.capture.writer import Rotation, Synced, Writer
-from fulltape.core import redaction
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel, Stream, Streams
-from fulltape.core.time import Clock
-from fulltape.core.vendor import VendorSpec
+from fulltape.contract import redaction
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Channel, Stream, Streams
+from fulltape.contract.vendor import VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
+from fulltape.market.time import Clock
 
 PULSE_EVERY = 10.0
 

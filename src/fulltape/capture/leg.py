@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from fulltape.capture import plan
 from fulltape.capture.socket import Socket
-from fulltape.core import redaction
-from fulltape.core.plans import Connecting
-from fulltape.core.streams import Dialogue, Turn
+from fulltape.contract import redaction
+from fulltape.contract.plans import Connecting
+from fulltape.contract.streams import Dialogue, Turn
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from fulltape.capture.leg import Admission, Door, Leg
 from fulltape.capture.plan import Rhythm
 from fulltape.capture.queue import Queue, Router
 from fulltape.capture.socket import RefusedError, Socket, TooManyError
-from fulltape.core.marks import Mark, What
-from fulltape.core.streams import Again, Stream, Turn
+from fulltape.contract.events import Mark, What
+from fulltape.contract.streams import Again, Stream, Turn
 from fulltape.lake.messages import Block
 
 ACK_TIMEOUT = 10.0

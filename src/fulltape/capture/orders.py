@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fulltape.core.streams import Subscription
+from fulltape.contract.streams import Subscription
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from fulltape.core.marks import Mark
-from fulltape.core.plans import Connecting
-from fulltape.core.streams import DETAILS, Detail
+from fulltape.contract.events import Mark
+from fulltape.contract.plans import Connecting
+from fulltape.contract.streams import DETAILS, Detail
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0

@@ -14,9 +14,9 @@ from fulltape.capture import plan
 from fulltape.capture.leg import Door
 from fulltape.capture.plan import Rhythm
 from fulltape.capture.queue import Queue, Router
-from fulltape.core.captured import LIVE
-from fulltape.core.marks import Mark, What
-from fulltape.core.streams import Fed, Stream
+from fulltape.contract.events import Mark, What
+from fulltape.contract.streams import Fed, Stream
+from fulltape.decoding.captured import LIVE
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
 

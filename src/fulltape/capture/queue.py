@@ -12,8 +12,8 @@ import msgspec
 
 from fulltape.capture import plan
 from fulltape.capture.plan import Held
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel, Detail
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Channel, Detail
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
 

@@ -19,10 +19,10 @@ from fulltape.capture.orders import Feed as Order
 from fulltape.capture.orders import Orders
 from fulltape.capture.plan import Clocks
 from fulltape.capture.writer import Synced
-from fulltape.core.time import Clock
 from fulltape.lake import capturing
 from fulltape.lake.capturing import Channel, Source, State
 from fulltape.lake.layout import Layout
+from fulltape.market.time import Clock
 
 _STATUS_EVERY = 1.0
 

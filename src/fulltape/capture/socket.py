@@ -14,10 +14,10 @@ import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from fulltape import errors
-from fulltape.core import envelopes
-from fulltape.core.captured import LIVE
-from fulltape.core.time import SECOND
+from fulltape.contract import envelopes
+from fulltape.decoding.captured import LIVE
 from fulltape.lake import messages
+from fulltape.market.time import SECOND
 
 if TYPE_CHECKING:
     from fulltape.lake.messages import Block

@@ -10,14 +10,14 @@ from pathlib import Path
 from fulltape import clock as clocks
 from fulltape import errors
 from fulltape.capture.queue import Queue
-from fulltape.core.marks import Mark
-from fulltape.core.redaction import Redaction
-from fulltape.core.streams import Channel
-from fulltape.core.time import Clock
+from fulltape.contract.events import Mark
+from fulltape.contract.redaction import Redaction
+from fulltape.contract.streams import Channel
 from fulltape.lake import messages
 from fulltape.lake.journal import Journal, Kind
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
+from fulltape.market.time import Clock
 from fulltape.version import VERSION
 
 _TRY_AGAIN = 1.0

@@ -75,7 +75,7 @@ def _incremental(node: NodeOption, json: bool, quiet: bool) -> None:
 def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     from fulltape import errors
     from fulltape.clock import SystemClock
-    from fulltape.core import datasets
+    from fulltape.market import datasets
     from fulltape.node import explain as explaining
 
     dataset, symbol, text = asked
@@ -108,7 +108,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
 
 def lines(story: Story, symbol: str, session: str) -> list[str]:
     """A cell's story."""
-    from fulltape.core.time import parse_iso, to_second
+    from fulltape.market.time import parse_iso, to_second
 
     cell = story.cell
     out = [

@@ -30,7 +30,7 @@ def backfill(
         return
 
     from fulltape.clock import SystemClock
-    from fulltape.core.time import to_second
+    from fulltape.market.time import to_second
     from fulltape.node import nightly
     from fulltape.seal import run as seal
 
@@ -59,7 +59,7 @@ def _dry_run(node: NodeOption, json: bool) -> None:
 
     from fulltape.backfill import estimate
     from fulltape.clock import SystemClock
-    from fulltape.core.time import iso
+    from fulltape.market.time import iso
 
     with options.opened(node) as stores:
         found = estimate.run_once(stores, SystemClock(stores.ledger.budgets.anchor))

@@ -45,7 +45,7 @@ def gaps(
     """List what should be there and is not: which sessions, why, and what happens next."""
 
     from fulltape.clock import SystemClock
-    from fulltape.core import datasets
+    from fulltape.market import datasets
     from fulltape.node import gaps as finding
 
     if dataset:

@@ -47,7 +47,7 @@ def restore(
     """
     from fulltape.cli.progress import Watch
     from fulltape.clock import SystemClock
-    from fulltape.core.time import iso
+    from fulltape.market.time import iso
     from fulltape.node import repair
     from fulltape.stores import BACKUPS, ownership
 
@@ -82,7 +82,7 @@ def rebuild(node: NodeOption = None) -> None:
 
 
 def _taken(done: Rebuilt) -> list[str]:
-    from fulltape.core.time import to_second
+    from fulltape.market.time import to_second
 
     taken = done.taken
     out = [f"{counted(taken.parts, 'part')} and {counted(taken.journals, 'sealed journal')} taken up"]

@@ -40,7 +40,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
 
 def lines(done: Night) -> list[str]:
     """The night in a few lines."""
-    from fulltape.core.time import to_second
+    from fulltape.market.time import to_second
 
     filled, audited = done.filled, done.audit
     earlier = ", also what the interrupted run before had fetched" if filled.resumed else ""

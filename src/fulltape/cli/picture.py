@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 
-from fulltape.core import ranges
-from fulltape.core.ranges import Range
-from fulltape.core.series import Picture
-from fulltape.core.sessions import Calendar
+from fulltape.coverage.series import Picture
+from fulltape.market import ranges
+from fulltape.market.ranges import Range
+from fulltape.market.sessions import Calendar
 
 LEGEND = (
     "█ held   ▒ partly   ░ missing   o rightly empty   × unobtainable   · not wanted (closed, not listed)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.core.time import iso
+from fulltape.market.time import iso
 
 _MOMENTS = ("at", "not_before", "lease_until", "since")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from fulltape import errors
 from fulltape.cli import picture
-from fulltape.core.series import Picture
-from fulltape.core.sessions import Calendar
+from fulltape.coverage.series import Picture
+from fulltape.market.sessions import Calendar
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

@@ -120,7 +120,7 @@ def _percent(share: float, rows: int) -> str:
 
 def listed(doubts: list[Interval]) -> list[str]:
     """One line an interval."""
-    from fulltape.core.time import iso
+    from fulltape.market.time import iso
 
     return [
         f"{one.source} {one.dataset} {one.symbol}  {iso(one.start)} to {iso(one.end)}  {one.kind}: {one.state}"

@@ -14,7 +14,7 @@ from fulltape.cli.progress import Watch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fulltape.core.listing import Listing
+    from fulltape.market.reference import Listing
     from fulltape.node.reference import Imported
     from fulltape.stores import Wanted
 
@@ -84,7 +84,7 @@ def show(
     """Show who is known by a symbol, and under which symbols it was known before."""
 
     from fulltape import errors
-    from fulltape.core import listing
+    from fulltape.market import reference
 
     with options.opened(node) as stores:
         everything = stores.ledger.reference.listings()
@@ -93,7 +93,7 @@ def show(
     if symbol and (on or any(one.symbol == symbol for one in everything)):
         day = options.session(on) if on else None
         names = (
-            {listing.resolve(everything, symbol, day)}
+            {reference.resolve(everything, symbol, day)}
             if day
             else {one.instrument for one in everything if one.symbol == symbol}
         )
@@ -110,7 +110,7 @@ def show(
         return
     if not found:
         typer.echo("The reference table is empty. fulltape symbols import fills it from a file or a vendor.")
-    ordered = [one for rows in listing.by_instrument(found).values() for one in rows]
+    ordered = [one for rows in reference.by_instrument(found).values() for one in rows]
     for one in ordered[:_MOST]:
         typer.echo(_line(one))
     if len(ordered) > _MOST:

@@ -75,7 +75,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Tell all about one task: what it asks for, who may take it, who must wait and why, and its requests."""
-    from fulltape.core.time import to_second
+    from fulltape.market.time import to_second
 
     with options.opened(node) as stores:
         task = _found(stores, task_id)

@@ -105,7 +105,7 @@ def check(
 
 def _may_be_quiet(shown: Shown) -> bool:
     """Whether a dataset of events has nothing on most days."""
-    from fulltape.core import datasets
+    from fulltape.market import datasets
 
     return datasets.get(shown.dataset).expectation == "events"
 

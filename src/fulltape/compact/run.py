@@ -13,10 +13,10 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.compact import plan
-from fulltape.core.time import SECOND, Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.lake.parts import Merged
 from fulltape.ledger.catalogue import Part
+from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.stores import (
     Event,
     Progress,

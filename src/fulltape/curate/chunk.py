@@ -11,17 +11,17 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.core import frames as frames_of
-from fulltape.core.cell import Verdict
-from fulltape.core.checks import findings, profiles, registry
-from fulltape.core.checks import rows as row_checks
-from fulltape.core.checks.findings import Context
-from fulltape.core.checks.registry import Learned
-from fulltape.core.time import Instant
+from fulltape.checks import findings, profiles, registry
+from fulltape.checks import rows as row_checks
+from fulltape.checks.findings import Context
+from fulltape.checks.registry import Learned
+from fulltape.coverage.cell import Verdict
 from fulltape.curate import plan
 from fulltape.curate.judged import CELL, Judged
+from fulltape.decoding import frames as frames_of
 from fulltape.lake import parquet, parts
 from fulltape.ledger.catalogue import Part
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known, scanning
 from fulltape.stores import profiles as kept_profiles
 from fulltape.stores.drafts import Draft

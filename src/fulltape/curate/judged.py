@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.cell import FactKind, Verdict
-from fulltape.core.checks import completeness
-from fulltape.core.time import Instant
+from fulltape.checks import completeness
+from fulltape.coverage.cell import FactKind, Verdict
+from fulltape.decoding import frames
 from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.verdicts import VerdictRange
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted
 
 STAGE = "curate"

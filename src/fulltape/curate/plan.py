@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fulltape.core import captured, frames
-from fulltape.core.cell import SEVERITY
-from fulltape.core.datasets import Dataset
-from fulltape.core.sessions import Calendar
-from fulltape.core.time import MINUTE
+from fulltape.coverage.cell import SEVERITY
+from fulltape.decoding import captured, frames
+from fulltape.market.datasets import Dataset
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import MINUTE
 
 
 def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from fulltape.core.time import Clock, Instant
 from fulltape.curate.chunk import Chunk, Report
 from fulltape.curate.judged import STAGE
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
+from fulltape.market.time import Clock, Instant
 from fulltape.stores import Event, Progress, Stores, Wanted, silent
 from fulltape.stores.stretches import Stretch, Stretches
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.cell import Availability, Completeness, Finality, Verdict
-from fulltape.core.checks import continuity, contradiction, identity
-from fulltape.core.checks import rows as row_checks
-from fulltape.core.datasets import Dataset
-from fulltape.core.instruments import Instrument
-from fulltape.core.ranges import Ranges
-from fulltape.core.series import Picture
-from fulltape.core.sessions import Calendar
+from fulltape.checks import continuity, contradiction, identity
+from fulltape.checks import rows as row_checks
+from fulltape.coverage.cell import Availability, Completeness, Finality, Verdict
+from fulltape.coverage.series import Picture
+from fulltape.decoding import frames
+from fulltape.market.datasets import Dataset
+from fulltape.market.instruments import Instrument
+from fulltape.market.ranges import Ranges
+from fulltape.market.sessions import Calendar
 
 STATUS: dict[str, Any] = {
     "dataset": pl.String,

@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape.core.cell import Verdict
-from fulltape.core.time import Clock, Instant
+from fulltape.coverage.cell import Verdict
 from fulltape.deliver import plan, status
 from fulltape.deliver.plan import Included, Known
 from fulltape.deliver.status import Summary
 from fulltape.lake import files, layout, parquet
+from fulltape.market.time import Clock, Instant
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, known, silent
 from fulltape.version import VERSION
 

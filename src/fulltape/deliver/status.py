@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape.core.checks.findings import FACTS
-from fulltape.core.time import Instant
+from fulltape.checks.findings import FACTS
 from fulltape.deliver import plan
 from fulltape.deliver.plan import Known
 from fulltape.lake import parquet
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted, laid, profiles, scanning
 from fulltape.stores.spool import Pieces
 

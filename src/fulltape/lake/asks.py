@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.core.vendor import Ask, Cursor, Outcome, Settled
+from fulltape.contract.vendor import Ask, Cursor, Outcome, Settled
 from fulltape.lake import compression, journal
 from fulltape.lake.journal import Damage, Kind
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.core.time import SECOND
+from fulltape.market.time import SECOND
 
 OLD = 10 * SECOND
 """A state that is older than this was told by a process that is gone."""

@@ -25,9 +25,9 @@ from pathlib import Path
 import xxhash
 
 from fulltape import errors
-from fulltape.core.time import Clock, to_datetime
 from fulltape.lake import compression, files
 from fulltape.lake.layout import Layout
+from fulltape.market.time import Clock, to_datetime
 
 MAGIC = b"\xf7tj1"
 _HEAD = struct.Struct("<4sIQ")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import cast
 
 from fulltape import errors
-from fulltape.core import symbols
-from fulltape.core.datasets import Dataset, Folder
 from fulltape.lake import files
+from fulltape.market import symbols
+from fulltape.market.datasets import Dataset, Folder
 
 JOURNAL = ".journal"
 SEALED = ".sealed"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fulltape.core.marks import Mark
+from fulltape.contract.events import Mark
 
 _HEAD = struct.Struct("<III")
 _LINE = b"\n"

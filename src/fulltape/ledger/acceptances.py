@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Database
+from fulltape.market.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulltape.core.breaker import Breaker
+from fulltape.contract.breaker import Breaker
 from fulltape.ledger.database import Database
 
 

@@ -5,7 +5,7 @@ bucket plus span plus margin, so no window of the span ever holds more than allo
 minute requests are spaced exactly. Every refusal names the dimension, the limit, and when there will be room.
 
 A scope is what a vendor counts: a key or an address, and beside it a class of endpoints. All instants are steady time
-(`core.time.Clock.steady`).
+(`market.time.Clock.steady`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fulltape.core.plans import Limits
-from fulltape.core.time import SECOND, Instant, from_datetime, to_datetime
+from fulltape.contract.plans import Limits
 from fulltape.ledger.database import Database, Row
+from fulltape.market.time import SECOND, Instant, from_datetime, to_datetime
 
 Dimension = Literal[
     "rate_window", "daily_cap", "kind_share", "vendor_says_wait", "concurrency", "identical_request"

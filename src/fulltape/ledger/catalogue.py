@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
+from fulltape.market.time import Instant
 
 Layer = Literal["raw", "curated", "qc", "by_instrument"]
 Cells = Mapping[str, Sequence[tuple[dt.date, dt.date]]]

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from fulltape.core.cell import FactKind
-from fulltape.core.checks import contradiction
-from fulltape.core.time import DAY, HOUR, Instant
+from fulltape.checks import contradiction
+from fulltape.coverage.cell import FactKind
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.ranged import Ranged
+from fulltape.market.time import DAY, HOUR, Instant
 
 _FEW = 50
 LATER = 20 * HOUR
@@ -88,7 +88,7 @@ class Coverage:
 
     def spans(self, dataset: str) -> list[tuple[str, str, FactKind, int, str, str]]:
         """All facts about a dataset as (instrument, source, fact, proof, first, last), dates as ISO text; `proof` has the
-        bits of `core.silence`."""
+        bits of `coverage.silence`."""
         return cast(
             "list[tuple[str, str, FactKind, int, str, str]]",
             self._database.tuples("coverage_spans", dataset=dataset),

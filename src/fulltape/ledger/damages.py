@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fulltape.core.time import Instant
 from fulltape.ledger.catalogue import Layer, Part
 from fulltape.ledger.database import Database
+from fulltape.market.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

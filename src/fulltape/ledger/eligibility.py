@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
+from fulltape.market.time import Instant
 
 EligibilityState = Literal["ok", "cooling down", "not entitled", "not supported", "unknown symbol"]
 ANY = "*"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fulltape.core.time import Instant
 from fulltape.ledger import backup
 from fulltape.ledger.acceptances import Acceptances
 from fulltape.ledger.breakers import Breakers
@@ -21,6 +20,7 @@ from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.streams import Streams
 from fulltape.ledger.verdicts import Verdicts
+from fulltape.market.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.task import (
     PRIORITY,
@@ -26,6 +25,7 @@ from fulltape.ledger.task import (
     TaskClass,
     stored,
 )
+from fulltape.market.time import Instant
 
 CANDIDATES = 1_000
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from fulltape.core.listing import Facts, Listing
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Database, Row
+from fulltape.market.reference import Facts, Listing
+from fulltape.market.time import Instant
 
 
 class Reference:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from fulltape.core import ranges
 from fulltape.ledger.database import Database, Row
+from fulltape.market import ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

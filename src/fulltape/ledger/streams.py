@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fulltape.core.time import Instant
 from fulltape.ledger.catalogue import Cells
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.stream_months import StreamMonths
+from fulltape.market.time import Instant
 
 State = Literal["unverified", "filling", "verified", "unverifiable"]
 """Of an interval: nobody has looked; history is being asked; history or ids have proved what happened in it; nobody

@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from fulltape.core.time import Instant
 from fulltape.ledger.database import Row
+from fulltape.market.time import Instant
 
 Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
 State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]

@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fulltape.core.cell import Verdict
-from fulltape.core.time import Instant
+from fulltape.coverage.cell import Verdict
 from fulltape.ledger import ranged
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.ranged import NextSession, Ranged
+from fulltape.market.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

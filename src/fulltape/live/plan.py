@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from fulltape.core.time import DAY, HOUR, MINUTE, SECOND, Instant
+from fulltape.market.time import DAY, HOUR, MINUTE, SECOND, Instant
 
 GRAINS: dict[str, Instant] = {
     "1s": SECOND,

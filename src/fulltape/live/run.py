@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape.core import live
-from fulltape.core.sessions import Calendar
-from fulltape.core.streams import Meaning
-from fulltape.core.time import SECOND, Instant, to_datetime
+from fulltape.contract.streams import Meaning
+from fulltape.decoding import stream_rows
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Kind
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
 from fulltape.live.plan import Aggregator, Piece, Provisional
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import SECOND, Instant, to_datetime
 from fulltape.stores import Stores
 
 _REMEMBERED = 10_000
@@ -94,8 +94,8 @@ class Follower:
                     yield block
 
     def _pieces(self, blocks: list[Block]) -> list[Piece]:
-        bundle = live.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
-        found = live.read(bundle, self._meaning, self._control)
+        bundle = stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
+        found = stream_rows.read(bundle, self._meaning, self._control)
         out: list[Piece] = []
         for dataset, frames in found.frames.items():
             for frame in frames:

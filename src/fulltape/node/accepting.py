@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 
 from fulltape import errors
-from fulltape.core import datasets, ranges
-from fulltape.core.time import Clock
 from fulltape.ledger.acceptances import Acceptance
+from fulltape.market import datasets, ranges
+from fulltape.market.time import Clock
 from fulltape.node import gaps
 from fulltape.stores import Stores, known
 

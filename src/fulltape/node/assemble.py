@@ -8,14 +8,15 @@ from typing import cast
 
 from fulltape import errors, stores, vendors
 from fulltape.calendars import rules
-from fulltape.core import datasets, listing, spelling
-from fulltape.core.datasets import Dataset
-from fulltape.core.listing import Listing
-from fulltape.core.plans import Limits
-from fulltape.core.streams import Streams, Subscription
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import Source, Vendor, VendorSpec
+from fulltape.contract import symbology
+from fulltape.contract.plans import Limits
+from fulltape.contract.streams import Streams, Subscription
+from fulltape.contract.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
+from fulltape.market import datasets, reference
+from fulltape.market.datasets import Dataset
+from fulltape.market.reference import Listing
+from fulltape.market.time import SECOND
 from fulltape.node import calendars, universe
 from fulltape.node import rules as rules_of
 from fulltape.node.universe import near
@@ -50,7 +51,7 @@ def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
             yield error
             continue
         for symbol in (dated.symbol for found in wanted.instruments.values() for dated in found.symbols):
-            if right := spelling.meant(name, symbol):
+            if right := symbology.meant(name, symbol):
                 words = f"{name} covers [universe.{one.universe}], where {symbol} is written {right}."
                 yield errors.ConfigError(words, where=loaded.where(f"universe.{one.universe}"))
     for name, listed in values.universe.items():
@@ -106,7 +107,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
         universes={
             loaded.values.dataset[name].universe: tuple(one.instruments) for name, one in wanted.items()
         },
-        spellings={source: listing.spelled(listings, source) for source in used},
+        spellings={source: reference.spelled(listings, source) for source in used},
     )
 
 
@@ -355,7 +356,7 @@ def _held_to_streams(
                 hint=f"These vendors have: {', '.join(able)}.",
             )
         try:
-            sample = Subscription(dataset=dataset, symbol=spelling.sample(dataset))
+            sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
             cast("Streams", specs[vendor]).streams(source, [sample])
         except ValueError as error:
             raise errors.ConfigError(f"{key}.live: {error}.", where=where) from None

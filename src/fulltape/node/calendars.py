@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Mapping
 
 from fulltape import errors
-from fulltape.core import datasets
 from fulltape.ledger.ledger import Ledger
+from fulltape.market import datasets
 from fulltape.settings.load import Loaded
 from fulltape.stores import Wanted
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from fulltape import clock, errors
 from fulltape.capture import orders
 from fulltape.capture.orders import Feed, Orders
-from fulltape.core.plans import Delayed
-from fulltape.core.streams import Subscription
+from fulltape.contract.plans import Delayed
+from fulltape.contract.streams import Subscription
 from fulltape.lake import journal
 from fulltape.lake.layout import CAPTURE, Layout
 from fulltape.settings.load import Loaded

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fulltape.core import ranges
-from fulltape.core.cell import Cell, Fact, Life, Verdict, cell
-from fulltape.core.instruments import Instrument
-from fulltape.core.series import Series
-from fulltape.core.time import Clock, Instant, iso
+from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
+from fulltape.coverage.series import Series
 from fulltape.lake import layout, parquet
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import Row
 from fulltape.ledger.task import Task
+from fulltape.market import ranges
+from fulltape.market.instruments import Instrument
+from fulltape.market.time import Clock, Instant, iso
 from fulltape.node import gaps
 from fulltape.stores import Stores, Wanted, known
 

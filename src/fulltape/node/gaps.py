@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fulltape.core import ranges, series
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.series import Picture, Series
-from fulltape.core.time import Instant, to_second, utc_date
+from fulltape.coverage import series
+from fulltape.coverage.series import Picture, Series
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import ANY
+from fulltape.market import ranges
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.time import Instant, to_second, utc_date
 from fulltape.stores import Stores, Wanted, known, laid
 
 REASONS = ("missing", "partial", "unobtainable", "unknown_listing")

@@ -13,9 +13,9 @@ from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.compact import run as compact
-from fulltape.core.time import Clock, Instant, to_second, utc_date
 from fulltape.curate import run as curate
 from fulltape.deliver import run as deliver
+from fulltape.market.time import Clock, Instant, to_second, utc_date
 from fulltape.node import state
 from fulltape.quality import run as quality
 from fulltape.regroup import run as regroup

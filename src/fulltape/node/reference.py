@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.backfill import single
-from fulltape.core import listing
-from fulltape.core.listing import Listing
-from fulltape.core.time import Clock
-from fulltape.core.vendor import Conversation, Outcome
+from fulltape.contract.vendor import Conversation, Outcome
 from fulltape.ledger.ledger import Ledger
+from fulltape.market import reference
+from fulltape.market.reference import Listing
+from fulltape.market.time import Clock
 from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 
@@ -41,7 +41,7 @@ def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
         raise errors.ConfigError(f"cannot be read: {reason}.", where=str(path)) from error
     if not rows:
         raise errors.ConfigError("has no rows.", where=str(path))
-    return _add(ledger, listing.from_rows(rows, origin=path.name, where=str(path)), clock, {})
+    return _add(ledger, reference.from_rows(rows, origin=path.name, where=str(path)), clock, {})
 
 
 def from_vendor(
@@ -117,11 +117,11 @@ def _feed(stores: Stores, vendor: str) -> Feed:
 def _add(ledger: Ledger, found: Sequence[Listing], clock: Clock, refused: dict[str, str]) -> Imported:
     with ledger.write():
         known = {one.key: one for one in ledger.reference.listings()}
-        found = [listing.completed(known.get(one.key), one) for one in found]
+        found = [reference.completed(known.get(one.key), one) for one in found]
         for one in found:
             # A newer word on an open end closes it: the same symbol of the same instrument, from the same day.
             known[one.key] = one
-        listing.checked(list(known.values()))
+        reference.checked(list(known.values()))
         conflicts = {one.instrument: one.facts.conflict for one in found if one.facts.conflict}
         added = ledger.reference.add(found, now=clock.now())
         return Imported(

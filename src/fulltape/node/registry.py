@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from fulltape.core import datasets, spelling
-from fulltape.core.streams import Streams, Subscription
-from fulltape.core.time import DAY, SECOND, Clock, iso, to_second
+from fulltape.contract import symbology
+from fulltape.contract.streams import Streams, Subscription
+from fulltape.market import datasets
+from fulltape.market.time import DAY, SECOND, Clock, iso, to_second
 from fulltape.stores import Feed, Stores
 
 
@@ -91,7 +92,7 @@ def _streams(stores: Stores, feed: Feed, dataset: str) -> bool:
     if not vendor.SPEC.stream_hosts:
         return False
     try:
-        sample = Subscription(dataset=dataset, symbol=spelling.sample(dataset))
+        sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
         return bool(cast("Streams", vendor).streams(feed.source.name, [sample]))
     except ValueError:
         return False

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fulltape.core.time import Clock, Instant
 from fulltape.lake import files, layout
 from fulltape.ledger import backup
 from fulltape.ledger.coverage import CoverageFact
+from fulltape.market.time import Clock, Instant
 from fulltape.node import nightly
 from fulltape.node.nightly import Night
 from fulltape.settings.load import Loaded

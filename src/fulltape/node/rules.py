@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fulltape.core.checks.findings import Thresholds
-from fulltape.core.time import SECOND
+from fulltape.checks.findings import Thresholds
+from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
 from fulltape.stores import Retention, Rules
 

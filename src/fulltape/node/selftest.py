@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from fulltape import stores as opening
 from fulltape.backfill import single
-from fulltape.core import datasets, frames
-from fulltape.core.time import DAY, SECOND, Clock, utc_date
-from fulltape.core.vendor import Ask, Outcome, Page, Serves
+from fulltape.contract.vendor import Ask, Outcome, Page, Serves
+from fulltape.decoding import frames
+from fulltape.market import datasets
+from fulltape.market.time import DAY, SECOND, Clock, utc_date
 from fulltape.stores import Feed, Stores
 
 _SYMBOLS = {

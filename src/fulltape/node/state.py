@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fulltape.core.series import Picture
-from fulltape.core.time import Clock, Instant, iso, to_second, utc_date
+from fulltape.coverage.series import Picture
 from fulltape.lake import capturing as state_file
+from fulltape.market.time import Clock, Instant, iso, to_second, utc_date
 from fulltape.node import capturing
 from fulltape.stores import Stores, Wanted, laid
 

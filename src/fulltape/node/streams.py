@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.core import ranges
-from fulltape.core.marks import BREAKS
+from fulltape.contract.events import BREAKS
 from fulltape.ledger.stream_months import Month
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market import ranges
 from fulltape.stores import Stores
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fulltape import errors
-from fulltape.core import instruments, listing, spelling
-from fulltape.core.instruments import Instrument
-from fulltape.core.listing import Listing
+from fulltape.contract import symbology
+from fulltape.market import instruments, reference
+from fulltape.market.instruments import Instrument
+from fulltape.market.reference import Listing
 from fulltape.settings.load import Loaded
 
 _MOST_TOLD = 10
@@ -27,7 +28,7 @@ def members(
     for one in found:
         for dated in one.symbols:
             try:
-                spelling.of_class(dataset, dated.symbol)
+                symbology.of_class(dataset, dated.symbol)
             except ValueError as error:
                 wrong.append((dated.symbol, str(error)))
     if wrong:
@@ -51,7 +52,7 @@ def _expiring(one: Instrument) -> Instrument:
     """A contract's symbol says when its life ends; a reference can only say that it ended earlier. An expiry on a day
     without a session (a Saturday before 2015, a holiday) is the session before it, as every last day is."""
     dated = tuple(
-        replace(each, last=min(each.last or dt.date.max, spelling.contract(each.symbol).expiry))
+        replace(each, last=min(each.last or dt.date.max, symbology.contract(each.symbol).expiry))
         for each in one.symbols
     )
     return replace(one, symbols=dated)
@@ -85,8 +86,8 @@ def _members(
             ) from error
     if universe.query:
         where_query = loaded.where(f"universe.{name}.query")
-        chosen = listing.chosen(listings or (), universe.query, where_query)
-        table = listing.instruments(listings or ())
+        chosen = reference.chosen(listings or (), universe.query, where_query)
+        table = reference.instruments(listings or ())
         found += tuple(table[instrument] for instrument in sorted(chosen))
         return found  # it may be empty: the table is filled by a command of this very node
     if not found:
@@ -96,10 +97,10 @@ def _members(
 
 def _listed(named: Sequence[Instrument], listings: Sequence[Listing]) -> tuple[Instrument, ...]:
     """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
-    table = listing.instruments(listings)
+    table = reference.instruments(listings)
     known = {one.symbol for one in listings}
     return tuple(
-        table[listing.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
+        table[reference.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
     )
 
 

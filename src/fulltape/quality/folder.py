@@ -10,15 +10,15 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.cell import Verdict
-from fulltape.core.checks.findings import FACTS, Context
-from fulltape.core.checks.profiles import NEEDED_BY
-from fulltape.core.checks.registry import Learned
-from fulltape.core.time import Instant
+from fulltape.checks.findings import FACTS, Context
+from fulltape.checks.profiles import NEEDED_BY
+from fulltape.checks.registry import Learned
+from fulltape.coverage.cell import Verdict
+from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
+from fulltape.market.time import Instant
 from fulltape.quality import plan
 from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, profiles, scanning
 from fulltape.stores import spool as spooling

@@ -7,13 +7,14 @@ import itertools
 
 import polars as pl
 
-from fulltape.core import frames, ranges
-from fulltape.core.cell import Verdict
-from fulltape.core.checks import identity
-from fulltape.core.ranges import Ranges
-from fulltape.core.time import Instant
+from fulltape.checks import identity
+from fulltape.coverage.cell import Verdict
+from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.ledger.verdicts import VerdictRange
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted
 
 

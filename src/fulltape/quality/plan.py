@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.core.checks import completeness, findings, registry
-from fulltape.core.checks.findings import RULES_VERSION, Context
+from fulltape.checks import completeness, findings, registry
+from fulltape.checks.findings import RULES_VERSION, Context
 
 CELLS: dict[str, Any] = {
     "instrument": pl.String,

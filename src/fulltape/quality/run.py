@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.core import series
-from fulltape.core.cell import Verdict
-from fulltape.core.checks import continuity, contradiction, identity
-from fulltape.core.ranges import Ranges
-from fulltape.core.time import Clock, Instant
+from fulltape.checks import continuity, contradiction, identity
+from fulltape.coverage import series
+from fulltape.coverage.cell import Verdict
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.verdicts import VerdictRange
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Clock, Instant
 from fulltape.quality import jumps
 from fulltape.quality.folder import Folder
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, laid, silent

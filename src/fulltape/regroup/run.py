@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import errors
-from fulltape.core.time import Clock, Instant
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
+from fulltape.market.time import Clock, Instant
 from fulltape.regroup import plan
 from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, scanning, silent
 from fulltape.stores import spool as spooling

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from fulltape.core import ranges
-from fulltape.core.ranges import Ranges
-from fulltape.core.time import Instant, utc_date
-from fulltape.core.vendor import Outcome, Rejected
+from fulltape.contract.vendor import Outcome, Rejected
 from fulltape.lake.asks import StoredAsk, StoredPage
 from fulltape.ledger.coverage import CoverageFact
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant, utc_date
 from fulltape.seal import decode, holes, plan
 from fulltape.seal.aside import SetAside
 from fulltape.seal.decode import Sealed

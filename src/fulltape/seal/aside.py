@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.core.vendor import Rejected
+from fulltape.contract.vendor import Rejected
 from fulltape.lake import files
 from fulltape.lake.asks import StoredPage
 from fulltape.lake.journal import Damage

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 
 from fulltape import errors
-from fulltape.core import ranges
-from fulltape.core.ranges import Ranges
-from fulltape.core.time import Instant
-from fulltape.core.vendor import Outcome
+from fulltape.contract.vendor import Outcome
 from fulltape.lake.asks import Contents, StoredAsk
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.task import Task
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
 from fulltape.seal import answer, confirm, holes
 from fulltape.seal.aside import SetAside
 from fulltape.stores import Event, Progress, Stores, drafts

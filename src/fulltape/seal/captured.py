@@ -13,12 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.time import LATEST, Clock, Instant
+from fulltape.decoding import frames
 from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.market.time import LATEST, Clock, Instant
 from fulltape.seal import holes, messages, packing, timeline
 from fulltape.seal.aside import SetAside
 from fulltape.seal.messages import Known, Told

@@ -8,13 +8,13 @@ from typing import cast
 
 import polars as pl
 
-from fulltape.core import captured, frames
-from fulltape.core.captured import EXTRA, LIVE, Comparison
-from fulltape.core.frames import dtype
-from fulltape.core.streams import Streams
-from fulltape.core.time import SECOND, Instant
+from fulltape.contract.streams import Streams
+from fulltape.decoding import captured, frames
+from fulltape.decoding.captured import EXTRA, LIVE, Comparison
+from fulltape.decoding.frames import dtype
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market.time import SECOND, Instant
 from fulltape.seal import timeline
 from fulltape.stores import Stores, Wanted, scanning
 

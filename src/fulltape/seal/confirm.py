@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.core import captured
-from fulltape.core.time import Instant
+from fulltape.decoding import captured
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval, State
+from fulltape.market.time import Instant
 from fulltape.seal import compare
 from fulltape.stores import Stores, Wanted
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.checks import rows as row_checks
-from fulltape.core.vendor import Page, Rejected, Vendor
+from fulltape.checks import rows as row_checks
+from fulltape.contract.vendor import Page, Rejected, Vendor
+from fulltape.decoding import frames
 from fulltape.lake.asks import StoredAsk, StoredPage
 from fulltape.stores import Feed, Wanted
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.core import captured
-from fulltape.core.captured import EXTRA, Comparison
-from fulltape.core.frames import dtype
-from fulltape.core.time import MINUTE, SECOND, Instant
+from fulltape.decoding import captured
+from fulltape.decoding.captured import EXTRA, Comparison
+from fulltape.decoding.frames import dtype
 from fulltape.lake import files, layout
 from fulltape.lake.asks import StoredAsk
 from fulltape.ledger.streams import Capture, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
+from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.seal import compare
 from fulltape.stores import Stores, Wanted, drafts, known
 from fulltape.stores.drafts import Draft

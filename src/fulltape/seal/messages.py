@@ -11,14 +11,14 @@ from typing import cast
 
 import polars as pl
 
-from fulltape.core import captured, frames, live
-from fulltape.core.captured import FELL
-from fulltape.core.checks import rows as row_checks
-from fulltape.core.streams import Channel, Meaning, Streams, Subscription
-from fulltape.core.time import Instant
+from fulltape.checks import rows as row_checks
+from fulltape.contract.streams import Channel, Meaning, Streams, Subscription
+from fulltape.decoding import captured, frames, stream_rows
+from fulltape.decoding.captured import FELL
 from fulltape.lake import journal, messages
 from fulltape.lake.journal import Damage, Kind, Record
 from fulltape.lake.messages import Block
+from fulltape.market.time import Instant
 from fulltape.seal.timeline import Run, Timeline
 from fulltape.stores import Stores, Wanted
 
@@ -134,7 +134,7 @@ def read(stores: Stores, path: Path, about: Known) -> Told:
     pieces: dict[str, list[pl.DataFrame]] = {}
     for bundle in _bundles(_blocks(path, told, about)):
         told.messages += len(bundle.received)
-        found = live.read(bundle, about.meaning, about.control)
+        found = stream_rows.read(bundle, about.meaning, about.control)
         told.unknown += found.unknown
         told.broken += found.broken
         for dataset, some in (*found.frames.items(), *found.recorded.items()):
@@ -188,7 +188,7 @@ def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple
     return block.received[-1], block
 
 
-def _bundles(blocks: Iterator[Block]) -> Iterator[live.Bundle]:
+def _bundles(blocks: Iterator[Block]) -> Iterator[stream_rows.Bundle]:
     """Blocks together, as many as are decoded at once."""
     waiting: list[Block] = []
     size = 0
@@ -202,9 +202,9 @@ def _bundles(blocks: Iterator[Block]) -> Iterator[live.Bundle]:
         yield bundle(waiting)
 
 
-def bundle(blocks: Sequence[Block]) -> live.Bundle:
+def bundle(blocks: Sequence[Block]) -> stream_rows.Bundle:
     """Blocks as they are decoded."""
-    return live.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
+    return stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
 
 
 def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told, *, mixed: bool) -> pl.DataFrame:

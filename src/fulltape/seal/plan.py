@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fulltape.core import ranges
-from fulltape.core.cell import FactKind
-from fulltape.core.ranges import Range, Ranges
+from fulltape.coverage.cell import FactKind
+from fulltape.market import ranges
+from fulltape.market.ranges import Range, Ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fulltape.core.time import Clock
 from fulltape.lake import asks, files, journal
 from fulltape.lake.asks import Contents, StoredAsk
 from fulltape.ledger.task import Task
+from fulltape.market.time import Clock
 from fulltape.seal import captured
 from fulltape.seal.batch import STAGE, Batch
 from fulltape.seal.captured import Sealed

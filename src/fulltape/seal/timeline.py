@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from fulltape.core.captured import FELL
-from fulltape.core.marks import Mark
-from fulltape.core.streams import Channel
-from fulltape.core.time import MINUTE, SECOND, Instant
+from fulltape.contract.events import Mark
+from fulltape.contract.streams import Channel
+from fulltape.decoding.captured import FELL
+from fulltape.market.time import MINUTE, SECOND, Instant
 
 _NS = 1_000
 _LOST = ("dropped", "damage")

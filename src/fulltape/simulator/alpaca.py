@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.core.time import SECOND, Instant, from_datetime, iso, to_datetime
+from fulltape.market.time import SECOND, Instant, from_datetime, iso, to_datetime
 from fulltape.simulator import ticks
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar

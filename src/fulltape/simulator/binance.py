@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from fulltape.core.time import DAY, MINUTE, Instant, midnight
+from fulltape.market.time import DAY, MINUTE, Instant, midnight
 from fulltape.simulator import archive
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply

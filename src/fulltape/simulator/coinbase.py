@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from fulltape.core.time import DAY, MINUTE, SECOND, Instant, iso, parse_iso
+from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_iso
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.twin import Twin, disturbed, said

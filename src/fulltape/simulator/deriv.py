@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from fulltape.core.time import SECOND
+from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.twin import Twin, said
 

@@ -12,8 +12,8 @@ import random
 from collections.abc import Iterator
 
 from fulltape.calendars import tables
-from fulltape.core import days
-from fulltape.core.time import DAY, MINUTE, midnight
+from fulltape.market import days
+from fulltape.market.time import DAY, MINUTE, midnight
 from fulltape.simulator.market import Action, Market, Vintage, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick, quotes, trades

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulltape.core.time import MINUTE
+from fulltape.market.time import MINUTE
 from fulltape.simulator import alpaca, books, massive
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick

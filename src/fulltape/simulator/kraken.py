@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulltape.core.time import SECOND
+from fulltape.market.time import SECOND
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick

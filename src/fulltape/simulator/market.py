@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fulltape.calendars import tables
-from fulltape.core.sessions import Calendar
-from fulltape.core.time import Instant, from_datetime
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import Instant, from_datetime
 from fulltape.simulator.minutes import Bar, synthesise
 from fulltape.simulator.ticks import Tick, trades
 
@@ -155,7 +155,7 @@ def sample_universe() -> str:
 def of_lake(folder: Path) -> Market:
     """A market out of the curated bars of a node in `folder`."""
     from fulltape import reader
-    from fulltape.core import datasets
+    from fulltape.market import datasets
 
     node = reader.Reader(folder)
     bars: dict[tuple[str, str], list[Bar]] = {}

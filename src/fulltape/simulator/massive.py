@@ -9,7 +9,7 @@ import re
 import urllib.parse
 import uuid
 
-from fulltape.core.time import DAY, HOUR, Instant, midnight
+from fulltape.market.time import DAY, HOUR, Instant, midnight
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply

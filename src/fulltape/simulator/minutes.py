@@ -13,8 +13,8 @@ import math
 import random
 from dataclasses import dataclass
 
-from fulltape.core.sessions import Session
-from fulltape.core.time import MINUTE, Instant
+from fulltape.market.sessions import Session
+from fulltape.market.time import MINUTE, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

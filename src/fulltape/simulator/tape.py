@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fulltape.core import days
-from fulltape.core.time import MINUTE
+from fulltape.market import days
+from fulltape.market.time import MINUTE
 from fulltape.simulator.market import Market
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fulltape.core.time import SECOND, Instant
+from fulltape.market.time import SECOND, Instant
 from fulltape.simulator.minutes import Bar
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from fulltape.core.time import SECOND, midnight
+from fulltape.market.time import SECOND, midnight
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply

@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeVar
 
-from fulltape.core.time import HOUR, SECOND, Instant
+from fulltape.market.time import HOUR, SECOND, Instant
 from fulltape.simulator.market import Market
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.scenario import Fault, Scenario

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from fulltape.core.time import MINUTE
+from fulltape.market.time import MINUTE
 from fulltape.simulator import books
 from fulltape.simulator.keyed import Alpaca, Massive
 from fulltape.simulator.minutes import Bar

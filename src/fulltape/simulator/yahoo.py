@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fulltape.calendars import tables
-from fulltape.core.time import SECOND
+from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.twin import Twin, said
 

@@ -11,20 +11,20 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.calendars import tables
-from fulltape.core import ranges
-from fulltape.core.checks.findings import Thresholds
-from fulltape.core.datasets import Dataset
-from fulltape.core.instruments import Instrument
-from fulltape.core.plans import Limits
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.sessions import Calendar
-from fulltape.core.time import DAY, SECOND, Clock, Instant, utc_date
-from fulltape.core.vendor import Serves, Source, Vendor
+from fulltape.checks.findings import Thresholds
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import Serves, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import Layout
 from fulltape.ledger.catalogue import Layer
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
+from fulltape.market import ranges
+from fulltape.market.datasets import Dataset
+from fulltape.market.instruments import Instrument
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import DAY, SECOND, Clock, Instant, utc_date
 from fulltape.stores import ownership
 from fulltape.transport.http import Account
 

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fulltape.core import datasets, ranges
-from fulltape.core.ranges import Ranges
-from fulltape.core.time import Instant
 from fulltape.lake import files, layout
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market import datasets, ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted
 
 KIND = "damaged part"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from fulltape.core import frames
+from fulltape.decoding import frames
 from fulltape.stores import Stores, Wanted, scanning
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import Literal
 
 import polars as pl
 
-from fulltape.core.time import Instant
 from fulltape.lake import files, parts
 from fulltape.lake.parts import PartFile
 from fulltape.ledger.catalogue import Layer, NewPart
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted, spool
 from fulltape.stores.spool import Rows
 

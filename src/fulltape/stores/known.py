@@ -10,14 +10,15 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from fulltape.core import datasets, ranges, series
-from fulltape.core.cell import FactKind
-from fulltape.core.datasets import Dataset
-from fulltape.core.ranges import Range, Ranges
-from fulltape.core.series import Series
-from fulltape.core.silence import Around
-from fulltape.core.time import Instant
+from fulltape.coverage import series
+from fulltape.coverage.cell import FactKind
+from fulltape.coverage.series import Series
+from fulltape.coverage.silence import Around
 from fulltape.ledger.eligibility import ANY
+from fulltape.market import datasets, ranges
+from fulltape.market.datasets import Dataset
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fulltape.core import ranges, segments, series, silence
-from fulltape.core.instruments import Instrument
-from fulltape.core.ranges import Ranges
-from fulltape.core.segments import Listed, Segments
-from fulltape.core.series import Picture, Series
-from fulltape.core.time import Instant
+from fulltape.coverage import segments, series, silence
+from fulltape.coverage.segments import Listed, Segments
+from fulltape.coverage.series import Picture, Series
+from fulltape.market import ranges
+from fulltape.market.instruments import Instrument
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
 from fulltape.stores import Stores, Wanted, known
 
 if TYPE_CHECKING:

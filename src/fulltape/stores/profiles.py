@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fulltape.core import frames
-from fulltape.core.checks import profiles
-from fulltape.core.checks.findings import Context
-from fulltape.core.datasets import Dataset
-from fulltape.core.ranges import Range
-from fulltape.core.sessions import Calendar
+from fulltape.checks import profiles
+from fulltape.checks.findings import Context
+from fulltape.decoding import frames
 from fulltape.lake import files, parquet
 from fulltape.ledger.catalogue import Layer, Part
+from fulltape.market.datasets import Dataset
+from fulltape.market.ranges import Range
+from fulltape.market.sessions import Calendar
 from fulltape.stores import Stores, Wanted, scanning
 from fulltape.stores.scanning import REVISION
 

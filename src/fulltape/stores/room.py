@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Literal
 
-from fulltape.core.time import DAY, Instant
+from fulltape.market.time import DAY, Instant
 from fulltape.stores import Stores
 
 Tier = Literal["enough", "low", "least"]

@@ -12,9 +12,10 @@ from typing import Self
 
 import polars as pl
 
-from fulltape.core import frames, ranges
-from fulltape.core.sessions import Calendar
+from fulltape.decoding import frames
 from fulltape.lake import files, parquet
+from fulltape.market import ranges
+from fulltape.market.sessions import Calendar
 
 Cells = dict[str, list[tuple[dt.date, dt.date]]]
 

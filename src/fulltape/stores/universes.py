@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulltape.core.time import Instant, utc_date
+from fulltape.market.time import Instant, utc_date
 from fulltape.stores import Stores
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulltape.core.time import Instant
+from fulltape.market.time import Instant
 from fulltape.stores import Stores
 
 _UNWANTED = "no longer wanted"

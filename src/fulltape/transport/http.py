@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from fulltape import errors
-from fulltape.core import redaction
-from fulltape.core.time import SECOND, Clock
-from fulltape.core.vendor import Request, Response, VendorSpec
+from fulltape.contract import redaction
+from fulltape.contract.vendor import Request, Response, VendorSpec
+from fulltape.market.time import SECOND, Clock
 
 if TYPE_CHECKING:
     from fulltape.transport.socket import SocketClient

@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from typing import cast
 
-from fulltape.core.vendor import Vendor
+from fulltape.contract.vendor import Vendor
 
 FORMER = {"polygon": "massive"}
 """Vendors that people know by an earlier name."""

@@ -17,11 +17,10 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from fulltape.core import bars, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Limits
-from fulltape.core.time import SECOND, midnight
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
     Ask,
@@ -39,6 +38,8 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market.time import SECOND, midnight
 
 _MOST_VINTAGES = 1_900
 _ROWS_PER_PAGE = 100_000
@@ -108,7 +109,7 @@ _observation = msgspec.json.Decoder(_Observation)
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """The vintages of the span, then their revisions, window by window and page by page."""
-    series = spelling.wire(ask)
+    series = symbology.wire(ask)
     start, _, offset = resume.token.partition(":") if resume else (ask.first.isoformat(), "", "0")
     dates: list[dt.date] = []
 

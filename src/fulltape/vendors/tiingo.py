@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core import bars, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Limits
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -33,6 +33,7 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.decoding import bars
 
 _RAW, _ADJUSTED = "equities_bars_day", "equities_adjusted_evidence"
 SPEC = VendorSpec(
@@ -93,7 +94,7 @@ _rows = msgspec.json.Decoder(list[_Row])
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span; a ticker that is not known is an error of its own."""
-    wire = urllib.parse.quote(spelling.wire(ask, spelling.hyphenated), safe="")
+    wire = urllib.parse.quote(symbology.wire(ask, symbology.hyphenated), safe="")
     params = {
         "startDate": ask.first.isoformat(),
         "endDate": ask.last.isoformat(),

@@ -15,12 +15,10 @@ from typing import Any
 
 import msgspec
 
-from fulltape.core import bars, envelopes, spelling
-from fulltape.core.days import NEW_YORK, zone_midnight
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Limits
-from fulltape.core.time import SECOND
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -36,6 +34,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market.days import NEW_YORK, zone_midnight
+from fulltape.market.time import SECOND
 
 SPEC = VendorSpec(
     name="yahoo",
@@ -107,7 +108,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
-    wire = urllib.parse.quote(spelling.wire(ask, spelling.suffixed), safe="^=")
+    wire = urllib.parse.quote(symbology.wire(ask, symbology.suffixed), safe="^=")
     params = {
         "period1": str(ask.start // SECOND),
         "period2": str(ask.end // SECOND),

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from fulltape.core.time import Instant
 from fulltape.lake import compression, files, mark
 from fulltape.lake.layout import Layout
 from fulltape.ledger import coverage
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import migrations
 from fulltape.ledger.ledger import Ledger
+from fulltape.market.time import Instant
 
 TABLES = {
     # That rows are there, their parts prove; but not that their source has contradicted them since.

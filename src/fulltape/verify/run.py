@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.core.time import SECOND, Clock
 from fulltape.lake import files, journal, layout, mark
 from fulltape.lake.journal import Damage
 from fulltape.ledger import backup
 from fulltape.ledger.catalogue import Layer, Part
+from fulltape.market.time import SECOND, Clock
 from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, Report

@@ -16,13 +16,13 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.core import frames
-from fulltape.core.time import Instant, from_datetime
+from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
 from fulltape.ledger.catalogue import Cells, NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval
+from fulltape.market.time import Instant, from_datetime
 from fulltape.stores import Event, Progress, Stores, Wanted, damage, silent
 
 STAGE = "rebuild"

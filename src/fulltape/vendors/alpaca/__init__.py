@@ -21,12 +21,11 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import actions, bars, datasets, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Limits
-from fulltape.core.spelling import Names
-from fulltape.core.time import SECOND, Instant, iso, parse_stamp
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Limits
+from fulltape.contract.symbology import Names
+from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
     Ask,
@@ -46,6 +45,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import actions, bars
+from fulltape.market import datasets
+from fulltape.market.time import SECOND, Instant, iso, parse_stamp
 from fulltape.vendors.alpaca import ticks
 from fulltape.vendors.alpaca.announced import told
 from fulltape.vendors.alpaca.endpoints import ACTIONS, ENDPOINTS
@@ -129,7 +131,7 @@ _SHAPES = {
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
     symbols never seen and without rows are looked up once."""
-    names = spelling.names(ask, str)
+    names = symbology.names(ask, str)
     symbols = resume.symbols if resume else tuple(sorted(ask.symbols, key=names.wire.__getitem__))
     token = resume.token if resume else ""
     seen = set(resume.seen) if resume else set()
@@ -211,7 +213,7 @@ def _found(ask: Ask, page: _Envelope) -> set[str]:
     if ask.dataset == "corporate_actions":
         if page.corporate_actions is None:
             raise ValueError("it has no corporate_actions")
-        return {one.symbol for one in told(page.corporate_actions)} & set(spelling.names(ask, str).ours)
+        return {one.symbol for one in told(page.corporate_actions)} & set(symbology.names(ask, str).ours)
     key = ENDPOINTS[ask.dataset].key
     rows: _Rows = getattr(page, key)
     if rows is None:
@@ -297,7 +299,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
-        names = spelling.names(page.ask, str)
+        names = symbology.names(page.ask, str)
         try:
             envelope = _envelope.decode(page.body)
         except UNREADABLE as error:
@@ -309,7 +311,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
             symbol = names.ours.get(theirs)
             if symbol is not None:
                 option = page.ask.dataset.startswith("options")
-                fixed = spelling.contract_columns(theirs) if option else {}
+                fixed = symbology.contract_columns(theirs) if option else {}
                 shape = _SHAPES.get(page.ask.dataset, _SHAPE)
                 slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=shape))
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

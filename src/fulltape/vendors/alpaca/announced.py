@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fulltape.core.actions import Told
+from fulltape.decoding.actions import Told
 
 _SPLITS = ("forward_splits", "reverse_splits")
 _KINDS = dict.fromkeys(_SPLITS, "split") | {

@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fulltape.core.days import NEW_YORK
-from fulltape.core.vendor import Serves
+from fulltape.contract.vendor import Serves
+from fulltape.market.days import NEW_YORK
 
 _ROWS_PER_PAGE = 10_000
 _ACTIONS_PER_PAGE = 1_000

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core.asking import Asking
-from fulltape.core.streams import (
+from fulltape.contract.streams import (
     NOTHING,
     Again,
     Channel,
@@ -24,7 +23,8 @@ from fulltape.core.streams import (
     Subscription,
     Turn,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.subscribing import Asking
+from fulltape.contract.vendor import Field, Shape
 from fulltape.vendors.alpaca import ticks
 
 _PATHS = {

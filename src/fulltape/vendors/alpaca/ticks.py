@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fulltape.core.time import HOUR, midnight
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.vendor import Field, Shape
+from fulltape.market.time import HOUR, midnight
 
 _STAMP = Field(wire="t", column="stamp", kind="text")
 _REPORTED = (Field(wire="c", column="conditions", kind="list"), Field(wire="z", column="tape", kind="text"))

@@ -18,11 +18,10 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Limits
-from fulltape.core.time import LATEST, MINUTE, Instant, midnight, utc_date
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Limits
+from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
     Ask,
@@ -35,6 +34,7 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.market.time import LATEST, MINUTE, Instant, midnight, utc_date
 from fulltape.vendors.binance.archive import from_archive
 from fulltape.vendors.binance.decoding import decode as decode
 from fulltape.vendors.binance.live import meaning as meaning
@@ -113,13 +113,13 @@ _aggs = msgspec.json.Decoder(list[_Agg])
 
 def ticker(symbol: str) -> str:
     """`BTC/USDT` as the vendor writes it: `BTCUSDT`."""
-    return "".join(spelling.pair(symbol)).upper()
+    return "".join(symbology.pair(symbol)).upper()
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
     kind = KINDS[ask.dataset]
-    wire = spelling.wire(ask, ticker)
+    wire = symbology.wire(ask, ticker)
     place: Place | None = Place.read(resume.token) if resume else Place(at=ask.start)
     while place is not None:
         day = utc_date(place.at)

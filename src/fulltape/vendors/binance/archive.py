@@ -8,10 +8,10 @@ import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 
-from fulltape.core import envelopes
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.time import DAY, MINUTE, Instant, midnight, utc_date
-from fulltape.core.vendor import RETRYABLE, Answer, Ask, Outcome, Request, Response
+from fulltape.contract import envelopes
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.vendor import RETRYABLE, Answer, Ask, Outcome, Request, Response
+from fulltape.market.time import DAY, MINUTE, Instant, midnight, utc_date
 from fulltape.vendors.binance import sampling
 from fulltape.vendors.binance.steps import KLINE_PAGE, MILLISECOND, Kind, Place, Step, moved, refusal
 

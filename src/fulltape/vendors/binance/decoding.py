@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fulltape.core import archives
-from fulltape.core.vendor import Decoded, Field, Kind, Page, Rejected, Shape, Slice
+from fulltape.contract.vendor import Decoded, Field, Kind, Page, Rejected, Shape, Slice
+from fulltape.decoding import archives
 
 _KLINE = Shape(
     fields=(

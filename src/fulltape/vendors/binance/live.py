@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core import spelling
-from fulltape.core.asking import Asking
-from fulltape.core.streams import (
+from fulltape.contract import symbology
+from fulltape.contract.streams import (
     NOTHING,
     Again,
     Channel,
@@ -25,7 +24,8 @@ from fulltape.core.streams import (
     Turn,
     batches,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.subscribing import Asking
+from fulltape.contract.vendor import Field, Shape
 
 _PER_CONNECTION = 1_000
 _PER_COMMAND, _MOST_BYTES = 100, 4_000
@@ -80,7 +80,7 @@ def _channel(source: str, one: Subscription) -> Channel:
     if one.dataset not in _STREAMS:
         raise ValueError(f"{source} streams {', '.join(_STREAMS)}, not {one.dataset}")
     name, detail = _STREAMS[one.dataset]
-    wire = one.spelling or "".join(spelling.pair(one.symbol)).upper()
+    wire = one.spelling or "".join(symbology.pair(one.symbol)).upper()
     return Channel(
         name=f"{wire.lower()}@{name}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail
     )

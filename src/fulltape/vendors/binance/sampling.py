@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
-from fulltape.core import archives
-from fulltape.core.time import MINUTE, Instant
+from fulltape.decoding import archives
+from fulltape.market.time import MINUTE, Instant
 
 PAGE = 1_000
 """Minutes that one page of the API has."""

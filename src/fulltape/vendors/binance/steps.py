@@ -10,9 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from fulltape.core import bars, envelopes
-from fulltape.core.time import DAY, MINUTE, Instant, midnight, utc_date
-from fulltape.core.vendor import Answer, Ask, Cursor, Outcome, Request, Response, Settled
+from fulltape.contract import envelopes
+from fulltape.contract.vendor import Answer, Ask, Cursor, Outcome, Request, Response, Settled
+from fulltape.decoding import bars
+from fulltape.market.time import DAY, MINUTE, Instant, midnight, utc_date
 
 MILLISECOND = 1_000
 KLINE_PAGE = msgspec.json.Decoder(list[list[object]])

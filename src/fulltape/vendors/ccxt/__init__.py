@@ -27,11 +27,10 @@ from typing import Any
 import msgspec
 
 from fulltape import errors
-from fulltape.core import bars, datasets, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Limits
-from fulltape.core.time import DAY, MINUTE, Instant
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -47,6 +46,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market import datasets
+from fulltape.market.time import DAY, MINUTE, Instant
 from fulltape.vendors.ccxt.live import feed as feed
 from fulltape.vendors.ccxt.live import meaning as meaning
 from fulltape.vendors.ccxt.live import streams as streams
@@ -172,7 +174,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
     feed = ask.source.partition(".")[2]
     exchange = _Exchange(feed)
-    wire = spelling.wire(ask)
+    wire = symbology.wire(ask)
     if wire not in {market["symbol"] for market in _known.get(feed, ())}:
         # What this process has seen may be old: the exchange itself must say that it does not list a symbol.
         listed = yield from _called(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fulltape import errors
-from fulltape.core.streams import (
+from fulltape.contract.streams import (
     NOTHING,
     Channel,
     Dialogue,
@@ -22,7 +22,7 @@ from fulltape.core.streams import (
     Stream,
     Subscription,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.vendor import Field, Shape
 
 _DATASET = "crypto_trades"
 _KEPT = 10_000

@@ -18,11 +18,10 @@ from typing import Annotated
 
 import msgspec
 
-from fulltape.core import bars, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Limits
-from fulltape.core.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -40,6 +39,8 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
 from fulltape.vendors.coinbase.live import meaning as meaning
 from fulltape.vendors.coinbase.live import streams as streams
 
@@ -119,12 +120,12 @@ _trades = msgspec.json.Decoder(list[_Trade])
 
 def ticker(symbol: str) -> str:
     """`BTC/USD` as the vendor writes it: `BTC-USD`."""
-    return "-".join(spelling.pair(symbol)).upper()
+    return "-".join(symbology.pair(symbol)).upper()
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Windows of candles, or pages of trades from the first one of the span on."""
-    wire = spelling.wire(ask, ticker)
+    wire = symbology.wire(ask, ticker)
     if ask.dataset == _TRADES:
         yield from _all_trades(ask, wire, [int(part) for part in resume.token.split(":")] if resume else None)
     else:

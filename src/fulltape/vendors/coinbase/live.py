@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core import spelling
-from fulltape.core.asking import Asking
-from fulltape.core.streams import (
+from fulltape.contract import symbology
+from fulltape.contract.streams import (
     NOTHING,
     Again,
     Channel,
@@ -26,7 +25,8 @@ from fulltape.core.streams import (
     Turn,
     batches,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.subscribing import Asking
+from fulltape.contract.vendor import Field, Shape
 
 _PER_CONNECTION = 200
 _CHANNELS: dict[str, tuple[str, str, Detail]] = {
@@ -77,7 +77,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
 def _channel(source: str, one: Subscription) -> Channel:
     if one.dataset not in _CHANNELS:
         raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
-    wire = one.spelling or "-".join(spelling.pair(one.symbol))
+    wire = one.spelling or "-".join(symbology.pair(one.symbol))
     _, kind, detail = _CHANNELS[one.dataset]
     return Channel(name=f"{kind}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 

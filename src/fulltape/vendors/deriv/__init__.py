@@ -18,11 +18,10 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import bars, datasets, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Limits
-from fulltape.core.time import DAY, MINUTE, SECOND, Instant
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -42,6 +41,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market import datasets
+from fulltape.market.time import DAY, MINUTE, SECOND, Instant
 from fulltape.vendors.deriv.live import meaning as meaning
 from fulltape.vendors.deriv.live import streams as streams
 
@@ -138,7 +140,7 @@ def ticker(dataset: str, symbol: str) -> str:
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Stretch by stretch forward, each from its end backwards."""
-    wire = spelling.wire(ask, functools.partial(ticker, ask.dataset))
+    wire = symbology.wire(ask, functools.partial(ticker, ask.dataset))
     start, _, end = resume.token.partition(":") if resume else (str(ask.start), "", "")
     at = int(start)
     upto = int(end) if end else 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.core.streams import (
+from fulltape.contract.streams import (
     NOTHING,
     Again,
     Channel,
@@ -22,7 +22,7 @@ from fulltape.core.streams import (
     Turn,
     batches,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.vendor import Field, Shape
 
 _PER_CONNECTION = 100
 _TICKS = {"synthetic_ticks", "forex_ticks"}

@@ -17,11 +17,10 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import bars, envelopes, spelling
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Limits
-from fulltape.core.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Limits
+from fulltape.contract.vendor import (
     Answer,
     Ask,
     Conversation,
@@ -40,6 +39,8 @@ from fulltape.core.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.decoding import bars
+from fulltape.market.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
 from fulltape.vendors.kraken.live import meaning as meaning
 from fulltape.vendors.kraken.live import streams as streams
 
@@ -125,12 +126,12 @@ _last = msgspec.json.Decoder(int | str)
 
 def ticker(symbol: str) -> str:
     """`BTC/USD` as the vendor writes it: `XBTUSD`."""
-    return "".join(_OTHER_NAMES.get(part, part) for part in spelling.pair(symbol))
+    return "".join(_OTHER_NAMES.get(part, part) for part in symbology.pair(symbol))
 
 
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
-    wire = spelling.wire(ask, ticker)
+    wire = symbology.wire(ask, ticker)
     if ask.dataset == _BARS:
         # What lies before `since` is not sent, so that it must lie before the first candle.
         params = {"pair": wire, "interval": "1440", "since": str((ask.start - DAY) // SECOND)}

@@ -21,11 +21,10 @@ from typing import Annotated
 
 import msgspec
 
-from fulltape.core import actions, bars, datasets, envelopes, spelling
-from fulltape.core.days import NEW_YORK
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.plans import Connecting, Delayed, Limits
-from fulltape.core.vendor import (
+from fulltape.contract import envelopes, symbology
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.plans import Connecting, Delayed, Limits
+from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
     Ask,
@@ -44,6 +43,9 @@ from fulltape.core.vendor import (
     Table,
     VendorSpec,
 )
+from fulltape.decoding import actions, bars
+from fulltape.market import datasets
+from fulltape.market.days import NEW_YORK
 from fulltape.vendors.massive import ticks
 from fulltape.vendors.massive.announced import told_of
 from fulltape.vendors.massive.endpoints import ACTIONS_PER_PAGE, GROUPED, ROWS_PER_PAGE, SOURCES
@@ -140,7 +142,7 @@ def ticker(dataset: str, symbol: str) -> str:
 def history(ask: Ask, resume: Cursor | None) -> Conversation:
     """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
     ticker never seen and without rows is looked up once."""
-    wire = spelling.names(ask, lambda symbol: ticker(ask.dataset, symbol)).wire
+    wire = symbology.names(ask, lambda symbol: ticker(ask.dataset, symbol)).wire
     request: Request | None = _after(resume.token) if resume else _first(ask, wire)
     seen = set(resume.seen) if resume else set()
     while request is not None:
@@ -330,7 +332,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     rejected: list[Rejected] = []
     for page in pages:
         ask = page.ask
-        names = spelling.names(ask, lambda symbol, of=ask.dataset: ticker(of, symbol))  # type: ignore[misc]
+        names = symbology.names(ask, lambda symbol, of=ask.dataset: ticker(of, symbol))  # type: ignore[misc]
         try:
             results = envelopes.read(_envelope, page.body).results
             if ask.dataset == "corporate_actions":
@@ -361,7 +363,7 @@ def _fixed(ask: Ask, page: Page) -> dict[str, object]:
     if page.memo:
         fixed["session"] = dt.date.fromisoformat(page.memo)
     if ask.dataset.startswith("options"):
-        fixed |= spelling.contract_columns(ask.symbols[0])
+        fixed |= symbology.contract_columns(ask.symbols[0])
     if ask.dataset.startswith("forex_bars"):
         fixed |= {"price_kind": "mid", "day_boundary": "utc"}
     return fixed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fulltape.core.actions import Told
+from fulltape.decoding.actions import Told
 
 
 def told_of(row: Mapping[str, object]) -> Told:

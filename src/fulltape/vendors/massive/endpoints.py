@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from fulltape.core.days import NEW_YORK
-from fulltape.core.vendor import Serves, Source
+from fulltape.contract.vendor import Serves, Source
+from fulltape.market.days import NEW_YORK
 
 ROWS_PER_PAGE = 50_000
 ACTIONS_PER_PAGE = 5_000

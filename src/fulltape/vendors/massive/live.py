@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fulltape.core import spelling
-from fulltape.core.asking import Asking
-from fulltape.core.streams import (
+from fulltape.contract import symbology
+from fulltape.contract.streams import (
     NOTHING,
     Again,
     Channel,
@@ -26,7 +25,8 @@ from fulltape.core.streams import (
     Subscription,
     Turn,
 )
-from fulltape.core.vendor import Field, Shape
+from fulltape.contract.subscribing import Asking
+from fulltape.contract.vendor import Field, Shape
 
 _PER_COMMAND = 200
 
@@ -114,7 +114,7 @@ def _channel(source: str, cluster: _Cluster, one: Subscription) -> Channel:
 
 def _wire(cluster: _Cluster, symbol: str) -> str:
     if cluster.joint == "-":
-        return "-".join(spelling.pair(symbol))
+        return "-".join(symbology.pair(symbol))
     return f"{symbol[:3]}/{symbol[3:]}" if cluster.joint else symbol
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import msgspec
 
-from fulltape.core import envelopes
-from fulltape.core.envelopes import UNREADABLE
-from fulltape.core.listing import Facts, Listing
-from fulltape.core.vendor import Answer, Conversation, Outcome, Request, Response
+from fulltape.contract import envelopes
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.vendor import Answer, Conversation, Outcome, Request, Response
+from fulltape.market.reference import Facts, Listing
 from fulltape.vendors.massive.endpoints import SINCE
 
 _ORIGIN = "massive"

@@ -6,8 +6,8 @@ import urllib.parse
 
 import msgspec
 
-from fulltape.core.time import LATEST
-from fulltape.core.vendor import Ask, Field, Request, Shape
+from fulltape.contract.vendor import Ask, Field, Request, Shape
+from fulltape.market.time import LATEST
 
 PATHS = {"equities_trades": "/v3/trades/", "equities_quotes": "/v3/quotes/", "forex_quotes": "/v3/quotes/"}
 ROWS_PER_PAGE = 50_000

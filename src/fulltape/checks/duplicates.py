@@ -1,0 +1,39 @@
+"""Order: rows sorted by key and keys unique within a frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fulltape.checks import findings
+from fulltape.checks.findings import Context
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """RED for every cell with a repeated key or with rows that run backwards."""
+    import polars as pl
+
+    key = list(context.dataset.schema.key)
+    wrong = frame.with_columns(
+        (pl.struct(key).is_duplicated() if key else pl.lit(value=False)).alias("order.duplicate_key"),
+        (pl.col("ts") < pl.col("ts").shift(1).over("instrument"))
+        .fill_null(value=False)
+        .alias("order.unsorted"),
+    )
+    found = []
+    for code, words in (("order.duplicate_key", "share a key"), ("order.unsorted", "run backwards")):
+        hit = wrong.filter(pl.col(code)).group_by("instrument", "session").len("rows")
+        found.append(
+            findings.shaped(
+                hit.with_columns(
+                    pl.lit(code).alias("code"),
+                    pl.lit("RED").alias("severity"),
+                    pl.col("rows").cast(pl.Float64).alias("measure"),
+                    pl.lit(0.0).alias("threshold"),
+                    pl.format("{} rows {}", "rows", pl.lit(words)).alias("sentence"),
+                )
+            )
+        )
+    return pl.concat(found)

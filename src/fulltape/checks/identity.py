@@ -1,0 +1,30 @@
+"""Identity: a price that jumps across a long silence suggests two companies under one symbol."""
+
+from __future__ import annotations
+
+from fulltape.coverage.series import Picture
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+
+CODE = "identity.jump"
+SENTENCE = "after a long silence the price is another one: perhaps another company's rows"
+SILENCE = 60
+"""So many sessions without rows are a long silence."""
+RATIO = 2.0
+"""By so much a price jumps that may be another company's."""
+
+
+def stretches(shown: Picture) -> list[Ranges]:
+    """What is held, where a long silence divides it; one of them where none does."""
+    found: list[Ranges] = []
+    for span in ranges.union(shown.held, shown.partial):
+        if found and span[0] - found[-1][-1][1] < SILENCE:
+            found[-1] = (*found[-1], span)
+        else:
+            found.append((span,))
+    return found
+
+
+def jumped(before: float, after: float) -> bool:
+    """Whether a price is another one."""
+    return max(before, after) >= RATIO * min(before, after)

@@ -1,6 +1,0 @@
-"""Pure checks: frames and context in, findings out.
-
-A check is one function `check(frame, context) -> findings` in a file of its own, registered in `registry.py`. It is
-vectorised, raises nothing for bad data, and puts a measure, a threshold and a sentence into each finding. It never
-reads a file, a clock or the ledger: all it may know is in `Context`.
-"""

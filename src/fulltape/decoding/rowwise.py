@@ -1,0 +1,190 @@
+"""Rows one by one: what bulk reading refuses is judged row by row, and each bad one is reported."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fulltape.contract.envelopes import UNREADABLE
+from fulltape.contract.vendor import Field, Kind, Rejected, Shape, Slice, StampUnit
+from fulltape.decoding import fields
+from fulltape.market.time import EARLIEST, LATEST, SECOND, iso, midnight, parse_stamp
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SessionOf = Callable[[int], dt.date]
+WRONG = (*UNREADABLE, TypeError, AttributeError, KeyError, IndexError)
+"""What reading rows of another shape than the declared one may raise."""
+
+_PER: dict[str, tuple[int, int]] = {"s": (SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+_LONGEST_TEXT = 200
+_PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+"""Handed on as it is: it may count nanoseconds."""
+ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+    """The good rows of a slice in the types of the wire; each bad one is added to `rejected`."""
+    import polars as pl
+
+    good: list[dict[str, Any]] = []
+    lost: list[tuple[int, Rejected]] = []
+    for raw in _pieces(one, rejected):
+        try:
+            row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+            good.append({part.column: _value(row, part, shape) for part in shape.fields})
+        except WRONG as error:
+            session = _session(raw, shape, session_of)
+            reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
+            symbol = one.symbol or _symbol(raw, shape, one)
+            if symbol is not None and one.names and symbol not in one.names.values():
+                continue  # a symbol that was not asked for: normal in an answer for all symbols
+            found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
+            if session is None:
+                lost.append((len(good), found))
+            else:
+                rejected.append(found)
+    for at, found in lost:
+        rejected += _placed(found, _beside(good, at, found.symbol, one), shape, session_of)
+    types = {part.column: _value_type(part, shape) for part in shape.fields}
+    return pl.DataFrame(good, schema=types, orient="row")
+
+
+def _placed(
+    lost: Rejected, beside: list[dict[str, Any]], shape: Shape, session_of: SessionOf
+) -> list[Rejected]:
+    """A row without a session, and the sessions of the good rows beside it: rows come in order, so that it belongs to one
+    of them, or to one between."""
+    sessions = {session_of(_instant(row["stamp"], shape.unit)) for row in beside}
+    edge = len(beside) < 2
+    return [
+        replace(lost, placed=bool(sessions)),
+        *(replace(lost, session=session, rows=0, edge=edge) for session in sorted(sessions)),
+    ]
+
+
+def _beside(good: list[dict[str, Any]], at: int, symbol: str | None, one: Slice) -> list[dict[str, Any]]:
+    """The good rows before and after place `at`, as far as they are the same symbol's. A row whose symbol cannot be read
+    has none beside it where two symbols meet."""
+    beside = good[max(0, at - 1) : at + 1]
+    if one.symbol:
+        return beside
+    symbols = [one.names.get(row["symbol"], row["symbol"]) for row in beside]
+    if symbol is None:
+        return beside if len(set(symbols)) == 1 else []
+    return [row for row, other in zip(beside, symbols, strict=True) if other == symbol]
+
+
+def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
+    try:
+        if one.form == "csv":
+            return [line.split(",") for line in one.rows.decode().splitlines() if line]
+        return ROWS.decode(one.rows)
+    except UNREADABLE as error:
+        reason = str(error)[:_LONGEST_TEXT]
+        rejected.append(
+            Rejected(page=one.page, symbol=one.symbol or None, session=None, rows=0, reason=reason)
+        )
+        return []
+
+
+def _value_type(part: Field, shape: Shape) -> Any:
+    import polars as pl
+
+    typed: dict[Kind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
+    if part.column == "stamp" or part.kind not in typed:
+        return fields.wire_type(part, shape)
+    return typed[part.kind]
+
+
+def _value(row: Any, part: Field, shape: Shape) -> Any:
+    """One field's value in its declared type; `ValueError` for anything else."""
+    found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
+    loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
+    if part.column == "stamp":
+        instant = _instant(found, shape.unit)
+        if shape.unit == "iso":
+            return found if _PLAIN_ISO.fullmatch(found) else iso(instant)
+        return found if shape.unit == "date" else float(found) if shape.stamp_kind == "float" else int(found)
+    if found is None:
+        return None
+    try:
+        return _converted(found, part.kind, loose=loose)
+    except UNREADABLE:
+        raise ValueError(f"{part.column} is {str(found)[:40]!r}") from None
+
+
+def _converted(found: Any, kind: Kind, *, loose: bool) -> Any:
+    if kind == "text":
+        return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+    if kind == "list":
+        return ",".join(str(word) for word in msgspec.convert(found, list[str | int]))
+    if kind == "date":
+        return dt.date.fromisoformat(found if isinstance(found, str) else "")
+    if kind == "boolean":
+        return msgspec.convert(found, bool, strict=not loose)
+    if kind == "integer":
+        return _whole(found, loose=loose)
+    number = msgspec.convert(found, float, strict=kind == "float" and not loose)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _whole(found: Any, *, loose: bool) -> int:
+    if isinstance(found, bool) or not (isinstance(found, (int, float)) or loose):
+        raise ValueError("no number")
+    number = int(found)
+    if number != float(found) or not -(2**63) <= number < 2**63:
+        raise ValueError("not whole, or too large")
+    return number
+
+
+def _instant(found: Any, unit: StampUnit) -> int:
+    """A stamp in UTC microseconds; `ValueError` for anything that is none."""
+    if unit == "iso":
+        return parse_stamp(found)
+    if unit == "date":
+        return midnight(dt.date.fromisoformat(found))
+    number = float(found)
+    if unit == "epoch":
+        unit = "s" if number < 1e11 else "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
+    many, parts = _PER[unit]
+    instant = int(number * many / parts)
+    if isinstance(found, bool) or number < EARLIEST or not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{found!r} is no time")
+    return instant
+
+
+def _symbol(raw: Any, shape: Shape, one: Slice) -> str | None:
+    """Whose a row is, in our spelling where we have one; None if it cannot be read."""
+    part = next((part for part in shape.fields if part.column == "symbol"), None)
+    try:
+        row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+        found = row[part.wire] if part else None
+    except WRONG:
+        return None
+    return one.names.get(found, found) if isinstance(found, str) else None
+
+
+def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
+    part = next(part for part in shape.fields if part.column == "stamp")
+    try:
+        row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
+        found = row[part.wire]
+    except WRONG:
+        return None
+    # In another unit than the declared one the row is not taken, but its size still shows which session it spoils.
+    for unit in (shape.unit, "epoch"):
+        try:
+            return session_of(_instant(found, unit))
+        except WRONG:
+            continue
+    return None

@@ -1,0 +1,294 @@
+"""From slices of pages to one frame of raw columns: many rows at once, and one by one only where a slice is broken.
+
+polars reads newline-delimited JSON faster than any decoder that makes objects, and refuses every value of another
+type. So a slice is split where its rows meet and read in bulk; what polars refuses is read row by row, and each bad row
+is reported with its symbol and, where its stamp can be read, its session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fulltape.contract.vendor import Decoded, Field, Rejected, Shape, Slice, Table
+from fulltape.decoding import fields, rowwise
+from fulltape.decoding.rowwise import SessionOf
+from fulltape.market.time import LATEST, SECOND
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SMALL = 300_000
+_OLDEST = -(10**10) * SECOND
+"""1653: some macro series begin before 1970, and none before that."""
+
+
+def frame(
+    decoded: Decoded, columns: Sequence[str], session_of: SessionOf
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """All rows with `symbol`, `page`, `stamp` (UTC microseconds) and these columns; and rejections. Who wants full
+    resolution names `stamp_ns` among the columns."""
+    import polars as pl
+
+    rejected: list[Rejected] = []
+    pieces: list[pl.DataFrame] = []
+    for group in _alike(decoded.slices):
+        together = _together(group)
+        pieces += [together] if together is not None else [_slice(one, session_of, rejected) for one in group]
+    pieces += [_table(one, rejected) for one in decoded.tables if one.columns.get("stamp")]
+    wanted = ("symbol", "page", "stamp", *columns)
+    pieces = [piece for piece in pieces if piece.height]
+    if not pieces:
+        return pl.DataFrame(schema=dict.fromkeys(wanted, pl.Null)), rejected
+    whole = pl.concat(pieces, how="diagonal_relaxed") if len(pieces) > 1 else pieces[0]
+    missing = [
+        pl.Series(name, [None]).new_from_index(0, whole.height)
+        for name in wanted
+        if name not in whole.columns
+    ]
+    return whole.hstack(missing)[list(wanted)], rejected
+
+
+def _table(table: Table, rejected: list[Rejected]) -> pl.DataFrame:
+    import polars as pl
+
+    stamps = table.columns["stamp"]
+    good = [at for at, stamp in enumerate(stamps) if isinstance(stamp, int) and _OLDEST <= stamp < LATEST]
+    if len(good) < len(stamps):
+        reason = "stamps that no market data can have"
+        count = len(stamps) - len(good)
+        rejected.append(
+            Rejected(page=table.page, symbol=table.symbol, session=None, rows=count, reason=reason)
+        )
+    columns = {name: [values[at] for at in good] for name, values in table.columns.items()}
+    return pl.DataFrame(columns, strict=True).with_columns(
+        pl.lit(table.symbol).alias("symbol"),
+        pl.lit(table.page).alias("page"),
+        (pl.col("stamp") * 1_000).alias("stamp_ns"),
+    )
+
+
+def _alike(slices: Sequence[Slice]) -> Iterable[list[Slice]]:
+    """Slices that can be read in one go: each call of a reader costs as much as a thousand rows."""
+    group: list[Slice] = []
+    for one in slices:
+        if group and (not _plain(one) or one.shape != group[0].shape or one.within != group[0].within):
+            yield group
+            group = []
+        group.append(one)
+        if not _plain(one):
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _plain(one: Slice) -> bool:
+    by_name = isinstance(one.shape.fields[0].wire, str)
+    return one.form == "json" and by_name and bool(one.symbol) and not one.descending
+
+
+def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
+    """The rows of slices of one shape, None where any of them is not as declared."""
+    import polars as pl
+
+    shape = group[0].shape
+    if not _plain(group[0]) or len({frozenset(one.fixed) for one in group}) > 1:
+        return None
+    try:
+        found, counts = _small(group, shape) if _are_small(group, shape) else _large(group, shape)
+        if not found.height:
+            return pl.DataFrame()
+        wide = fields.stamped(fields.typed(found, shape), shape)
+    except (pl.exceptions.PolarsError, *rowwise.WRONG):
+        return None
+    wide = wide[[name for name in wide.columns if name != "symbol"]].hstack(
+        [
+            _repeated("symbol", [one.symbol for one in group], counts),
+            _repeated("page", [one.page for one in group], counts),
+            *(_repeated(name, [one.fixed[name] for one in group], counts) for name in group[0].fixed),
+        ]
+    )
+    if group[0].within:
+        wide = wide.filter(pl.col("stamp").is_between(*group[0].within, closed="left"))
+    return _renamed(wide, shape)
+
+
+def _are_small(group: Sequence[Slice], shape: Shape) -> bool:
+    """Whether an array is read quicker than its lines: while it fits into the processor's cache. Counts beyond 2^53
+    would lose digits there."""
+    if shape.unit in ("ns", "epoch") and shape.stamp_kind == "integer":
+        return False
+    return all(len(memoryview(one.rows)) <= _SMALL for one in group)
+
+
+def _small(group: Sequence[Slice], shape: Shape) -> tuple[pl.DataFrame, list[int]]:
+    """Each slice by `read_json`, which is lenient where lines are not: it takes true for 1 and 3.5 for 3. So whole
+    numbers are read as floats and held to be whole, and a slice with a truth value is left to the strict way."""
+    import polars as pl
+
+    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    whole = [name for name, kind in types.items() if kind == pl.Int64]
+    loose = types | dict.fromkeys(whole, pl.Float64)
+    found = []
+    for one in group:
+        text = bytes(one.rows)
+        if b"true" in text or b"false" in text:
+            raise ValueError("truth values")
+        found.append(pl.read_json(text, schema=loose))
+    frame = pl.concat(found) if len(found) > 1 else found[0]
+    for name in whole:
+        exact = frame[name].cast(pl.Int64, strict=True)
+        if not (exact == frame[name]).all():
+            raise ValueError(f"{name} is not whole")
+        frame = frame.replace_column(frame.columns.index(name), exact)
+    frame.columns = [part.column for part in shape.fields]
+    return frame, [piece.height for piece in found]
+
+
+def _large(group: Sequence[Slice], shape: Shape) -> tuple[pl.DataFrame, list[int]]:
+    """All slices as lines, in one go."""
+    texts = [_cut(one) for one in group]
+    counts = [text.count(b"\n") + 1 if text else 0 for text in texts]
+    whole = texts[0] if len(texts) == 1 else b"\n".join(text for text in texts if text)
+    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    found = _lines(whole, sum(counts), types)
+    found.columns = [part.column for part in shape.fields]
+    return found, counts
+
+
+def _cut(one: Slice) -> bytes:
+    """The rows of a JSON array, one a line: `},{` between objects becomes a line's end. Without that, another way is
+    found; with it inside a text, the lines do not parse or do not add up."""
+    return bytes(memoryview(one.rows)[1:-1]).replace(b"},{", b"}\n{")
+
+
+def _repeated(name: str, values: Sequence[object], counts: Sequence[int]) -> pl.Series:
+    """Each value as often as its slice has rows."""
+    import polars as pl
+
+    if len(set(values)) == 1:
+        return pl.Series(name, values[:1]).new_from_index(0, sum(counts))
+    pieces = pl.Series(name, values)
+    return pl.concat([pieces.new_from_index(at, count) for at, count in enumerate(counts)])
+
+
+def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+    import polars as pl
+
+    shape = one.shape
+
+    try:
+        wide = fields.stamped(_bulk(one, shape), shape)
+    except (pl.exceptions.PolarsError, *rowwise.WRONG):
+        wide = fields.stamped(rowwise.one_by_one(one, shape, session_of, rejected), shape)
+    if one.descending:
+        wide = wide.reverse()
+    if one.within:
+        wide = wide.filter(pl.col("stamp").is_between(*one.within, closed="left"))
+    wide = _renamed(wide, shape)
+    if one.symbol:
+        wide = wide.with_columns(pl.lit(one.symbol).alias("symbol"))
+    else:
+        wide = wide.filter(pl.col("symbol").is_in(list(one.names))).with_columns(
+            pl.col("symbol").replace(dict(one.names))
+        )
+    return wide.with_columns(
+        pl.lit(one.page).alias("page"),
+        *(pl.lit(value).alias(name) for name, value in one.fixed.items()),
+    )
+
+
+def _renamed(wide: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """The vendor's words, blanks and units in ours."""
+    import polars as pl
+
+    if not (shape.renamed or shape.absent or shape.counted):
+        return wide
+    found = wide.with_columns(
+        *(
+            pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
+            for column, words in shape.renamed.items()
+        ),
+        *(pl.col(column).fill_null(value) for column, value in shape.absent.items()),
+    )
+    return found.with_columns(
+        pl.when(pl.col("stamp") < moment)
+        .then(pl.col(column) * factor)
+        .otherwise(pl.col(column))
+        .alias(column)
+        for column, (moment, factor) in shape.counted.items()
+    )
+
+
+def _bulk(one: Slice, shape: Shape) -> pl.DataFrame:
+    """The slice in the types of the wire; raises for anything that is not as declared."""
+    import polars as pl
+
+    if one.form == "csv":
+        return _csv(one, shape)
+    text = bytes(one.rows).strip()
+    if text in (b"[]", b""):
+        return pl.DataFrame(schema={part.column: fields.wire_type(part, shape) for part in shape.fields})
+    if isinstance(shape.fields[0].wire, int):
+        return _arrays(text, shape)
+    # Spaces between the rows, or `},{` inside a text: take the rows apart as JSON says.
+    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    pieces = [bytes(raw).replace(b"\n", b" ") for raw in rowwise.ROWS.decode(text)]
+    found = _lines(b"\n".join(pieces), len(pieces), types)
+    return fields.typed(found.rename({str(part.wire): part.column for part in shape.fields}), shape)
+
+
+def _lines(text: bytes, count: int, types: Mapping[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    found = pl.read_ndjson(text, schema=dict(types))
+    if found.height != count:
+        raise ValueError(f"{found.height} rows where {count} were written")
+    return found
+
+
+def _arrays(text: bytes, shape: Shape) -> pl.DataFrame:
+    import polars as pl
+
+    rows = msgspec.json.decode(text, type=list[list[Any]])
+    last = max(int(part.wire) for part in shape.fields)
+    if any(len(row) <= last for row in rows):
+        raise ValueError("a row is too short")
+    columns = list(zip(*(row[: last + 1] for row in rows), strict=True))
+    found = pl.DataFrame(
+        {part.column: _series(columns[int(part.wire)], part, shape) for part in shape.fields}
+    )
+    return fields.typed(found, shape)
+
+
+def _series(values: Sequence[Any], part: Field, shape: Shape) -> pl.Series:
+    import polars as pl
+
+    if part.kind == "text":
+        values = [value if isinstance(value, str) or value is None else str(value) for value in values]
+    if part.kind == "decimal":
+        found = pl.Series(values, strict=True)
+        if found.dtype == pl.String:
+            return found
+        if not (found.dtype.is_numeric() or found.dtype == pl.Null):
+            raise ValueError(f"{part.column} is neither a number nor digits")
+        return found.cast(pl.Float64, strict=True)
+    return pl.Series(values, dtype=fields.wire_type(part, shape), strict=True)
+
+
+def _csv(one: Slice, shape: Shape) -> pl.DataFrame:
+    import polars as pl
+
+    last = max(int(part.wire) for part in shape.fields)
+    names = {f"column_{int(part.wire) + 1}": part for part in shape.fields}
+    found = pl.read_csv(
+        one.rows,
+        has_header=False,
+        schema_overrides={name: fields.csv_type(part, shape) for name, part in names.items()},
+        columns=list(range(last + 1)),
+        raise_if_empty=False,
+    )
+    return fields.typed(found.select(pl.col(name).alias(part.column) for name, part in names.items()), shape)

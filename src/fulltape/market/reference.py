@@ -1,0 +1,214 @@
+"""The dated reference table: who was known by which symbol, when, where, and in which units. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from fulltape import errors
+from fulltape.market import symbols
+from fulltape.market.instruments import DatedSymbol, Instrument
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What else is known of an instrument while it bears a symbol. `price_unit` where prices are not in the currency
+    itself (GBX is a hundredth of GBP); `spellings` by source or vendor; `conflict` says where dates contradict each other
+    and the later one was taken."""
+
+    type: str = ""
+    venue: str = ""
+    currency: str = ""
+    price_unit: str = ""
+    lot: float | None = None
+    tick: float | None = None
+    multiplier: float | None = None
+    spellings: dict[str, str] = {}
+    conflict: str = ""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol of one instrument, from and to a day (inclusive; None: unknown, or still valid), and who said so."""
+
+    instrument: str
+    symbol: str
+    first: dt.date | None = None
+    last: dt.date | None = None
+    facts: Facts = Facts()
+    origin: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a later row with the same key replaces."""
+        return self.instrument, self.symbol, self.first.isoformat() if self.first else ""
+
+    def covers(self, day: dt.date) -> bool:
+        """Whether the symbol was valid on a day, as far as is known."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+def checked(listings: Sequence[Listing]) -> Sequence[Listing]:
+    """The same listings, or a `ConfigError`: on no day may a symbol mean two instruments, or an instrument bear two."""
+    for what in ("symbol", "instrument"):
+        groups: dict[str, list[Listing]] = {}
+        for one in listings:
+            groups.setdefault(getattr(one, what), []).append(one)
+        for name, found in groups.items():
+            found.sort(key=lambda one: one.first or dt.date.min)
+            for earlier, later in itertools.pairwise(found):
+                if (earlier.last or dt.date.max) >= (later.first or dt.date.min):
+                    other = "instruments" if what == "symbol" else "symbols"
+                    pair = [getattr(one, other.removesuffix("s")) for one in (earlier, later)]
+                    raise errors.ConfigError(
+                        f"the {what} {name} has two {other} at a time: {pair[0]} until {earlier.last or 'now'} "
+                        f"and {pair[1]} from {later.first or 'ever'}.",
+                        hint="Give listed_to to the earlier and listed_from to the later one.",
+                    )
+    return listings
+
+
+def completed(before: Listing | None, one: Listing) -> Listing:
+    """A listing with what an earlier word on the same symbol of the same instrument told and this one does not."""
+    if before is None:
+        return one
+    old, new = before.facts, one.facts
+    facts = Facts(
+        type=new.type or old.type,
+        venue=new.venue or old.venue,
+        currency=new.currency or old.currency,
+        price_unit=new.price_unit or old.price_unit,
+        lot=old.lot if new.lot is None else new.lot,
+        tick=old.tick if new.tick is None else new.tick,
+        multiplier=old.multiplier if new.multiplier is None else new.multiplier,
+        spellings={**old.spellings, **new.spellings},
+        conflict=new.conflict,
+    )
+    return msgspec.structs.replace(one, facts=facts)
+
+
+def by_instrument(listings: Iterable[Listing]) -> dict[str, list[Listing]]:
+    """The rows of each instrument, oldest first."""
+    found: dict[str, list[Listing]] = {}
+    for one in listings:
+        found.setdefault(one.instrument, []).append(one)
+    for rows in found.values():
+        rows.sort(key=lambda one: one.first or dt.date.min)
+    return found
+
+
+def instruments(listings: Iterable[Listing]) -> dict[str, Instrument]:
+    """Instruments with their dated symbols, as the stages know them."""
+    return {
+        name: Instrument(
+            instrument=name,
+            symbols=tuple(DatedSymbol(symbol=one.symbol, first=one.first, last=one.last) for one in rows),
+        )
+        for name, rows in by_instrument(listings).items()
+    }
+
+
+def resolve(listings: Iterable[Listing], symbol: str, day: dt.date | None = None) -> str:
+    """The instrument that a symbol meant on a day, or means now; `UsageError` where it is not known or not clear."""
+    found = [one for one in listings if one.symbol == symbol]
+    if day is not None:
+        found = [one for one in found if one.covers(day)]
+    elif len(found) > 1:
+        found = [one for one in found if one.last is None] or [
+            max(found, key=lambda one: one.last or dt.date.max)
+        ]
+    if not found:
+        when = f" on {day}" if day else ""
+        raise errors.UsageError(
+            f"nobody is known by the symbol {symbol}{when}.", hint="fulltape symbols show lists who is."
+        )
+    if len({one.instrument for one in found}) > 1:
+        raise errors.UsageError(f"{symbol} means several instruments; say on which day.")
+    return found[0].instrument
+
+
+def spelled(listings: Iterable[Listing], source: str) -> dict[str, str]:
+    """How a source (or its vendor) writes symbols, where that was said."""
+    vendor = source.partition(".")[0]
+    found: dict[str, str] = {}
+    for one in listings:
+        spelling = one.facts.spellings.get(source) or one.facts.spellings.get(vendor)
+        if spelling:
+            found[one.symbol] = spelling
+    return found
+
+
+def chosen(listings: Iterable[Listing], query: str, where: str) -> set[str]:
+    """Instruments that a query names: `type=ETF venue=XNAS`, all of which must hold; `active=yes|no` asks whether a symbol
+    of it is still valid. Raises `ConfigError` for a field that there is not."""
+    wanted: dict[str, str] = {}
+    for part in query.split():
+        name, equals, value = part.partition("=")
+        if not equals or name not in ("type", "venue", "currency", "active", "origin"):
+            raise errors.ConfigError(
+                f"{part!r} is no condition.", where=where,
+                hint="Conditions look like type=ETF, venue=XNAS, currency=USD, origin=NAME or active=yes.",
+            )  # fmt: skip
+        wanted[name] = value
+    found = set()
+    for name, rows in by_instrument(listings).items():
+        newest = rows[-1]
+        facts: Mapping[str, str] = {
+            "type": newest.facts.type, "venue": newest.facts.venue, "currency": newest.facts.currency,
+            "origin": newest.origin, "active": "yes" if newest.last is None else "no",
+        }  # fmt: skip
+        if all(facts[field] == value for field, value in wanted.items()):
+            found.add(name)
+    return found
+
+
+_COLUMNS = ("symbol", "listed_from", "listed_to", "instrument", "type", "venue", "currency", "price_unit", "lot", "tick", "multiplier")  # fmt: skip
+
+
+def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> list[Listing]:
+    """Listings out of the rows of a CSV file; beside the columns of `universe.csv` it may have type, venue, currency,
+    price_unit, lot, tick, multiplier, and `spelling:SOURCE`. `ConfigError` names the line."""
+    found = []
+    for number, row in enumerate(rows, start=2):
+        strange = [name for name in row if name not in _COLUMNS and not name.startswith("spelling:")]
+        if strange or "symbol" not in row:
+            raise errors.ConfigError(
+                f"has the columns {', '.join(row)}.", where=where,
+                hint=f"It may have {', '.join(_COLUMNS)} and spelling:SOURCE; only symbol is required.",
+            )  # fmt: skip
+        try:
+            found.append(_listing({name: value.strip() for name, value in row.items()}, origin))
+        except (ValueError, errors.UsageError) as error:
+            raise errors.ConfigError(
+                str(error), where=f"{where}:{number}", hint="Dates are YYYY-MM-DD, sizes are numbers."
+            ) from error
+    return found
+
+
+def _listing(row: Mapping[str, str], origin: str) -> Listing:
+    symbol = symbols.validate(row["symbol"])
+    first, last = (
+        dt.date.fromisoformat(row[key]) if row.get(key) else None for key in ("listed_from", "listed_to")
+    )
+    if first and last and first > last:
+        raise ValueError(f"{symbol} is listed from {first} to {last}")
+    numbers = {name: float(row[name]) if row.get(name) else None for name in ("lot", "tick", "multiplier")}
+    spellings = {name.partition(":")[2]: value for name, value in row.items() if ":" in name and value}
+    return Listing(
+        instrument=symbols.validate(row.get("instrument") or symbol),
+        symbol=symbol,
+        first=first,
+        last=last,
+        facts=Facts(
+            type=row.get("type", ""),
+            venue=row.get("venue", ""),
+            currency=row.get("currency", ""),
+            price_unit=row.get("price_unit", ""),
+            spellings=spellings,
+            lot=numbers["lot"],
+            tick=numbers["tick"],
+            multiplier=numbers["multiplier"],
+        ),
+        origin=origin,
+    )
