@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fulltape.context import Stores
 from fulltape.market.time import MINUTE
 from fulltape.node import assemble
 from fulltape.settings import load
@@ -19,7 +20,6 @@ from fulltape.simulator import run, scenario
 from fulltape.simulator.market import Market, market, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.run import Running
-from fulltape.stores import Stores
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 LEAN = DATA / "lean-equity-us" / "equity" / "usa"

@@ -16,7 +16,7 @@ BREACHES = [
     ("the market reads the lake", "market/schema.py", "from fulltape.lake import files"),
     ("coverage reads the clock", "coverage/cell.py", "import time"),
     ("a plan does I/O through the ledger", "audit/plan.py", "from fulltape.ledger import queue"),
-    ("a plan imports its own run", "quality/plan.py", "from fulltape.quality import run"),
+    ("a plan imports its own run", "check/plan.py", "from fulltape.check import run"),
     ("a plan opens a file", "curate/plan.py", "import pathlib"),
     ("a plan opens a socket, lazily", "backfill/plan.py", "def f() -> None:\n    import socket"),
     ("a plan reads the settings", "audit/plan.py", "from fulltape.settings import model"),

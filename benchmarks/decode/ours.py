@@ -11,16 +11,16 @@ import polars as pl
 from benchmarks.decode.pages import Case
 from fulltape import vendors
 from fulltape.clock import SystemClock
+from fulltape.context import Stores
 from fulltape.contract.vendor import Outcome
 from fulltape.decoding import bars, tables
-from fulltape.lake import asks
-from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
+from fulltape.lake import fetches
+from fulltape.lake.fetches import AskRecord, EndRecord, PageRecord
 from fulltape.lake.journal import Journal, Kind
 from fulltape.market import datasets
 from fulltape.node import assemble
 from fulltape.seal import run as seal
 from fulltape.settings import load
-from fulltape.stores import Stores
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "vwap", "trade_count")
 
@@ -57,14 +57,14 @@ def to_part(stores: Stores, case: Case) -> int:
     journal = Journal(stores.layout, writer=stores.rules.worker, source=case.source, clock=clock)
     instruments = {symbol: symbol for symbol in ask.symbols}
     record = AskRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
-    journal.append(Kind.ASK, asks.encode_ask(record))
+    journal.append(Kind.ASK, fetches.encode_ask(record))
     settled = bars.settled_whole(ask)
     for page in case.pages:
         head = PageRecord(ask_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
-        journal.append(Kind.PAGE, asks.encode_page(head, page.body))
+        journal.append(Kind.PAGE, fetches.encode_page(head, page.body))
         journal.sync()
     journal.append(
-        Kind.END, asks.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now()))
+        Kind.END, fetches.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now()))
     )
     journal.sync()
     journal.close()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from fulltape.backfill.pack import MOST_PAGES
+from fulltape.backfill.batching import MOST_PAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

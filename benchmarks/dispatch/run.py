@@ -14,7 +14,7 @@ from benchmarks.dispatch import bound, scenario
 from benchmarks.dispatch.scenario import Scenario
 from benchmarks.dispatch.world import Ending, SimulatedClock, World
 from benchmarks.report import Report
-from fulltape.stores import Stores
+from fulltape.context import Stores
 
 _FAST_DISK = Path("/dev/shm")
 LARGE = 10_000

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.audit import run as audit
+from fulltape.context import Feed, Rules, Stores, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
@@ -17,7 +18,6 @@ from fulltape.ledger.eligibility import Eligible
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import DAY, SECOND, Clock, Instant
-from fulltape.stores import Feed, Rules, Stores, Wanted
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 FOR_EVER: Instant = 2**62

@@ -11,14 +11,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from benchmarks.dispatch.scenario import Fault, Scenario
-from fulltape.backfill import settle
+from fulltape.backfill import outcomes
+from fulltape.backfill.admission import Closed, Gate, Out
 from fulltape.backfill.dispatch import TICK, Claim
 from fulltape.backfill.fetch import Result, Work
-from fulltape.backfill.gate import Closed, Gate, Out
+from fulltape.context import Feed, Stores
 from fulltape.contract.vendor import Ask, Outcome
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.market.time import DAY, SECOND, Instant
-from fulltape.stores import Feed, Stores
 
 START: Instant = 1_800_000_000 * SECOND // DAY * DAY
 START_DAY = dt.date(2027, 1, 15)
@@ -299,7 +299,7 @@ class World:
                 end=0,
             )
             work = Work(ask_id=claim.ask_id, ask=ask, kind=claim.kind, tasks=left, instruments={})
-            settle.settle(stores, source, work, result, now, settle.Blame(tasks=healthy))
+            outcomes.settle(stores, source, work, result, now, outcomes.Blame(tasks=healthy))
             self._gate.dispatcher.recount()
         for task in done:
             key = (claim.dataset, claim.of.takers, task.expected_rows, source)

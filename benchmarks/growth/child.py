@@ -14,11 +14,12 @@ from typing import Self
 from benchmarks.growth import hours, world
 from benchmarks.growth.world import BEGIN, Fixed, World
 from fulltape.audit import run as audit
+from fulltape.check import run as quality
 from fulltape.curate import run as curate
-from fulltape.deliver import run as deliver
-from fulltape.node import nightly, state
-from fulltape.quality import run as quality
+from fulltape.export import run as deliver
+from fulltape.node import nightly
 from fulltape.reader import Reader
+from fulltape.views import state
 
 _TIMES = 5
 

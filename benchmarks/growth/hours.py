@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.live import flood
+from fulltape.check import run as quality
+from fulltape.context import Stores
 from fulltape.contract.events import Mark
 from fulltape.contract.streams import Channel, Streams, Subscription
 from fulltape.curate import run as curate
@@ -17,11 +19,9 @@ from fulltape.lake import messages
 from fulltape.lake.journal import Journal, Kind
 from fulltape.lake.layout import Layout
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
-from fulltape.node import assemble, capturing
-from fulltape.quality import run as quality
+from fulltape.node import assemble
 from fulltape.seal import run as seal
 from fulltape.settings import load
-from fulltape.stores import Stores
 
 _SOURCE, _DATASET, _CONNECTION = "binance.spot", "crypto_aggtrades", 7
 _SYMBOLS, _A_HOUR = 10, 3_000
@@ -87,7 +87,7 @@ class _Hours:
         (stream,) = module.streams(_SOURCE, wanted)
         self._carried: tuple[Channel, ...] = stream.channels
         self._layout: Layout = stores.layout
-        self._writer, self._clock = capturing.writer(stores), clock
+        self._writer, self._clock = stores.capture_writer, clock
         self._before, self._number = "", 0
 
     def write(self, begin: Instant) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape import stores as opening
+from fulltape import context as opening
+from fulltape.context import Feed, Rules, Stores, Wanted, drafts
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.decoding import frames
@@ -20,7 +21,6 @@ from fulltape.market import datasets
 from fulltape.market.datasets import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import HOUR, MINUTE, Instant
-from fulltape.stores import Feed, Rules, Stores, Wanted, drafts
 
 DAYS, MINUTES = "equities_bars_day", "equities_bars_minute"
 SOURCE = "a.sip"

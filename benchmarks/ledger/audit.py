@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.ledger import world
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.audit import run as audit
 from fulltape.clock import SystemClock
 from fulltape.ledger.coverage import CoverageFact

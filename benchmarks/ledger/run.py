@@ -18,7 +18,7 @@ import psycopg
 
 from benchmarks.ledger import world
 from benchmarks.report import Report
-from fulltape import stores as opening
+from fulltape import context as opening
 
 _SECONDS = 6.0
 """How long each set of workers runs."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.ledger import world
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill.dispatch import Dispatcher
-from fulltape.backfill.pace import Paces
+from fulltape.backfill.throughput import Paces
 from fulltape.clock import SystemClock
 
 Turn = Callable[[], tuple[int, float]]

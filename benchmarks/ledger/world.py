@@ -7,7 +7,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from fulltape import stores as opening
+from fulltape import context as opening
+from fulltape.context import Feed, Rules, Stores, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
@@ -17,7 +18,6 @@ from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Range
 from fulltape.market.time import SECOND
-from fulltape.stores import Feed, Rules, Stores, Wanted
 
 SYMBOLS, SESSIONS = 5_000, 5_036
 MISSING = 498_000

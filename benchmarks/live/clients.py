@@ -16,7 +16,7 @@ import picows
 import uvloop
 
 from benchmarks.live import flood
-from fulltape.capture import orders
+from fulltape.capture import config
 from fulltape.contract.events import Mark
 from fulltape.contract.streams import Subscription
 from fulltape.lake.messages import Block
@@ -115,9 +115,9 @@ async def paced(port: int, count: int, folder: str) -> list[float]:
     return waits
 
 
-def told(port: int, folder: str, *, symbols: int) -> orders.Orders:
+def told(port: int, folder: str, *, symbols: int) -> config.Orders:
     """Orders to capture so many symbols with the default settings; fifty of them speak."""
-    feed = orders.Feed(
+    feed = config.Feed(
         source="binance.spot",
         vendor="binance",
         subscriptions=tuple(
@@ -126,7 +126,7 @@ def told(port: int, folder: str, *, symbols: int) -> orders.Orders:
         ),
         url=f"ws://127.0.0.1:{port}",
     )
-    return orders.Orders(lake=folder, writer="bench.capture", feeds=(feed,))
+    return config.Orders(lake=folder, writer="bench.capture", feeds=(feed,))
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.live import appending, clients, sealing
 from benchmarks.report import RESULTS, Report
-from fulltape.capture import orders
+from fulltape.capture import config
 
 _ROOT = Path(__file__).parents[2]
 _PEER = _ROOT / ".interop" / "cryptofeed" / "bin" / "python"
@@ -112,7 +112,7 @@ def _beside_load(report: Report, folder: Path) -> None:
         beside = subprocess.Popen(load, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
         median, p99, longest = _client("paced", port, count - _PACE, folder / "paced")
         nights = beside.communicate()[0].strip()
-    interval = orders.Orders(lake="", writer="", feeds=()).flush_interval
+    interval = config.Orders(lake="", writer="", feeds=()).flush_interval
     report.table(
         f"Seconds from receipt to durable, {_PACE:,} a second for {_SECONDS} s, {nights} nights beside",
         ("median", "p99", "longest"),
@@ -127,7 +127,7 @@ def _memory(report: Report, folder: Path) -> None:
     pss: list[float] = []
     own: list[float] = []
     with _flood(_PACE * (_LONG + 20), _PACE) as port:
-        told = orders.encode(clients.told(int(port), str(folder), symbols=500))
+        told = config.encode(clients.told(int(port), str(folder), symbols=500))
         process = subprocess.Popen([sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE)
         assert process.stdin is not None
         process.stdin.write(told + b"\n")

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from benchmarks.live import flood
 from benchmarks.live.clients import Message
 from fulltape.clock import SystemClock
+from fulltape.context import Stores
 from fulltape.contract.events import Mark
 from fulltape.contract.streams import Channel
 from fulltape.lake import messages
@@ -27,7 +28,6 @@ from fulltape.market.time import to_datetime
 from fulltape.node import assemble
 from fulltape.seal import run as seal
 from fulltape.settings import load
-from fulltape.stores import Stores
 
 _BLOCK = 1_400
 _DAY = to_datetime(flood.AT * 1_000).date()

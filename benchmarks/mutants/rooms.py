@@ -11,7 +11,7 @@ FILES = [
     *(
         path
         for room in ("ledger", "seal", "curate")
-        for path in sorted((_PACKAGE / room).glob("*.py"))
+        for path in sorted((_PACKAGE / room).rglob("*.py"))
         if path.name not in _ELSEWHERE
     ),
     _PACKAGE / "lake" / "journal.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.decoding import frames
 from fulltape.market.sessions import Calendar
 

@@ -8,18 +8,18 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import polars as pl
-from fulltape.checks.findings import Context
 
 from benchmarks.truth import real
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill.facts import Planner
 from fulltape.checks import completeness, findings, profiles, registry
+from fulltape.checks.findings import Context
+from fulltape.context import Feed, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.ledger.task import Claimable
 from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
-from fulltape.stores import Feed, Wanted
 
 HOURS = (30, 60, 120, 240, 300)
 MINUTES = (1, 2, 5, 10)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.truth import real
-from fulltape import stores as opening
+from fulltape import context as opening
+from fulltape.context import Feed, Rules, Stores, Wanted, known
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.coverage import series
@@ -21,7 +22,6 @@ from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import SECOND
-from fulltape.stores import Feed, Rules, Stores, Wanted, known
 
 A, B = "a.sip", "b.sip"
 SIZES = (250, 1_250, 5_036)

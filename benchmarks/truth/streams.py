@@ -11,8 +11,8 @@ from fulltape.contract.events import Mark, What
 from fulltape.contract.streams import Channel
 from fulltape.decoding.captured import FELL
 from fulltape.market.time import SECOND
-from fulltape.seal import timeline
-from fulltape.seal.timeline import Run, Timeline
+from fulltape.seal.messages import timeline
+from fulltape.seal.messages.timeline import Run, Timeline
 
 HISTORIES = 1_000
 _NS = 1_000_000_000

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
+from fulltape.context import LEDGER, open_ledger, ownership, regrouped
 from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.lake.layout import Layout, days_of, kind_of
@@ -21,7 +22,6 @@ from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets, instruments
 from fulltape.market.datasets import Dataset
 from fulltape.settings import load
-from fulltape.stores import LEDGER, open_ledger, ownership, regrouped
 
 if TYPE_CHECKING:
     import pandas as pd

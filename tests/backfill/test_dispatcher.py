@@ -9,10 +9,11 @@ import pytest
 
 from clocks import FakeClock, at
 from conftest import Opener
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
-from fulltape.backfill.fence import Fence
-from fulltape.backfill.pace import Paces
+from fulltape.backfill.partition import Fence
+from fulltape.backfill.throughput import Paces
+from fulltape.context import Feed, Rules, Stores, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
@@ -22,7 +23,6 @@ from fulltape.ledger.task import FIRST, Kind, NewTask
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import SECOND
-from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DAYS, MINUTES = datasets.get("equities_bars_day"), datasets.get("equities_bars_minute")
 SINCE = dt.date(2024, 1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity, grouped, pack, requests
+from fulltape.backfill.batching import MOST_PAGES, Candidate, Capacity, grouped, pack, requests
 
 MANY = Capacity(symbols_per_request=100, rows_per_page=10_000)
 ONE = Capacity(symbols_per_request=1, rows_per_page=50_000)

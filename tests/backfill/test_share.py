@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from fulltape.backfill.share import Load, Seat, share
+from fulltape.backfill.allocation import Load, Seat, share
 
 SOURCES = ("a.x", "b.x", "c.x", "d.x")
 

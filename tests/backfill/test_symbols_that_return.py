@@ -7,14 +7,14 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill.facts import Planner
+from fulltape.context import Feed, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.ledger.task import AGAIN, Claimable, Kind
 from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
-from fulltape.stores import Feed, Wanted
 
 DATASET = datasets.get("equities_bars_day")
 CALENDAR = opening.calendar("XNYS")

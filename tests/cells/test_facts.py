@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clocks import FakeClock
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.coverage import series
 from fulltape.coverage.series import Known, Series
 from fulltape.lake import journal
@@ -16,9 +16,10 @@ from fulltape.lake.layout import Layout
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import DAY, SECOND, Instant, utc_date
-from fulltape.seal import plan, timeline
-from fulltape.seal.plan import Shown
-from fulltape.seal.timeline import Doubt, Live, Timeline
+from fulltape.seal.messages import timeline
+from fulltape.seal.messages.timeline import Doubt, Live, Timeline
+from fulltape.seal.pages import plan
+from fulltape.seal.pages.plan import Shown
 
 SHOWN = Shown(
     symbol="A", asked=(0, 10), settled_to=10, rows=((2, 4), (6, 7)), rejected=(), why="", unlocated=False,

@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.coverage import segments, series
 from fulltape.coverage.cell import FactKind
 from fulltape.coverage.segments import FACTS, OPENED, Listed, Segments

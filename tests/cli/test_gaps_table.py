@@ -6,14 +6,14 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
-from fulltape import stores
+from fulltape import context
 from fulltape.cli import gaps as shown
 from fulltape.cli import sheet
 from fulltape.coverage.series import Picture
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.market.time import DAY, midnight
-from fulltape.node import gaps as finding
-from fulltape.node.gaps import Gap
+from fulltape.views import gaps as finding
+from fulltape.views.gaps import Gap
 from nodes import Wish, opened, write_node
 
 
@@ -51,7 +51,7 @@ def test_each_symbol_may_have_its_line_and_what_is_left_out_is_said() -> None:
 
 
 def test_the_page_has_a_legend_names_and_a_table() -> None:
-    calendar = stores.calendar("XNYS")
+    calendar = context.calendar("XNYS")
     (span,) = [calendar.between(dt.date(2024, 11, 1), dt.date(2025, 2, 28))]
     half = (span[0], span[0] + 30)
     lacking = Picture(

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fulltape.cli.progress import Watch
-from fulltape.stores import Event
+from fulltape.context import Event
 
 
 class Terminal(io.StringIO):

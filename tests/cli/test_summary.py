@@ -6,7 +6,7 @@ import pytest
 
 from fulltape.cli import summary
 from fulltape.ledger.database import Row
-from fulltape.node.state import SourceState
+from fulltape.views.state import SourceState
 
 
 def source(name: str, refusals: int, **outcomes: int) -> SourceState:

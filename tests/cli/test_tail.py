@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fulltape.cli import tail
 from fulltape.live.plan import Provisional
-from fulltape.node.tailing import Row
+from fulltape.views.tailing import Row
 
 SYMBOLS = ("BTC/USDT", "1000PEPE/USDT")
 

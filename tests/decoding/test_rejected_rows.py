@@ -11,7 +11,7 @@ from fulltape.contract.vendor import Field, Rejected, Shape, Slice
 from fulltape.decoding import rowwise
 from fulltape.market import ranges
 from fulltape.market.time import utc_date
-from fulltape.seal import plan
+from fulltape.seal.pages import plan
 
 SHAPE = Shape(
     fields=(

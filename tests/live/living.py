@@ -18,12 +18,13 @@ import polars as pl
 from fulltape import reader
 from fulltape.backfill import run as backfill
 from fulltape.capture import run as capture
-from fulltape.capture.orders import Orders, encode
+from fulltape.capture.config import Orders, encode
 from fulltape.capture.writer import Synced
 from fulltape.clock import SystemClock
+from fulltape.context import Stores
 from fulltape.curate import run as curate
-from fulltape.lake import capturing as capturing_state
-from fulltape.lake.capturing import Source
+from fulltape.lake import capture_state as capturing_state
+from fulltape.lake.capture_state import Source
 from fulltape.market import datasets
 from fulltape.market.time import Clock
 from fulltape.node import assemble, capturing
@@ -36,7 +37,6 @@ from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.wires import WIRES
-from fulltape.stores import Stores
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from fulltape.audit import run as audit
 from fulltape.lake import files
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.market.time import DAY
-from fulltape.node import nightly, streams
+from fulltape.node import nightly
 from fulltape.seal import run as seal
+from fulltape.views import streams
 
 
 def _night(node: Living, clock: Later) -> nightly.Night:

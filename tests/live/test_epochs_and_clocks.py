@@ -14,8 +14,8 @@ from fulltape.capture.plan import Clocks
 from fulltape.contract.events import Mark, What
 from fulltape.contract.streams import Channel
 from fulltape.market.time import SECOND
-from fulltape.seal import timeline
-from fulltape.seal.timeline import Live, Run, Timeline
+from fulltape.seal.messages import timeline
+from fulltape.seal.messages.timeline import Live, Run, Timeline
 
 NS = 1_000_000_000
 CHANNEL = Channel(name="t|A", dataset="crypto_trades", symbol="A", wire="A", detail="trades")

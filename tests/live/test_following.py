@@ -10,8 +10,7 @@ from living import BINANCE, living
 from fulltape.live import run as following
 from fulltape.live.plan import GRAINS
 from fulltape.live.run import Follower
-from fulltape.node import capturing
-from fulltape.seal import messages
+from fulltape.seal.messages import decode
 
 
 def test_a_day_that_waits_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,12 +21,12 @@ def test_a_day_that_waits_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.
             node.until(node.ticks(60))
             node.stream.pause()
         with node.opened() as stores:
-            known = messages.known(stores, BINANCE.source)
+            known = decode.known(stores, BINANCE.source)
 
             def read(at_once: int) -> tuple[Follower, list[int]]:
                 monkeypatch.setattr(following, "_AT_ONCE", at_once)
                 follower = Follower(
-                    stores, BINANCE.source, known.meaning, known.control, writer=capturing.writer(stores),
+                    stores, BINANCE.source, known.meaning, known.control, writer=stores.capture_writer,
                     now=node.clock.now(),
                 )  # fmt: skip
                 told: list[int] = []

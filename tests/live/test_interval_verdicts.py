@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 from living import ALPACA, living
 
+from fulltape.context import Stores
 from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
-from fulltape.lake.asks import StoredAsk
+from fulltape.lake.fetches import StoredAsk
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
-from fulltape.seal import compare, confirm, holes
-from fulltape.seal.holes import Filled
-from fulltape.stores import Stores
+from fulltape.seal.messages import compare, confirm, gap_repair
+from fulltape.seal.messages.gap_repair import Filled
 
 SESSION = dt.date(2026, 11, 18)
 OPEN = int(dt.datetime(2026, 11, 18, 14, 30, tzinfo=dt.UTC).timestamp()) * SECOND
@@ -59,7 +59,7 @@ def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comp
         one = interval(stores, OPEN, OPEN + MINUTE)
         with stores.ledger.write():
             stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
-            holes.decide(
+            gap_repair.decide(
                 stores, Filled(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE), OPEN + MINUTE
             )
         (after,) = stores.ledger.streams.intervals()
@@ -72,7 +72,7 @@ def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Pa
         early = Filled(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
         with stores.ledger.write():
             stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
-            holes.decide(stores, early, OPEN + MINUTE)
+            gap_repair.decide(stores, early, OPEN + MINUTE)
         assert [one.state for one in stores.ledger.streams.intervals()] == ["unverified"]
 
 
@@ -83,7 +83,7 @@ def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp
         assert serves.delay
         interval(stores, OPEN, OPEN + MINUTE)
         with stores.ledger.write():
-            assert holes.enqueue(stores, "alpaca.iex", OPEN + 2 * MINUTE) == 1
+            assert gap_repair.enqueue(stores, "alpaca.iex", OPEN + 2 * MINUTE) == 1
         (task,) = stores.ledger.queue.open(ALPACA.dataset)
         assert task.end is not None
         wait = min(serves.delay * SECOND, 20 * MINUTE)
@@ -124,7 +124,7 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
         # Half a minute after the fifth bar began.
         end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
         stored = SimpleNamespace(record=record, end=end, settled=lambda: {"AAPL": SESSION})
-        (draft,) = holes.fill(stores, cast("StoredAsk", stored), bars).drafts
+        (draft,) = gap_repair.fill(stores, cast("StoredAsk", stored), bars).drafts
         newest = pl.read_parquet(draft.file.temporary)["ts"].max()
         assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)
 
@@ -242,7 +242,7 @@ def test_an_interval_that_was_decided_meanwhile_takes_the_newer_word(tmp_path: P
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
         one = interval(stores, OPEN, OPEN + MINUTE)
         with stores.ledger.write():
-            holes.decide(
+            gap_repair.decide(
                 stores, Filled(decided=[(one.interval_id, compared())], answered_at=OPEN), OPEN + MINUTE
             )
         assert [one.state for one in stores.ledger.streams.intervals()] == ["verified"]
@@ -252,7 +252,7 @@ def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> 
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
         wanted = stores.wanted[ALPACA.dataset]
         one = interval(stores, OPEN, OPEN + MINUTE)
-        whole = holes._hole(wanted, one, OPEN, OPEN + 24 * HOUR, "alpaca.iex").expected_rows
+        whole = gap_repair._hole(wanted, one, OPEN, OPEN + 24 * HOUR, "alpaca.iex").expected_rows
         assert whole == wanted.rows((0, 1))
-        assert holes._hole(wanted, one, OPEN, OPEN + 12 * HOUR, "alpaca.iex").expected_rows == whole // 2
-        assert holes._hole(wanted, one, OPEN, OPEN + 1, "alpaca.iex").expected_rows == 1
+        assert gap_repair._hole(wanted, one, OPEN, OPEN + 12 * HOUR, "alpaca.iex").expected_rows == whole // 2
+        assert gap_repair._hole(wanted, one, OPEN, OPEN + 1, "alpaca.iex").expected_rows == 1

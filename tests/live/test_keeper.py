@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fulltape import clock
-from fulltape.capture.orders import Orders
+from fulltape.capture.config import Orders
 from fulltape.node import capturing
 
 

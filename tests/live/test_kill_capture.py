@@ -16,7 +16,7 @@ import pytest
 from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, promised
 
 from fulltape.contract.events import Mark
-from fulltape.lake import capturing, journal, messages
+from fulltape.lake import capture_state, journal, messages
 from fulltape.lake.journal import Damage, Journal, Kind
 from fulltape.lake.messages import Block
 from fulltape.market.time import SECOND
@@ -150,7 +150,7 @@ def test_a_signal_during_a_burst_keeps_all_of_it(tmp_path: Path) -> None:
             node.until(lambda: node.sent > 50_000)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
-        state = capturing.read(node.folder / "lake" / "journal" / "node.capture" / "state.json")
+        state = capture_state.read(node.folder / "lake" / "journal" / "node.capture" / "state.json")
         assert state is not None
         (source,) = state.sources
         assert source.messages == source.durable > 0
@@ -278,10 +278,10 @@ def test_a_read_only_disk_is_waited_for(tmp_path: Path) -> None:
 
 
 def _no_trouble(path: Path) -> bool:
-    state = capturing.read(path)
+    state = capture_state.read(path)
     return state is not None and all(source.durable and not source.trouble for source in state.sources)
 
 
 def _dropped(path: Path) -> int:
-    state = capturing.read(path)
+    state = capture_state.read(path)
     return sum(source.dropped for source in state.sources) if state else 0

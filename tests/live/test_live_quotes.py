@@ -11,9 +11,9 @@ from living import Later, Venue, living
 import fulltape
 from fulltape.curate import run as curate
 from fulltape.market.time import DAY
-from fulltape.node import streams
 from fulltape.seal import run as seal
 from fulltape.simulator import books
+from fulltape.views import streams
 
 VENUES = (
     ("binance", "binance.spot", "BTC/USDT"),

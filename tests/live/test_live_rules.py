@@ -25,8 +25,8 @@ from fulltape.lake import messages
 from fulltape.lake.messages import Block
 from fulltape.live.plan import GRAINS, Aggregator, Piece
 from fulltape.market.time import DAY, MINUTE, SECOND
-from fulltape.seal import timeline
-from fulltape.seal.timeline import Live
+from fulltape.seal.messages import timeline
+from fulltape.seal.messages.timeline import Live
 
 
 @given(st.integers(0, 10_000), st.floats(0, 0.999))

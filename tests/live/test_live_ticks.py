@@ -11,8 +11,7 @@ from living import Fast, Living, Venue, living
 
 from fulltape.live.run import Follower
 from fulltape.market.time import HOUR
-from fulltape.node import capturing
-from fulltape.seal import messages
+from fulltape.seal.messages import decode
 from fulltape.simulator import alpaca, massive
 
 NOON = dt.datetime(2026, 11, 18, 16, 0, tzinfo=dt.UTC)
@@ -106,8 +105,8 @@ def test_quotes_that_a_broken_connection_lost_come_back_once(tmp_path: Path, ven
             schema_overrides={"ts": pl.Datetime("us", "UTC")},
         )
         with node.opened() as stores:
-            known = messages.known(stores, venue.source)
-            writer = capturing.writer(stores)
+            known = decode.known(stores, venue.source)
+            writer = stores.capture_writer
             follower = Follower(
                 stores, venue.source, known.meaning, known.control, writer=writer, now=fast.now()
             )

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
-from fulltape.capture import plan, pull
-from fulltape.capture.leg import Door
-from fulltape.capture.pull import Pull
+from fulltape.capture import plan, sdk_stream
+from fulltape.capture.connection import Door
 from fulltape.capture.queue import Queue
+from fulltape.capture.sdk_stream import Pull
 from fulltape.contract.streams import Channel, Fed, Stream
 
 CHANNELS = [f"S{number}/USDT" for number in range(200)]
@@ -87,5 +87,5 @@ def test_one_that_is_refused_holds_up_no_change() -> None:
 
 def test_one_that_stays_silent_holds_it_up_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert changes([CHANNELS, CHANNELS[1:]]) == []
-    monkeypatch.setattr(pull, "_TOGETHER", 0.0)
+    monkeypatch.setattr(sdk_stream, "_TOGETHER", 0.0)
     assert changes([CHANNELS, CHANNELS[1:]])[:1] == [2]

@@ -15,8 +15,8 @@ from fulltape.contract.streams import Meaning, Streams, Subscription
 from fulltape.decoding import stream_rows
 from fulltape.market.time import DAY
 from fulltape.node import nightly
-from fulltape.seal import timeline
-from fulltape.seal.timeline import Run
+from fulltape.seal.messages import timeline
+from fulltape.seal.messages.timeline import Run
 from fulltape.simulator import recording
 from nodes import DATA, needs_data
 

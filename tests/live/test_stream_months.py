@@ -9,11 +9,12 @@ from living import COINBASE, Later, Living, Venue, living
 
 from fulltape.ledger.stream_months import Month
 from fulltape.market.time import DAY
-from fulltape.node import assemble, nightly, repair, streams
-from fulltape.node.streams import StreamDay
+from fulltape.node import assemble, nightly, repair
 from fulltape.seal import run as seal
 from fulltape.settings import load
 from fulltape.sweep import run as sweep
+from fulltape.views import streams
+from fulltape.views.streams import StreamDay
 
 QUOTES = Venue("binance", "binance.spot", "crypto_quotes", ("BTC/USDT",), grain=1_000)
 

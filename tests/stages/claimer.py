@@ -10,16 +10,16 @@ from pathlib import Path
 
 from many import DATASET, FIRST, LAST, SOURCES, calendar, instruments
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill.dispatch import Dispatcher
-from fulltape.backfill.pace import Paces
+from fulltape.backfill.throughput import Paces
 from fulltape.clock import SystemClock
+from fulltape.context import Feed, Rules, Stores, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import SECOND
-from fulltape.stores import Feed, Rules, Stores, Wanted
 
 LEASE = SECOND
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fulltape import stores
+from fulltape import context
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.sessions import Calendar
@@ -16,7 +16,7 @@ FIRST, LAST = dt.date(2012, 1, 3), dt.date(2012, 12, 31)
 
 def calendar() -> Calendar:
     """XNYS."""
-    return stores.calendar("XNYS")
+    return context.calendar("XNYS")
 
 
 def instruments() -> dict[str, Instrument]:

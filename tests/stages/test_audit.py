@@ -9,9 +9,10 @@ import pytest
 
 from clocks import FakeClock
 from conftest import Opener
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.audit import run as audit
 from fulltape.backfill import forecast
+from fulltape.context import Feed, Rules, Stores, Wanted
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Serves, Source
 from fulltape.coverage.cell import FactKind
@@ -22,7 +23,6 @@ from fulltape.ledger.task import AGAIN, LAST
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import DAY, from_datetime
-from fulltape.stores import Feed, Rules, Stores, Wanted
 
 DATASET = datasets.get("equities_bars_day")
 CALENDAR = opening.calendar("XNYS")

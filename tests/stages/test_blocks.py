@@ -9,17 +9,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from fulltape.checks.findings import FACTS, Context
 
 from clocks import SkippingClock
+from fulltape.check import run as quality
+from fulltape.checks.findings import FACTS, Context
+from fulltape.context import Stores, drafts, profiles
 from fulltape.curate import run as curate
-from fulltape.deliver import run as deliver
+from fulltape.export import run as deliver
 from fulltape.lake import files, parquet
 from fulltape.node import nightly
-from fulltape.quality import run as quality
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
-from fulltape.stores import Stores, drafts, profiles
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
 from nodes import DAYS_2012, MINUTES_2012, Wish, opened, simulated

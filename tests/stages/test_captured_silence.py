@@ -9,13 +9,14 @@ import pytest
 
 from fulltape import errors
 from fulltape.clock import SystemClock
+from fulltape.context import known
 from fulltape.coverage import series
 from fulltape.coverage.cell import Availability, FactKind
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day
 from fulltape.market import ranges
-from fulltape.node import accepting, explain
-from fulltape.stores import known
+from fulltape.node import accepting
+from fulltape.views import explain
 from nodes import Wish, opened, write_node
 
 

@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from conftest import Opener
-from fulltape import stores as opening
+from fulltape import context as opening
+from fulltape.context import Rules, Stores, silent
 from fulltape.curate import plan
 from fulltape.curate.chunk import Report
-from fulltape.lake.asks import StoredAsk
+from fulltape.lake.fetches import StoredAsk
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, Task
 from fulltape.market import datasets
-from fulltape.seal import batch
-from fulltape.stores import Rules, Stores, silent
+from fulltape.seal.pages import batch
 
 DAY = dt.date(2024, 1, 3)
 NOW = 1_000

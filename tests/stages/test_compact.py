@@ -12,16 +12,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fulltape.checks.findings import Context
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
+from fulltape.checks.findings import Context
 from fulltape.compact import plan
 from fulltape.compact import run as compact
 from fulltape.compact.plan import Piece
+from fulltape.context import Stores, drafts, profiles, scanning
+from fulltape.context.room import Room
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet, parts
 from fulltape.ledger.catalogue import Catalogue, Part
@@ -30,8 +32,6 @@ from fulltape.node import assemble, nightly, repair
 from fulltape.settings import load
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
-from fulltape.stores import Stores, drafts, profiles, scanning
-from fulltape.stores.room import Room
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
 from fulltape.verify.plan import Report as Verified
@@ -358,7 +358,7 @@ def test_rows_that_are_not_the_same_change_nothing(node: Path, monkeypatch: pyte
 
 
 def test_without_room_nothing_is_written(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fulltape.stores.room.of", lambda _: Room(free=10**9, total=10**12, wanted=10**9))
+    monkeypatch.setattr("fulltape.context.room.of", lambda _: Room(free=10**9, total=10**12, wanted=10**9))
     with opened(node) as stores:
         assert "node.min_free keeps" in compact.run_once(stores, SkippingClock()).left
         assert all(part.merged == 0 for part in raw(stores))

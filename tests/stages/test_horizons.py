@@ -9,8 +9,9 @@ import pytest
 
 from clocks import FakeClock
 from fulltape.market.time import midnight
-from fulltape.node import nightly, state
+from fulltape.node import nightly
 from fulltape.simulator import market as markets
+from fulltape.views import state
 from nodes import Wish, opened, simulated
 
 UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,2012-12-31,\n"

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from clocks import SkippingClock
-from fulltape.deliver import status
-from fulltape.node import gaps, nightly, state
-from fulltape.quality import run as quality
+from fulltape.check import run as quality
+from fulltape.context import Stores, bulk_coverage
+from fulltape.export import status
+from fulltape.node import nightly
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
-from fulltape.stores import Stores, laid
+from fulltape.views import gaps, state
 from nodes import Wish, opened, simulated
 
 DAYS = Wish("equities_bars_day", "2012-10-01", "2012-12-31", ("alpaca.sip",))
@@ -77,7 +78,7 @@ def test_one_by_one_and_all_at_once_say_the_same(node: Path, monkeypatch: pytest
     with opened(node) as stores:
         each = told(stores)
         for few in (1, 3):
-            monkeypatch.setattr(laid, "FEW", few)
+            monkeypatch.setattr(bulk_coverage, "FEW", few)
             for one, other in zip(told(stores), each, strict=True):
                 assert one == other
     counts = each[0]

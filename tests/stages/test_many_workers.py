@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from many import DATASET, FIRST, LAST, calendar, instruments
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.ledger.task import NewTask
 
 WORKERS = 16

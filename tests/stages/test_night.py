@@ -13,9 +13,10 @@ from clocks import SkippingClock
 from fulltape.coverage.cell import Availability, Completeness, Verdict
 from fulltape.demo import proof
 from fulltape.ledger.task import Task
-from fulltape.node import explain, nightly, state
+from fulltape.node import nightly
 from fulltape.node.nightly import Night
 from fulltape.simulator import market as markets
+from fulltape.views import explain, state
 from nodes import (
     CANARY,
     DAYS_2012,

@@ -96,7 +96,7 @@ def test_a_rebuild_that_was_interrupted_goes_on(
     with opened(node) as stores:
         assert nightly.run(stores, SkippingClock()).complete
     lose(node)
-    from fulltape.stores import ownership
+    from fulltape.context import ownership
     from fulltape.verify import takeup
 
     room = {"_register": takeup, "run": takeup, "_take_up_bundles": repair, "adopt": ownership}[where]
@@ -189,7 +189,7 @@ def test_silence_that_the_lake_knows_replaces_an_older_presence(node: Path, tmp_
             )  # fmt: skip
             stores.ledger.catalogue.raise_position(stores.ledger.catalogue.position + 5)
         knowledge.write(stores.ledger, stores.layout, 1)
-        from fulltape.stores import ownership
+        from fulltape.context import ownership
 
         ownership.note(stores.ledger, stores.layout)
     lose(node)

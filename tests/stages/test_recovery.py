@@ -19,13 +19,13 @@ from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.cli import app
+from fulltape.context import Feed
 from fulltape.lake.journal import Journal, Kind
 from fulltape.node import nightly
 from fulltape.seal import run as seal
 from fulltape.simulator import market as markets
 from fulltape.simulator.run import Running
 from fulltape.simulator.server import Call, Reply
-from fulltape.stores import Feed
 from fulltape.vendors import alpaca
 from nodes import Wish, opened, simulated
 

@@ -11,8 +11,8 @@ import pytest
 from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
+from fulltape.backfill.breakers import Guards
 from fulltape.backfill.fetch import Result
-from fulltape.backfill.guard import Guards
 from fulltape.contract.breaker import Breaker
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Outcome

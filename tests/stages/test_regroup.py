@@ -14,15 +14,15 @@ import pytest
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
+from fulltape.context import drafts, regrouped
+from fulltape.context.room import Room
+from fulltape.context.spool import Spool
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet
 from fulltape.node import nightly, repair
 from fulltape.regroup import plan
 from fulltape.regroup import run as regroup
 from fulltape.simulator import market as markets
-from fulltape.stores import drafts, regrouped
-from fulltape.stores.room import Room
-from fulltape.stores.spool import Spool
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
 from nodes import Wish, opened, simulated
@@ -97,7 +97,7 @@ def test_the_same_rows_come_from_either(
     found = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
     assert reads.layers == layers
     with monkeypatch.context() as patch:
-        patch.setattr("fulltape.stores.regrouped.complete", lambda *_: {})
+        patch.setattr("fulltape.context.regrouped.complete", lambda *_: {})
         days = fulltape.open(whole).scan(MINUTES.dataset, **asked).collect()
         assert reads.layers == ["curated"]
     assert found.height == days.height > 0
@@ -243,7 +243,7 @@ def test_without_room_nothing_is_written_a_second_time(node: Path, monkeypatch: 
         with stores.ledger.write():
             stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
         little = Room(free=10**9, total=10**11, wanted=10**9)
-        monkeypatch.setattr("fulltape.stores.room.of", lambda _: little)
+        monkeypatch.setattr("fulltape.context.room.of", lambda _: little)
         done = regroup.run_once(stores, SkippingClock(), lambda event: told.append(event.sentence))
     assert done.folders == 0
     assert any("month=2012-11 was not written by instrument: it takes" in sentence for sentence in told)

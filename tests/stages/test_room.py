@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
+from fulltape.context import room
 from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
-from fulltape.stores import room
 from nodes import Wish, opened, simulated
 
 WISH = Wish("equities_bars_day", "2012-12-03", "2012-12-14", ("alpaca.sip",))

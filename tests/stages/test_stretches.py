@@ -12,14 +12,15 @@ import pytest
 
 import fulltape
 from clocks import SkippingClock
-from fulltape.deliver import status
+from fulltape.check.folder import Folder
+from fulltape.context import Stores
+from fulltape.context.stretches import Stretch, Stretches
+from fulltape.export import status
 from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Layer
-from fulltape.node import nightly, state
-from fulltape.quality.folder import Folder
+from fulltape.node import nightly
 from fulltape.simulator import market as markets
-from fulltape.stores import Stores
-from fulltape.stores.stretches import Stretch, Stretches
+from fulltape.views import state
 from nodes import Wish, opened, simulated
 
 D = dt.date

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from clocks import SkippingClock
+from fulltape.context import Stores
 from fulltape.lake import files
 from fulltape.ledger.ledger import Rejection
 from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
-from fulltape.stores import Stores
 from fulltape.sweep import plan
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify

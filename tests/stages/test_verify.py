@@ -17,7 +17,7 @@ import fulltape
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
-from fulltape.deliver import run as deliver
+from fulltape.export import run as deliver
 from fulltape.lake import files
 from fulltape.ledger.catalogue import NewPart
 from fulltape.node import nightly, repair

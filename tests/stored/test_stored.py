@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
+from fulltape.check import run as quality
+from fulltape.context import Stores
 from fulltape.curate import run as curate
-from fulltape.deliver import run as deliver
+from fulltape.export import run as deliver
 from fulltape.lake import files
 from fulltape.ledger.ledger import Ledger
-from fulltape.quality import run as quality
-from fulltape.stores import Stores
 from fulltape.verify import run as verify
 from nodes import opened
 

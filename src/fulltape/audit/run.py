@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
+from fulltape.context import Event, Progress, Stores, Wanted, bulk_coverage, cancel, known, silent, universes
 from fulltape.coverage.segments import Segments
 from fulltape.coverage.series import Series
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
 from fulltape.market import ranges
 from fulltape.market.ranges import Range
 from fulltape.market.time import Clock, Instant
-from fulltape.stores import Event, Progress, Stores, Wanted, known, laid, silent, universes, unwanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 tasks += _audit(stores, wanted, counts, batch, now, progress)
                 _looked_at(stores, wanted, now)
         with stores.ledger.write():
-            unwanted.cancel(stores, now)
+            cancel.cancel(stores, now)
             universes.snapshot(stores, now)
     return Report(tasks=tasks, **counts)
 
@@ -90,7 +90,7 @@ def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -
     with stores.stage(STAGE, clock):
         batch = _new_batch(stores)
         with stores.ledger.write():
-            unwanted.cancel(stores, now)
+            cancel.cancel(stores, now)
         for name, wanted in stores.wanted.items():
             with stores.ledger.write():
                 _alone(stores, wanted)
@@ -109,7 +109,7 @@ def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -
 def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now: Instant) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
     touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
-    found = _found(laid.read(stores, wanted, now, only=touched), wanted)
+    found = _found(bulk_coverage.read(stores, wanted, now, only=touched), wanted)
     _settle_pointless(stores, wanted, found.whole, now)
     tasks, looked = list(found.tasks), len(touched)
     if wanted.final_until(now) > before:
@@ -119,7 +119,7 @@ def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now:
             for name, one in wanted.instruments.items()
             if name not in touched and (one.listed_to is None or one.listed_to >= since)
         }
-        fresh = laid.read(stores, wanted, now, only=others, start=before)
+        fresh = bulk_coverage.read(stores, wanted, now, only=others, start=before)
         tasks += _found(fresh, wanted, newest=before).tasks
         looked = len(wanted.instruments)
     return looked, _enqueue(stores, tasks, batch, now) + _ask_again(stores, wanted, batch, now)
@@ -156,18 +156,18 @@ def _audit(
     stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
 ) -> int:
     # Series that lack nothing and of which nothing is asked need no further look.
-    settled = dict(laid.whole(stores, wanted, now))
+    settled = dict(bulk_coverage.whole(stores, wanted, now))
     for instrument in {name for name, _, _ in stores.ledger.queue.spans(wanted.dataset.name)}:
         settled.pop(instrument, None)
-    for name, size in laid.sizes_of_whole(settled.values()).items():
+    for name, size in bulk_coverage.sizes_of_whole(settled.values()).items():
         counts[name] = counts.get(name, 0) + size
     rest = wanted.instruments.keys() - settled.keys()
 
     def counted() -> Iterator[Segments]:
         done, total = len(settled), len(wanted.instruments)
         progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
-        for table in laid.read(stores, wanted, now, only=rest) if rest else ():
-            for name, size in laid.sizes_of(stores, wanted, table, now).items():
+        for table in bulk_coverage.read(stores, wanted, now, only=rest) if rest else ():
+            for name, size in bulk_coverage.sizes_of(stores, wanted, table, now).items():
                 counts[name] = counts.get(name, 0) + size
             done += len(table.listed)
             progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
@@ -285,7 +285,7 @@ def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], 
     ]
     concerned = {instrument for _, instrument, *_ in doubtful}
     # One by one only where they are few: each costs two statements.
-    only = concerned if len(concerned) <= laid.FEW else None
+    only = concerned if len(concerned) <= bulk_coverage.FEW else None
     by_name = {one.instrument.instrument: one for one in known.read(stores, wanted, now, only)}
     suspects = set()
     corrected = {}

@@ -8,16 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fulltape.backfill import facts, forecast, pack, share
+from fulltape.backfill import allocation, batching, facts, forecast
+from fulltape.backfill.allocation import Load
+from fulltape.backfill.bisection import Suspicions
 from fulltape.backfill.facts import Planner
-from fulltape.backfill.fence import Fence, one_at_a_time, put
-from fulltape.backfill.pace import Paces
-from fulltape.backfill.share import Load
-from fulltape.backfill.suspicion import Suspicions
+from fulltape.backfill.partition import Fence, one_at_a_time, put
+from fulltape.backfill.throughput import Paces
+from fulltape.context import Stores
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.task import FIRST, Claimable, TaskClass
 from fulltape.market.time import SECOND, Clock, Instant
-from fulltape.stores import Stores
 
 TICK = SECOND
 _RECOUNT_AFTER = 30 * SECOND
@@ -40,7 +40,7 @@ class Claim:
     tasks: Sequence[Claimable]
     attempts: dict[int, int]
     planner: Planner
-    taken: Sequence[pack.Candidate]
+    taken: Sequence[batching.Candidate]
 
 
 class Dispatcher:
@@ -183,7 +183,7 @@ class Dispatcher:
         now = self._clock.now()
         ask_id = uuid.uuid4().hex
         per_request = self._per_request.get((source, of), 0.0)
-        pages = int(self._quota[source, of] / per_request + 0.5) if per_request else pack.MOST_PAGES
+        pages = int(self._quota[source, of] / per_request + 0.5) if per_request else batching.MOST_PAGES
         with self._stores.ledger.write():
             found = self._found(source, of, planner, now)
             found, capacity = self.suspicions.alike(source, of.dataset, found, planner.capacity)
@@ -191,10 +191,10 @@ class Dispatcher:
                 found = [task for task in found if (task.start, task.end) == (found[0].start, found[0].end)]
                 capacity = replace(capacity, grouped=0)
             by_id = {task.task_id: task for task in found}
-            taken = pack.pack(
+            taken = batching.pack(
                 [planner.candidate(task) for task in found],
                 capacity,
-                most_pages=min(max(1, pages), pack.MOST_PAGES),
+                most_pages=min(max(1, pages), batching.MOST_PAGES),
             )
             attempts = self._stores.ledger.queue.claim(
                 [by_id[one.task_id] for one in taken],
@@ -270,7 +270,9 @@ class Dispatcher:
             source, of, first_day=planner.first_day, now=now, most=most or self._enough(of, planner)
         )
         found = [task for task in found if planner.knows(task)]
-        if pack.grouped([planner.candidate(task) for task in found], planner.capacity, pack.MOST_PAGES):
+        if batching.grouped(
+            [planner.candidate(task) for task in found], planner.capacity, batching.MOST_PAGES
+        ):
             return found
         self._not_whole.add((source, of))
         return []
@@ -345,7 +347,7 @@ class Dispatcher:
             if load:
                 groups.setdefault((of.priority, of.batch), []).append(load)
         seats = self._paces.seats(taking)
-        shared = share.share([groups[key] for key in sorted(groups)], seats) if groups else {}
+        shared = allocation.share([groups[key] for key in sorted(groups)], seats) if groups else {}
         for of in self._left:
             for source, part in shared.get(of, {}).items():
                 self._quota[source, of] = part * self._left[of]
@@ -380,10 +382,10 @@ class Dispatcher:
                 if one_at_a_time({source: planner.capacity}):
                     self._whole[of] = len(sample)
                 else:
-                    full = pack.pack([planner.candidate(task) for task in sample], planner.capacity)
+                    full = batching.pack([planner.candidate(task) for task in sample], planner.capacity)
                     self._ask[of] = max(self._ask.get(of, 1), len(full))
                 found = [planner.candidate(task) for task in sample]
-                asked = pack.requests(found, planner.capacity, window=self._enough(of, planner))
+                asked = batching.requests(found, planner.capacity, window=self._enough(of, planner))
                 tasks_a_request = len(sample) / asked
                 self._per_request[source, of] = tasks_a_request
             requests[source] = self._left[of] / tasks_a_request

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.backfill import facts, pack, share
+from fulltape.backfill import allocation, batching, facts
+from fulltape.backfill.allocation import Load, Seat
 from fulltape.backfill.facts import Planner
-from fulltape.backfill.pace import Paces
-from fulltape.backfill.share import Load, Seat
+from fulltape.backfill.throughput import Paces
+from fulltape.context import Stores
 from fulltape.ledger.task import TaskClass
 from fulltape.market.time import SECOND, Clock, Instant
-from fulltape.stores import Stores
 
 _ALL = 10**9
 _BYTES_A_ROW = 30.0
@@ -67,7 +67,7 @@ def run_once(stores: Stores, clock: Clock) -> Estimate:
             load = Load(key=of, requests=requests, preference=preference)
             groups.setdefault((of.priority, of.batch), []).append(load)
     seats = paces.seats(list(stores.feeds))
-    shared = share.share([groups[key] for key in sorted(groups)], seats)
+    shared = allocation.share([groups[key] for key in sorted(groups)], seats)
     loads = {load.key: load for group in groups.values() for load in group}
     density = {name: _density(stores, name) for name in stores.wanted}
     found = []
@@ -138,7 +138,7 @@ def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> 
         candidates = [planner.candidate(task) for task in tasks if planner.knows(task)]
         if candidates:
             window = planner.enough(mean_rows)
-            found[source] = float(pack.requests(candidates, planner.capacity, window=window))
+            found[source] = float(batching.requests(candidates, planner.capacity, window=window))
     return found
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from fulltape.backfill.pack import MOST_PAGES, Candidate, Capacity
+from fulltape.backfill.batching import MOST_PAGES, Candidate, Capacity
+from fulltape.context import Feed, Stores, Wanted
 from fulltape.ledger.queue import CANDIDATES
 from fulltape.ledger.task import AGAIN, Claimable
 from fulltape.market import ranges
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant
-from fulltape.stores import Feed, Stores, Wanted
 
 _WIDER = 3
 """So many sessions more on either side does an ask have that is asked again."""

@@ -12,7 +12,8 @@ import stamina
 
 from fulltape import errors
 from fulltape.backfill import conversation as steps
-from fulltape.backfill.pace import Paces
+from fulltape.backfill.throughput import Paces
+from fulltape.context import Event, Feed, Progress, Stores
 from fulltape.contract.vendor import (
     RETRYABLE,
     Answer,
@@ -24,12 +25,11 @@ from fulltape.contract.vendor import (
     Response,
     Vendor,
 )
-from fulltape.lake import asks
-from fulltape.lake.asks import AskRecord, EndRecord, PageRecord
+from fulltape.lake import fetches
+from fulltape.lake.fetches import AskRecord, EndRecord, PageRecord
 from fulltape.lake.journal import Journal, Kind
 from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.market.time import SECOND, Clock, Instant
-from fulltape.stores import Event, Feed, Progress, Stores
 from fulltape.transport.http import HttpClient
 
 stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through our own progress
@@ -128,7 +128,7 @@ class Fetcher:
             instruments=dict(work.instruments),
             started_at=self._clock.now(),
         )
-        journal.append(Kind.ASK, asks.encode_ask(record))
+        journal.append(Kind.ASK, fetches.encode_ask(record))
         journal.sync()
         result = Result(pages=work.pages)
         self._converse(work, journal, result)
@@ -140,7 +140,7 @@ class Fetcher:
             confirmed=tuple(result.confirmed),
             reason=result.reason,
         )
-        journal.append(Kind.END, asks.encode_end(end))
+        journal.append(Kind.END, fetches.encode_end(end))
         journal.sync()
         return result
 
@@ -362,7 +362,7 @@ class Fetcher:
             memo=answer.memo,
             positional=answer.positional,
         )
-        journal.append(Kind.PAGE, asks.encode_page(record, self._body.body))
+        journal.append(Kind.PAGE, fetches.encode_page(record, self._body.body))
         journal.sync()
         if answer.outcome is Outcome.MALFORMED:
             return

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from fulltape.context import Stores, Wanted
 from fulltape.ledger.task import TaskClass
 from fulltape.market.time import Instant
-from fulltape.stores import Stores, Wanted
 
 
 def demand(

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from fulltape.backfill import facts, settle
+from fulltape.backfill import facts, outcomes
+from fulltape.backfill.admission import Closed, Gate, Out
 from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
-from fulltape.backfill.gate import Closed, Gate, Out
+from fulltape.context import Event, Feed, Progress, Stores, cancel, room, silent
 from fulltape.contract.vendor import Ask, Outcome
-from fulltape.lake import asks, journal
-from fulltape.lake.asks import StoredAsk
+from fulltape.lake import fetches, journal
+from fulltape.lake.fetches import StoredAsk
 from fulltape.market.time import SECOND, Clock, Instant, Span
-from fulltape.stores import Event, Feed, Progress, Stores, room, silent, unwanted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def run_once(
         with stores.ledger.write():
             stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
-            unwanted.cancel(stores, clock.now())
+            cancel.cancel(stores, clock.now())
         report = Report(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
         return _Round(stores, clock, progress, stop or threading.Event(), report, urgent).run()
 
@@ -192,8 +192,8 @@ class _Round:
             self._idle[source].append(fetcher)
         now = self._clock.now()
         healthy = self._gate.guards.came_back(source, result, now=now)
-        blame = settle.Blame(tasks=healthy, symbols=self._to_blame(source, work, result))
-        settle.settle(self._stores, source, work, result, now, blame)
+        blame = outcomes.Blame(tasks=healthy, symbols=self._to_blame(source, work, result))
+        outcomes.settle(self._stores, source, work, result, now, blame)
         if result.no_room and result.no_room.dimension == "kind_share":
             self._gate.dispatcher.no_share(source, work.kind)
         elif result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
@@ -217,7 +217,7 @@ class _Round:
         """Whether a refusal of a whole ask says something about each of its symbols."""
         suspicions = self._gate.dispatcher.suspicions
         symbols = set(work.ask.symbols) - set(result.refused)
-        if settle.refuses(result):
+        if outcomes.refuses(result):
             return suspicions.refused(source, work.ask.dataset, symbols)
         if result.outcome in (Outcome.ROWS, Outcome.EMPTY):
             suspicions.served(source, work.ask.dataset, symbols)
@@ -272,7 +272,7 @@ def resumable(stores: Stores, now: Instant) -> dict[str, list[StoredAsk]]:
     paths = [path for path in stores.layout.journal_files(stores.rules.worker) if not journal.in_use(path)]
     found: dict[str, list[StoredAsk]] = {}
     resumed: set[int] = set()
-    for stored in asks.collect(paths).asks.values():
+    for stored in fetches.collect(paths).asks.values():
         ours = {
             task_id
             for task_id, attempt in stored.record.tasks.items()

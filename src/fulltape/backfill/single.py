@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from fulltape import errors
 from fulltape.backfill import conversation as steps
+from fulltape.context import Feed, Stores
 from fulltape.contract.vendor import RETRYABLE, Answer, Conversation, Outcome, Request, Response
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.market.time import SECOND, Clock
-from fulltape.stores import Feed, Stores
 from fulltape.transport.http import HttpClient
 
 

@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from fulltape import clock as clock_module
-from fulltape.capture import orders as telling
+from fulltape.capture import config as telling
 from fulltape.capture import plan
-from fulltape.capture.feed import Feed
-from fulltape.capture.orders import Feed as Order
-from fulltape.capture.orders import Orders
+from fulltape.capture.config import Feed as Order
+from fulltape.capture.config import Orders
 from fulltape.capture.plan import Clocks
+from fulltape.capture.source import Feed
 from fulltape.capture.writer import Synced
-from fulltape.lake import capturing
-from fulltape.lake.capturing import Channel, Source, State
+from fulltape.lake import capture_state
+from fulltape.lake.capture_state import Channel, Source, State
 from fulltape.lake.layout import Layout
 from fulltape.market.time import Clock
 
@@ -39,7 +39,7 @@ async def capture(
     layout = Layout(root=Path(orders.lake))
     status = layout.capture_state(orders.writer)
     boot = clock_module.this_boot()
-    known = _clocks(capturing.read(status), boot, clock, stamp)
+    known = _clocks(capture_state.read(status), boot, clock, stamp)
     feeds: dict[str, Feed] = {}
 
     async def kept(order: Order) -> None:
@@ -74,7 +74,7 @@ async def capture(
         with contextlib.suppress(asyncio.CancelledError):
             await teller
         if feeds:
-            capturing.write(status, _state(feeds, stamp, boot, running=False))
+            capture_state.write(status, _state(feeds, stamp, boot, running=False))
 
 
 def _clocks(before: State | None, boot: str, clock: Clock, stamp: Callable[[], int]) -> Clocks:
@@ -89,7 +89,7 @@ def _clocks(before: State | None, boot: str, clock: Clock, stamp: Callable[[], i
 async def _tell(feeds: Mapping[str, Feed], status: Path, stamp: Callable[[], int], boot: str) -> None:
     while True:
         if feeds:  # Before, there is nothing to tell.
-            capturing.write(status, _state(feeds, stamp, boot, running=True))
+            capture_state.write(status, _state(feeds, stamp, boot, running=True))
         await asyncio.sleep(_STATUS_EVERY)
 
 

@@ -11,7 +11,7 @@ from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, n
 from fulltape.cli.progress import Watch
 
 if TYPE_CHECKING:
-    from fulltape.node.explain import Story
+    from fulltape.views.explain import Story
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +76,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     from fulltape import errors
     from fulltape.clock import SystemClock
     from fulltape.market import datasets
-    from fulltape.node import explain as explaining
+    from fulltape.views import explain as explaining
 
     dataset, symbol, text = asked
     session = options.session(text)

@@ -33,8 +33,8 @@ def refresh(
     A dataset then uses it by its setting `calendar`. Tables of the node come before those of the package.
     """
     from fulltape.calendars import refresh as rebuilding
+    from fulltape.context import CALENDARS
     from fulltape.settings.load import find
-    from fulltape.stores import CALENDARS
 
     folder = folder or find(node) / CALENDARS
     typer.echo(f"wrote {rebuilding.run(name, folder)}")

@@ -15,8 +15,8 @@ from fulltape.cli import options
 from fulltape.cli.options import NodeOption, QuietOption, counted, number
 
 if TYPE_CHECKING:
-    from fulltape.capture.orders import Orders
-    from fulltape.lake.capturing import State
+    from fulltape.capture.config import Orders
+    from fulltape.lake.capture_state import State
     from fulltape.lake.layout import Layout
 
 _TOLD_EVERY = 10.0
@@ -43,7 +43,7 @@ def capture(
     quiet: QuietOption = False,
 ) -> None:
     """Capture the live streams of all datasets that have some, until Ctrl-C or SIGTERM; everything received is kept."""
-    from fulltape.lake import capturing as state_file
+    from fulltape.lake import capture_state as state_file
     from fulltape.lake import files
     from fulltape.node import capturing
 
@@ -98,7 +98,7 @@ def _run(told: Orders, layout: Layout, folder: Path, *, seal: bool, seconds: flo
 
 def _tell(path: Path, process: int) -> None:
     """How everything is, once the process has said so."""
-    from fulltape.lake import capturing as state_file
+    from fulltape.lake import capture_state as state_file
 
     state = state_file.read(path)
     if state and state.process == process:

@@ -17,9 +17,9 @@ def register(app: typer.Typer) -> None:
 def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Check what was curated since the last check, and print all verdicts."""
 
+    from fulltape.check import run
     from fulltape.clock import SystemClock
-    from fulltape.node import state
-    from fulltape.quality import run
+    from fulltape.views import state
 
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)

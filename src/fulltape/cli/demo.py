@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fulltape.stores import Stores
+    from fulltape.context import Stores
 
 
 _SCANNED = "equities_bars_day"
@@ -72,7 +72,7 @@ def _report(stores: Stores) -> list[str]:
     from fulltape.cli import summary
     from fulltape.cli.options import counted
     from fulltape.clock import SystemClock
-    from fulltape.node import state
+    from fulltape.views import state
 
     out = [
         "",

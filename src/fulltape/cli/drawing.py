@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fulltape.cli import picture
-from fulltape.node import state
-from fulltape.stores import Stores
+from fulltape.context import Stores
+from fulltape.views import state
 
 
 def coverage(stores: Stores, now: int) -> list[str]:

@@ -19,7 +19,7 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
 
     from fulltape import errors
     from fulltape.clock import SystemClock
-    from fulltape.deliver import run
+    from fulltape.export import run
 
     with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
         report = run.run_once(stores, SystemClock(), watch)

@@ -14,8 +14,8 @@ from fulltape.cli.options import JsonOption, NodeOption, counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fulltape.node.gaps import Gap
-    from fulltape.stores import Stores
+    from fulltape.context import Stores
+    from fulltape.views.gaps import Gap
 
 _MOST_LINES, _NAMED = 40, 2
 
@@ -46,7 +46,7 @@ def gaps(
 
     from fulltape.clock import SystemClock
     from fulltape.market import datasets
-    from fulltape.node import gaps as finding
+    from fulltape.views import gaps as finding
 
     if dataset:
         datasets.get(dataset)
@@ -109,7 +109,7 @@ def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> 
 
 def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> list[str]:
     from fulltape.cli import picture
-    from fulltape.node import gaps as finding
+    from fulltape.views import gaps as finding
 
     lines: list[str] = []
     for name, rows in finding.pictures(stores, now, dataset=dataset, symbol=symbol).items():
@@ -126,7 +126,7 @@ def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> li
 
 def _write(stores: Stores, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
     from fulltape.cli import sheet
-    from fulltape.node import gaps as finding
+    from fulltape.views import gaps as finding
 
     grids = []
     for name, pictures in finding.pictures(

@@ -47,9 +47,9 @@ def restore(
     """
     from fulltape.cli.progress import Watch
     from fulltape.clock import SystemClock
+    from fulltape.context import BACKUPS, ownership
     from fulltape.market.time import iso
     from fulltape.node import repair
-    from fulltape.stores import BACKUPS, ownership
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)

@@ -23,7 +23,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     """Audit, fill what is missing, curate, check and export: everything once, from where the last run ended."""
     from fulltape.clock import SystemClock
     from fulltape.node import nightly as night
-    from fulltape.node import state
+    from fulltape.views import state
 
     with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(stores.ledger.budgets.anchor)

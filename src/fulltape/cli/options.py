@@ -15,9 +15,9 @@ import typer
 from fulltape import errors
 
 if TYPE_CHECKING:
+    from fulltape.context import Stores
     from fulltape.node.nightly import Filled
     from fulltape.settings.load import Loaded
-    from fulltape.stores import Stores
 
 NodeOption = Annotated[
     Path | None,

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from fulltape.stores import Event
+    from fulltape.context import Event
 
 _EVERY = 2.0
 

@@ -12,8 +12,8 @@ from fulltape.cli.options import JsonOption, NodeOption, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fulltape.context import Stores
     from fulltape.ledger.database import Row
-    from fulltape.stores import Stores
 
 
 def register(app: typer.Typer) -> None:
@@ -38,8 +38,8 @@ def status(
     """Show coverage and verdicts, tasks, capture, sources with their budgets, rejected pages and the newest bundle."""
     from fulltape.cli import summary
     from fulltape.clock import SystemClock
-    from fulltape.node import state
-    from fulltape.stores import room
+    from fulltape.context import room
+    from fulltape.views import state
 
     with options.opened(node) as stores:
         now = (clock := SystemClock(stores.ledger.budgets.anchor)).now()

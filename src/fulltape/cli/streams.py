@@ -13,7 +13,7 @@ from fulltape.cli.options import JsonOption, NodeOption, number
 if TYPE_CHECKING:
     from fulltape.ledger.stream_months import Month
     from fulltape.ledger.streams import Interval
-    from fulltape.node.streams import StreamDay
+    from fulltape.views.streams import StreamDay
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def streams(
 ) -> None:
     """Show, by stream and day, how much was captured without doubt, and how much is verified."""
 
-    from fulltape.node import streams as telling
+    from fulltape.views import streams as telling
 
     with options.opened(node) as stores:
         session = options.session(day) if day else stores.ledger.streams.newest_session()

@@ -12,7 +12,7 @@ from fulltape.cli.options import counted, number
 if TYPE_CHECKING:
     from fulltape.ledger.damages import Damage
     from fulltape.ledger.database import Row
-    from fulltape.node.state import SourceState
+    from fulltape.views.state import SourceState
 
 _NUMBER = re.compile(r"(?<!HTTP )\b\d[\d.,:T+-]*Z?")
 _GOOD = {"wanted", "held", "empty"}

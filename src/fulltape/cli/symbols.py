@@ -14,9 +14,9 @@ from fulltape.cli.progress import Watch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fulltape.context import Wanted
     from fulltape.market.reference import Listing
     from fulltape.node.reference import Imported
-    from fulltape.stores import Wanted
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from fulltape.node.tailing import Row, Tailing
+    from fulltape.views.tailing import Row, Tailing
 
 _EVERY = 1.0
 
@@ -43,7 +43,7 @@ def tail(
     node: NodeOption = None,
 ) -> None:
     """Watch a running capture: rate, lag, last price, the provisional bar, and what is doubtful, by stream."""
-    from fulltape.node import tailing
+    from fulltape.views import tailing
 
     with options.opened(node) as stores:
         watching = tailing.Tailing(stores, grain=grain, symbols=tuple(symbols or ()))

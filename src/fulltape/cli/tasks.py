@@ -10,8 +10,8 @@ from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
+    from fulltape.context import Stores
     from fulltape.ledger.task import Task
-    from fulltape.stores import Stores
 
 STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled")
 

@@ -10,8 +10,8 @@ from fulltape.cli import options, wrapping
 from fulltape.cli.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
-    from fulltape.node.registry import Entry
     from fulltape.node.selftest import Shown
+    from fulltape.views.registry import Entry
 
 _MOST_SYMBOLS = 8
 
@@ -30,7 +30,7 @@ def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = 
         return
 
     from fulltape.clock import SystemClock
-    from fulltape.node import registry
+    from fulltape.views import registry
 
     with options.opened(node) as stores:
         found = registry.entries(stores, SystemClock(stores.ledger.budgets.anchor))

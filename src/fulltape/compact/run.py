@@ -13,11 +13,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.compact import plan
-from fulltape.lake import layout, parquet, parts
-from fulltape.lake.parts import Merged
-from fulltape.ledger.catalogue import Part
-from fulltape.market.time import SECOND, Clock, Instant
-from fulltape.stores import (
+from fulltape.context import (
     Event,
     Progress,
     Stores,
@@ -30,10 +26,14 @@ from fulltape.stores import (
     scanning,
     silent,
 )
-from fulltape.stores import spool as spooling
-from fulltape.stores.drafts import Draft
-from fulltape.stores.scanning import REVISION
-from fulltape.stores.spool import Spool
+from fulltape.context import spool as spooling
+from fulltape.context.drafts import Draft
+from fulltape.context.scanning import REVISION
+from fulltape.context.spool import Spool
+from fulltape.lake import layout, parquet, parts
+from fulltape.lake.parts import Merged
+from fulltape.ledger.catalogue import Part
+from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.version import VERSION
 
 STAGE = "compact"

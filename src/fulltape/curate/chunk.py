@@ -15,6 +15,11 @@ from fulltape.checks import findings, profiles, registry
 from fulltape.checks import rows as row_checks
 from fulltape.checks.findings import Context
 from fulltape.checks.registry import Learned
+from fulltape.context import Stores, Wanted, damage, day_bars, drafts, known, scanning
+from fulltape.context import profiles as kept_profiles
+from fulltape.context.drafts import Draft
+from fulltape.context.spool import Spool
+from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
 from fulltape.curate import plan
 from fulltape.curate.judged import CELL, Judged
@@ -22,11 +27,6 @@ from fulltape.decoding import frames as frames_of
 from fulltape.lake import parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import Instant
-from fulltape.stores import Stores, Wanted, damage, day_bars, drafts, known, scanning
-from fulltape.stores import profiles as kept_profiles
-from fulltape.stores.drafts import Draft
-from fulltape.stores.spool import Spool
-from fulltape.stores.stretches import Stretch
 from fulltape.version import VERSION
 
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape.checks import completeness
+from fulltape.context import Stores, Wanted
 from fulltape.coverage.cell import FactKind, Verdict
 from fulltape.decoding import frames
 from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.verdicts import VerdictRange
 from fulltape.market.time import Instant
-from fulltape.stores import Stores, Wanted
 
 STAGE = "curate"
 CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from fulltape.context import Event, Progress, Stores, Wanted, silent
+from fulltape.context.stretches import Stretch, Stretches
 from fulltape.curate.chunk import Chunk, Report
 from fulltape.curate.judged import STAGE
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import Clock, Instant
-from fulltape.stores import Event, Progress, Stores, Wanted, silent
-from fulltape.stores.stretches import Stretch, Stretches
 
 __all__ = ["STAGE", "Report", "run_once"]
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulltape import errors
+from fulltape.context import Stores
 from fulltape.demo import node, proof
 from fulltape.node import assemble
 from fulltape.settings import load
 from fulltape.simulator import market, run, scenario
 from fulltape.simulator.run import Running
 from fulltape.simulator.server import Served
-from fulltape.stores import Stores
 
 Say = Callable[[str], None]
 Draw = Callable[[Stores], list[str]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fulltape.context import Stores
 from fulltape.contract.streams import Meaning
 from fulltape.decoding import stream_rows
 from fulltape.lake import journal, messages
@@ -17,7 +18,6 @@ from fulltape.lake.messages import Block
 from fulltape.live.plan import Aggregator, Piece, Provisional
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import SECOND, Instant, to_datetime
-from fulltape.stores import Stores
 
 _REMEMBERED = 10_000
 """Ids of one symbol that are remembered, so that none counts twice."""

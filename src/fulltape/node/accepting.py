@@ -6,11 +6,11 @@ import datetime as dt
 from dataclasses import dataclass
 
 from fulltape import errors
+from fulltape.context import Stores, known
 from fulltape.ledger.acceptances import Acceptance
 from fulltape.market import datasets, ranges
 from fulltape.market.time import Clock
-from fulltape.node import gaps
-from fulltape.stores import Stores, known
+from fulltape.views import gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from fulltape import errors, stores, vendors
+from fulltape import context, errors, vendors
 from fulltape.calendars import rules
+from fulltape.context import Feed, Stores, Wanted, ownership
 from fulltape.contract import symbology
 from fulltape.contract.plans import Limits
 from fulltape.contract.streams import Streams, Subscription
@@ -22,7 +23,6 @@ from fulltape.node import rules as rules_of
 from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
-from fulltape.stores import Feed, Stores, Wanted, ownership
 from fulltape.transport import http
 
 
@@ -83,7 +83,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
     specs = _specs(loaded)
     feeds = _feeds(loaded, specs, asking=asking)
     _wanted(loaded, specs)  # what cannot work is refused before anything is created
-    ledger = stores.open_ledger(loaded.folder, loaded.ledger_url)
+    ledger = context.open_ledger(loaded.folder, loaded.ledger_url)
     layout = Layout(root=loaded.folder / loaded.values.node.lake)
     try:
         if owning:
@@ -238,7 +238,7 @@ def _one_wanted(
             f"{key}.until = {one.until} lies before {key}.from = {one.from_}.",
             where=loaded.where(f"{key}.until"),
         )
-    calendar = stores.calendar(dataset.calendar, loaded.folder)
+    calendar = context.calendar(dataset.calendar, loaded.folder)
     for limit, day in (("from", one.from_), ("until", one.until)):
         if day and not calendar.known_from <= day <= calendar.known_to:
             raise errors.ConfigError(
@@ -288,7 +288,7 @@ def _on(loaded: Loaded, dataset: Dataset, calendar: str) -> Dataset:
             where=loaded.where(key),
         )
     try:
-        stores.calendar(calendar, loaded.folder)
+        context.calendar(calendar, loaded.folder)
     except errors.UsageError as error:
         raise errors.ConfigError(
             f"{key}: {error.message}", where=loaded.where(key), hint=error.hint

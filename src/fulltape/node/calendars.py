@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Mapping
 
 from fulltape import errors
+from fulltape.context import Wanted
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets
 from fulltape.settings.load import Loaded
-from fulltape.stores import Wanted
 
 _STAGE = "calendar"
 

@@ -10,24 +10,19 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from fulltape import clock, errors
-from fulltape.capture import orders
-from fulltape.capture.orders import Feed, Orders
+from fulltape.capture import config
+from fulltape.capture.config import Feed, Orders
+from fulltape.context import Stores
 from fulltape.contract.plans import Delayed
 from fulltape.contract.streams import Subscription
 from fulltape.lake import journal
-from fulltape.lake.layout import CAPTURE, Layout
+from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
-from fulltape.stores import Stores
 
 _LONGEST_PAUSE = 60.0
 _MOST_DOUBLINGS = 10
 _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable."""
-
-
-def writer(stores: Stores) -> str:
-    """The name under which this node's messages are written."""
-    return f"{stores.rules.worker}{CAPTURE}"
 
 
 def told(loaded: Loaded, stores: Stores) -> Orders:
@@ -42,7 +37,7 @@ def told(loaded: Loaded, stores: Stores) -> Orders:
         )
     return Orders(
         lake=str(stores.layout.root.resolve()),
-        writer=writer(stores),
+        writer=stores.capture_writer,
         feeds=feeds,
         flush_interval=values.flush_interval,
         rotate_every=values.rotate_every,
@@ -92,7 +87,7 @@ class Process:
         # It stays open: its end tells the process to stop. One that has died already is found by
         # its status.
         with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(orders.encode(told) + b"\n")
+            self._child.stdin.write(config.encode(told) + b"\n")
             self._child.stdin.flush()
 
     @property

@@ -12,18 +12,18 @@ from polars.exceptions import PolarsError
 from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
+from fulltape.check import run as quality
 from fulltape.compact import run as compact
+from fulltape.context import BACKUPS, Event, Progress, Stores, damage, room, silent
 from fulltape.curate import run as curate
-from fulltape.deliver import run as deliver
+from fulltape.export import run as deliver
 from fulltape.market.time import Clock, Instant, to_second, utc_date
-from fulltape.node import state
-from fulltape.quality import run as quality
 from fulltape.regroup import run as regroup
 from fulltape.seal import run as seal
-from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, room, silent
 from fulltape.sweep import run as sweep
 from fulltape.verify import knowledge
 from fulltape.verify import run as verify
+from fulltape.views import state
 
 _ALL = 1e9
 """Seconds in which everything is verified."""

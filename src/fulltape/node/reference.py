@@ -9,12 +9,12 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.backfill import single
+from fulltape.context import Event, Feed, Progress, Stores, silent
 from fulltape.contract.vendor import Conversation, Outcome
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import reference
 from fulltape.market.reference import Listing
 from fulltape.market.time import Clock
-from fulltape.stores import Event, Feed, Progress, Stores, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from fulltape.context import BACKUPS, LEDGER, Progress, Stores, damage, ownership, silent
 from fulltape.lake import files, layout
 from fulltape.ledger import backup
 from fulltape.ledger.coverage import CoverageFact
@@ -14,7 +15,6 @@ from fulltape.market.time import Clock, Instant
 from fulltape.node import nightly
 from fulltape.node.nightly import Night
 from fulltape.settings.load import Loaded
-from fulltape.stores import BACKUPS, LEDGER, Progress, Stores, damage, ownership, silent
 from fulltape.verify import bundles, knowledge, plan, takeup
 from fulltape.verify import run as verify
 from fulltape.verify.plan import Finding

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fulltape.checks.findings import Thresholds
+from fulltape.context import Retention, Rules
 from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
-from fulltape.stores import Retention, Rules
 
 
 def rules(loaded: Loaded) -> Rules:

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fulltape import stores as opening
+from fulltape import context as opening
 from fulltape.backfill import single
+from fulltape.context import Feed, Stores
 from fulltape.contract.vendor import Ask, Outcome, Page, Serves
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, utc_date
-from fulltape.stores import Feed, Stores
 
 _SYMBOLS = {
     "equities": "AAPL",

@@ -10,15 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import errors
+from fulltape.context import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, scanning, silent
+from fulltape.context import spool as spooling
+from fulltape.context.drafts import Draft
+from fulltape.context.regrouped import LAYER
+from fulltape.context.spool import Spool
 from fulltape.lake import layout, parquet, parts
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import Clock, Instant
 from fulltape.regroup import plan
-from fulltape.stores import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, scanning, silent
-from fulltape.stores import spool as spooling
-from fulltape.stores.drafts import Draft
-from fulltape.stores.regrouped import LAYER
-from fulltape.stores.spool import Spool
 from fulltape.version import VERSION
 
 STAGE = "regroup"

@@ -7,14 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fulltape.lake import asks, files, journal
-from fulltape.lake.asks import Contents, StoredAsk
+from fulltape.context import Progress, Stores, silent
+from fulltape.lake import fetches, files, journal
+from fulltape.lake.fetches import Contents, StoredAsk
 from fulltape.ledger.task import Task
 from fulltape.market.time import Clock
-from fulltape.seal import captured
-from fulltape.seal.batch import STAGE, Batch
-from fulltape.seal.captured import Sealed
-from fulltape.stores import Progress, Stores, silent
+from fulltape.seal.messages import captured
+from fulltape.seal.messages.captured import Sealed
+from fulltape.seal.pages.batch import STAGE, Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, again
         everything = stores.layout.journal_files()
         paths = [path for path in everything if not journal.in_use(path)]
         busy = {path.parents[1] for path in set(everything) - set(paths)}
-        contents = asks.collect(paths)
+        contents = fetches.collect(paths)
         ready, waiting = _sorted(stores, contents, busy)
         lost = _lost(stores, contents) if len(paths) == len(everything) else []
         batch = Batch(stores, clock.now(), progress)

@@ -18,7 +18,7 @@ from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _GRAINS = {"1Day": "day", "1D": "day", "1Min": "minute", "1T": "minute"}
 _SYMBOLS = {

@@ -8,7 +8,7 @@ import re
 from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_iso
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _GRAINS = {"60": ("minute", MINUTE), "86400": ("day", DAY)}
 _MOST_CANDLES = 300

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.twin import Twin, said
+from fulltape.simulator.vendor import Twin, said
 
 _GRAINS = {60: "minute", 86_400: "day"}
 _KNOWN = {

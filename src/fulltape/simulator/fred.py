@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fulltape.simulator.market import Vintage
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _FOREVER = dt.date(9999, 12, 31)
 _EARLIEST = dt.date(1776, 7, 4)

@@ -6,7 +6,7 @@ from fulltape.market.time import SECOND
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _GRAINS = {"1": "minute", "1440": "day"}
 _CANDLES = 720

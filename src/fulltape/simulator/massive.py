@@ -14,7 +14,7 @@ from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _AGGREGATES = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(day|minute)/([^/]+)/([^/]+)")
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/(?:us|global)/market/(stocks|fx|crypto)/(\d{4}-\d{2}-\d{2})")

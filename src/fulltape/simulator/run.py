@@ -20,7 +20,7 @@ from fulltape.simulator.server import Served, Server, SocketServer
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.tiingo import Tiingo
-from fulltape.simulator.twin import Twin
+from fulltape.simulator.vendor import Twin
 from fulltape.simulator.wires import WIRES
 from fulltape.simulator.yahoo import Yahoo
 

@@ -9,7 +9,7 @@ from fulltape.market.time import SECOND, midnight
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.twin import Twin, disturbed, said
+from fulltape.simulator.vendor import Twin, disturbed, said
 
 _PATH = re.compile(r"/tiingo/daily/([^/]+)(/prices)?")
 

@@ -7,7 +7,7 @@ import re
 from fulltape.calendars import tables
 from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.twin import Twin, said
+from fulltape.simulator.vendor import Twin, said
 
 _PATH = re.compile(r"/v8/finance/chart/([^/]+)")
 

@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from fulltape.context import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.contract.events import BREAKS
 from fulltape.lake import files
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import DAY, Clock, Instant, utc_date
-from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.sweep import plan
 from fulltape.sweep.plan import Removal, Report
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fulltape.lake import compression, files, mark
+from fulltape.lake import compression, files, owner
 from fulltape.lake.layout import Layout
 from fulltape.ledger import coverage
 from fulltape.ledger.coverage import CoverageFact
@@ -141,7 +141,7 @@ def _insert(ledger: Ledger, some: _Rows) -> None:
 
 def _node(ledger: Ledger, layout: Layout) -> str:
     """Whose knowledge may be read: the lake's node's."""
-    found = mark.read(layout)
+    found = owner.read(layout)
     return found.node if found else ledger.identity("node")
 
 

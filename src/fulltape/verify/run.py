@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.lake import files, journal, layout, mark
+from fulltape.context import BACKUPS, Event, Progress, Stores, damage, profiles, silent
+from fulltape.lake import files, journal, layout, owner
 from fulltape.lake.journal import Damage
 from fulltape.ledger import backup
 from fulltape.ledger.catalogue import Layer, Part
 from fulltape.market.time import SECOND, Clock
-from fulltape.stores import BACKUPS, Event, Progress, Stores, damage, profiles, silent
 from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, Report
 
@@ -96,7 +96,7 @@ def _wrong(stores: Stores, part: Part) -> str:
 
 
 def _mark(stores: Stores) -> Iterator[Finding]:
-    if mark.read(stores.layout) is None:
+    if owner.read(stores.layout) is None:
         path = stores.layout.relative(stores.layout.mark)
         yield Finding(
             kind="mark", path=path, what="it is gone, or cannot be read", cure="it is written again"

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from fulltape.context import Event, Progress, Stores, Wanted, damage, silent
 from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
@@ -23,7 +24,6 @@ from fulltape.ledger.catalogue import Cells, NewPart, Part
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import Instant, from_datetime
-from fulltape.stores import Event, Progress, Stores, Wanted, damage, silent
 
 STAGE = "rebuild"
 _MICROSECOND = 1_000

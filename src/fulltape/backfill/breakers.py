@@ -1,0 +1,62 @@
+"""Keeps the breakers of a run's sources: who is left alone after failing, who is tried again, who has healed."""
+
+from __future__ import annotations
+
+import threading
+
+from fulltape.backfill.fetch import Result
+from fulltape.context import Stores
+from fulltape.contract import breaker
+from fulltape.contract.vendor import Outcome
+from fulltape.market.time import Instant
+
+
+class Guards:
+    """The breakers as the ledger has them, and whom this run has heard of."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._turn = threading.Lock()
+        self._breakers = {source: stores.ledger.breakers.of(source) for source in stores.feeds}
+        self._served: set[str] = set()
+
+    def rest(self, source: str, *, now: Instant, flying: int) -> Instant | None:
+        """Until when a source is left alone; None if it may be asked. With a trial on its way nothing else is asked."""
+        with self._turn:
+            found = self._breakers[source]
+            if found.state == "closed":
+                return None
+            if found.state == "open":
+                return found.until if now < found.until else None
+            return found.until if flying and now < found.until else None
+
+    def sent(self, source: str, *, now: Instant) -> None:
+        """An ask goes out: for a breaker that is not closed, it is the trial."""
+        with self._turn:
+            found = self._breakers[source]
+            if found.state != "closed":
+                self._store(breaker.trial(found, now=now) or found)
+
+    def came_back(self, source: str, result: Result, *, now: Instant) -> bool:
+        """Take an ask's end into account; False if its failure says something about the source, not about its tasks."""
+        with self._turn:
+            found = self._breakers[source]
+            if result.outcome is Outcome.TRANSIENT:
+                # What was on its way when the breaker tripped fails for the same reason, and says nothing new.
+                if found.state != "open":
+                    self._store(breaker.failed(found, now=now, reason=result.reason))
+                return found.state == "closed"
+            if result.outcome not in (Outcome.RATE_LIMITED, Outcome.BAD_CREDENTIALS):
+                self._served.add(source)
+                if found.failures or found.state != "closed":
+                    self._store(breaker.served(found))
+            return True
+
+    def ever_served(self, source: str) -> bool:
+        """Whether this run had an answer from a source."""
+        return source in self._served
+
+    def _store(self, changed: breaker.Breaker) -> None:
+        self._breakers[changed.source] = changed
+        with self._stores.ledger.write():
+            self._stores.ledger.breakers.record(changed)

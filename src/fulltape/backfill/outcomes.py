@@ -1,0 +1,165 @@
+"""What the end of an ask means for the queue and for the source's eligibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fulltape.backfill import plan
+from fulltape.backfill.fetch import Result, Work
+from fulltape.context import Stores
+from fulltape.contract.vendor import Outcome
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.eligibility import EligibilityState, Eligible
+from fulltape.ledger.task import Task
+from fulltape.market.time import MINUTE, SECOND, Instant
+
+_STATES: dict[Outcome, EligibilityState] = {
+    Outcome.NOT_ENTITLED: "not entitled",
+    Outcome.NOT_SUPPORTED: "not supported",
+    Outcome.UNKNOWN_SYMBOL: "unknown symbol",
+    Outcome.BAD_REQUEST: "not supported",
+}
+_FOR_EVER: Instant = 2**62
+_NOT_YET = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """What an ask's bad end counts against. Not against the `tasks` if the source answers nobody; not against the
+    `symbols` while it is not known which of them was meant."""
+
+    tasks: bool = True
+    symbols: bool = True
+
+
+EVERYBODY = Blame()
+
+
+def settle(
+    stores: Stores, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
+) -> None:
+    """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
+    with stores.ledger.write():
+        for symbol in result.confirmed:
+            _learn(stores, source, work, symbol, "ok", "a reference answer", now)
+        for symbol, (outcome, reason) in result.refused.items():
+            if outcome in _STATES:
+                _learn(stores, source, work, symbol, _STATES[outcome], reason, now)
+        if result.outcome is Outcome.ROWS:
+            _heal(stores, source, work, result, now)
+        if refuses(result) and blame.symbols:
+            _refused(stores, source, work, result, now)
+        for task_id, attempt in work.tasks.items():
+            task = stores.ledger.queue.get(task_id)
+            if task is not None:
+                _pass_on(stores, source, result, task, attempt, now, blame)
+
+
+def refuses(result: Result) -> bool:
+    """Whether the whole ask was refused for good."""
+    return plan.effect(result.outcome) == "refuse"
+
+
+def _pass_on(
+    stores: Stores, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
+) -> None:
+    queue, task_id = stores.ledger.queue, task.task_id
+    effect = plan.effect(result.outcome)
+    failed = effect == "fail" and blame.tasks and not result.unreachable
+    refused = effect == "refuse" and blame.symbols
+    if effect == "hold":
+        queue.hold_back(task_id, source, not_before=now + _NOT_YET)
+    elif failed:
+        queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
+    if refused or task.symbol in result.refused:
+        others = tuple(one for one in task.takers if one != source)
+        if others:
+            queue.set_takers({task_id: others})
+    if refused:
+        queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
+    if result.pages:
+        queue.fetched(task_id, attempt)
+    elif failed and task.failures + 1 >= stores.rules.max_failures:
+        queue.finish(task_id, attempt, "stalled", now=now, error=result.reason)
+    elif refused and task.purpose != "fill":
+        # It was for this source alone, and this is its answer.
+        queue.finish(task_id, attempt, "done", now=now, error=result.reason)
+    else:
+        reason = result.refused.get(task.symbol, (None, result.reason))[1]
+        queue.release(task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=failed)
+
+
+def _refused(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
+    """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions, and for
+    none of them where only a span of one was asked for."""
+    if work.ask.narrow:
+        return
+    if result.outcome is Outcome.NOT_ENTITLED:
+        for symbol in work.ask.symbols:
+            _learn(stores, source, work, symbol, "not entitled", result.reason, now)
+        return
+    wanted = stores.wanted[work.ask.dataset]
+    stores.ledger.coverage.record(
+        (
+            CoverageFact(
+                dataset=work.ask.dataset,
+                instrument=work.instruments[symbol],
+                source=source,
+                first=work.ask.first,
+                last=work.ask.last,
+                fact="refused",
+                sound=False,
+                final=True,
+                since=now,
+                evidence=work.ask_id,
+                reason=result.reason,
+            )
+            for symbol in work.ask.symbols
+            if symbol not in result.refused
+        ),
+        wanted.next_session,
+    )
+
+
+def _learn(
+    stores: Stores,
+    source: str,
+    work: Work,
+    symbol: str,
+    state: EligibilityState,
+    reason: str,
+    now: Instant,
+) -> None:
+    """Remember what a source showed of a symbol. A refusal lasts for a cooldown that grows each time one has run out
+    and the source refuses again."""
+    dataset = work.ask.dataset
+    before = stores.ledger.eligibility.of(source, dataset, symbol)
+    if state == "ok":
+        strikes, until = 0, _FOR_EVER
+    elif before is not None and before.forbids(now):
+        strikes, until = before.strikes, before.until
+    else:
+        strikes = 1 + (before.strikes if before else 0)
+        until = now + plan.cooldown(stores.rules.cooldown, strikes)
+    stores.ledger.eligibility.record(
+        Eligible(
+            source=source,
+            dataset=dataset,
+            symbol=symbol,
+            state=state,
+            until=until,
+            reason=reason,
+            since=now,
+            strikes=strikes,
+        )
+    )
+    stores.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
+
+
+def _heal(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
+    """Symbols that were refused once and are served again are as good as any."""
+    for symbol in work.ask.symbols:
+        if symbol not in result.refused:
+            known = stores.ledger.eligibility.of(source, work.ask.dataset, symbol)
+            if known and known.state != "ok":
+                _learn(stores, source, work, symbol, "ok", "served again", now)

@@ -1,0 +1,398 @@
+"""One stream of one source: connected for as long as we run, watched, renewed before the vendor cuts it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from fulltape import errors
+from fulltape.capture import plan, socket
+from fulltape.capture.connection import Admission, Door, Leg
+from fulltape.capture.plan import Rhythm
+from fulltape.capture.queue import Queue, Router
+from fulltape.capture.socket import RefusedError, Socket, TooManyError
+from fulltape.contract.events import Mark, What
+from fulltape.contract.streams import Again, Stream, Turn
+from fulltape.lake.messages import Block
+
+ACK_TIMEOUT = 10.0
+"""Seconds in which a vendor acknowledges a subscription, before it is asked again."""
+_MOST_ASKED = 3
+_REFUSED_AGAIN = 300.0
+_OVERLAP = 30.0
+"""Seconds for which an old connection is kept at most while its successor gets going."""
+_RENEW_AT = 0.95
+_SETTLED = 30.0
+_TICK = 0.25
+
+
+class Line:
+    """Keeps one stream alive. `state` says in a word how it is; `gather` cuts what all streams of the source have
+    delivered, so that whatever is written holds everything until then; `on_change` is called when an interval may have begun or
+    ended, so that what lies in the journal is sealed soon."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        door: Door,
+        queue: Queue,
+        admission: Admission,
+        stale_after: float,
+        stamp: Callable[[], int],
+        gather: Callable[[], list[Block | Mark]],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.state = "connecting"
+        self._reason = ""
+        self.reconnects = 0
+        self.messages = 0
+        self.bytes = 0
+        self.last_ns: dict[str, int] = {}
+        self.legs: list[Leg] = []
+        self._door, self._queue, self._admission = door, queue, admission
+        self._stale_after, self._stamp = stale_after, stamp
+        self._gather, self._on_change = gather, on_change
+        self._names = {channel.name: channel for channel in stream.channels}
+        self._cadences = {channel.name: channel.cadence for channel in stream.channels}
+        self._rhythms: dict[str, Rhythm] = {}
+        self._doubts: dict[str, int] = {}
+        self._old: set[int] = set()
+        self._control = re.compile(stream.control)
+        self._router = Router(route=re.compile(stream.route), channels=self._names)
+
+    async def run(self) -> None:
+        """Connect, and again, until cancelled or refused for good."""
+        attempt = 0
+        while self.state != "barred":
+            await asyncio.sleep(plan.wait_before(attempt, random.random()))
+            try:
+                leg = await self._once()
+            except Exception as error:  # noqa: BLE001 — a defect may cost a connection, never the stream
+                self._drop_all(f"{type(error).__name__}: {error}")
+                leg = None
+            # A connection that was kept for a moment only may be one of many: the next one waits longer.
+            settled = leg is not None and asyncio.get_running_loop().time() - leg.began >= _SETTLED
+            attempt = 0 if settled else attempt + 1
+
+    async def _once(self) -> Leg | None:
+        """Connect, and stay until that ends; the connection that ended, None where there was none."""
+        leg = await self._connected()
+        if leg is None:
+            return None
+        leg = await self._tend(leg)
+        self.reconnects += 1
+        if leg.turn.end == "wait":
+            self._admission.stay_away()
+        elif leg.turn.end == "stop":
+            self.state, self.reason = "barred", leg.turn.reason
+        return leg
+
+    def _drop_all(self, why: str) -> None:
+        """Leave every connection as it is, and say why."""
+        for leg in list(self.legs):
+            leg.socket.close(why)
+            self._gone(leg)
+        self.reason = why
+
+    @property
+    def reason(self) -> str:
+        """Why it is not as it should be; never with a secret that a vendor has echoed."""
+        return self._reason
+
+    @reason.setter
+    def reason(self, words: str) -> None:
+        self._reason = self._door.redact(words.encode()).decode()
+
+    @property
+    def live(self) -> dict[int, set[str]]:
+        """The channels that are live, by connection."""
+        return {leg.socket.connection: leg.live for leg in self.legs.copy()}
+
+    def cut(self) -> list[Block | Mark]:
+        """What has come since the last time; notes who has spoken."""
+        found: list[Block | Mark] = []
+        for leg in self.legs:
+            block = leg.socket.cut()
+            if block is not None:
+                self._heard(block)
+                found.append(block)
+        return found
+
+    def pulse(self) -> list[Mark]:
+        """That the connections are still there, for times in which nothing comes."""
+        return [Mark(what="pulse", at=self._stamp(), connection=leg.socket.connection) for leg in self.legs]
+
+    def shut(self, why: str) -> list[Block | Mark]:
+        """End every connection; what they delivered, and that they are closed."""
+        found = self.cut()
+        for leg in self.legs:
+            found.append(
+                self._mark(leg, "closed", since=leg.socket.last_ns, reason=why, channels=tuple(leg.live))
+            )
+            leg.live.clear()
+            leg.socket.close(why)
+        if self.state != "barred":
+            # Why it was not live is still worth knowing when it ends.
+            self.state, self.reason = why, "" if self.state == "live" else self.reason
+        return found
+
+    def _heard(self, block: Block) -> None:
+        now = asyncio.get_running_loop().time()
+        spoken: list[str] = []
+        for name in self._router.spoken(block):
+            if name in self._names:
+                self._rhythms.setdefault(name, Rhythm(last=now)).spoke(now)
+                self._doubts.pop(name, None)
+                self.last_ns[name] = block.received[-1]
+                spoken.append(name)
+        self.messages += len(block.lengths)
+        self.bytes += len(block.body)
+        if self.stream.alert and self.stream.alert in block.body:
+            self._old.add(block.connection)
+        for leg in self.legs.copy():
+            # Data of a channel that was asked for says more than any acknowledgement.
+            if leg.socket.connection == block.connection:
+                since = block.received[0] if self.stream.data_confirms else 0
+                self._confirmed(leg, spoken, since=since)
+
+    async def _connected(self) -> Leg | None:
+        """A new connection, with the conversation begun; None where there is none, and why is told."""
+        await self._admission.enter()
+        loop = asyncio.get_running_loop()
+        one = Socket(
+            data=self.stream.data,
+            control=self._control,
+            on_open=self._opened,
+            on_control=self._controlled,
+            on_end=self._ended,
+            on_full=self._full,
+            stamp=self._stamp,
+        )
+        dialogue = self.stream.converse(self.stream.channels)
+        leg = Leg(socket=one, dialogue=dialogue, began=loop.time(), asked_at=loop.time())
+        headers = {name: self._door.fill(text) for name, text in self.stream.headers.items()}
+        self._queue.routers[one.connection] = self._router
+        self.legs.append(leg)
+        try:
+            await socket.connect(
+                one,
+                f"{self._door.url}{self.stream.path}",
+                headers=headers,
+                timeout=self._door.timeout,
+                compress=self.stream.compress,
+                known=any(self._door.secrets.values()),
+            )
+        except errors.TransportError as error:
+            self.legs.remove(leg)
+            self._queue.routers.pop(one.connection, None)
+            self.reason = str(error)
+            if isinstance(error, TooManyError):
+                self._admission.stay_away(error.seconds)
+            if isinstance(error, RefusedError):
+                self.state = "barred"
+            return None
+        return leg
+
+    async def _tend(self, leg: Leg) -> Leg:
+        """Watch a connection, and its successors, until one ends on its own; returns that one."""
+        while True:
+            ends = leg.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
+            if not await self._watched(leg, ends):
+                self._gone(leg)
+                return leg
+            leg = await self._renewed(leg)
+
+    async def _watched(self, leg: Leg, ends: float) -> bool:
+        """Watch until the connection is over (False) or old (True)."""
+        loop = asyncio.get_running_loop()
+        leg.told_at = loop.time()
+        while not leg.over.is_set():
+            try:
+                await asyncio.wait_for(leg.over.wait(), timeout=_TICK)
+            except TimeoutError:
+                self._look_after(leg, loop.time())
+            if loop.time() >= ends or leg.socket.connection in self._old:
+                self._old.discard(leg.socket.connection)
+                return True
+        return False
+
+    def _look_after(self, leg: Leg, now: float) -> None:
+        if self.stream.keepalive and now - leg.told_at >= self.stream.keepalive_every:
+            leg.told_at = now
+            leg.socket.say(self.stream.keepalive)
+        missing = [name for name in self._names if name not in leg.live and name not in leg.refused]
+        if missing and now - leg.asked_at > ACK_TIMEOUT:
+            if leg.asked >= _MOST_ASKED and leg.live:
+                # One name that nobody answers for must not take the others down with it.
+                self._refuse(leg, dict.fromkeys(missing, "the vendor does not acknowledge it"))
+            else:
+                self._ask_again(leg, missing, now, "was not acknowledged")
+            return
+        if leg.refused and now - leg.refused_at > _REFUSED_AGAIN:
+            leg.refused_at = leg.asked_at = now
+            self._take(leg, leg.dialogue.send(Again(channels=tuple(leg.refused))))
+        rhythms = {name: rhythm for name, rhythm in self._rhythms.items() if name in leg.live}
+        doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
+        if not doubted:
+            return
+        self._put(
+            *(
+                self._mark(
+                    leg,
+                    "stale",
+                    channels=(name,),
+                    since=self.last_ns.get(name) or leg.socket.last_ns,
+                    reason="silent",
+                )
+                for name in doubted
+            ),
+        )
+        for name in doubted:
+            self._rhythms[name].doubted(now)
+            self._doubts[name] = self._doubts.get(name, 0) + 1
+            leg.live.discard(name)
+        asked_before = any(self._doubts[name] > 1 for name in doubted)
+        if asked_before or plan.mute(rhythms, doubted, now, self._stale_after):
+            leg.socket.close(f"silent: {', '.join(doubted[:5])}")
+        else:
+            self._ask_again(leg, doubted, now, "was silent")
+
+    def _ask_again(self, leg: Leg, channels: list[str], now: float, why: str) -> None:
+        leg.asked += 1
+        leg.asked_at = now
+        if leg.asked > _MOST_ASKED:
+            leg.socket.close(f"a subscription {why}: {', '.join(channels[:5])}")
+            return
+        self._take(leg, leg.dialogue.send(Again(channels=tuple(channels))))
+
+    async def _renewed(self, old: Leg) -> Leg:
+        """A successor for a connection that the vendor will soon cut; both deliver until the new one does."""
+        loop = asyncio.get_running_loop()
+        new = await self._connected()
+        if new is None:
+            old.began += 10.0 / _RENEW_AT  # tried again a little later; the old one still delivers
+            return old
+        deadline = loop.time() + _OVERLAP
+        while not (new.over.is_set() or old.over.is_set()) and loop.time() < deadline:
+            everybody = len(new.live) + len(new.refused) == len(self._names)
+            if everybody and (new.socket.last_ns or new.socket.count):
+                break
+            await asyncio.sleep(_TICK)
+        everybody = len(new.live) + len(new.refused) >= len(self._names)
+        if not old.over.is_set() and (new.over.is_set() or not everybody):
+            new.socket.close("not confirmed in time; the old connection stays")
+            self._gone(new)
+            old.began += 10.0 / _RENEW_AT
+            return old
+        old.socket.close("renewed")
+        self._gone(old)
+        return new
+
+    def _gone(self, leg: Leg) -> None:
+        """A connection is over: what it delivered last, and since when nothing came."""
+        if leg not in self.legs:
+            return
+        self._put(
+            self._mark(
+                leg,
+                "disconnected",
+                channels=tuple(sorted(leg.live)),
+                since=leg.socket.last_ns,
+                reason=leg.turn.reason or leg.socket.ended,
+            ),
+        )
+        self.legs.remove(leg)
+        self._queue.routers.pop(leg.socket.connection, None)
+        if self.legs:
+            return
+        self.reason = leg.turn.reason or leg.socket.ended
+        if self.state != "barred":
+            self.state = "connecting"
+
+    def _controlled(self, one: Socket, message: bytes) -> None:
+        leg = next((leg for leg in self.legs if leg.socket is one), None)
+        if leg is None:
+            return
+        try:
+            turn = leg.dialogue.send(message)
+        except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must cost its connection only
+            one.close(f"{type(error).__name__}: {error}")
+            return
+        if turn.keep:
+            one.keep(self._door.redact(message))
+        self._take(leg, turn)
+
+    def _opened(self, one: Socket) -> None:
+        leg = next(leg for leg in self.legs if leg.socket is one)
+        self._put(self._mark(leg, "connected"))
+        self._take(leg, next(leg.dialogue))
+
+    def _take(self, leg: Leg, turn: Turn) -> None:
+        """Do what the conversation says."""
+        for text in turn.say:
+            leg.say(self._door.fill(text), self.stream.say_per_second)
+        refused = {name: why for name, why in turn.refused.items() if name not in leg.live}
+        if refused:
+            self._refuse(leg, refused)
+        self._confirmed(leg, turn.confirmed, since=0)
+        if turn.end:
+            leg.turn = turn
+            leg.socket.close(turn.reason)
+
+    def _refuse(self, leg: Leg, refused: Mapping[str, str]) -> None:
+        """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
+        leg.refused.update(refused)
+        leg.refused_at = asyncio.get_running_loop().time()
+        marks = (self._mark(leg, "refused", channels=(name,), reason=why) for name, why in refused.items())
+        self._put(*marks)
+        self.reason = next(iter(refused.values()))
+        self._settled(leg, fresh=self.state != "live")
+
+    def _confirmed(self, leg: Leg, names: Iterable[str], *, since: int) -> None:
+        """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
+        fresh = tuple(name for name in names if name in self._names and name not in leg.live)
+        if not fresh:
+            return
+        now = asyncio.get_running_loop().time()
+        leg.take(fresh)
+        for name in fresh:
+            self._rhythms.setdefault(name, Rhythm(last=now)).last = now
+        self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
+        self._settled(leg, fresh=True)
+
+    def _settled(self, leg: Leg, *, fresh: bool) -> None:
+        """Where every channel is live or refused, whichever came last, say so; `fresh` where one may have become live."""
+        if len(leg.live) + len(leg.refused) < len(self._names):
+            return
+        leg.asked = 1
+        self.state, self.reason = "live" if leg.live else "refused", next(iter(leg.refused.values()), "")
+        if leg.live and fresh:
+            self._on_change()
+
+    def _ended(self, one: Socket) -> None:
+        for leg in (leg for leg in self.legs if leg.socket is one):
+            leg.over.set()
+
+    def _full(self, block: Block) -> None:
+        self._heard(block)
+        self._queue.put([block, *self._gather()], now_ns=self._stamp())
+
+    def _put(self, *marks: Mark) -> None:
+        """Write marks, after all that any connection of the source has delivered before."""
+        self._queue.put([*self._gather(), *marks], now_ns=self._stamp())
+
+    def _mark(
+        self, leg: Leg, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
+    ) -> Mark:
+        return Mark(
+            what=what,
+            at=self._stamp(),
+            connection=leg.socket.connection,
+            channels=channels,
+            since=since,
+            reason=self._door.redact(reason.encode()).decode(),
+        )

@@ -1,0 +1,133 @@
+"""Checks curated folders that changed, and writes verdicts and one file of cells per folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fulltape.check import jumps
+from fulltape.check.folder import Folder
+from fulltape.checks import continuity, contradiction, identity
+from fulltape.context import Event, Progress, Stores, Wanted, bulk_coverage, damage, silent
+from fulltape.context.stretches import Stretch, Stretches
+from fulltape.coverage import series
+from fulltape.coverage.cell import Verdict
+from fulltape.lake import layout
+from fulltape.ledger.catalogue import Part
+from fulltape.ledger.verdicts import VerdictRange
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Clock, Instant
+
+STAGE = "quality"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How many cells were checked now, and their verdicts; `broken` are all sessions missing between held ones."""
+
+    cells: int = 0
+    green: int = 0
+    unchecked: int = 0
+    amber: int = 0
+    red: int = 0
+    broken: int = 0
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+    """Check the curated folders that changed since the bookmark."""
+    with stores.stage(STAGE, clock, layer="qc"):
+        latest = stores.ledger.catalogue.last_position("curated")
+        catalogue = stores.ledger.catalogue
+        touched: dict[tuple[str, Stretch], list[Part]] = defaultdict(list)
+        redo: dict[str, set[str]] = {}
+        for name, wanted in stores.wanted.items():
+            cuts = Stretches(stores, wanted)
+            for part in catalogue.since("curated", stores.ledger.bookmark(STAGE, name), dataset=name):
+                first = dt.date.fromisoformat(part.first)
+                key = layout.folder_key(wanted.dataset.raw_folder, first)
+                for one in cuts.of(key):
+                    if one.touches(part):
+                        touched[name, one].append(part)
+            if misfit := cuts.misfit("qc"):
+                # The first of two new files replaces one that has the cells of both: after a kill both are written again.
+                with stores.ledger.write():
+                    stores.ledger.damages.redo(STAGE, name, {one.key for one in misfit})
+            redo[name] = stores.ledger.damages.to_redo(STAGE, name)
+            for one in {one for key in redo[name] for one in cuts.of(key)}:
+                touched[name, one] = catalogue.current("curated", name, first=one.first, last=one.last)
+        counts = dict.fromkeys(Verdict, 0)
+        broken = 0
+        for done, (name, one) in enumerate(sorted(touched), start=1):
+            whole = damage.sound(stores, touched[name, one], clock.now())
+            if whole:
+                found = Folder(stores, stores.wanted[name], one, clock.now()).check(whole)
+                for verdict, count in found.items():
+                    counts[verdict] += count
+            progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
+        with stores.ledger.write():
+            for name, wanted in stores.wanted.items():
+                broken += _across(stores, wanted, clock.now())
+                stores.ledger.set_bookmark(STAGE, name, latest)
+                stores.ledger.damages.redone(STAGE, name, redo[name])
+        return Report(
+            cells=sum(counts.values()),
+            green=counts[Verdict.GREEN],
+            unchecked=counts[Verdict.UNCHECKED],
+            amber=counts[Verdict.AMBER],
+            red=counts[Verdict.RED],
+            broken=broken,
+        )
+
+
+def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
+    """Lay AMBER over sessions that are missing between held ones, over those before a silence that perhaps divides two
+    companies, and over those of which a source now says that there is nothing, in place of what was said before; returns how
+    many are missing."""
+    doubted = [
+        _amber(wanted, fact.instrument, (fact.first, fact.last), contradiction.CODE, now)
+        for fact in stores.ledger.coverage.contradicted(wanted.dataset.name)
+    ]
+    _lay(stores, wanted, contradiction.CODE, doubted)
+    if continuity.CODE not in wanted.dataset.checks:
+        return 0
+    missing: list[VerdictRange] = []
+    divided: dict[str, list[Ranges]] = {}
+    for one in bulk_coverage.lacking(stores, wanted, now):
+        shown, name = series.picture(one), one.instrument.instrument
+        missing += [
+            _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
+        ]
+        if len(stretches := identity.stretches(shown)) > 1:
+            divided[name] = stretches
+    _lay(stores, wanted, continuity.CODE, missing)
+    _lay(stores, wanted, identity.CODE, jumps.found(stores, wanted, divided, now))
+    calendar = wanted.calendar
+    return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
+
+
+def _amber(
+    wanted: Wanted, instrument: str, days: tuple[dt.date, dt.date], code: str, now: Instant
+) -> VerdictRange:
+    return VerdictRange(
+        dataset=wanted.dataset.name,
+        instrument=instrument,
+        source="",
+        first=days[0],
+        last=days[1],
+        verdict=Verdict.AMBER,
+        codes=code,
+        since=now,
+    )
+
+
+def _lay(stores: Stores, wanted: Wanted, code: str, found: Sequence[VerdictRange]) -> None:
+    """Lay verdicts of one code, if they are others than before; inside a transaction."""
+    name = wanted.dataset.name
+    before = {
+        (said.instrument, said.first, said.last) for said in stores.ledger.verdicts.with_codes(name, code)
+    }
+    if before != {(said.instrument, said.first, said.last) for said in found}:
+        stores.ledger.verdicts.forget(name, code)
+        stores.ledger.verdicts.record(found, wanted.next_session)

@@ -1,0 +1,201 @@
+"""Reads from the ledger what is known of all series of a dataset at once, as segments: what audits decide by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fulltape.context import Stores, Wanted, known
+from fulltape.coverage import segments, series, silence
+from fulltape.coverage.segments import Listed, Segments
+from fulltape.coverage.series import Picture, Series
+from fulltape.market import ranges
+from fulltape.market.instruments import Instrument
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+FEW = 500
+"""So many series are read one by one, more all at once; and so many are laid on one axis at a time: their number bounds
+the memory."""
+
+
+def read(
+    stores: Stores, wanted: Wanted, now: Instant, *, only: Collection[str] | None = None, start: int = 0
+) -> Iterator[Segments]:
+    """The series of a dataset in the order of the universe, `only` some of them, with what is known of their sessions
+    from position `start` on; many series at a time."""
+    since = wanted.calendar.label(start) if start else None
+    listed = list(_listed(stores, wanted, now, since, only))
+    facts: dict[str, list[tuple[str, ...]]] = {}
+    opened: dict[str, list[tuple[str, ...]]] = {}
+    for fact in _facts(stores, wanted, listed, since):
+        facts.setdefault(fact[0], []).append(fact)
+    for span in _open(stores, wanted, listed, since):
+        opened.setdefault(span[0], []).append(span)
+    along, sources = segments.axis(wanted.calendar), tuple(known.serving(stores, wanted, now))
+    for at in range(0, len(listed), FEW):
+        some = listed[at : at + FEW]
+        numbers = {one.instrument.instrument: number for number, one in enumerate(some)}
+        yield segments.lay(
+            some,
+            _frame(facts, numbers, ("source", "fact")),
+            _frame(opened, numbers, ()),
+            along,
+            sources,
+            events=wanted.dataset.expectation == "events",
+        )
+
+
+def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
+    """Instruments that lack nothing, with their wanted positions: every one of these is held whole. They are by far the most,
+    and nothing else needs to be known of them."""
+    last = known.last_wanted(wanted, now)
+    calendar = wanted.calendar
+    held = {name: texts for name, *texts in stores.ledger.coverage.held(wanted.dataset.name)}
+    lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
+    found = {}
+    for name, one in wanted.instruments.items():
+        listing = one.listed_from, one.listed_to
+        if listing not in lives:
+            life = series.life(one, calendar, wanted.first, last) if last else ranges.EMPTY
+            days = [day.isoformat() for span in life for day in wanted.days(span)]
+            lives[listing] = (life, days[0], days[-1]) if days else (life, "", "")
+        life, begins, ends = lives[listing]
+        if not life or (name in held and _covers(held[name], life, (begins, ends), wanted)):
+            found[name] = life
+    return found
+
+
+def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Wanted) -> bool:
+    """Whether spans (their first and their last days in a text each) hold a life, from its first session to its last."""
+    spans = list(zip(*(text.split(",") for text in told), strict=True))
+    if any(start <= days[0] and stop >= days[1] for start, stop in spans):
+        return True
+    held = ranges.normalise(wanted.calendar.span_of(first, last) for first, last in spans)
+    return not ranges.subtract(life, held)
+
+
+def lacking(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
+    """Series of which not every wanted session is held whole, in the order of the universe."""
+    rest = wanted.instruments.keys() - whole(stores, wanted, now).keys()
+    return _judged(stores, wanted, now, rest)
+
+
+def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Instrument, Picture]]:
+    """Every series of a dataset in ranges, in the order of the universe."""
+    lacks_nothing = whole(stores, wanted, now)
+    rest = wanted.instruments.keys() - lacks_nothing.keys()
+    judged = {one.instrument.instrument: series.picture(one) for one in _judged(stores, wanted, now, rest)}
+    for name, one in wanted.instruments.items():
+        yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
+
+
+def _judged(stores: Stores, wanted: Wanted, now: Instant, names: Collection[str]) -> Iterator[Series]:
+    only = names if len(names) <= FEW else None
+    return (one for one in known.read(stores, wanted, now, only) if one.instrument.instrument in names)
+
+
+def sizes(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, int]:
+    """How many wanted sessions of a dataset are in each state of `series.Picture`."""
+    lacks_nothing = whole(stores, wanted, now)
+    rest = wanted.instruments.keys() - lacks_nothing.keys()
+    found = Counter(sizes_of_whole(lacks_nothing.values()))
+    if len(rest) <= FEW:  # without polars, which takes longer to import than these to read
+        for one in known.read(stores, wanted, now, rest):
+            found.update(series.sizes(series.picture(one)))
+    else:
+        for table in read(stores, wanted, now, only=rest):
+            found.update(sizes_of(stores, wanted, table, now))
+    return found
+
+
+def sizes_of_whole(lives: Iterable[Ranges]) -> Mapping[str, int]:
+    """The same of series that lack nothing."""
+    return series.sizes(series.nothing_lacks(ranges.EMPTY)) | dict.fromkeys(
+        ("wanted", "held"), sum(map(ranges.size, lives))
+    )
+
+
+def sizes_of(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Mapping[str, int]:
+    """The same of the series of one table. Those with silent sessions, or with a user's decision, are few and judged one by
+    one."""
+    numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
+    apart = {
+        *table.silent_series(),
+        *(numbers[one] for one in known.accepted(stores, wanted) if one in numbers),
+    }
+    found = Counter(table.sizes(sorted(apart)))
+    if apart:
+        names = [table.listed[at].instrument.instrument for at in sorted(apart)]
+        for one in known.read(stores, wanted, now, names):
+            found.update(series.sizes(series.picture(one)))
+    return found
+
+
+def _listed(
+    stores: Stores, wanted: Wanted, now: Instant, since: dt.date | None, only: Collection[str] | None
+) -> Iterator[Listed]:
+    last = known.last_wanted(wanted, now)
+    first = max(wanted.first, since) if since else wanted.first
+    barred, served = known.forbidden(stores, now), known.serving(stores, wanted, now)
+    lives: dict[tuple[dt.date | None, dt.date | None], Ranges] = {}
+    for name, one in wanted.instruments.items():
+        if only is None or name in only:
+            listing = one.listed_from, one.listed_to
+            if listing not in lives:
+                lives[listing] = series.life(one, wanted.calendar, first, last) if last else ranges.EMPTY
+            servable = known.servable(wanted, name, served, barred)
+            yield Listed(instrument=one, wanted=lives[listing], servable=servable)
+
+
+def _facts(
+    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+) -> Iterable[tuple[str, ...]]:
+    coverage, name = stores.ledger.coverage, wanted.dataset.name
+    if len(listed) > FEW:
+        return coverage.packed(name, since)
+    return (
+        (
+            one.instrument.instrument,
+            source,
+            "sound" if fact == "empty" and proof & silence.SOUND else fact,
+            first,
+            last,
+        )
+        for one in listed
+        for source, fact, proof, first, last in coverage.spans_of(name, one.instrument.instrument)
+    )
+
+
+def _open(
+    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+) -> Iterable[tuple[str, ...]]:
+    """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
+    queue, name = stores.ledger.queue, wanted.dataset.name
+    if len(listed) > FEW:
+        return queue.packed(name, since)
+    return (
+        (one.instrument.instrument, *span)
+        for one in listed
+        for span in queue.spans_of(name, one.instrument.instrument)
+    )
+
+
+def _frame(
+    rows: dict[str, list[tuple[str, ...]]], numbers: Mapping[str, int], keys: Sequence[str]
+) -> pl.DataFrame:
+    """Packed rows as a frame with a row for each span, under the numbers of their series. They are taken out of `rows`:
+    what is laid needs its memory."""
+    import polars as pl
+
+    lists = ("first", "last")
+    found = [(number, *row[1:]) for name, number in numbers.items() for row in rows.pop(name, ())]
+    types = {"series": pl.Int64, **dict.fromkeys([*keys, *lists], pl.String)}
+    frame = pl.DataFrame(found, schema=types, orient="row")
+    return frame.with_columns(pl.col(lists).str.split(",")).explode(lists)

@@ -1,0 +1,57 @@
+"""Rows of many parts in one scan, with what is known of the part that each is from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fulltape.context import Stores
+from fulltape.lake import parquet
+from fulltape.ledger.catalogue import Part
+
+if TYPE_CHECKING:
+    import polars as pl
+
+REVISION = "revision"
+"""A column of merged parts: from which of the parts of which it was made a row is, counted from 0 in the order of the log."""
+_MOST = 2**20
+"""More parts than this are never merged into one."""
+
+
+def rows_of(
+    stores: Stores, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
+) -> pl.LazyFrame:
+    """All rows of these parts, in their order, with fields of their part as columns of the same name; `columns` as in
+    `parquet.scan`. Their `log_pos` orders rows as they became known, those of a merged part, too: greater is newer."""
+    import polars as pl
+
+    merged = any(part.merged for part in parts)
+    if merged and columns:
+        columns = {**columns, REVISION: pl.Int32}
+    paths = [stores.layout.root / part.path for part in parts]
+    told = {name: [getattr(part, name) for part in parts] for name in about}
+    known = pl.LazyFrame({"path": [str(path) for path in paths], **told})
+    rows = parquet.scan(paths, path_column="path", columns=columns)
+    rows = rows.join(known, on="path", how="left", maintain_order="left").drop("path")
+    if "log_pos" in about:
+        revision = pl.col(REVISION).fill_null(0) if merged else 0
+        rows = rows.with_columns(pl.col("log_pos") * _MOST + revision)
+    return rows.drop(REVISION) if merged else rows
+
+
+def digest(rows: pl.LazyFrame) -> tuple[int, int]:
+    """How many rows there are, and a sum over them that does not depend on their order."""
+    import polars as pl
+
+    row = pl.struct(pl.all()).hash(seed=1) % 2**32
+    return rows.select(pl.len(), row.sum()).collect(engine="streaming").row(0)
+
+
+def of_block(rows: pl.LazyFrame, block: Sequence[str], *where: pl.Expr) -> pl.DataFrame:
+    """The rows of some instruments that follow each other in order, read: what lies before their first and after their last
+    one is skipped in the files, which looking for all of them would not do."""
+    import polars as pl
+
+    around = pl.col("instrument").is_between(pl.lit(block[0]), pl.lit(block[-1]))
+    found = rows.filter(around, *where).collect(engine="streaming")
+    return found.filter(pl.col("instrument").is_in(block))

@@ -1,0 +1,327 @@
+"""Writes the nightly bundle: curated files, cells, sessions, instruments, manifest, checksums."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from fulltape.context import Event, Progress, Stores, Wanted, damage, known, silent
+from fulltape.coverage.cell import Verdict
+from fulltape.export import plan, status
+from fulltape.export.plan import Included, Known
+from fulltape.export.status import Summary
+from fulltape.lake import files, layout, parquet
+from fulltape.market.time import Clock, Instant
+from fulltape.version import VERSION
+
+STAGE = "export"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The bundle, whether it was written now, and the cells in it by availability and verdict."""
+
+    path: str
+    written: bool
+    files: int
+    rows: int
+    bytes: int
+    held_out: int
+    cells: dict[str, int]
+    verdicts: dict[str, int]
+    damaged: tuple[str, ...] = ()
+    """Files that do not have the content that the ledger recorded: because of them nothing was written."""
+
+
+def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report | None:
+    """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""
+    with stores.stage(STAGE, clock):
+        day = _day(stores, clock.now())
+        included = _included(stores, clock.now())
+        if day is None or not included:
+            return None
+        path = stores.layout.bundle(day)
+        gathered = status.gather(stores, clock.now())
+        recipe = plan.digest(included, _inputs(stores, gathered))
+        earlier = stores.ledger.export_of(day.isoformat())
+        fresh = earlier is None or earlier["digest"] != recipe or not _whole(path, recipe)
+        if fresh:
+            damaged = _unsound(stores, clock.now()) or _damaged(stores, included, clock.now())
+            if damaged:
+                return _nothing(path, damaged)
+            _write(stores, path, included, gathered, recipe, progress)
+            with stores.ledger.write():
+                stores.ledger.record_export(
+                    day=day.isoformat(), path=stores.layout.relative(path), digest=recipe, at=clock.now()
+                )
+        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+        return Report(
+            path=str(path),
+            written=fresh,
+            files=len(manifest["files"]),
+            rows=manifest["rows"],
+            bytes=sum(one["bytes"] for one in manifest["files"]),
+            held_out=manifest["held_out_rows"],
+            cells=manifest["cells"],
+            verdicts=manifest["verdicts"],
+        )
+
+
+def _damaged(stores: Stores, included: list[Included], now: Instant) -> tuple[str, ...]:
+    """Which of these files are not what the ledger recorded; they are withdrawn, to be made again."""
+    parts = [part for one in included if (part := stores.ledger.catalogue.by_path(one.path))]
+    sound = {part.path for part in damage.sound(stores, parts, now)}
+    return tuple(part.path for part in parts if part.path not in sound)
+
+
+def _nothing(path: Path, damaged: tuple[str, ...]) -> Report:
+    return Report(
+        path=str(path),
+        written=False,
+        files=0,
+        rows=0,
+        bytes=0,
+        held_out=0,
+        cells={},
+        verdicts={},
+        damaged=damaged,
+    )
+
+
+def _unsound(stores: Stores, now: Instant) -> tuple[str, ...]:
+    """Which files of what was checked are not what the ledger recorded; they are withdrawn, to be checked again."""
+    parts = [part for name in stores.wanted for part in stores.ledger.catalogue.current("qc", name)]
+    sound = {part.path for part in damage.sound(stores, parts, now)}
+    return tuple(part.path for part in parts if part.path not in sound)
+
+
+def _whole(path: Path, recipe: str) -> bool:
+    """Whether a bundle was made of just this, and its files are all there in their sizes, as its manifest lists them."""
+    if not (path / "SHA256SUMS").is_file():
+        return False
+    try:
+        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+        return manifest["digest"] == recipe and all(
+            (path / one["path"]).is_file() and (path / one["path"]).stat().st_size == one["bytes"]
+            for one in manifest["files"]
+        )
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return False
+
+
+def _day(stores: Stores, now: Instant) -> dt.date | None:
+    """The newest session that is wanted and final."""
+    days = [last for wanted in stores.wanted.values() if (last := known.last_wanted(wanted, now))]
+    return max(days, default=None)
+
+
+def _included(stores: Stores, now: Instant) -> list[Included]:
+    out = []
+    for name, wanted in sorted(stores.wanted.items()):
+        red = _red_cells(stores, wanted)
+        for part in stores.ledger.catalogue.current("curated", name):
+            inside = [
+                (instrument, label)
+                for instrument, label in red.get(part.folder, ())
+                if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
+            ]
+            provisional = _provisional(stores, wanted, part.path, now)
+            if provisional >= part.rows:
+                continue
+            out.append(
+                Included(
+                    dataset=name,
+                    folder=part.folder,
+                    path=part.path,
+                    sha256=part.sha256,
+                    rows=part.rows - provisional,
+                    provisional=provisional,
+                    last=known.last_wanted(wanted, now),
+                    red=tuple(sorted(inside)),
+                )
+            )
+    return out
+
+
+def _red_cells(stores: Stores, wanted: Wanted) -> dict[str, list[tuple[str, dt.date]]]:
+    """RED cells (instrument, session) by curated folder."""
+    found: dict[str, list[tuple[str, dt.date]]] = {}
+    for one in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
+        for position in range(*wanted.calendar.between(one.first, one.last)):
+            label = wanted.calendar.label(position)
+            folder = layout.folder_key(wanted.dataset.curated_folder, label)
+            found.setdefault(folder, []).append((one.instrument, label))
+    return found
+
+
+def _is_final(wanted: Wanted, last: dt.date | None) -> pl.Expr:
+    """Which rows are final; where there is no history to say so, those of sessions that are over."""
+    over = pl.col("session") <= pl.lit(last, dtype=pl.Date)
+    return pl.col("is_final") & over.fill_null(value=False) if wanted.live_only else pl.col("is_final")
+
+
+def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int:
+    """Rows that were only captured so far: a bundle holds what is final."""
+    if not wanted.live:
+        return 0
+    rows = parquet.scan([stores.layout.root / path]).filter(
+        ~_is_final(wanted, known.last_wanted(wanted, now))
+    )
+    return int(rows.select(pl.len()).collect().item())
+
+
+def _inputs(stores: Stores, gathered: Mapping[str, Known]) -> dict[str, str]:
+    return {
+        "software": VERSION,
+        "policy": stores.rules.export_policy,
+        "status": status.digest(stores, gathered),
+        **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
+        **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in stores.wanted.items()},
+    }
+
+
+def _write(
+    stores: Stores,
+    path: Path,
+    included: list[Included],
+    gathered: Mapping[str, Known],
+    recipe: str,
+    progress: Progress,
+) -> None:
+    """Build the bundle beside its place, then give it its name; an older bundle of the day goes last."""
+    files.make_folder(path.parent)
+    for leftover in path.parent.iterdir():
+        if leftover.name.startswith(files.TEMPORARY):
+            _remove(leftover)
+    work = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    work.mkdir()
+    held_out = 0
+    linked: dict[str, str] = {}
+    for done, one in enumerate(included, start=1):
+        dropped = _place(stores, one, work)
+        if dropped is None:
+            linked[one.path] = one.sha256
+        held_out += dropped or 0
+        progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
+    summary = status.write(stores, gathered, work / "qc" / "partition_status.parquet")
+    for wanted in stores.wanted.values():
+        table = plan.sessions(wanted.calendar, wanted.first, summary.last or wanted.first)
+        parquet.publish(
+            table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
+        )
+    everybody = {name: one for wanted in stores.wanted.values() for name, one in wanted.instruments.items()}
+    parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
+    members = plan.membership(stores.ledger.reference.memberships())
+    parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
+    _manifest(stores, work, included, linked, summary, recipe, held_out)
+    files.sync_tree(work)
+    older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    if path.exists():
+        path.rename(older)
+    work.rename(path)
+    files.sync_folder(path.parent)
+    _remove(older)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _place(stores: Stores, one: Included, work: Path) -> int | None:
+    """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out, None where the
+    file is that of the lake."""
+    source = stores.layout.root / one.path
+    target = work / one.path
+    files.make_folder(target.parent)
+    if one.provisional or (one.red and stores.rules.export_policy != "keep_flagged"):
+        frame = parquet.read([source]).filter(_is_final(stores.wanted[one.dataset], one.last))
+        kept = plan.keep(frame, one.red, stores.rules.export_policy)
+        if kept.height:
+            parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})
+        return frame.height - kept.height
+    try:
+        # Parts are immutable, so a second name is as good as a copy and costs nothing.
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        return 0
+    return None
+
+
+def _manifest(
+    stores: Stores,
+    work: Path,
+    included: list[Included],
+    linked: dict[str, str],
+    summary: Summary,
+    recipe: str,
+    held_out: int,
+) -> None:
+    """`linked`: the digests of files that are those of the lake, which were verified just now."""
+    entries = [
+        {
+            "path": (name := file.relative_to(work).as_posix()),
+            "bytes": file.stat().st_size,
+            "sha256": linked.get(name) or files.sha256(file),
+        }
+        for file in files.tree(work)
+    ]
+    manifest = {
+        "bundle": summary.last.isoformat() if summary.last else "",
+        "digest": recipe,
+        "software": f"fulltape {VERSION}",
+        "policy": stores.rules.export_policy,
+        "rows": sum(one.rows for one in included) - held_out,
+        "held_out_rows": held_out,
+        "survivorship": "BIASED",
+        "survivorship_reason": _survivorship(stores),
+        "adjustment": "raw: prices and volumes as traded",
+        "cells": summary.availability,
+        "verdicts": summary.verdicts,
+        "knowledge": {
+            layer: stores.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
+        },
+        "datasets": [_described(wanted) for _, wanted in sorted(stores.wanted.items())],
+        "files": entries,
+    }
+    files.publish_bytes(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    entries.append({"path": "manifest.json", "sha256": files.sha256(work / "manifest.json")})
+    lines = [f"{entry['sha256']}  {entry['path']}\n" for entry in entries]
+    files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
+
+
+def _survivorship(stores: Stores) -> str:
+    days = [row["day"] for row in stores.ledger.reference.memberships()]
+    if not days:
+        return "no dated universe membership is known, so the universe is today's"
+    return (
+        f"the universe's membership is known from {min(days)} on; before that day it is the one of that day"
+    )
+
+
+def _described(wanted: Wanted) -> dict[str, object]:
+    dataset = wanted.dataset
+    return {
+        "name": dataset.name,
+        "summary": dataset.summary,
+        "synthetic": wanted.synthetic,
+        "sources": list(wanted.sources),
+        "calendar": wanted.calendar.name,
+        "calendar_version": wanted.calendar.version,
+        "schema_version": dataset.schema.version,
+        "columns": [
+            {"name": column.name, "type": column.dtype, "nullable": column.nullable, "unit": column.unit}
+            for column in dataset.curated.columns
+        ],
+    }

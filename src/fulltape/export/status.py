@@ -1,0 +1,93 @@
+"""One row per wanted cell of every dataset: gathered as stretches, written a block of instruments at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fulltape.checks.findings import FACTS
+from fulltape.context import Stores, Wanted, bulk_coverage, profiles, scanning
+from fulltape.context.spool import Pieces
+from fulltape.export import plan
+from fulltape.export.plan import Known
+from fulltape.lake import parquet
+from fulltape.market.time import Instant
+
+_CHECKED = {
+    name: dtype
+    for name, dtype in plan.STATUS.items()
+    if name not in ("dataset", "availability", "finality", "completeness")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The newest session, None without cells, and how many cells there are by availability and by verdict."""
+
+    last: dt.date | None
+    availability: Mapping[str, int]
+    verdicts: Mapping[str, int]
+
+
+def gather(stores: Stores, now: Instant) -> dict[str, Known]:
+    """What is known of every wanted dataset's cells."""
+    found = {}
+    for name, wanted in sorted(stores.wanted.items()):
+        told = (
+            (said.codes, said.instrument, said.first, said.last)
+            for code in plan.LAID
+            for said in stores.ledger.verdicts.with_codes(name, code)
+        )
+        found[name] = plan.known(wanted.calendar, bulk_coverage.pictures(stores, wanted, now), told)
+    return found
+
+
+def digest(stores: Stores, gathered: Mapping[str, Known]) -> str:
+    """A digest of all that the rows say, but for when cells were checked."""
+    whole = hashlib.sha256()
+    for name, found in gathered.items():
+        whole.update(name.encode())
+        whole.update(found.facts())
+        for part in stores.ledger.catalogue.current("qc", name):
+            metadata = parquet.metadata(stores.layout.root / part.path) or {}
+            whole.update(f"{part.folder} {metadata.get(FACTS, part.sha256)}\n".encode())
+    return whole.hexdigest()
+
+
+def write(stores: Stores, gathered: Mapping[str, Known], path: Path) -> Summary:
+    """Write the rows to `path`, by (dataset, instrument, session)."""
+    last: dt.date | None = None
+    availability: Counter[str] = Counter()
+    verdicts: Counter[str] = Counter()
+    with Pieces(path.parent) as pieces:
+        for name, found in gathered.items():
+            for rows in _blocks(stores, stores.wanted[name], found):
+                days = [day for day in (last, rows["session"].max()) if isinstance(day, dt.date)]
+                last = max(days, default=None)
+                availability.update(dict(rows.group_by("availability").len().iter_rows()))
+                verdicts.update(dict(rows.group_by("verdict").len().iter_rows()))
+                pieces.add(rows)
+        whole = pl.concat([pl.LazyFrame(schema=plan.STATUS), *pieces.scanned()])
+        parquet.publish(whole, path, {"table": "partition_status"})
+    return Summary(
+        last=last, availability=dict(sorted(availability.items())), verdicts=dict(sorted(verdicts.items()))
+    )
+
+
+def _blocks(stores: Stores, wanted: Wanted, found: Known) -> Iterator[pl.DataFrame]:
+    parts = stores.ledger.catalogue.current("qc", wanted.dataset.name)
+    paths = [stores.layout.root / part.path for part in parts]
+    cells = int((found.cells["stop"] - found.cells["start"]).sum())
+    for block in profiles.blocks(found.cells["instrument"].unique(), cells):
+        checked = (
+            scanning.of_block(parquet.scan(paths).select(*_CHECKED), block).cast(pl.Schema(_CHECKED))
+            if paths
+            else pl.DataFrame(schema=_CHECKED)
+        )
+        yield plan.status(wanted.dataset, wanted.calendar, found.of(block), checked)

@@ -1,0 +1,395 @@
+"""Journals of messages become raw parts, doubtful intervals and tasks, each file in one transaction.
+
+A sealed journal stays, under another name, until history has confirmed all of its sessions, and `keep_messages` longer:
+a decoder that was mended can be run over it again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from fulltape.context import Event, Progress, Stores, Wanted, damage, drafts
+from fulltape.context.drafts import Draft
+from fulltape.decoding import frames
+from fulltape.lake import journal, layout
+from fulltape.lake.layout import JOURNAL, SEALED
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.market.time import LATEST, Clock, Instant
+from fulltape.seal.messages import decode, gap_repair, packing, timeline
+from fulltape.seal.messages.decode import Known, Told
+from fulltape.seal.messages.timeline import Break, Doubt, Live
+from fulltape.seal.quarantine import SetAside
+from fulltape.version import VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What was captured: journals, messages, rows, parts; messages of unknown kinds, broken ones and rows refused;
+    doubtful intervals found, and how many of them ids proved whole at once; tasks enqueued for the others."""
+
+    files: int = 0
+    messages: int = 0
+    rows: int = 0
+    parts: int = 0
+    unknown: int = 0
+    broken: int = 0
+    damaged: int = 0
+    intervals: int = 0
+    proved: int = 0
+    tasks: int = 0
+
+    def __add__(self, other: Sealed) -> Sealed:
+        """Both together."""
+        names = self.__dataclass_fields__
+        return Sealed(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: bool = False) -> Sealed:
+    """Seal every journal that nobody writes; with `again` those too that were sealed before and are still there. Called
+    by whoever holds the stage."""
+    about: dict[str, Known] = {}
+    total = Sealed()
+    redo, redone = stores.ledger.damages.to_redo(stage, ""), set[str]()
+    kept = [path for path in stores.layout.captured_files(SEALED) if again or path.stem in redo]
+    found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
+    for done, path in enumerate(found, start=1):
+        source = path.parent.name
+        if source not in stores.feeds or not any(source in one.live for one in stores.wanted.values()):
+            continue  # it waits until the source is captured again
+        if source not in about:
+            about[source] = decode.known(stores, source)
+        total += _File(stores, clock.now(), path, about[source]).seal()
+        redone.add(path.stem)
+        progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
+    with stores.ledger.write():
+        stores.ledger.damages.redone(stage, "", redo & redone)
+        gap_repair.give_up(stores, clock.now())
+        for source in stores.feeds:
+            gap_repair.close_days(stores, source, clock.now())
+    gap_repair.expire(stores, clock.now())
+    return total
+
+
+class _File:
+    """One journal on its way into the lake."""
+
+    def __init__(self, stores: Stores, now: Instant, path: Path, about: Known) -> None:
+        self._stores, self._now, self._path, self._about = stores, now, path, about
+        self._source = path.parent.name
+        self._aside = SetAside(stores.layout)
+
+    def seal(self) -> Sealed:
+        """Decode, write parts, commit, and give the journal its new name."""
+        earlier = self._stores.ledger.streams.capture(self._path.stem)
+        if earlier and self._path.suffix == JOURNAL:
+            packing.put_away(self._stores, self._path, earlier)  # everything was committed before a crash
+            return Sealed()
+        told = decode.read(self._stores, self._path, self._about)
+        if earlier and told.messages < earlier.messages:
+            return self._fewer(earlier, told)
+        written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
+        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
+        self._set_aside(told)
+        intervals: list[Interval] = []
+        tasks = 0
+        with self._stores.ledger.write():
+            ids = [self._stores.ledger.catalogue.register(part, now=self._now) for part in parts_of]
+            if earlier:
+                for part_id in set(earlier.parts) - set(ids):
+                    self._stores.ledger.catalogue.withdraw(part_id, now=self._now)
+            else:
+                intervals = self._account(told)
+                self._stores.ledger.streams.add_intervals(intervals)
+                tasks = gap_repair.enqueue(self._stores, self._source, self._now)
+            for name in told.frames:
+                wanted = self._stores.wanted[name]
+                if wanted.live_only:
+                    self._stores.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
+            capture = self._capture(told, ids)
+            self._stores.ledger.streams.add_capture(capture)
+            for rejection in self._aside.rejections:
+                self._stores.ledger.reject(rejection, now=self._now)
+        packing.put_away(self._stores, self._path, capture)
+        return Sealed(
+            files=1,
+            messages=told.messages,
+            rows=sum(frame.height for frame in told.frames.values()),
+            parts=len(parts_of),
+            unknown=len(told.unknown),
+            broken=len(told.broken) + sum(frame.height for frame, _ in told.refused),
+            damaged=len(told.damage),
+            intervals=len(intervals),
+            proved=sum(1 for one in intervals if one.state == "verified"),
+            tasks=tasks,
+        )
+
+    def _fewer(self, earlier: Capture, told: Told) -> Sealed:
+        """A journal that has lost messages since it was sealed: parts that are still there hold more than it. Where one of
+        them is gone, what is left is taken, and all of its time is doubtful."""
+        catalogue, streams = self._stores.ledger.catalogue, self._stores.ledger.streams
+        there = catalogue.by_ids(earlier.parts)
+        lost = set(earlier.parts) - {part.part_id for part in there}
+        if not lost or earlier.first is None or earlier.last is None:
+            return Sealed(damaged=1)
+        held = {(part.dataset, part.folder) for part in there}
+        written = [
+            draft
+            for name, frame in told.frames.items()
+            for draft in self._drafts(name, frame)
+            if (draft.part.dataset, draft.part.folder) not in held
+        ]
+        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
+        with self._stores.ledger.write():
+            ids = [catalogue.register(part, now=self._now) for part in parts_of]
+            streams.add_capture(replace(earlier, parts=(*(part.part_id for part in there), *ids)))
+            days = streams.days(source=self._source, first=earlier.first, last=earlier.last)
+            damage.doubt(self._stores, days, self._now)
+            damage.forget_without_rows(self._stores, days)
+            gap_repair.enqueue(self._stores, self._source, self._now)
+        return Sealed(parts=len(parts_of), damaged=1, intervals=len(days))
+
+    def _held(self, told: Told, wanted: Wanted) -> list[CoverageFact]:
+        """Of a dataset without a history what was captured is there: nobody will ever have more."""
+        cells = frames.spans(told.frames[wanted.dataset.name], wanted.calendar)
+        return [
+            CoverageFact(
+                dataset=wanted.dataset.name,
+                instrument=instrument,
+                source=self._source,
+                first=first,
+                last=last,
+                fact="present",
+                sound=True,
+                final=False,
+                since=self._now,
+                evidence=told.file,
+            )
+            for instrument, spans in cells.items()
+            for first, last in spans
+        ]
+
+    def _capture(self, told: Told, ids: Sequence[int]) -> Capture:
+        days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
+        size, edges = journal.edges(self._path)
+        return Capture(
+            file=told.file,
+            source=self._source,
+            first=min(days, default=None),
+            last=max(days, default=None),
+            messages=told.messages,
+            unknown=len(told.unknown),
+            broken=len(told.broken),
+            parts=tuple(ids),
+            software=f"fulltape {VERSION}",
+            sealed_at=self._now,
+            bytes=size,
+            edges=edges,
+        )
+
+    def _set_aside(self, told: Told) -> None:
+        self._aside.messages(self._source, told.file, told.unknown, "messages of an unknown kind")
+        self._aside.messages(
+            self._source, told.file, [message for message, _ in told.broken], "messages that cannot be read"
+        )
+        for frame, reason in told.refused:
+            lines = frame.write_ndjson().encode().splitlines()
+            self._aside.messages(self._source, told.file, lines, reason)
+        for stretch in told.damage:
+            self._aside.damage(self._path, stretch)
+
+    def _drafts(self, name: str, frame: pl.DataFrame) -> list[Draft]:
+        wanted = self._stores.wanted[name]
+        spans = {"year": "1y", "month": "1mo", "date": "1d"}
+        if frame.is_empty():
+            return []
+        first, last = frame["session"].min(), frame["session"].max()
+        assert isinstance(first, dt.date)
+        assert isinstance(last, dt.date)
+        key = layout.folder_key(wanted.dataset.raw_folder, first)
+        if key == layout.folder_key(wanted.dataset.raw_folder, last):
+            return [self._draft(wanted, key, frame)]
+        folder = pl.col("session").dt.truncate(spans[wanted.dataset.raw_folder]).alias("folder")
+        out = []
+        for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
+            key = layout.folder_key(wanted.dataset.raw_folder, piece["folder"][0])
+            out.append(self._draft(wanted, key, piece.drop("folder")))
+        return out
+
+    def _draft(self, wanted: Wanted, key: str, frame: pl.DataFrame) -> Draft:
+        return gap_repair.draft(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
+
+    def _account(self, told: Told) -> list[Interval]:
+        """Move every series forward, and find what may be missing."""
+        streams = self._stores.ledger.streams
+        before = streams.series(self._source)
+        found: list[Interval] = []
+        for name, channel in told.channels.items():
+            wanted = self._stores.wanted.get(channel.dataset)
+            spans = told.timeline.spans(name)
+            instrument = next(
+                (one for one in wanted.instruments.values() if one.symbol == channel.symbol), None
+            ) if wanted else None  # fmt: skip
+            doubts = told.timeline.doubts(name)
+            if wanted is None or instrument is None or not (spans or doubts):
+                continue
+            series = before.get((channel.dataset, instrument.instrument))
+            joined = bool(
+                series
+                and series.open
+                and told.timeline.follows == series.file
+                and name in told.timeline.live_at_first
+            )
+            if not spans:
+                found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, set())
+                continue
+            doubts = doubts + timeline.gaps(
+                spans,
+                before=series.live_to if series else None,
+                joined=joined,
+                why=series.why if series else "",
+                tolerance=self._stores.rules.clock_tolerance,
+                begin=wanted.calendar.day_rule.begin(wanted.calendar.day_rule.session(spans[0].start)),
+            )
+            jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
+            doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
+            found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)
+            if series and series.live_to > told.timeline.last:
+                about = (self._source, channel.dataset, instrument.instrument)
+                streams.cut_days(*about, at=told.timeline.last)
+            self._days(told, wanted, channel.symbol, instrument.instrument, spans)
+            streams.set_series(
+                Series(
+                    source=self._source,
+                    dataset=channel.dataset,
+                    instrument=instrument.instrument,
+                    symbol=channel.symbol,
+                    file=told.file,
+                    # A moment after the file's last one was told by a clock that was ahead.
+                    live_to=max(spans[-1].end, min(series.live_to, told.timeline.last) if series else 0),
+                    open=name in told.still_live and not any(one.torn for one in told.damage),
+                    why=spans[-1].why,
+                    last_id=str(newest[0]) if newest else "",
+                    last_ts=newest[1] if newest else 0,
+                )
+            )
+        return found
+
+    def _jumps(
+        self, told: Told, dataset: str, instrument: str, series: Series | None
+    ) -> tuple[list[Break], tuple[int, Instant] | None]:
+        """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
+        after = (int(series.last_id), series.last_ts) if series and series.last_id else None
+        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
+            return [], after
+        ids = told.facts(dataset, self._about.meaning.contiguous[dataset]).ids.get(instrument, [])
+        return timeline.breaks(ids, after=after)
+
+    def _judged(
+        self,
+        told: Told,
+        dataset: str,
+        instrument: str,
+        doubts: Sequence[Doubt],
+        jumps: Sequence[Break],
+        series: Series | None,
+    ) -> tuple[list[Doubt], set[Doubt]]:
+        """Doubts with what the ids say of them, and those that the ids prove to be none."""
+        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
+            return list(doubts), set()
+        facts = told.facts(dataset, self._about.meaning.contiguous[dataset])
+        newest = facts.newest.get(instrument, 0)
+        # Nothing is proved by ids of which none is from before.
+        oldest = (
+            0
+            if series and series.last_id
+            else facts.ids[instrument][0].start
+            if instrument in facts.ids
+            else LATEST
+        )
+        out: list[Doubt] = []
+        proved: set[Doubt] = set()
+        explained: set[Break] = set()
+        for doubt in doubts:
+            beside = [one for one in jumps if timeline.near(doubt, one, self._stores.rules.clock_tolerance)]
+            explained |= set(beside)
+            if beside:
+                out.append(doubt.saying(_told(beside)))
+                continue
+            whole = newest > doubt.end and oldest <= doubt.start
+            out.append(doubt.saying("the ids before and after follow each other") if whole else doubt)
+            proved |= {out[-1]} if whole else set()
+        out += [
+            Doubt(start=one.start, end=one.end, kind="sequence break", told=one.told)
+            for one in jumps
+            if one not in explained
+        ]
+        return out, proved
+
+    def _intervals(
+        self, wanted: Wanted, symbol: str, instrument: str, doubts: Sequence[Doubt], proved: set[Doubt]
+    ) -> list[Interval]:
+        rule = wanted.calendar.day_rule
+        pieces = [
+            (day, piece, doubt in proved)
+            for doubt in doubts
+            for day, piece in timeline.by_session(doubt, session_of=rule.session, begin=rule.begin)
+        ]
+        return [
+            Interval(
+                source=self._source,
+                dataset=wanted.dataset.name,
+                instrument=instrument,
+                symbol=symbol,
+                session=day,
+                start=piece.start,
+                end=piece.end,
+                kind=piece.kind,
+                state="verified" if whole else "unverified",
+                evidence=piece.told if whole else "",
+                since=self._now,
+                decided_at=self._now if whole else None,
+            )
+            for day, piece, whole in pieces
+            if wanted.calendar.day(day) == "session"
+        ]
+
+    def _days(self, told: Told, wanted: Wanted, symbol: str, instrument: str, spans: Sequence[Live]) -> None:
+        rule = wanted.calendar.day_rule
+        counts = {}
+        if wanted.dataset.name in told.frames:
+            column = self._about.meaning.contiguous.get(wanted.dataset.name, "")
+            counts = told.facts(wanted.dataset.name, column).counts.get(instrument, {})
+        first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
+        reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
+        # A venue's clock may already be in another session than ours: its rows count there, though no time does.
+        for day in sorted(reached | {day for day in counts if day >= wanted.first}):
+            begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
+            inside = [one for one in spans if one.start < end and one.end >= begin]
+            if not (inside or day in counts) or wanted.calendar.day(day) != "session":
+                continue
+            self._stores.ledger.streams.add_day(
+                Day(
+                    source=self._source,
+                    dataset=wanted.dataset.name,
+                    instrument=instrument,
+                    symbol=symbol,
+                    session=day,
+                    start=max(begin, inside[0].start) if inside else begin,
+                    end=min(end, inside[-1].end) if inside else begin,
+                    rows=counts.get(day, 0),
+                    reconnects=max(0, len(inside) - 1),
+                )
+            )
+
+
+def _told(beside: Sequence[Break]) -> str:
+    """What breaks say together."""
+    lost = sum(one.lost for one in beside)
+    words = [f"{lost:,} ids are missing"] if lost or not any(one.fell for one in beside) else []
+    return "; ".join([*words, *(["the ids begin anew"] if any(one.fell for one in beside) else [])])

@@ -1,0 +1,139 @@
+"""A captured session is held against its own answer from history: then it is proved, or what is wrong is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from fulltape.context import Stores, Wanted
+from fulltape.decoding import captured
+from fulltape.lake.fetches import StoredAsk
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.streams import Day, Interval, State
+from fulltape.market.time import Instant
+from fulltape.seal.messages import compare
+
+
+@dataclass(slots=True)
+class Held:
+    """Captured sessions held against their own answers: (session, rows that were missed unnoticed, rows that history does
+    not know), and what intervals have turned out to be."""
+
+    days: list[tuple[Day, int, int]] = field(default_factory=list)
+    decided: list[tuple[int, State, str]] = field(default_factory=list)
+
+
+def hold(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, facts: Sequence[CoverageFact]) -> Held:
+    """Hold captured sessions against the session's own answer, whose rows and facts these are. It reads all that was
+    captured of them, so no transaction waits for it."""
+    ask = stored.record.ask
+    wanted = stores.wanted[ask.dataset]
+    silent = [fact for fact in facts if fact.fact == "empty"]
+    cells = frame.partition_by("instrument", "session", as_dict=True)
+    intervals: dict[tuple[str, dt.date], list[Interval]] = {}
+    for one in stores.ledger.streams.intervals(
+        source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
+    ):
+        intervals.setdefault((one.instrument, one.session), []).append(one)
+    days = [
+        day
+        for day in stores.ledger.streams.days(
+            source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
+        )
+        if (day.instrument, day.session) in cells or _silence_about(day, silent)
+    ]
+    captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
+    found = Held()
+    for day in days:
+        cell = (day.instrument, day.session)
+        there = captured_rows.get(cell, compare.nothing(wanted))
+        doubts = intervals.get(cell, [])
+        if cell in cells:
+            _compare(stores, stored, day, there, cells[cell], doubts, found)
+        else:
+            _silence(stored, day, there, doubts, found, proved=_silence_about(day, silent, sound=True))
+    return found
+
+
+def _silence_about(day: Day, silent: Sequence[CoverageFact], *, sound: bool = False) -> bool:
+    return any(
+        fact.instrument == day.instrument
+        and fact.first <= day.session <= fact.last
+        and (fact.sound or not sound)
+        for fact in silent
+    )
+
+
+def _compare(
+    stores: Stores,
+    stored: StoredAsk,
+    day: Day,
+    there: pl.DataFrame,
+    history: pl.DataFrame,
+    doubts: Sequence[Interval],
+    out: Held,
+) -> None:
+    wanted = stores.wanted[day.dataset]
+    found = captured.compared(there, history, wanted.dataset.schema.key)
+    out.days.append((day, _unnoticed(stores, there, history, wanted, day, doubts), found.extra))
+    for one in doubts:
+        if one.state != "verified" and one.end <= compare.answered(stored):
+            inside = compare.held_against(stores, day.source, there, history, wanted, one.start, one.end)
+            # What was captured and is not in history stays visible: one of the two is wrong.
+            state: State = "verified" if inside.proves else "unverified"
+            told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
+            out.decided.append((one.interval_id, state, told))
+
+
+def _silence(
+    stored: StoredAsk,
+    day: Day,
+    there: pl.DataFrame,
+    doubts: Sequence[Interval],
+    out: Held,
+    *,
+    proved: bool,
+) -> None:
+    """History says that there was nothing. Rows that were captured all the same are not replaced by that; and it verifies
+    only where something proves that it could know."""
+    rows = there.height
+    whole = proved and not rows
+    out.days.append((day, 0 if whole else -1, rows))
+    for one in doubts:
+        if one.state != "verified" and one.end <= compare.answered(stored):
+            told = f"the session's own answer: history has no rows; {rows:,} were captured"
+            out.decided.append((one.interval_id, "verified" if whole else "unverified", told))
+
+
+def confirm(stores: Stores, held: Held, now: Instant) -> None:
+    """Settle sessions and intervals that were held against their answers; inside a transaction."""
+    for day, missed, extra in held.days:
+        stores.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
+    for interval_id, state, told in held.decided:
+        stores.ledger.streams.decide(interval_id, state, told, now=now)
+
+
+def _unnoticed(
+    stores: Stores,
+    there: pl.DataFrame,
+    history: pl.DataFrame,
+    wanted: Wanted,
+    day: Day,
+    intervals: Sequence[Interval],
+) -> int:
+    """Rows of history that were not captured while everything seemed well."""
+    on, there, history = captured.side_by_side(there, history, wanted.dataset.schema.key)
+    # Without a key equal rows are genuine: each has its pair.
+    copy = pl.int_range(pl.len()).over(on).alias("copy")
+    missing = (
+        history.with_columns(copy)
+        .join(there.with_columns(copy), on=[*on, "copy"], how="anti", nulls_equal=True)
+        .filter(pl.col("ts").is_between(compare.moment(day.start), compare.moment(day.end)))
+    )
+    for one in intervals:
+        start, end = compare.span_to_ask(stores, one, wanted)
+        missing = missing.filter(~pl.col("ts").is_between(compare.moment(start), compare.moment(end)))
+    return missing.height

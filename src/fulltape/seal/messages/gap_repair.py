@@ -1,0 +1,224 @@
+"""The closed loop: doubtful intervals are asked of history, filled, and held against what was captured."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from fulltape.context import Stores, Wanted, drafts, known
+from fulltape.context.drafts import Draft
+from fulltape.decoding import captured
+from fulltape.decoding.captured import EXTRA, Comparison
+from fulltape.decoding.frames import dtype
+from fulltape.lake import files, layout
+from fulltape.lake.fetches import StoredAsk
+from fulltape.ledger.streams import Capture, Interval, State
+from fulltape.ledger.task import FIRST, NewTask
+from fulltape.market.time import MINUTE, SECOND, Instant
+from fulltape.seal.messages import compare
+from fulltape.version import VERSION
+
+HOLE = "interval "
+"""How the purpose of a task begins that asks for an interval; its number follows."""
+_RESTATED_FOR = 20 * MINUTE
+"""Vendors that need time until a session is final restate their newest minutes for so long, or keep them back."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """What history has given back: parts to name, and what each interval has turned out to be."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    decided: list[tuple[int, Comparison]] = field(default_factory=list)
+    answered_at: Instant = 0
+    """When the answer came: of what happened after it, it knows nothing."""
+
+
+def enqueue(stores: Stores, source: str, now: Instant) -> int:
+    """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
+    streams, queue = stores.ledger.streams, stores.ledger.queue
+    groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
+    for one in streams.intervals(source=source, state="unverified"):
+        wanted = stores.wanted.get(one.dataset)
+        if wanted is None or one.evidence or one.end > now:
+            continue  # what is not over yet is asked when it is
+        serves = stores.feeds[source].serves(one.dataset)
+        if serves is None:
+            streams.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
+        elif not serves.spans:
+            told = "history has whole sessions only; the session's own answer will tell"
+            streams.decide(one.interval_id, "unverified", told, now=now)
+        else:
+            start, end = compare.span_to_ask(stores, one, wanted)
+            rule = wanted.calendar.day_rule
+            start = max(start, rule.begin(one.session))
+            end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
+            groups.setdefault((one.dataset, start, end), []).append(one)
+    for (dataset, start, end), some in groups.items():
+        tasks = [_hole(stores.wanted[dataset], one, start, end, source) for one in some]
+        queue.enqueue(tasks, now=now, priority=FIRST)
+        serves = stores.feeds[source].serves(dataset)
+        for one in some:
+            task = queue.for_purpose(f"{HOLE}{one.interval_id}")
+            if task and serves and serves.delay:
+                wait = min(serves.delay * SECOND, _RESTATED_FOR)
+                queue.hold_back(task.task_id, source, not_before=end + wait)
+            streams.decide(one.interval_id, "filling", "", now=now)
+    return sum(map(len, groups.values()))
+
+
+def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
+    rows = wanted.rows((0, 1)) if len(wanted.calendar) else 1
+    share = min(1.0, (end - start) / (86_400 * 1_000_000))
+    return NewTask(
+        dataset=one.dataset,
+        instrument=one.instrument,
+        symbol=one.symbol,
+        first=one.session,
+        last=one.session,
+        kind="GAP",
+        purpose=f"{HOLE}{one.interval_id}",
+        start=start,
+        end=end,
+        takers=(source,),
+        expected_rows=max(1, int(rows * share)),
+    )
+
+
+def fill(
+    stores: Stores, stored: StoredAsk, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
+) -> Filled:
+    """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
+    symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
+    ask = stored.record.ask
+    wanted = stores.wanted[ask.dataset]
+    start, end = compare.moment(ask.start), compare.moment(ask.end)
+    rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
+    if wanted.dataset.grain == "minute" and stored.end is not None:
+        # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
+        rows = rows.filter(pl.col("ts") < compare.moment(stored.end.ended_at - MINUTE - compare.EDGE))
+    out = Filled(answered_at=compare.answered(stored))
+    settled = stored.settled()
+    by_instrument = {
+        stored.record.instruments[symbol]: symbol
+        for symbol in ask.symbols
+        if (through := settled.get(symbol)) is not None and through >= ask.last
+    }
+    rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
+    asked_of = _intervals_of(stores, stored)
+    days = [
+        day
+        for instrument in asked_of
+        if (day := stores.ledger.streams.day(ask.source, ask.dataset, instrument, ask.first))
+    ]
+    captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
+    for instrument, interval_id in asked_of.items():
+        if instrument not in by_instrument or not {None, by_instrument[instrument]}.isdisjoint(spoiled):
+            continue
+        there = captured_rows.get((instrument, ask.first), compare.nothing(wanted))
+        history = rows.filter(pl.col("instrument") == instrument)
+        found = compare.held_against(stores, ask.source, there, history, wanted, ask.start, ask.end)
+        out.decided.append((interval_id, found))
+    if rows.height:
+        key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
+        given_back = rows.with_columns(
+            pl.lit(None, dtype=dtype("nanos")).alias(EXTRA[0]),
+            pl.lit(captured.delivery(stored.record.ask_id), dtype=pl.UInt32).alias(EXTRA[1]),
+        )
+        out.drafts.append(draft(stores, ask.source, wanted, key, given_back, evidence=stored.record.ask_id))
+    return out
+
+
+def decide(stores: Stores, filled: Filled, now: Instant) -> None:
+    """Note what the intervals have turned out to be; inside a transaction."""
+    ends = {one.interval_id: one.end for one in stores.ledger.streams.intervals(state="filling")}
+    for interval_id, found in filled.decided:
+        if ends.get(interval_id, 0) > filled.answered_at:
+            stores.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
+            continue
+        # What was captured and is not in history stays visible: one of the two is wrong.
+        state: State = "verified" if found.proves else "unverified"
+        stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
+
+
+def give_up(stores: Stores, now: Instant) -> None:
+    """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
+    for one in stores.ledger.streams.intervals(state="filling"):
+        task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
+        if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
+            told = task.last_error if task else ""
+            stores.ledger.streams.decide(
+                one.interval_id, "unverifiable", told or "history gave no answer", now=now
+            )
+
+
+def close_days(stores: Stores, source: str, now: Instant) -> None:
+    """Sessions that are over and about which this source will not be asked: it has no history of them, so that what was
+    captured is all there is, or another source has answered already. Inside a transaction."""
+    for day in stores.ledger.streams.open_days(source):
+        wanted = stores.wanted.get(day.dataset)
+        last = known.last_wanted(wanted, now) if wanted else None
+        if wanted is None or last is None or day.session > last:
+            continue
+        never = wanted.live_only or stores.feeds[source].serves(day.dataset) is None
+        if never or stores.ledger.coverage.answered_by_others(
+            day.dataset, day.instrument, source, day.session
+        ):
+            stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
+
+
+def expire(stores: Stores, now: Instant) -> None:
+    """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
+    soon as it has."""
+    for path in stores.layout.captured_files(layout.SEALED):
+        known = stores.ledger.streams.capture(path.stem)
+        confirmed = stores.ledger.streams.confirmed_at(known) if known else None
+        if known and confirmed is not None and known.source in stores.feeds:
+            with stores.ledger.write():
+                retire(stores, known, now)
+        if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
+            files.remove(path)
+            with stores.ledger.write():
+                stores.ledger.streams.forget_capture(known.file)
+
+
+def retire(stores: Stores, capture: Capture, now: Instant) -> None:
+    """Parts of a journal whose every session has its own answer by now are replaced by that; inside a transaction."""
+    for part in stores.ledger.catalogue.by_ids(capture.parts):
+        if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
+            stores.ledger.catalogue.withdraw(part.part_id, now=now)
+
+
+def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
+    """The interval of each instrument that an ask is about."""
+    found = {}
+    for task_id in stored.record.tasks:
+        task = stores.ledger.queue.get(task_id)
+        if task and task.purpose.startswith(HOLE):
+            found[task.instrument] = int(task.purpose.removeprefix(HOLE))
+    return found
+
+
+def draft(
+    stores: Stores, source: str, wanted: Wanted, key: str, frame: pl.DataFrame, *, evidence: str
+) -> Draft:
+    """A raw part of captured rows."""
+    return drafts.write(
+        stores,
+        wanted,
+        frame,
+        layer="raw",
+        folder=key,
+        source=source,
+        origin="captured",
+        metadata={
+            "schema_version": str(wanted.dataset.schema.version),
+            "source": source,
+            "journal": evidence,
+            "software": f"fulltape {VERSION}",
+        },
+        whole=True,
+    )

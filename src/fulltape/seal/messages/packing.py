@@ -1,0 +1,36 @@
+"""Sealed journals of messages get another name, and are packed: they stay for days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.context import Stores
+from fulltape.lake import files, journal
+from fulltape.lake.layout import JOURNAL, PACKED, SEALED
+from fulltape.ledger.streams import Capture
+
+
+def put_away(stores: Stores, path: Path, capture: Capture) -> None:
+    """Give a journal whose rows are committed its new name, and note what it looks like; one that has it already stays."""
+    if path.suffix != JOURNAL:
+        return
+    packed, sealed = _packed(path), path.with_suffix(SEALED)
+    size, edges = journal.edges(packed)
+    if (size, edges) != (capture.bytes, capture.edges):
+        with stores.ledger.write():
+            stores.ledger.streams.add_capture(replace(capture, bytes=size, edges=edges))
+    packed.rename(sealed)
+    files.remove(path)
+    files.sync_folder(sealed.parent)
+
+
+def _packed(path: Path) -> Path:
+    """The packed journal; the journal itself where not all of it can be read, or where the disk takes no more."""
+    target = path.with_suffix(PACKED)
+    try:
+        journal.pack(path, target)
+    except errors.StorageError:
+        return path
+    return target

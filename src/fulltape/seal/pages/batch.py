@@ -1,0 +1,170 @@
+"""Asks of one run become raw parts, facts and finished tasks, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+
+from fulltape import errors
+from fulltape.context import Event, Progress, Stores, drafts
+from fulltape.context.drafts import Draft
+from fulltape.contract.vendor import Outcome
+from fulltape.lake.fetches import Contents, StoredAsk
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.task import Task
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant
+from fulltape.seal.messages import confirm, gap_repair
+from fulltape.seal.pages import result
+from fulltape.seal.quarantine import SetAside
+from fulltape.version import VERSION
+
+STAGE = drafts.RAW_STAGE
+_WRITERS = 4
+
+
+class Batch:
+    """The asks of one run, gathered by raw folder so that many small answers make few parts."""
+
+    def __init__(self, stores: Stores, now: Instant, progress: Progress) -> None:
+        self._stores = stores
+        self._now = now
+        self._progress = progress
+        self._frames: dict[tuple[str, str, str], list[pl.DataFrame]] = defaultdict(list)
+        self._ask_ids: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        self._ended_at: dict[tuple[str, str, str], list[Instant]] = defaultdict(list)
+        self._facts: list[CoverageFact] = []
+        self._set_aside = SetAside(stores.layout)
+        self._covered: dict[tuple[str, str], Ranges] = {}
+        self._failed: dict[str, str] = {}
+        self._filled: list[gap_repair.Filled] = []
+        self._held: list[confirm.Held] = []
+        self._order = 0
+        self.rows = 0
+        self.parts = 0
+        self.rejected = 0
+
+    def seal(self, ready: Sequence[StoredAsk], contents: Contents, lost: Sequence[Task]) -> None:
+        """Decode, write parts, commit; `lost` tasks go back to the queue."""
+        for done, stored in enumerate(ready, start=1):
+            self._isolated(stored)
+            self._progress(Event(stage=STAGE, done=done, total=len(ready), unit="asks"))
+        for page in contents.orphans:
+            self._set_aside.page(
+                page.record.ask_id, "unknown", page, result.whole_page(page, "its ask was lost")
+            )
+        for path, damage in contents.damage:
+            self._set_aside.damage(path, damage)
+        # Each part waits for the disk a few times, so several wait together.
+        with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+            written = list(pool.map(self._write, sorted(self._frames)))
+        written += [draft for filled in self._filled for draft in filled.drafts]
+        journals = {path for stored in ready for path in stored.paths}
+        registered = drafts.publish(self._stores, written, journals=journals, now=self._now)
+        with self._stores.ledger.write():
+            for part in registered:
+                self._stores.ledger.catalogue.register(part, now=self._now)
+            for name in dict.fromkeys(fact.dataset for fact in self._facts):
+                of_dataset = [fact for fact in self._facts if fact.dataset == name]
+                self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
+            for filled in self._filled:
+                gap_repair.decide(self._stores, filled, self._now)
+            for held in self._held:
+                confirm.confirm(self._stores, held, self._now)
+            for rejection in self._set_aside.rejections:
+                self._stores.ledger.reject(rejection, now=self._now)
+            for stored in ready:
+                self._finish(stored)
+                self._stores.ledger.set_bookmark(STAGE, stored.record.ask_id, 1)
+            for task in lost:
+                error = "what was fetched for it is lost"
+                self._stores.ledger.queue.release(task.task_id, task.attempt, error=error)
+            gap_repair.give_up(self._stores, self._now)
+        self.parts, self.rejected = len(registered), len(self._set_aside.rejections)
+
+    def _isolated(self, stored: StoredAsk) -> None:
+        """Take one ask; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
+        ask_id, source = stored.record.ask_id, stored.record.ask.source
+        try:
+            found = result.read(self._stores, stored, self._now, self._set_aside)
+            held = (
+                None if found.whole is None else confirm.hold(self._stores, stored, found.whole, found.facts)
+            )
+        except errors.StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 — a defect must cost one ask, not every later run
+            reason = f"{type(error).__name__}: {error}"
+            self._failed[ask_id] = reason
+            for page in stored.pages.values():
+                self._set_aside.page(ask_id, source, page, result.whole_page(page, reason))
+            return
+        # Only now: of an ask that failed half-way nothing counts.
+        self._facts += found.facts
+        self._covered |= {(ask_id, symbol): spans for symbol, spans in found.covered.items()}
+        self._filled += [found.filled] if found.filled else []
+        self._held += [held] if held else []
+        self._order += 1
+        for folder, frame in found.frames:
+            place = (source, stored.record.ask.dataset, folder)
+            self._frames[place].append(frame.with_columns(pl.lit(self._order).alias("order")))
+            self._ask_ids[place].append(ask_id)
+            self._ended_at[place].append(stored.end.ended_at if stored.end else stored.record.started_at)
+        self.rows += found.rows
+
+    def _write(self, key: tuple[str, str, str]) -> Draft:
+        source, dataset_name, folder = key
+        found = self._frames[key]
+        wanted = self._stores.wanted[dataset_name]
+        return drafts.write(
+            self._stores,
+            wanted,
+            _merged(found) if len(found) > 1 else found[0].drop("order"),
+            layer="raw",
+            folder=folder,
+            source=source,
+            origin="fetched",
+            metadata={
+                "schema_version": str(wanted.dataset.schema.version),
+                "source": source,
+                "asks": ",".join(sorted(set(self._ask_ids[key]))),
+                "software": f"fulltape {VERSION}",
+                "known_at": str(max(self._ended_at[key])),
+            },
+        )
+
+    def _finish(self, stored: StoredAsk) -> None:
+        """Tasks whose every session has a fact now are done; what is left of the others goes back to the queue."""
+        queue = self._stores.ledger.queue
+        ask_id = stored.record.ask_id
+        outcome = stored.end.outcome if stored.end else Outcome.ROWS
+        reason = stored.end.reason if stored.end else "its worker died before it had an answer"
+        reason = self._failed.get(ask_id, reason)
+        failed = ask_id in self._failed or outcome in (Outcome.TRANSIENT, Outcome.MALFORMED)
+        for task_id, attempt in stored.record.tasks.items():
+            task = queue.get(task_id)
+            if task is None or task.attempt != attempt or task.state not in ("leased", "fetched"):
+                continue
+            wanted = self._stores.wanted[task.dataset]
+            span = (wanted.calendar.between(task.first, task.last),)
+            left = ranges.subtract(span, self._covered.get((ask_id, task.symbol), ranges.EMPTY))
+            refused = stored.end.refused.get(task.symbol) if stored.end else None
+            if not left:
+                queue.finish(task_id, attempt, "done", now=self._now)
+            elif failed and task.failures + 1 >= self._stores.rules.max_failures:
+                queue.finish(task_id, attempt, "stalled", now=self._now, error=reason)
+            else:
+                queue.release(task_id, attempt, error=refused or reason, failed=failed)
+                first = wanted.calendar.label(left[0][0])
+                if first > task.first:
+                    queue.shrink(task, first, now=self._now)
+
+
+def _merged(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of several asks, each sorted already; where two hold the same cell, the later answer replaces the
+    earlier one as a whole."""
+    newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
+    return pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)

@@ -1,0 +1,169 @@
+"""From the pages of one ask to rows in the dataset's schema, and to what was rejected."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from fulltape.checks import rows as row_checks
+from fulltape.context import Feed, Wanted
+from fulltape.contract.vendor import Page, Rejected, Vendor
+from fulltape.decoding import frames
+from fulltape.lake.fetches import StoredAsk, StoredPage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Clean rows of one ask, sorted by (instrument, ts) and unique, and the rejections with the page's bytes."""
+
+    frame: pl.DataFrame
+    rejected: tuple[Rejected, ...]
+
+
+def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sealed:
+    """All rows of an ask's sound pages; whatever breaks the contract is rejected with a reason."""
+    ask = stored.record.ask
+    pages = [_page(stored, page) for page in stored.sound_pages()]
+    decoded = vendor.decode(pages)
+    serves = feed.serves(ask.dataset)
+    assert serves is not None
+    frame, unread = frames.rows(decoded, wanted.dataset, serves, wanted.calendar)
+    frame = frame.with_columns(
+        pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
+    )
+    frame, broken = _schema(frame, wanted)
+    frame, outside = _inside(frame, ask.first, ask.last, positional=stored.positional)
+    frame, closed = _open_days(frame, wanted)
+    unsorted = _unsorted(frame)
+    frame, doubles = _unique(frame, wanted)
+    frame = frame.drop("page").sort("instrument", "ts", maintain_order=True)
+    return Sealed(frame=frame, rejected=(*unread, *broken, *outside, *closed, *unsorted, *doubles))
+
+
+def _page(stored: StoredAsk, page: StoredPage) -> Page:
+    record = page.record
+    return Page(
+        ask=stored.record.ask, number=record.number, status=record.status, body=page.body, memo=record.memo
+    )
+
+
+def _schema(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows with nulls, infinities or signs that the schema forbids."""
+    columns = wanted.dataset.schema.columns
+    breaks = {column.name: row_checks.column_breaks(column) for column in columns}
+    broken = frame.select(rule.any().alias(name) for name, rule in breaks.items()).row(0, named=True)
+    found: list[Rejected] = []
+    for column in columns:
+        if broken[column.name]:
+            rule = breaks[column.name]
+            found += _rejections(frame.filter(rule), f"{column.name} breaks the schema ({column.sign})")
+            frame = frame.filter(~rule)
+    return frame, found
+
+
+def _without(frame: pl.DataFrame, wrong: pl.Expr, reason: str) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out the rows of which something is true; mostly there are none, and then nothing is copied."""
+    if not frame.select(wrong.any()).item():
+        return frame, []
+    return frame.filter(~wrong), _rejections(frame.filter(wrong), reason)
+
+
+_NEAR = dt.timedelta(days=7)
+"""A vendor's window may reach so far beyond what was asked for."""
+
+
+def _inside(
+    frame: pl.DataFrame, first: dt.date, last: dt.date, *, positional: bool
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows of sessions that were not asked for. Far from these they say that the answer is about something else:
+    then which sessions they stand for is unknown. Pages that are limited by count end where they end."""
+    frame, found = _without(
+        frame, ~pl.col("session").is_between(first, last), "a session that was not asked for"
+    )
+    return frame, [
+        replace(one, session=None, placed=True, reason=f"rows of {one.session}, far from what was asked for")
+        if one.session and not positional and not first - _NEAR <= one.session <= last + _NEAR
+        else one
+        for one in found
+    ]
+
+
+def _open_days(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Take out rows of days on which the market was closed."""
+    present = frame["session"].unique()
+    closed = [label for label in present if wanted.calendar.day(label) != "session"]
+    if not closed:
+        return frame, []
+    return _without(frame, pl.col("session").is_in(closed), "rows on a closed day")
+
+
+def _unsorted(frame: pl.DataFrame) -> list[Rejected]:
+    """Rows that run backwards are sorted and taken; the pages are kept, with the reason."""
+    backwards = frame.filter(
+        (pl.col("ts") < pl.col("ts").shift(1).over("symbol", "page")).fill_null(value=False)
+    )
+    return [
+        Rejected(
+            page=page,
+            symbol=symbol,
+            session=None,
+            rows=count,
+            reason="rows out of order; sorted and taken",
+            lost=False,
+        )
+        for page, symbol, count in backwards.group_by("page", "symbol", maintain_order=True).len().iter_rows()
+    ]
+
+
+def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Equal copies become one; copies that contradict each other are all taken out. Rows without a key of their own
+    are never compared: equal ones are genuine."""
+    key = list(wanted.dataset.schema.key)
+    if not key or _plainly_unique(frame, key):
+        return frame, []
+    values = [name for name in frame.columns if name != "page"]
+    once = frame.unique(subset=values, keep="first", maintain_order=True)
+    copies = frame.height - once.height
+    found: list[Rejected] = []
+    if copies:
+        again = frame.filter(pl.struct(values).is_duplicated())
+        found += [
+            Rejected(
+                page=page,
+                symbol=symbol,
+                session=None,
+                rows=count,
+                reason="repeated rows; one copy taken",
+                lost=False,
+            )
+            for page, symbol, count in again.group_by("page", "symbol", maintain_order=True).len().iter_rows()
+        ]
+    contradicts = pl.struct(key).is_duplicated()
+    found += _rejections(once.filter(contradicts), "rows that contradict each other")
+    return once.filter(~contradicts), found
+
+
+def _plainly_unique(frame: pl.DataFrame, key: list[str]) -> bool:
+    """Whether every row follows the one before it by symbol and key: then none is there twice."""
+    second = key[-1]
+    if key not in (["instrument", "ts"], ["instrument", "session"]) or frame.is_empty():
+        return False
+    same = pl.col("symbol") == pl.col("symbol").shift(1)
+    later = pl.col(second) > pl.col(second).shift(1)
+    runs = (~same).fill_null(value=True).sum()
+    ordered, blocks, symbols = frame.select(
+        (later | ~same).fill_null(value=True).all().alias("ordered"),
+        runs.alias("blocks"),
+        pl.col("symbol").n_unique().alias("symbols"),
+    ).row(0)
+    return bool(ordered) and blocks == symbols
+
+
+def _rejections(frame: pl.DataFrame, reason: str) -> list[Rejected]:
+    counted = frame.group_by("page", "symbol", "session", maintain_order=True).len()
+    return [
+        Rejected(page=page, symbol=symbol, session=session, rows=count, reason=reason)
+        for page, symbol, session, count in counted.iter_rows()
+    ]

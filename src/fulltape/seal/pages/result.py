@@ -1,0 +1,207 @@
+"""What one ask has come to: rows by raw folder, facts, and what was rejected. Nothing of it is written here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from fulltape.context import Stores, Wanted
+from fulltape.contract.vendor import Outcome, Rejected
+from fulltape.lake.fetches import StoredAsk, StoredPage
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.market import ranges
+from fulltape.market.ranges import Ranges
+from fulltape.market.time import Instant, utc_date
+from fulltape.seal.messages import gap_repair
+from fulltape.seal.pages import decode, plan
+from fulltape.seal.pages.decode import Sealed
+from fulltape.seal.pages.plan import FactRange
+from fulltape.seal.quarantine import SetAside
+
+_FOLDERS = {"year": "year=%Y", "month": "month=%Y-%m", "date": "date=%Y-%m-%d"}
+_SPANS = {"year": "1y", "month": "1mo", "date": "1d"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """Of one ask: rows by raw folder, facts, by symbol the positions about which there are some, an interval that it
+    filled, and, where its sessions were captured live, all of its rows to hold those against."""
+
+    frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+    facts: list[CoverageFact] = field(default_factory=list)
+    covered: dict[str, Ranges] = field(default_factory=dict)
+    filled: gap_repair.Filled | None = None
+    whole: pl.DataFrame | None = None
+    rows: int = 0
+
+
+def whole_page(page: StoredPage, reason: str) -> Rejected:
+    """A page of which nothing can be taken."""
+    return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=reason)
+
+
+def read(stores: Stores, stored: StoredAsk, now: Instant, aside: SetAside) -> Answer:
+    """Decode an ask's pages; what is rejected is kept by `aside`."""
+    return _Reading(stores, stored, now, aside).read()
+
+
+class _Reading:
+    """One ask that is being decoded."""
+
+    def __init__(self, stores: Stores, stored: StoredAsk, now: Instant, aside: SetAside) -> None:
+        self._stores = stores
+        self._stored = stored
+        self._now = now
+        self._aside = aside
+        self._found = Answer()
+
+    def read(self) -> Answer:
+        stored = self._stored
+        ask = stored.record.ask
+        for bad in stored.malformed:
+            self._aside.page(stored.record.ask_id, ask.source, bad, whole_page(bad, bad.record.reason))
+        if not stored.pages:
+            return self._found
+        wanted, feed = self._stores.wanted[ask.dataset], self._stores.feeds[ask.source]
+        sealed = decode.decode(stored, self._stores.vendors[feed.vendor], feed, wanted)
+        pages = {page.record.number: page for page in stored.sound_pages()}
+        for rejected in sealed.rejected:
+            self._aside.page(stored.record.ask_id, ask.source, pages[rejected.page], rejected)
+        if ask.narrow:
+            self._fill(sealed, wanted)
+            return self._found
+        frame = self._settled_rows(sealed, wanted)
+        if ask.source in wanted.live:
+            self._found.whole = frame
+        folder = pl.col("session").dt.truncate(_SPANS[wanted.dataset.raw_folder]).alias("folder")
+        for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
+            key = piece["folder"][0].strftime(_FOLDERS[wanted.dataset.raw_folder])
+            self._found.frames.append((key, piece.drop("folder")))
+        self._found.rows = frame.height
+        return self._found
+
+    def _fill(self, sealed: Sealed, wanted: Wanted) -> None:
+        """An answer about an interval: a part of its own, and no fact about the session."""
+        stored, ask = self._stored, self._stored.record.ask
+        spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
+        self._found.filled = gap_repair.fill(self._stores, stored, sealed.frame, spoiled)
+        self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
+        asked = (wanted.calendar.between(ask.first, ask.last),)
+        for symbol, through in stored.settled().items():
+            if through >= ask.last:
+                self._found.covered[symbol] = asked
+
+    def _settled_rows(self, sealed: Sealed, wanted: Wanted) -> pl.DataFrame:
+        """The rows of sessions that the answer settles and that hold nothing rejected, with their facts noted."""
+        calendar = wanted.calendar
+        rows = {
+            symbol: ranges.from_points(
+                position for label in sessions if (position := calendar.position(label)) is not None
+            )
+            for symbol, sessions in sealed.frame.group_by("symbol")
+            .agg(pl.col("session").unique())
+            .iter_rows()
+        }
+        keep = []
+        for symbol in self._stored.record.ask.symbols:
+            others = ranges.union(*(found for other, found in rows.items() if other != symbol))
+            keep.append(self._note(self._shown(symbol, sealed, rows, wanted), others, wanted))
+        kept = pl.concat([frame for frame in keep if not frame.is_empty()] or [_no_cells()])
+        return sealed.frame.join(kept, on=["symbol", "session"], how="semi", maintain_order="left")
+
+    def _shown(self, symbol: str, sealed: Sealed, rows: dict[str, Ranges], wanted: Wanted) -> plan.Shown:
+        stored, ask = self._stored, self._stored.record.ask
+        asked = wanted.calendar.between(ask.first, ask.last)
+        labels = [wanted.calendar.label(position) for position in range(*asked)]
+        lost = [one for one in sealed.rejected if one.symbol in (None, symbol) and one.lost]
+        refused = stored.end is not None and symbol in stored.end.refused
+        confirmed = stored.end is not None and symbol in stored.end.confirmed
+        return plan.Shown(
+            symbol=symbol,
+            asked=asked,
+            settled_to=plan.settled_through(stored.settled(), symbol, asked, labels),
+            rows=rows.get(symbol, ()),
+            rejected=_rejected(sealed, symbol, rows.get(symbol, ()), wanted),
+            why=next((one.reason for one in lost), ""),
+            unlocated=any(one.session is None for one in lost),
+            anywhere=wanted.dataset.grain != "day"
+            and any(one.session is None and not one.placed for one in lost),
+            exists=symbol in ask.known or symbol in rows or confirmed,
+            refused=refused and symbol not in rows,
+            positional=stored.positional,
+        )
+
+    def _note(self, shown: plan.Shown, others: Ranges, wanted: Wanted) -> pl.DataFrame:
+        """Record the facts about one symbol and return the cells whose rows may be taken."""
+        stored, ask = self._stored, self._stored.record.ask
+        history = self._stores.feeds[ask.source].first_day(ask.dataset, self._now)
+        found = plan.facts(
+            shown,
+            others=others,
+            history_from=wanted.calendar.between(history, history)[0],
+            ended=stored.end is not None and stored.end.outcome in (Outcome.ROWS, Outcome.EMPTY),
+            quiet_until=self._quiet_until(wanted),
+        )
+        self._found.covered[shown.symbol] = ranges.normalise(fact.span for fact in found)
+        # On other sessions the symbol was another instrument's, and so are the rows.
+        instrument = stored.record.instruments[shown.symbol]
+        theirs = wanted.spelled(instrument, shown.symbol)
+        found = [
+            replace(fact, span=span) for fact in found for span in ranges.intersect((fact.span,), theirs)
+        ]
+        self._found.facts += self._facts(instrument, found, wanted)
+        taken = [
+            wanted.calendar.label(position)
+            for fact in found
+            if fact.fact == "present"
+            for position in range(*fact.span)
+        ]
+        return pl.DataFrame(
+            {"symbol": [shown.symbol] * len(taken), "session": taken}, schema=_no_cells().schema
+        )
+
+    def _facts(self, instrument: str, found: list[FactRange], wanted: Wanted) -> Iterator[CoverageFact]:
+        ask = self._stored.record.ask
+        for fact in found:
+            yield CoverageFact(
+                dataset=ask.dataset,
+                instrument=instrument,
+                source=ask.source,
+                first=wanted.calendar.label(fact.span[0]),
+                last=wanted.calendar.label(fact.span[1] - 1),
+                fact=fact.fact,
+                sound=fact.sound,
+                final=True,
+                since=self._now,
+                evidence=self._stored.record.ask_id,
+                reason=fact.reason,
+                extent=fact.extent,
+                asked=f"{ask.first}/{ask.last}" if fact.extent else "",
+            )
+
+    def _quiet_until(self, wanted: Wanted) -> int:
+        """Up to which position a dataset of events may be silent without a witness."""
+        if wanted.dataset.expectation != "events":
+            return 0
+        last = utc_date(self._now) - dt.timedelta(days=wanted.dataset.late_days)
+        return wanted.calendar.between(wanted.calendar.known_from, last)[1]
+
+
+def _rejected(sealed: Sealed, symbol: str, rows: Ranges, wanted: Wanted) -> Ranges:
+    """The positions that rejected rows of a symbol belong to, or may belong to."""
+    found: list[ranges.Range] = []
+    for one in sealed.rejected:
+        # A row without a session, told beside its neighbours: a day that has its one bar lacks nothing.
+        counts = one.lost and (one.rows or wanted.dataset.grain != "day")
+        if one.symbol in (None, symbol) and counts and one.session is not None:
+            position = wanted.calendar.position(one.session)
+            if position is not None:
+                found.append(plan.reach(rows, position) if one.edge else (position, position + 1))
+    return ranges.normalise(found)
+
+
+def _no_cells() -> pl.DataFrame:
+    return pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})

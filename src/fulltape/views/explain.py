@@ -1,0 +1,182 @@
+"""All that is known of one cell, and why it is what it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fulltape.context import Stores, Wanted, known
+from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
+from fulltape.coverage.series import Series
+from fulltape.lake import layout, parquet
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.database import Row
+from fulltape.ledger.task import Task
+from fulltape.market import ranges
+from fulltape.market.instruments import Instrument
+from fulltape.market.time import Clock, Instant, iso
+from fulltape.views import gaps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A cell's answers, each source's facts, and the parts, tasks and requests behind them."""
+
+    title: str
+    cell: Cell
+    expected: str
+    facts: list[dict[str, str]]
+    sources: list[dict[str, str]]
+    """What is known of each source of the dataset beside its facts: from when it serves, whether it may be asked."""
+    parts: list[str]
+    tasks: list[Task]
+    requests: list[Row]
+    wanted: bool
+    """Whether the session lies between the dataset's `from` and `until`."""
+    checked: dict[str, Any]
+    """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
+
+
+def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, session: dt.date) -> Story:
+    """The story of a cell; `instrument` must be in the dataset's universe."""
+    now = clock.now()
+    name = wanted.dataset.name
+    trading = (
+        wanted.calendar.day(session) == "session"
+    )  # ranges reach over closed days and say nothing of them
+    one = next(
+        found
+        for found in known.read(stores, wanted, now, {instrument})
+        if found.instrument.instrument == instrument
+    )
+    facts = [
+        fact
+        for fact in stores.ledger.coverage.of_series(name, instrument)
+        if trading and fact.first <= session <= fact.last
+    ]
+    checked = _checked(stores, wanted, instrument, session)
+    tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
+    return Story(
+        title=wanted.title,
+        cell=_answer(stores, wanted, one, session, facts, checked, now),
+        expected=_expected(wanted, instrument, session),
+        facts=[_told(fact) for fact in facts],
+        sources=[
+            {"source": source, "says": gaps.asked(stores, wanted, one, source, session, now)}
+            for source in wanted.sources
+        ],
+        parts=[
+            f"{part.layer} {stores.layout.root / part.path}"
+            for layer in ("raw", "curated")
+            for part in stores.ledger.catalogue.current(layer, name, first=session, last=session)
+            if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))
+        ],
+        tasks=tasks,
+        requests=[row for task in tasks if task.ask for row in stores.ledger.requests.of_ask(task.ask)],
+        wanted=wanted.first <= session <= (wanted.until or session),
+        checked=checked,
+    )
+
+
+def _answer(
+    stores: Stores,
+    wanted: Wanted,
+    one: Series,
+    session: dt.date,
+    facts: Sequence[CoverageFact],
+    checked: dict[str, Any],
+    now: Instant,
+) -> Cell:
+    calendar = wanted.calendar
+    position = calendar.position(session)
+    said = stores.ledger.verdicts.of_cell(wanted.dataset.name, one.instrument.instrument, session)
+    verdict = said.verdict if said and position is not None else Verdict.UNCHECKED
+    return cell(
+        day=calendar.day(session),
+        final_at=wanted.final_at(position) if position is not None else None,
+        life=Life(known=True, listed=True) if one.events else _life(one, session, position),
+        facts={
+            fact.source: Fact(
+                kind=fact.fact,
+                final=fact.final,
+                sound=fact.sound or one.events,
+                reason=fact.reason,
+                spoiled=fact.fact == "refused" and bool(fact.extent),
+            )
+            for fact in facts
+        },
+        eligible=[
+            source
+            for source, where in one.servable.items()
+            if position is not None and ranges.contains(where, position)
+        ],
+        doubt="" if one.events or position is None else one.doubt(position),
+        accepted=_accepted(stores, wanted, one, session),
+        explained=False,
+        measured=checked.get("expected_low") is not None,
+        verdict=verdict,
+        now=now,
+    )
+
+
+def _accepted(stores: Stores, wanted: Wanted, one: Series, session: dt.date) -> str:
+    """The reason of the newest decision about a session, '' where there is none or where it was revoked."""
+    said = [
+        decision
+        for decision in stores.ledger.acceptances.of_dataset(wanted.dataset.name)
+        if decision.instrument == one.instrument.instrument and decision.first <= session <= decision.last
+    ]
+    return said[-1].reason if said and not said[-1].revoked else ""
+
+
+def _life(one: Series, session: dt.date, position: int | None) -> Life:
+    known = one.instrument.listed_from is not None
+    between = position is not None and ranges.contains(one.known_life, position)
+    return Life(
+        known=known or (position is not None and between and bool(one.doubt(position))),
+        listed=_listed(one.instrument, session),
+    )
+
+
+def _listed(instrument: Instrument, session: dt.date) -> bool:
+    return (instrument.listed_from or session) <= session <= (instrument.listed_to or session)
+
+
+def _told(fact: CoverageFact) -> dict[str, str]:
+    return {
+        "source": fact.source,
+        "fact": fact.fact,
+        "since": iso(fact.since),
+        "evidence": fact.evidence,
+        "reason": fact.reason or ("sound" if fact.sound else "not proved"),
+    }
+
+
+def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) -> dict[str, Any]:
+    key = layout.folder_key(wanted.dataset.raw_folder, session)
+    parts = stores.ledger.catalogue.current_in("qc", wanted.dataset.name, key)
+    if not parts:
+        return {}
+    rows = parquet.read([stores.layout.root / part.path for part in parts])
+    found = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
+    return found.row(0, named=True) if found.height else {}
+
+
+def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
+    position = wanted.calendar.position(session)
+    if wanted.calendar.day(session) == "unknown":
+        calendar = wanted.calendar
+        if session < calendar.known_from:
+            return f"unknown: the calendar begins on {calendar.known_from}"
+        return f"unknown: the calendar ends on {calendar.known_to}"
+    if position is None or not _listed(wanted.instruments[instrument], session):
+        return "nothing"
+    if wanted.dataset.grain == "day":
+        return "1 bar"
+    if wanted.dataset.grain != "minute":
+        return "as many rows as happened"
+    hours = wanted.calendar.sessions[position]
+    minutes = wanted.calendar.expected_minutes(position)
+    return f"at most {minutes} regular minutes ({iso(hours.open)} to {iso(hours.close)})"

@@ -1,0 +1,165 @@
+"""What is not there and should be: as ranges, and as a grid of instruments by months."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fulltape.context import Stores, Wanted, bulk_coverage, known
+from fulltape.coverage import series
+from fulltape.coverage.series import Picture, Series
+from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.eligibility import ANY
+from fulltape.market import ranges
+from fulltape.market.ranges import Range, Ranges
+from fulltape.market.time import Instant, to_second, utc_date
+
+REASONS = ("missing", "partial", "unobtainable", "unknown_listing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Consecutive sessions of one instrument that are lacking for one reason, and what is done about it."""
+
+    dataset: str
+    instrument: str
+    first: dt.date
+    last: dt.date
+    sessions: int
+    reason: str
+    next: str
+
+
+def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
+    """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
+    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
+        for reason in REASONS:
+            where: Ranges = getattr(shown, reason)
+            for span in ranges.split_at(where, [edge for opened in one.open for edge in opened]):
+                yield Gap(
+                    dataset=wanted.dataset.name,
+                    instrument=one.instrument.instrument,
+                    first=wanted.calendar.label(span[0]),
+                    last=wanted.calendar.label(span[1] - 1),
+                    sessions=span[1] - span[0],
+                    reason=reason,
+                    next=_next(stores, wanted, one, span, reason, now),
+                )
+
+
+def pictures(
+    stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
+) -> Mapping[str, list[tuple[str, Picture]]]:
+    """By dataset the instruments that lack something, or all of them, with their pictures."""
+    found: dict[str, list[tuple[str, Picture]]] = {}
+    if all_series:
+        for name, wanted in stores.wanted.items():
+            if dataset in ("", name):
+                some = set(named(wanted, symbol)) if symbol else wanted.instruments.keys()
+                told = bulk_coverage.pictures(stores, wanted, now)
+                found[name] = [(one.instrument, shown) for one, shown in told if one.instrument in some]
+        return {name: some for name, some in found.items() if some}
+    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
+        if any(getattr(shown, reason) for reason in REASONS):
+            found.setdefault(wanted.dataset.name, []).append((one.instrument.instrument, shown))
+    return found
+
+
+def listed(stores: Stores, dataset: str, symbol: str) -> bool:
+    """Whether any universe has the symbol; of one dataset if asked."""
+    return any(named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
+
+
+def named(wanted: Wanted, symbol: str) -> list[str]:
+    """The instruments that are or were known by a symbol."""
+    return [
+        one.instrument
+        for one in wanted.instruments.values()
+        if symbol == one.instrument or any(dated.symbol == symbol for dated in one.symbols)
+    ]
+
+
+def _lacking(
+    stores: Stores, now: Instant, dataset: str, symbol: str
+) -> Iterator[tuple[Wanted, Series, Picture]]:
+    """Series that may lack something."""
+    for name, wanted in stores.wanted.items():
+        if dataset and name != dataset:
+            continue
+        some = (
+            known.read(stores, wanted, now, named(wanted, symbol))
+            if symbol
+            else bulk_coverage.lacking(stores, wanted, now)
+        )
+        for one in some:
+            yield wanted, one, series.picture(one)
+
+
+def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str, now: Instant) -> str:
+    """What happens next with it, or what it waits for."""
+    if ranges.overlaps(one.open, span):
+        return "queued"
+    left = [source for source, where in one.left.items() if ranges.overlaps(where, span)]
+    if left:
+        return f"the next audit asks {', '.join(left)}"
+    if not any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
+        first = wanted.calendar.label(span[0])
+        told = [f"{source} {asked(stores, wanted, one, source, first, now)}" for source in wanted.sources]
+        return "; ".join(told) or "no source serves it"
+    if doubt := one.doubt(span[0]):
+        again = _again(stores, wanted, one, span, now, doubted=True)
+        return f"{doubt}; {again}, or say that it is right: fulltape accept"
+    if reason == "unknown_listing":
+        return "no source has rows; give its listed_from (universe.csv, or fulltape symbols import)"
+    if ranges.overlaps(one.spoiled, span):
+        return "rows came and were rejected: see fulltape status"
+    return f"{_said(stores, wanted, one, span)}; {_again(stores, wanted, one, span, now, doubted=False)}"
+
+
+def _facts(stores: Stores, wanted: Wanted, one: Series, span: Range) -> list[CoverageFact]:
+    """What sources said of it, but for rows."""
+    first, last = wanted.calendar.label(span[0]), wanted.calendar.label(span[1] - 1)
+    return [
+        fact
+        for fact in stores.ledger.coverage.of_series(wanted.dataset.name, one.instrument.instrument)
+        if fact.fact in ("empty", "refused") and fact.first <= last and fact.last >= first
+    ]
+
+
+def _said(stores: Stores, wanted: Wanted, one: Series, span: Range) -> str:
+    told = {fact.source: fact.reason for fact in _facts(stores, wanted, one, span)}
+    return "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in told.items()) or "no rows came"
+
+
+def _again(stores: Stores, wanted: Wanted, one: Series, span: Range, now: Instant, *, doubted: bool) -> str:
+    """When a source is asked again of its own accord."""
+    facts = [
+        (fact.again_at, fact.source)
+        for fact in _facts(stores, wanted, one, span)
+        if (doubted or not fact.settled)
+        and ranges.overlaps(one.servable.get(fact.source, ranges.EMPTY), span)
+    ]
+    if not facts:
+        return "it is not asked again; another source may have it"
+    at, source = min(facts)
+    return (
+        f"the next audit asks {source} again"
+        if at <= now
+        else f"{source} is asked again after {utc_date(at)}"
+    )
+
+
+def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
+    """Whether a source may be asked for a cell, and if not, why and until when."""
+    name = wanted.dataset.name
+    if stores.feeds[source].serves(name) is None:
+        return "has no history of it: it exists live only"
+    first = stores.feeds[source].first_day(name, now)
+    if session < first:
+        return f"serves from {first} on"
+    for symbol in (one.instrument.symbol_on(session), ANY):
+        known_of = stores.ledger.eligibility.of(source, name, symbol)
+        if known_of and known_of.forbids(now):
+            return f"{known_of.state} ({known_of.reason}), not asked until {to_second(known_of.until)}"
+    return "may be asked"

@@ -1,0 +1,117 @@
+"""The registry read out: what each source serves, within which limits, and how it has done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from fulltape.context import Feed, Stores
+from fulltape.contract import symbology
+from fulltape.contract.streams import Streams, Subscription
+from fulltape.market import datasets
+from fulltape.market.time import DAY, SECOND, Clock, iso, to_second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A dataset of a source, and how it is asked for."""
+
+    dataset: str
+    wanted: bool
+    history_from: str
+    symbols_per_request: int
+    rows_per_page: int
+    final_after_s: int
+    refused: Mapping[str, str]
+    """Symbols ('*': all) that it must not be asked for now: why, and until when."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A source in the registry; rates and times are those of the last day."""
+
+    source: str
+    vendor: str
+    scope: str
+    preference: float
+    limits: Mapping[str, Any]
+    learned_per_minute: int
+    last_minute: int
+    today: Mapping[str, int]
+    """Requests today by kind."""
+    closed_until: str
+    breaker: str
+    requests: int
+    success: float | None
+    latency_ms: float | None
+    serves: tuple[Served, ...]
+    streams: tuple[str, ...]
+    """Datasets that it can be captured live for."""
+
+
+def entries(stores: Stores, clock: Clock) -> list[Entry]:
+    """Every configured source, in order of preference."""
+    return [_entry(stores, feed, clock) for feed in stores.feeds.values()]
+
+
+def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
+    name, now = feed.source.name, clock.steady()
+    state = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
+    breaker = stores.ledger.breakers.of(name)
+    rows = [
+        row for row in stores.ledger.requests.by_outcome(since=clock.now() - DAY) if row["source"] == name
+    ]
+    requests = sum(int(row["requests"]) for row in rows)
+    good = sum(int(row["requests"]) for row in rows if row["outcome"] not in ("transient", "malformed"))
+    took = sum(row["requests"] * row["took_us"] for row in rows)
+    limits = {key: value for key, value in asdict(feed.limits).items() if value}
+    return Entry(
+        source=name,
+        vendor=feed.vendor,
+        scope=feed.source.scope,
+        preference=feed.preference,
+        limits=limits,
+        learned_per_minute=int(state["learned"]),
+        last_minute=int(state["last_minute"]),
+        today=state["today"]["requests_per_day"],
+        closed_until=iso(state["closed_until"]) if state["closed_until"] > now else "",
+        breaker=breaker.state
+        + (f" until {to_second(breaker.until)}" if breaker.state != "closed" else "")
+        + (f", {breaker.failures} asks failed in a row: {breaker.reason}" if breaker.failures else ""),
+        requests=requests,
+        success=good / requests if requests else None,
+        latency_ms=took / requests / (SECOND / 1_000) if requests else None,
+        serves=tuple(_served(stores, feed, dataset.dataset, clock) for dataset in feed.source.serves),
+        streams=tuple(name for name in datasets.DATASETS if _streams(stores, feed, name)),
+    )
+
+
+def _streams(stores: Stores, feed: Feed, dataset: str) -> bool:
+    vendor = stores.vendors[feed.vendor]
+    if not vendor.SPEC.stream_hosts:
+        return False
+    try:
+        sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
+        return bool(cast("Streams", vendor).streams(feed.source.name, [sample]))
+    except ValueError:
+        return False
+
+
+def _served(stores: Stores, feed: Feed, dataset: str, clock: Clock) -> Served:
+    serves = feed.serves(dataset)
+    assert serves is not None
+    wanted = stores.wanted.get(dataset)
+    return Served(
+        dataset=dataset,
+        wanted=wanted is not None and feed.source.name in wanted.sources,
+        history_from=feed.first_day(dataset, clock.now()).isoformat(),
+        symbols_per_request=serves.symbols_per_request,
+        rows_per_page=serves.rows_per_page,
+        final_after_s=serves.delay,
+        refused={
+            one.symbol: f"{one.state} ({one.reason}) until {to_second(one.until)}"
+            for one in stores.ledger.eligibility.all()
+            if one.source == feed.source.name and one.dataset == dataset and one.forbids(clock.now())
+        },
+    )

@@ -1,0 +1,148 @@
+"""A node's state, read out for people and programs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fulltape.context import Stores, Wanted, bulk_coverage
+from fulltape.coverage.series import Picture
+from fulltape.lake import capture_state as state_file
+from fulltape.market.time import Clock, Instant, iso, to_second, utc_date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """A source today: requests sent by outcome, its budgets, and what it may not be asked for."""
+
+    source: str
+    requests: int
+    outcomes: dict[str, int]
+    per_minute: int
+    last_minute: int
+    per_day: int
+    today: int
+    closed_until: str
+    refusals: dict[str, str]
+
+
+def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Picture]]:
+    """Every series as ranges: (dataset as wanted, instrument, picture)."""
+    for wanted in stores.wanted.values():
+        for one, shown in bulk_coverage.pictures(stores, wanted, now):
+            yield wanted, one.instrument, shown
+
+
+HORIZON = dt.timedelta(days=60)
+"""So long before a calendar ends this is said."""
+
+
+def not_begun(stores: Stores, now: Instant) -> list[str]:
+    """Sentences on datasets that are wanted only from a day on that has not come."""
+    return [
+        f"{wanted.title} is wanted from {wanted.first} on, a day that has not come: nothing is fetched for it"
+        for wanted in stores.wanted.values()
+        if wanted.first > utc_date(now)
+    ]
+
+
+def horizons(stores: Stores, now: Instant) -> list[str]:
+    """Sentences on datasets whose calendar ends soon, or has ended."""
+    today = utc_date(now)
+    found = []
+    for wanted in stores.wanted.values():
+        calendar = wanted.calendar
+        if (wanted.until and wanted.until <= calendar.known_to) or today + HORIZON <= calendar.known_to:
+            continue
+        over = "ended" if today > calendar.known_to else "ends"
+        found.append(
+            f"{wanted.title}: the calendar {calendar.name} {over} on {calendar.known_to}; of what comes after it nothing is "
+            f"known or asked for (fulltape calendars refresh {calendar.name}, or a newer fulltape)"
+        )
+    return found
+
+
+def beyond(stores: Stores, now: Instant) -> tuple[str, ...]:
+    """Datasets of which sessions are wanted that their calendar does not know."""
+    today = utc_date(now)
+    return tuple(
+        name
+        for name, wanted in stores.wanted.items()
+        if today > wanted.calendar.known_to
+        and (wanted.until is None or wanted.until > wanted.calendar.known_to)
+    )
+
+
+def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:
+    """Number of cells by dataset and availability."""
+    return {name: dict(bulk_coverage.sizes(stores, wanted, now)) for name, wanted in stores.wanted.items()}
+
+
+def verdicts(stores: Stores) -> dict[str, dict[str, int]]:
+    """Number of curated cells by dataset and verdict."""
+    out: dict[str, dict[str, int]] = {}
+    for name, wanted in stores.wanted.items():
+        counts = out.setdefault(name, {})
+        for verdict, first, last, many in stores.ledger.verdicts.spans(name):
+            start, stop = wanted.calendar.between(first, last)
+            counts[verdict.value] = counts.get(verdict.value, 0) + (stop - start) * many
+    return out
+
+
+def sources(stores: Stores, clock: Clock) -> list[SourceState]:
+    """Every source of the node."""
+    now = clock.steady()
+    by_outcome = stores.ledger.requests.by_outcome()
+    out = []
+    for name, feed in stores.feeds.items():
+        outcomes = {row["outcome"]: int(row["requests"]) for row in by_outcome if row["source"] == name}
+        budget = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
+        closed = budget["closed_until"]
+        out.append(
+            SourceState(
+                source=name,
+                requests=sum(outcomes.values()),
+                outcomes=outcomes,
+                per_minute=budget["per_minute"],
+                last_minute=budget["last_minute"],
+                per_day=feed.limits.per_day,
+                today=sum(budget["today"]["requests_per_day"].values()),
+                closed_until=iso(closed) if closed > now else "",
+                refusals={
+                    f"{_title(stores, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"
+                    for one in stores.ledger.eligibility.all()
+                    if one.source == name and one.forbids(clock.now())
+                },
+            )
+        )
+    return out
+
+
+def captured(stores: Stores, now: Instant) -> str:
+    """A sentence on live capture; '' where nothing is wanted live."""
+    if not any(wanted.live for wanted in stores.wanted.values()):
+        return ""
+    told = state_file.read(stores.layout.capture_state(stores.capture_writer))
+    if told is None:
+        return "capture: has never run (fulltape capture)"
+    at = told.at // 1_000
+    if not told.running or now - at > state_file.OLD:
+        return f"capture: not running since {to_second(at)}"
+    channels = [channel for source in told.sources for channel in source.channels]
+    live = sum(channel.live for channel in channels)
+    why = "; ".join(f"{source.source}: {source.reason}" for source in told.sources if source.reason)
+    return f"capture: running, {live:,} of {len(channels):,} streams live{f' ({why})' if why else ''}"
+
+
+def _title(stores: Stores, dataset: str) -> str:
+    return stores.wanted[dataset].title if dataset in stores.wanted else dataset
+
+
+def fetched(stores: Stores) -> dict[tuple[str, str], tuple[int, int]]:
+    """Rows and parts that each source brought, by (source, dataset)."""
+    out: dict[tuple[str, str], tuple[int, int]] = {}
+    for part in stores.ledger.catalogue.all_current("raw"):
+        rows, parts = out.get((part.source, part.dataset), (0, 0))
+        out[part.source, part.dataset] = (rows + part.rows, parts + 1)
+    return dict(sorted(out.items()))

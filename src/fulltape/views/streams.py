@@ -1,0 +1,87 @@
+"""What live capture has come to, by stream and day: two numbers, and why they are not 100."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fulltape.context import Stores
+from fulltape.contract.events import BREAKS
+from fulltape.ledger.stream_months import Month
+from fulltape.ledger.streams import Day, Interval
+from fulltape.market import ranges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDay:
+    """One stream on one session.
+
+    `clean` is the share of the time from the first to the last live moment in which nothing was doubtful, `verified` the
+    share that is clean or has been proved since. `unnoticed` counts rows of history that were lost while all seemed
+    well; None until the session's own answer is there.
+    """
+
+    source: str
+    dataset: str
+    symbol: str
+    session: dt.date
+    rows: int
+    clean: float
+    verified: float
+    reconnects: int
+    unverified: int
+    unverifiable: int
+    unnoticed: int | None
+    final: bool
+    over: bool
+
+
+def days(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[StreamDay]:
+    """Every captured session between two days."""
+    found = stores.ledger.streams
+    intervals: dict[tuple[str, str, str, dt.date], list[Interval]] = {}
+    for one in found.intervals(first=first, last=last):
+        intervals.setdefault((one.source, one.dataset, one.instrument, one.session), []).append(one)
+    return [
+        _measured(day, intervals.get((day.source, day.dataset, day.instrument, day.session), []))
+        for day in found.days(first=first, last=last)
+    ]
+
+
+def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
+    return StreamDay(
+        source=day.source,
+        dataset=day.dataset,
+        symbol=day.symbol,
+        session=day.session,
+        rows=day.rows,
+        clean=_share(day, intervals),
+        verified=_share(day, [one for one in intervals if one.state != "verified"]),
+        reconnects=sum(1 for one in intervals if one.kind in BREAKS),
+        unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
+        unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
+        unnoticed=day.missed if day.compared_at and day.missed >= 0 else None,
+        final=day.compared_at is not None and day.missed >= 0,
+        over=day.compared_at is not None,
+    )
+
+
+def _share(day: Day, doubtful: Sequence[Interval]) -> float:
+    """Percent of a day outside of these intervals, which may overlap."""
+    whole = day.end - day.start
+    if whole <= 0:
+        return 100.0 if not doubtful else 0.0
+    spans = ranges.normalise((one.start, one.end) for one in doubtful)
+    lost = ranges.size(ranges.clip(spans, day.start, day.end))
+    return 100.0 * (whole - lost) / whole
+
+
+def months(stores: Stores, month: str) -> list[Month]:
+    """Streams whose sessions of a month (2024-11) are confirmed and old."""
+    return stores.ledger.streams.months.of(month)
+
+
+def doubtful(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Interval]:
+    """Every interval between two days, by stream and time."""
+    return stores.ledger.streams.intervals(first=first, last=last)
