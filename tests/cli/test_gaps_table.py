@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fulltape import context
 from fulltape.cli import gaps as shown
-from fulltape.cli import sheet
 from fulltape.coverage.series import Picture
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.market.time import DAY, midnight
+from fulltape.terminal import sheet
 from fulltape.views import gaps as finding
 from fulltape.views.gaps import Gap
 from nodes import Wish, opened, write_node

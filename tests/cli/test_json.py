@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from test_cli import UNIVERSE, run
 
-from fulltape.cli import printed
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import Instant
 from fulltape.simulator import market as markets
+from fulltape.terminal import printed
 from nodes import DAYS_2012, Wish, opened, simulated, write_node
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"

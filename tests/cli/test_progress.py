@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fulltape.cli.progress import Watch
 from fulltape.context import Event
+from fulltape.terminal.progress import Watch
 
 
 class Terminal(io.StringIO):

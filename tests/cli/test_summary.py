@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fulltape.cli import summary
 from fulltape.ledger.database import Row
+from fulltape.terminal import summary
 from fulltape.views.state import SourceState
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape.cli import wrapping
+from fulltape.terminal import wrapping
 
 HEAD = ("source", "symbol", "rows", "state")
 ROWS = [("alpaca.sip", "AAPL", "1,234", "final"), ("massive.sip", "IBM", "7", "provisional, 3 unverifiable")]

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from fulltape import errors
-from fulltape.cli import options
-from fulltape.cli.options import NodeOption, counted
+from fulltape.terminal import options
+from fulltape.terminal.options import NodeOption, counted
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fulltape.cli.options import NodeOption
+from fulltape.terminal.options import NodeOption
 
 app = typer.Typer(
     no_args_is_help=True, help="Rebuild session tables.", epilog="Example: fulltape calendars refresh XNYS"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fulltape import clock
-from fulltape.cli import options
-from fulltape.cli.options import NodeOption, QuietOption, counted, number
+from fulltape.terminal import options
+from fulltape.terminal.options import NodeOption, QuietOption, counted, number
 
 if TYPE_CHECKING:
     from fulltape.capture.config import Orders

@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-from fulltape.cli import options
-from fulltape.cli.options import JsonOption, NodeOption
+from fulltape.terminal import options
+from fulltape.terminal.options import JsonOption, NodeOption
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -61,17 +61,17 @@ def demo(
 
 
 def _draw(stores: Stores) -> list[str]:
-    from fulltape.cli import drawing
     from fulltape.clock import SystemClock
+    from fulltape.terminal import drawing
 
     return drawing.coverage(stores, SystemClock().now())
 
 
 def _report(stores: Stores) -> list[str]:
     """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
-    from fulltape.cli import summary
-    from fulltape.cli.options import counted
     from fulltape.clock import SystemClock
+    from fulltape.terminal import summary
+    from fulltape.terminal.options import counted
     from fulltape.views import state
 
     out = [

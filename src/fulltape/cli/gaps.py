@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fulltape import errors
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, counted, number
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> 
 
 
 def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> list[str]:
-    from fulltape.cli import picture
+    from fulltape.terminal import picture
     from fulltape.views import gaps as finding
 
     lines: list[str] = []
@@ -125,7 +125,7 @@ def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> li
 
 
 def _write(stores: Stores, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
-    from fulltape.cli import sheet
+    from fulltape.terminal import sheet
     from fulltape.views import gaps as finding
 
     grids = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import NodeOption, counted
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import NodeOption, counted
 
 if TYPE_CHECKING:
     from fulltape.node.repair import Rebuilt
@@ -45,11 +45,11 @@ def restore(
 
     What the lake has beyond it is taken up again: parts, journals, bundles.
     """
-    from fulltape.cli.progress import Watch
     from fulltape.clock import SystemClock
     from fulltape.context import BACKUPS, ownership
     from fulltape.market.time import iso
     from fulltape.node import repair
+    from fulltape.terminal.progress import Watch
 
     if not yes:
         typer.confirm(f"Replace everything this node's ledger knows by {path}?", abort=True)
@@ -72,9 +72,9 @@ def rebuild(node: NodeOption = None) -> None:
 
     What is known of vendors' budgets and of open tasks is lost; the next audit asks for what is missing.
     """
-    from fulltape.cli.progress import Watch
     from fulltape.clock import SystemClock
     from fulltape.node import repair
+    from fulltape.terminal.progress import Watch
 
     with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
         done = repair.rebuild(stores, SystemClock().now(), watch)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted, number
-from fulltape.cli.progress import Watch
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted, number
+from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
     from fulltape.node.nightly import Night

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from fulltape.cli import options
-from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
-from fulltape.cli.progress import Watch
+from fulltape.terminal import options
+from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
+from fulltape.terminal.progress import Watch
 
 
 def register(app: typer.Typer) -> None:

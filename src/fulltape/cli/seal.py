@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options
-from fulltape.cli.options import JsonOption, NodeOption, QuietOption, counted
-from fulltape.cli.progress import Watch
+from fulltape.terminal import options
+from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
+from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
     from fulltape.node.nightly import Filled

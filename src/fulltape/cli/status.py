@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fulltape.cli import options
-from fulltape.cli.options import JsonOption, NodeOption, number
+from fulltape.terminal import options
+from fulltape.terminal.options import JsonOption, NodeOption, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,9 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show coverage and verdicts, tasks, capture, sources with their budgets, rejected pages and the newest bundle."""
-    from fulltape.cli import summary
     from fulltape.clock import SystemClock
     from fulltape.context import room
+    from fulltape.terminal import summary
     from fulltape.views import state
 
     with options.opened(node) as stores:
@@ -82,7 +82,7 @@ def status(
 
 
 def _say(drawing: Sequence[str], told: Sequence[str], everything: Sequence[str]) -> None:
-    from fulltape.cli import wrapping
+    from fulltape.terminal import wrapping
 
     if drawing:
         typer.echo("\n".join(drawing))
@@ -103,6 +103,6 @@ def _tasks(counts: Sequence[Row]) -> str:
 
 
 def _drawing(stores: Stores, now: int) -> list[str]:
-    from fulltape.cli import drawing
+    from fulltape.terminal import drawing
 
     return drawing.coverage(stores, now)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, number
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, number
 
 if TYPE_CHECKING:
     from fulltape.ledger.stream_months import Month

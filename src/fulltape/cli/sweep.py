@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, QuietOption
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, QuietOption
 
 
 def register(app: typer.Typer) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fulltape import clock
-from fulltape.cli import options
-from fulltape.cli.options import NodeOption, counted
+from fulltape.terminal import options
+from fulltape.terminal.options import NodeOption, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

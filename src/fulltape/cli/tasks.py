@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, counted
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
     from fulltape.context import Stores

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.cli import options, wrapping
-from fulltape.cli.options import JsonOption, NodeOption, counted, number
+from fulltape.terminal import options, wrapping
+from fulltape.terminal.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
     from fulltape.node.selftest import Shown

@@ -83,8 +83,8 @@ def session(text: str) -> dt.date:
 
 
 def emit_json(value: object) -> None:
-    """Print a value as JSON (see `cli/printed.py`)."""
-    from fulltape.cli import printed
+    """Print a value as JSON (see `terminal/printed.py`)."""
+    from fulltape.terminal import printed
 
     typer.echo(printed.text(value))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fulltape import errors
-from fulltape.cli import picture
 from fulltape.coverage.series import Picture
 from fulltape.market.sessions import Calendar
+from fulltape.terminal import picture
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fulltape.cli import picture
 from fulltape.context import Stores
+from fulltape.terminal import picture
 from fulltape.views import state
 
 

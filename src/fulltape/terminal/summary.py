@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fulltape.cli.options import counted, number
+from fulltape.terminal.options import counted, number
 
 if TYPE_CHECKING:
     from fulltape.ledger.damages import Damage
