@@ -9,7 +9,7 @@ from typing import Any
 
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Answer, Ask, Cursor, Page, Request, Response
+from fulltape.contract.vendor import Cursor, FetchRequest, Page, PageResult, Request, Response
 from fulltape.market import datasets
 from fulltape.simulator import run
 from fulltape.simulator.market import Market
@@ -31,7 +31,7 @@ class Talk:
     """What was said."""
 
     requests: list[Request] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[PageResult] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
 
     def settled(self) -> dict[str, dt.date]:
@@ -39,11 +39,13 @@ class Talk:
         return {one.symbol: one.through for answer in self.answers for one in answer.settled}
 
 
-def ask(source: str, dataset: str, symbols: tuple[str, ...], first: str, last: str, **more: Any) -> Ask:
+def ask(
+    source: str, dataset: str, symbols: tuple[str, ...], first: str, last: str, **more: Any
+) -> FetchRequest:
     """An ask over whole sessions."""
     calendar = tables.load(datasets.get(dataset).calendar)
     span = calendar.span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
-    return Ask(
+    return FetchRequest(
         source=source,
         dataset=dataset,
         symbols=symbols,
@@ -82,20 +84,20 @@ def canned(*bodies: bytes, status: int = 200) -> Send:
 
 
 def talk(
-    asked: Ask, send: Send, *, resume: Cursor | None = None, most: int = 50, stop_after: int = 0
+    asked: FetchRequest, send: Send, *, resume: Cursor | None = None, most: int = 50, stop_after: int = 0
 ) -> Talk:
     """Hold the conversation to its end, to `stop_after` kept pages, or to the first retryable answer."""
     from fulltape.contract.vendor import RETRYABLE
 
     said = Talk()
     conversation = vendors.load(asked.source.partition(".")[0]).history(asked, resume)
-    step: Request | Answer | None = next(conversation, None)
+    step: Request | PageResult | None = next(conversation, None)
     while step is not None and len(said.requests) < most:
         assert isinstance(step, Request)
         said.requests.append(step)
         response = send(step)
         answer = conversation.send(response)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, PageResult)
         said.answers.append(answer)
         if answer.keep:
             number = len(said.pages) + 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.market.time import MINUTE
 from fulltape.node import assemble
 from fulltape.settings import load
@@ -75,7 +75,7 @@ def write_node(
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[Stores]:
+def opened(folder: Path) -> Iterator[NodeContext]:
     """The stores of a node."""
     stores = assemble.open_stores(load.load(folder))
     try:

@@ -13,7 +13,7 @@ from fulltape import vendors
 from fulltape.contract import symbology
 from fulltape.contract.plans import Limits
 from fulltape.contract.streams import Subscription
-from fulltape.contract.vendor import Serves, Source, VendorSpec
+from fulltape.contract.vendor import Capability, Source, VendorSpec
 from fulltape.market import datasets
 from fulltape.settings.model import SECTIONS
 
@@ -74,7 +74,7 @@ def vendors_table() -> str:
     return "\n".join(lines)
 
 
-def _served(spec: VendorSpec, source: Source, serves: Serves) -> str:
+def _served(spec: VendorSpec, source: Source, serves: Capability) -> str:
     since = f"the last {serves.history_days} days" if serves.history_days else serves.history_from.isoformat()
     stamp = "date" if serves.stamp == "date" else f"{serves.stamp}, {serves.stamp_zone}"
     prices = "adjusted: " + serves.adjustment if serves.adjustment != "raw" else "as traded"

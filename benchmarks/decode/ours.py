@@ -11,12 +11,12 @@ import polars as pl
 from benchmarks.decode.pages import Case
 from fulltape import vendors
 from fulltape.clock import SystemClock
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract.vendor import Outcome
 from fulltape.decoding import bars, tables
 from fulltape.lake import fetches
-from fulltape.lake.fetches import AskRecord, EndRecord, PageRecord
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.fetches import EndRecord, FetchRecord, PageRecord
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.market import datasets
 from fulltape.node import assemble
 from fulltape.seal import run as seal
@@ -35,7 +35,7 @@ def decode(case: Case) -> pl.DataFrame:
     return frame.select("symbol", ts, *_COLUMNS)
 
 
-def node(folder: Path, case: Case) -> Stores:
+def node(folder: Path, case: Case) -> NodeContext:
     """A new node that wants the case's symbols."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -50,21 +50,22 @@ def node(folder: Path, case: Case) -> Stores:
     return assemble.open_stores(load.load(folder))
 
 
-def to_part(stores: Stores, case: Case) -> int:
+def to_part(stores: NodeContext, case: Case) -> int:
     """One answer into the journal, durably, and sealed; returns the rows of the parts."""
     clock = SystemClock()
     ask = case.pages[0].ask
     journal = Journal(stores.layout, writer=stores.rules.worker, source=case.source, clock=clock)
     instruments = {symbol: symbol for symbol in ask.symbols}
-    record = AskRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
-    journal.append(Kind.ASK, fetches.encode_ask(record))
+    record = FetchRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
+    journal.append(RecordKind.ASK, fetches.encode_ask(record))
     settled = bars.settled_whole(ask)
     for page in case.pages:
         head = PageRecord(ask_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
-        journal.append(Kind.PAGE, fetches.encode_page(head, page.body))
+        journal.append(RecordKind.PAGE, fetches.encode_page(head, page.body))
         journal.sync()
     journal.append(
-        Kind.END, fetches.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now()))
+        RecordKind.END,
+        fetches.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now())),
     )
     journal.sync()
     journal.close()

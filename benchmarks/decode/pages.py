@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Ask, Page
+from fulltape.contract.vendor import FetchRequest, Page
 from fulltape.market.time import MINUTE, iso
 
 _SEED = 7
@@ -46,11 +46,11 @@ def _bar(dice: random.Random) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _ask(source: str, symbols: tuple[str, ...], stamps: list[int]) -> Ask:
+def _ask(source: str, symbols: tuple[str, ...], stamps: list[int]) -> FetchRequest:
     calendar = tables.load("XNYS")
     first, last = (calendar.day_rule.session(stamp) for stamp in (stamps[0], stamps[-1]))
     span = calendar.span(first, last)
-    return Ask(
+    return FetchRequest(
         source=source,
         dataset="equities_bars_minute",
         symbols=symbols,

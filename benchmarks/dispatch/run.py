@@ -14,7 +14,7 @@ from benchmarks.dispatch import bound, scenario
 from benchmarks.dispatch.scenario import Scenario
 from benchmarks.dispatch.world import Ending, SimulatedClock, World
 from benchmarks.report import Report
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 
 _FAST_DISK = Path("/dev/shm")
 LARGE = 10_000
@@ -85,7 +85,7 @@ def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
         shutil.rmtree(folder)
 
 
-def works(stores: Stores) -> list[bound.Work]:
+def works(stores: NodeContext) -> list[bound.Work]:
     """Classes of equal tasks, as queued: of the same takers and the same number of rows."""
     counts: Counter[tuple[str, str, int]] = Counter()
     windows: dict[str, dict[tuple[str, str], int]] = {}

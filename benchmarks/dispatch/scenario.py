@@ -10,9 +10,9 @@ from typing import Any
 
 from fulltape import context as opening
 from fulltape.audit import run as audit
-from fulltape.context import Feed, Rules, Stores, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.eligibility import Eligible
 from fulltape.market import datasets
@@ -65,11 +65,11 @@ def load(path: Path) -> Scenario:
     )
 
 
-def build(scenario: Scenario, folder: Path, clock: Clock) -> Stores:
+def build(scenario: Scenario, folder: Path, clock: Clock) -> NodeContext:
     """The stores of the scenario's node, with its gaps already queued by an audit."""
     feeds = {source["name"]: _feed(scenario, source) for source in scenario.sources}
     wanted = {name: _wanted(scenario, name, table) for name, table in scenario.raw["dataset"].items()}
-    stores = Stores(
+    stores = NodeContext(
         folder=folder,
         ledger=opening.open_ledger(folder),
         layout=Layout(root=folder / "lake"),
@@ -84,9 +84,9 @@ def build(scenario: Scenario, folder: Path, clock: Clock) -> Stores:
     return stores
 
 
-def _wanted(scenario: Scenario, name: str, table: dict[str, Any]) -> Wanted:
+def _wanted(scenario: Scenario, name: str, table: dict[str, Any]) -> ConfiguredDataset:
     dataset = datasets.get(name)
-    return Wanted(
+    return ConfiguredDataset(
         dataset=dataset,
         calendar=opening.calendar(dataset.calendar),
         instruments={
@@ -107,9 +107,9 @@ def _serving(source: dict[str, Any]) -> list[str]:
     return found
 
 
-def _feed(scenario: Scenario, source: dict[str, Any]) -> Feed:
+def _feed(scenario: Scenario, source: dict[str, Any]) -> ConfiguredSource:
     serves = tuple(
-        Serves(
+        Capability(
             dataset=name,
             history_from=source.get("history_from", LEARNED),
             symbols_per_request=source["symbols_per_request"],
@@ -119,7 +119,7 @@ def _feed(scenario: Scenario, source: dict[str, Any]) -> Feed:
         if name in _serving(source)
     )
     vendor = source["name"].partition(".")[0]
-    return Feed(
+    return ConfiguredSource(
         source=Source(name=source["name"], feed="sip", scope="consolidated", serves=serves),
         vendor=vendor,
         limits=Limits(per_minute=source["per_minute"], per_day=source.get("per_day", 0)),
@@ -128,7 +128,7 @@ def _feed(scenario: Scenario, source: dict[str, Any]) -> Feed:
     )
 
 
-def _entitle(scenario: Scenario, stores: Stores) -> None:
+def _entitle(scenario: Scenario, stores: NodeContext) -> None:
     """What each source was found not to serve, as a node learns it."""
     with stores.ledger.write():
         for source in scenario.sources:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from benchmarks.dispatch.scenario import Fault, Scenario
 from fulltape.backfill import outcomes
-from fulltape.backfill.admission import Closed, Gate, Out
+from fulltape.backfill.admission import Admission, Closed, Out
 from fulltape.backfill.dispatch import TICK, Claim
 from fulltape.backfill.fetch import Result, Work
-from fulltape.context import Feed, Stores
-from fulltape.contract.vendor import Ask, Outcome
+from fulltape.context import ConfiguredSource, NodeContext
+from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.market.time import DAY, SECOND, Instant
 
@@ -105,12 +105,12 @@ class World:
     """One run. With `told`, each source knows of its faults before they come."""
 
     def __init__(
-        self, scenario: Scenario, stores: Stores, clock: SimulatedClock, *, told: bool = False
+        self, scenario: Scenario, stores: NodeContext, clock: SimulatedClock, *, told: bool = False
     ) -> None:
         self._scenario = scenario
         self._stores = stores
         self._clock = clock
-        self._gate = Gate(stores, clock, Out())
+        self._gate = Admission(stores, clock, Out())
         self._events: list[tuple[Instant, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._flying = dict.fromkeys(stores.feeds, 0)
@@ -218,7 +218,7 @@ class World:
             return
         self._at(when, lambda: self._step(source, steps))
 
-    def _conversation(self, source: str, feed: Feed, claim: Claim) -> Steps:
+    def _conversation(self, source: str, feed: ConfiguredSource, claim: Claim) -> Steps:
         wanted = self._stores.wanted[claim.dataset]
         first, last = claim.planner.asked(claim.taken)
         symbols = sorted({task.symbol for task in claim.tasks})
@@ -232,7 +232,7 @@ class World:
             result.pages += 1
         self._settle(source, claim, result, result.pages / pages, symbols)
 
-    def _request(self, source: str, feed: Feed, claim: Claim, result: Result) -> Steps:
+    def _request(self, source: str, feed: ConfiguredSource, claim: Claim, result: Result) -> Steps:
         budgets = self._stores.ledger.budgets
         told, attempts = 0, 0
         while True:
@@ -289,7 +289,7 @@ class World:
                 task.task_id: claim.attempts[task.task_id] for task in claim.tasks if task.symbol not in whole
             }
             result.pages = 0
-            ask = Ask(
+            ask = FetchRequest(
                 source=source,
                 dataset=claim.dataset,
                 symbols=(),

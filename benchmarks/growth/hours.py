@@ -11,12 +11,12 @@ from typing import cast
 
 from benchmarks.live import flood
 from fulltape.check import run as quality
-from fulltape.context import Stores
-from fulltape.contract.events import Mark
-from fulltape.contract.streams import Channel, Streams, Subscription
+from fulltape.context import NodeContext
+from fulltape.contract.events import ConnectionEvent
+from fulltape.contract.streams import Channel, StreamingVendor, Subscription
 from fulltape.curate import run as curate
 from fulltape.lake import messages
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.lake.layout import Layout
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.node import assemble
@@ -81,8 +81,8 @@ from = 2026-11-22
 class _Hours:
     """Writes an hour's journal, as a capture that is never interrupted leaves it."""
 
-    def __init__(self, stores: Stores, clock: Hourly, symbols: list[str]) -> None:
-        module = cast("Streams", importlib.import_module("fulltape.vendors.binance"))
+    def __init__(self, stores: NodeContext, clock: Hourly, symbols: list[str]) -> None:
+        module = cast("StreamingVendor", importlib.import_module("fulltape.vendors.binance"))
         wanted = [Subscription(dataset=_DATASET, symbol=symbol) for symbol in symbols]
         (stream,) = module.streams(_SOURCE, wanted)
         self._carried: tuple[Channel, ...] = stream.channels
@@ -95,7 +95,7 @@ class _Hours:
         self._clock.at = begin
         journal = Journal(self._layout, writer=self._writer, source=_SOURCE, clock=self._clock)
         for mark in self._marks(begin * 1_000):
-            journal.append(Kind.MARK, messages.encode_mark(mark))
+            journal.append(RecordKind.MARK, messages.encode_mark(mark))
         step = HOUR // _A_HOUR
         block, received = [], array("q")
         for at in range(_A_HOUR):
@@ -107,18 +107,18 @@ class _Hours:
             some = messages.block(
                 _CONNECTION, self._number + number, block[first : first + 100], received[first : first + 100]
             )
-            journal.append(Kind.MESSAGES, *messages.encode_block(some))
+            journal.append(RecordKind.MESSAGES, *messages.encode_block(some))
         journal.sync()
         journal.close()
         self._before = journal.path.stem
 
-    def _marks(self, at: int) -> Iterator[Mark]:
+    def _marks(self, at: int) -> Iterator[ConnectionEvent]:
         names = tuple(channel.name for channel in self._carried)
         live = {_CONNECTION: names} if self._before else {}
-        yield Mark(what="opened", at=at, carried=self._carried, follows=self._before, live=live)
+        yield ConnectionEvent(what="opened", at=at, carried=self._carried, follows=self._before, live=live)
         if not self._before:
-            yield Mark(what="connected", at=at, connection=_CONNECTION)
-            yield Mark(what="confirmed", at=at, connection=_CONNECTION, channels=names)
+            yield ConnectionEvent(what="connected", at=at, connection=_CONNECTION)
+            yield ConnectionEvent(what="confirmed", at=at, connection=_CONNECTION, channels=names)
 
 
 def _message(number: int, moment: Instant) -> bytes:

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import context as opening
-from fulltape.context import Feed, Rules, Stores, Wanted, drafts
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules, drafts
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.decoding import frames
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
@@ -57,7 +57,7 @@ def names(count: int) -> list[str]:
 class World:
     """A node with `symbols` instruments; `minutes` rows a session for minute bars."""
 
-    stores: Stores
+    stores: NodeContext
     symbols: int
     minutes: int
 
@@ -95,7 +95,9 @@ class World:
             self.stores.ledger.coverage.record(facts, wanted.next_session)
         return len(chosen) * (last - first)
 
-    def _part(self, wanted: Wanted, key: str, positions: Sequence[int], chosen: Sequence[str]) -> None:
+    def _part(
+        self, wanted: ConfiguredDataset, key: str, positions: Sequence[int], chosen: Sequence[str]
+    ) -> None:
         frame = rows(wanted.dataset, positions, chosen, self.minutes)
         draft = drafts.write(
             self.stores,
@@ -162,11 +164,13 @@ def node(
     """A node that wants datasets from the session at position `first` to that at `last`, inclusive; some instruments have
     `ended` with the session at a position."""
     serves = tuple(
-        Serves(dataset=name, history_from=dt.date(2000, 1, 3), symbols_per_request=100, rows_per_page=10_000)
+        Capability(
+            dataset=name, history_from=dt.date(2000, 1, 3), symbols_per_request=100, rows_per_page=10_000
+        )
         for name in wishes
     )
     source = Source(name=SOURCE, feed="sip", scope="consolidated", serves=serves)
-    feed = Feed(source=source, vendor="a", limits=Limits(), history_from=None)
+    feed = ConfiguredSource(source=source, vendor="a", limits=Limits(), history_from=None)
     listed = dt.date(2000, 1, 3)
     gone = dict.fromkeys(ended[1], CALENDAR.label(ended[0]))
     instruments = {
@@ -184,12 +188,12 @@ def node(
         f'[universe.all]\nsymbols = {names(symbols)}\n{datasets_of}[vendor.alpaca]\nkey = "k"\nsecret = "s"\n'
     )
     ledger = opening.open_ledger(folder)
-    stores = Stores(
+    stores = NodeContext(
         folder=folder,
         ledger=ledger,
         layout=Layout(root=folder / "lake"),
         wanted={
-            name: Wanted(
+            name: ConfiguredDataset(
                 dataset=datasets.get(name),
                 calendar=CALENDAR,
                 instruments=instruments,

@@ -14,7 +14,7 @@ import psycopg
 from benchmarks.ledger import world
 from fulltape import context as opening
 from fulltape.backfill.dispatch import Dispatcher
-from fulltape.backfill.throughput import Paces
+from fulltape.backfill.throughput import Throughput
 from fulltape.clock import SystemClock
 
 Turn = Callable[[], tuple[int, float]]
@@ -27,7 +27,7 @@ def ours(folder: Path, address: str, name: str) -> Turn:
     ledger = opening.open_ledger(folder, address)
     stores = world.stores(folder, ledger, worker=name)
     clock = SystemClock()
-    dispatcher = Dispatcher(stores, clock, Paces(stores, clock), out=lambda _: False)
+    dispatcher = Dispatcher(stores, clock, Throughput(stores, clock), out=lambda _: False)
     dispatcher.has_left(world.SOURCE)
 
     def turn() -> tuple[int, float]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fulltape import context as opening
-from fulltape.context import Feed, Rules, Stores, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, TaskClass
@@ -124,20 +124,20 @@ def fill_queue(ledger: Ledger) -> None:
             ledger.queue.enqueue(tasks, now=SECOND, batch=1)
 
 
-def stores(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> Stores:
+def stores(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> NodeContext:
     """The stores of a node with one vendor that wants the first `last` sessions."""
     dataset = datasets.get("equities_bars_day")
-    serves = Serves(
+    serves = Capability(
         dataset=dataset.name, history_from=dt.date(1990, 1, 2), symbols_per_request=100, rows_per_page=10_000
     )
-    feed = Feed(
+    feed = ConfiguredSource(
         source=Source(name=SOURCE, feed="sip", scope="consolidated", serves=(serves,)),
         vendor="a",
         limits=Limits(),
         history_from=None,
     )
     listed = dt.date(1990, 1, 2)
-    wanted = Wanted(
+    wanted = ConfiguredDataset(
         dataset=dataset,
         calendar=CALENDAR,
         instruments={
@@ -149,7 +149,7 @@ def stores(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SE
         until=CALENDAR.label(BEGIN + last - 1),
         final_after=0,
     )
-    return Stores(
+    return NodeContext(
         folder=folder,
         ledger=ledger,
         layout=Layout(root=folder / "lake"),

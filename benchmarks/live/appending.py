@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.live import flood
 from fulltape.clock import SystemClock
 from fulltape.lake import messages
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.lake.layout import Layout
 
 _BLOCK = 1_400
@@ -30,7 +30,7 @@ def timed(folder: Path, rounds: int) -> tuple[float, float, int]:
     for number in range(rounds):
         block = messages.block(7, number, found, received)
         began = time.perf_counter()
-        journal.append(Kind.MESSAGES, *messages.encode_block(block))
+        journal.append(RecordKind.MESSAGES, *messages.encode_block(block))
         journal.sync()
         between = time.perf_counter()
         os.write(bare, head + payload)

@@ -17,7 +17,7 @@ import uvloop
 
 from benchmarks.live import flood
 from fulltape.capture import config
-from fulltape.contract.events import Mark
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Subscription
 from fulltape.lake.messages import Block
 
@@ -78,7 +78,7 @@ async def capture(port: int, count: int, folder: str) -> float:
     loop = asyncio.get_running_loop()
     seen, first, last = 0, 0, 0
 
-    def synced(items: Sequence[Block | Mark], at_ns: int) -> None:
+    def synced(items: Sequence[Block | ConnectionEvent], at_ns: int) -> None:
         nonlocal seen, first, last
         for item in items:
             if isinstance(item, Block):
@@ -104,7 +104,7 @@ async def paced(port: int, count: int, folder: str) -> list[float]:
     loop = asyncio.get_running_loop()
     waits: list[float] = []
 
-    def synced(items: Sequence[Block | Mark], at_ns: int) -> None:
+    def synced(items: Sequence[Block | ConnectionEvent], at_ns: int) -> None:
         for item in items:
             if isinstance(item, Block):
                 waits.extend((at_ns - received) / 1e9 for received in item.received)
@@ -115,9 +115,9 @@ async def paced(port: int, count: int, folder: str) -> list[float]:
     return waits
 
 
-def told(port: int, folder: str, *, symbols: int) -> config.Orders:
+def told(port: int, folder: str, *, symbols: int) -> config.CaptureConfig:
     """Orders to capture so many symbols with the default settings; fifty of them speak."""
-    feed = config.Feed(
+    feed = config.SourceConfig(
         source="binance.spot",
         vendor="binance",
         subscriptions=tuple(
@@ -126,7 +126,7 @@ def told(port: int, folder: str, *, symbols: int) -> config.Orders:
         ),
         url=f"ws://127.0.0.1:{port}",
     )
-    return config.Orders(lake=folder, writer="bench.capture", feeds=(feed,))
+    return config.CaptureConfig(lake=folder, writer="bench.capture", feeds=(feed,))
 
 
 def main() -> None:

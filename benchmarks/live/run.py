@@ -112,7 +112,7 @@ def _beside_load(report: Report, folder: Path) -> None:
         beside = subprocess.Popen(load, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
         median, p99, longest = _client("paced", port, count - _PACE, folder / "paced")
         nights = beside.communicate()[0].strip()
-    interval = config.Orders(lake="", writer="", feeds=()).flush_interval
+    interval = config.CaptureConfig(lake="", writer="", feeds=()).flush_interval
     report.table(
         f"Seconds from receipt to durable, {_PACE:,} a second for {_SECONDS} s, {nights} nights beside",
         ("median", "p99", "longest"),

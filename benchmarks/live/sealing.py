@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from benchmarks.live import flood
 from benchmarks.live.clients import Message
 from fulltape.clock import SystemClock
-from fulltape.context import Stores
-from fulltape.contract.events import Mark
+from fulltape.context import NodeContext
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Channel
 from fulltape.lake import messages
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.market.time import to_datetime
 from fulltape.node import assemble
 from fulltape.seal import run as seal
@@ -38,7 +38,7 @@ def trades(count: int) -> list[bytes]:
     return [flood.message(at, own=at // flood.SYMBOLS) for at in range(count)]
 
 
-def node(folder: Path) -> Stores:
+def node(folder: Path) -> NodeContext:
     """A node that captures them."""
     folder.mkdir(parents=True)
     names = ", ".join(f'"{flood.wire(at)[:-4]}/USDT"' for at in range(flood.SYMBOLS))
@@ -49,7 +49,7 @@ def node(folder: Path) -> Stores:
     return assemble.open_stores(load.load(folder))
 
 
-def journalled(stores: Stores, found: Sequence[bytes]) -> Path:
+def journalled(stores: NodeContext, found: Sequence[bytes]) -> Path:
     """The messages as capture writes them."""
     written = Journal(stores.layout, writer="node.capture", source="binance.spot", clock=SystemClock())
     channels = tuple(
@@ -64,14 +64,16 @@ def journalled(stores: Stores, found: Sequence[bytes]) -> Path:
     )
     began = flood.AT * 1_000_000
     live = {7: tuple(channel.name for channel in channels)}
-    opened = Mark(what="opened", at=began, carried=channels, live=live)
-    written.append(Kind.MARK, messages.encode_mark(opened))
+    opened = ConnectionEvent(what="opened", at=began, carried=channels, live=live)
+    written.append(RecordKind.MARK, messages.encode_mark(opened))
     for number, at in enumerate(range(0, len(found), _BLOCK), start=1):
         some = found[at : at + _BLOCK]
         received = array("q", range(began + at * 1_000_000, began + (at + len(some)) * 1_000_000, 1_000_000))
-        written.append(Kind.MESSAGES, *messages.encode_block(messages.block(7, number, some, received)))
+        written.append(RecordKind.MESSAGES, *messages.encode_block(messages.block(7, number, some, received)))
     end = began + len(found) * 1_000_000
-    written.append(Kind.MARK, messages.encode_mark(Mark(what="closed", at=end, connection=7)))
+    written.append(
+        RecordKind.MARK, messages.encode_mark(ConnectionEvent(what="closed", at=end, connection=7))
+    )
     written.close()
     return written.path
 

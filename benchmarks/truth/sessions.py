@@ -14,9 +14,9 @@ from fulltape import context as opening
 from fulltape.backfill.facts import Planner
 from fulltape.checks import completeness, findings, profiles, registry
 from fulltape.checks.findings import Context
-from fulltape.context import Feed, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.ledger.task import Claimable
 from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
@@ -160,7 +160,7 @@ def _foreign(dice: random.Random, counts: Counts) -> None:
         dated.append(DatedSymbol(symbol=symbol, first=first, last=last))
         by_session += [symbol] * sessions
         at += sessions
-    wanted = Wanted(
+    wanted = ConfiguredDataset(
         dataset=datasets.get("equities_bars_day"),
         calendar=calendar,
         instruments={"X": Instrument(instrument="X", symbols=tuple(dated))},
@@ -193,12 +193,12 @@ def _foreign(dice: random.Random, counts: Counts) -> None:
         start += sessions
 
 
-def _feed() -> Feed:
-    serves = Serves(
+def _feed() -> ConfiguredSource:
+    serves = Capability(
         dataset="equities_bars_day",
         history_from=dt.date(1990, 1, 2),
         symbols_per_request=100,
         rows_per_page=10_000,
     )
     source = Source(name="a.sip", feed="sip", scope="consolidated", serves=(serves,))
-    return Feed(source=source, vendor="a", limits=Limits(), history_from=None)
+    return ConfiguredSource(source=source, vendor="a", limits=Limits(), history_from=None)

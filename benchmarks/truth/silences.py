@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.truth import real
 from fulltape import context as opening
-from fulltape.context import Feed, Rules, Stores, Wanted, known
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules, known
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage import series
 from fulltape.coverage.silence import WITNESS_SESSIONS
 from fulltape.lake.layout import Layout
@@ -217,7 +217,7 @@ def _count(case: Case, said: series.Picture, begin: int, size: int, counts: Coun
 
 
 def _facts(
-    dataset: str, name: str, source: str, case: Case, wanted: Wanted, begin: int, size: int
+    dataset: str, name: str, source: str, case: Case, wanted: ConfiguredDataset, begin: int, size: int
 ) -> Iterator[dict[str, object]]:
     held = case.shown[source]
     calendar = wanted.calendar
@@ -244,11 +244,11 @@ def _facts(
 
 def _stores(
     folder: Path, name: str, sources: tuple[str, ...], begin: int, size: int, instruments: int
-) -> tuple[Stores, Wanted]:
+) -> tuple[NodeContext, ConfiguredDataset]:
     dataset = datasets.get(name)
     calendar = opening.calendar(dataset.calendar)
     first = calendar.label(begin)
-    wanted = Wanted(
+    wanted = ConfiguredDataset(
         dataset=dataset,
         calendar=calendar,
         instruments={
@@ -262,14 +262,14 @@ def _stores(
         until=calendar.label(begin + size - 1),
         final_after=0,
     )
-    serves = Serves(dataset=name, history_from=first, symbols_per_request=1, rows_per_page=1_000)
-    stores = Stores(
+    serves = Capability(dataset=name, history_from=first, symbols_per_request=1, rows_per_page=1_000)
+    stores = NodeContext(
         folder=folder,
         ledger=opening.open_ledger(folder),
         layout=Layout(root=folder / "lake"),
         wanted={name: wanted},
         feeds={
-            source: Feed(
+            source: ConfiguredSource(
                 source=Source(
                     name=source, feed=source.partition(".")[2], scope="consolidated", serves=(serves,)
                 ),

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from fulltape.capture.plan import Clocks
-from fulltape.contract.events import Mark, What
+from fulltape.contract.events import ConnectionEvent, EventKind
 from fulltape.contract.streams import Channel
 from fulltape.decoding.captured import FELL
 from fulltape.market.time import SECOND
@@ -43,7 +43,7 @@ class _World:
     live: bool = False
     next_id: int = 1_000
     clocks: Clocks = field(init=False)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[ConnectionEvent] = field(default_factory=list)
     got: list[tuple[int, int]] = field(default_factory=list)
     """Second and id."""
     traded: set[int] = field(default_factory=set)
@@ -56,13 +56,13 @@ class _World:
         """What the wall clock tells, in nanoseconds."""
         return (self.now + self.wrong) * _NS
 
-    def mark(self, what: What, *, since: int = 0, count: int = 0) -> None:
+    def mark(self, what: EventKind, *, since: int = 0, count: int = 0) -> None:
         """As the capture process writes it, after a look at both clocks."""
         if found := self.clocks.read(self.wall, self.now * SECOND):
             self.marks.append(found)
         names = (_CHANNEL.name,)
         self.marks.append(
-            Mark(what=what, at=self.wall, since=since, count=count, connection=1, channels=names)
+            ConnectionEvent(what=what, at=self.wall, since=since, count=count, connection=1, channels=names)
         )
 
     def set_clock(self, wrong: int) -> None:
@@ -118,7 +118,7 @@ def _count(world: _World, counts: Counts) -> None:
     told = Timeline(carried={_CHANNEL.name: _CHANNEL})
     for mark in world.marks:
         told.mark(mark)
-    told.mark(Mark(what="pulse", at=world.now * _NS, connection=1))
+    told.mark(ConnectionEvent(what="pulse", at=world.now * _NS, connection=1))
     told.finish()
     claimed: set[int] = set()
     for one in told.spans(_CHANNEL.name):

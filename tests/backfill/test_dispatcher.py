@@ -11,11 +11,11 @@ from clocks import FakeClock, at
 from conftest import Opener
 from fulltape import context as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
-from fulltape.backfill.partition import Fence
-from fulltape.backfill.throughput import Paces
-from fulltape.context import Feed, Rules, Stores, Wanted
+from fulltape.backfill.partition import Partition
+from fulltape.backfill.throughput import Throughput
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.ledger import Ledger
@@ -29,9 +29,11 @@ SINCE = dt.date(2024, 1, 2)
 SESSIONS = [dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9, 10, 11, 12)]
 
 
-def node(folder: Path, ledger: Ledger, *, worker: str = "node", per_day: int = 0, symbols: int = 2) -> Stores:
-    def wanted(dataset: datasets.Dataset) -> Wanted:
-        return Wanted(
+def node(
+    folder: Path, ledger: Ledger, *, worker: str = "node", per_day: int = 0, symbols: int = 2
+) -> NodeContext:
+    def wanted(dataset: datasets.Dataset) -> ConfiguredDataset:
+        return ConfiguredDataset(
             dataset=dataset,
             calendar=opening.calendar("XNYS"),
             instruments={
@@ -46,19 +48,21 @@ def node(folder: Path, ledger: Ledger, *, worker: str = "node", per_day: int = 0
             final_after=0,
         )
 
-    def feed(name: str) -> Feed:
+    def feed(name: str) -> ConfiguredSource:
         serves = tuple(
-            Serves(dataset=one.name, history_from=SINCE, symbols_per_request=symbols, rows_per_page=10_000)
+            Capability(
+                dataset=one.name, history_from=SINCE, symbols_per_request=symbols, rows_per_page=10_000
+            )
             for one in (DAYS, MINUTES)
         )
-        return Feed(
+        return ConfiguredSource(
             source=Source(name=name, feed="x", scope="consolidated", serves=serves),
             vendor=name[0],
             limits=Limits(per_minute=600, per_day=per_day),
             history_from=None,
         )
 
-    return Stores(
+    return NodeContext(
         folder=folder,
         ledger=ledger,
         layout=Layout(root=folder / "lake"),
@@ -70,8 +74,8 @@ def node(folder: Path, ledger: Ledger, *, worker: str = "node", per_day: int = 0
     )
 
 
-def dispatcher(stores: Stores, clock: FakeClock) -> Dispatcher:
-    return Dispatcher(stores, clock, Paces(stores, clock), out=lambda _: False)
+def dispatcher(stores: NodeContext, clock: FakeClock) -> Dispatcher:
+    return Dispatcher(stores, clock, Throughput(stores, clock), out=lambda _: False)
 
 
 def enqueue(
@@ -220,5 +224,7 @@ def test_a_fence_with_thousands_of_empty_blocks_is_passed(ledger: Ledger, tmp_pa
     one = dispatcher(node(tmp_path, ledger), FakeClock())
     assert one.has_left("a.x")
     (of,) = ledger.queue.census()
-    one._fences[of] = Fence(names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1)
+    one._fences[of] = Partition(
+        names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1
+    )
     assert claimed(one.claim("a.x"))[2] == "H"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fulltape import context as opening
 from fulltape.backfill.facts import Planner
-from fulltape.context import Feed, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.ledger.task import AGAIN, Claimable, Kind
 from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
@@ -20,13 +20,13 @@ DATASET = datasets.get("equities_bars_day")
 CALENDAR = opening.calendar("XNYS")
 BEGIN = CALENDAR.between(dt.date(2012, 1, 3), dt.date(2012, 1, 3))[0]
 NOW = 2**50
-FEED = Feed(
+FEED = ConfiguredSource(
     source=Source(
         name="a.x",
         feed="x",
         scope="consolidated",
         serves=(
-            Serves(
+            Capability(
                 dataset=DATASET.name,
                 history_from=dt.date(1990, 1, 2),
                 symbols_per_request=100,
@@ -58,7 +58,7 @@ def test_no_ask_reaches_over_sessions_on_which_the_spelling_was_not_this_instrum
     history: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     one, by_session = instrument(history)
-    wanted = Wanted(
+    wanted = ConfiguredDataset(
         dataset=DATASET,
         calendar=CALENDAR,
         instruments={"X": one},

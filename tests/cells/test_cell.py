@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fulltape.coverage import series
 from fulltape.coverage.cell import Availability, Cell, Completeness, Fact, Finality, Life, Verdict, cell
-from fulltape.coverage.series import Known, Series
+from fulltape.coverage.series import Series, SourceEvidence
 from fulltape.coverage.silence import Around
 from fulltape.market import ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
@@ -130,7 +130,7 @@ def test_ranges_say_what_the_single_cell_says(
         return ranges.from_points(at for at, one in enumerate(cells) if test(one))
 
     known = {
-        source: Known(
+        source: SourceEvidence(
             present=where(lambda one, n=number: one["facts"][n] == "present"),
             partial=where(lambda one, n=number: one["facts"][n] == "partial"),
             empty=where(lambda one, n=number: one["facts"][n] in ("empty", "sound")),

@@ -9,9 +9,9 @@ from pathlib import Path
 from clocks import FakeClock
 from fulltape import context as opening
 from fulltape.coverage import series
-from fulltape.coverage.series import Known, Series
+from fulltape.coverage.series import Series, SourceEvidence
 from fulltape.lake import journal
-from fulltape.lake.journal import Journal, Kind, Record
+from fulltape.lake.journal import Journal, Record, RecordKind
 from fulltape.lake.layout import Layout
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Ranges
@@ -19,16 +19,16 @@ from fulltape.market.time import DAY, SECOND, Instant, utc_date
 from fulltape.seal.messages import timeline
 from fulltape.seal.messages.timeline import Doubt, Live, Timeline
 from fulltape.seal.pages import plan
-from fulltape.seal.pages.plan import Shown
+from fulltape.seal.pages.plan import ShownSymbol
 
-SHOWN = Shown(
+SHOWN = ShownSymbol(
     symbol="A", asked=(0, 10), settled_to=10, rows=((2, 4), (6, 7)), rejected=(), why="", unlocated=False,
     anywhere=False, exists=True, refused=False,
 )  # fmt: skip
 
 
 def told(
-    shown: Shown, *, ended: bool = True, others: Ranges = ()
+    shown: ShownSymbol, *, ended: bool = True, others: Ranges = ()
 ) -> list[tuple[str, bool, str, tuple[int, int]]]:
     found = plan.facts(shown, others=others, history_from=0, ended=ended)
     return sorted((one.fact, one.sound, one.extent, one.span) for one in found)
@@ -85,7 +85,7 @@ def test_what_is_held_is_not_doubted() -> None:
     one = Series(
         instrument=Instrument(instrument="X", symbols=(DatedSymbol(symbol="X", first=dt.date(2000, 1, 3), last=None),)),
         wanted=((0, 100),),
-        known={"a": Known(present=((0, 40), (70, 100)), empty=((40, 70),), sound=((40, 70),))},
+        known={"a": SourceEvidence(present=((0, 40), (70, 100)), empty=((40, 70),), sound=((40, 70),))},
         servable={"a": ((0, 100),)},
         open=(),
     )  # fmt: skip
@@ -98,7 +98,7 @@ def test_records_tell_when_and_where_they_were_written(tmp_path: Path) -> None:
     layout = Layout(root=tmp_path)
     first, second = (Journal(layout, writer="w", source="a.sip", clock=clock) for _ in range(2))
     assert first.path != second.path, "two of one moment have names of their own"
-    offsets = [first.append(Kind.PAGE, bytes([at])) for at in range(3)]
+    offsets = [first.append(RecordKind.PAGE, bytes([at])) for at in range(3)]
     assert first.size > offsets[2] > offsets[1] > offsets[0] == 0
     for one in (first, second):
         one.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fulltape import context as opening
 from fulltape.coverage import segments, series
 from fulltape.coverage.cell import FactKind
-from fulltape.coverage.segments import FACTS, OPENED, Listed, Segments
+from fulltape.coverage.segments import FACTS, OPENED, Segments, SeriesOnAxis
 from fulltape.coverage.series import Series
 from fulltape.market import ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
@@ -77,7 +77,7 @@ def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
     types = {"series": pl.Int64}
     return segments.lay(
         [
-            Listed(
+            SeriesOnAxis(
                 instrument=as_series(one, events=events).instrument,
                 wanted=ranges.normalise(one["wanted"]),
                 servable={name: (one["servable"][name],) for name in SOURCES if name in one["servable"]},

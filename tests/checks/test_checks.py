@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fulltape.calendars import tables
 from fulltape.checks import completeness, findings, profiles, registry, rows, time_shift
 from fulltape.checks.findings import Context
-from fulltape.contract.vendor import Decoded, Serves, Table
+from fulltape.contract.vendor import Capability, Decoded, Table
 from fulltape.decoding import frames
 from fulltape.market import datasets, instruments
 from fulltape.market.sessions import Session
@@ -26,7 +26,7 @@ from nodes import DATA, lean_minutes, needs_data
 XNYS = tables.load("XNYS")
 MINUTES = datasets.get("equities_bars_minute")
 DAYS = datasets.get("equities_bars_day")
-SERVES = Serves(
+SERVES = Capability(
     dataset=MINUTES.name,
     history_from=dt.date(2000, 1, 3),
     symbols_per_request=1,

@@ -7,17 +7,17 @@ import json
 
 import pytest
 
-from fulltape.contract.vendor import Field, Rejected, Shape, Slice
+from fulltape.contract.vendor import Rejected, RowFormat, Slice, WireField
 from fulltape.decoding import rowwise
 from fulltape.market import ranges
 from fulltape.market.time import utc_date
 from fulltape.seal.pages import plan
 
-SHAPE = Shape(
+SHAPE = RowFormat(
     fields=(
-        Field(wire="t", column="stamp", kind="integer"),
-        Field(wire="s", column="symbol", kind="text"),
-        Field(wire="p", column="price", kind="float"),
+        WireField(wire="t", column="stamp", kind="integer"),
+        WireField(wire="s", column="symbol", kind="text"),
+        WireField(wire="p", column="price", kind="float"),
     ),
     unit="ms",
 )
@@ -86,7 +86,7 @@ def test_beyond_the_end_of_a_page_reaches_to_the_next_rows(
 
 
 def test_a_page_that_cannot_be_read_leaves_no_session_of_its_answer_present() -> None:
-    shown = plan.Shown(
+    shown = plan.ShownSymbol(
         symbol="A",
         asked=(0, 5),
         settled_to=5,

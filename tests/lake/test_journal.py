@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clocks import FakeClock
 from fulltape import errors
 from fulltape.lake import journal
-from fulltape.lake.journal import Damage, Journal, Kind, Record
+from fulltape.lake.journal import Journal, JournalDamage, Record, RecordKind
 from fulltape.lake.layout import Layout
 
 PAYLOADS = [bytes([number]) * (number * 7 % 40) for number in range(30)]
@@ -24,25 +24,26 @@ def file_of(payloads: list[bytes]) -> tuple[bytes, list[int]]:
     """The bytes of a small journal, and the offset behind each record."""
     data, ends = b"", []
     for number, payload in enumerate(payloads):
-        data += journal.encode(Kind.PAGE, number, payload)
+        data += journal.encode(RecordKind.PAGE, number, payload)
         ends.append(len(data))
     return data, ends
 
 
-def read(data: bytes) -> tuple[list[bytes], list[Damage]]:
+def read(data: bytes) -> tuple[list[bytes], list[JournalDamage]]:
     items = list(journal.scan(data))
     return (
         [item.payload for item in items if isinstance(item, Record)],
-        [item for item in items if isinstance(item, Damage)],
+        [item for item in items if isinstance(item, JournalDamage)],
     )
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2**62), st.binary(max_size=200)), max_size=10
+        st.tuples(st.sampled_from(list(RecordKind)), st.integers(0, 2**62), st.binary(max_size=200)),
+        max_size=10,
     )
 )
-def test_what_was_written_is_read(records: list[tuple[Kind, int, bytes]]) -> None:
+def test_what_was_written_is_read(records: list[tuple[RecordKind, int, bytes]]) -> None:
     data = b"".join(journal.encode(*record) for record in records)
     items = list(journal.scan(data))
     assert [
@@ -58,7 +59,7 @@ def test_truncated_anywhere_every_whole_record_is_read_and_the_rest_is_found() -
         payloads, damage = read(data[:length])
         assert payloads == PAYLOADS[:whole]
         torn = length - (ends[whole - 1] if whole else 0)
-        assert damage == ([Damage(offset=length - torn, length=torn, torn=True)] if torn else [])
+        assert damage == ([JournalDamage(offset=length - torn, length=torn, torn=True)] if torn else [])
 
 
 def test_a_thousand_bit_flips_lose_one_record_each_and_never_hide() -> None:
@@ -76,7 +77,7 @@ def test_a_thousand_bit_flips_lose_one_record_each_and_never_hide() -> None:
 
 
 def test_rubbish_between_records_is_skipped_and_counted() -> None:
-    one, two = journal.encode(Kind.ASK, 1, b"one"), journal.encode(Kind.END, 2, b"two")
+    one, two = journal.encode(RecordKind.ASK, 1, b"one"), journal.encode(RecordKind.END, 2, b"two")
     payloads, damage = read(one + journal.MAGIC + b"rubbish" * 9 + two)
     assert payloads == [b"one", b"two"]
     assert [(found.offset, found.length) for found in damage] == [(len(one), 4 + 63)]
@@ -84,7 +85,7 @@ def test_rubbish_between_records_is_skipped_and_counted() -> None:
 
 def test_a_living_writer_holds_its_file_and_a_closed_file_is_free(tmp_path: Path) -> None:
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
-    writer.append(Kind.ASK, b"x")
+    writer.append(RecordKind.ASK, b"x")
     assert journal.in_use(writer.path)
     writer.close()
     assert not journal.in_use(writer.path)
@@ -96,7 +97,7 @@ def test_a_record_that_was_written_in_part_is_taken_back(
 ) -> None:
     """The disk is full only when the rest of a record follows."""
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
-    writer.append(Kind.PAGE, b"kept")
+    writer.append(RecordKind.PAGE, b"kept")
     genuine = os.write
 
     def half(fd: int, pieces: Sequence[bytes]) -> int:
@@ -110,10 +111,10 @@ def test_a_record_that_was_written_in_part_is_taken_back(
     monkeypatch.setattr(os, "write", full)
     size = writer.path.stat().st_size
     with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
-        writer.append(Kind.PAGE, b"lost" * 100)
+        writer.append(RecordKind.PAGE, b"lost" * 100)
     monkeypatch.undo()
     assert writer.path.stat().st_size == size
-    writer.append(Kind.PAGE, b"later")
+    writer.append(RecordKind.PAGE, b"later")
     writer.close()
     assert [item.payload for item in journal.read(writer.path) if isinstance(item, Record)] == [
         b"kept",
@@ -126,7 +127,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
-    writer.append(Kind.PAGE, b"kept")
+    writer.append(RecordKind.PAGE, b"kept")
 
     def full(fd: int, pieces: Sequence[bytes]) -> int:
         data = b"".join(pieces)
@@ -135,9 +136,9 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
 
     monkeypatch.setattr(os, "writev", full)
     with pytest.raises(errors.StorageError, match="cannot grow: No space left"):
-        writer.append(Kind.PAGE, b"lost" * 100)
+        writer.append(RecordKind.PAGE, b"lost" * 100)
     monkeypatch.undo()
-    writer.append(Kind.PAGE, b"later")
+    writer.append(RecordKind.PAGE, b"later")
     writer.close()
     items = list(journal.read(writer.path))
     assert [item.payload for item in items if isinstance(item, Record)] == [b"kept", b"later"]
@@ -146,7 +147,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_records(
 @st.composite
 def written(draw: st.DrawFn) -> bytes:
     payloads = draw(st.lists(st.binary(max_size=300), max_size=12))
-    return b"".join(journal.encode(Kind.MESSAGES, at, one) for at, one in enumerate(payloads))
+    return b"".join(journal.encode(RecordKind.MESSAGES, at, one) for at, one in enumerate(payloads))
 
 
 @given(written(), st.integers(1, 700))
@@ -183,7 +184,7 @@ def test_a_damage_of_a_packed_journal_costs_one_stretch(
         (tmp_path / "hurt").write_bytes(content)
         found = list(journal.read(tmp_path / "hurt"))
         records = [one for one in found if isinstance(one, Record)]
-        assert sum(isinstance(one, Damage) for one in found) == 1
+        assert sum(isinstance(one, JournalDamage) for one in found) == 1
         assert all(one in whole for one in records)
         start = int.from_bytes(lost.payload[:8], "little")
         end = start + int.from_bytes(lost.payload[8:12], "little")

@@ -7,9 +7,11 @@ import datetime as dt
 import msgspec
 
 from fulltape.ledger.ledger import Ledger
-from fulltape.market.reference import Facts, Listing
+from fulltape.market.reference import ReferenceEntry, ReferenceFacts
 
-OPEN = Listing(instrument="A", symbol="A", first=dt.date(2020, 1, 2), facts=Facts(type="CS"), origin="f.csv")
+OPEN = ReferenceEntry(
+    instrument="A", symbol="A", first=dt.date(2020, 1, 2), facts=ReferenceFacts(type="CS"), origin="f.csv"
+)
 CLOSED = msgspec.structs.replace(OPEN, last=dt.date(2024, 6, 3))
 
 

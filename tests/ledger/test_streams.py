@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 from conftest import Opener
-from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.ledger.streams import CapturedSpan, Day, Interval, StreamSeries
 from fulltape.market.time import DAY, HOUR
 
 FIRST = dt.date(2026, 11, 20)
@@ -106,11 +106,11 @@ def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
 
 def test_a_capture_names_its_parts_and_a_series_its_source(open_ledger: Opener) -> None:
     streams = (ledger := open_ledger("streams")).streams
-    capture = Capture(
+    capture = CapturedSpan(
         file="f", source="a.x", first=FIRST, last=FIRST, messages=3, unknown=1, broken=2, parts=(4, 5), software="s",
         sealed_at=7, bytes=8, edges="e",
     )  # fmt: skip
-    series = Series(
+    series = StreamSeries(
         source="a.x", dataset="d", instrument="A", symbol="A", file="f", live_to=9, open=True, why="w"
     )
     with ledger.write():

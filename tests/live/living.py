@@ -18,13 +18,13 @@ import polars as pl
 from fulltape import reader
 from fulltape.backfill import run as backfill
 from fulltape.capture import run as capture
-from fulltape.capture.config import Orders, encode
+from fulltape.capture.config import CaptureConfig, encode
 from fulltape.capture.writer import Synced
 from fulltape.clock import SystemClock
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.curate import run as curate
 from fulltape.lake import capture_state as capturing_state
-from fulltape.lake.capture_state import Source
+from fulltape.lake.capture_state import CapturedSource
 from fulltape.market import datasets
 from fulltape.market.time import Clock
 from fulltape.node import assemble, capturing
@@ -91,7 +91,7 @@ class Living:
     clock: Clock = field(default_factory=SystemClock)
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Stores]:
+    def opened(self) -> Iterator[NodeContext]:
         stores = assemble.open_stores(load.load(self.folder))
         try:
             yield stores
@@ -121,7 +121,7 @@ class Living:
             thread.join()
             loop.close()
 
-    def orders(self) -> Orders:
+    def orders(self) -> CaptureConfig:
         """What a capture process is told."""
         with self.opened() as stores:
             return capturing.told(load.load(self.folder), stores)
@@ -139,7 +139,7 @@ class Living:
         process.wait()
         process.stdin.close()
 
-    def told(self) -> Source:
+    def told(self) -> CapturedSource:
         """What the capture process says of itself."""
         path = self.folder / "lake" / "journal" / "node.capture" / "state.json"
         self.until(lambda: (state := capturing_state.read(path)) is not None and bool(state.sources))
@@ -185,7 +185,7 @@ class Living:
     def sent(self) -> int:
         return sum(len(found) for found in self.tape.ticks.values())
 
-    def seal(self) -> seal.Report:
+    def seal(self) -> seal.SealReport:
         with self.opened() as stores:
             return seal.run_once(stores, self.clock)
 

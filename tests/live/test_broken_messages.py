@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape import vendors
-from fulltape.contract.streams import Streams, Subscription
+from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.decoding import captured, stream_rows
 
 BROKEN: dict[str, Any] = {"T": "x", "p": "abc", "q": "many", "t": 1.5}
 
 
-def read(source: str, dataset: str, symbol: str, messages: Sequence[dict[str, Any]]) -> stream_rows.Read:
-    module = cast("Streams", vendors.load(source.partition(".")[0]))
+def read(
+    source: str, dataset: str, symbol: str, messages: Sequence[dict[str, Any]]
+) -> stream_rows.DecodedMessages:
+    module = cast("StreamingVendor", vendors.load(source.partition(".")[0]))
     stream = module.streams(source, [Subscription(dataset=dataset, symbol=symbol)])[0]
     texts = [json.dumps(one, separators=(",", ":")).encode() for one in messages]
     block = (

@@ -11,7 +11,7 @@ from living import BINANCE, COINBASE, DERIV, KRAKEN, Living, Venue, living, prom
 
 from fulltape.contract.streams import Stream, Subscription
 from fulltape.lake import journal, messages
-from fulltape.lake.journal import Damage, Kind
+from fulltape.lake.journal import JournalDamage, RecordKind
 from fulltape.vendors.binance import live as binance
 
 
@@ -158,7 +158,7 @@ def test_a_quiet_symbol_is_no_alarm(tmp_path: Path) -> None:
             messages.decode_mark(item.payload).what
             for path in node.journals()
             for item in journal.read(path)
-            if not isinstance(item, Damage) and item.kind is Kind.MARK
+            if not isinstance(item, JournalDamage) and item.kind is RecordKind.MARK
         ]
         assert "stale" not in marks
 

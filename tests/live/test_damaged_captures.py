@@ -10,7 +10,7 @@ import pytest
 from living import BINANCE, DERIV, Living, Venue, living, promised
 
 from fulltape.lake import files, journal
-from fulltape.lake.journal import Kind
+from fulltape.lake.journal import RecordKind
 from fulltape.node import assemble, nightly, repair
 from fulltape.seal import run as seal
 from fulltape.settings import load
@@ -125,7 +125,7 @@ def cut(node: Living) -> None:
     path = max(sealed(node), key=lambda one: one.stat().st_size)
     everything = [one for one in journal.read(path) if isinstance(one, journal.Record)]
     content = b"".join(journal.encode(one.kind, one.received_ns, one.payload) for one in everything)
-    records = [one for one in everything if one.kind is Kind.MESSAGES]
+    records = [one for one in everything if one.kind is RecordKind.MESSAGES]
     assert len(records) > 2
     path.write_bytes(content[: records[-2].offset])
 

@@ -10,7 +10,7 @@ import pytest
 
 from fulltape import vendors
 from fulltape.contract import symbology
-from fulltape.contract.streams import Streams, Subscription
+from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.decoding import captured, stream_rows
 from fulltape.market import datasets
 
@@ -70,8 +70,8 @@ TAKEN_BACK: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
 ]  # fmt: skip
 
 
-def _vendor(source: str) -> Streams:
-    return cast("Streams", vendors.load(source.partition(".")[0]))
+def _vendor(source: str) -> StreamingVendor:
+    return cast("StreamingVendor", vendors.load(source.partition(".")[0]))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_documented_message_becomes_its_rows(
     assert not stream.data or message.startswith(stream.data)
     assert re.search(stream.route, message)
     read = stream_rows.read(
-        stream_rows.Bundle(text=message, lengths=[len(message)], received=[1], connections=[2**31]),
+        stream_rows.MessageBatch(text=message, lengths=[len(message)], received=[1], connections=[2**31]),
         _vendor(source).meaning(source),
         re.compile(stream.control),
     )
@@ -111,7 +111,7 @@ def test_a_documented_message_becomes_its_rows(
 def test_kinds_of_one_array_are_told_apart() -> None:
     mixed = ALPACA_TRADE[:-1] + b"," + ALPACA_BARS[1:]
     read = stream_rows.read(
-        stream_rows.Bundle(text=mixed, lengths=[len(mixed)], received=[5], connections=[2**31]),
+        stream_rows.MessageBatch(text=mixed, lengths=[len(mixed)], received=[5], connections=[2**31]),
         _vendor("alpaca.iex").meaning("alpaca.iex"),
         re.compile(rb"(?!)"),
     )
@@ -126,7 +126,7 @@ def test_a_correction_is_a_version_of_its_trade(
     source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
 ) -> None:
     read = stream_rows.read(
-        stream_rows.Bundle(text=message, lengths=[len(message)], received=[5], connections=[2**31]),
+        stream_rows.MessageBatch(text=message, lengths=[len(message)], received=[5], connections=[2**31]),
         _vendor(source).meaning(source),
         re.compile(rb"(?!)"),
     )
@@ -143,7 +143,7 @@ def test_what_takes_a_trade_back_counts_after_it_whatever_kind_came_first() -> N
 
     told = [about(b"x", 1), about(b"t", 2), about(b"x", 2), about(b"t", 3)]
     read = stream_rows.read(
-        stream_rows.Bundle(
+        stream_rows.MessageBatch(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=range(4),
@@ -180,7 +180,7 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
         b'[{"T":"x","S":"BAC","i":4,"x":"D","p":44.5,"s":150,"a":"C","z":"A","t":"2026-11-27T15:00:30Z"}]',
     ]
     read = stream_rows.read(
-        stream_rows.Bundle(
+        stream_rows.MessageBatch(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=[9] * 4,
@@ -204,7 +204,7 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
 def test_a_message_of_several_unknown_kinds_is_kept_once() -> None:
     text = b'[{"ev":"LULD","T":"PAYC","h":300.0,"t":1},{"ev":"FMV","fmv":281.1,"sym":"PAYC","t":1}]'
     read = stream_rows.read(
-        stream_rows.Bundle(text=text, lengths=[len(text)], received=[5], connections=[2**31]),
+        stream_rows.MessageBatch(text=text, lengths=[len(text)], received=[5], connections=[2**31]),
         _vendor("massive.sip").meaning("massive.sip"),
         re.compile(rb"(?!)"),
     )
@@ -218,7 +218,7 @@ def test_a_correction_under_the_trades_own_id_replaces_it() -> None:
         b'"t":"2026-11-27T15:00:10Z"}]',
     ]
     read = stream_rows.read(
-        stream_rows.Bundle(
+        stream_rows.MessageBatch(
             text=b"\n".join(told),
             lengths=[len(one) for one in told],
             received=[5, 6],

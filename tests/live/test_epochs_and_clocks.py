@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape.capture.plan import Clocks
-from fulltape.contract.events import Mark, What
+from fulltape.contract.events import ConnectionEvent, EventKind
 from fulltape.contract.streams import Channel
 from fulltape.market.time import SECOND
 from fulltape.seal.messages import timeline
@@ -48,7 +48,7 @@ def test_ids_below_those_of_an_earlier_file_begin_anew_and_older_ones_are_repeat
 def told(*marks: tuple[str, int]) -> Timeline:
     found = Timeline(carried={CHANNEL.name: CHANNEL})
     for what, at in marks:
-        found.mark(Mark(what=what, at=at * NS, connection=1, channels=(CHANNEL.name,)))  # type: ignore[arg-type]
+        found.mark(ConnectionEvent(what=what, at=at * NS, connection=1, channels=(CHANNEL.name,)))  # type: ignore[arg-type]
     found.finish()
     return found
 
@@ -79,7 +79,7 @@ def test_a_clock_that_was_behind_proves_nothing_of_the_time_that_it_told() -> No
     assert (mark.since // NS, mark.at // NS, mark.by // NS) == (10_000, 17_260, 7_199)
     assert clocks.read(17_261 * NS, 10_062 * SECOND) is None
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    found.mark(Mark(what="confirmed", at=10_030 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.mark(ConnectionEvent(what="confirmed", at=10_030 * NS, connection=1, channels=(CHANNEL.name,)))
     found.mark(mark)
     found.finish()
     (doubt,) = found.doubts(CHANNEL.name)
@@ -104,14 +104,16 @@ def test_a_clock_that_was_days_behind_makes_every_session_doubtful() -> None:
 def test_what_was_dropped_is_no_clock_that_was_put_back() -> None:
     """The mark of what was dropped stands before what was kept, and tells of a time after it."""
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    found.mark(Mark(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
-    found.mark(Mark(what="dropped", since=1_010 * NS, at=1_110 * NS, count=100, channels=(CHANNEL.name,)))
+    found.mark(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.mark(
+        ConnectionEvent(what="dropped", since=1_010 * NS, at=1_110 * NS, count=100, channels=(CHANNEL.name,))
+    )
     found.heard(1_012 * NS)
     found.heard(1_120 * NS)
     found.finish()
     (doubt,) = found.doubts(CHANNEL.name)
     assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("dropped", 1_010, 1_110)
-    found.mark(Mark(what="pulse", at=1_050 * NS))
+    found.mark(ConnectionEvent(what="pulse", at=1_050 * NS))
     assert [one.end // SECOND for one in found.doubts(CHANNEL.name) if one.kind == "dropped"] == [1_110]
 
 
@@ -122,15 +124,15 @@ def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
     found = Timeline(carried={CHANNEL.name: CHANNEL})
     for what, at in (("confirmed", 1_000), ("disconnected", 2_000), ("confirmed", 2_100), ("pulse", 4_600)):
         found.mark(
-            Mark(
-                what=cast("What", what),
+            ConnectionEvent(
+                what=cast("EventKind", what),
                 at=(at + by) * NS,
                 since=(at + by) * NS,
                 connection=1,
                 channels=(CHANNEL.name,),
             )
         )
-    found.mark(Mark(what="clock", at=4_601 * NS, since=(1_000 + by) * NS, by=-by * NS))
+    found.mark(ConnectionEvent(what="clock", at=4_601 * NS, since=(1_000 + by) * NS, by=-by * NS))
     found.finish()
     doubted = {
         second
@@ -139,8 +141,8 @@ def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
     }
     assert set(range(2_000, 2_100)) <= doubted
     quiet = Timeline(carried={CHANNEL.name: CHANNEL})
-    quiet.mark(Mark(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
-    quiet.mark(Mark(what="clock", at=4_600 * NS, since=1_000 * NS, by=-12 * NS))
+    quiet.mark(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    quiet.mark(ConnectionEvent(what="clock", at=4_600 * NS, since=1_000 * NS, by=-12 * NS))
     quiet.finish()
     assert [(one.start // SECOND, one.end // SECOND) for one in quiet.doubts(CHANNEL.name)] == [(988, 4_600)]
 
@@ -152,13 +154,15 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
     dice = random.Random(seed)
     wrong, now, live = dice.choice([0, 600, 7_200, -600, -7_200]), 100_000, False
     clocks = Clocks(apart=wrong * NS, since=(now + wrong) * NS)
-    marks: list[Mark] = []
+    marks: list[ConnectionEvent] = []
     truth: set[int] = set()
 
-    def told(what: What) -> None:
+    def told(what: EventKind) -> None:
         if set_ := clocks.read((now + wrong) * NS, now * SECOND):
             marks.append(set_)
-        marks.append(Mark(what=what, at=(now + wrong) * NS, connection=1, channels=(CHANNEL.name,)))
+        marks.append(
+            ConnectionEvent(what=what, at=(now + wrong) * NS, connection=1, channels=(CHANNEL.name,))
+        )
 
     for _ in range(dice.randint(2, 20)):
         step = dice.randint(1, 60)
@@ -192,15 +196,19 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
 def test_what_a_delayed_stream_misses_happened_before() -> None:
     """Data that comes 15 minutes late: while the connection was broken, that is what was missed."""
     found = Timeline()
-    found.mark(Mark(what="opened", at=10_000 * NS, carried=(CHANNEL,), delay=900 * NS))
+    found.mark(ConnectionEvent(what="opened", at=10_000 * NS, carried=(CHANNEL,), delay=900 * NS))
     for what, at, since in (
         ("confirmed", 10_010, 0),
         ("disconnected", 10_100, 10_090),
         ("confirmed", 10_200, 0),
     ):
         found.mark(
-            Mark(
-                what=cast("What", what), at=at * NS, since=since * NS, connection=1, channels=(CHANNEL.name,)
+            ConnectionEvent(
+                what=cast("EventKind", what),
+                at=at * NS,
+                since=since * NS,
+                connection=1,
+                channels=(CHANNEL.name,),
             )
         )
     found.heard(10_300 * NS)

@@ -12,20 +12,20 @@ import polars as pl
 import pytest
 from living import ALPACA, living
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
-from fulltape.lake.fetches import StoredAsk
+from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare, confirm, gap_repair
-from fulltape.seal.messages.gap_repair import Filled
+from fulltape.seal.messages.gap_repair import RepairedIntervals
 
 SESSION = dt.date(2026, 11, 18)
 OPEN = int(dt.datetime(2026, 11, 18, 14, 30, tzinfo=dt.UTC).timestamp()) * SECOND
 
 
-def interval(stores: Stores, start: Instant, end: Instant) -> Interval:
+def interval(stores: NodeContext, start: Instant, end: Instant) -> Interval:
     one = Interval(
         source="alpaca.iex",
         dataset=ALPACA.dataset,
@@ -60,7 +60,9 @@ def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comp
         with stores.ledger.write():
             stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
             gap_repair.decide(
-                stores, Filled(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE), OPEN + MINUTE
+                stores,
+                RepairedIntervals(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE),
+                OPEN + MINUTE,
             )
         (after,) = stores.ledger.streams.intervals()
         assert (after.state, after.evidence) == (state, found.sentence)
@@ -69,7 +71,7 @@ def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comp
 def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Path) -> None:
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
         one = interval(stores, OPEN, OPEN + MINUTE)
-        early = Filled(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
+        early = RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
         with stores.ledger.write():
             stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
             gap_repair.decide(stores, early, OPEN + MINUTE)
@@ -124,12 +126,12 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
         # Half a minute after the fifth bar began.
         end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
         stored = SimpleNamespace(record=record, end=end, settled=lambda: {"AAPL": SESSION})
-        (draft,) = gap_repair.fill(stores, cast("StoredAsk", stored), bars).drafts
+        (draft,) = gap_repair.fill(stores, cast("StoredFetch", stored), bars).drafts
         newest = pl.read_parquet(draft.file.temporary)["ts"].max()
         assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)
 
 
-def bars(stores: Stores, minutes: list[int]) -> pl.DataFrame:
+def bars(stores: NodeContext, minutes: list[int]) -> pl.DataFrame:
     """Minute bars of AAPL so many minutes after the open."""
     stamps = [OPEN + at * MINUTE for at in minutes]
     return frames.conform(
@@ -172,7 +174,7 @@ def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) ->
         assert unnoticed([5, 11, 20, 35]) == 2
 
 
-def captured(stores: Stores, minutes: list[int]) -> pl.DataFrame:
+def captured(stores: NodeContext, minutes: list[int]) -> pl.DataFrame:
     extra = {EXTRA[0]: pl.lit(None, dtype=pl.Datetime("ns", "UTC")), EXTRA[1]: pl.lit(LIVE, dtype=pl.UInt32)}
     return bars(stores, minutes).with_columns(**extra)
 
@@ -215,12 +217,12 @@ def test_an_empty_history_verifies_what_it_can_know(
             start=OPEN, end=OPEN + HOUR, rows=rows, reconnects=1,
         )  # fmt: skip
         stored = cast(
-            "StoredAsk",
+            "StoredFetch",
             SimpleNamespace(
                 end=SimpleNamespace(ended_at=OPEN + MINUTE), record=SimpleNamespace(started_at=OPEN)
             ),
         )
-        held = confirm.Held()
+        held = confirm.ConfirmedSessions()
         there = captured(stores, list(range(rows)))
         confirm._silence(stored, day, there, [one, late, done], held, proved=proved)
         assert [(number, to) for number, to, _ in held.decided] == [(one.interval_id, state)]
@@ -243,7 +245,9 @@ def test_an_interval_that_was_decided_meanwhile_takes_the_newer_word(tmp_path: P
         one = interval(stores, OPEN, OPEN + MINUTE)
         with stores.ledger.write():
             gap_repair.decide(
-                stores, Filled(decided=[(one.interval_id, compared())], answered_at=OPEN), OPEN + MINUTE
+                stores,
+                RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN),
+                OPEN + MINUTE,
             )
         assert [one.state for one in stores.ledger.streams.intervals()] == ["verified"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fulltape import clock
-from fulltape.capture.config import Orders
+from fulltape.capture.config import CaptureConfig
 from fulltape.node import capturing
 
 
@@ -21,12 +21,12 @@ def test_a_process_that_dies_before_it_has_read_its_orders_is_started_again(
     monkeypatch.setattr(sys, "executable", str(broken))
     now = 0.0
     monkeypatch.setattr(clock, "steady_seconds", lambda: now)
-    orders = Orders(
+    orders = CaptureConfig(
         lake=str(tmp_path), writer="node.capture", feeds=(), flush_interval=1, rotate_every=1, rotate_bytes=1,
         queue_bytes=1, stale_after=1, compress=True,
     )  # fmt: skip
     said: list[str] = []
-    keeper = capturing.Keeper(orders, said.append)
+    keeper = capturing.CaptureProcess(orders, said.append)
     pauses = []
     for _ in range(12):
         keeper._process._child.wait()

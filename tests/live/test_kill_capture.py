@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from living import BINANCE, DERIV, KRAKEN, Living, Venue, living, promised
 
-from fulltape.contract.events import Mark
+from fulltape.contract.events import ConnectionEvent
 from fulltape.lake import capture_state, journal, messages
-from fulltape.lake.journal import Damage, Journal, Kind
+from fulltape.lake.journal import Journal, JournalDamage, RecordKind
 from fulltape.lake.messages import Block
 from fulltape.market.time import SECOND
 
@@ -94,7 +94,7 @@ def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, monkeypatch:
         genuine(self)
         durable[self.path] = self.size
 
-    def synced(items: Sequence[Block | Mark], _: int) -> None:
+    def synced(items: Sequence[Block | ConnectionEvent], _: int) -> None:
         acknowledged.extend(
             message for item in items if isinstance(item, Block) for message in item.messages()
         )
@@ -118,7 +118,7 @@ def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, monkeypatch:
             message
             for path in node.journals()
             for item in journal.read(path)
-            if not isinstance(item, Damage) and item.kind is Kind.MESSAGES
+            if not isinstance(item, JournalDamage) and item.kind is RecordKind.MESSAGES
             for message in messages.decode_block(item.payload).messages()
         }
         assert set(acknowledged) <= kept

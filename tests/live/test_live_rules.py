@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fulltape.capture import plan
-from fulltape.capture.plan import Held, Rhythm
-from fulltape.capture.queue import Queue, Router, size_of
-from fulltape.contract.events import Mark
+from fulltape.capture.plan import SilenceMonitor, WaitingMessages
+from fulltape.capture.queue import MessageQueue, Router, size_of
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.plans import Connecting
 from fulltape.contract.streams import DETAILS, Channel, Detail, MessageShape
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.vendor import RowFormat, WireField
 from fulltape.decoding import captured, template
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
-from fulltape.live.plan import GRAINS, Aggregator, Piece
+from fulltape.live.plan import GRAINS, Aggregator, SecondBar
 from fulltape.market.time import DAY, MINUTE, SECOND
 from fulltape.seal.messages import timeline
 from fulltape.seal.messages.timeline import Live
@@ -53,12 +53,12 @@ def test_no_window_ever_holds_more_attempts_than_allowed(
 
 
 def test_a_channel_is_doubted_by_its_own_rhythm() -> None:
-    busy, quiet, new = Rhythm(last=0.0), Rhythm(last=0.0), Rhythm(last=0.0)
+    busy, quiet, new = SilenceMonitor(last=0.0), SilenceMonitor(last=0.0), SilenceMonitor(last=0.0)
     for at in range(1, 100):
         busy.spoke(float(at))
     for moment in (33.0, 66.0, 99.0):
         quiet.spoke(moment)
-    two = Rhythm(last=0.0)
+    two = SilenceMonitor(last=0.0)
     for moment in (1.0, 1.1):
         two.spoke(moment)
     assert plan.doubtful({"two": two}, {}, 10_000.0, 10.0) == [], "two quick trades make no rhythm"
@@ -81,7 +81,7 @@ def test_books_go_before_quotes_before_bars_before_trades(
     found: list[tuple[int, Detail, int]], allowed: int
 ) -> None:
     waiting = [
-        Held(block=block, detail=detail, bytes=size)
+        WaitingMessages(block=block, detail=detail, bytes=size)
         for block, detail, size in sorted(found, key=lambda one: one[0])
     ]
     gone = plan.to_drop(waiting, allowed)
@@ -109,7 +109,7 @@ def _router() -> Router:
     st.integers(500, 6_000),
 )
 def test_a_full_queue_drops_in_order_and_counts_every_message(kinds: list[list[str]], bound: int) -> None:
-    queue = Queue(bound, routers={7: _router()})
+    queue = MessageQueue(bound, routers={7: _router()})
     put = 0
     blocks = []
     for number, some in enumerate(kinds, start=1):
@@ -122,13 +122,15 @@ def test_a_full_queue_drops_in_order_and_counts_every_message(kinds: list[list[s
     queue.put(blocks)
     taken, _, _ = queue.take()
     left = [one for item in taken if isinstance(item, Block) for one in item.messages()]
-    told = sum(item.count for item in taken if isinstance(item, Mark))
+    told = sum(item.count for item in taken if isinstance(item, ConnectionEvent))
     assert len(left) + told == put
     assert told == queue.dropped
     assert sum(size_of(item) for item in taken if isinstance(item, Block)) <= bound
     assert left == sorted(left, key=lambda one: json.loads(one)["n"])
     if any(b'"b"' in one for one in left):
-        assert not any("t" in item.channels for item in taken if isinstance(item, Mark)), "books go first"
+        assert not any("t" in item.channels for item in taken if isinstance(item, ConnectionEvent)), (
+            "books go first"
+        )
 
 
 @settings(max_examples=60)
@@ -147,7 +149,7 @@ def test_provisional_bars_are_those_of_all_trades_whatever_their_order(
         at = second * SECOND + place
         bars.add(
             [
-                Piece(
+                SecondBar(
                     symbol="X",
                     first=at,
                     last=at,
@@ -183,7 +185,7 @@ def test_a_trade_too_late_for_every_bar_is_counted() -> None:
     for second in range(0, 60, 10):
         bars.add(
             [
-                Piece(
+                SecondBar(
                     symbol="X",
                     first=second * SECOND,
                     last=second * SECOND,
@@ -196,7 +198,7 @@ def test_a_trade_too_late_for_every_bar_is_counted() -> None:
                 )
             ]
         )
-    bars.add([Piece(symbol="X", first=0, last=0, open=2, high=2, low=2, close=2, volume=1, trades=3)])
+    bars.add([SecondBar(symbol="X", first=0, last=0, open=2, high=2, low=2, close=2, volume=1, trades=3)])
     assert bars.late == 3
     day = bars.newest("X", "1d")
     assert day is not None
@@ -206,12 +208,12 @@ def test_a_trade_too_late_for_every_bar_is_counted() -> None:
 _SHAPE = MessageShape(
     kind="x",
     dataset="d",
-    shape=Shape(
+    shape=RowFormat(
         fields=(
-            Field(wire="s", column="symbol", kind="text"),
-            Field(wire="p", column="price", kind="decimal"),
-            Field(wire="T", column="stamp", kind="integer"),
-            Field(wire="m", column="maker", kind="boolean"),
+            WireField(wire="s", column="symbol", kind="text"),
+            WireField(wire="p", column="price", kind="decimal"),
+            WireField(wire="T", column="stamp", kind="integer"),
+            WireField(wire="m", column="maker", kind="boolean"),
         ),
         unit="ms",
     ),

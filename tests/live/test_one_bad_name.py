@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from fulltape import errors, vendors
 from fulltape.capture.socket import Socket
-from fulltape.contract.streams import Again, Stream, Streams, Subscription, Turn
+from fulltape.contract.streams import ProtocolStep, Resubscribe, Stream, StreamingVendor, Subscription
 from fulltape.decoding import stream_rows
 
 
 def stream(vendor: str, source: str, dataset: str, *symbols: str) -> Stream:
-    module = cast("Streams", vendors.load(vendor))
+    module = cast("StreamingVendor", vendors.load(vendor))
     return module.streams(source, [Subscription(dataset=dataset, symbol=one) for one in symbols])[0]
 
 
-def said(turn: Turn) -> set[str]:
+def said(turn: ProtocolStep) -> set[str]:
     return {
         product
         for text in turn.say
@@ -39,7 +39,7 @@ def test_errors_about_names_that_are_asked_no_more_are_no_reason_to_ask() -> Non
     error = b'{"type":"error","message":"Failed to subscribe","reason":"LUNA-USD is not a valid product"}'
     assert said(talk.send(error)) == {"BTC-USD"}
     assert talk.send(error).say == ()
-    assert said(talk.send(Again(channels=("match|BTC-USD",)))) == {"BTC-USD"}
+    assert said(talk.send(Resubscribe(channels=("match|BTC-USD",)))) == {"BTC-USD"}
 
 
 def test_an_acknowledgement_is_known_by_its_alias() -> None:
@@ -85,9 +85,9 @@ def test_messages_are_told_by_their_fields_in_any_order(
     text = json.dumps(
         shuffled(message, random.Random(seed)), separators=(", ", ": ") if spaced else (",", ":")
     ).encode()
-    module = cast("Streams", vendors.load(vendor))
+    module = cast("StreamingVendor", vendors.load(vendor))
     one = stream(vendor, source, dataset, "BTC/USD")
-    bundle = stream_rows.Bundle(text=text, lengths=[len(text)], received=[10**18], connections=[2**31])
+    bundle = stream_rows.MessageBatch(text=text, lengths=[len(text)], received=[10**18], connections=[2**31])
     found = stream_rows.read(bundle, module.meaning(source), re.compile(one.control))
     assert (found.unknown, found.broken) == ([], [])
     (frame,) = found.frames[dataset]
@@ -136,12 +136,12 @@ def test_a_status_is_known_in_any_order_of_its_fields() -> None:
     next(talk)
     row = b'[{"sym":"AAPL","ev":"T","p":1.5,"s":1,"t":1,"i":"1","x":4,"z":3}]'
     assert control.match(row)
-    assert talk.send(row) == Turn()
+    assert talk.send(row) == ProtocolStep()
     assert talk.send(b"[]").keep
 
 
 def test_a_refused_channel_of_a_product_leaves_its_others() -> None:
-    module = cast("Streams", vendors.load("coinbase"))
+    module = cast("StreamingVendor", vendors.load("coinbase"))
     wanted = [Subscription(dataset=name, symbol="BTC/USD") for name in ("crypto_trades", "crypto_books")]
     one = module.streams("coinbase.exchange", wanted)[0]
     talk = one.converse(one.channels)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import pytest
 
 from fulltape.capture import plan, sdk_stream
-from fulltape.capture.connection import Door
-from fulltape.capture.queue import Queue
-from fulltape.capture.sdk_stream import Pull
-from fulltape.contract.streams import Channel, Fed, Stream
+from fulltape.capture.connection import VendorAddress
+from fulltape.capture.queue import MessageQueue
+from fulltape.capture.sdk_stream import SdkStream
+from fulltape.contract.streams import Channel, SdkMessage, Stream
 
 CHANNELS = [f"S{number}/USDT" for number in range(200)]
 STREAM = Stream(
@@ -35,25 +35,25 @@ def changes(connections: Sequence[Sequence[str]], *, refused: Sequence[str] = ()
     begun = 0
     over = asyncio.Event()
 
-    async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIterator[Fed]:
+    async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIterator[SdkMessage]:
         nonlocal begun
         begun += 1
         if begun > len(connections):
             over.set()
             await asyncio.Event().wait()
         for name in connections[begun - 1]:
-            yield Fed(channel=name, message=b"{}")
+            yield SdkMessage(channel=name, message=b"{}")
         if begun > 1:
             for name in refused:
-                yield Fed(channel=name, refused="delisted")
-        yield Fed(channel=connections[begun - 1][0], message=b"{}")
+                yield SdkMessage(channel=name, refused="delisted")
+        yield SdkMessage(channel=connections[begun - 1][0], message=b"{}")
 
     async def run() -> None:
-        stream = Pull(
+        stream = SdkStream(
             STREAM,
             feed,
-            door=Door(url="", secrets={}, timeout=1.0),
-            queue=Queue(10**6),
+            door=VendorAddress(url="", secrets={}, timeout=1.0),
+            queue=MessageQueue(10**6),
             stale_after=60.0,
             stamp=lambda: 1,
             gather=list,

@@ -11,7 +11,7 @@ import pytest
 from living import Later, Venue, living
 
 from fulltape import vendors
-from fulltape.contract.streams import Meaning, Streams, Subscription
+from fulltape.contract.streams import Meaning, StreamingVendor, Subscription
 from fulltape.decoding import stream_rows
 from fulltape.market.time import DAY
 from fulltape.node import nightly
@@ -86,7 +86,7 @@ def test_what_only_a_stream_has_is_held_and_exported_when_its_day_is_over(
 
 def _coinbase() -> tuple[Meaning, re.Pattern[bytes], list[bytes]]:
     vendor = vendors.load("coinbase")
-    streams: Streams = vendor  # type: ignore[assignment]
+    streams: StreamingVendor = vendor  # type: ignore[assignment]
     control = streams.streams(
         "coinbase.exchange", [Subscription(dataset="crypto_trades", symbol=PRODUCTS[0])]
     )[0].control
@@ -94,9 +94,9 @@ def _coinbase() -> tuple[Meaning, re.Pattern[bytes], list[bytes]]:
     return streams.meaning("coinbase.exchange"), re.compile(control), found
 
 
-def _read(found: list[bytes], meaning: Meaning, control: re.Pattern[bytes]) -> stream_rows.Read:
+def _read(found: list[bytes], meaning: Meaning, control: re.Pattern[bytes]) -> stream_rows.DecodedMessages:
     return stream_rows.read(
-        stream_rows.Bundle(
+        stream_rows.MessageBatch(
             text=b"\n".join(found),
             lengths=[len(one) for one in found],
             received=[1] * len(found),

@@ -15,8 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape import vendors
-from fulltape.contract.streams import Again, Dialogue, Stream, Streams, Subscription, Turn
-from fulltape.contract.subscribing import Asking
+from fulltape.contract.streams import (
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
+    Stream,
+    StreamingVendor,
+    Subscription,
+)
+from fulltape.contract.subscribing import Subscribing
 
 Manner = Literal["named", "whole", "full"]
 
@@ -121,7 +128,7 @@ class Kind:
 
     def stream(self, count: int) -> Stream:
         """A connection for so many symbols."""
-        module = cast("Streams", vendors.load(self.vendor))
+        module = cast("StreamingVendor", vendors.load(self.vendor))
         wanted = [Subscription(dataset=self.dataset, symbol=self.symbol(at)) for at in range(count)]
         return module.streams(self.source, wanted)[0]
 
@@ -146,8 +153,8 @@ KINDS = (
 
 
 def talked(
-    kind: Kind, venue: Venue, talk: Dialogue, turn: Turn, greeting: Sequence[object] = ()
-) -> Iterator[Turn]:
+    kind: Kind, venue: Venue, talk: ProtocolSteps, turn: ProtocolStep, greeting: Sequence[object] = ()
+) -> Iterator[ProtocolStep]:
     """The conversation until neither side has anything more to say."""
     open_commands = list(turn.say)
     messages = list(greeting)
@@ -190,7 +197,7 @@ def test_bad_names_are_refused_and_all_others_are_live(
     assert (refused, confirmed) == (bad, set(names) - bad)
     assert len(venue.commands) <= math.ceil(count / 50) + 1 + 2 * len(bad) * math.ceil(math.log2(count + 1))
     before = len(venue.commands)
-    for turn in talked(kind, venue, talk, talk.send(Again(channels=tuple(sorted(bad))))) if bad else ():
+    for turn in talked(kind, venue, talk, talk.send(Resubscribe(channels=tuple(sorted(bad))))) if bad else ():
         assert not turn.confirmed or bad.isdisjoint(turn.confirmed)
     assert len(venue.commands) - before <= len(bad), "a name that was refused is asked for by itself"
 
@@ -214,7 +221,7 @@ def test_names_that_the_venue_is_silent_about_hold_nothing_up_for_long(
     """A venue says nothing at all to a command with one of them. Each time the node asks again for what is missing."""
     names = [f"N{number}" for number in range(count)]
     mute = data.draw(st.sets(st.sampled_from(names), max_size=4))
-    asking = Asking(lambda some, _: ",".join(some), most=100)
+    asking = Subscribing(lambda some, _: ",".join(some), most=100)
     turn = asking.ask(names)
     live: set[str] = set()
     asked = in_vain = worst = 0
@@ -257,7 +264,7 @@ def test_a_refusal_before_anything_was_asked_for_is_told(vendor: str, error: lis
 
 @given(bad=st.sets(st.integers(0, 19), max_size=20))
 def test_deriv_refuses_by_symbol(bad: set[int]) -> None:
-    module = cast("Streams", vendors.load("deriv"))
+    module = cast("StreamingVendor", vendors.load("deriv"))
     wanted = [Subscription(dataset="synthetic_ticks", symbol=f"R_{at}") for at in range(20)]
     stream = module.streams("deriv.synthetic", wanted)[0]
     talk = stream.converse(stream.channels)
@@ -272,7 +279,7 @@ def test_deriv_refuses_by_symbol(bad: set[int]) -> None:
             assert not turn.say
             refused |= turn.refused.keys()
     assert refused == {f"tick|R_{at}" for at in bad}
-    again = talk.send(Again(channels=tuple(sorted(refused))))
+    again = talk.send(Resubscribe(channels=tuple(sorted(refused))))
     assert len(again.say) == len(bad)
 
 

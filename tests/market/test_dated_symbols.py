@@ -8,7 +8,7 @@ import pytest
 
 from fulltape import errors
 from fulltape.market import reference
-from fulltape.market.reference import Facts, Listing
+from fulltape.market.reference import ReferenceEntry, ReferenceFacts
 
 
 def day(text: str) -> dt.date:
@@ -18,15 +18,15 @@ def day(text: str) -> dt.date:
 TABLE = reference.checked(
     [
         # FB before 2012-05-18 was another company; META is the FB of 2012.
-        Listing(instrument="FB-old", symbol="FB", first=day("1997-07-01"), last=day("2003-04-30")),
-        Listing(instrument="FB", symbol="FB", first=day("2012-05-18"), last=day("2022-06-08")),
-        Listing(instrument="FB", symbol="META", first=day("2022-06-09"), facts=Facts(type="CS", venue="XNAS")),
+        ReferenceEntry(instrument="FB-old", symbol="FB", first=day("1997-07-01"), last=day("2003-04-30")),
+        ReferenceEntry(instrument="FB", symbol="FB", first=day("2012-05-18"), last=day("2022-06-08")),
+        ReferenceEntry(instrument="FB", symbol="META", first=day("2022-06-09"), facts=ReferenceFacts(type="CS", venue="XNAS")),
         # GOOG is class A until 2014-04-02 and class C from the next day on; class A goes on as GOOGL.
-        Listing(instrument="GOOG-A", symbol="GOOG", first=day("2004-08-19"), last=day("2014-04-02")),
-        Listing(instrument="GOOG-A", symbol="GOOGL", first=day("2014-04-03"), facts=Facts(type="CS")),
-        Listing(instrument="GOOG-C", symbol="GOOG", first=day("2014-04-03"), facts=Facts(type="CS")),
-        Listing(instrument="SPY", symbol="SPY", first=day("1993-01-29"), facts=Facts(type="ETF")),
-        Listing(instrument="BTC", symbol="BTC/USD", facts=Facts(spellings={"kraken": "XBTUSD", "a.b": "B"})),
+        ReferenceEntry(instrument="GOOG-A", symbol="GOOG", first=day("2004-08-19"), last=day("2014-04-02")),
+        ReferenceEntry(instrument="GOOG-A", symbol="GOOGL", first=day("2014-04-03"), facts=ReferenceFacts(type="CS")),
+        ReferenceEntry(instrument="GOOG-C", symbol="GOOG", first=day("2014-04-03"), facts=ReferenceFacts(type="CS")),
+        ReferenceEntry(instrument="SPY", symbol="SPY", first=day("1993-01-29"), facts=ReferenceFacts(type="ETF")),
+        ReferenceEntry(instrument="BTC", symbol="BTC/USD", facts=ReferenceFacts(spellings={"kraken": "XBTUSD", "a.b": "B"})),
     ]
 )  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_an_instrument_keeps_its_symbols_in_order() -> None:
     ],
 )
 def test_no_day_has_two_meanings(instrument: str, symbol: str, words: str) -> None:
-    more = Listing(instrument=instrument, symbol=symbol, first=day("2023-01-03"))
+    more = ReferenceEntry(instrument=instrument, symbol=symbol, first=day("2023-01-03"))
     with pytest.raises(errors.ConfigError, match=words):
         reference.checked([*TABLE, more])
 
@@ -101,14 +101,18 @@ def test_rows_of_a_file_are_named_by_their_line() -> None:
 
 
 def test_a_later_word_with_fewer_columns_drops_nothing() -> None:
-    first = Listing(
+    first = ReferenceEntry(
         instrument="7203.T",
         symbol="7203.T",
-        facts=Facts(venue="XTKS", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"}),
+        facts=ReferenceFacts(venue="XTKS", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"}),
         origin="a.csv",
     )
-    later = Listing(instrument="7203.T", symbol="7203.T", facts=Facts(venue="XJPX"), origin="b.csv")
+    later = ReferenceEntry(
+        instrument="7203.T", symbol="7203.T", facts=ReferenceFacts(venue="XJPX"), origin="b.csv"
+    )
     both = reference.completed(first, later)
     assert both.origin == "b.csv"
-    assert both.facts == Facts(venue="XJPX", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"})
+    assert both.facts == ReferenceFacts(
+        venue="XJPX", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"}
+    )
     assert reference.completed(None, later) == later

@@ -12,11 +12,11 @@ from many import DATASET, FIRST, LAST, SOURCES, calendar, instruments
 
 from fulltape import context as opening
 from fulltape.backfill.dispatch import Dispatcher
-from fulltape.backfill.throughput import Paces
+from fulltape.backfill.throughput import Throughput
 from fulltape.clock import SystemClock
-from fulltape.context import Feed, Rules, Stores, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import SECOND
@@ -24,14 +24,14 @@ from fulltape.market.time import SECOND
 LEASE = SECOND
 
 
-def stores(folder: Path, ledger: Ledger, worker: str) -> Stores:
+def stores(folder: Path, ledger: Ledger, worker: str) -> NodeContext:
     """A node with two sources, as large as the test needs."""
-    return Stores(
+    return NodeContext(
         folder=folder,
         ledger=ledger,
         layout=Layout(root=folder / "lake"),
         wanted={
-            DATASET.name: Wanted(
+            DATASET.name: ConfiguredDataset(
                 dataset=DATASET,
                 calendar=calendar(),
                 instruments=instruments(),
@@ -42,13 +42,13 @@ def stores(folder: Path, ledger: Ledger, worker: str) -> Stores:
             )
         },
         feeds={
-            name: Feed(
+            name: ConfiguredSource(
                 source=Source(
                     name=name,
                     feed="x",
                     scope="consolidated",
                     serves=(
-                        Serves(
+                        Capability(
                             dataset=DATASET.name,
                             history_from=FIRST,
                             symbols_per_request=5,
@@ -73,7 +73,7 @@ def main(folder: Path, address: str, worker: str) -> None:
     ledger = opening.open_ledger(folder, address)
     own = stores(folder, ledger, worker)
     clock = SystemClock(ledger.budgets.anchor)
-    dispatcher = Dispatcher(own, clock, Paces(own, clock), out=lambda _: False)
+    dispatcher = Dispatcher(own, clock, Throughput(own, clock), out=lambda _: False)
     log = os.open(folder / f"ended-{worker}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     dice = random.Random(os.getpid())
     while True:

@@ -12,9 +12,9 @@ from conftest import Opener
 from fulltape import context as opening
 from fulltape.audit import run as audit
 from fulltape.backfill import forecast
-from fulltape.context import Feed, Rules, Stores, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage.cell import FactKind
 from fulltape.lake.layout import Layout
 from fulltape.ledger.coverage import CoverageFact
@@ -33,9 +33,11 @@ def instant(day: dt.date, hour: int = 22) -> int:
     return from_datetime(dt.datetime(day.year, day.month, day.day, hour, tzinfo=dt.UTC))
 
 
-def feed(name: str, since: dt.date = FIRST) -> Feed:
-    serves = Serves(dataset=DATASET.name, history_from=since, symbols_per_request=100, rows_per_page=10_000)
-    return Feed(
+def feed(name: str, since: dt.date = FIRST) -> ConfiguredSource:
+    serves = Capability(
+        dataset=DATASET.name, history_from=since, symbols_per_request=100, rows_per_page=10_000
+    )
+    return ConfiguredSource(
         source=Source(name=name, feed="x", scope="consolidated", serves=(serves,)),
         vendor=name[0],
         limits=Limits(per_minute=100),
@@ -44,9 +46,9 @@ def feed(name: str, since: dt.date = FIRST) -> Feed:
 
 
 @pytest.fixture
-def stores(open_ledger: Opener, tmp_path: Path) -> Stores:
+def stores(open_ledger: Opener, tmp_path: Path) -> NodeContext:
     """A node that wants three instruments from two sources, of which the second begins in March."""
-    wanted = Wanted(
+    wanted = ConfiguredDataset(
         dataset=DATASET,
         calendar=CALENDAR,
         instruments={
@@ -61,7 +63,7 @@ def stores(open_ledger: Opener, tmp_path: Path) -> Stores:
         until=None,
         final_after=0,
     )
-    return Stores(
+    return NodeContext(
         folder=tmp_path,
         ledger=open_ledger("ledger"),
         layout=Layout(root=tmp_path / "lake"),
@@ -74,7 +76,7 @@ def stores(open_ledger: Opener, tmp_path: Path) -> Stores:
 
 
 def record(
-    stores: Stores, instrument: str, source: str, first: str, last: str, fact: FactKind, *, at: int
+    stores: NodeContext, instrument: str, source: str, first: str, last: str, fact: FactKind, *, at: int
 ) -> None:
     with stores.ledger.write():
         stores.ledger.coverage.record(
@@ -96,7 +98,7 @@ def record(
         )
 
 
-def queued(stores: Stores, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
+def queued(stores: NodeContext, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
     return sorted(
         (task.instrument, task.first.isoformat(), task.last.isoformat(), task.kind, task.takers)
         for task in stores.ledger.queue.open()
@@ -104,7 +106,7 @@ def queued(stores: Stores, purpose: str = "fill") -> list[tuple[str, str, str, s
     )
 
 
-def test_tasks_know_who_could_take_them_and_are_one_batch(stores: Stores) -> None:
+def test_tasks_know_who_could_take_them_and_are_one_batch(stores: NodeContext) -> None:
     audit.run_once(stores, FakeClock(instant(dt.date(2024, 3, 28))))
     assert queued(stores)[:2] == [
         ("A", "2024-01-02", "2024-02-29", "BOOTSTRAP", ("a.x",)),
@@ -116,7 +118,7 @@ def test_tasks_know_who_could_take_them_and_are_one_batch(stores: Stores) -> Non
     assert [of.takers for of in stores.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
 
 
-def test_who_is_no_longer_able_is_taken_off_queued_tasks(stores: Stores) -> None:
+def test_who_is_no_longer_able_is_taken_off_queued_tasks(stores: NodeContext) -> None:
     clock = FakeClock(instant(dt.date(2024, 3, 28)))
     audit.run_once(stores, clock)
     with stores.ledger.write():
@@ -131,7 +133,7 @@ def test_who_is_no_longer_able_is_taken_off_queued_tasks(stores: Stores) -> None
     assert [task[4] for task in queued(stores) if task[0] == "B"] == [("a.x",), ("a.x", "b.x")]
 
 
-def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, stores: Stores) -> None:
+def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, stores: NodeContext) -> None:
     clock = FakeClock(instant(dt.date(2024, 3, 26)))
     for name in "ABC":
         record(stores, name, "a.x", "2024-01-02", "2024-03-26", "present", at=clock.now())
@@ -153,7 +155,9 @@ def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, s
     assert audit.run_incremental(stores, clock).tasks == 0
 
 
-def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kept(stores: Stores) -> None:
+def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kept(
+    stores: NodeContext,
+) -> None:
     start = instant(dt.date(2024, 2, 28))
     for name in "BC":
         record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
@@ -181,7 +185,7 @@ def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kep
     assert asked_after == [1, 8, 38]
 
 
-def test_what_is_asked_again_may_be_claimed_though_it_was_answered(stores: Stores) -> None:
+def test_what_is_asked_again_may_be_claimed_though_it_was_answered(stores: NodeContext) -> None:
     start = instant(dt.date(2024, 2, 28))
     for name in "BC":
         record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
@@ -194,7 +198,7 @@ def test_what_is_asked_again_may_be_claimed_though_it_was_answered(stores: Store
     assert [(task.instrument, task.purpose) for task in found] == [("A", AGAIN)]
 
 
-def test_the_days_forward_demand_is_known_in_the_morning(stores: Stores) -> None:
+def test_the_days_forward_demand_is_known_in_the_morning(stores: NodeContext) -> None:
     morning = instant(dt.date(2024, 3, 28), hour=8)
     need = forecast.demand(stores, {}, {}, morning)
     assert need == {"a": {"FORWARD": 1}, "b": {}}

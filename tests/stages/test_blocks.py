@@ -13,7 +13,7 @@ import pytest
 from clocks import SkippingClock
 from fulltape.check import run as quality
 from fulltape.checks.findings import FACTS, Context
-from fulltape.context import Stores, drafts, profiles
+from fulltape.context import NodeContext, drafts, profiles
 from fulltape.curate import run as curate
 from fulltape.export import run as deliver
 from fulltape.lake import files, parquet
@@ -54,7 +54,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return node
 
 
-def anew(stores: Stores) -> None:
+def anew(stores: NodeContext) -> None:
     """Let everything be curated and checked again."""
     with stores.ledger.write():
         for name in stores.wanted:
@@ -62,7 +62,7 @@ def anew(stores: Stores) -> None:
                 stores.ledger.set_bookmark(stage, name, 0)
 
 
-def said(stores: Stores) -> tuple[list[str], list[str]]:
+def said(stores: NodeContext) -> tuple[list[str], list[str]]:
     """All verdicts, and digests of all that was found."""
     verdicts = [
         f"{name} {one.instrument} {one.source} {one.first} {one.last} {one.verdict} {one.codes}"
@@ -110,7 +110,7 @@ def swap(path: Path) -> None:
     path.write_bytes(other.read_bytes())
 
 
-def kept(stores: Stores) -> dict[Path, list[dict[str, Any]]]:
+def kept(stores: NodeContext) -> dict[Path, list[dict[str, Any]]]:
     """The rows of every file of profiles."""
     return {
         path: pl.read_parquet(path.read_bytes()[hashlib.sha256().digest_size :]).to_dicts()

@@ -13,10 +13,10 @@ import pytest
 
 from conftest import Opener
 from fulltape import context as opening
-from fulltape.context import Rules, Stores, silent
+from fulltape.context import NodeContext, Rules, silent
 from fulltape.curate import plan
-from fulltape.curate.chunk import Report
-from fulltape.lake.fetches import StoredAsk
+from fulltape.curate.chunk import CurateReport
+from fulltape.lake.fetches import StoredFetch
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, Task
@@ -103,14 +103,14 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
     stores = SimpleNamespace(
         ledger=ledger, layout=Layout(root=tmp_path), wanted={"equities_bars_day": wanted}, rules=Rules()
     )
-    one = batch.Batch(cast("Stores", stores), NOW + 2, silent)
+    one = batch.Batch(cast("NodeContext", stores), NOW + 2, silent)
     one._covered["ask", "A"] = (calendar.between(days[0], days[1]),)
     (held,) = ledger.queue.leased_by("alive")
     stored: Any = SimpleNamespace(
         end=None, record=SimpleNamespace(ask_id="ask", tasks={held.task_id: attempt})
     )
     with ledger.write():
-        one._finish(cast("StoredAsk", stored))
+        one._finish(cast("StoredFetch", stored))
     after = ledger.queue.get(held.task_id)
     assert after is not None
     return after
@@ -158,5 +158,5 @@ def test_a_declaration_after_the_ex_date_is_public_on_no_date() -> None:
 
 
 def test_what_was_curated_is_summed() -> None:
-    one, other = (Report(folders=at, written=2 * at, rows=3 * at, partial=4 * at) for at in (1, 10))
-    assert one + other == Report(folders=11, written=22, rows=33, partial=44)
+    one, other = (CurateReport(folders=at, written=2 * at, rows=3 * at, partial=4 * at) for at in (1, 10))
+    assert one + other == CurateReport(folders=11, written=22, rows=33, partial=44)

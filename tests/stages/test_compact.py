@@ -21,8 +21,8 @@ from fulltape import errors
 from fulltape.checks.findings import Context
 from fulltape.compact import plan
 from fulltape.compact import run as compact
-from fulltape.compact.plan import Piece
-from fulltape.context import Stores, drafts, profiles, scanning
+from fulltape.compact.plan import SmallPart
+from fulltape.context import NodeContext, drafts, profiles, scanning
 from fulltape.context.room import Room
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet, parts
@@ -34,7 +34,7 @@ from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
 from fulltape.sweep import run as sweep
 from fulltape.verify import run as verify
-from fulltape.verify.plan import Report as Verified
+from fulltape.verify.plan import VerifyReport as Verified
 from nodes import Wish, opened, simulated
 
 DAYS = Wish("equities_bars_day", "2012-11-01", "2012-11-01", ("alpaca.sip",))
@@ -45,18 +45,18 @@ FOLDER = "month=2012-11"
 NIGHTS = ("2012-11-05", "2012-11-12", "2012-11-16", "2012-11-23", "2012-11-30", "2012-12-07")
 
 
-def piece(number: int, rows: int = 10, last: str = "2012-11-01") -> Piece:
-    return Piece(part_id=number, rows=rows, last=last)
+def piece(number: int, rows: int = 10, last: str = "2012-11-01") -> SmallPart:
+    return SmallPart(part_id=number, rows=rows, last=last)
 
 
-def ids(groups: list[list[Piece]]) -> list[list[int]]:
+def ids(groups: list[list[SmallPart]]) -> list[list[int]]:
     return [[one.part_id for one in group] for group in groups]
 
 
 def test_a_closed_folder_becomes_one_part_and_a_growing_one_when_there_are_many() -> None:
     few, many = [piece(at) for at in range(plan.MANY - 1)], [piece(at) for at in range(plan.MANY)]
 
-    def found(pieces: list[Piece], *, closed: bool) -> list[list[int]]:
+    def found(pieces: list[SmallPart], *, closed: bool) -> list[list[int]]:
         return ids(plan.runs(pieces, last="2012-11-30", closed=closed, pinned=()))
 
     assert found(few, closed=False) == []
@@ -81,7 +81,7 @@ def test_what_is_not_final_or_pinned_stays_and_nothing_is_merged_across_it() -> 
 
 @given(st.lists(st.integers(min_value=1, max_value=1_000), min_size=1, max_size=300))
 def test_a_folder_that_grows_each_night_keeps_few_parts_and_writes_each_row_seldom(rows: list[int]) -> None:
-    pieces: list[Piece] = []
+    pieces: list[SmallPart] = []
     written = 0
     for night, count in enumerate(rows):
         pieces.append(piece(night, count))
@@ -138,7 +138,7 @@ def address(node: Path) -> str:
     return found[1]
 
 
-def ask_again(stores: Stores) -> None:
+def ask_again(stores: NodeContext) -> None:
     """Forget what is known of a session, so that its source is asked once more."""
     with stores.ledger.write():
         for name in stores.wanted:
@@ -152,7 +152,7 @@ def node(grown: Path, tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def rebuilding(node: Path) -> Iterator[Stores]:
+def rebuilding(node: Path) -> Iterator[NodeContext]:
     """The stores of a node whose ledger is not the one that the lake knows."""
     stores = assemble.open_stores(load.load(node), owning=False)
     try:
@@ -161,17 +161,17 @@ def rebuilding(node: Path) -> Iterator[Stores]:
         stores.close()
 
 
-def month(stores: Stores) -> Part:
+def month(stores: NodeContext) -> Part:
     """The one part of the month that is closed."""
     (found,) = [part for part in raw(stores) if part.folder == FOLDER]
     return found
 
 
-def raw(stores: Stores) -> list[Part]:
+def raw(stores: NodeContext) -> list[Part]:
     return stores.ledger.catalogue.all_current("raw")
 
 
-def everything(stores: Stores) -> pl.DataFrame:
+def everything(stores: NodeContext) -> pl.DataFrame:
     """All raw rows in the order in which they became known."""
     found = [
         scanning.rows_of(stores, [part], "source", "log_pos", "dataset").collect() for part in raw(stores)
@@ -180,12 +180,12 @@ def everything(stores: Stores) -> pl.DataFrame:
     return rows.drop("log_pos")
 
 
-def curated(stores: Stores) -> list[tuple[str, str, str]]:
+def curated(stores: NodeContext) -> list[tuple[str, str, str]]:
     found = stores.ledger.catalogue.all_current("curated")
     return sorted((part.dataset, part.folder, part.sha256) for part in found)
 
 
-def anew(stores: Stores) -> list[tuple[str, str, str]]:
+def anew(stores: NodeContext) -> list[tuple[str, str, str]]:
     """What curating everything once more comes to."""
     with stores.ledger.write():
         for name in stores.wanted:
@@ -194,7 +194,7 @@ def anew(stores: Stores) -> list[tuple[str, str, str]]:
     return curated(stores)
 
 
-def aged(stores: Stores) -> None:
+def aged(stores: NodeContext) -> None:
     """Let a sweep two days later remove what is not needed."""
 
     class Later(SkippingClock):
@@ -409,7 +409,7 @@ def test_a_damage_that_curating_finds_loses_no_rows(node: Path, monkeypatch: pyt
         assert all(part.merged == 0 or part.path != stores.layout.relative(path) for part in raw(stores))
 
 
-def rows_of_days(stores: Stores) -> dict[str, int]:
+def rows_of_days(stores: NodeContext) -> dict[str, int]:
     found = stores.ledger.catalogue.current("curated", MINUTES.dataset)
     return {part.folder: part.rows for part in found}
 

@@ -11,7 +11,7 @@ import pytest
 
 from clocks import SkippingClock
 from fulltape.check import run as quality
-from fulltape.context import Stores, bulk_coverage
+from fulltape.context import NodeContext, bulk_coverage
 from fulltape.export import status
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
@@ -52,7 +52,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def told(stores: Stores) -> list[Any]:
+def told(stores: NodeContext) -> list[Any]:
     clock = SkippingClock()
     now = clock.now()
     cells = status.gather(stores, now)
@@ -70,7 +70,7 @@ def told(stores: Stores) -> list[Any]:
     ]
 
 
-def pictures(stores: Stores, now: int) -> Iterator[tuple[str, str, object]]:
+def pictures(stores: NodeContext, now: int) -> Iterator[tuple[str, str, object]]:
     return ((wanted.dataset.name, name, shown) for wanted, name, shown in state.pictures(stores, now))
 
 

@@ -19,8 +19,8 @@ from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.cli import app
-from fulltape.context import Feed
-from fulltape.lake.journal import Journal, Kind
+from fulltape.context import ConfiguredSource
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.node import nightly
 from fulltape.seal import run as seal
 from fulltape.simulator import market as markets
@@ -285,8 +285,8 @@ def die_after(monkeypatch: pytest.MonkeyPatch, *, pages: int) -> None:
     genuine = Journal.append
     written = [0]
 
-    def append(self: Journal, kind: Kind, payload: bytes) -> int:
-        written[0] += kind is Kind.PAGE
+    def append(self: Journal, kind: RecordKind, payload: bytes) -> int:
+        written[0] += kind is RecordKind.PAGE
         if written[0] > pages:
             raise Died
         return genuine(self, kind, payload)
@@ -294,7 +294,7 @@ def die_after(monkeypatch: pytest.MonkeyPatch, *, pages: int) -> None:
     monkeypatch.setattr(Journal, "append", append)
 
 
-def _small_pages(feed: Feed) -> Feed:
+def _small_pages(feed: ConfiguredSource) -> ConfiguredSource:
     serves = tuple(replace(one, rows_per_page=1_000) for one in feed.source.serves)
     return replace(feed, source=replace(feed.source, serves=serves))
 

@@ -11,7 +11,7 @@ import pytest
 from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
-from fulltape.backfill.breakers import Guards
+from fulltape.backfill.breakers import SourceBreakers
 from fulltape.backfill.fetch import Result
 from fulltape.contract.breaker import Breaker
 from fulltape.contract.plans import Limits
@@ -141,7 +141,7 @@ def test_failures_of_one_moment_trip_the_breaker_once(tmp_path: Path) -> None:
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
         opened(folder) as stores,
     ):
-        guards = Guards(stores)
+        guards = SourceBreakers(stores)
         for _ in range(8):
             guards.came_back("alpaca.sip", Result(outcome=Outcome.TRANSIENT, reason="HTTP 503"), now=0)
         breaker = stores.ledger.breakers.of("alpaca.sip")

@@ -118,7 +118,7 @@ def test_a_night_without_news_writes_nothing(node: Path) -> None:
     before = there()
     assert len(before) == 6
     with opened(node) as stores:
-        assert regroup.run_once(stores, SkippingClock()) == regroup.Report()
+        assert regroup.run_once(stores, SkippingClock()) == regroup.RegroupReport()
     assert there() == before
 
 

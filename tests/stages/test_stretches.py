@@ -13,7 +13,7 @@ import pytest
 import fulltape
 from clocks import SkippingClock
 from fulltape.check.folder import Folder
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.context.stretches import Stretch, Stretches
 from fulltape.export import status
 from fulltape.lake import parquet
@@ -58,7 +58,7 @@ def night(node: Path, day: str) -> dict[str, list[tuple[str, str, str]]]:
         return parts(stores)
 
 
-def parts(stores: Stores) -> dict[str, list[tuple[str, str, str]]]:
+def parts(stores: NodeContext) -> dict[str, list[tuple[str, str, str]]]:
     return {
         layer: sorted(
             (part.first, part.last, part.path)
@@ -72,7 +72,7 @@ def spans(found: dict[str, list[tuple[str, str, str]]]) -> list[list[tuple[str, 
     return [[(first, last) for first, last, _ in found[layer]] for layer in LAYERS]
 
 
-def facts(stores: Stores) -> list[str]:
+def facts(stores: NodeContext) -> list[str]:
     """All that was checked, and said about cells."""
     now = SkippingClock().now()
     cells = status.gather(stores, now)
@@ -102,7 +102,7 @@ def test_nights_come_to_the_files_of_one_night(node: Path, vendor: Path, tmp_pat
         assert {path.name for path in bundle(one)} == {path.name for path in bundle(another)}
 
 
-def bundle(stores: Stores) -> list[Path]:
+def bundle(stores: NodeContext) -> list[Path]:
     export = stores.ledger.newest_export()
     assert export is not None
     return sorted((stores.layout.root / export["path"]).rglob("*.parquet"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clocks import SkippingClock
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.lake import files
 from fulltape.ledger.ledger import Rejection
 from fulltape.market.time import DAY
@@ -58,7 +58,7 @@ def later(days: int) -> SkippingClock:
     return clock
 
 
-def counts(report: plan.Report) -> dict[str, int]:
+def counts(report: plan.SweepReport) -> dict[str, int]:
     return {one.what: one.count for one in report.removals}
 
 
@@ -127,7 +127,7 @@ def test_damaged_files_go_once_they_were_kept_long_enough(tmp_path: Path) -> Non
 def test_a_ledger_full_of_holes_is_written_anew(tmp_path: Path) -> None:
     folder = grown(tmp_path)
 
-    def fill(stores: Stores) -> None:
+    def fill(stores: NodeContext) -> None:
         rows = [
             {"ask": "a", "source": "b", "target": "c" * 2_000, "kind": "GAP", "sent_at": at, "status": 200,
              "outcome": "rows", "size": 1, "took": 1}

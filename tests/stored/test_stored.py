@@ -16,7 +16,7 @@ import pytest
 
 from clocks import FakeClock
 from fulltape.check import run as quality
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.curate import run as curate
 from fulltape.export import run as deliver
 from fulltape.lake import files
@@ -58,7 +58,7 @@ def bundle(node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     return found, manifest
 
 
-def exported(stores: Stores, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def exported(stores: NodeContext, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """The bundle, made anew."""
     shutil.rmtree(node / "lake" / "exports")
     done = deliver.run_once(stores, clock(node))

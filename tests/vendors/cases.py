@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Decoded, Rejected, Serves, Source
+from fulltape.contract.vendor import Capability, Decoded, Rejected, Source
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import midnight
@@ -27,7 +27,7 @@ class Case:
     """One source and dataset: whom and when to ask, and how many rows a page may have so that there are several."""
 
     source: Source
-    serves: Serves
+    serves: Capability
     symbols: tuple[str, ...]
     first: str
     last: str

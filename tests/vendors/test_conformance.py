@@ -11,7 +11,7 @@ from cases import CASES, Case, decoded_rows, expected, market
 from conversations import ask, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import RETRYABLE, Answer, Ask, Outcome, Page, Response
+from fulltape.contract.vendor import RETRYABLE, FetchRequest, Outcome, Page, PageResult, Response
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.simulator.scenario import Fault, Scenario
@@ -24,7 +24,7 @@ BARS = pytest.mark.parametrize(
 )
 
 
-def asked(case: Case, *symbols: str, pages: bool = True, **more: object) -> Ask:
+def asked(case: Case, *symbols: str, pages: bool = True, **more: object) -> FetchRequest:
     return ask(
         case.source.name,
         case.serves.dataset,
@@ -170,7 +170,7 @@ def test_a_retryable_answer_leads_to_the_same_request_again(case: Case) -> None:
         answer = conversation.send(Response(status=status, headers={}, body=body, received_at=0))
         if case.vendor == "binance" and status == 200 and "CHECKSUM" in first.path:  # type: ignore[union-attr]
             continue
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, PageResult)
         assert answer.outcome in RETRYABLE, answer
         assert next(conversation) == first
 

@@ -15,7 +15,7 @@ import yaml
 from conversations import ask
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Answer, Outcome, Page, Rejected, Response
+from fulltape.contract.vendor import Outcome, Page, PageResult, Rejected, Response
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from nodes import DATA, needs_data
@@ -95,7 +95,7 @@ def test_an_unadjusted_answer_is_demanded_of_a_vendor_that_adjusts_by_default() 
     conversation = vendors.load("massive").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=200, headers={}, body=body, received_at=0))
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, PageResult)
     assert answer.outcome is Outcome.MALFORMED
     assert "unadjusted" in answer.reason
 
@@ -124,7 +124,7 @@ def test_a_refused_permission_is_not_an_empty_answer() -> None:
     conversation = vendors.load("tiingo").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=status, headers={}, body=body, received_at=0))
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, PageResult)
     assert answer.outcome is Outcome.NOT_ENTITLED
 
 
@@ -186,10 +186,10 @@ def test_the_vintage_dates_of_gdp_are_read_before_its_revisions() -> None:
     conversation = vendors.load("fred").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=200, headers={}, body=body, received_at=0))
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, PageResult)
     assert answer.outcome is Outcome.EMPTY
     following = next(conversation)
-    assert not isinstance(following, Answer)
+    assert not isinstance(following, PageResult)
     vintages = json.loads(body)["vintage_dates"]
     assert following.params["realtime_start"] == str(
         dt.date.fromisoformat(vintages[0]) - dt.timedelta(days=1)

@@ -12,7 +12,7 @@ import pytest
 from conversations import ask
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Answer, Ask, Conversation, Page, Request, Response
+from fulltape.contract.vendor import Conversation, FetchRequest, Page, PageResult, Request, Response
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import SECOND
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text())
 
 
-def question(told: dict[str, Any]) -> Ask:
+def question(told: dict[str, Any]) -> FetchRequest:
     symbols = tuple(told["symbols"])
     return ask(told["source"], told["dataset"], symbols, str(told["first"]), str(told["last"]))
 
@@ -83,7 +83,7 @@ def test_every_documented_refusal_is_mapped(name: str, at: int) -> None:
             received_at=0,
         )
     )
-    assert isinstance(given, Answer)
+    assert isinstance(given, PageResult)
     assert given.outcome == answer["outcome"], given
     assert given.symbols == tuple(answer.get("concerns", ()))
     assert given.retry_at == (answer["retry_at"] * SECOND if "retry_at" in answer else None)
@@ -95,7 +95,7 @@ def test_a_page_that_ends_inside_the_span_settles_no_further_than_its_last_whole
     conversation = vendors.load("massive").history(question(told), None)
     next(conversation)
     given = conversation.send(Response(status=200, headers={}, body=told["body"].encode(), received_at=0))
-    assert isinstance(given, Answer)
+    assert isinstance(given, PageResult)
     assert [one.through for one in given.settled] == [dt.date(2020, 1, 2)]
     following = next(conversation)
     assert isinstance(following, Request)
@@ -109,7 +109,7 @@ def test_a_symbol_named_as_invalid_is_dropped_and_the_rest_asked_again() -> None
     next(conversation)
     body = b'{"message":"invalid symbol: bad1"}'
     given = conversation.send(Response(status=400, headers={}, body=body, received_at=0))
-    assert isinstance(given, Answer)
+    assert isinstance(given, PageResult)
     assert given.symbols == ("bad1",)
     following = next(conversation)
     assert isinstance(following, Request)

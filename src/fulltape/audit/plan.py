@@ -21,7 +21,7 @@ Kind = Literal["FORWARD", "GAP", "BOOTSTRAP"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class MissingSessions:
     """Consecutive sessions to ask for, under the spelling valid on them; `takers` could answer all of it."""
 
     instrument: str
@@ -33,7 +33,7 @@ class Gap:
 
 def gaps(
     missing: Missing, instrument: Instrument, calendar: Calendar, folder: Folder, *, newest: int | None
-) -> list[Gap]:
+) -> list[MissingSessions]:
     """What to ask for, cut at folders and at changes of symbol.
 
     What lies from `newest` on, the end of everything known of the series, is FORWARD.
@@ -42,7 +42,7 @@ def gaps(
     if newest is not None:
         edges.append(newest)
     return [
-        Gap(
+        MissingSessions(
             instrument=instrument.instrument,
             symbol=instrument.symbol_on(calendar.label(start)),
             span=(start, stop),

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.audit import plan
-from fulltape.context import Event, Progress, Stores, Wanted, bulk_coverage, cancel, known, silent, universes
+from fulltape.context import (
+    ConfiguredDataset,
+    Event,
+    NodeContext,
+    Progress,
+    bulk_coverage,
+    cancel,
+    known,
+    silent,
+    universes,
+)
 from fulltape.coverage.segments import Segments
 from fulltape.coverage.series import Series
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
@@ -19,7 +29,7 @@ from fulltape.market.time import Clock, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class AuditReport:
     """Cells by availability and the tasks that were enqueued."""
 
     wanted: int
@@ -60,10 +70,12 @@ class _Found:
     silent: bool
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> AuditReport:
     """Audit every dataset, end tasks that have become pointless, and enqueue what is missing and not asked for."""
     now = clock.now()
-    counts = dict.fromkeys((field.name for field in dataclasses.fields(Report) if field.name != "tasks"), 0)
+    counts = dict.fromkeys(
+        (field.name for field in dataclasses.fields(AuditReport) if field.name != "tasks"), 0
+    )
     tasks = 0
     with stores.stage(STAGE, clock):
         batch = _new_batch(stores)
@@ -79,10 +91,10 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         with stores.ledger.write():
             cancel.cancel(stores, now)
             universes.snapshot(stores, now)
-    return Report(tasks=tasks, **counts)
+    return AuditReport(tasks=tasks, **counts)
 
 
-def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -> Incremental:
+def run_incremental(stores: NodeContext, clock: Clock, progress: Progress = silent) -> Incremental:
     """Audit only what may have changed since the last audit: series about which something was recorded, sessions that
     have become final, and evidence that has expired. What the settings ask anew of a dataset is audited in full."""
     now = clock.now()
@@ -106,7 +118,9 @@ def run_incremental(stores: Stores, clock: Clock, progress: Progress = silent) -
     return Incremental(series=looked, tasks=tasks)
 
 
-def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now: Instant) -> tuple[int, int]:
+def _audit_changes(
+    stores: NodeContext, wanted: ConfiguredDataset, before: int, batch: int, now: Instant
+) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
     touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
     found = _found(bulk_coverage.read(stores, wanted, now, only=touched), wanted)
@@ -125,13 +139,13 @@ def _audit_changes(stores: Stores, wanted: Wanted, before: int, batch: int, now:
     return looked, _enqueue(stores, tasks, batch, now) + _ask_again(stores, wanted, batch, now)
 
 
-def _alone(stores: Stores, wanted: Wanted) -> None:
+def _alone(stores: NodeContext, wanted: ConfiguredDataset) -> None:
     """Nobody records facts about the dataset while it is audited: what is known and what is open belong together."""
     for source in sorted(wanted.sources):
         stores.ledger.database.lock(f"coverage {wanted.dataset.name} {source}")
 
 
-def _settings(wanted: Wanted) -> int:
+def _settings(wanted: ConfiguredDataset) -> int:
     """A number that changes when the settings ask for something else."""
     listed = sorted(
         f"{name} {dated.symbol} {dated.first} {dated.last}"
@@ -141,19 +155,24 @@ def _settings(wanted: Wanted) -> int:
     return zlib.crc32(repr((wanted.first, wanted.until, tuple(wanted.sources), listed)).encode())
 
 
-def _new_batch(stores: Stores) -> int:
+def _new_batch(stores: NodeContext) -> int:
     with stores.ledger.write():
         return stores.ledger.queue.new_batch()
 
 
-def _looked_at(stores: Stores, wanted: Wanted, now: Instant) -> None:
+def _looked_at(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> None:
     stores.ledger.coverage.forget_touched(wanted.dataset.name)
     stores.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
     stores.ledger.set_bookmark(STAGE, f"{wanted.dataset.name} settings", _settings(wanted))
 
 
 def _audit(
-    stores: Stores, wanted: Wanted, counts: dict[str, int], batch: int, now: Instant, progress: Progress
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
+    counts: dict[str, int],
+    batch: int,
+    now: Instant,
+    progress: Progress,
 ) -> int:
     # Series that lack nothing and of which nothing is asked need no further look.
     settled = dict(bulk_coverage.whole(stores, wanted, now))
@@ -179,7 +198,7 @@ def _audit(
     return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
 
 
-def _found(tables: Iterable[Segments], wanted: Wanted, *, newest: int | None = None) -> _Found:
+def _found(tables: Iterable[Segments], wanted: ConfiguredDataset, *, newest: int | None = None) -> _Found:
     """What to ask for, by window first, so that tasks which follow each other share their sessions."""
     tasks: list[NewTask] = []
     whole: dict[str, str] = {}
@@ -198,11 +217,11 @@ def _found(tables: Iterable[Segments], wanted: Wanted, *, newest: int | None = N
     return _Found(tasks=tasks, whole=whole, silent=silent)
 
 
-def _enqueue(stores: Stores, tasks: Sequence[NewTask], batch: int, now: Instant) -> int:
+def _enqueue(stores: NodeContext, tasks: Sequence[NewTask], batch: int, now: Instant) -> int:
     return stores.ledger.queue.enqueue(tasks, now=now, batch=batch)
 
 
-def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
+def _ask_again(stores: NodeContext, wanted: ConfiguredDataset, batch: int, now: Instant) -> int:
     """Enqueue, after everything else, what only expired evidence says: emptiness and refusals."""
     name, calendar = wanted.dataset.name, wanted.calendar
     found = stores.ledger.coverage.expired(name, now=now)
@@ -226,7 +245,9 @@ def _ask_again(stores: Stores, wanted: Wanted, batch: int, now: Instant) -> int:
     return stores.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
 
 
-def _all_open(rows: Sequence[tuple[str, str, str, int]], opened: Sequence[Range], wanted: Wanted) -> bool:
+def _all_open(
+    rows: Sequence[tuple[str, str, str, int]], opened: Sequence[Range], wanted: ConfiguredDataset
+) -> bool:
     if not opened:
         return False
     spans = ranges.normalise(wanted.calendar.span_of(first, last) for _, first, last, _ in rows)
@@ -235,7 +256,7 @@ def _all_open(rows: Sequence[tuple[str, str, str, int]], opened: Sequence[Range]
 
 def _again(
     one: Series,
-    wanted: Wanted,
+    wanted: ConfiguredDataset,
     evidence: Sequence[tuple[str, str, str, int]],
     opened: dict[str, list[Range]],
 ) -> Iterator[NewTask]:
@@ -257,7 +278,9 @@ def _again(
         cuts = plan.cuts(one.instrument, spans, wanted.calendar, wanted.dataset.raw_folder)
         for span in ranges.split_at(spans, cuts):
             symbol = one.instrument.symbol_on(wanted.calendar.label(span[0]))
-            gap = plan.Gap(instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,))
+            gap = plan.MissingSessions(
+                instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,)
+            )
             yield dataclasses.replace(_task(gap, wanted), purpose=AGAIN)
             opened.setdefault(instrument, []).append(span)
 
@@ -267,7 +290,9 @@ def _ordered(many: Iterable[Series], order: Sequence[str]) -> list[Series]:
     return sorted(many, key=lambda one: place[one.instrument.instrument])
 
 
-def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], now: Instant) -> None:
+def _settle_pointless(
+    stores: NodeContext, wanted: ConfiguredDataset, whole: Mapping[str, str], now: Instant
+) -> None:
     """End queued tasks that no source is left to answer, and correct who is left to answer the others. `whole`, by
     instrument: who could answer all that is open."""
     queue, name = stores.ledger.queue, wanted.dataset.name
@@ -306,7 +331,7 @@ def _settle_pointless(stores: Stores, wanted: Wanted, whole: Mapping[str, str], 
 
 
 def _settle_if_pointless(
-    stores: Stores, wanted: Wanted, one: Series, task: Task, refused: set[str], now: Instant
+    stores: NodeContext, wanted: ConfiguredDataset, one: Series, task: Task, refused: set[str], now: Instant
 ) -> None:
     span = (wanted.calendar.between(task.first, task.last),)
     if not plan.hopeless(one, span, refused=refused):
@@ -318,7 +343,7 @@ def _settle_if_pointless(
         stores.ledger.queue.finish(task.task_id, task.attempt, "done", now=now)
 
 
-def _task(gap: plan.Gap, wanted: Wanted) -> NewTask:
+def _task(gap: plan.MissingSessions, wanted: ConfiguredDataset) -> NewTask:
     return NewTask(
         dataset=wanted.dataset.name,
         instrument=gap.instrument,

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fulltape.backfill.breakers import Guards
+from fulltape.backfill.breakers import SourceBreakers
 from fulltape.backfill.dispatch import TICK, Claim, Dispatcher
-from fulltape.backfill.throughput import Paces
-from fulltape.context import Stores
+from fulltape.backfill.throughput import Throughput
+from fulltape.context import NodeContext
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.market.time import Clock, Instant
 
@@ -34,15 +34,15 @@ class Out:
         return source in self.waiting or source in self.stopped or source in self.unreachable
 
 
-class Gate:
+class Admission:
     """Decides for one source at a time; `out` collects those that are out."""
 
-    def __init__(self, stores: Stores, clock: Clock, out: Out, *, urgent: bool = False) -> None:
+    def __init__(self, stores: NodeContext, clock: Clock, out: Out, *, urgent: bool = False) -> None:
         self._stores = stores
         self._clock = clock
         self._out = out
-        self.paces = Paces(stores, clock)
-        self.guards = Guards(stores)
+        self.paces = Throughput(stores, clock)
+        self.guards = SourceBreakers(stores)
         self.dispatcher = Dispatcher(stores, clock, self.paces, out=out.__contains__, urgent=urgent)
 
     def closed(self, source: str, *, flying: int, owed: bool = False) -> Closed | None:

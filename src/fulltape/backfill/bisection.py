@@ -14,7 +14,7 @@ _HOPELESS = 4
 """So many symbols refused one by one, and none served since, say that the source refuses them all."""
 
 
-class Suspicions:
+class Bisection:
     """Suspected symbols by source and dataset, each with the largest group that it may still be asked in."""
 
     def __init__(self) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 
 from fulltape.backfill.fetch import Result
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract import breaker
 from fulltape.contract.vendor import Outcome
 from fulltape.market.time import Instant
 
 
-class Guards:
+class SourceBreakers:
     """The breakers as the ledger has them, and whom this run has heard of."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: NodeContext) -> None:
         self._stores = stores
         self._turn = threading.Lock()
         self._breakers = {source: stores.ledger.breakers.of(source) for source in stores.feeds}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NoReturn
 
 from fulltape import errors
-from fulltape.contract.vendor import Answer, Conversation, Outcome, Request
+from fulltape.contract.vendor import Conversation, Outcome, PageResult, Request
 
 
 class AgainError(errors.FulltapeError):
     """A try that failed and may be repeated."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: PageResult) -> None:
         super().__init__(answer.reason)
         self.answer = answer
 
@@ -46,20 +46,20 @@ def _goes_on(conversation: Conversation, request: Request) -> bool:
     return again is not None
 
 
-def answer(step: Request | Answer) -> Answer:
+def answer(step: Request | PageResult) -> PageResult:
     """What a response meant."""
-    if not isinstance(step, Answer):
+    if not isinstance(step, PageResult):
         _broken("yielded a request where an answer was due")
     return step
 
 
-def go_on(conversation: Conversation, request: Request, answer: Answer) -> None:
+def go_on(conversation: Conversation, request: Request, answer: PageResult) -> None:
     """Take the conversation to the same request again; one that has died, or breaks its contract, ends its ask."""
     try:
         alive = _goes_on(conversation, request)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise BrokenError(Answer(outcome=Outcome.MALFORMED, reason=reason)) from error
+        raise BrokenError(PageResult(outcome=Outcome.MALFORMED, reason=reason)) from error
     if not alive:
         raise BrokenError(answer)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from fulltape.backfill import allocation, batching, facts, forecast
 from fulltape.backfill.allocation import Load
-from fulltape.backfill.bisection import Suspicions
+from fulltape.backfill.bisection import Bisection
 from fulltape.backfill.facts import Planner
-from fulltape.backfill.partition import Fence, one_at_a_time, put
-from fulltape.backfill.throughput import Paces
-from fulltape.context import Stores
+from fulltape.backfill.partition import Partition, one_at_a_time, put
+from fulltape.backfill.throughput import Throughput
+from fulltape.context import NodeContext
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.ledger.task import FIRST, Claimable, TaskClass
 from fulltape.market.time import SECOND, Clock, Instant
@@ -49,9 +49,9 @@ class Dispatcher:
 
     def __init__(
         self,
-        stores: Stores,
+        stores: NodeContext,
         clock: Clock,
-        paces: Paces,
+        paces: Throughput,
         *,
         out: Callable[[str], bool],
         urgent: bool = False,
@@ -61,13 +61,13 @@ class Dispatcher:
         self._clock = clock
         self._paces = paces
         self._out = out
-        self.suspicions = Suspicions()
+        self.suspicions = Bisection()
         self._planners: dict[tuple[str, str], Planner] = {}
         self._left: dict[TaskClass, int] = {}
         self._rows: dict[TaskClass, float] = {}
         self._quota: dict[tuple[str, TaskClass], float] = {}
         self._per_request: dict[tuple[str, TaskClass], float] = {}
-        self._fences: dict[TaskClass, Fence] = {}
+        self._fences: dict[TaskClass, Partition] = {}
         self._after: dict[tuple[str, TaskClass], int] = {}
         self._whole: dict[TaskClass, int] = {}
         self._ask: dict[TaskClass, int] = {}

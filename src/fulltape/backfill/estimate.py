@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fulltape.backfill import allocation, batching, facts
 from fulltape.backfill.allocation import Load, Seat
 from fulltape.backfill.facts import Planner
-from fulltape.backfill.throughput import Paces
-from fulltape.context import Stores
+from fulltape.backfill.throughput import Throughput
+from fulltape.context import NodeContext
 from fulltape.ledger.task import TaskClass
 from fulltape.market.time import SECOND, Clock, Instant
 
@@ -53,9 +53,9 @@ class _Density:
     learned: bool = False
 
 
-def run_once(stores: Stores, clock: Clock) -> Estimate:
+def run_once(stores: NodeContext, clock: Clock) -> Estimate:
     """Share out everything that is queued, as the dispatcher would, and add up."""
-    paces = Paces(stores, clock)
+    paces = Throughput(stores, clock)
     census = {
         of: counted for of, counted in stores.ledger.queue.census().items() if of.dataset in stores.wanted
     }
@@ -94,7 +94,7 @@ def run_once(stores: Stores, clock: Clock) -> Estimate:
 
 
 def _expected(
-    stores: Stores,
+    stores: NodeContext,
     source: str,
     seat: Seat,
     total: float,
@@ -125,7 +125,7 @@ def _expected(
     )
 
 
-def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
+def _requests(stores: NodeContext, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
     """How many requests each source would need for all of a class."""
     wanted = stores.wanted[of.dataset]
     takers: Sequence[str] = of.takers or wanted.sources
@@ -142,7 +142,7 @@ def _requests(stores: Stores, of: TaskClass, mean_rows: float, now: Instant) -> 
     return found
 
 
-def _density(stores: Stores, dataset: str) -> _Density:
+def _density(stores: NodeContext, dataset: str) -> _Density:
     wanted = stores.wanted[dataset]
     raw = stores.ledger.catalogue.current("raw", dataset)
     expected = sum(

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from fulltape.backfill.batching import MOST_PAGES, Candidate, Capacity
-from fulltape.context import Feed, Stores, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.ledger.queue import CANDIDATES
 from fulltape.ledger.task import AGAIN, Claimable
 from fulltape.market import ranges
@@ -20,7 +20,7 @@ _WIDER = 3
 class Planner:
     """What one source may be asked of one dataset, remembered while it claims."""
 
-    def __init__(self, feed: Feed, wanted: Wanted, now: Instant) -> None:
+    def __init__(self, feed: ConfiguredSource, wanted: ConfiguredDataset, now: Instant) -> None:
         serves = feed.serves(wanted.dataset.name)
         assert serves is not None
         self.capacity = Capacity(
@@ -98,13 +98,15 @@ class Planner:
         return calendar.label(min(first, earlier)), calendar.label(max(stop, later) - 1)
 
 
-def preferences(stores: Stores, dataset: str, sources: Iterable[str]) -> dict[str, float]:
+def preferences(stores: NodeContext, dataset: str, sources: Iterable[str]) -> dict[str, float]:
     """The weight of each source for a dataset: its vendor's, less the further down the dataset's list it stands."""
     order = list(stores.wanted[dataset].everybody)
     return {source: stores.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 
-def known_symbols(stores: Stores, source: str, dataset: str, tasks: Sequence[Claimable]) -> frozenset[str]:
+def known_symbols(
+    stores: NodeContext, source: str, dataset: str, tasks: Sequence[Claimable]
+) -> frozenset[str]:
     """Symbols of these tasks that this source has shown to exist: by a reference answer, or by rows."""
     instruments = {task.symbol: task.instrument for task in tasks}
 

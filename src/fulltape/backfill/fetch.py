@@ -12,22 +12,22 @@ import stamina
 
 from fulltape import errors
 from fulltape.backfill import conversation as steps
-from fulltape.backfill.throughput import Paces
-from fulltape.context import Event, Feed, Progress, Stores
+from fulltape.backfill.throughput import Throughput
+from fulltape.context import ConfiguredSource, Event, NodeContext, Progress
 from fulltape.contract.vendor import (
     RETRYABLE,
-    Answer,
-    Ask,
     Conversation,
     Cursor,
+    FetchRequest,
     Outcome,
+    PageResult,
     Request,
     Response,
     Vendor,
 )
 from fulltape.lake import fetches
-from fulltape.lake.fetches import AskRecord, EndRecord, PageRecord
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.fetches import EndRecord, FetchRecord, PageRecord
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.ledger.budgets import Granted, Refused, Want
 from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.transport.http import HttpClient
@@ -55,7 +55,7 @@ class Work:
     """What to fetch: a new ask, or one to go on with from a cursor after `pages` pages."""
 
     ask_id: str
-    ask: Ask
+    ask: FetchRequest
     kind: str
     tasks: Mapping[int, int]
     """Task ids and their attempts."""
@@ -85,12 +85,12 @@ class Fetcher:
 
     def __init__(
         self,
-        stores: Stores,
-        feed: Feed,
+        stores: NodeContext,
+        feed: ConfiguredSource,
         clock: Clock,
         progress: Progress,
         stop: threading.Event,
-        paces: Paces,
+        paces: Throughput,
         demand: Callable[[str], Mapping[str, int]],
     ) -> None:
         self._paces = paces
@@ -121,14 +121,14 @@ class Fetcher:
         """Carry the ask to its end; `StoppedError` leaves it open."""
         journal = self._open_journal()
         self._renewed_at = self._clock.now()
-        record = AskRecord(
+        record = FetchRecord(
             ask_id=work.ask_id,
             ask=work.ask,
             tasks=dict(work.tasks),
             instruments=dict(work.instruments),
             started_at=self._clock.now(),
         )
-        journal.append(Kind.ASK, fetches.encode_ask(record))
+        journal.append(RecordKind.ASK, fetches.encode_ask(record))
         journal.sync()
         result = Result(pages=work.pages)
         self._converse(work, journal, result)
@@ -140,7 +140,7 @@ class Fetcher:
             confirmed=tuple(result.confirmed),
             reason=result.reason,
         )
-        journal.append(Kind.END, fetches.encode_end(end))
+        journal.append(RecordKind.END, fetches.encode_end(end))
         journal.sync()
         return result
 
@@ -175,7 +175,9 @@ class Fetcher:
                 )
                 return
             if answer.cursor and answer.cursor.token in tokens:
-                answer = Answer(outcome=Outcome.MALFORMED, keep=True, reason="a page that repeats its cursor")
+                answer = PageResult(
+                    outcome=Outcome.MALFORMED, keep=True, reason="a page that repeats its cursor"
+                )
                 self._keep(work, journal, answer, result)
                 result.outcome, result.reason = answer.outcome, answer.reason
                 return
@@ -189,7 +191,7 @@ class Fetcher:
                 self._keep(work, journal, answer, result)
             request = self._following(conversation, result)
 
-    def _most_pages(self, ask: Ask) -> int:
+    def _most_pages(self, ask: FetchRequest) -> int:
         wanted, serves = self._stores.wanted[ask.dataset], self._feed.serves(ask.dataset)
         assert serves is not None
         return steps.most_pages(
@@ -209,10 +211,10 @@ class Fetcher:
 
     def _exchange(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
-    ) -> Answer:
+    ) -> PageResult:
         """One request until it has an answer that stands, or until the tries are used up."""
         rules = self._stores.rules
-        answer = Answer(outcome=Outcome.TRANSIENT, reason="no try was made")
+        answer = PageResult(outcome=Outcome.TRANSIENT, reason="no try was made")
         try:
             for attempt in stamina.retry_context(
                 on=steps.may_repeat,
@@ -229,7 +231,7 @@ class Fetcher:
             answer = error.answer
         return answer
 
-    def _again_if_failed(self, answer: Answer) -> None:
+    def _again_if_failed(self, answer: PageResult) -> None:
         if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
             if answer.reason != self._told:
                 self._told = answer.reason
@@ -238,7 +240,7 @@ class Fetcher:
 
     def _try(
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
-    ) -> Answer:
+    ) -> PageResult:
         told_to_wait = 0
         while True:
             token = uuid.uuid4().hex
@@ -250,7 +252,7 @@ class Fetcher:
                 response = received = self._client.send(request)
             except errors.TransportError as error:
                 result.unreachable = isinstance(error, errors.UnreachableError)
-                answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
+                answer = PageResult(outcome=Outcome.TRANSIENT, reason=str(error))
             else:
                 result.unreachable = False
                 answer = self._understood(conversation, received)
@@ -272,14 +274,14 @@ class Fetcher:
             if told_to_wait >= _PATIENCE:
                 raise NoRoomError(Refused(dimension="vendor_says_wait", room_at=opens))
 
-    def _understood(self, conversation: Conversation, response: Response) -> Answer:
+    def _understood(self, conversation: Conversation, response: Response) -> PageResult:
         """What the vendor's file makes of a response; where it fails, the bytes are kept and the ask ends."""
         try:
             return steps.answer(conversation.send(response))
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
-            return Answer(outcome=Outcome.MALFORMED, keep=True, reason=f"{type(error).__name__}: {error}")
+            return PageResult(outcome=Outcome.MALFORMED, keep=True, reason=f"{type(error).__name__}: {error}")
 
-    def _rate_limited(self, answer: Answer, request: Request) -> Instant:
+    def _rate_limited(self, answer: PageResult, request: Request) -> Instant:
         now = self._clock.steady()
         # The vendor's word is how long to wait; as a moment it stands on the wall clock, which may be set meanwhile.
         wait = None if answer.retry_at is None else answer.retry_at - self._clock.now()
@@ -326,7 +328,13 @@ class Fetcher:
             self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
 
     def _note(
-        self, work: Work, request: Request, response: Response | None, answer: Answer, sent_at: int, took: int
+        self,
+        work: Work,
+        request: Request,
+        response: Response | None,
+        answer: PageResult,
+        sent_at: int,
+        took: int,
     ) -> None:
         told = {**request.params, **request.message}
         query = "&".join(f"{name}={value}" for name, value in told.items())
@@ -350,7 +358,7 @@ class Fetcher:
                 endpoint=request.endpoint,
             )
 
-    def _keep(self, work: Work, journal: Journal, answer: Answer, result: Result) -> None:
+    def _keep(self, work: Work, journal: Journal, answer: PageResult, result: Result) -> None:
         record = PageRecord(
             ask_id=work.ask_id,
             number=result.pages + 1,
@@ -362,7 +370,7 @@ class Fetcher:
             memo=answer.memo,
             positional=answer.positional,
         )
-        journal.append(Kind.PAGE, fetches.encode_page(record, self._body.body))
+        journal.append(RecordKind.PAGE, fetches.encode_page(record, self._body.body))
         journal.sync()
         if answer.outcome is Outcome.MALFORMED:
             return
@@ -381,7 +389,7 @@ class Fetcher:
                 work.tasks, worker=self._stores.rules.worker, lease_until=now + self._stores.rules.lease
             )
 
-    def _learn(self, answer: Answer, result: Result) -> None:
+    def _learn(self, answer: PageResult, result: Result) -> None:
         result.confirmed.extend(answer.confirmed)
         if answer.outcome in (Outcome.ROWS, Outcome.EMPTY):
             if result.outcome is Outcome.EMPTY:

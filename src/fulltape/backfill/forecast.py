@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.ledger.task import TaskClass
 from fulltape.market.time import Instant
 
 
 def demand(
-    stores: Stores,
+    stores: NodeContext,
     quota: Mapping[tuple[str, TaskClass], float],
     per_request: Mapping[tuple[str, TaskClass], float],
     now: Instant,
@@ -37,7 +37,7 @@ def demand(
     }
 
 
-def _due(wanted: Wanted, now: Instant, until: Instant) -> int:
+def _due(wanted: ConfiguredDataset, now: Instant, until: Instant) -> int:
     """Sessions that become final between now and then."""
     if wanted.until:
         last = wanted.calendar.between(wanted.first, wanted.until)[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fulltape.backfill import plan
 from fulltape.backfill.fetch import Result, Work
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract.vendor import Outcome
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.eligibility import EligibilityState, Eligible
@@ -36,7 +36,7 @@ EVERYBODY = Blame()
 
 
 def settle(
-    stores: Stores, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
+    stores: NodeContext, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
 ) -> None:
     """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
     with stores.ledger.write():
@@ -61,7 +61,7 @@ def refuses(result: Result) -> bool:
 
 
 def _pass_on(
-    stores: Stores, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
+    stores: NodeContext, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
 ) -> None:
     queue, task_id = stores.ledger.queue, task.task_id
     effect = plan.effect(result.outcome)
@@ -89,7 +89,7 @@ def _pass_on(
         queue.release(task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=failed)
 
 
-def _refused(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
+def _refused(stores: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
     """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions, and for
     none of them where only a span of one was asked for."""
     if work.ask.narrow:
@@ -122,7 +122,7 @@ def _refused(stores: Stores, source: str, work: Work, result: Result, now: Insta
 
 
 def _learn(
-    stores: Stores,
+    stores: NodeContext,
     source: str,
     work: Work,
     symbol: str,
@@ -156,7 +156,7 @@ def _learn(
     stores.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
 
 
-def _heal(stores: Stores, source: str, work: Work, result: Result, now: Instant) -> None:
+def _heal(stores: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
     """Symbols that were refused once and are served again are as good as any."""
     for symbol in work.ask.symbols:
         if symbol not in result.refused:

@@ -11,7 +11,7 @@ _ASKS_A_BLOCK = 10
 
 
 @dataclass(slots=True)
-class Fence:
+class Partition:
     """Divides the instruments of a class: those up to `stop` are for sources that ask for many symbols, and of these
     only those up to `reach` for now; `names` are those that the others have not walked past from the end."""
 
@@ -38,7 +38,7 @@ def one_at_a_time(capacities: Mapping[str, Capacity]) -> list[str]:
     return [source for source, one in capacities.items() if one.symbols_per_request == 1 and not one.grouped]
 
 
-def put(walked: Fence | None, names: Sequence[str], *, behind: int, ask: int) -> Fence | None:
+def put(walked: Partition | None, names: Sequence[str], *, behind: int, ask: int) -> Partition | None:
     """A fence that leaves the last `behind` of the instruments to the sources of one symbol; None where these would be
     all. `walked` is the one before, `ask` how many tasks make a request of many symbols.
 
@@ -52,4 +52,4 @@ def put(walked: Fence | None, names: Sequence[str], *, behind: int, ask: int) ->
     # Whole asks, so that no block ends with a half-empty page.
     block = _ASKS_A_BLOCK * ask
     reach = walked.reach if walked else block
-    return Fence(names=left, stop=len(left) - behind, reach=reach, block=block)
+    return Partition(names=left, stop=len(left) - behind, reach=reach, block=block)

@@ -13,18 +13,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from fulltape.backfill import facts, outcomes
-from fulltape.backfill.admission import Closed, Gate, Out
+from fulltape.backfill.admission import Admission, Closed, Out
 from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
-from fulltape.context import Event, Feed, Progress, Stores, cancel, room, silent
-from fulltape.contract.vendor import Ask, Outcome
+from fulltape.context import ConfiguredSource, Event, NodeContext, Progress, cancel, room, silent
+from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.lake import fetches, journal
-from fulltape.lake.fetches import StoredAsk
+from fulltape.lake.fetches import StoredFetch
 from fulltape.market.time import SECOND, Clock, Instant, Span
 
 
 @dataclass(slots=True, kw_only=True)
-class Report:
+class BackfillReport:
     """What was asked and answered; `more` says that tasks are left which only wait for sealing, `out` which sources
     took no further part, and why."""
 
@@ -37,7 +37,7 @@ class Report:
 
 
 def run_once(
-    stores: Stores,
+    stores: NodeContext,
     clock: Clock,
     progress: Progress = silent,
     *,
@@ -45,7 +45,7 @@ def run_once(
     stopped: Mapping[str, str] | None = None,
     unreachable: Mapping[str, str] | None = None,
     urgent: bool = False,
-) -> Report:
+) -> BackfillReport:
     """Fetch until nothing is left that a source may take and has room for, or until it is time to seal; `urgent`: only
     doubtful intervals of live capture, and what somebody wants before everything else.
 
@@ -57,7 +57,7 @@ def run_once(
             stores.ledger.budgets.forget(now=clock.steady())
             stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
             cancel.cancel(stores, clock.now())
-        report = Report(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
+        report = BackfillReport(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
         return _Round(stores, clock, progress, stop or threading.Event(), report, urgent).run()
 
 
@@ -66,11 +66,11 @@ class _Round:
 
     def __init__(
         self,
-        stores: Stores,
+        stores: NodeContext,
         clock: Clock,
         progress: Progress,
         stop: threading.Event,
-        report: Report,
+        report: BackfillReport,
         urgent: bool,
     ) -> None:
         self._stores = stores
@@ -80,7 +80,7 @@ class _Round:
         self._shut = threading.Event()
         self._report = report
         self._urgent = urgent
-        self._gate = Gate(stores, clock, report.out, urgent=urgent)
+        self._gate = Admission(stores, clock, report.out, urgent=urgent)
         self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
         self._fetchers: list[Fetcher] = []
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
@@ -88,7 +88,7 @@ class _Round:
         self._started = clock.steady()
         self._total = len(stores.ledger.queue.open())
 
-    def run(self) -> Report:
+    def run(self) -> BackfillReport:
         """Claim, fetch, settle, until nothing moves."""
         lanes = self._stores.rules.lanes * len(self._stores.feeds)
         with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
@@ -123,7 +123,7 @@ class _Round:
         wakes = [self._serve(pool, source, feed) for source, feed in self._stores.feeds.items()]
         return min((wake for wake in wakes if wake is not None), default=None)
 
-    def _serve(self, pool: ThreadPoolExecutor, source: str, feed: Feed) -> Instant | None:
+    def _serve(self, pool: ThreadPoolExecutor, source: str, feed: ConfiguredSource) -> Instant | None:
         """Fill the lanes of one source; returns when it may have room or work again, in steady time."""
         while True:
             flying = sum(1 for one in self._busy.values() if one == source)
@@ -148,7 +148,7 @@ class _Round:
                 return _resumed(self._stores, stored)
         return None
 
-    def _lane(self, source: str, feed: Feed) -> Fetcher:
+    def _lane(self, source: str, feed: ConfiguredSource) -> Fetcher:
         if not self._idle[source]:
             fetcher = Fetcher(
                 self._stores,
@@ -184,7 +184,7 @@ class _Round:
             self._report.requests += result.requests
             self._report.pages += result.pages
 
-    def _fetch(self, fetcher: Fetcher, feed: Feed, work: Work) -> tuple[Work, Result]:
+    def _fetch(self, fetcher: Fetcher, feed: ConfiguredSource, work: Work) -> tuple[Work, Result]:
         source = feed.source.name
         try:
             result = fetcher.fetch(work)
@@ -230,7 +230,7 @@ class _Round:
         return grown > 0 and (grown >= rules.seal_bytes or waited >= rules.seal_after)
 
 
-def _work(stores: Stores, source: str, claim: Claim) -> Work:
+def _work(stores: NodeContext, source: str, claim: Claim) -> Work:
     wanted = stores.wanted[claim.dataset]
     symbols = tuple(sorted({task.symbol for task in claim.tasks}))
     hole = claim.tasks[0]
@@ -240,7 +240,7 @@ def _work(stores: Stores, source: str, claim: Claim) -> Work:
     else:
         first, last = claim.planner.asked(claim.taken)
         span = wanted.calendar.span(first, last)
-    ask = Ask(
+    ask = FetchRequest(
         source=source,
         dataset=claim.dataset,
         symbols=symbols,
@@ -266,11 +266,11 @@ def _work(stores: Stores, source: str, claim: Claim) -> Work:
     )
 
 
-def resumable(stores: Stores, now: Instant) -> dict[str, list[StoredAsk]]:
+def resumable(stores: NodeContext, now: Instant) -> dict[str, list[StoredFetch]]:
     """Asks that an earlier run left open and whose tasks we still hold, by source; our other leases are given back."""
     held = {task.task_id: task for task in stores.ledger.queue.leased_by(stores.rules.worker)}
     paths = [path for path in stores.layout.journal_files(stores.rules.worker) if not journal.in_use(path)]
-    found: dict[str, list[StoredAsk]] = {}
+    found: dict[str, list[StoredFetch]] = {}
     resumed: set[int] = set()
     for stored in fetches.collect(paths).asks.values():
         ours = {
@@ -292,7 +292,7 @@ def resumable(stores: Stores, now: Instant) -> dict[str, list[StoredAsk]]:
     return found
 
 
-def _renewed(stores: Stores, stored: StoredAsk, now: Instant) -> bool:
+def _renewed(stores: NodeContext, stored: StoredFetch, now: Instant) -> bool:
     """Take the leases of an interrupted ask up again; False if somebody else has all of its tasks by now."""
     with stores.ledger.write():
         ours = stores.ledger.queue.renew(
@@ -301,12 +301,12 @@ def _renewed(stores: Stores, stored: StoredAsk, now: Instant) -> bool:
     return bool(ours)
 
 
-def _can_go_on(stored: StoredAsk) -> bool:
+def _can_go_on(stored: StoredFetch) -> bool:
     pages = stored.sound_pages()
     return not pages or pages[-1].record.cursor is not None
 
 
-def _resumed(stores: Stores, stored: StoredAsk) -> Work:
+def _resumed(stores: NodeContext, stored: StoredFetch) -> Work:
     pages = stored.sound_pages()
     tasks = [stores.ledger.queue.get(task_id) for task_id in stored.record.tasks]
     return Work(

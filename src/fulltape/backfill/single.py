@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from fulltape import errors
 from fulltape.backfill import conversation as steps
-from fulltape.context import Feed, Stores
-from fulltape.contract.vendor import RETRYABLE, Answer, Conversation, Outcome, Request, Response
+from fulltape.context import ConfiguredSource, NodeContext
+from fulltape.contract.vendor import RETRYABLE, Conversation, Outcome, PageResult, Request, Response
 from fulltape.ledger.budgets import Granted, Want
 from fulltape.market.time import SECOND, Clock
 from fulltape.transport.http import HttpClient
@@ -22,12 +22,12 @@ class Exchange:
 
     request: Request
     response: Response | None
-    answer: Answer
+    answer: PageResult
     took: float
 
 
 def hold(
-    stores: Stores, feed: Feed, conversation: Conversation, clock: Clock, *, kind: str
+    stores: NodeContext, feed: ConfiguredSource, conversation: Conversation, clock: Clock, *, kind: str
 ) -> Iterator[Exchange]:
     """Every exchange of a conversation; a request that fails in passing is repeated as often as the settings say."""
     client = HttpClient(stores.accounts[feed.vendor], clock)
@@ -41,7 +41,7 @@ def hold(
             try:
                 response = client.send(request)
             except errors.TransportError as error:
-                answer = Answer(outcome=Outcome.TRANSIENT, reason=str(error))
+                answer = PageResult(outcome=Outcome.TRANSIENT, reason=str(error))
             else:
                 answer = steps.answer(conversation.send(response))
             yield Exchange(
@@ -70,7 +70,7 @@ def hold(
         client.close()
 
 
-def _wait(stores: Stores, feed: Feed, request: Request, clock: Clock, kind: str) -> None:
+def _wait(stores: NodeContext, feed: ConfiguredSource, request: Request, clock: Clock, kind: str) -> None:
     """Reserve room, waiting for it no longer than a task would."""
     until = clock.steady() + stores.rules.max_wait
     while True:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from fulltape.backfill.allocation import Seat
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.ledger.budgets import MARGIN, SPACED_BELOW
 from fulltape.market.time import DAY, SECOND, Clock
@@ -21,10 +21,10 @@ _SETTLING = 2.0
 another one's task leaves it alone."""
 
 
-class Paces:
+class Throughput:
     """Running means of the time and the success of each source's requests, begun with those of the last day."""
 
-    def __init__(self, stores: Stores, clock: Clock) -> None:
+    def __init__(self, stores: NodeContext, clock: Clock) -> None:
         self._stores = stores
         self._clock = clock
         self._turn = threading.Lock()

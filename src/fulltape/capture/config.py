@@ -7,7 +7,7 @@ import msgspec
 from fulltape.contract.streams import Subscription
 
 
-class Feed(msgspec.Struct, frozen=True, kw_only=True):
+class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One source to capture: its vendor's file, whom to subscribe to, and how to reach it. `url` replaces the address
     of its live host, `base_url` that of all others, where they are not empty. `delay` is how many seconds late its live
     data comes."""
@@ -22,12 +22,12 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     delay: float = 0.0
 
 
-class Orders(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a capture process needs to know; seconds and bytes."""
 
     lake: str
     writer: str
-    feeds: tuple[Feed, ...]
+    feeds: tuple[SourceConfig, ...]
     flush_interval: float = 1.0
     rotate_every: float = 3_600.0
     rotate_bytes: int = 100_000_000
@@ -36,11 +36,11 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     compress: bool = False
 
 
-def encode(orders: Orders) -> bytes:
+def encode(orders: CaptureConfig) -> bytes:
     """As it is sent."""
     return msgspec.json.encode(orders)
 
 
-def decode(text: bytes) -> Orders:
+def decode(text: bytes) -> CaptureConfig:
     """As it is received."""
-    return msgspec.json.decode(text, type=Orders)
+    return msgspec.json.decode(text, type=CaptureConfig)

@@ -11,11 +11,11 @@ from fulltape.capture import plan
 from fulltape.capture.socket import Socket
 from fulltape.contract import redaction
 from fulltape.contract.plans import Connecting
-from fulltape.contract.streams import Dialogue, Turn
+from fulltape.contract.streams import ProtocolStep, ProtocolSteps
 
 
 @dataclass(slots=True)
-class Admission:
+class ConnectionAttempts:
     """Connection attempts of one vendor, over all of its streams."""
 
     limits: Connecting
@@ -38,7 +38,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class VendorAddress:
     """How a vendor is reached: its address, and the secrets that are filled in here and taken out of every echo."""
 
     url: str
@@ -57,11 +57,11 @@ class Door:
 
 
 @dataclass(slots=True)
-class Leg:
+class Connection:
     """A socket, the conversation over it, and what it is waiting for."""
 
     socket: Socket
-    dialogue: Dialogue
+    dialogue: ProtocolSteps
     began: float
     asked_at: float
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,7 +71,7 @@ class Leg:
     refused: dict[str, str] = field(default_factory=dict)
     refused_at: float = 0.0
     asked: int = 1
-    turn: Turn = field(default_factory=Turn)
+    turn: ProtocolStep = field(default_factory=ProtocolStep)
     next_word: float = 0.0
     told_at: float = 0.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from fulltape.contract.events import Mark
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.plans import Connecting
 from fulltape.contract.streams import DETAILS, Detail
 
@@ -47,18 +47,18 @@ class Clocks:
     apart: int
     since: int
 
-    def read(self, wall: int, steady: int) -> Mark | None:
+    def read(self, wall: int, steady: int) -> ConnectionEvent | None:
         """What the wall clock (UTC nanoseconds) and the steady one (microseconds) say; a mark where the first was set."""
         by = wall - 1_000 * steady - self.apart
         if abs(by) < SET:
             return None
-        found = Mark(what="clock", at=wall, since=self.since, by=by)
+        found = ConnectionEvent(what="clock", at=wall, since=self.since, by=by)
         self.apart, self.since = self.apart + by, wall
         return found
 
 
 @dataclass(slots=True)
-class Rhythm:
+class SilenceMonitor:
     """How often a channel speaks: when it last did, the silence that is usual for it, and how patient we have become.
 
     Moments are seconds of a steady clock.
@@ -92,13 +92,13 @@ class Rhythm:
 
 
 def doubtful(
-    rhythms: Mapping[str, Rhythm], cadences: Mapping[str, float], now: float, least: float
+    rhythms: Mapping[str, SilenceMonitor], cadences: Mapping[str, float], now: float, least: float
 ) -> list[str]:
     """Channels whose silence is longer than is usual for them; quiet ones are given their time."""
     return [name for name, rhythm in rhythms.items() if now >= rhythm.due(least, cadences.get(name, 0.0))]
 
 
-def mute(rhythms: Mapping[str, Rhythm], doubted: Collection[str], now: float, least: float) -> bool:
+def mute(rhythms: Mapping[str, SilenceMonitor], doubted: Collection[str], now: float, least: float) -> bool:
     """Whether the connection itself must be doubted: some of its channels are, and no other has spoken lately."""
     if not doubted:
         return False
@@ -106,7 +106,7 @@ def mute(rhythms: Mapping[str, Rhythm], doubted: Collection[str], now: float, le
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class WaitingMessages:
     """Messages of one kind in one block that waits for the disk."""
 
     block: int
@@ -114,11 +114,11 @@ class Held:
     bytes: int
 
 
-def to_drop(waiting: Sequence[Held], allowed: int) -> list[Held]:
+def to_drop(waiting: Sequence[WaitingMessages], allowed: int) -> list[WaitingMessages]:
     """What must go so that no more than `allowed` bytes wait: books before quotes before bars before trades, and the
     oldest first."""
     over = sum(one.bytes for one in waiting) - allowed
-    gone: list[Held] = []
+    gone: list[WaitingMessages] = []
     for detail in DETAILS:
         for one in waiting:
             if over <= 0:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fulltape.capture import plan
-from fulltape.capture.plan import Held
-from fulltape.contract.events import Mark
+from fulltape.capture.plan import WaitingMessages
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Channel, Detail
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
@@ -60,7 +60,7 @@ def size_of(block: Block) -> int:
 
 
 @dataclass(slots=True)
-class Queue:
+class MessageQueue:
     """Blocks and marks of one source on their way from the sockets to the writer's thread, in order.
 
     `bound` is in bytes. `wake` is notified whenever there is something, or `closed`.
@@ -72,11 +72,11 @@ class Queue:
     wake: threading.Condition = field(default_factory=threading.Condition)
     closed: bool = False
     dropped: int = 0
-    _waiting: list[Block | Mark] = field(default_factory=list)
+    _waiting: list[Block | ConnectionEvent] = field(default_factory=list)
     _bytes: int = 0
     _urgent: bool = False
 
-    def put(self, items: Iterable[Block | Mark], *, sync: bool = False, now_ns: int = 0) -> None:
+    def put(self, items: Iterable[Block | ConnectionEvent], *, sync: bool = False, now_ns: int = 0) -> None:
         """Add to the end; `sync` asks for all of it to be made durable now."""
         with self.wake:
             for item in items:
@@ -88,7 +88,7 @@ class Queue:
             self._urgent = self._urgent or sync
             self.wake.notify()
 
-    def take(self) -> tuple[list[Block | Mark], bool, bool]:
+    def take(self) -> tuple[list[Block | ConnectionEvent], bool, bool]:
         """Wait for something; everything that waits, whether it must be made durable now, and whether that was all."""
         with self.wake:
             while not (self._waiting or self._urgent or self.closed):
@@ -97,7 +97,7 @@ class Queue:
             urgent, self._urgent = self._urgent, False
             return taken, urgent, self.closed
 
-    def give_back(self, items: list[Block | Mark], now_ns: int) -> None:
+    def give_back(self, items: list[Block | ConnectionEvent], now_ns: int) -> None:
         """What could not be written waits again, before everything that came later."""
         with self.wake:
             self._waiting[:0] = items
@@ -112,18 +112,18 @@ class Queue:
             self.wake.notify()
 
     def _shed(self, now_ns: int) -> None:
-        held: list[Held] = []
+        held: list[WaitingMessages] = []
         split: dict[int, dict[Detail, list[int]]] = {}
         for at, item in enumerate(self._waiting):
             if isinstance(item, Block):
                 split[at] = self._details(item)
                 for detail, places in split[at].items():
                     weight = sum(item.lengths[place] + _OVERHEAD for place in places)
-                    held.append(Held(block=at, detail=detail, bytes=weight))
+                    held.append(WaitingMessages(block=at, detail=detail, bytes=weight))
         gone: dict[int, set[int]] = {}
         for one in plan.to_drop(held, int(self.bound * _ROOM_AFTER)):
             gone.setdefault(one.block, set()).update(split[one.block][one.detail])
-        kept: list[Block | Mark] = []
+        kept: list[Block | ConnectionEvent] = []
         for at, item in enumerate(self._waiting):
             if at in gone and isinstance(item, Block):
                 kept += self._without(item, gone[at], now_ns)
@@ -143,7 +143,7 @@ class Queue:
             found.setdefault(router.detail(message), []).append(place)
         return found
 
-    def _without(self, block: Block, gone: set[int], now_ns: int) -> list[Block | Mark]:
+    def _without(self, block: Block, gone: set[int], now_ns: int) -> list[Block | ConnectionEvent]:
         """What is left of a block, and a mark of what is not."""
         router = self.routers.get(block.connection)
         all_messages = block.messages()
@@ -152,7 +152,7 @@ class Queue:
         }
         stamps = [block.received[place] for place in gone]
         self.dropped += len(gone)
-        mark = Mark(
+        mark = ConnectionEvent(
             what="dropped",
             at=max(stamps),
             since=min(stamps),
@@ -171,13 +171,13 @@ class Queue:
         ]
 
 
-def _told_together(items: list[Block | Mark]) -> list[Block | Mark]:
+def _told_together(items: list[Block | ConnectionEvent]) -> list[Block | ConnectionEvent]:
     """With one mark for everything that a connection has lost: what could not be written must not fill the memory with
     news of it."""
     places: dict[int, int] = {}
-    out: list[Block | Mark] = []
+    out: list[Block | ConnectionEvent] = []
     for item in items:
-        if not isinstance(item, Mark) or item.what != "dropped":
+        if not isinstance(item, ConnectionEvent) or item.what != "dropped":
             out.append(item)
             continue
         place = places.get(item.connection)
@@ -186,7 +186,7 @@ def _told_together(items: list[Block | Mark]) -> list[Block | Mark]:
             out.append(item)
             continue
         before = out[place]
-        assert isinstance(before, Mark)
+        assert isinstance(before, ConnectionEvent)
         everybody = not (before.channels and item.channels)
         out[place] = msgspec.structs.replace(
             item,

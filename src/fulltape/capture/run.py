@@ -14,13 +14,13 @@ from pathlib import Path
 from fulltape import clock as clock_module
 from fulltape.capture import config as telling
 from fulltape.capture import plan
-from fulltape.capture.config import Feed as Order
-from fulltape.capture.config import Orders
+from fulltape.capture.config import CaptureConfig
+from fulltape.capture.config import SourceConfig as Order
 from fulltape.capture.plan import Clocks
-from fulltape.capture.source import Feed
+from fulltape.capture.source import SourceCapture
 from fulltape.capture.writer import Synced
 from fulltape.lake import capture_state
-from fulltape.lake.capture_state import Channel, Source, State
+from fulltape.lake.capture_state import CapturedChannel, CapturedSource, CaptureState
 from fulltape.lake.layout import Layout
 from fulltape.market.time import Clock
 
@@ -28,7 +28,7 @@ _STATUS_EVERY = 1.0
 
 
 async def capture(
-    orders: Orders,
+    orders: CaptureConfig,
     clock: Clock,
     stop: asyncio.Event,
     *,
@@ -40,7 +40,7 @@ async def capture(
     status = layout.capture_state(orders.writer)
     boot = clock_module.this_boot()
     known = _clocks(capture_state.read(status), boot, clock, stamp)
-    feeds: dict[str, Feed] = {}
+    feeds: dict[str, SourceCapture] = {}
 
     async def kept(order: Order) -> None:
         """One source for as long as we run: a defect in its part ends its part only, and that begins again."""
@@ -48,7 +48,7 @@ async def capture(
         while not stop.is_set():
             try:
                 earlier = feeds[order.source].clocks if order.source in feeds else known
-                feed = Feed(
+                feed = SourceCapture(
                     order,
                     orders,
                     layout=layout,
@@ -77,7 +77,7 @@ async def capture(
             capture_state.write(status, _state(feeds, stamp, boot, running=False))
 
 
-def _clocks(before: State | None, boot: str, clock: Clock, stamp: Callable[[], int]) -> Clocks:
+def _clocks(before: CaptureState | None, boot: str, clock: Clock, stamp: Callable[[], int]) -> Clocks:
     """How far the wall clock and the steady one are apart: as the process before has left them in the same boot, so that a
     clock that was set between two processes is noticed, too."""
     if before is not None and before.boot == boot:
@@ -86,17 +86,21 @@ def _clocks(before: State | None, boot: str, clock: Clock, stamp: Callable[[], i
     return Clocks(apart=now - 1_000 * clock.steady(), since=now)
 
 
-async def _tell(feeds: Mapping[str, Feed], status: Path, stamp: Callable[[], int], boot: str) -> None:
+async def _tell(
+    feeds: Mapping[str, SourceCapture], status: Path, stamp: Callable[[], int], boot: str
+) -> None:
     while True:
         if feeds:  # Before, there is nothing to tell.
             capture_state.write(status, _state(feeds, stamp, boot, running=True))
         await asyncio.sleep(_STATUS_EVERY)
 
 
-def _state(feeds: Mapping[str, Feed], stamp: Callable[[], int], boot: str, *, running: bool) -> State:
+def _state(
+    feeds: Mapping[str, SourceCapture], stamp: Callable[[], int], boot: str, *, running: bool
+) -> CaptureState:
     # Who has not noticed yet that the clock was set counts: what is noticed twice costs nothing.
     clocks = min((feed.clocks for feed in feeds.values()), key=lambda one: one.since)
-    return State(
+    return CaptureState(
         boot=boot,
         apart=clocks.apart,
         since=clocks.since,
@@ -107,9 +111,9 @@ def _state(feeds: Mapping[str, Feed], stamp: Callable[[], int], boot: str, *, ru
     )
 
 
-def _source(feed: Feed) -> Source:
+def _source(feed: SourceCapture) -> CapturedSource:
     written = feed.writer.written
-    return Source(
+    return CapturedSource(
         source=feed.source,
         state=", ".join(sorted({line.state for line in feed.lines})),
         reason=next((line.reason for line in feed.lines if line.reason), ""),
@@ -122,7 +126,7 @@ def _source(feed: Feed) -> Source:
         trouble=written.trouble,
         journal=str(feed.writer.path or ""),
         channels=tuple(
-            Channel(
+            CapturedChannel(
                 dataset=channel.dataset,
                 symbol=channel.symbol,
                 live=any(channel.name in names for names in line.live.copy().values()),

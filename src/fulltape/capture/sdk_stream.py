@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from fulltape import errors
 from fulltape.capture import plan
-from fulltape.capture.connection import Door
-from fulltape.capture.plan import Rhythm
-from fulltape.capture.queue import Queue, Router
-from fulltape.contract.events import Mark, What
-from fulltape.contract.streams import Fed, Stream
+from fulltape.capture.connection import VendorAddress
+from fulltape.capture.plan import SilenceMonitor
+from fulltape.capture.queue import MessageQueue, Router
+from fulltape.contract.events import ConnectionEvent, EventKind
+from fulltape.contract.streams import SdkMessage, Stream
 from fulltape.decoding.captured import LIVE
 from fulltape.lake import messages
 from fulltape.lake.messages import Block
@@ -27,11 +27,11 @@ _CLOSE = 5.0
 _TOGETHER = 30.0
 """Seconds within which channels that are live again share one change: each of them begins with a message of its own."""
 
-Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[Fed]]
+Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[SdkMessage]]
 
 
-class Pull:
-    """Keeps one such stream alive. It looks like a `Line` to whoever captures a source. `on_change` is called when
+class SdkStream:
+    """Keeps one such stream alive. It looks like a `StreamSupervisor` to whoever captures a source. `on_change` is called when
     interruptions have ended, once for all channels that are live again within half a minute."""
 
     def __init__(
@@ -39,11 +39,11 @@ class Pull:
         stream: Stream,
         feed: Feeding,
         *,
-        door: Door,
-        queue: Queue,
+        door: VendorAddress,
+        queue: MessageQueue,
         stale_after: float,
         stamp: Callable[[], int],
-        gather: Callable[[], list[Block | Mark]],
+        gather: Callable[[], list[Block | ConnectionEvent]],
         on_change: Callable[[], None],
     ) -> None:
         self.stream = stream
@@ -56,7 +56,7 @@ class Pull:
         self._stale_after = stale_after
         self._stamp, self._gather, self._on_change = stamp, gather, on_change
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
-        self._rhythms: dict[str, Rhythm] = {}
+        self._rhythms: dict[str, SilenceMonitor] = {}
         self._router = Router(
             route=re.compile(stream.route), channels={channel.name: channel for channel in stream.channels}
         )
@@ -92,9 +92,9 @@ class Pull:
             settled = asyncio.get_running_loop().time() - began >= _SETTLED
             attempt = 1 if settled else attempt + 1
 
-    async def _fed(self, feed: AsyncIterator[Fed]) -> None:
+    async def _fed(self, feed: AsyncIterator[SdkMessage]) -> None:
         """Take what comes. A silence that is not usual ends it: a library may wait for ever without an error."""
-        following: asyncio.Task[Fed] | None = None
+        following: asyncio.Task[SdkMessage] | None = None
         try:
             while True:
                 following = following or asyncio.ensure_future(_next(feed))
@@ -135,7 +135,7 @@ class Pull:
             self._change = None
             self._on_change()
 
-    def cut(self) -> list[Block | Mark]:
+    def cut(self) -> list[Block | ConnectionEvent]:
         """What has come since the last time."""
         if not self._messages:
             return []
@@ -146,18 +146,18 @@ class Pull:
         self.bytes += sum(map(len, found))
         return [messages.block(self._connection, self._number, found, received)]
 
-    def pulse(self) -> list[Mark]:
+    def pulse(self) -> list[ConnectionEvent]:
         """That it is still asked, for times in which nothing comes."""
         return [self._mark("pulse")] if self.live else []
 
-    def shut(self, why: str) -> list[Block | Mark]:
+    def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """What it delivered, and that it is closed."""
         found = [*self.cut(), *([self._mark("closed", reason=why)] if self.live else [])]
         self.live.clear()
         self.state, self.reason = why, ""
         return found
 
-    def _take(self, fed: Fed) -> None:
+    def _take(self, fed: SdkMessage) -> None:
         if fed.refused:
             self.reason = self._refused[fed.channel] = fed.refused
             self._put(self._mark("refused", channels=(fed.channel,), reason=fed.refused))
@@ -167,7 +167,7 @@ class Pull:
         self._received.append(self._last)
         self.last_ns[fed.channel] = self._last
         now = asyncio.get_running_loop().time()
-        self._rhythms.setdefault(fed.channel, Rhythm(last=now)).spoke(now)
+        self._rhythms.setdefault(fed.channel, SilenceMonitor(last=now)).spoke(now)
         live = self.live[self._connection]
         if fed.channel not in live:
             live.add(fed.channel)
@@ -178,11 +178,13 @@ class Pull:
                 self._change = now + _TOGETHER
             self._ever.add(fed.channel)
 
-    def _put(self, mark: Mark) -> None:
+    def _put(self, mark: ConnectionEvent) -> None:
         self._queue.put([*self._gather(), mark], now_ns=self._stamp())
 
-    def _mark(self, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = "") -> Mark:
-        return Mark(
+    def _mark(
+        self, what: EventKind, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
+    ) -> ConnectionEvent:
+        return ConnectionEvent(
             what=what,
             at=self._stamp(),
             connection=self._connection,
@@ -192,5 +194,5 @@ class Pull:
         )
 
 
-async def _next(feed: AsyncIterator[Fed]) -> Fed:
+async def _next(feed: AsyncIterator[SdkMessage]) -> SdkMessage:
     return await anext(feed)

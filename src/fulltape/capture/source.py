@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
-from fulltape.capture.config import Feed as Order
-from fulltape.capture.config import Orders
-from fulltape.capture.connection import Admission, Door
+from fulltape.capture.config import CaptureConfig
+from fulltape.capture.config import SourceConfig as Order
+from fulltape.capture.connection import ConnectionAttempts, VendorAddress
 from fulltape.capture.plan import MOMENT, Clocks
-from fulltape.capture.queue import Queue
-from fulltape.capture.sdk_stream import Feeding, Pull
-from fulltape.capture.supervisor import Line
+from fulltape.capture.queue import MessageQueue
+from fulltape.capture.sdk_stream import Feeding, SdkStream
+from fulltape.capture.supervisor import StreamSupervisor
 from fulltape.capture.writer import Rotation, Synced, Writer
 from fulltape.contract import redaction
-from fulltape.contract.events import Mark
-from fulltape.contract.streams import Channel, Stream, Streams
+from fulltape.contract.events import ConnectionEvent
+from fulltape.contract.streams import Channel, Stream, StreamingVendor
 from fulltape.contract.vendor import VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
@@ -27,13 +27,13 @@ from fulltape.market.time import Clock
 PULSE_EVERY = 10.0
 
 
-class Feed:
+class SourceCapture:
     """Captures one source until it is told to stop."""
 
     def __init__(
         self,
         order: Order,
-        orders: Orders,
+        orders: CaptureConfig,
         *,
         layout: Layout,
         clock: Clock,
@@ -45,11 +45,11 @@ class Feed:
         spec: VendorSpec = module.SPEC
         streams = [
             replace(stream, compress=orders.compress)
-            for stream in cast("Streams", module).streams(order.source, order.subscriptions)
+            for stream in cast("StreamingVendor", module).streams(order.source, order.subscriptions)
         ]
         self.source = order.source
         self._orders, self._clock, self._stamp = orders, clock, stamp
-        self._queue = Queue(orders.queue_bytes)
+        self._queue = MessageQueue(orders.queue_bytes)
         self.writer = Writer(
             layout,
             writer=orders.writer,
@@ -62,7 +62,7 @@ class Feed:
             redaction=redaction.of(*order.secrets.values()),
             synced=synced,
         )
-        admission = Admission(spec.connecting)
+        admission = ConnectionAttempts(spec.connecting)
         self.lines = [
             self._line(stream, order, spec, admission, getattr(module, "feed", None)) for stream in streams
         ]
@@ -70,14 +70,19 @@ class Feed:
         self.clocks = clocks
 
     def _line(
-        self, stream: Stream, order: Order, spec: VendorSpec, admission: Admission, feed: Feeding | None
-    ) -> Line | Pull:
+        self,
+        stream: Stream,
+        order: Order,
+        spec: VendorSpec,
+        admission: ConnectionAttempts,
+        feed: Feeding | None,
+    ) -> StreamSupervisor | SdkStream:
         url = order.url or spec.stream_hosts.get(stream.host, "")
         if stream.pulled and order.base_url:
             url = f"{order.base_url} {url}"
-        door = Door(url=url, secrets=dict(order.secrets), timeout=order.timeout)
+        door = VendorAddress(url=url, secrets=dict(order.secrets), timeout=order.timeout)
         if stream.pulled and feed is not None:
-            return Pull(
+            return SdkStream(
                 stream,
                 feed,
                 door=door,
@@ -96,7 +101,7 @@ class Feed:
                 self.writer.rotate()
             began = True
 
-        return Line(
+        return StreamSupervisor(
             stream,
             door=door,
             queue=self._queue,
@@ -143,7 +148,7 @@ class Feed:
                 self._pulsed = loop.time()
             self._queue.put(items, sync=True, now_ns=self._stamp())
 
-    def _set(self) -> list[Mark]:
+    def _set(self) -> list[ConnectionEvent]:
         """That the wall clock has been set, if it has."""
         before = self._clock.steady()
         wall = self._stamp()
@@ -153,7 +158,7 @@ class Feed:
         found = self.clocks.read(wall, before)
         return [found] if found else []
 
-    def _gathered(self) -> list[Block | Mark]:
+    def _gathered(self) -> list[Block | ConnectionEvent]:
         """What all lines have delivered since the last time."""
         return [item for line in self.lines for item in line.cut()]
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fulltape import errors
 from fulltape.capture import plan, socket
-from fulltape.capture.connection import Admission, Door, Leg
-from fulltape.capture.plan import Rhythm
-from fulltape.capture.queue import Queue, Router
+from fulltape.capture.connection import Connection, ConnectionAttempts, VendorAddress
+from fulltape.capture.plan import SilenceMonitor
+from fulltape.capture.queue import MessageQueue, Router
 from fulltape.capture.socket import RefusedError, Socket, TooManyError
-from fulltape.contract.events import Mark, What
-from fulltape.contract.streams import Again, Stream, Turn
+from fulltape.contract.events import ConnectionEvent, EventKind
+from fulltape.contract.streams import ProtocolStep, Resubscribe, Stream
 from fulltape.lake.messages import Block
 
 ACK_TIMEOUT = 10.0
@@ -28,7 +28,7 @@ _SETTLED = 30.0
 _TICK = 0.25
 
 
-class Line:
+class StreamSupervisor:
     """Keeps one stream alive. `state` says in a word how it is; `gather` cuts what all streams of the source have
     delivered, so that whatever is written holds everything until then; `on_change` is called when an interval may have begun or
     ended, so that what lies in the journal is sealed soon."""
@@ -37,12 +37,12 @@ class Line:
         self,
         stream: Stream,
         *,
-        door: Door,
-        queue: Queue,
-        admission: Admission,
+        door: VendorAddress,
+        queue: MessageQueue,
+        admission: ConnectionAttempts,
         stale_after: float,
         stamp: Callable[[], int],
-        gather: Callable[[], list[Block | Mark]],
+        gather: Callable[[], list[Block | ConnectionEvent]],
         on_change: Callable[[], None],
     ) -> None:
         self.stream = stream
@@ -52,13 +52,13 @@ class Line:
         self.messages = 0
         self.bytes = 0
         self.last_ns: dict[str, int] = {}
-        self.legs: list[Leg] = []
+        self.legs: list[Connection] = []
         self._door, self._queue, self._admission = door, queue, admission
         self._stale_after, self._stamp = stale_after, stamp
         self._gather, self._on_change = gather, on_change
         self._names = {channel.name: channel for channel in stream.channels}
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
-        self._rhythms: dict[str, Rhythm] = {}
+        self._rhythms: dict[str, SilenceMonitor] = {}
         self._doubts: dict[str, int] = {}
         self._old: set[int] = set()
         self._control = re.compile(stream.control)
@@ -78,7 +78,7 @@ class Line:
             settled = leg is not None and asyncio.get_running_loop().time() - leg.began >= _SETTLED
             attempt = 0 if settled else attempt + 1
 
-    async def _once(self) -> Leg | None:
+    async def _once(self) -> Connection | None:
         """Connect, and stay until that ends; the connection that ended, None where there was none."""
         leg = await self._connected()
         if leg is None:
@@ -112,9 +112,9 @@ class Line:
         """The channels that are live, by connection."""
         return {leg.socket.connection: leg.live for leg in self.legs.copy()}
 
-    def cut(self) -> list[Block | Mark]:
+    def cut(self) -> list[Block | ConnectionEvent]:
         """What has come since the last time; notes who has spoken."""
-        found: list[Block | Mark] = []
+        found: list[Block | ConnectionEvent] = []
         for leg in self.legs:
             block = leg.socket.cut()
             if block is not None:
@@ -122,11 +122,14 @@ class Line:
                 found.append(block)
         return found
 
-    def pulse(self) -> list[Mark]:
+    def pulse(self) -> list[ConnectionEvent]:
         """That the connections are still there, for times in which nothing comes."""
-        return [Mark(what="pulse", at=self._stamp(), connection=leg.socket.connection) for leg in self.legs]
+        return [
+            ConnectionEvent(what="pulse", at=self._stamp(), connection=leg.socket.connection)
+            for leg in self.legs
+        ]
 
-    def shut(self, why: str) -> list[Block | Mark]:
+    def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """End every connection; what they delivered, and that they are closed."""
         found = self.cut()
         for leg in self.legs:
@@ -145,7 +148,7 @@ class Line:
         spoken: list[str] = []
         for name in self._router.spoken(block):
             if name in self._names:
-                self._rhythms.setdefault(name, Rhythm(last=now)).spoke(now)
+                self._rhythms.setdefault(name, SilenceMonitor(last=now)).spoke(now)
                 self._doubts.pop(name, None)
                 self.last_ns[name] = block.received[-1]
                 spoken.append(name)
@@ -159,7 +162,7 @@ class Line:
                 since = block.received[0] if self.stream.data_confirms else 0
                 self._confirmed(leg, spoken, since=since)
 
-    async def _connected(self) -> Leg | None:
+    async def _connected(self) -> Connection | None:
         """A new connection, with the conversation begun; None where there is none, and why is told."""
         await self._admission.enter()
         loop = asyncio.get_running_loop()
@@ -173,7 +176,7 @@ class Line:
             stamp=self._stamp,
         )
         dialogue = self.stream.converse(self.stream.channels)
-        leg = Leg(socket=one, dialogue=dialogue, began=loop.time(), asked_at=loop.time())
+        leg = Connection(socket=one, dialogue=dialogue, began=loop.time(), asked_at=loop.time())
         headers = {name: self._door.fill(text) for name, text in self.stream.headers.items()}
         self._queue.routers[one.connection] = self._router
         self.legs.append(leg)
@@ -197,7 +200,7 @@ class Line:
             return None
         return leg
 
-    async def _tend(self, leg: Leg) -> Leg:
+    async def _tend(self, leg: Connection) -> Connection:
         """Watch a connection, and its successors, until one ends on its own; returns that one."""
         while True:
             ends = leg.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
@@ -206,7 +209,7 @@ class Line:
                 return leg
             leg = await self._renewed(leg)
 
-    async def _watched(self, leg: Leg, ends: float) -> bool:
+    async def _watched(self, leg: Connection, ends: float) -> bool:
         """Watch until the connection is over (False) or old (True)."""
         loop = asyncio.get_running_loop()
         leg.told_at = loop.time()
@@ -220,7 +223,7 @@ class Line:
                 return True
         return False
 
-    def _look_after(self, leg: Leg, now: float) -> None:
+    def _look_after(self, leg: Connection, now: float) -> None:
         if self.stream.keepalive and now - leg.told_at >= self.stream.keepalive_every:
             leg.told_at = now
             leg.socket.say(self.stream.keepalive)
@@ -234,7 +237,7 @@ class Line:
             return
         if leg.refused and now - leg.refused_at > _REFUSED_AGAIN:
             leg.refused_at = leg.asked_at = now
-            self._take(leg, leg.dialogue.send(Again(channels=tuple(leg.refused))))
+            self._take(leg, leg.dialogue.send(Resubscribe(channels=tuple(leg.refused))))
         rhythms = {name: rhythm for name, rhythm in self._rhythms.items() if name in leg.live}
         doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
         if not doubted:
@@ -261,15 +264,15 @@ class Line:
         else:
             self._ask_again(leg, doubted, now, "was silent")
 
-    def _ask_again(self, leg: Leg, channels: list[str], now: float, why: str) -> None:
+    def _ask_again(self, leg: Connection, channels: list[str], now: float, why: str) -> None:
         leg.asked += 1
         leg.asked_at = now
         if leg.asked > _MOST_ASKED:
             leg.socket.close(f"a subscription {why}: {', '.join(channels[:5])}")
             return
-        self._take(leg, leg.dialogue.send(Again(channels=tuple(channels))))
+        self._take(leg, leg.dialogue.send(Resubscribe(channels=tuple(channels))))
 
-    async def _renewed(self, old: Leg) -> Leg:
+    async def _renewed(self, old: Connection) -> Connection:
         """A successor for a connection that the vendor will soon cut; both deliver until the new one does."""
         loop = asyncio.get_running_loop()
         new = await self._connected()
@@ -292,7 +295,7 @@ class Line:
         self._gone(old)
         return new
 
-    def _gone(self, leg: Leg) -> None:
+    def _gone(self, leg: Connection) -> None:
         """A connection is over: what it delivered last, and since when nothing came."""
         if leg not in self.legs:
             return
@@ -331,7 +334,7 @@ class Line:
         self._put(self._mark(leg, "connected"))
         self._take(leg, next(leg.dialogue))
 
-    def _take(self, leg: Leg, turn: Turn) -> None:
+    def _take(self, leg: Connection, turn: ProtocolStep) -> None:
         """Do what the conversation says."""
         for text in turn.say:
             leg.say(self._door.fill(text), self.stream.say_per_second)
@@ -343,7 +346,7 @@ class Line:
             leg.turn = turn
             leg.socket.close(turn.reason)
 
-    def _refuse(self, leg: Leg, refused: Mapping[str, str]) -> None:
+    def _refuse(self, leg: Connection, refused: Mapping[str, str]) -> None:
         """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
         leg.refused.update(refused)
         leg.refused_at = asyncio.get_running_loop().time()
@@ -352,7 +355,7 @@ class Line:
         self.reason = next(iter(refused.values()))
         self._settled(leg, fresh=self.state != "live")
 
-    def _confirmed(self, leg: Leg, names: Iterable[str], *, since: int) -> None:
+    def _confirmed(self, leg: Connection, names: Iterable[str], *, since: int) -> None:
         """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
         fresh = tuple(name for name in names if name in self._names and name not in leg.live)
         if not fresh:
@@ -360,11 +363,11 @@ class Line:
         now = asyncio.get_running_loop().time()
         leg.take(fresh)
         for name in fresh:
-            self._rhythms.setdefault(name, Rhythm(last=now)).last = now
+            self._rhythms.setdefault(name, SilenceMonitor(last=now)).last = now
         self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
         self._settled(leg, fresh=True)
 
-    def _settled(self, leg: Leg, *, fresh: bool) -> None:
+    def _settled(self, leg: Connection, *, fresh: bool) -> None:
         """Where every channel is live or refused, whichever came last, say so; `fresh` where one may have become live."""
         if len(leg.live) + len(leg.refused) < len(self._names):
             return
@@ -381,14 +384,20 @@ class Line:
         self._heard(block)
         self._queue.put([block, *self._gather()], now_ns=self._stamp())
 
-    def _put(self, *marks: Mark) -> None:
+    def _put(self, *marks: ConnectionEvent) -> None:
         """Write marks, after all that any connection of the source has delivered before."""
         self._queue.put([*self._gather(), *marks], now_ns=self._stamp())
 
     def _mark(
-        self, leg: Leg, what: What, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
-    ) -> Mark:
-        return Mark(
+        self,
+        leg: Connection,
+        what: EventKind,
+        *,
+        channels: tuple[str, ...] = (),
+        since: int = 0,
+        reason: str = "",
+    ) -> ConnectionEvent:
+        return ConnectionEvent(
             what=what,
             at=self._stamp(),
             connection=leg.socket.connection,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from fulltape import clock as clocks
 from fulltape import errors
-from fulltape.capture.queue import Queue
-from fulltape.contract.events import Mark
+from fulltape.capture.queue import MessageQueue
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.redaction import Redaction
 from fulltape.contract.streams import Channel
 from fulltape.lake import messages
-from fulltape.lake.journal import Journal, Kind
+from fulltape.lake.journal import Journal, RecordKind
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
 from fulltape.market.time import Clock
@@ -22,7 +22,7 @@ from fulltape.version import VERSION
 
 _TRY_AGAIN = 1.0
 """Seconds between tries of a disk that refuses."""
-Synced = Callable[[Sequence[Block | Mark], int], None]
+Synced = Callable[[Sequence[Block | ConnectionEvent], int], None]
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Writer:
         writer: str,
         source: str,
         clock: Clock,
-        queue: Queue,
+        queue: MessageQueue,
         rotation: Rotation,
         carried: Callable[[], Sequence[Channel]],
         redaction: Redaction,
@@ -72,7 +72,7 @@ class Writer:
         self._opened_at = 0.0
         self._before = ""
         self._due = threading.Event()
-        self._pending: list[Block | Mark] = []
+        self._pending: list[Block | ConnectionEvent] = []
         self._thread = threading.Thread(target=self._run, name=f"journal-{source}", daemon=True)
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class Writer:
             if self._write(items) and (not (urgent or over) or self._sync()) and (over or self._is_due()):
                 self._close()
 
-    def _write(self, items: list[Block | Mark]) -> bool:
+    def _write(self, items: list[Block | ConnectionEvent]) -> bool:
         """Write all of it; on a disk that refuses, what is not written yet waits again."""
         for at, item in enumerate(items):
             try:
@@ -116,19 +116,19 @@ class Writer:
         if not self._queue.closed:
             clocks.pause(_TRY_AGAIN)
 
-    def _append(self, item: Block | Mark) -> None:
+    def _append(self, item: Block | ConnectionEvent) -> None:
         journal = self._open()
-        if isinstance(item, Mark):
-            journal.append(Kind.MARK, self._redaction.masked(messages.encode_mark(item)))
+        if isinstance(item, ConnectionEvent):
+            journal.append(RecordKind.MARK, self._redaction.masked(messages.encode_mark(item)))
             self._note(item)
         else:
             # Whatever kind a message is of: no secret goes beyond this door.
             masked = self._redaction.masked(item.body)
             item = item if masked is item.body else replace(item, body=masked)
-            journal.append(Kind.MESSAGES, *messages.encode_block(item))
+            journal.append(RecordKind.MESSAGES, *messages.encode_block(item))
         self._pending.append(item)
 
-    def _note(self, mark: Mark) -> None:
+    def _note(self, mark: ConnectionEvent) -> None:
         """Who is live, as far as it is written: the next file's head must not know more than the marks before it."""
         if mark.what == "confirmed":
             self._live.setdefault(mark.connection, set()).update(mark.channels)
@@ -140,7 +140,7 @@ class Writer:
     def _open(self) -> Journal:
         if self._journal is None:
             journal = Journal(self._layout, writer=self._writer, source=self._source, clock=self._clock)
-            head = Mark(
+            head = ConnectionEvent(
                 what="opened",
                 at=self._clock.now() * 1_000,
                 carried=tuple(self._carried()),
@@ -150,7 +150,7 @@ class Writer:
                 delay=self._delay,
             )
             try:
-                journal.append(Kind.MARK, messages.encode_mark(head))
+                journal.append(RecordKind.MARK, messages.encode_mark(head))
             except errors.StorageError:
                 journal.discard()
                 raise

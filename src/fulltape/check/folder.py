@@ -14,7 +14,7 @@ from fulltape.check import plan
 from fulltape.checks.findings import FACTS, Context
 from fulltape.checks.profiles import NEEDED_BY
 from fulltape.checks.registry import Learned
-from fulltape.context import Stores, Wanted, damage, day_bars, drafts, profiles, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, damage, day_bars, drafts, profiles, scanning
 from fulltape.context import spool as spooling
 from fulltape.context.spool import Spool
 from fulltape.context.stretches import Stretch
@@ -30,7 +30,9 @@ from fulltape.version import VERSION
 class Folder:
     """A stretch of a folder of a dataset's checked cells; folders are those of raw parts."""
 
-    def __init__(self, stores: Stores, wanted: Wanted, stretch: Stretch, now: Instant) -> None:
+    def __init__(
+        self, stores: NodeContext, wanted: ConfiguredDataset, stretch: Stretch, now: Instant
+    ) -> None:
         self._stores, self._wanted, self._stretch, self._now = stores, wanted, stretch, now
         self._root = stores.layout.root
         self._context = Context(

@@ -8,7 +8,7 @@ import itertools
 import polars as pl
 
 from fulltape.checks import identity
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import Verdict
 from fulltape.decoding import frames
 from fulltape.lake import parquet
@@ -19,7 +19,7 @@ from fulltape.market.time import Instant
 
 
 def found(
-    stores: Stores, wanted: Wanted, divided: dict[str, list[Ranges]], now: Instant
+    stores: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]], now: Instant
 ) -> list[VerdictRange]:
     """The verdicts, on sessions that nothing worse is said of: on all that is held before the last jump. `divided` are, by
     instrument, its held stretches, which long silences divide."""
@@ -57,7 +57,10 @@ def found(
 
 
 def _last_jump(
-    closes: dict[tuple[str, dt.date], float], instrument: str, wanted: Wanted, stretches: list[Ranges]
+    closes: dict[tuple[str, dt.date], float],
+    instrument: str,
+    wanted: ConfiguredDataset,
+    stretches: list[Ranges],
 ) -> int:
     """How many stretches lie before the last jump."""
     last = 0
@@ -70,7 +73,7 @@ def _last_jump(
 
 
 def _closes(
-    stores: Stores, wanted: Wanted, divided: dict[str, list[Ranges]]
+    stores: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]]
 ) -> dict[tuple[str, dt.date], float]:
     """The last close of each session beside a long silence."""
     beside = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fulltape.check import jumps
 from fulltape.check.folder import Folder
 from fulltape.checks import continuity, contradiction, identity
-from fulltape.context import Event, Progress, Stores, Wanted, bulk_coverage, damage, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage, damage, silent
 from fulltape.context.stretches import Stretch, Stretches
 from fulltape.coverage import series
 from fulltape.coverage.cell import Verdict
@@ -24,7 +24,7 @@ STAGE = "quality"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CheckReport:
     """How many cells were checked now, and their verdicts; `broken` are all sessions missing between held ones."""
 
     cells: int = 0
@@ -35,7 +35,7 @@ class Report:
     broken: int = 0
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CheckReport:
     """Check the curated folders that changed since the bookmark."""
     with stores.stage(STAGE, clock, layer="qc"):
         latest = stores.ledger.catalogue.last_position("curated")
@@ -71,7 +71,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                 broken += _across(stores, wanted, clock.now())
                 stores.ledger.set_bookmark(STAGE, name, latest)
                 stores.ledger.damages.redone(STAGE, name, redo[name])
-        return Report(
+        return CheckReport(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],
             unchecked=counts[Verdict.UNCHECKED],
@@ -81,7 +81,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         )
 
 
-def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
+def _across(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:
     """Lay AMBER over sessions that are missing between held ones, over those before a silence that perhaps divides two
     companies, and over those of which a source now says that there is nothing, in place of what was said before; returns how
     many are missing."""
@@ -108,7 +108,7 @@ def _across(stores: Stores, wanted: Wanted, now: Instant) -> int:
 
 
 def _amber(
-    wanted: Wanted, instrument: str, days: tuple[dt.date, dt.date], code: str, now: Instant
+    wanted: ConfiguredDataset, instrument: str, days: tuple[dt.date, dt.date], code: str, now: Instant
 ) -> VerdictRange:
     return VerdictRange(
         dataset=wanted.dataset.name,
@@ -122,7 +122,7 @@ def _amber(
     )
 
 
-def _lay(stores: Stores, wanted: Wanted, code: str, found: Sequence[VerdictRange]) -> None:
+def _lay(stores: NodeContext, wanted: ConfiguredDataset, code: str, found: Sequence[VerdictRange]) -> None:
     """Lay verdicts of one code, if they are others than before; inside a transaction."""
     name = wanted.dataset.name
     before = {

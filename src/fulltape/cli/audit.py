@@ -11,7 +11,7 @@ from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, count
 from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
-    from fulltape.views.explain import Story
+    from fulltape.views.explain import Explanation
 
 
 def register(app: typer.Typer) -> None:
@@ -106,7 +106,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
     wrapping.say(lines(story, symbol, text))
 
 
-def lines(story: Story, symbol: str, session: str) -> list[str]:
+def lines(story: Explanation, symbol: str, session: str) -> list[str]:
     """A cell's story."""
     from fulltape.market.time import parse_iso, to_second
 

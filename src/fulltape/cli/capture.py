@@ -15,8 +15,8 @@ from fulltape.terminal import options
 from fulltape.terminal.options import NodeOption, QuietOption, counted, number
 
 if TYPE_CHECKING:
-    from fulltape.capture.config import Orders
-    from fulltape.lake.capture_state import State
+    from fulltape.capture.config import CaptureConfig
+    from fulltape.lake.capture_state import CaptureState
     from fulltape.lake.layout import Layout
 
 _TOLD_EVERY = 10.0
@@ -64,7 +64,9 @@ def capture(
         raise typer.Exit(3)
 
 
-def _run(told: Orders, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool) -> int:
+def _run(
+    told: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
+) -> int:
     """Keep the process running until somebody asks for its end; its exit status."""
     from fulltape.node import capturing
 
@@ -75,7 +77,7 @@ def _run(told: Orders, layout: Layout, folder: Path, *, seal: bool, seconds: flo
         stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
-    keeper = capturing.Keeper(told, lambda words: typer.echo(words, err=True))
+    keeper = capturing.CaptureProcess(told, lambda words: typer.echo(words, err=True))
     worker = capturing.Sealer(layout, folder, {feed.source for feed in told.feeds}) if seal else None
     deadline = clock.steady_seconds() + seconds if seconds else float("inf")
     said = clock.steady_seconds()
@@ -106,7 +108,7 @@ def _tell(path: Path, process: int) -> None:
             typer.echo(line)
 
 
-def lines(state: State) -> list[str]:
+def lines(state: CaptureState) -> list[str]:
     """One line a source."""
     out = []
     for one in state.sources:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fulltape.context import Stores
+    from fulltape.context import NodeContext
 
 
 _SCANNED = "equities_bars_day"
@@ -60,14 +60,14 @@ def demo(
         typer.echo(f"  {line}")
 
 
-def _draw(stores: Stores) -> list[str]:
+def _draw(stores: NodeContext) -> list[str]:
     from fulltape.clock import SystemClock
     from fulltape.terminal import drawing
 
     return drawing.coverage(stores, SystemClock().now())
 
 
-def _report(stores: Stores) -> list[str]:
+def _report(stores: NodeContext) -> list[str]:
     """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
     from fulltape.clock import SystemClock
     from fulltape.terminal import summary

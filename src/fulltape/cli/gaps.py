@@ -14,7 +14,7 @@ from fulltape.terminal.options import JsonOption, NodeOption, counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fulltape.context import Stores
+    from fulltape.context import NodeContext
     from fulltape.views.gaps import Gap
 
 _MOST_LINES, _NAMED = 40, 2
@@ -107,7 +107,7 @@ def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> 
     return table
 
 
-def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> list[str]:
+def _drawn(stores: NodeContext, now: int, dataset: str, symbol: str, most: int) -> list[str]:
     from fulltape.terminal import picture
     from fulltape.views import gaps as finding
 
@@ -124,7 +124,7 @@ def _drawn(stores: Stores, now: int, dataset: str, symbol: str, most: int) -> li
     return [*lines, picture.LEGEND] if lines else []
 
 
-def _write(stores: Stores, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
+def _write(stores: NodeContext, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
     from fulltape.terminal import sheet
     from fulltape.views import gaps as finding
 

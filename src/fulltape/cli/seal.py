@@ -11,8 +11,8 @@ from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, count
 from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
-    from fulltape.node.nightly import Filled
-    from fulltape.seal.run import Report
+    from fulltape.node.nightly import FilledGaps
+    from fulltape.seal.run import SealReport
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def seal(
         options.fail_for_vendors(filled)
 
 
-def lines(report: Report, filled: Filled | None) -> list[str]:
+def lines(report: SealReport, filled: FilledGaps | None) -> list[str]:
     """What was sealed, for people."""
     live = report.captured
     out = [

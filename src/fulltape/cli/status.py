@@ -12,7 +12,7 @@ from fulltape.terminal.options import JsonOption, NodeOption, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fulltape.context import Stores
+    from fulltape.context import NodeContext
     from fulltape.ledger.database import Row
 
 
@@ -102,7 +102,7 @@ def _tasks(counts: Sequence[Row]) -> str:
     return "tasks: " + (", ".join(f"{number(count)} {kind}" for kind, count in by_kind.items()) or "none")
 
 
-def _drawing(stores: Stores, now: int) -> list[str]:
+def _drawing(stores: NodeContext, now: int) -> list[str]:
     from fulltape.terminal import drawing
 
     return drawing.coverage(stores, now)

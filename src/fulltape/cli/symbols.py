@@ -14,8 +14,8 @@ from fulltape.terminal.progress import Watch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fulltape.context import Wanted
-    from fulltape.market.reference import Listing
+    from fulltape.context import ConfiguredDataset
+    from fulltape.market.reference import ReferenceEntry
     from fulltape.node.reference import Imported
 
 app = typer.Typer(
@@ -117,7 +117,7 @@ def show(
         typer.echo(f"and {counted(len(ordered) - _MOST, 'row')} more (--json)")
 
 
-def _in_universe(wanted: Mapping[str, Wanted], symbol: str) -> str:
+def _in_universe(wanted: Mapping[str, ConfiguredDataset], symbol: str) -> str:
     """What the universes say of a symbol, which they name without the table."""
     for name, one in wanted.items():
         for instrument in one.instruments.values():
@@ -127,7 +127,7 @@ def _in_universe(wanted: Mapping[str, Wanted], symbol: str) -> str:
     return ""
 
 
-def _line(one: Listing) -> str:
+def _line(one: ReferenceEntry) -> str:
     facts = one.facts
     said = [facts.type, facts.venue, facts.currency]
     said += [f"{name} {value:g}" for name in ("lot", "tick", "multiplier") if (value := getattr(facts, name))]

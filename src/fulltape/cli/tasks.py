@@ -10,7 +10,7 @@ from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
-    from fulltape.context import Stores
+    from fulltape.context import NodeContext
     from fulltape.ledger.task import Task
 
 STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled")
@@ -145,7 +145,7 @@ def reprioritise(
     _left_alone(task_ids, moved, "not queued")
 
 
-def _found(stores: Stores, task_id: int) -> Task:
+def _found(stores: NodeContext, task_id: int) -> Task:
     from fulltape import errors
 
     task = stores.ledger.queue.get(task_id)

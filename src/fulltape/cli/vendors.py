@@ -10,7 +10,7 @@ from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, counted, number
 
 if TYPE_CHECKING:
-    from fulltape.node.selftest import Shown
+    from fulltape.node.selftest import ProbeResult
     from fulltape.views.registry import Entry
 
 _MOST_SYMBOLS = 8
@@ -103,14 +103,14 @@ def check(
         raise typer.Exit(1)
 
 
-def _may_be_quiet(shown: Shown) -> bool:
+def _may_be_quiet(shown: ProbeResult) -> bool:
     """Whether a dataset of events has nothing on most days."""
     from fulltape.market import datasets
 
     return datasets.get(shown.dataset).expectation == "events"
 
 
-def _told(shown: Shown) -> str:
+def _told(shown: ProbeResult) -> str:
     span = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
     told = f"{shown.source:<18} {shown.dataset:<27} {shown.symbol:<10} {span:<26} "
     if shown.outcome in ("rows", "empty"):

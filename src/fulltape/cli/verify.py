@@ -13,7 +13,7 @@ from fulltape.terminal.progress import Watch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fulltape.verify.plan import Finding, Report
+    from fulltape.verify.plan import Finding, VerifyReport
 
 _SHOWN = 3
 """So many of those that say the same."""
@@ -71,7 +71,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def lines(report: Report, then: str) -> list[str]:
+def lines(report: VerifyReport, then: str) -> list[str]:
     """What was looked at, and what is wrong."""
     size = f"{counted(report.files, 'part')}, {report.bytes / 1e6:,.1f} MB"
     if not report.findings:

@@ -15,7 +15,7 @@ _SHARE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class SmallPart:
     """A part: its id, its rows, and its last session."""
 
     part_id: int
@@ -23,7 +23,9 @@ class Piece:
     last: str
 
 
-def runs(pieces: Sequence[Piece], *, last: str, closed: bool, pinned: Collection[int]) -> list[list[Piece]]:
+def runs(
+    pieces: Sequence[SmallPart], *, last: str, closed: bool, pinned: Collection[int]
+) -> list[list[SmallPart]]:
     """Groups of parts that become one each; `pieces` are those of one source, folder and origin in the order of the log,
     `last` is the last session that is final, `closed` says that the folder's sessions all are. Those that are `pinned` stay.
 
@@ -36,20 +38,20 @@ def runs(pieces: Sequence[Piece], *, last: str, closed: bool, pinned: Collection
     ]
 
 
-def _settled(pieces: Sequence[Piece], last: str, pinned: Collection[int]) -> Iterator[list[Piece]]:
+def _settled(pieces: Sequence[SmallPart], last: str, pinned: Collection[int]) -> Iterator[list[SmallPart]]:
     for settled, run in groupby(pieces, lambda one: one.last <= last and one.part_id not in pinned):
         if settled:
             yield list(run)
 
 
-def _pays(run: Sequence[Piece]) -> bool:
+def _pays(run: Sequence[SmallPart]) -> bool:
     """Whether it pays to write the largest part of a group once more."""
     largest = max(one.rows for one in run)
     rest = sum(one.rows for one in run) - largest
     return len(run) > SEVERAL or (len(run) > 1 and rest * _SHARE >= largest)
 
 
-def _tail(run: list[Piece]) -> list[Piece]:
+def _tail(run: list[SmallPart]) -> list[SmallPart]:
     """The longest end of a group of which no part has more rows than all others together; so each row is written again as
     often as the folder doubles. Nothing where those are not many."""
     for at in range(len(run) - MANY + 1):

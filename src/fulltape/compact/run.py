@@ -14,10 +14,10 @@ import polars as pl
 from fulltape import errors
 from fulltape.compact import plan
 from fulltape.context import (
+    ConfiguredDataset,
     Event,
+    NodeContext,
     Progress,
-    Stores,
-    Wanted,
     damage,
     drafts,
     known,
@@ -44,7 +44,7 @@ _PATIENCE = 900 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CompactReport:
     """Folders in which raw parts became one, how many parts those were, and their rows; `left` says why others were not."""
 
     folders: int = 0
@@ -53,10 +53,10 @@ class Report:
     left: str = ""
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CompactReport:
     """Compact every folder that is worth it."""
     until = clock.steady() + _PATIENCE
-    report = Report()
+    report = CompactReport()
     groups = [
         (wanted, group) for wanted in stores.wanted.values() for group in _groups(stores, wanted, clock.now())
     ]
@@ -81,7 +81,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
     return report
 
 
-def _groups(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[list[Part]]:
+def _groups(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[list[Part]]:
     last = known.last_wanted(wanted, now)
     if last is None:
         return
@@ -93,13 +93,13 @@ def _groups(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[list[Part]
     for (folder, _, _), found in sorted(folders.items()):
         ends = layout.days_of(wanted.dataset.raw_folder, folder)[1]
         closed = ends < wanted.next_session(last)
-        pieces = [plan.Piece(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
+        pieces = [plan.SmallPart(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
         by_id = {part.part_id: part for part in found}
         for run in plan.runs(pieces, last=last.isoformat(), closed=closed, pinned=pinned):
             yield from _alike(stores, [by_id[piece.part_id] for piece in run])
 
 
-def _alike(stores: Stores, run: Sequence[Part]) -> Iterator[list[Part]]:
+def _alike(stores: NodeContext, run: Sequence[Part]) -> Iterator[list[Part]]:
     """A group cut where another version of the schema begins: parts of one version have the same columns."""
     about = [parquet.metadata(stores.layout.root / part.path) for part in run]
     if None in about:
@@ -111,7 +111,7 @@ def _alike(stores: Stores, run: Sequence[Part]) -> Iterator[list[Part]]:
             yield parts_of
 
 
-def _no_room(stores: Stores, group: Sequence[Part]) -> str:
+def _no_room(stores: NodeContext, group: Sequence[Part]) -> str:
     """Why a group is not written: it takes twice its room while it is written, and once until its parts are swept."""
     here, size = room.of(stores), sum(part.bytes for part in group)
     if here.free - 2 * size >= here.wanted:
@@ -122,7 +122,7 @@ def _no_room(stores: Stores, group: Sequence[Part]) -> str:
     )
 
 
-def _merge(stores: Stores, wanted: Wanted, group: Sequence[Part], now: Instant) -> bool:
+def _merge(stores: NodeContext, wanted: ConfiguredDataset, group: Sequence[Part], now: Instant) -> bool:
     """Make one part of a group; False where one of them is damaged or counts no more."""
     catalogue = stores.ledger.catalogue
     if len(damage.sound(stores, group, now)) < len(group):
@@ -180,7 +180,11 @@ def _metadata(
 
 
 def _write(
-    stores: Stores, wanted: Wanted, group: Sequence[Part], rows: _Rows, metadata: Mapping[str, str]
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
+    group: Sequence[Part],
+    rows: _Rows,
+    metadata: Mapping[str, str],
 ) -> Draft:
     one = group[0]
     folder = stores.layout.raw(one.source, wanted.dataset, "")
@@ -205,7 +209,7 @@ def _write(
 class _Rows:
     """The rows of a group of parts, each with its revision."""
 
-    def __init__(self, stores: Stores, group: Sequence[Part]) -> None:
+    def __init__(self, stores: NodeContext, group: Sequence[Part]) -> None:
         self._paths = [stores.layout.root / part.path for part in group]
         self._merged = any(part.merged for part in group)
         self._columns = self._schema()

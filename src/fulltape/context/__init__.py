@@ -17,7 +17,7 @@ from fulltape.calendars import tables
 from fulltape.checks.findings import Thresholds
 from fulltape.context import ownership
 from fulltape.contract.plans import Limits
-from fulltape.contract.vendor import Serves, Source, Vendor
+from fulltape.contract.vendor import Capability, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import CAPTURE, Layout
 from fulltape.ledger.catalogue import Layer
@@ -41,7 +41,7 @@ _LOOK_AGAIN = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class ConfiguredSource:
     """A source as this node uses it: what it serves, whose budget it spends, within which limits."""
 
     source: Source
@@ -51,7 +51,7 @@ class Feed:
     preference: float = 1.0
     """Its weight in the score beside its cost."""
 
-    def serves(self, dataset: str) -> Serves | None:
+    def serves(self, dataset: str) -> Capability | None:
         """What it serves of a dataset, with the plan's history."""
         return self.source.of(dataset)
 
@@ -70,7 +70,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ConfiguredDataset:
     """A dataset as this node wants it: whom, from whom in order of preference, since and until when."""
 
     dataset: Dataset
@@ -140,7 +140,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class RetentionRules:
     """How long what grows is kept, in microseconds, and how many bundles (0: all)."""
 
     requests: int = 30 * DAY
@@ -178,18 +178,18 @@ class Rules:
     verify_for: float = 30.0
     """Seconds of a night in which files are held against the ledger."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    retention: Retention = field(default_factory=Retention)
+    retention: RetentionRules = field(default_factory=RetentionRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
+class NodeContext:
     """Everything that a stage may touch."""
 
     folder: Path
     ledger: Ledger
     layout: Layout
-    wanted: Mapping[str, Wanted]
-    feeds: Mapping[str, Feed]
+    wanted: Mapping[str, ConfiguredDataset]
+    feeds: Mapping[str, ConfiguredSource]
     vendors: Mapping[str, Vendor]
     accounts: Mapping[str, Account]
     rules: Rules

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fulltape.context import Stores, Wanted, known
+from fulltape.context import ConfiguredDataset, NodeContext, known
 from fulltape.coverage import segments, series, silence
-from fulltape.coverage.segments import Listed, Segments
+from fulltape.coverage.segments import Segments, SeriesOnAxis
 from fulltape.coverage.series import Picture, Series
 from fulltape.market import ranges
 from fulltape.market.instruments import Instrument
@@ -26,7 +26,12 @@ the memory."""
 
 
 def read(
-    stores: Stores, wanted: Wanted, now: Instant, *, only: Collection[str] | None = None, start: int = 0
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
+    now: Instant,
+    *,
+    only: Collection[str] | None = None,
+    start: int = 0,
 ) -> Iterator[Segments]:
     """The series of a dataset in the order of the universe, `only` some of them, with what is known of their sessions
     from position `start` on; many series at a time."""
@@ -52,7 +57,7 @@ def read(
         )
 
 
-def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
+def whole(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
     """Instruments that lack nothing, with their wanted positions: every one of these is held whole. They are by far the most,
     and nothing else needs to be known of them."""
     last = known.last_wanted(wanted, now)
@@ -72,7 +77,7 @@ def whole(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
     return found
 
 
-def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Wanted) -> bool:
+def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: ConfiguredDataset) -> bool:
     """Whether spans (their first and their last days in a text each) hold a life, from its first session to its last."""
     spans = list(zip(*(text.split(",") for text in told), strict=True))
     if any(start <= days[0] and stop >= days[1] for start, stop in spans):
@@ -81,13 +86,15 @@ def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Wa
     return not ranges.subtract(life, held)
 
 
-def lacking(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[Series]:
+def lacking(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[Series]:
     """Series of which not every wanted session is held whole, in the order of the universe."""
     rest = wanted.instruments.keys() - whole(stores, wanted, now).keys()
     return _judged(stores, wanted, now, rest)
 
 
-def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Instrument, Picture]]:
+def pictures(
+    stores: NodeContext, wanted: ConfiguredDataset, now: Instant
+) -> Iterator[tuple[Instrument, Picture]]:
     """Every series of a dataset in ranges, in the order of the universe."""
     lacks_nothing = whole(stores, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
@@ -96,12 +103,14 @@ def pictures(stores: Stores, wanted: Wanted, now: Instant) -> Iterator[tuple[Ins
         yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
 
 
-def _judged(stores: Stores, wanted: Wanted, now: Instant, names: Collection[str]) -> Iterator[Series]:
+def _judged(
+    stores: NodeContext, wanted: ConfiguredDataset, now: Instant, names: Collection[str]
+) -> Iterator[Series]:
     only = names if len(names) <= FEW else None
     return (one for one in known.read(stores, wanted, now, only) if one.instrument.instrument in names)
 
 
-def sizes(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, int]:
+def sizes(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, int]:
     """How many wanted sessions of a dataset are in each state of `series.Picture`."""
     lacks_nothing = whole(stores, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
@@ -122,7 +131,9 @@ def sizes_of_whole(lives: Iterable[Ranges]) -> Mapping[str, int]:
     )
 
 
-def sizes_of(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> Mapping[str, int]:
+def sizes_of(
+    stores: NodeContext, wanted: ConfiguredDataset, table: Segments, now: Instant
+) -> Mapping[str, int]:
     """The same of the series of one table. Those with silent sessions, or with a user's decision, are few and judged one by
     one."""
     numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
@@ -139,8 +150,12 @@ def sizes_of(stores: Stores, wanted: Wanted, table: Segments, now: Instant) -> M
 
 
 def _listed(
-    stores: Stores, wanted: Wanted, now: Instant, since: dt.date | None, only: Collection[str] | None
-) -> Iterator[Listed]:
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
+    now: Instant,
+    since: dt.date | None,
+    only: Collection[str] | None,
+) -> Iterator[SeriesOnAxis]:
     last = known.last_wanted(wanted, now)
     first = max(wanted.first, since) if since else wanted.first
     barred, served = known.forbidden(stores, now), known.serving(stores, wanted, now)
@@ -151,11 +166,11 @@ def _listed(
             if listing not in lives:
                 lives[listing] = series.life(one, wanted.calendar, first, last) if last else ranges.EMPTY
             servable = known.servable(wanted, name, served, barred)
-            yield Listed(instrument=one, wanted=lives[listing], servable=servable)
+            yield SeriesOnAxis(instrument=one, wanted=lives[listing], servable=servable)
 
 
 def _facts(
-    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+    stores: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
     coverage, name = stores.ledger.coverage, wanted.dataset.name
     if len(listed) > FEW:
@@ -174,7 +189,7 @@ def _facts(
 
 
 def _open(
-    stores: Stores, wanted: Wanted, listed: Sequence[Listed], since: dt.date | None
+    stores: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
     """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
     queue, name = stores.ledger.queue, wanted.dataset.name

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.market.time import Instant
 
 _UNWANTED = "no longer wanted"
 _NO_SOURCE = "none of its sources is configured any more"
 
 
-def cancel(stores: Stores, now: Instant) -> None:
+def cancel(stores: NodeContext, now: Instant) -> None:
     """End queued tasks of datasets and instruments that the settings no longer name, and those that only sources may take
     which they no longer name, inside a transaction."""
     queue = stores.ledger.queue

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.lake import files, layout
 from fulltape.ledger.catalogue import Part
 from fulltape.ledger.streams import Day, Interval
@@ -32,7 +32,7 @@ def wrong(path: Path, *, size: int, sha256: str) -> str:
         return f"it cannot be read: {error.strerror}"
 
 
-def sound(stores: Stores, parts: Iterable[Part], now: Instant) -> list[Part]:
+def sound(stores: NodeContext, parts: Iterable[Part], now: Instant) -> list[Part]:
     """Those of these parts whose files have the content that was recorded. The others are withdrawn."""
     found = []
     for part in parts:
@@ -44,7 +44,7 @@ def sound(stores: Stores, parts: Iterable[Part], now: Instant) -> list[Part]:
     return found
 
 
-def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
+def withdraw(stores: NodeContext, part: Part, what: str, now: Instant) -> None:
     """A part counts no more. Its file is kept apart, and what it held is made again: out of the layer below, out of its
     journal, or by a vendor."""
     ledger = stores.ledger
@@ -66,7 +66,7 @@ def withdraw(stores: Stores, part: Part, what: str, now: Instant) -> None:
         set_apart(stores, path)
 
 
-def _unmerged(stores: Stores, part: Part) -> bool:
+def _unmerged(stores: NodeContext, part: Part) -> bool:
     """Let the parts of which one was made count again, where all of them are still kept; inside a transaction."""
     originals = stores.ledger.catalogue.originals(part.part_id) if part.merged else []
     kept = sum(max(1, one.merged) for one in originals) == part.merged
@@ -78,7 +78,7 @@ def _unmerged(stores: Stores, part: Part) -> bool:
     return True
 
 
-def settle(stores: Stores) -> None:
+def settle(stores: NodeContext) -> None:
     """Note which damages are healed: what they held is there again."""
     healed = [one.path for one in stores.ledger.damages.all() if _is_healed(stores, one.path)]
     if healed:
@@ -90,7 +90,7 @@ def settle(stores: Stores) -> None:
                     stores.ledger.catalogue.forget(part.part_id)  # unless it counts again
 
 
-def _is_healed(stores: Stores, path: str) -> bool:
+def _is_healed(stores: NodeContext, path: str) -> bool:
     part = stores.ledger.catalogue.by_path(path)
     wanted = stores.wanted.get(part.dataset) if part else None
     if part is None or wanted is None:
@@ -122,7 +122,7 @@ def _cells_of(parts: Sequence[Part], instrument: str) -> list[tuple[dt.date, dt.
     return [span for one in parts for span in one.cells.get(instrument, ())]
 
 
-def set_apart(stores: Stores, path: Path) -> Path:
+def set_apart(stores: NodeContext, path: Path) -> Path:
     """Move a file out of the way, to where nothing reads it; returns its new place."""
     target = stores.layout.damaged(stores.layout.relative(path))
     if target.exists():  # what was kept before is kept
@@ -134,7 +134,7 @@ def set_apart(stores: Stores, path: Path) -> Path:
     return target
 
 
-def _ask_again(stores: Stores, part: Part) -> None:
+def _ask_again(stores: NodeContext, part: Part) -> None:
     """Forget what a source has shown, where no newer part of it holds the same cells: an older one may hold other values.
     By days, since the dataset need not be wanted at the moment; between sessions nothing is known that could be lost."""
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
@@ -158,11 +158,11 @@ def _days(spans: Sequence[tuple[dt.date, dt.date]]) -> Ranges:
     return ranges.normalise((first.toordinal(), last.toordinal() + 1) for first, last in spans)
 
 
-def _positions(wanted: Wanted, spans: Sequence[tuple[dt.date, dt.date]]) -> Ranges:
+def _positions(wanted: ConfiguredDataset, spans: Sequence[tuple[dt.date, dt.date]]) -> Ranges:
     return ranges.normalise(wanted.calendar.between(first, last) for first, last in spans)
 
 
-def _decode_again(stores: Stores, part: Part, now: Instant) -> None:
+def _decode_again(stores: NodeContext, part: Part, now: Instant) -> None:
     """Let the journal be decoded again that a part was made of. Where that is gone, history is asked for all of it."""
     streams = stores.ledger.streams
     made_of = next((one for one in streams.captures(part.source) if part.part_id in one.parts), None)
@@ -174,7 +174,7 @@ def _decode_again(stores: Stores, part: Part, now: Instant) -> None:
     forget_without_rows(stores, days)
 
 
-def _captured_days(stores: Stores, part: Part) -> Iterator[Day]:
+def _captured_days(stores: NodeContext, part: Part) -> Iterator[Day]:
     for instrument, spans in part.cells.items():
         for start, stop in _days(spans):
             for at in range(start, stop):
@@ -183,7 +183,7 @@ def _captured_days(stores: Stores, part: Part) -> Iterator[Day]:
                     yield day
 
 
-def forget_without_rows(stores: Stores, days: Iterable[Day]) -> None:
+def forget_without_rows(stores: NodeContext, days: Iterable[Day]) -> None:
     """Of a dataset without a history only captured rows show that a session is there: where no part has any, it is not.
     Inside a transaction."""
     for day in days:
@@ -203,7 +203,7 @@ def forget_without_rows(stores: Stores, days: Iterable[Day]) -> None:
             stores.ledger.coverage.forget(*about, day.session, day.session)
 
 
-def doubt(stores: Stores, days: Iterable[Day], now: Instant) -> None:
+def doubt(stores: NodeContext, days: Iterable[Day], now: Instant) -> None:
     """All that was captured of these sessions is doubtful: history is asked. Inside a transaction."""
     stores.ledger.streams.add_intervals(
         [

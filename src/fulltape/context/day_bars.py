@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from fulltape.context import Stores, Wanted, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, scanning
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def volumes(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> pl.DataFrame:
+def volumes(stores: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date) -> pl.DataFrame:
     """Day volumes from `first` to `last`, both inclusive: source, instrument, session, volume. Empty where the node has no
     day bars of the same kind, or where they say nothing about volume."""
     import polars as pl
@@ -41,5 +41,5 @@ def volumes(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> pl
     return rows.unique(["source", "instrument", "session"], keep="last").select(*schema)
 
 
-def _columns(wanted: Wanted) -> list[str]:
+def _columns(wanted: ConfiguredDataset) -> list[str]:
     return [column.name for column in wanted.dataset.schema.columns]

@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from fulltape.context import Stores, Wanted, spool
+from fulltape.context import ConfiguredDataset, NodeContext, spool
 from fulltape.context.spool import Rows
 from fulltape.lake import files, parts
 from fulltape.lake.parts import PartFile
@@ -35,8 +35,8 @@ class Draft:
 
 
 def write(
-    stores: Stores,
-    wanted: Wanted,
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
     rows: pl.DataFrame | Rows,
     *,
     layer: Layer,
@@ -76,14 +76,14 @@ def write(
     )
 
 
-def _place(stores: Stores, wanted: Wanted, layer: Layer, source: str, folder: str) -> Path:
+def _place(stores: NodeContext, wanted: ConfiguredDataset, layer: Layer, source: str, folder: str) -> Path:
     if layer == "raw":
         return stores.layout.raw(source, wanted.dataset, folder)
     return stores.layout.folder(layer, wanted.dataset, folder)
 
 
 def publish(
-    stores: Stores, drafts: Sequence[Draft], *, now: Instant, journals: Iterable[Path] = ()
+    stores: NodeContext, drafts: Sequence[Draft], *, now: Instant, journals: Iterable[Path] = ()
 ) -> list[NewPart]:
     """Note the names that the files will get, and the journals that they are made of; then name them."""
     if not drafts:
@@ -98,7 +98,7 @@ def publish(
     return [draft.part for draft in drafts]
 
 
-def take_back(stores: Stores, written: Iterable[NewPart]) -> None:
+def take_back(stores: NodeContext, written: Iterable[NewPart]) -> None:
     """Remove files that got their names and will not be registered, inside a transaction; those that were before stay until
     they are swept."""
     for part in written:
@@ -107,7 +107,7 @@ def take_back(stores: Stores, written: Iterable[NewPart]) -> None:
         stores.ledger.catalogue.drop_intent(part.path)
 
 
-def sweep(stores: Stores, layer: Layer) -> None:
+def sweep(stores: NodeContext, layer: Layer) -> None:
     """After an unclean end: remove what this ledger was about to name and did not register, as long as it can be made
     again. Other files that it does not know stay where they are: `fulltape verify` tells of them."""
     catalogue = stores.ledger.catalogue

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage import series
 from fulltape.coverage.cell import FactKind
 from fulltape.coverage.series import Series
@@ -23,7 +23,7 @@ from fulltape.market.time import Instant
 
 
 def read(
-    stores: Stores, wanted: Wanted, now: Instant, only: Collection[str] | None = None
+    stores: NodeContext, wanted: ConfiguredDataset, now: Instant, only: Collection[str] | None = None
 ) -> Iterator[Series]:
     """Every series of a dataset with what is known of it, in the order of the universe; `only` some instruments."""
     facts, opened = _everything(stores, wanted) if only is None else _some(stores, wanted, only)
@@ -51,7 +51,7 @@ def read(
         )
 
 
-def accepted(stores: Stores, wanted: Wanted) -> dict[str, Ranges]:
+def accepted(stores: NodeContext, wanted: ConfiguredDataset) -> dict[str, Ranges]:
     """By instrument the positions whose silence the user has decided to accept."""
     decided: dict[str, Ranges] = {}
     for one in stores.ledger.acceptances.of_dataset(wanted.dataset.name):
@@ -69,7 +69,7 @@ _FEWEST_PEERS = 5
 class _Peers:
     """How dense other instruments' rows are, read when first asked for."""
 
-    def __init__(self, stores: Stores, wanted: Wanted) -> None:
+    def __init__(self, stores: NodeContext, wanted: ConfiguredDataset) -> None:
         self._stores = stores
         self._wanted = wanted
         self._told = functools.cache(self._read)
@@ -122,7 +122,7 @@ class _Spans:
         return bisect.bisect_left(self._starts, span[1]) - bisect.bisect_right(self._stops, span[0])
 
 
-def _tell_trades(stores: Stores, dataset: Dataset) -> list[str]:
+def _tell_trades(stores: NodeContext, dataset: Dataset) -> list[str]:
     """Other datasets, of which something is known, whose rows say that an instrument of this one was traded: bars and
     trades of the same class over the same sessions."""
     kind, found = dataset.name.partition("_")[0], []
@@ -136,7 +136,9 @@ def _tell_trades(stores: Stores, dataset: Dataset) -> list[str]:
     return [name for name in found if stores.ledger.coverage.knows(name) or streams.knows(name)]
 
 
-def _siblings(stores: Stores, wanted: Wanted, others: Sequence[str], instrument: str) -> Ranges:
+def _siblings(
+    stores: NodeContext, wanted: ConfiguredDataset, others: Sequence[str], instrument: str
+) -> Ranges:
     """Positions in which other datasets of bars or trades hold rows of the same instrument, or any has captured some."""
     found = []
     for name in (wanted.dataset.name, *others):
@@ -153,7 +155,7 @@ def _siblings(stores: Stores, wanted: Wanted, others: Sequence[str], instrument:
 _Facts = dict[str, dict[str, list[tuple[FactKind, int, Range]]]]
 
 
-def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[Range]]]:
+def _everything(stores: NodeContext, wanted: ConfiguredDataset) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of all series of a dataset."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
     facts = _gathered(stores.ledger.coverage.spans(name), wanted)
@@ -164,7 +166,9 @@ def _everything(stores: Stores, wanted: Wanted) -> tuple[_Facts, dict[str, list[
     return facts, opened
 
 
-def _some(stores: Stores, wanted: Wanted, only: Collection[str]) -> tuple[_Facts, dict[str, list[Range]]]:
+def _some(
+    stores: NodeContext, wanted: ConfiguredDataset, only: Collection[str]
+) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of some series."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
     rows = (
@@ -177,7 +181,7 @@ def _some(stores: Stores, wanted: Wanted, only: Collection[str]) -> tuple[_Facts
     return _gathered(rows, wanted), opened
 
 
-def _gathered(rows: Iterable[tuple[str, str, FactKind, int, str, str]], wanted: Wanted) -> _Facts:
+def _gathered(rows: Iterable[tuple[str, str, FactKind, int, str, str]], wanted: ConfiguredDataset) -> _Facts:
     """Facts as stored, by instrument and source."""
     span_of = wanted.calendar.span_of
     facts: _Facts = {}
@@ -187,7 +191,7 @@ def _gathered(rows: Iterable[tuple[str, str, FactKind, int, str, str]], wanted: 
     return facts
 
 
-def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
+def last_wanted(wanted: ConfiguredDataset, now: Instant) -> dt.date | None:
     """The newest session that is wanted and final, None while there is none."""
     final = wanted.final_until(now)
     if final == 0:
@@ -196,7 +200,7 @@ def last_wanted(wanted: Wanted, now: Instant) -> dt.date | None:
     return min(last, wanted.until) if wanted.until else last
 
 
-def serving(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges]:
+def serving(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
     """By source in order of preference, the positions that it has of a dataset."""
     name, calendar = wanted.dataset.name, wanted.calendar
     return {
@@ -209,7 +213,10 @@ def serving(stores: Stores, wanted: Wanted, now: Instant) -> Mapping[str, Ranges
 
 
 def servable(
-    wanted: Wanted, instrument: str, served: Mapping[str, Ranges], barred: AbstractSet[tuple[str, str, str]]
+    wanted: ConfiguredDataset,
+    instrument: str,
+    served: Mapping[str, Ranges],
+    barred: AbstractSet[tuple[str, str, str]],
 ) -> Mapping[str, Ranges]:
     """By source in order of preference, the positions that it may be asked for: what is `served` less what is `barred`."""
     if instrument not in wanted.instruments:
@@ -233,7 +240,7 @@ def servable(
     return out
 
 
-def forbidden(stores: Stores, now: Instant) -> set[tuple[str, str, str]]:
+def forbidden(stores: NodeContext, now: Instant) -> set[tuple[str, str, str]]:
     """(source, dataset, symbol or '*') that must not be asked for now."""
     return {
         (one.source, one.dataset, one.symbol) for one in stores.ledger.eligibility.all() if one.forbids(now)

@@ -12,7 +12,7 @@ from pathlib import Path
 from fulltape import errors
 from fulltape.lake import owner
 from fulltape.lake.layout import Layout
-from fulltape.lake.owner import Mark
+from fulltape.lake.owner import LakeOwner
 from fulltape.ledger import backup
 from fulltape.ledger.ledger import Ledger
 
@@ -46,7 +46,7 @@ def claim(ledger: Ledger, layout: Layout) -> None:
         with ledger.write():
             ledger.set_identity(_NODE, own)
     if owner.read(layout) is None:
-        owner.write(layout, Mark(node=own, position=ledger.catalogue.position))
+        owner.write(layout, LakeOwner(node=own, position=ledger.catalogue.position))
 
 
 def still(ledger: Ledger, layout: Layout) -> None:
@@ -77,11 +77,11 @@ def refuse_copy(path: Path, layout: Layout) -> None:
 
 def adopt(ledger: Ledger, layout: Layout) -> None:
     """The ledger knows the lake now: both name one node, and no position of the lake is given a second time."""
-    found = owner.read(layout) or Mark(node=ledger.identity(_NODE) or uuid.uuid4().hex)
+    found = owner.read(layout) or LakeOwner(node=ledger.identity(_NODE) or uuid.uuid4().hex)
     with ledger.write():
         ledger.set_identity(_NODE, found.node)
         ledger.catalogue.raise_position(found.position)
-    owner.write(layout, Mark(node=found.node, position=ledger.catalogue.position))
+    owner.write(layout, LakeOwner(node=found.node, position=ledger.catalogue.position))
 
 
 def note(ledger: Ledger, layout: Layout) -> None:
@@ -89,7 +89,7 @@ def note(ledger: Ledger, layout: Layout) -> None:
     found = owner.read(layout)
     own = ledger.identity(_NODE)
     if own and (found is None or (found.node == own and found.position < ledger.catalogue.position)):
-        owner.write(layout, Mark(node=own, position=ledger.catalogue.position))
+        owner.write(layout, LakeOwner(node=own, position=ledger.catalogue.position))
 
 
 def refuse_another(ledger: Ledger, layout: Layout) -> None:
@@ -112,7 +112,7 @@ def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) ->
         raise _lost(layout)
 
 
-def _foreign(layout: Layout, found: Mark) -> errors.ForeignLakeError:
+def _foreign(layout: Layout, found: LakeOwner) -> errors.ForeignLakeError:
     return errors.ForeignLakeError(
         f"the lake {layout.root.resolve()} belongs to another node ({found.node[:8]}).",
         hint="Give this node a lake of its own: [node] lake. If this ledger is a wrong one, put the right one in its place.",

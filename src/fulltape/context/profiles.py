@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from fulltape.checks import profiles
 from fulltape.checks.findings import Context
-from fulltape.context import Stores, Wanted, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, scanning
 from fulltape.context.scanning import REVISION
 from fulltape.decoding import frames
 from fulltape.lake import files, parquet
@@ -37,7 +37,10 @@ _LAYERS: tuple[Layer, ...] = ("raw", "curated")
 
 
 def of_parts(
-    stores: Stores, context: Context, parts: Sequence[Part], sound: Callable[[Sequence[Part]], Sequence[Part]]
+    stores: NodeContext,
+    context: Context,
+    parts: Sequence[Part],
+    sound: Callable[[Sequence[Part]], Sequence[Part]],
 ) -> pl.DataFrame:
     """The profiles of all cells of these parts, with the `source` and `log_pos` of each. `sound` tells which parts have the
     content that was recorded; it is asked only of parts whose rows are read, and the others are left out."""
@@ -57,7 +60,7 @@ def of_parts(
     return pl.concat([none, *found], how="vertical_relaxed")
 
 
-def merge(stores: Stores, wanted: Wanted, originals: Sequence[Part], sha256: str) -> None:
+def merge(stores: NodeContext, wanted: ConfiguredDataset, originals: Sequence[Part], sha256: str) -> None:
     """Keep for a part that is made of others what is known of them, so that its rows need not be read; nothing where that
     of one is not known."""
     import polars as pl
@@ -73,7 +76,9 @@ def merge(stores: Stores, wanted: Wanted, originals: Sequence[Part], sha256: str
     _keep(path, newest.sort("instrument", "session"))
 
 
-def around(stores: Stores, wanted: Wanted, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+def around(
+    stores: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date
+) -> tuple[dt.date, dt.date]:
     """The first and the last session of which profiles are needed to judge those from `first` to `last`: where completeness
     is judged, it is learned from the sessions around them."""
     calendar = wanted.calendar
@@ -90,14 +95,14 @@ def blocks(instruments: Iterable[str], rows: int) -> list[list[str]]:
     return [every[at : at + size] for at in range(0, len(every), size)]
 
 
-def judged(wanted: Wanted, instruments: int, span: Range) -> int:
+def judged(wanted: ConfiguredDataset, instruments: int, span: Range) -> int:
     """As how many rows judging so many instruments over a span of sessions counts: where completeness is judged, every
     minute is laid out, whether there is something in it or not."""
     laid_out = instruments * wanted.rows(span) if "completeness" in wanted.dataset.checks else 0
     return laid_out // _NARROW
 
 
-def unneeded(stores: Stores) -> list[Path]:
+def unneeded(stores: NodeContext) -> list[Path]:
     """Files of profiles that no current part of a wanted dataset has, by the calendar and the rules of now."""
     needed = {
         _path(stores, wanted.dataset, wanted.calendar, part.sha256)
@@ -110,13 +115,13 @@ def unneeded(stores: Stores) -> list[Path]:
     return [path for path in found if path not in needed and not path.name.startswith(files.TEMPORARY)]
 
 
-def _path(stores: Stores, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
+def _path(stores: NodeContext, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
     rules = f"{profiles.VERSION} {calendar.name} {calendar.version} {dataset.checks}"
     version = hashlib.sha256(rules.encode()).hexdigest()[:8]
     return stores.layout.profile(dataset, sha256, version)
 
 
-def damaged(stores: Stores) -> list[Path]:
+def damaged(stores: NodeContext) -> list[Path]:
     """Files of profiles that are not what was written."""
     found = stores.layout.profile_files()
     return [path for path in found if not path.name.startswith(files.TEMPORARY) and _body(path) is None]
@@ -149,7 +154,7 @@ def _digest(path: Path, body: bytes) -> bytes:
     return hashlib.sha256(path.name.encode() + body).digest()
 
 
-def _made(stores: Stores, context: Context, part: Part) -> pl.DataFrame:
+def _made(stores: NodeContext, context: Context, part: Part) -> pl.DataFrame:
     import polars as pl
 
     path = stores.layout.root / part.path

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Literal
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.market.time import DAY, Instant
 
 Tier = Literal["enough", "low", "least"]
@@ -59,7 +59,7 @@ class Room:
         return f"{told}; at {per_day:,.2f} GB a day it is low in {self.days_left:,.0f} days"
 
 
-def of(stores: Stores) -> Room:
+def of(stores: NodeContext) -> Room:
     """The room on the lake's disk."""
     place = stores.layout.root
     while not place.exists():
@@ -71,7 +71,7 @@ def of(stores: Stores) -> Room:
     return Room(free=found.free, total=found.total, wanted=wanted)
 
 
-def forecast(stores: Stores, now: Instant) -> Room:
+def forecast(stores: NodeContext, now: Instant) -> Room:
     """The room, and how the lake has grown in the last thirty days, or since its first file."""
     here = of(stores)
     since, grown = stores.ledger.catalogue.grown(now - _LOOK_BACK)

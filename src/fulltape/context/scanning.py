@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Part
 
@@ -19,7 +19,7 @@ _MOST = 2**20
 
 
 def rows_of(
-    stores: Stores, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
+    stores: NodeContext, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
 ) -> pl.LazyFrame:
     """All rows of these parts, in their order, with fields of their part as columns of the same name; `columns` as in
     `parquet.scan`. Their `log_pos` orders rows as they became known, those of a merged part, too: greater is newer."""

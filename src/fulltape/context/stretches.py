@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Layer, Part
 
@@ -36,7 +36,7 @@ class Stretch:
 class Stretches:
     """How a dataset's folders are cut now."""
 
-    def __init__(self, stores: Stores, wanted: Wanted) -> None:
+    def __init__(self, stores: NodeContext, wanted: ConfiguredDataset) -> None:
         self._stores, self._wanted = stores, wanted
         newest = stores.ledger.catalogue.newest_session("raw", wanted.dataset.name)
         by_week = wanted.dataset.grain == "day" and wanted.dataset.expectation == "every"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.market.time import Instant, utc_date
 
 
-def snapshot(stores: Stores, now: Instant) -> int:
+def snapshot(stores: NodeContext, now: Instant) -> int:
     """Write down who has come into each universe and who has left it since the last time, inside a transaction; returns
     how many."""
     return sum(

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from fulltape.contract.vendor import RETRYABLE, Answer, Outcome, Request, Response
+from fulltape.contract.vendor import RETRYABLE, Outcome, PageResult, Request, Response
 from fulltape.market.time import SECOND, Instant
 
 T = TypeVar("T")
@@ -41,12 +41,12 @@ def reason(text: str, status: int) -> str:
     return f"HTTP {status}: {line}" if line else f"HTTP {status}"
 
 
-def server_trouble(response: Response, text: str) -> Answer | None:
+def server_trouble(response: Response, text: str) -> PageResult | None:
     """TRANSIENT for server errors, RATE_LIMITED where one says how long to stay away, None for everything else."""
     if response.status == 503 and (until := retry_at(response)) is not None:
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason(text, 503), retry_at=until)
+        return PageResult(outcome=Outcome.RATE_LIMITED, reason=reason(text, 503), retry_at=until)
     if response.status >= 500 or response.status in (408, 425):
-        return Answer(outcome=Outcome.TRANSIENT, reason=reason(text, response.status))
+        return PageResult(outcome=Outcome.TRANSIENT, reason=reason(text, response.status))
     return None
 
 
@@ -54,9 +54,9 @@ TOO_MANY = (418, 429)
 """Statuses that mean too many requests; 418 is a ban for going on after 429."""
 
 
-def rate_limited(response: Response, why: str) -> Answer:
+def rate_limited(response: Response, why: str) -> PageResult:
     """The answer to a refusal for the rate: with the time that the vendor names, if it names one."""
-    return Answer(outcome=Outcome.RATE_LIMITED, reason=why, retry_at=retry_at(response))
+    return PageResult(outcome=Outcome.RATE_LIMITED, reason=why, retry_at=retry_at(response))
 
 
 def retry_at(response: Response) -> Instant | None:
@@ -102,16 +102,16 @@ def whole_number(text: str | None) -> int | None:
     return None
 
 
-def undocumented(response: Response, why: str) -> Answer:
+def undocumented(response: Response, why: str) -> PageResult:
     """A refusal: a wrong request for 400 and 422; any other status is nobody's answer to our question (a proxy, a
     captive portal, a wrong address) and proves nothing."""
     outcome = Outcome.BAD_REQUEST if response.status in (400, 422) else Outcome.TRANSIENT
-    return Answer(outcome=outcome, reason=why)
+    return PageResult(outcome=outcome, reason=why)
 
 
-def malformed(what: str) -> Answer:
+def malformed(what: str) -> PageResult:
     """The answer to a success whose body does not have the documented shape: keep the bytes, ask again."""
-    return Answer(outcome=Outcome.MALFORMED, keep=True, reason=what)
+    return PageResult(outcome=Outcome.MALFORMED, keep=True, reason=what)
 
 
 def error_text(response: Response, *keys: str) -> str:
@@ -126,8 +126,8 @@ def error_text(response: Response, *keys: str) -> str:
 
 
 def until_it_stands(
-    request: Request, read: Callable[[Response], Answer]
-) -> Generator[Request | Answer, Response | None, Answer]:
+    request: Request, read: Callable[[Response], PageResult]
+) -> Generator[Request | PageResult, Response | None, PageResult]:
     """One request, repeated after every retryable answer; returns the answer that stands."""
     while True:
         response = yield request

@@ -8,7 +8,7 @@ import msgspec
 
 from fulltape.contract.streams import Channel
 
-What = Literal[
+EventKind = Literal[
     "opened",
     "connected",
     "confirmed",
@@ -25,7 +25,7 @@ What = Literal[
 did not fit into memory, `clock` that the wall clock was set."""
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ConnectionEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened, when (UTC nanoseconds), to which channels of a connection (none named: all of them).
 
     `since` is when it began to be so: the last message before a disconnection or a silence, the first one dropped.
@@ -34,7 +34,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     file carries, those that are live as it begins, by connection, and the nanoseconds by which the source's data comes late.
     """
 
-    what: What
+    what: EventKind
     at: int
     connection: int = 0
     channels: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
-from fulltape.contract.vendor import Shape
+from fulltape.contract.vendor import RowFormat
 
 _Item = TypeVar("_Item")
 Detail = Literal["books", "quotes", "bars", "trades"]
@@ -51,7 +51,7 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Resubscribe:
     """Sent to a conversation instead of a message: subscribe to these channels once more, by name."""
 
     channels: tuple[str, ...]
@@ -63,7 +63,7 @@ many requests); none until the settings change (the key is refused, the feed is 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class ProtocolStep:
     """What a conversation does next.
 
     - `say`: messages to send, in order; `{key}` and the names of other secrets in braces are filled in at the door;
@@ -80,15 +80,15 @@ class Turn:
     keep: bool = True
 
 
-NOTHING = Turn()
-Dialogue = Generator[Turn, bytes | Again, None]
+NOTHING = ProtocolStep()
+ProtocolSteps = Generator[ProtocolStep, bytes | Resubscribe, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """One connection.
 
-    - `path` follows the address of `host`; `headers` are templates like those of `Turn.say`;
+    - `path` follows the address of `host`; `headers` are templates like those of `ProtocolStep.say`;
     - `data`: what a data message begins with, as far as that can be said; all others are told by `control`;
     - `control`, `route`: regular expressions over bytes. `control` is matched at the beginning of a message; the groups
       of `route`, joined with "|", are a channel's name, and it is searched for in messages that stand one a line: it
@@ -100,7 +100,7 @@ class Stream:
     - `data_confirms`: the vendor acknowledges a subscription by its first data and by nothing else;
     - `compress`: whether permessage-deflate is offered;
     - `pulled`: the vendor's own library holds the socket: its file has a `feed(stream, url, secrets)`, an asynchronous
-      iterator of what was `Fed`, and everything above about talking means nothing.
+      iterator of what was `SdkMessage`, and everything above about talking means nothing.
     """
 
     source: str
@@ -109,7 +109,7 @@ class Stream:
     channels: tuple[Channel, ...]
     control: bytes
     route: bytes
-    converse: Callable[[Sequence[Channel]], Dialogue]
+    converse: Callable[[Sequence[Channel]], ProtocolSteps]
     data: tuple[bytes, ...] = ()
     alert: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fed:
+class SdkMessage:
     """One message that a vendor's library has delivered, and the channel that it belongs to; or why it serves no such channel
     (`refused`)."""
 
@@ -162,7 +162,7 @@ class MessageShape:
 
     kind: str
     dataset: str
-    shape: Shape
+    shape: RowFormat
     rows: Rows = "object"
     inside: str = ""
     fixed: Mapping[str, object] = field(default_factory=dict)
@@ -188,7 +188,7 @@ class Meaning:
     told_by: str = ""
 
 
-class Streams(Protocol):
+class StreamingVendor(Protocol):
     """What the module of a vendor that streams has beside its `SPEC`."""
 
     @staticmethod

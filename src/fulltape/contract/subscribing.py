@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from fulltape.contract.streams import Turn, batches
+from fulltape.contract.streams import ProtocolStep, batches
 
 
-class Asking:
+class Subscribing:
     """The channels that one connection has yet to subscribe to.
 
     `say(names, number)` writes a command; `most` names and `most_bytes` fit into one, and none holds names that differ in
@@ -48,7 +48,7 @@ class Asking:
         """All that are not answered."""
         return {*self.outstanding, *(name for some in self._waiting for name in some)}
 
-    def ask(self, names: Collection[str]) -> Turn:
+    def ask(self, names: Collection[str]) -> ProtocolStep:
         """Ask for these first. What the last command asked for without an answer comes last and in ten pieces: it may be
         what keeps the vendor from answering, and stays apart until it is answered."""
         wanted = set(names)
@@ -97,7 +97,7 @@ class Asking:
         else:
             self.refuse(words, self.names)
 
-    def turn(self, *, keep: bool = True) -> Turn:
+    def turn(self, *, keep: bool = True) -> ProtocolStep:
         """What has been confirmed and refused since the last turn, and the next command once the last is answered."""
         say: tuple[str, ...] = ()
         if not self.outstanding and self._waiting:
@@ -106,7 +106,7 @@ class Asking:
             say = (self._say(self.outstanding, self.number),)
         confirmed, refused = tuple(self._confirmed), self._news
         self._confirmed, self._news = {}, {}
-        return Turn(say=say, confirmed=confirmed, refused=refused, keep=keep)
+        return ProtocolStep(say=say, confirmed=confirmed, refused=refused, keep=keep)
 
     def _drop(self, names: Collection[str]) -> None:
         self.outstanding = _without(self.outstanding, names)

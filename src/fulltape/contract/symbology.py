@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fulltape.contract.vendor import Ask
+from fulltape.contract.vendor import FetchRequest
 
 _FOREX = re.compile(r"[A-Z]{6}")
 _TICKER = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
@@ -25,19 +25,19 @@ class Names:
     ours: Mapping[str, str]
 
 
-def names(ask: Ask, rule: Callable[[str], str]) -> Names:
+def names(ask: FetchRequest, rule: Callable[[str], str]) -> Names:
     """Both directions for an ask; the reference table's spelling comes before the vendor's rule."""
     wire = {symbol: _written(ask, symbol, rule) for symbol in ask.symbols}
     return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
 
 
-def wire(ask: Ask, rule: Callable[[str], str] = str) -> str:
+def wire(ask: FetchRequest, rule: Callable[[str], str] = str) -> str:
     """How the source writes the one symbol of an ask."""
     (symbol,) = ask.symbols
     return _written(ask, symbol, rule)
 
 
-def _written(ask: Ask, symbol: str, rule: Callable[[str], str]) -> str:
+def _written(ask: FetchRequest, symbol: str, rule: Callable[[str], str]) -> str:
     return ask.spellings.get(symbol) or rule(symbol)
 
 

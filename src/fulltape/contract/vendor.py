@@ -3,7 +3,7 @@
 A vendor is one file in `vendors/` with three names:
 
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
-- `history(ask, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `Answer` to it;
+- `history(ask, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `PageResult` to it;
   continued after a retryable answer it yields the same request again, so that whoever drives decides about retries;
 - `reference(symbols)`, where the vendor has one: a generator like `history` whose answers carry `listings`;
 - `decode(pages)`: where the rows of these pages lie and how their fields are read (see `decoding/tables.py`).
@@ -23,7 +23,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from fulltape.contract.plans import Connecting, Delayed, Limits
-from fulltape.market.reference import Listing
+from fulltape.market.reference import ReferenceEntry
 from fulltape.market.time import Instant
 
 
@@ -49,7 +49,7 @@ RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.TRANSIENT, Outcome.MALFORME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class FetchRequest:
     """One conversation: a dataset, the spellings to request, and sessions `first` to `last`, both inclusive.
 
     `start` and `end` are the same span in UTC microseconds, [start, end), from the first session's beginning to the
@@ -118,7 +118,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class CompleteThrough:
     """What an answer proves complete: for `symbol`, every session up to and including `through`."""
 
     symbol: str
@@ -126,7 +126,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class PageResult:
     """What one response means.
 
     - `keep`: whether the bytes hold data (or should hold it) and belong in the journal;
@@ -145,7 +145,7 @@ class Answer:
     outcome: Outcome
     keep: bool = False
     cursor: Cursor | None = None
-    settled: tuple[Settled, ...] = ()
+    settled: tuple[CompleteThrough, ...] = ()
     symbols: tuple[str, ...] = ()
     confirmed: tuple[str, ...] = ()
     reason: str = ""
@@ -153,43 +153,43 @@ class Answer:
     allowed_per_minute: int | None = None
     positional: bool = False
     memo: str = ""
-    listings: tuple[Listing, ...] = ()
+    listings: tuple[ReferenceEntry, ...] = ()
 
 
-Conversation = Generator[Request | Answer, Response | None, None]
+Conversation = Generator[Request | PageResult, Response | None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One journalled response of an ask, with its number from 1."""
 
-    ask: Ask
+    ask: FetchRequest
     number: int
     status: int
     body: bytes
     memo: str = ""
 
 
-Kind = Literal["float", "integer", "text", "boolean", "decimal", "date", "list"]
+FieldKind = Literal["float", "integer", "text", "boolean", "decimal", "date", "list"]
 """What a wire field holds. `decimal` is a number written as text (or as a number), `date` an ISO date as text, `list` an
 array of words or numbers, which become one text with commas (live messages only)."""
 
-StampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch", "received"]
+TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "date", "epoch", "received"]
 """How a stamp is written: a count since 1970, ISO 8601 text, an ISO date (UTC midnight), or a count in s, ms, us or ns
 whose unit shows in its size (`epoch`). A live message without a time is stamped by its receipt (`received`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class WireField:
     """A field of a row on the wire, by name or by position, and the column that it becomes."""
 
     wire: str | int
     column: str
-    kind: Kind = "float"
+    kind: FieldKind = "float"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class RowFormat:
     """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
 
     `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
@@ -197,9 +197,9 @@ class Shape:
     columns that counted something else before a moment (UTC microseconds): that moment, and by what they are multiplied.
     """
 
-    fields: tuple[Field, ...]
-    unit: StampUnit
-    stamp_kind: Kind = "integer"
+    fields: tuple[WireField, ...]
+    unit: TimestampUnit
+    stamp_kind: FieldKind = "integer"
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     counted: Mapping[str, tuple[int, float]] = field(default_factory=dict)
@@ -219,7 +219,7 @@ class Slice:
 
     page: int
     rows: bytes | msgspec.Raw
-    shape: Shape
+    shape: RowFormat
     symbol: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)
@@ -264,7 +264,7 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serves:
+class Capability:
     """What a source serves of one dataset.
 
     - `stamp`: whether bars are stamped at their `start` or their `end`; day bars that are stamped at the start bear
@@ -305,9 +305,9 @@ class Source:
     name: str
     feed: str
     scope: str
-    serves: tuple[Serves, ...]
+    serves: tuple[Capability, ...]
 
-    def of(self, dataset: str) -> Serves | None:
+    def of(self, dataset: str) -> Capability | None:
         """What this source serves of a dataset, None if nothing."""
         return next((serves for serves in self.serves if serves.dataset == dataset), None)
 
@@ -351,7 +351,7 @@ class Vendor(Protocol):
     SPEC: VendorSpec
 
     @staticmethod
-    def history(ask: Ask, resume: Cursor | None) -> Conversation:
+    def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         """The conversation that fetches `ask`, from its beginning or from where it was interrupted."""
         ...
 

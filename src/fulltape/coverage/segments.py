@@ -29,7 +29,7 @@ OPENED = ("series", "first", "last")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class SeriesOnAxis:
     """A series on the axis: what is wanted of it, and who may be asked for which positions."""
 
     instrument: Instrument
@@ -52,7 +52,7 @@ class Segments:
     `to_ask`, and which sources are left to ask (`left <source>`)."""
 
     frame: pl.DataFrame
-    listed: Sequence[Listed]
+    listed: Sequence[SeriesOnAxis]
     sources: tuple[str, ...]
     events: bool
     newest: Mapping[int, int]
@@ -158,7 +158,7 @@ def axis(calendar: Calendar) -> Axis:
 
 
 def lay(
-    listed: Sequence[Listed],
+    listed: Sequence[SeriesOnAxis],
     facts: pl.DataFrame,
     opened: pl.DataFrame,
     along: Axis,

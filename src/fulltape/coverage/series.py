@@ -20,7 +20,7 @@ from fulltape.market.sessions import Calendar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class SourceEvidence:
     """What one source showed of a series: positions by fact. Of the empties, `sound` are those that count as proof,
     `positional` and `repeated` those that count for more (see `coverage/silence.py`)."""
 
@@ -49,7 +49,7 @@ class Series:
 
     instrument: Instrument
     wanted: Ranges
-    known: Mapping[str, Known]
+    known: Mapping[str, SourceEvidence]
     servable: Mapping[str, Ranges]
     """By source in order of preference: the positions that it serves and may be asked for."""
     open: Ranges
@@ -126,7 +126,7 @@ class Series:
         return ""
 
 
-def _empty(one: Known) -> Empty:
+def _empty(one: SourceEvidence) -> Empty:
     return Empty(
         held=ranges.union(one.present, one.partial),
         sound=one.sound,
@@ -174,7 +174,7 @@ def life(instrument: Instrument, calendar: Calendar, first: dt.date, last: dt.da
     return ranges.normalise([calendar.between(start, stop)]) if start <= stop else ranges.EMPTY
 
 
-def known(facts: Iterable[tuple[FactKind, int, Range]]) -> Known:
+def known(facts: Iterable[tuple[FactKind, int, Range]]) -> SourceEvidence:
     """Gather a source's facts (fact, what it proves as bits of `coverage.silence`, positions)."""
     by_kind: dict[str, list[Range]] = {}
     for fact, proof, span in facts:
@@ -182,7 +182,7 @@ def known(facts: Iterable[tuple[FactKind, int, Range]]) -> Known:
         for bit, name in _PROOFS.get(fact, {}).items():
             if proof & bit:
                 by_kind.setdefault(name, []).append(span)
-    return Known(**{name: ranges.normalise(spans) for name, spans in by_kind.items()})
+    return SourceEvidence(**{name: ranges.normalise(spans) for name, spans in by_kind.items()})
 
 
 _PROOFS = {

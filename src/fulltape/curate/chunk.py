@@ -15,7 +15,7 @@ from fulltape.checks import findings, profiles, registry
 from fulltape.checks import rows as row_checks
 from fulltape.checks.findings import Context
 from fulltape.checks.registry import Learned
-from fulltape.context import Stores, Wanted, damage, day_bars, drafts, known, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, damage, day_bars, drafts, known, scanning
 from fulltape.context import profiles as kept_profiles
 from fulltape.context.drafts import Draft
 from fulltape.context.spool import Spool
@@ -31,7 +31,7 @@ from fulltape.version import VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CurateReport:
     """Folders looked at and rewritten, rows in them, and source cells that turned out partial."""
 
     folders: int = 0
@@ -39,9 +39,9 @@ class Report:
     rows: int = 0
     partial: int = 0
 
-    def __add__(self, other: Report) -> Report:
+    def __add__(self, other: CurateReport) -> CurateReport:
         """Both together."""
-        return Report(
+        return CurateReport(
             folders=self.folders + other.folders,
             written=self.written + other.written,
             rows=self.rows + other.rows,
@@ -53,7 +53,9 @@ class Chunk:
     """Curated folders of one dataset that are worked on together; `verified` are the parts that were looked at in this
     run."""
 
-    def __init__(self, stores: Stores, wanted: Wanted, now: Instant, verified: set[int]) -> None:
+    def __init__(
+        self, stores: NodeContext, wanted: ConfiguredDataset, now: Instant, verified: set[int]
+    ) -> None:
         self._verified = verified
         self._stores = stores
         self._wanted = wanted
@@ -66,12 +68,12 @@ class Chunk:
             thresholds=stores.rules.thresholds,
         )
 
-    def curate(self, stretches: Sequence[Stretch]) -> Report:
+    def curate(self, stretches: Sequence[Stretch]) -> CurateReport:
         """Check, choose, write, commit."""
         labels = self._labels(stretches)
         found = self._all_sound(min(labels), max(labels))
         if not found:
-            return Report(folders=len(stretches))
+            return CurateReport(folders=len(stretches))
         learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
         volumes = day_bars.volumes(self._stores, self._wanted, min(labels), max(labels))
         there = self._there(stretches)
@@ -90,11 +92,11 @@ class Chunk:
                 rows += curated.height
                 spool.add(curated)
             if not rows:
-                return Report(folders=len(stretches))
+                return CurateReport(folders=len(stretches))
             ready = [draft for one in stretches if (draft := self._write(one, spool)) is not None]
         written = drafts.publish(self._stores, ready, now=self._now)
         judged.commit(written)
-        return Report(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
+        return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape.checks import completeness
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import FactKind, Verdict
 from fulltape.decoding import frames
 from fulltape.ledger.catalogue import NewPart
@@ -23,7 +23,9 @@ CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
 class Judged:
     """Verdicts and facts of one dataset's cells in the sessions `days`, inclusive; `doubtful` cells are counted."""
 
-    def __init__(self, stores: Stores, wanted: Wanted, days: tuple[dt.date, dt.date], now: Instant) -> None:
+    def __init__(
+        self, stores: NodeContext, wanted: ConfiguredDataset, days: tuple[dt.date, dt.date], now: Instant
+    ) -> None:
         self._stores, self._wanted, self._now = stores, wanted, now
         self._before = self._partial_before(*days)
         self._verdicts: list[VerdictRange] = []

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from fulltape.context import Event, Progress, Stores, Wanted, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, silent
 from fulltape.context.stretches import Stretch, Stretches
-from fulltape.curate.chunk import Chunk, Report
+from fulltape.curate.chunk import Chunk, CurateReport
 from fulltape.curate.judged import STAGE
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import Clock, Instant
 
-__all__ = ["STAGE", "Report", "run_once"]
+__all__ = ["STAGE", "CurateReport", "run_once"]
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CurateReport:
     """Curate what raw parts since the bookmark have touched."""
     with stores.stage(STAGE, clock, layer="curated"):
         latest = stores.ledger.catalogue.last_position("raw")
@@ -30,7 +30,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             redo[name] = stores.ledger.damages.to_redo(STAGE, name)
             whole = _now_over(stores, wanted, cuts, clock.now()) | redo[name]
             touched[name] |= {one for key in whole for one in cuts.of(key)} | cuts.misfit("curated")
-        total = Report()
+        total = CurateReport()
         verified: set[int] = set()
         todo = sum(map(len, touched.values()))
         for name, stretches in sorted(touched.items()):
@@ -47,7 +47,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         return total
 
 
-def _now_over(stores: Stores, wanted: Wanted, cuts: Stretches, now: Instant) -> set[str]:
+def _now_over(stores: NodeContext, wanted: ConfiguredDataset, cuts: Stretches, now: Instant) -> set[str]:
     """Curated folders of sessions that are over since the last time, of a dataset that will only ever have what was
     captured: its rows are final now."""
     before = stores.ledger.bookmark(STAGE, f"{wanted.dataset.name} over")
@@ -60,7 +60,7 @@ def _now_over(stores: Stores, wanted: Wanted, cuts: Stretches, now: Instant) -> 
     return held & {layout.folder_key(wanted.dataset.curated_folder, day) for day in days}
 
 
-def _stretches(part: Part, wanted: Wanted, cuts: Stretches) -> set[Stretch]:
+def _stretches(part: Part, wanted: ConfiguredDataset, cuts: Stretches) -> set[Stretch]:
     calendar, folder = wanted.calendar, wanted.dataset.curated_folder
     labels = {
         calendar.label(position)
@@ -70,7 +70,7 @@ def _stretches(part: Part, wanted: Wanted, cuts: Stretches) -> set[Stretch]:
     return {cuts.holding(layout.folder_key(folder, label), label) for label in labels}
 
 
-def _chunks(stretches: Iterable[Stretch], wanted: Wanted) -> list[list[Stretch]]:
+def _chunks(stretches: Iterable[Stretch], wanted: ConfiguredDataset) -> list[list[Stretch]]:
     """Stretches of curated folders that share a raw folder, so that its parts are read once."""
     by_folder: dict[str, list[Stretch]] = defaultdict(list)
     for one in sorted(stretches):

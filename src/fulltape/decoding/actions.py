@@ -12,7 +12,7 @@ from fulltape.market.time import midnight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class VendorAction:
     """One action in the vendor's own values: dates as ISO text, ratios and amounts as numbers, absent as None.
 
     A holder of `ratio_old` shares has `ratio_new` afterwards; `amount` is `currency` per share. `symbol` is spelled as
@@ -41,7 +41,7 @@ _NUMBERS = ("ratio_old", "ratio_new", "amount")
 
 
 def tables(
-    page: Page, ours: Mapping[str, str], told: Iterable[Told], rejected: list[Rejected]
+    page: Page, ours: Mapping[str, str], told: Iterable[VendorAction], rejected: list[Rejected]
 ) -> list[Table]:
     """One table for each symbol asked for, of the actions whose ex-date was asked for; others were not our question."""
     by_symbol: dict[str, list[dict[str, object]]] = {}
@@ -69,7 +69,7 @@ def tables(
     ]
 
 
-def _row(one: Told) -> dict[str, object]:
+def _row(one: VendorAction) -> dict[str, object]:
     row: dict[str, object] = {
         part.name: getattr(one, part.name) for part in fields(one) if part.name != "symbol"
     }
@@ -99,7 +99,7 @@ def _number(value: object, name: str) -> float | None:
     return float(value)
 
 
-def _session(one: Told) -> dt.date | None:
+def _session(one: VendorAction) -> dt.date | None:
     try:
         return dt.date.fromisoformat(one.ex_date)  # type: ignore[arg-type]
     except (ValueError, TypeError):

@@ -5,22 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 
-from fulltape.contract.vendor import Ask, Field, Settled
+from fulltape.contract.vendor import CompleteThrough, FetchRequest, WireField
 
 SHORT = (
-    Field(wire="o", column="open"),
-    Field(wire="h", column="high"),
-    Field(wire="l", column="low"),
-    Field(wire="c", column="close"),
-    Field(wire="v", column="volume"),
-    Field(wire="vw", column="vwap"),
-    Field(wire="n", column="trade_count", kind="integer"),
+    WireField(wire="o", column="open"),
+    WireField(wire="h", column="high"),
+    WireField(wire="l", column="low"),
+    WireField(wire="c", column="close"),
+    WireField(wire="v", column="volume"),
+    WireField(wire="vw", column="vwap"),
+    WireField(wire="n", column="trade_count", kind="integer"),
 )
 
 
 def settled_before(
-    ask: Ask, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
-) -> tuple[Settled, ...]:
+    ask: FetchRequest, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
+) -> tuple[CompleteThrough, ...]:
     """What a page proves that is not the last: every session before the one in whose midst it ends.
 
     Nothing where the stamps (UTC microseconds) do not run forward: then nobody knows what is still to come.
@@ -28,9 +28,9 @@ def settled_before(
     if not stamps or list(stamps) != sorted(stamps):
         return ()
     through = session_of(stamps[-1]) - dt.timedelta(days=1)
-    return (Settled(symbol=symbol, through=through),) if through >= ask.first else ()
+    return (CompleteThrough(symbol=symbol, through=through),) if through >= ask.first else ()
 
 
-def settled_whole(ask: Ask) -> tuple[Settled, ...]:
+def settled_whole(ask: FetchRequest) -> tuple[CompleteThrough, ...]:
     """What the last page proves: everything that was asked."""
-    return tuple(Settled(symbol=symbol, through=ask.last) for symbol in ask.symbols)
+    return tuple(CompleteThrough(symbol=symbol, through=ask.last) for symbol in ask.symbols)

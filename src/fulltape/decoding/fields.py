@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fulltape.contract.vendor import Field, Kind, Shape
+from fulltape.contract.vendor import FieldKind, RowFormat, WireField
 from fulltape.market.time import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def wire_type(part: Field, shape: Shape) -> Any:
+def wire_type(part: WireField, shape: RowFormat) -> Any:
     """The polars type of a field as JSON gives it."""
     import polars as pl
 
     kind = shape.stamp_kind if part.column == "stamp" else part.kind
-    types: dict[Kind, Any] = {
+    types: dict[FieldKind, Any] = {
         "float": pl.Float64, "integer": pl.Int64, "text": pl.String, "boolean": pl.Boolean,
         "decimal": pl.String, "date": pl.String, "list": pl.List(pl.String),
     }  # fmt: skip
     return types[kind]
 
 
-def csv_type(part: Field, shape: Shape) -> Any:
+def csv_type(part: WireField, shape: RowFormat) -> Any:
     """The polars type of a field as CSV gives it."""
     import polars as pl
 
     return pl.Float64 if part.kind == "decimal" and part.column != "stamp" else wire_type(part, shape)
 
 
-def typed(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def typed(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
     """Digits as numbers and dates as dates; raises for anything else, and for numbers that are not finite."""
     import polars as pl
 
@@ -52,7 +52,7 @@ def typed(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     return typed
 
 
-def stamped(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def stamped(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
     """`stamp` in UTC microseconds and `stamp_ns` beside it; raises where one is missing or lies outside 1970 to 2200."""
     import polars as pl
 
@@ -95,7 +95,7 @@ def _read_iso(wire: pl.Series) -> tuple[pl.Series, pl.Series]:
     raise ValueError("a stamp that is no ISO 8601 time with a zone")
 
 
-def _counted(wire: pl.Series, shape: Shape) -> pl.Series:
+def _counted(wire: pl.Series, shape: RowFormat) -> pl.Series:
     """A count since 1970 in nanoseconds; what could run over is refused first."""
     import polars as pl
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fulltape.contract import symbology
-from fulltape.contract.vendor import Decoded, Rejected, Serves
+from fulltape.contract.vendor import Capability, Decoded, Rejected
 from fulltape.decoding import tables
 from fulltape.market import days, ranges
 from fulltape.market.datasets import Dataset
@@ -149,7 +149,7 @@ def _sessions(calendar: Calendar) -> pl.DataFrame:
 
 
 def rows(
-    decoded: Decoded, dataset: Dataset, serves: Serves, calendar: Calendar
+    decoded: Decoded, dataset: Dataset, serves: Capability, calendar: Calendar
 ) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
     """Raw rows in the dataset's schema plus `page`; `instrument` is null; and what could not be taken.
 
@@ -228,7 +228,7 @@ def traded(raw: pl.LazyFrame, dataset: Dataset) -> pl.LazyFrame:
     return raw.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
 
 
-def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callable[[int], dt.date]:
+def session_rule(dataset: Dataset, serves: Capability, calendar: Calendar) -> Callable[[int], dt.date]:
     """How the session of a stamp is found for this endpoint."""
     if dataset.grain != "day":
         return calendar.day_rule.session
@@ -236,7 +236,9 @@ def session_rule(dataset: Dataset, serves: Serves, calendar: Calendar) -> Callab
     return lambda stamp: zone.session(stamp - 1 if serves.stamp == "end" else stamp)
 
 
-def _day_bars(wide: pl.DataFrame, serves: Serves, calendar: Calendar) -> tuple[pl.DataFrame, list[Rejected]]:
+def _day_bars(
+    wide: pl.DataFrame, serves: Capability, calendar: Calendar
+) -> tuple[pl.DataFrame, list[Rejected]]:
     """Sessions and opens of day bars; one that does not begin at the midnight that is declared, or that lies outside
     of the session that its page is about, is another market's day and is refused."""
     import polars as pl

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fulltape.contract.envelopes import UNREADABLE
-from fulltape.contract.vendor import Field, Kind, Rejected, Shape, Slice, StampUnit
+from fulltape.contract.vendor import FieldKind, Rejected, RowFormat, Slice, TimestampUnit, WireField
 from fulltape.decoding import fields
 from fulltape.market.time import EARLIEST, LATEST, SECOND, iso, midnight, parse_stamp
 
@@ -30,7 +30,7 @@ _PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+def one_by_one(one: Slice, shape: RowFormat, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
     """The good rows of a slice in the types of the wire; each bad one is added to `rejected`."""
     import polars as pl
 
@@ -58,7 +58,7 @@ def one_by_one(one: Slice, shape: Shape, session_of: SessionOf, rejected: list[R
 
 
 def _placed(
-    lost: Rejected, beside: list[dict[str, Any]], shape: Shape, session_of: SessionOf
+    lost: Rejected, beside: list[dict[str, Any]], shape: RowFormat, session_of: SessionOf
 ) -> list[Rejected]:
     """A row without a session, and the sessions of the good rows beside it: rows come in order, so that it belongs to one
     of them, or to one between."""
@@ -95,16 +95,16 @@ def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
         return []
 
 
-def _value_type(part: Field, shape: Shape) -> Any:
+def _value_type(part: WireField, shape: RowFormat) -> Any:
     import polars as pl
 
-    typed: dict[Kind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
+    typed: dict[FieldKind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
     if part.column == "stamp" or part.kind not in typed:
         return fields.wire_type(part, shape)
     return typed[part.kind]
 
 
-def _value(row: Any, part: Field, shape: Shape) -> Any:
+def _value(row: Any, part: WireField, shape: RowFormat) -> Any:
     """One field's value in its declared type; `ValueError` for anything else."""
     found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
     loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
@@ -121,7 +121,7 @@ def _value(row: Any, part: Field, shape: Shape) -> Any:
         raise ValueError(f"{part.column} is {str(found)[:40]!r}") from None
 
 
-def _converted(found: Any, kind: Kind, *, loose: bool) -> Any:
+def _converted(found: Any, kind: FieldKind, *, loose: bool) -> Any:
     if kind == "text":
         return found if isinstance(found, str) else msgspec.json.encode(found).decode()
     if kind == "list":
@@ -147,7 +147,7 @@ def _whole(found: Any, *, loose: bool) -> int:
     return number
 
 
-def _instant(found: Any, unit: StampUnit) -> int:
+def _instant(found: Any, unit: TimestampUnit) -> int:
     """A stamp in UTC microseconds; `ValueError` for anything that is none."""
     if unit == "iso":
         return parse_stamp(found)
@@ -163,7 +163,7 @@ def _instant(found: Any, unit: StampUnit) -> int:
     return instant
 
 
-def _symbol(raw: Any, shape: Shape, one: Slice) -> str | None:
+def _symbol(raw: Any, shape: RowFormat, one: Slice) -> str | None:
     """Whose a row is, in our spelling where we have one; None if it cannot be read."""
     part = next((part for part in shape.fields if part.column == "symbol"), None)
     try:
@@ -174,7 +174,7 @@ def _symbol(raw: Any, shape: Shape, one: Slice) -> str | None:
     return one.names.get(found, found) if isinstance(found, str) else None
 
 
-def _session(raw: Any, shape: Shape, session_of: SessionOf) -> dt.date | None:
+def _session(raw: Any, shape: RowFormat, session_of: SessionOf) -> dt.date | None:
     part = next(part for part in shape.fields if part.column == "stamp")
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fulltape.contract.streams import Meaning, MessageShape
-from fulltape.contract.vendor import Shape
+from fulltape.contract.vendor import RowFormat
 from fulltape.decoding import captured, fields, template
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class MessageBatch:
     """Messages as they lie in the journal, one a line: their lengths, when each was received (UTC nanoseconds) and over
     which connection."""
 
@@ -46,10 +46,10 @@ class Bundle:
             at += length + 1
         return found
 
-    def some(self, places: Sequence[int], lines: Sequence[bytes]) -> Bundle:
+    def some(self, places: Sequence[int], lines: Sequence[bytes]) -> MessageBatch:
         """The messages at these places."""
         picked = [lines[at] for at in places]
-        return Bundle(
+        return MessageBatch(
             text=b"\n".join(picked),
             lengths=[len(line) for line in picked],
             received=[self.received[at] for at in places],
@@ -57,7 +57,7 @@ class Bundle:
         )
 
 
-def bundled(blocks: Iterable[tuple[bytes, Sequence[int], Sequence[int], int]]) -> Bundle:
+def bundled(blocks: Iterable[tuple[bytes, Sequence[int], Sequence[int], int]]) -> MessageBatch:
     """Blocks (text, lengths, received, connection) as one."""
     texts: list[bytes] = []
     lengths, received, connections = array("I"), array("q"), array("I")
@@ -66,11 +66,11 @@ def bundled(blocks: Iterable[tuple[bytes, Sequence[int], Sequence[int], int]]) -
         lengths.extend(each)
         received.extend(stamps)
         connections.extend(array("I", (connection,)) * len(each))
-    return Bundle(text=b"\n".join(texts), lengths=lengths, received=received, connections=connections)
+    return MessageBatch(text=b"\n".join(texts), lengths=lengths, received=received, connections=connections)
 
 
 @dataclass(slots=True, kw_only=True)
-class Read:
+class DecodedMessages:
     """What messages have become: rows by dataset, with `symbol` as the source writes it, `stamp`, `stamp_ns`, `ts_recv`
     and `connection`; and the messages of which no rows could be made, by reason."""
 
@@ -80,10 +80,10 @@ class Read:
     broken: list[tuple[bytes, str]] = field(default_factory=list)
 
 
-def read(bundle: Bundle, meaning: Meaning, control: re.Pattern[bytes]) -> Read:
+def read(bundle: MessageBatch, meaning: Meaning, control: re.Pattern[bytes]) -> DecodedMessages:
     """All rows in a bundle. Never raises for bytes that a vendor could send; control messages among them are passed
     over."""
-    found = Read()
+    found = DecodedMessages()
     pattern = re.compile(meaning.pattern)
     shapes: dict[str, list[MessageShape]] = {}
     for shape in meaning.shapes:
@@ -130,11 +130,11 @@ def _place(declared: Sequence[str], kind: str) -> int:
 
 
 def _all_alike(
-    bundle: Bundle,
+    bundle: MessageBatch,
     pattern: re.Pattern[bytes],
     shapes: Mapping[str, Sequence[MessageShape]],
     control: re.Pattern[bytes],
-    found: Read,
+    found: DecodedMessages,
 ) -> bool:
     """Read all messages at once, if they are all of one kind: False where they are not."""
     first = pattern.search(bundle.text)
@@ -175,7 +175,7 @@ def _structure(line: bytes, meaning: Meaning) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.group(1).decode(errors="replace") for one in named)) or (NO_KIND,)
 
 
-def _record(bundle: Bundle, meaning: Meaning, dataset: str, found: Read) -> None:
+def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: DecodedMessages) -> None:
     """Messages as they came, stamped by their receipt."""
     import polars as pl
 
@@ -197,7 +197,13 @@ def _record(bundle: Bundle, meaning: Meaning, dataset: str, found: Read) -> None
     )
 
 
-def _bulk(bundle: Bundle, shape: MessageShape, found: Read, *, only: re.Pattern[bytes] | None = None) -> bool:
+def _bulk(
+    bundle: MessageBatch,
+    shape: MessageShape,
+    found: DecodedMessages,
+    *,
+    only: re.Pattern[bytes] | None = None,
+) -> bool:
     """Read everything in one go; False where anything is not as declared."""
     import polars as pl
 
@@ -210,7 +216,7 @@ def _bulk(bundle: Bundle, shape: MessageShape, found: Read, *, only: re.Pattern[
     return True
 
 
-def _frame(bundle: Bundle, shape: MessageShape, only: re.Pattern[bytes] | None) -> pl.DataFrame:
+def _frame(bundle: MessageBatch, shape: MessageShape, only: re.Pattern[bytes] | None) -> pl.DataFrame:
     """The fields of the rows as they are on the wire, named as columns, with `ts_recv` and `connection`."""
     import polars as pl
 
@@ -250,7 +256,7 @@ def _frame(bundle: Bundle, shape: MessageShape, only: re.Pattern[bytes] | None) 
     return _received(found if "ts_recv" in found.columns else found.hstack(about), shape.shape)
 
 
-def _received(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def _received(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
     """Where a message bears no time it is stamped by its receipt."""
     if shape.unit != "received":
         return found
@@ -258,7 +264,7 @@ def _received(found: pl.DataFrame, shape: Shape) -> pl.DataFrame:
 
 
 def _rows_of_arrays(
-    bundle: Bundle, about: list[pl.Series], shape: MessageShape, only: re.Pattern[bytes] | None
+    bundle: MessageBatch, about: list[pl.Series], shape: MessageShape, only: re.Pattern[bytes] | None
 ) -> tuple[bytes, list[pl.Series]]:
     """Arrays of objects, one object a line, and the receipt of each."""
     text = bundle.text[1:-1].replace(b"]\n[", b"\n").replace(b"},{", b"}\n{")
@@ -327,7 +333,9 @@ def _delivered(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _apart(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:
+def _apart(
+    bundle: MessageBatch, shape: MessageShape, found: DecodedMessages, pattern: re.Pattern[bytes]
+) -> None:
     """Messages that cannot all be read at once: those of one form at a time, since mostly one form is broken as a whole."""
     import polars as pl
 
@@ -364,7 +372,9 @@ def _form_of(value: object) -> object:
     return "number" if type(value) in (int, float) else type(value)
 
 
-def _one_by_one(bundle: Bundle, shape: MessageShape, found: Read, pattern: re.Pattern[bytes]) -> None:
+def _one_by_one(
+    bundle: MessageBatch, shape: MessageShape, found: DecodedMessages, pattern: re.Pattern[bytes]
+) -> None:
     """Halve until what is broken stands alone; everything else is read as ever."""
     lines = bundle.lines()
     if len(lines) == 1:

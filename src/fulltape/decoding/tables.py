@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fulltape.contract.vendor import Decoded, Field, Rejected, Shape, Slice, Table
+from fulltape.contract.vendor import Decoded, Rejected, RowFormat, Slice, Table, WireField
 from fulltape.decoding import fields, rowwise
 from fulltape.decoding.rowwise import SessionOf
 from fulltape.market.time import LATEST, SECOND
@@ -116,7 +116,7 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
     return _renamed(wide, shape)
 
 
-def _are_small(group: Sequence[Slice], shape: Shape) -> bool:
+def _are_small(group: Sequence[Slice], shape: RowFormat) -> bool:
     """Whether an array is read quicker than its lines: while it fits into the processor's cache. Counts beyond 2^53
     would lose digits there."""
     if shape.unit in ("ns", "epoch") and shape.stamp_kind == "integer":
@@ -124,7 +124,7 @@ def _are_small(group: Sequence[Slice], shape: Shape) -> bool:
     return all(len(memoryview(one.rows)) <= _SMALL for one in group)
 
 
-def _small(group: Sequence[Slice], shape: Shape) -> tuple[pl.DataFrame, list[int]]:
+def _small(group: Sequence[Slice], shape: RowFormat) -> tuple[pl.DataFrame, list[int]]:
     """Each slice by `read_json`, which is lenient where lines are not: it takes true for 1 and 3.5 for 3. So whole
     numbers are read as floats and held to be whole, and a slice with a truth value is left to the strict way."""
     import polars as pl
@@ -148,7 +148,7 @@ def _small(group: Sequence[Slice], shape: Shape) -> tuple[pl.DataFrame, list[int
     return frame, [piece.height for piece in found]
 
 
-def _large(group: Sequence[Slice], shape: Shape) -> tuple[pl.DataFrame, list[int]]:
+def _large(group: Sequence[Slice], shape: RowFormat) -> tuple[pl.DataFrame, list[int]]:
     """All slices as lines, in one go."""
     texts = [_cut(one) for one in group]
     counts = [text.count(b"\n") + 1 if text else 0 for text in texts]
@@ -201,7 +201,7 @@ def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.Da
     )
 
 
-def _renamed(wide: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def _renamed(wide: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
     """The vendor's words, blanks and units in ours."""
     import polars as pl
 
@@ -223,7 +223,7 @@ def _renamed(wide: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     )
 
 
-def _bulk(one: Slice, shape: Shape) -> pl.DataFrame:
+def _bulk(one: Slice, shape: RowFormat) -> pl.DataFrame:
     """The slice in the types of the wire; raises for anything that is not as declared."""
     import polars as pl
 
@@ -250,7 +250,7 @@ def _lines(text: bytes, count: int, types: Mapping[str, Any]) -> pl.DataFrame:
     return found
 
 
-def _arrays(text: bytes, shape: Shape) -> pl.DataFrame:
+def _arrays(text: bytes, shape: RowFormat) -> pl.DataFrame:
     import polars as pl
 
     rows = msgspec.json.decode(text, type=list[list[Any]])
@@ -264,7 +264,7 @@ def _arrays(text: bytes, shape: Shape) -> pl.DataFrame:
     return fields.typed(found, shape)
 
 
-def _series(values: Sequence[Any], part: Field, shape: Shape) -> pl.Series:
+def _series(values: Sequence[Any], part: WireField, shape: RowFormat) -> pl.Series:
     import polars as pl
 
     if part.kind == "text":
@@ -279,7 +279,7 @@ def _series(values: Sequence[Any], part: Field, shape: Shape) -> pl.Series:
     return pl.Series(values, dtype=fields.wire_type(part, shape), strict=True)
 
 
-def _csv(one: Slice, shape: Shape) -> pl.DataFrame:
+def _csv(one: Slice, shape: RowFormat) -> pl.DataFrame:
     import polars as pl
 
     last = max(int(part.wire) for part in shape.fields)

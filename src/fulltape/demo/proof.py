@@ -11,7 +11,7 @@ import polars as pl
 
 import fulltape
 from fulltape.simulator.market import Market
-from fulltape.simulator.server import Served
+from fulltape.simulator.server import ServedCall
 
 _VALUES = {
     "equities_bars_day": ("open", "high", "low", "close", "volume"),
@@ -62,7 +62,7 @@ def _truth(market: Market, grain: str, stamp: str, schema: pl.Schema) -> pl.Data
     return pl.concat(frames).sort("symbol", stamp)
 
 
-def asked_twice(log: Sequence[Served], in_flight: Sequence[Served]) -> list[Served]:
+def asked_twice(log: Sequence[ServedCall], in_flight: Sequence[ServedCall]) -> list[ServedCall]:
     """Answers with data that left whole more than once, except those in flight at the kill."""
     allowed = {id(line) for line in in_flight}
     answered = [line for line in log if line.status == 200 and line.whole and id(line) not in allowed]

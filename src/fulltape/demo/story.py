@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulltape import errors
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.demo import node, proof
 from fulltape.node import assemble
 from fulltape.settings import load
 from fulltape.simulator import market, run, scenario
 from fulltape.simulator.run import Running
-from fulltape.simulator.server import Served
+from fulltape.simulator.server import ServedCall
 
 Say = Callable[[str], None]
-Draw = Callable[[Stores], list[str]]
+Draw = Callable[[NodeContext], list[str]]
 _PATIENCE = 60.0
 
 
@@ -40,10 +40,10 @@ class Ending:
 class Killed:
     """What the kill found: the answers that were on their way."""
 
-    in_flight: tuple[Served, ...]
+    in_flight: tuple[ServedCall, ...]
 
 
-def tell(folder: Path, say: Say, draw: Draw, report: Callable[[Stores], list[str]]) -> Ending:
+def tell(folder: Path, say: Say, draw: Draw, report: Callable[[NodeContext], list[str]]) -> Ending:
     """Run the whole story in `folder`, which must not exist or be empty; `draw` and `report` show a node."""
     if folder.exists() and any(folder.iterdir()):
         raise errors.UsageError(

@@ -83,7 +83,7 @@ def keep(frame: pl.DataFrame, red: Sequence[tuple[str, dt.date]], policy: str) -
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class CellKnowledge:
     """What is known of one dataset's cells, in stretches of consecutive sessions: per row an instrument, the positions `start`
     to `stop` (exclusive), and in `cells` the symbol, the availability and the completeness; in `laid` the code of a finding
     that no rows show."""
@@ -91,10 +91,10 @@ class Known:
     cells: pl.DataFrame
     laid: pl.DataFrame
 
-    def of(self, instruments: Sequence[str]) -> Known:
+    def of(self, instruments: Sequence[str]) -> CellKnowledge:
         """The same of some instruments."""
         mine = pl.col("instrument").is_in(instruments)
-        return Known(cells=self.cells.filter(mine), laid=self.laid.filter(mine))
+        return CellKnowledge(cells=self.cells.filter(mine), laid=self.laid.filter(mine))
 
     def facts(self) -> bytes:
         """All of it, for a digest."""
@@ -105,7 +105,7 @@ def known(
     calendar: Calendar,
     all_series: Iterable[tuple[Instrument, Picture]],
     laid: Iterable[tuple[str, str, dt.date, dt.date]],
-) -> Known:
+) -> CellKnowledge:
     """Series as stretches; `laid` are findings (code, instrument, first and last session, inclusive)."""
     rows: list[tuple[object, ...]] = []
     said: list[tuple[object, ...]] = []
@@ -132,7 +132,7 @@ def known(
     said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid]
     place: dict[str, Any] = {"instrument": pl.String, "start": pl.Int64, "stop": pl.Int64}
     texts = dict.fromkeys(("symbol", "availability", "completeness"), pl.String)
-    return Known(
+    return CellKnowledge(
         cells=pl.DataFrame(rows, schema=place | texts, orient="row"),
         laid=pl.DataFrame(said, schema=place | {"code": pl.String}, orient="row"),
     )
@@ -151,7 +151,7 @@ def _spelled(one: Instrument, calendar: Calendar, where: Ranges) -> Iterator[tup
             yield symbol, positions[0], positions[-1] + 1
 
 
-def status(dataset: Dataset, calendar: Calendar, found: Known, checked: pl.DataFrame) -> pl.DataFrame:
+def status(dataset: Dataset, calendar: Calendar, found: CellKnowledge, checked: pl.DataFrame) -> pl.DataFrame:
     """One row per wanted cell, also for those that are not there. `checked` has the shape of `check.plan.CELLS`."""
     cells = _sessions_of(found.cells, calendar).with_columns(
         pl.when(pl.col("availability") == Availability.HELD.value)

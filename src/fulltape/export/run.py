@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape.context import Event, Progress, Stores, Wanted, damage, known, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.coverage.cell import Verdict
 from fulltape.export import plan, status
-from fulltape.export.plan import Included, Known
+from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
 from fulltape.lake import files, layout, parquet
 from fulltape.market.time import Clock, Instant
@@ -26,7 +26,7 @@ STAGE = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ExportReport:
     """The bundle, whether it was written now, and the cells in it by availability and verdict."""
 
     path: str
@@ -41,7 +41,7 @@ class Report:
     """Files that do not have the content that the ledger recorded: because of them nothing was written."""
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report | None:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> ExportReport | None:
     """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""
     with stores.stage(STAGE, clock):
         day = _day(stores, clock.now())
@@ -63,7 +63,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
                     day=day.isoformat(), path=stores.layout.relative(path), digest=recipe, at=clock.now()
                 )
         manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
-        return Report(
+        return ExportReport(
             path=str(path),
             written=fresh,
             files=len(manifest["files"]),
@@ -75,15 +75,15 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
         )
 
 
-def _damaged(stores: Stores, included: list[Included], now: Instant) -> tuple[str, ...]:
+def _damaged(stores: NodeContext, included: list[Included], now: Instant) -> tuple[str, ...]:
     """Which of these files are not what the ledger recorded; they are withdrawn, to be made again."""
     parts = [part for one in included if (part := stores.ledger.catalogue.by_path(one.path))]
     sound = {part.path for part in damage.sound(stores, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
 
-def _nothing(path: Path, damaged: tuple[str, ...]) -> Report:
-    return Report(
+def _nothing(path: Path, damaged: tuple[str, ...]) -> ExportReport:
+    return ExportReport(
         path=str(path),
         written=False,
         files=0,
@@ -96,7 +96,7 @@ def _nothing(path: Path, damaged: tuple[str, ...]) -> Report:
     )
 
 
-def _unsound(stores: Stores, now: Instant) -> tuple[str, ...]:
+def _unsound(stores: NodeContext, now: Instant) -> tuple[str, ...]:
     """Which files of what was checked are not what the ledger recorded; they are withdrawn, to be checked again."""
     parts = [part for name in stores.wanted for part in stores.ledger.catalogue.current("qc", name)]
     sound = {part.path for part in damage.sound(stores, parts, now)}
@@ -117,13 +117,13 @@ def _whole(path: Path, recipe: str) -> bool:
         return False
 
 
-def _day(stores: Stores, now: Instant) -> dt.date | None:
+def _day(stores: NodeContext, now: Instant) -> dt.date | None:
     """The newest session that is wanted and final."""
     days = [last for wanted in stores.wanted.values() if (last := known.last_wanted(wanted, now))]
     return max(days, default=None)
 
 
-def _included(stores: Stores, now: Instant) -> list[Included]:
+def _included(stores: NodeContext, now: Instant) -> list[Included]:
     out = []
     for name, wanted in sorted(stores.wanted.items()):
         red = _red_cells(stores, wanted)
@@ -151,7 +151,7 @@ def _included(stores: Stores, now: Instant) -> list[Included]:
     return out
 
 
-def _red_cells(stores: Stores, wanted: Wanted) -> dict[str, list[tuple[str, dt.date]]]:
+def _red_cells(stores: NodeContext, wanted: ConfiguredDataset) -> dict[str, list[tuple[str, dt.date]]]:
     """RED cells (instrument, session) by curated folder."""
     found: dict[str, list[tuple[str, dt.date]]] = {}
     for one in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
@@ -162,13 +162,13 @@ def _red_cells(stores: Stores, wanted: Wanted) -> dict[str, list[tuple[str, dt.d
     return found
 
 
-def _is_final(wanted: Wanted, last: dt.date | None) -> pl.Expr:
+def _is_final(wanted: ConfiguredDataset, last: dt.date | None) -> pl.Expr:
     """Which rows are final; where there is no history to say so, those of sessions that are over."""
     over = pl.col("session") <= pl.lit(last, dtype=pl.Date)
     return pl.col("is_final") & over.fill_null(value=False) if wanted.live_only else pl.col("is_final")
 
 
-def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int:
+def _provisional(stores: NodeContext, wanted: ConfiguredDataset, path: str, now: Instant) -> int:
     """Rows that were only captured so far: a bundle holds what is final."""
     if not wanted.live:
         return 0
@@ -178,7 +178,7 @@ def _provisional(stores: Stores, wanted: Wanted, path: str, now: Instant) -> int
     return int(rows.select(pl.len()).collect().item())
 
 
-def _inputs(stores: Stores, gathered: Mapping[str, Known]) -> dict[str, str]:
+def _inputs(stores: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict[str, str]:
     return {
         "software": VERSION,
         "policy": stores.rules.export_policy,
@@ -189,10 +189,10 @@ def _inputs(stores: Stores, gathered: Mapping[str, Known]) -> dict[str, str]:
 
 
 def _write(
-    stores: Stores,
+    stores: NodeContext,
     path: Path,
     included: list[Included],
-    gathered: Mapping[str, Known],
+    gathered: Mapping[str, CellKnowledge],
     recipe: str,
     progress: Progress,
 ) -> None:
@@ -238,7 +238,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _place(stores: Stores, one: Included, work: Path) -> int | None:
+def _place(stores: NodeContext, one: Included, work: Path) -> int | None:
     """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out, None where the
     file is that of the lake."""
     source = stores.layout.root / one.path
@@ -260,7 +260,7 @@ def _place(stores: Stores, one: Included, work: Path) -> int | None:
 
 
 def _manifest(
-    stores: Stores,
+    stores: NodeContext,
     work: Path,
     included: list[Included],
     linked: dict[str, str],
@@ -301,7 +301,7 @@ def _manifest(
     files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
 
 
-def _survivorship(stores: Stores) -> str:
+def _survivorship(stores: NodeContext) -> str:
     days = [row["day"] for row in stores.ledger.reference.memberships()]
     if not days:
         return "no dated universe membership is known, so the universe is today's"
@@ -310,7 +310,7 @@ def _survivorship(stores: Stores) -> str:
     )
 
 
-def _described(wanted: Wanted) -> dict[str, object]:
+def _described(wanted: ConfiguredDataset) -> dict[str, object]:
     dataset = wanted.dataset
     return {
         "name": dataset.name,

@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from fulltape.checks.findings import FACTS
-from fulltape.context import Stores, Wanted, bulk_coverage, profiles, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage, profiles, scanning
 from fulltape.context.spool import Pieces
 from fulltape.export import plan
-from fulltape.export.plan import Known
+from fulltape.export.plan import CellKnowledge
 from fulltape.lake import parquet
 from fulltape.market.time import Instant
 
@@ -35,7 +35,7 @@ class Summary:
     verdicts: Mapping[str, int]
 
 
-def gather(stores: Stores, now: Instant) -> dict[str, Known]:
+def gather(stores: NodeContext, now: Instant) -> dict[str, CellKnowledge]:
     """What is known of every wanted dataset's cells."""
     found = {}
     for name, wanted in sorted(stores.wanted.items()):
@@ -48,7 +48,7 @@ def gather(stores: Stores, now: Instant) -> dict[str, Known]:
     return found
 
 
-def digest(stores: Stores, gathered: Mapping[str, Known]) -> str:
+def digest(stores: NodeContext, gathered: Mapping[str, CellKnowledge]) -> str:
     """A digest of all that the rows say, but for when cells were checked."""
     whole = hashlib.sha256()
     for name, found in gathered.items():
@@ -60,7 +60,7 @@ def digest(stores: Stores, gathered: Mapping[str, Known]) -> str:
     return whole.hexdigest()
 
 
-def write(stores: Stores, gathered: Mapping[str, Known], path: Path) -> Summary:
+def write(stores: NodeContext, gathered: Mapping[str, CellKnowledge], path: Path) -> Summary:
     """Write the rows to `path`, by (dataset, instrument, session)."""
     last: dt.date | None = None
     availability: Counter[str] = Counter()
@@ -80,7 +80,7 @@ def write(stores: Stores, gathered: Mapping[str, Known], path: Path) -> Summary:
     )
 
 
-def _blocks(stores: Stores, wanted: Wanted, found: Known) -> Iterator[pl.DataFrame]:
+def _blocks(stores: NodeContext, wanted: ConfiguredDataset, found: CellKnowledge) -> Iterator[pl.DataFrame]:
     parts = stores.ledger.catalogue.current("qc", wanted.dataset.name)
     paths = [stores.layout.root / part.path for part in parts]
     cells = int((found.cells["stop"] - found.cells["start"]).sum())

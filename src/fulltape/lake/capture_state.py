@@ -13,7 +13,7 @@ OLD = 10 * SECOND
 """A state that is older than this was told by a process that is gone."""
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
+class CapturedChannel(msgspec.Struct, frozen=True, kw_only=True):
     """One subscription: whether it is live, and when it last delivered (UTC nanoseconds, 0: never)."""
 
     dataset: str
@@ -22,7 +22,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     last: int
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class CapturedSource(msgspec.Struct, frozen=True, kw_only=True):
     """One source since the process began; `lag` is the longest wait for the disk in the last sync, in seconds."""
 
     source: str
@@ -36,23 +36,23 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     trouble: str
     journal: str
-    channels: tuple[Channel, ...]
+    channels: tuple[CapturedChannel, ...]
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureState(msgspec.Struct, frozen=True, kw_only=True):
     """All sources of a process at one moment (UTC nanoseconds). In this `boot` of the machine the wall clock is `apart` from
     the time since boot, and has been since `since`, as it tells it; '' where nothing is known."""
 
     at: int
     running: bool
     process: int
-    sources: tuple[Source, ...]
+    sources: tuple[CapturedSource, ...]
     boot: str = ""
     apart: int = 0
     since: int = 0
 
 
-def write(path: Path, state: State) -> None:
+def write(path: Path, state: CaptureState) -> None:
     """Replace the file whole. Nobody relies on it after a crash, so a disk that refuses is no reason to stop."""
     temporary = path.with_suffix(".tmp")
     with contextlib.suppress(OSError):
@@ -61,9 +61,9 @@ def write(path: Path, state: State) -> None:
         temporary.replace(path)
 
 
-def read(path: Path) -> State | None:
+def read(path: Path) -> CaptureState | None:
     """What was told last, None where nothing was."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        return msgspec.json.decode(path.read_bytes(), type=CaptureState)
     except (OSError, msgspec.DecodeError):
         return None

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.contract.vendor import Ask, Cursor, Outcome, Settled
+from fulltape.contract.vendor import CompleteThrough, Cursor, FetchRequest, Outcome
 from fulltape.lake import compression, journal
-from fulltape.lake.journal import Damage, Kind
+from fulltape.lake.journal import JournalDamage, RecordKind
 
 _HEAD = struct.Struct("<I")
 
 
-class AskRecord(msgspec.Struct, frozen=True, kw_only=True):
+class FetchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning (or the continuation) of an ask: which tasks it serves, under which attempts."""
 
     ask_id: str
-    ask: Ask
+    ask: FetchRequest
     tasks: dict[int, int]
     instruments: dict[str, str]
     started_at: int
@@ -39,7 +39,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     outcome: Outcome
     cursor: Cursor | None
-    settled: tuple[Settled, ...]
+    settled: tuple[CompleteThrough, ...]
     reason: str = ""
     memo: str = ""
     positional: bool = False
@@ -71,10 +71,10 @@ class StoredPage:
 
 
 @dataclass(slots=True, kw_only=True)
-class StoredAsk:
+class StoredFetch:
     """An ask as its journal files tell it; `pages` by number from 1, `malformed` those that could not be read."""
 
-    record: AskRecord
+    record: FetchRecord
     pages: dict[int, StoredPage] = field(default_factory=dict)
     malformed: list[StoredPage] = field(default_factory=list)
     end: EndRecord | None = None
@@ -113,13 +113,13 @@ class StoredAsk:
 class Contents:
     """All asks in a set of journal files, and what was damaged in them."""
 
-    asks: dict[str, StoredAsk] = field(default_factory=dict)
+    asks: dict[str, StoredFetch] = field(default_factory=dict)
     orphans: list[StoredPage] = field(default_factory=list)
-    damage: list[tuple[Path, Damage]] = field(default_factory=list)
+    damage: list[tuple[Path, JournalDamage]] = field(default_factory=list)
     records: int = 0
 
 
-def encode_ask(record: AskRecord) -> bytes:
+def encode_ask(record: FetchRecord) -> bytes:
     """The payload of an ask record."""
     return msgspec.json.encode(record)
 
@@ -142,18 +142,18 @@ def collect(paths: Iterable[Path]) -> Contents:
     ends: list[EndRecord] = []
     for path in paths:
         for item in journal.read(path):
-            if isinstance(item, Damage):
+            if isinstance(item, JournalDamage):
                 contents.damage.append((path, item))
                 continue
             contents.records += 1
-            if item.kind is Kind.ASK:
-                record = msgspec.json.decode(item.payload, type=AskRecord)
-                stored = contents.asks.setdefault(record.ask_id, StoredAsk(record=record))
+            if item.kind is RecordKind.ASK:
+                record = msgspec.json.decode(item.payload, type=FetchRecord)
+                stored = contents.asks.setdefault(record.ask_id, StoredFetch(record=record))
                 stored.record = record
                 stored.paths.add(path)
-            elif item.kind is Kind.PAGE:
+            elif item.kind is RecordKind.PAGE:
                 pages.append(_page(item.payload, path))
-            elif item.kind is Kind.END:
+            elif item.kind is RecordKind.END:
                 ends.append(msgspec.json.decode(item.payload, type=EndRecord))
     for page in pages:
         owner = contents.asks.get(page.record.ask_id)

@@ -45,7 +45,7 @@ Content = bytes | memoryview
 """One byte an item."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """What a record is about. Live messages lie many in a record (see `messages.py`)."""
 
     ASK = 1
@@ -60,14 +60,14 @@ class Kind(IntEnum):
 class Record:
     """One record and where it lies."""
 
-    kind: Kind
+    kind: RecordKind
     received_ns: int
     payload: bytes
     offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
+class JournalDamage:
     """Bytes that belong to no verifiable record; `torn` when they are the end of the file."""
 
     offset: int
@@ -75,7 +75,7 @@ class Damage:
     torn: bool
 
 
-def encoded(kind: Kind, received_ns: int, *payload: Content) -> tuple[Content, ...]:
+def encoded(kind: RecordKind, received_ns: int, *payload: Content) -> tuple[Content, ...]:
     """The bytes of one record, in pieces that nobody has copied; `StorageError` for one that is too long to be read
     again."""
     length = _BODY.size + sum(len(piece) for piece in payload)
@@ -89,12 +89,12 @@ def encoded(kind: Kind, received_ns: int, *payload: Content) -> tuple[Content, .
     return _HEAD.pack(MAGIC, length, digest.intdigest()) + body, *payload
 
 
-def encode(kind: Kind, received_ns: int, payload: bytes) -> bytes:
+def encode(kind: RecordKind, received_ns: int, payload: bytes) -> bytes:
     """The same in one."""
     return b"".join(encoded(kind, received_ns, payload))
 
 
-def scan(data: bytes | mmap.mmap) -> Iterator[Record | Damage]:
+def scan(data: bytes | mmap.mmap) -> Iterator[Record | JournalDamage]:
     """Every verifiable record, and the damage between them, in the order of the file."""
     at = bad_from = 0
     end = len(data)
@@ -105,11 +105,11 @@ def scan(data: bytes | mmap.mmap) -> Iterator[Record | Damage]:
             at = end if following < 0 else following
             continue
         if bad_from < at:
-            yield Damage(offset=bad_from, length=at - bad_from, torn=False)
+            yield JournalDamage(offset=bad_from, length=at - bad_from, torn=False)
         yield record
         at = bad_from = at + _HEAD.size + _BODY.size + len(record.payload)
     if bad_from < end:
-        yield Damage(offset=bad_from, length=end - bad_from, torn=True)
+        yield JournalDamage(offset=bad_from, length=end - bad_from, torn=True)
 
 
 def _record_at(data: bytes | mmap.mmap, at: int, end: int) -> Record | None:
@@ -123,17 +123,17 @@ def _record_at(data: bytes | mmap.mmap, at: int, end: int) -> Record | None:
     if xxhash.xxh3_64_intdigest(_LENGTH.pack(length) + body) != digest:
         return None
     received_ns, kind = _BODY.unpack_from(body)
-    if kind not in Kind.__members__.values():
+    if kind not in RecordKind.__members__.values():
         return None
-    return Record(kind=Kind(kind), received_ns=received_ns, payload=body[_BODY.size :], offset=at)
+    return Record(kind=RecordKind(kind), received_ns=received_ns, payload=body[_BODY.size :], offset=at)
 
 
-def _unpacked(data: mmap.mmap, since: int = 0) -> Iterator[tuple[bytes, int] | Damage]:
+def _unpacked(data: mmap.mmap, since: int = 0) -> Iterator[tuple[bytes, int] | JournalDamage]:
     """The stretches of a packed journal that end after an offset, each with the offset at which it begins."""
     for one in scan(data):
-        if isinstance(one, Damage):
+        if isinstance(one, JournalDamage):
             yield one
-        elif one.kind is Kind.PACKED:
+        elif one.kind is RecordKind.PACKED:
             base, length = _STRETCH.unpack_from(one.payload)
             if base + length > since:
                 yield compression.unpack(one.payload[_STRETCH.size :]), base
@@ -141,15 +141,15 @@ def _unpacked(data: mmap.mmap, since: int = 0) -> Iterator[tuple[bytes, int] | D
 
 def _is_packed(data: mmap.mmap) -> bool:
     first = next((one for one in scan(data) if isinstance(one, Record)), None)
-    return first is not None and first.kind is Kind.PACKED
+    return first is not None and first.kind is RecordKind.PACKED
 
 
-def _everything(data: mmap.mmap) -> Iterator[Record | Damage]:
+def _everything(data: mmap.mmap) -> Iterator[Record | JournalDamage]:
     if not _is_packed(data):
         yield from scan(data)
         return
     for stretch in _unpacked(data):
-        if isinstance(stretch, Damage):
+        if isinstance(stretch, JournalDamage):
             yield stretch
         else:
             found, base = stretch
@@ -172,16 +172,16 @@ def _pack(path: Path, target: Path) -> None:
                 return
             start = 0
             for one in scan(data):
-                if isinstance(one, Damage):
+                if isinstance(one, JournalDamage):
                     raise errors.StorageError(f"the journal {path} is damaged and is not packed.")
                 end = one.offset + _HEAD.size + _BODY.size + len(one.payload)
                 if end - start >= _STRETCH_BYTES or end == len(data):
                     head = _STRETCH.pack(start, end - start)
-                    out.write(encode(Kind.PACKED, 0, head + compression.pack(data[start:end])))
+                    out.write(encode(RecordKind.PACKED, 0, head + compression.pack(data[start:end])))
                     start = end
 
 
-def read(path: Path) -> Iterator[Record | Damage]:
+def read(path: Path) -> Iterator[Record | JournalDamage]:
     """`scan` of a file, also of a packed one; raises `StorageError` if it cannot be opened."""
     try:
         with path.open("rb") as file:
@@ -204,7 +204,7 @@ def follow(path: Path, offset: int) -> Iterator[tuple[Record, int]]:
                 yield from _following(data, offset)
                 return
             for stretch in _unpacked(data, since=offset):
-                if not isinstance(stretch, Damage):
+                if not isinstance(stretch, JournalDamage):
                     found, base = stretch
                     for record, after in _following(found, max(0, offset - base)):
                         yield replace(record, offset=base + record.offset), base + after
@@ -267,7 +267,7 @@ class Journal:
         self.size = 0
         self._synced_size = 0
 
-    def append(self, kind: Kind, *payload: Content) -> int:
+    def append(self, kind: RecordKind, *payload: Content) -> int:
         """Write one record, whose payload may come in pieces, and return its offset; on a full disk the file ends where
         it ended before."""
         offset = self.size

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fulltape.contract.events import Mark
+from fulltape.contract.events import ConnectionEvent
 
 _HEAD = struct.Struct("<III")
 _LINE = b"\n"
@@ -84,14 +84,14 @@ def decode_block(payload: bytes) -> Block:
     )
 
 
-def encode_mark(mark: Mark) -> bytes:
+def encode_mark(mark: ConnectionEvent) -> bytes:
     """The payload of a mark's record."""
     return msgspec.json.encode(mark)
 
 
-def decode_mark(payload: bytes) -> Mark:
+def decode_mark(payload: bytes) -> ConnectionEvent:
     """A mark from its record's payload."""
-    return msgspec.json.decode(payload, type=Mark)
+    return msgspec.json.decode(payload, type=ConnectionEvent)
 
 
 def _wire(values: array[int]) -> memoryview:

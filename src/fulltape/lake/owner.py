@@ -8,7 +8,7 @@ from fulltape.lake import files
 from fulltape.lake.layout import Layout
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class LakeOwner(msgspec.Struct, frozen=True, kw_only=True):
     """The node that a lake belongs to, and the newest position of the log of parts that its ledger had when a stage
     ended."""
 
@@ -16,14 +16,14 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
 
 
-def read(layout: Layout) -> Mark | None:
+def read(layout: Layout) -> LakeOwner | None:
     """The mark; None where there is none that can be read."""
     try:
-        return msgspec.json.decode(layout.mark.read_bytes(), type=Mark)
+        return msgspec.json.decode(layout.mark.read_bytes(), type=LakeOwner)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def write(layout: Layout, mark: Mark) -> None:
+def write(layout: Layout, mark: LakeOwner) -> None:
     """Write the mark durably."""
     files.publish_bytes(layout.mark, msgspec.json.encode(mark) + b"\n")

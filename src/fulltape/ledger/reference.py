@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from fulltape.ledger.database import Database, Row
-from fulltape.market.reference import Facts, Listing
+from fulltape.market.reference import ReferenceEntry, ReferenceFacts
 from fulltape.market.time import Instant
 
 
@@ -18,10 +18,10 @@ class Reference:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def listings(self, *, known: int | None = None) -> list[Listing]:
+    def listings(self, *, known: int | None = None) -> list[ReferenceEntry]:
         """What holds, or held at sequence number `known`."""
         newest = self._last("last_listing")
-        found: dict[tuple[str, str, str], Listing] = {}
+        found: dict[tuple[str, str, str], ReferenceEntry] = {}
         for row in self._database.run("listings", seq=newest if known is None else known):
             one = _listing(row)
             if row["removed"]:
@@ -35,7 +35,7 @@ class Reference:
         """The sequence number of the newest listing; 0 while there is none."""
         return self._last("last_listing")
 
-    def add(self, listings: Iterable[Listing], *, now: Instant) -> int:
+    def add(self, listings: Iterable[ReferenceEntry], *, now: Instant) -> int:
         """Add what is not known yet, inside a transaction; returns how many rows that made."""
         held = {one.key: one for one in self.listings()}
         seq = self._last("last_listing")
@@ -47,7 +47,7 @@ class Reference:
             self._write(one, seq, removed=0, now=now)
         return added
 
-    def remove(self, listing: Listing, *, now: Instant) -> None:
+    def remove(self, listing: ReferenceEntry, *, now: Instant) -> None:
         """Say that a symbol of an instrument was a mistake, inside a transaction."""
         self._write(listing, self._last("last_listing") + 1, removed=1, now=now)
 
@@ -83,7 +83,7 @@ class Reference:
             )
         return len(changes)
 
-    def _write(self, one: Listing, seq: int, *, removed: int, now: Instant) -> None:
+    def _write(self, one: ReferenceEntry, seq: int, *, removed: int, now: Instant) -> None:
         self._database.run(
             "add_listing",
             seq=seq,
@@ -101,12 +101,12 @@ class Reference:
         return int(self._database.value(statement) or 0)
 
 
-def _listing(row: Row) -> Listing:
+def _listing(row: Row) -> ReferenceEntry:
     first, last = (
         dt.date.fromisoformat(row[key]) if row[key] else None for key in ("valid_from", "valid_to")
     )
-    facts = msgspec.json.decode(row["facts"], type=Facts)
-    return Listing(
+    facts = msgspec.json.decode(row["facts"], type=ReferenceFacts)
+    return ReferenceEntry(
         instrument=row["instrument"],
         symbol=row["symbol"],
         first=first,

@@ -18,7 +18,7 @@ can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capture:
+class CapturedSpan:
     """A journal of messages that was sealed; `first` and `last` are None where it held no rows."""
 
     file: str
@@ -37,7 +37,7 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class StreamSeries:
     """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal
     ended; else `why` not)."""
 
@@ -97,16 +97,16 @@ class Streams:
         self._database = database
         self.months = StreamMonths(database)
 
-    def capture(self, file: str) -> Capture | None:
+    def capture(self, file: str) -> CapturedSpan | None:
         """A sealed journal by its name."""
         rows = self._database.run("capture", file=file)
         return _capture(rows[0]) if rows else None
 
-    def captures(self, source: str = "") -> list[Capture]:
+    def captures(self, source: str = "") -> list[CapturedSpan]:
         """Every sealed journal of a source, or of all."""
         return [_capture(row) for row in self._database.run("captures", source=source)]
 
-    def add_capture(self, one: Capture) -> None:
+    def add_capture(self, one: CapturedSpan) -> None:
         """Note that a journal was sealed, or sealed again."""
         self._database.run(
             "add_capture",
@@ -134,10 +134,10 @@ class Streams:
         """A journal is gone for good."""
         self._database.run("forget_capture", file=file)
 
-    def series(self, source: str) -> dict[tuple[str, str], Series]:
+    def series(self, source: str) -> dict[tuple[str, str], StreamSeries]:
         """How far each series of a source is proved, by dataset and instrument."""
         return {
-            (row["dataset"], row["instrument"]): Series(
+            (row["dataset"], row["instrument"]): StreamSeries(
                 source=row["source"],
                 dataset=row["dataset"],
                 instrument=row["instrument"],
@@ -152,7 +152,7 @@ class Streams:
             for row in self._database.run("streams_of", source=source)
         }
 
-    def set_series(self, one: Series) -> None:
+    def set_series(self, one: StreamSeries) -> None:
         """Move how far a series is proved."""
         self._database.run(
             "set_stream",
@@ -261,7 +261,7 @@ class Streams:
             now=now,
         )
 
-    def confirmed_at(self, one: Capture) -> Instant | None:
+    def confirmed_at(self, one: CapturedSpan) -> Instant | None:
         """When the last session of a journal was held against history, None while any is not."""
         if one.first is None or one.last is None:
             return one.sealed_at
@@ -328,8 +328,8 @@ class Streams:
         )
 
 
-def _capture(row: Row) -> Capture:
-    return Capture(
+def _capture(row: Row) -> CapturedSpan:
+    return CapturedSpan(
         file=row["file"],
         source=row["source"],
         first=dt.date.fromisoformat(row["first_session"]) if row["first_session"] else None,

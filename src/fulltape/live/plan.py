@@ -27,7 +27,7 @@ _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class SecondBar:
     """Trades of one symbol inside one second, put together; `first` and `last` are the stamps of open and close."""
 
     symbol: str
@@ -73,7 +73,7 @@ class Aggregator:
     late: int = 0
     _bars: dict[tuple[str, str], list[Provisional]] = field(default_factory=dict)
 
-    def add(self, pieces: Iterable[Piece]) -> list[Provisional]:
+    def add(self, pieces: Iterable[SecondBar]) -> list[Provisional]:
         """Take in trades; every bar that has changed, once, coarser ones after finer ones."""
         changed: dict[tuple[str, str, Instant], Provisional] = {}
         for piece in pieces:
@@ -90,7 +90,7 @@ class Aggregator:
         bars = self._bars.get((symbol, grain))
         return bars[-1] if bars else None
 
-    def _taken(self, piece: Piece, grain: str, start: Instant) -> list[Provisional]:
+    def _taken(self, piece: SecondBar, grain: str, start: Instant) -> list[Provisional]:
         bars = self._bars.setdefault((piece.symbol, grain), [])
         at = next((place for place, bar in enumerate(bars) if bar.start >= start), len(bars))
         if at < len(bars) and bars[at].start == start:
@@ -109,7 +109,7 @@ class Aggregator:
         return out
 
 
-def _bar(piece: Piece, grain: str, start: Instant, *, over: bool) -> Provisional:
+def _bar(piece: SecondBar, grain: str, start: Instant, *, over: bool) -> Provisional:
     return Provisional(
         symbol=piece.symbol,
         grain=grain,
@@ -127,7 +127,7 @@ def _bar(piece: Piece, grain: str, start: Instant, *, over: bool) -> Provisional
     )
 
 
-def _joined(bar: Provisional, piece: Piece) -> Provisional:
+def _joined(bar: Provisional, piece: SecondBar) -> Provisional:
     return replace(
         bar,
         open=piece.open if piece.first < bar.first else bar.open,

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract.streams import Meaning
 from fulltape.decoding import stream_rows
 from fulltape.lake import journal, messages
-from fulltape.lake.journal import Kind
+from fulltape.lake.journal import RecordKind
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
-from fulltape.live.plan import Aggregator, Piece, Provisional
+from fulltape.live.plan import Aggregator, Provisional, SecondBar
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import SECOND, Instant, to_datetime
 
@@ -39,7 +39,7 @@ class Follower:
 
     def __init__(
         self,
-        stores: Stores,
+        stores: NodeContext,
         source: str,
         meaning: Meaning,
         control: re.Pattern[bytes],
@@ -85,18 +85,18 @@ class Follower:
             start = self.bookmark.offset if path.stem == self.bookmark.file else 0
             for record, after in journal.follow(path, start):
                 self.bookmark = Bookmark(file=path.stem, offset=after)
-                if record.kind is Kind.MARK:
+                if record.kind is RecordKind.MARK:
                     mark = messages.decode_mark(record.payload)
                     self._symbols.update({(one.dataset, one.wire): one.symbol for one in mark.carried})
-                elif record.kind is Kind.MESSAGES:
+                elif record.kind is RecordKind.MESSAGES:
                     block = messages.decode_block(record.payload)
                     self.messages += len(block.lengths)
                     yield block
 
-    def _pieces(self, blocks: list[Block]) -> list[Piece]:
+    def _pieces(self, blocks: list[Block]) -> list[SecondBar]:
         bundle = stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
         found = stream_rows.read(bundle, self._meaning, self._control)
-        out: list[Piece] = []
+        out: list[SecondBar] = []
         for dataset, frames in found.frames.items():
             for frame in frames:
                 if "price" in frame.columns:
@@ -119,7 +119,7 @@ class Follower:
             for wire, price in newest.select("symbol", "price").iter_rows()
         }
 
-    def _of(self, dataset: str, frame: pl.DataFrame) -> list[Piece]:
+    def _of(self, dataset: str, frame: pl.DataFrame) -> list[SecondBar]:
         if "correction" in frame.columns:
             return []  # a trade that is taken back has been in its bar; the session's own answer makes it anew
         frame = self._once(frame)
@@ -141,7 +141,7 @@ class Follower:
             .drop("second")
         )
         return [
-            Piece(symbol=self._symbols.get((dataset, wire), wire), **row)
+            SecondBar(symbol=self._symbols.get((dataset, wire), wire), **row)
             for row in grouped.iter_rows(named=True)
             for wire in [row.pop("symbol")]
         ]

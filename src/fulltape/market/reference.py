@@ -13,7 +13,7 @@ from fulltape.market import symbols
 from fulltape.market.instruments import DatedSymbol, Instrument
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReferenceFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What else is known of an instrument while it bears a symbol. `price_unit` where prices are not in the currency
     itself (GBX is a hundredth of GBP); `spellings` by source or vendor; `conflict` says where dates contradict each other
     and the later one was taken."""
@@ -29,14 +29,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     conflict: str = ""
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
+class ReferenceEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One symbol of one instrument, from and to a day (inclusive; None: unknown, or still valid), and who said so."""
 
     instrument: str
     symbol: str
     first: dt.date | None = None
     last: dt.date | None = None
-    facts: Facts = Facts()
+    facts: ReferenceFacts = ReferenceFacts()
     origin: str = ""
 
     @property
@@ -49,10 +49,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
 
-def checked(listings: Sequence[Listing]) -> Sequence[Listing]:
+def checked(listings: Sequence[ReferenceEntry]) -> Sequence[ReferenceEntry]:
     """The same listings, or a `ConfigError`: on no day may a symbol mean two instruments, or an instrument bear two."""
     for what in ("symbol", "instrument"):
-        groups: dict[str, list[Listing]] = {}
+        groups: dict[str, list[ReferenceEntry]] = {}
         for one in listings:
             groups.setdefault(getattr(one, what), []).append(one)
         for name, found in groups.items():
@@ -69,12 +69,12 @@ def checked(listings: Sequence[Listing]) -> Sequence[Listing]:
     return listings
 
 
-def completed(before: Listing | None, one: Listing) -> Listing:
+def completed(before: ReferenceEntry | None, one: ReferenceEntry) -> ReferenceEntry:
     """A listing with what an earlier word on the same symbol of the same instrument told and this one does not."""
     if before is None:
         return one
     old, new = before.facts, one.facts
-    facts = Facts(
+    facts = ReferenceFacts(
         type=new.type or old.type,
         venue=new.venue or old.venue,
         currency=new.currency or old.currency,
@@ -88,9 +88,9 @@ def completed(before: Listing | None, one: Listing) -> Listing:
     return msgspec.structs.replace(one, facts=facts)
 
 
-def by_instrument(listings: Iterable[Listing]) -> dict[str, list[Listing]]:
+def by_instrument(listings: Iterable[ReferenceEntry]) -> dict[str, list[ReferenceEntry]]:
     """The rows of each instrument, oldest first."""
-    found: dict[str, list[Listing]] = {}
+    found: dict[str, list[ReferenceEntry]] = {}
     for one in listings:
         found.setdefault(one.instrument, []).append(one)
     for rows in found.values():
@@ -98,7 +98,7 @@ def by_instrument(listings: Iterable[Listing]) -> dict[str, list[Listing]]:
     return found
 
 
-def instruments(listings: Iterable[Listing]) -> dict[str, Instrument]:
+def instruments(listings: Iterable[ReferenceEntry]) -> dict[str, Instrument]:
     """Instruments with their dated symbols, as the stages know them."""
     return {
         name: Instrument(
@@ -109,7 +109,7 @@ def instruments(listings: Iterable[Listing]) -> dict[str, Instrument]:
     }
 
 
-def resolve(listings: Iterable[Listing], symbol: str, day: dt.date | None = None) -> str:
+def resolve(listings: Iterable[ReferenceEntry], symbol: str, day: dt.date | None = None) -> str:
     """The instrument that a symbol meant on a day, or means now; `UsageError` where it is not known or not clear."""
     found = [one for one in listings if one.symbol == symbol]
     if day is not None:
@@ -128,7 +128,7 @@ def resolve(listings: Iterable[Listing], symbol: str, day: dt.date | None = None
     return found[0].instrument
 
 
-def spelled(listings: Iterable[Listing], source: str) -> dict[str, str]:
+def spelled(listings: Iterable[ReferenceEntry], source: str) -> dict[str, str]:
     """How a source (or its vendor) writes symbols, where that was said."""
     vendor = source.partition(".")[0]
     found: dict[str, str] = {}
@@ -139,7 +139,7 @@ def spelled(listings: Iterable[Listing], source: str) -> dict[str, str]:
     return found
 
 
-def chosen(listings: Iterable[Listing], query: str, where: str) -> set[str]:
+def chosen(listings: Iterable[ReferenceEntry], query: str, where: str) -> set[str]:
     """Instruments that a query names: `type=ETF venue=XNAS`, all of which must hold; `active=yes|no` asks whether a symbol
     of it is still valid. Raises `ConfigError` for a field that there is not."""
     wanted: dict[str, str] = {}
@@ -166,7 +166,7 @@ def chosen(listings: Iterable[Listing], query: str, where: str) -> set[str]:
 _COLUMNS = ("symbol", "listed_from", "listed_to", "instrument", "type", "venue", "currency", "price_unit", "lot", "tick", "multiplier")  # fmt: skip
 
 
-def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> list[Listing]:
+def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> list[ReferenceEntry]:
     """Listings out of the rows of a CSV file; beside the columns of `universe.csv` it may have type, venue, currency,
     price_unit, lot, tick, multiplier, and `spelling:SOURCE`. `ConfigError` names the line."""
     found = []
@@ -186,7 +186,7 @@ def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> 
     return found
 
 
-def _listing(row: Mapping[str, str], origin: str) -> Listing:
+def _listing(row: Mapping[str, str], origin: str) -> ReferenceEntry:
     symbol = symbols.validate(row["symbol"])
     first, last = (
         dt.date.fromisoformat(row[key]) if row.get(key) else None for key in ("listed_from", "listed_to")
@@ -195,12 +195,12 @@ def _listing(row: Mapping[str, str], origin: str) -> Listing:
         raise ValueError(f"{symbol} is listed from {first} to {last}")
     numbers = {name: float(row[name]) if row.get(name) else None for name in ("lot", "tick", "multiplier")}
     spellings = {name.partition(":")[2]: value for name, value in row.items() if ":" in name and value}
-    return Listing(
+    return ReferenceEntry(
         instrument=symbols.validate(row.get("instrument") or symbol),
         symbol=symbol,
         first=first,
         last=last,
-        facts=Facts(
+        facts=ReferenceFacts(
             type=row.get("type", ""),
             venue=row.get("venue", ""),
             currency=row.get("currency", ""),

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from fulltape import errors
-from fulltape.context import Stores, known
+from fulltape.context import NodeContext, known
 from fulltape.ledger.acceptances import Acceptance
 from fulltape.market import datasets, ranges
 from fulltape.market.time import Clock
@@ -26,7 +26,7 @@ class Accepted:
 
 
 def accept(
-    stores: Stores,
+    stores: NodeContext,
     clock: Clock,
     dataset: str,
     symbol: str,

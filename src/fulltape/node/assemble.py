@@ -8,15 +8,15 @@ from typing import cast
 
 from fulltape import context, errors, vendors
 from fulltape.calendars import rules
-from fulltape.context import Feed, Stores, Wanted, ownership
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, ownership
 from fulltape.contract import symbology
 from fulltape.contract.plans import Limits
-from fulltape.contract.streams import Streams, Subscription
+from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.contract.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.market import datasets, reference
 from fulltape.market.datasets import Dataset
-from fulltape.market.reference import Listing
+from fulltape.market.reference import ReferenceEntry
 from fulltape.market.time import SECOND
 from fulltape.node import calendars, universe
 from fulltape.node import rules as rules_of
@@ -77,7 +77,7 @@ def _no_dataset(loaded: Loaded) -> errors.ConfigError:
     )
 
 
-def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> Stores:
+def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> NodeContext:
     """Everything that the stages of this node need; who asks no vendor needs no secrets. Only who mends the ledger works
     without `owning` the lake."""
     specs = _specs(loaded)
@@ -95,7 +95,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
         ledger.close()
         raise
     used = {source for one in wanted.values() for source in (*one.sources, *one.live)}
-    return Stores(
+    return NodeContext(
         folder=loaded.folder,
         ledger=ledger,
         layout=layout,
@@ -111,7 +111,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
     )
 
 
-def open_for(loaded: Loaded, vendor: str) -> Stores:
+def open_for(loaded: Loaded, vendor: str) -> NodeContext:
     """The stores with all sources of one vendor, whether a dataset asks them or not; needs that vendor's secrets only."""
     if vendor not in loaded.values.vendor:
         raise errors.UsageError(
@@ -140,7 +140,9 @@ def _specs(loaded: Loaded, *only: str) -> Mapping[str, Vendor]:
     return {name: vendors.load(name) for name in only or loaded.values.vendor}
 
 
-def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) -> dict[str, Feed]:
+def _feeds(
+    loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True
+) -> dict[str, ConfiguredSource]:
     feeds = {}
     for name, vendor in specs.items():
         settings = loaded.values.vendor[name]
@@ -154,7 +156,7 @@ def _feeds(loaded: Loaded, specs: Mapping[str, Vendor], *, asking: bool = True) 
         limits = _limits(loaded, name, vendor.SPEC, settings)
         _held_to_scheme(loaded, name, vendor.SPEC, settings)
         for source in _sources(loaded, name, vendor.SPEC):
-            feeds[source.name] = Feed(
+            feeds[source.name] = ConfiguredSource(
                 source=source,
                 vendor=name,
                 limits=limits,
@@ -208,8 +210,8 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
 
 
 def _wanted(
-    loaded: Loaded, specs: Mapping[str, Vendor], listings: Sequence[Listing] | None = None
-) -> dict[str, Wanted]:
+    loaded: Loaded, specs: Mapping[str, Vendor], listings: Sequence[ReferenceEntry] | None = None
+) -> dict[str, ConfiguredDataset]:
     """The datasets; without `listings` nobody has looked into the reference table yet."""
     if not loaded.values.dataset:
         raise _no_dataset(loaded)
@@ -223,8 +225,8 @@ def _one_wanted(
     specs: Mapping[str, Vendor],
     name: str,
     one: DatasetSettings,
-    listings: Sequence[Listing] | None,
-) -> Wanted:
+    listings: Sequence[ReferenceEntry] | None,
+) -> ConfiguredDataset:
     key = f"dataset.{name}"
     if name not in datasets.DATASETS:
         raise errors.ConfigError(
@@ -262,7 +264,7 @@ def _one_wanted(
         raise errors.ConfigError(f"{key}.sources is empty; {told}.", where=loaded.where(f"{key}.sources"))
     if len(set(sources)) < len(sources):
         raise errors.ConfigError(f"{key}.sources names a source twice.", where=loaded.where(f"{key}.sources"))
-    return Wanted(
+    return ConfiguredDataset(
         dataset=dataset,
         calendar=calendar,
         instruments={
@@ -357,7 +359,7 @@ def _held_to_streams(
             )
         try:
             sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
-            cast("Streams", specs[vendor]).streams(source, [sample])
+            cast("StreamingVendor", specs[vendor]).streams(source, [sample])
         except ValueError as error:
             raise errors.ConfigError(f"{key}.live: {error}.", where=where) from None
 
@@ -371,6 +373,6 @@ def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
     return http.account(spec, base_url=settings.base_url, secrets=secrets, timeout=settings.timeout)
 
 
-def _by_preference(wanted: Mapping[str, Wanted]) -> list[str]:
+def _by_preference(wanted: Mapping[str, ConfiguredDataset]) -> list[str]:
     """Sources in the order in which the datasets prefer them."""
     return list(dict.fromkeys(source for one in wanted.values() for source in (*one.sources, *one.live)))

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping
 
 from fulltape import errors
-from fulltape.context import Wanted
+from fulltape.context import ConfiguredDataset
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets
 from fulltape.settings.load import Loaded
@@ -14,7 +14,7 @@ from fulltape.settings.load import Loaded
 _STAGE = "calendar"
 
 
-def keep(loaded: Loaded, ledger: Ledger, wanted: Mapping[str, Wanted]) -> None:
+def keep(loaded: Loaded, ledger: Ledger, wanted: Mapping[str, ConfiguredDataset]) -> None:
     """Remember the calendar of each dataset; `ConfigError` where something is known over another one's sessions."""
     for name, one in wanted.items():
         kept = ledger.bookmark(_STAGE, name) or _number(datasets.DATASETS[name].calendar)

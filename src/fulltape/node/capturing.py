@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fulltape import clock, errors
 from fulltape.capture import config
-from fulltape.capture.config import Feed, Orders
-from fulltape.context import Stores
+from fulltape.capture.config import CaptureConfig, SourceConfig
+from fulltape.context import NodeContext
 from fulltape.contract.plans import Delayed
 from fulltape.contract.streams import Subscription
 from fulltape.lake import journal
@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable."""
 
 
-def told(loaded: Loaded, stores: Stores) -> Orders:
+def told(loaded: Loaded, stores: NodeContext) -> CaptureConfig:
     """Everything that a capture process needs to know; `ConfigError` where nothing is to be captured."""
     values = loaded.values.capture
     feeds = tuple(_feeds(loaded, stores))
@@ -35,7 +35,7 @@ def told(loaded: Loaded, stores: Stores) -> Orders:
             where=str(loaded.where("dataset")),
             hint='Add live = ["SOURCE"] to a dataset; fulltape vendors tells which sources stream.',
         )
-    return Orders(
+    return CaptureConfig(
         lake=str(stores.layout.root.resolve()),
         writer=stores.capture_writer,
         feeds=feeds,
@@ -48,7 +48,7 @@ def told(loaded: Loaded, stores: Stores) -> Orders:
     )
 
 
-def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
+def _feeds(loaded: Loaded, stores: NodeContext) -> Iterator[SourceConfig]:
     subscriptions: dict[str, list[Subscription]] = {}
     for name, wanted in stores.wanted.items():
         for source in wanted.live:
@@ -64,7 +64,7 @@ def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
         spec = stores.vendors[vendor].SPEC
         late = spec.delayed.get(settings.plan or spec.default_plan, Delayed(seconds=0, host=""))
         if found:
-            yield Feed(
+            yield SourceConfig(
                 source=source,
                 vendor=vendor,
                 subscriptions=tuple(found),
@@ -76,10 +76,10 @@ def _feeds(loaded: Loaded, stores: Stores) -> Iterator[Feed]:
             )
 
 
-class Process:
+class CaptureChild:
     """A running capture process; it is told its orders over its standard input, so that no key is seen outside."""
 
-    def __init__(self, told: Orders) -> None:
+    def __init__(self, told: CaptureConfig) -> None:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
@@ -114,12 +114,12 @@ class Process:
                     self._child.stdin.close()
 
 
-class Keeper:
+class CaptureProcess:
     """Keeps a capture process running: one that ends on its own is started again, after a pause that doubles."""
 
-    def __init__(self, told: Orders, say: Callable[[str], None]) -> None:
+    def __init__(self, told: CaptureConfig, say: Callable[[str], None]) -> None:
         self._told, self._say = told, say
-        self._process = Process(told)
+        self._process = CaptureChild(told)
         self._ended = 0
         self._again_at: float | None = None
 
@@ -141,7 +141,7 @@ class Keeper:
         elif clock.steady_seconds() >= self._again_at:
             self._again_at = None
             self._process.stop()
-            self._process = Process(self._told)
+            self._process = CaptureChild(self._told)
 
     def stop(self) -> int:
         """End it in order; its exit status."""

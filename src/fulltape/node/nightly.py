@@ -14,7 +14,7 @@ from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.check import run as quality
 from fulltape.compact import run as compact
-from fulltape.context import BACKUPS, Event, Progress, Stores, damage, room, silent
+from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, room, silent
 from fulltape.curate import run as curate
 from fulltape.export import run as deliver
 from fulltape.market.time import Clock, Instant, to_second, utc_date
@@ -45,7 +45,7 @@ class Refusal(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
+class FilledGaps:
     """What filling gaps came to, over all rounds."""
 
     tasks: int = 0
@@ -71,13 +71,13 @@ class Filled:
 class Night:
     """The reports of one night; `audit` is the last one."""
 
-    audit: audit.Report
-    filled: Filled
-    curated: curate.Report
-    quality: quality.Report
-    export: deliver.Report | None
-    regrouped: regroup.Report = field(default_factory=regroup.Report)
-    compacted: compact.Report = field(default_factory=compact.Report)
+    audit: audit.AuditReport
+    filled: FilledGaps
+    curated: curate.CurateReport
+    quality: quality.CheckReport
+    export: deliver.ExportReport | None
+    regrouped: regroup.RegroupReport = field(default_factory=regroup.RegroupReport)
+    compacted: compact.CompactReport = field(default_factory=compact.CompactReport)
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
     beyond: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Night:
 
 
 def run(
-    stores: Stores, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+    stores: NodeContext, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
     """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
     nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
@@ -115,7 +115,7 @@ def run(
     return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(stores, clock.now()))
 
 
-def make_room(stores: Stores, clock: Clock, progress: Progress = silent) -> None:
+def make_room(stores: NodeContext, clock: Clock, progress: Progress = silent) -> None:
     """Where the disk has room for live capture only, sweep; `StorageError` where that is not enough. What only the ledger
     knows is small, and is kept before."""
     if room.of(stores).tier == "least":
@@ -130,19 +130,19 @@ def make_room(stores: Stores, clock: Clock, progress: Progress = silent) -> None
             )
 
 
-def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
+def _run(stores: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
     leftovers = seal.run_once(stores, clock, progress)
     if leftovers.left_open:
         progress(
             Event(stage="seal", sentence=f"{leftovers.left_open} interrupted asks go on where they stopped")
         )
-    filled = Filled(
+    filled = FilledGaps(
         rows=leftovers.rows,
         rejected=leftovers.rejected,
         damaged=leftovers.damaged,
         resumed=bool(leftovers.rows or leftovers.left_open),
     )
-    curated = curate.Report()
+    curated = curate.CurateReport()
     for _ in range(stores.rules.rounds):
         audit.run_once(stores, clock, progress)
         more = fill(stores, clock, progress, stop=stop, before=filled)
@@ -178,7 +178,7 @@ def _run(stores: Stores, clock: Clock, progress: Progress, stop: threading.Event
     )
 
 
-def held_back(stores: Stores, clock: Clock) -> str:
+def held_back(stores: NodeContext, clock: Clock) -> str:
     """Who has tasks that must wait, and until when; '' where nothing waits."""
     now = clock.now()
     found = {source: stores.ledger.queue.next_chance(source, now=now) for source in stores.feeds}
@@ -190,17 +190,17 @@ def held_back(stores: Stores, clock: Clock) -> str:
 
 
 def fill(
-    stores: Stores,
+    stores: NodeContext,
     clock: Clock,
     progress: Progress = silent,
     *,
     stop: threading.Event | None = None,
-    before: Filled | None = None,
+    before: FilledGaps | None = None,
     urgent: bool = False,
-) -> Filled:
+) -> FilledGaps:
     """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone.
     `urgent`: only what comes before everything else."""
-    total = Filled(stopped=before.stopped, unreachable=before.unreachable) if before else Filled()
+    total = FilledGaps(stopped=before.stopped, unreachable=before.unreachable) if before else FilledGaps()
     more = True
     while more:
         fetched = backfill.run_once(
@@ -213,7 +213,7 @@ def fill(
             urgent=urgent,
         )
         sealed = seal.run_once(stores, clock, progress)
-        step = Filled(
+        step = FilledGaps(
             tasks=fetched.tasks,
             asks=fetched.asks,
             requests=fetched.requests,
@@ -232,8 +232,8 @@ def fill(
     return total
 
 
-def _sum(one: Filled, other: Filled) -> Filled:
-    return Filled(
+def _sum(one: FilledGaps, other: FilledGaps) -> FilledGaps:
+    return FilledGaps(
         tasks=one.tasks + other.tasks,
         asks=one.asks + other.asks,
         requests=one.requests + other.requests,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.backfill import single
-from fulltape.context import Event, Feed, Progress, Stores, silent
+from fulltape.context import ConfiguredSource, Event, NodeContext, Progress, silent
 from fulltape.contract.vendor import Conversation, Outcome
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import reference
-from fulltape.market.reference import Listing
+from fulltape.market.reference import ReferenceEntry
 from fulltape.market.time import Clock
 
 
@@ -45,7 +45,7 @@ def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
 
 
 def from_vendor(
-    stores: Stores, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
+    stores: NodeContext, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
 ) -> Imported:
     """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told.
 
@@ -59,7 +59,7 @@ def from_vendor(
             f"{vendor} has no reference data.",
             hint=f"These have: {', '.join(able) or 'none that is configured'}.",
         )
-    found: list[Listing] = []
+    found: list[ReferenceEntry] = []
     refused: dict[str, str] = {}
     try:
         for done, symbol in enumerate(symbols, start=1):
@@ -72,10 +72,15 @@ def from_vendor(
 
 
 def _told(
-    stores: Stores, feed: Feed, conversation: Conversation, clock: Clock, symbol: str, refused: dict[str, str]
-) -> Sequence[Listing]:
+    stores: NodeContext,
+    feed: ConfiguredSource,
+    conversation: Conversation,
+    clock: Clock,
+    symbol: str,
+    refused: dict[str, str],
+) -> Sequence[ReferenceEntry]:
     """What a vendor tells of one symbol; `refused` gets its reason where it has nothing."""
-    told: Sequence[Listing] = ()
+    told: Sequence[ReferenceEntry] = ()
     for exchange in single.hold(stores, feed, conversation, clock, kind="BOOTSTRAP"):
         answer = exchange.answer
         if answer.outcome is Outcome.BAD_CREDENTIALS:
@@ -91,7 +96,7 @@ def _told(
     return told
 
 
-def refresh(stores: Stores, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
+def refresh(stores: NodeContext, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
     """Ask a vendor again about everybody whom it has told us about."""
     symbols = [
         one.symbol for one in stores.ledger.reference.listings() if one.origin == vendor and one.last is None
@@ -104,7 +109,7 @@ def refresh(stores: Stores, vendor: str, clock: Clock, progress: Progress = sile
     return from_vendor(stores, vendor, sorted(set(symbols)), clock, progress)
 
 
-def _feed(stores: Stores, vendor: str) -> Feed:
+def _feed(stores: NodeContext, vendor: str) -> ConfiguredSource:
     found = next((feed for feed in stores.feeds.values() if feed.vendor == vendor), None)
     if found is None:
         known = sorted({feed.vendor for feed in stores.feeds.values()})
@@ -114,7 +119,7 @@ def _feed(stores: Stores, vendor: str) -> Feed:
     return found
 
 
-def _add(ledger: Ledger, found: Sequence[Listing], clock: Clock, refused: dict[str, str]) -> Imported:
+def _add(ledger: Ledger, found: Sequence[ReferenceEntry], clock: Clock, refused: dict[str, str]) -> Imported:
     with ledger.write():
         known = {one.key: one for one in ledger.reference.listings()}
         found = [reference.completed(known.get(one.key), one) for one in found]

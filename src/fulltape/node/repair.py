@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fulltape.context import BACKUPS, LEDGER, Progress, Stores, damage, ownership, silent
+from fulltape.context import BACKUPS, LEDGER, NodeContext, Progress, damage, ownership, silent
 from fulltape.lake import files, layout
 from fulltape.ledger import backup
 from fulltape.ledger.coverage import CoverageFact
@@ -28,9 +28,9 @@ STAGES = ("seal", "audit", "backfill", "curate", "quality", "export", "regroup",
 class Repaired:
     """What was wrong, the night that healed it, and what is wrong now."""
 
-    before: plan.Report
+    before: plan.VerifyReport
     night: Night
-    after: plan.Report
+    after: plan.VerifyReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Rebuilt:
 
 
 @contextlib.contextmanager
-def alone(stores: Stores) -> Iterator[None]:
+def alone(stores: NodeContext) -> Iterator[None]:
     """Hold every stage; `BusyError` where one is at work."""
     with contextlib.ExitStack() as held:
         for stage in STAGES:
@@ -50,7 +50,7 @@ def alone(stores: Stores) -> Iterator[None]:
         yield
 
 
-def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Repaired:
+def run(stores: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Repaired:
     """Verify, withdraw what is damaged, and let a night make it again; verify once more. Raises where ledger and lake do not
     belong together; a lake that is gone for good is filled again."""
     ownership.check(stores.ledger, stores.layout, emptied=True)
@@ -73,7 +73,7 @@ def run(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool
     return Repaired(before=before, night=night, after=after)
 
 
-def rebuild(stores: Stores, now: Instant, progress: Progress = silent) -> Rebuilt:
+def rebuild(stores: NodeContext, now: Instant, progress: Progress = silent) -> Rebuilt:
     """Let a ledger that is new or old learn what its lake holds, from its parts, journals and bundles, and from what earlier
     ledgers kept in it. `ForeignLakeError` where the lake is another node's. Interrupted, it goes on when run again."""
     ownership.refuse_another(stores.ledger, stores.layout)
@@ -81,7 +81,9 @@ def rebuild(stores: Stores, now: Instant, progress: Progress = silent) -> Rebuil
         return _rebuilt(stores, now, progress)
 
 
-def restore(stores: Stores, path: Path, replaced: Path, now: Instant, progress: Progress = silent) -> Rebuilt:
+def restore(
+    stores: NodeContext, path: Path, replaced: Path, now: Instant, progress: Progress = silent
+) -> Rebuilt:
     """Become what a copy was, and take up what the lake has beyond it; what is replaced is copied first. No stage works
     meanwhile."""
     with alone(stores):
@@ -105,7 +107,7 @@ def set_corrupt_apart(loaded: Loaded, moment: str) -> Path | None:
     return target
 
 
-def _rebuilt(stores: Stores, now: Instant, progress: Progress) -> Rebuilt:
+def _rebuilt(stores: NodeContext, now: Instant, progress: Progress) -> Rebuilt:
     kept = knowledge.read(stores.ledger, stores.layout)
     newer = kept is not None and (
         kept.position > stores.ledger.catalogue.position or not stores.ledger.knows_anything
@@ -135,17 +137,17 @@ def _is_derived(finding: Finding) -> bool:
     )
 
 
-def _mend(stores: Stores, finding: Finding, now: Instant) -> None:
+def _mend(stores: NodeContext, finding: Finding, now: Instant) -> None:
     _CURES[finding.kind](stores, finding, now)
 
 
-def _mend_part(stores: Stores, finding: Finding, now: Instant) -> None:
+def _mend_part(stores: NodeContext, finding: Finding, now: Instant) -> None:
     part = stores.ledger.catalogue.by_path(finding.path)
     assert part is not None
     damage.withdraw(stores, part, finding.what, now)
 
 
-def _mend_unknown(stores: Stores, finding: Finding, now: Instant) -> None:
+def _mend_unknown(stores: NodeContext, finding: Finding, now: Instant) -> None:
     path = stores.layout.root / finding.path
     if path.is_file():
         _take_up_or_set_apart(stores, finding.path, now)
@@ -153,7 +155,7 @@ def _mend_unknown(stores: Stores, finding: Finding, now: Instant) -> None:
         _take_up_bundles(stores, now)
 
 
-def _mend_rejected(stores: Stores, finding: Finding, _now: Instant) -> None:
+def _mend_rejected(stores: NodeContext, finding: Finding, _now: Instant) -> None:
     path = stores.layout.root / finding.path
     with stores.ledger.write():
         stores.ledger.forget_rejected(finding.path)
@@ -162,13 +164,13 @@ def _mend_rejected(stores: Stores, finding: Finding, _now: Instant) -> None:
             damage.set_apart(stores, one)
 
 
-def _mend_mark(stores: Stores, _finding: Finding, _now: Instant) -> None:
+def _mend_mark(stores: NodeContext, _finding: Finding, _now: Instant) -> None:
     if stores.layout.mark.exists():
         damage.set_apart(stores, stores.layout.mark)
     ownership.adopt(stores.ledger, stores.layout)
 
 
-def _mend_ledger(stores: Stores, finding: Finding, now: Instant) -> None:
+def _mend_ledger(stores: NodeContext, finding: Finding, now: Instant) -> None:
     """What the lake keeps of it is written again, an unsound copy is set apart; the ledger itself only a copy can mend."""
     kept, copy = stores.layout.knowledge, stores.folder / BACKUPS / PurePosixPath(finding.path).name
     if finding.path == stores.layout.relative(kept):
@@ -179,11 +181,11 @@ def _mend_ledger(stores: Stores, finding: Finding, now: Instant) -> None:
         copy.rename(copy.with_name(f"{copy.name}.damaged"))
 
 
-def _mend_profile(stores: Stores, finding: Finding, _now: Instant) -> None:
+def _mend_profile(stores: NodeContext, finding: Finding, _now: Instant) -> None:
     files.remove(stores.layout.root / finding.path)
 
 
-def _mend_revision(stores: Stores, finding: Finding, _now: Instant) -> None:
+def _mend_revision(stores: NodeContext, finding: Finding, _now: Instant) -> None:
     """An older revision is gone for good; newer rows hold."""
     name = finding.path
     part = stores.ledger.catalogue.by_path(name)
@@ -194,14 +196,14 @@ def _mend_revision(stores: Stores, finding: Finding, _now: Instant) -> None:
         damage.set_apart(stores, stores.layout.root / name)
 
 
-def _take_up_or_set_apart(stores: Stores, name: str, now: Instant) -> None:
+def _take_up_or_set_apart(stores: NodeContext, name: str, now: Instant) -> None:
     path = stores.layout.root / name
     raw = PurePosixPath(name).parts[0] == "raw" and not path.name.startswith(files.TEMPORARY)
     if not raw or takeup.parts(stores, [path], now)[1]:
         damage.set_apart(stores, path)
 
 
-def _mend_journal(stores: Stores, finding: Finding, _now: Instant) -> None:
+def _mend_journal(stores: NodeContext, finding: Finding, _now: Instant) -> None:
     """A journal that is damaged is no proof any more, and its parts stay. While one of those is damaged, too, the journal
     stays where it is: sealing takes what can be read of it."""
     path, streams = stores.layout.root / finding.path, stores.ledger.streams
@@ -223,7 +225,7 @@ def _mend_journal(stores: Stores, finding: Finding, _now: Instant) -> None:
         damage.set_apart(stores, path)
 
 
-def _mend_bundle(stores: Stores, finding: Finding, _now: Instant) -> None:
+def _mend_bundle(stores: NodeContext, finding: Finding, _now: Instant) -> None:
     """Put a sound file of the same content in its place; without one the newest bundle is written again, and an older one
     stays as it is, with its checksums that tell."""
     name = finding.path
@@ -247,7 +249,7 @@ def _mend_bundle(stores: Stores, finding: Finding, _now: Instant) -> None:
             stores.ledger.forget_export(row["day"])
 
 
-def _take_up_bundles(stores: Stores, now: Instant) -> None:
+def _take_up_bundles(stores: NodeContext, now: Instant) -> None:
     """Bundles that the ledger does not know, that are named for their day and have what their checksums say."""
     known = {row["path"] for row in stores.ledger.exports()}
     for bundle in stores.layout.bundles():
@@ -261,7 +263,7 @@ def _take_up_bundles(stores: Stores, now: Instant) -> None:
                 stores.ledger.record_export(day=bundle.name, path=name, digest=bundles.recipe(bundle), at=now)
 
 
-_CURES: dict[plan.Kind, Callable[[Stores, Finding, Instant], None]] = {
+_CURES: dict[plan.Kind, Callable[[NodeContext, Finding, Instant], None]] = {
     "part": _mend_part,
     "profile": _mend_profile,
     "revision": _mend_revision,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fulltape.checks.findings import Thresholds
-from fulltape.context import Retention, Rules
+from fulltape.context import RetentionRules, Rules
 from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
 
@@ -32,7 +32,7 @@ def rules(loaded: Loaded) -> Rules:
         lock_wait=values.node.lock_wait,
         verify_for=values.verify.nightly,
         thresholds=Thresholds(**values.quality.model_dump()),
-        retention=Retention(
+        retention=RetentionRules(
             **{
                 name: int(value * SECOND)
                 for name, value in values.retention.model_dump(exclude={"bundles"}).items()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from fulltape import context as opening
 from fulltape.backfill import single
-from fulltape.context import Feed, Stores
-from fulltape.contract.vendor import Ask, Outcome, Page, Serves
+from fulltape.context import ConfiguredSource, NodeContext
+from fulltape.contract.vendor import Capability, FetchRequest, Outcome, Page
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, utc_date
@@ -28,7 +28,7 @@ _DAYS = {"event": 40, "day": 7}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ProbeResult:
     """How a source answered for one dataset: what was asked, the outcome, rows that could be read, how long it took
     (seconds), and what its headers say that the key is allowed (requests a minute, 0: nothing)."""
 
@@ -45,7 +45,7 @@ class Shown:
     allowed_per_minute: int = 0
 
 
-def run(stores: Stores, vendor: str, clock: Clock) -> Iterator[Shown]:
+def run(stores: NodeContext, vendor: str, clock: Clock) -> Iterator[ProbeResult]:
     """Ask for the smallest span of every dataset of every source of a vendor, one conversation each."""
     for feed in stores.feeds.values():
         if feed.vendor != vendor:
@@ -57,11 +57,11 @@ def run(stores: Stores, vendor: str, clock: Clock) -> Iterator[Shown]:
                 return
 
 
-def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
+def _ask(stores: NodeContext, feed: ConfiguredSource, serves: Capability, clock: Clock) -> ProbeResult:
     dataset = datasets.get(serves.dataset)
     symbol = _symbol(stores, serves.dataset)
     first, last = _span(serves, dataset.grain, clock)
-    shown = Shown(
+    shown = ProbeResult(
         source=feed.source.name,
         dataset=serves.dataset,
         symbol=symbol,
@@ -73,7 +73,7 @@ def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
         return replace(shown, outcome="not asked", reason=reason)
     calendar = opening.calendar(dataset.calendar)
     span = calendar.span(first, last)
-    ask = Ask(
+    ask = FetchRequest(
         source=feed.source.name,
         dataset=serves.dataset,
         symbols=(symbol,),
@@ -102,7 +102,7 @@ def _ask(stores: Stores, feed: Feed, serves: Serves, clock: Clock) -> Shown:
     return shown
 
 
-def _symbol(stores: Stores, dataset: str) -> str:
+def _symbol(stores: NodeContext, dataset: str) -> str:
     """One of the node's own symbols, else one that everybody knows."""
     wanted = stores.wanted.get(dataset)
     if wanted is not None and wanted.instruments:
@@ -110,7 +110,7 @@ def _symbol(stores: Stores, dataset: str) -> str:
     return _SYMBOLS.get(dataset.partition("_")[0], "")
 
 
-def _span(serves: Serves, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:
+def _span(serves: Capability, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:
     """The last day whose answer must be final by now, and a few before it for what has a row a day or less."""
     calendar = opening.calendar(datasets.get(serves.dataset).calendar)
     final = calendar.closed_by(clock.now() - serves.delay * SECOND - DAY)

@@ -11,14 +11,14 @@ from fulltape import errors
 from fulltape.contract import symbology
 from fulltape.market import instruments, reference
 from fulltape.market.instruments import Instrument
-from fulltape.market.reference import Listing
+from fulltape.market.reference import ReferenceEntry
 from fulltape.settings.load import Loaded
 
 _MOST_TOLD = 10
 
 
 def members(
-    loaded: Loaded, dataset: str, name: str, listings: Sequence[Listing] | None
+    loaded: Loaded, dataset: str, name: str, listings: Sequence[ReferenceEntry] | None
 ) -> tuple[Instrument, ...]:
     """The instruments of the universe `name` that a dataset covers; without `listings` nobody has looked into the
     reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
@@ -59,7 +59,7 @@ def _expiring(one: Instrument) -> Instrument:
 
 
 def _members(
-    loaded: Loaded, key: str, name: str, listings: Sequence[Listing] | None
+    loaded: Loaded, key: str, name: str, listings: Sequence[ReferenceEntry] | None
 ) -> tuple[Instrument, ...]:
     where = loaded.where(f"{key}.universe")
     universe = loaded.values.universe.get(name)
@@ -95,7 +95,7 @@ def _members(
     return found
 
 
-def _listed(named: Sequence[Instrument], listings: Sequence[Listing]) -> tuple[Instrument, ...]:
+def _listed(named: Sequence[Instrument], listings: Sequence[ReferenceEntry]) -> tuple[Instrument, ...]:
     """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
     table = reference.instruments(listings)
     known = {one.symbol for one in listings}

@@ -10,7 +10,18 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import errors
-from fulltape.context import Event, Progress, Stores, Wanted, drafts, known, regrouped, room, scanning, silent
+from fulltape.context import (
+    ConfiguredDataset,
+    Event,
+    NodeContext,
+    Progress,
+    drafts,
+    known,
+    regrouped,
+    room,
+    scanning,
+    silent,
+)
 from fulltape.context import spool as spooling
 from fulltape.context.drafts import Draft
 from fulltape.context.regrouped import LAYER
@@ -29,7 +40,7 @@ _ROWS = 300_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class RegroupReport:
     """Months and years that were written, and the rows in them; `left` says why another one was not."""
 
     folders: int = 0
@@ -37,7 +48,7 @@ class Report:
     left: str = ""
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> RegroupReport:
     """Write what is closed, wanted by instrument, and not there; withdraw what is not wanted any more."""
     with stores.stage(STAGE, clock, layer=LAYER):
         written = rows = 0
@@ -56,10 +67,10 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent) -> Repor
             with stores.ledger.write():
                 for key in there.keys() - set(desired):
                     stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
-        return Report(folders=written, rows=rows, left=left)
+        return RegroupReport(folders=written, rows=rows, left=left)
 
 
-def _no_room(stores: Stores, name: str, key: str) -> str:
+def _no_room(stores: NodeContext, name: str, key: str) -> str:
     """Why one more folder is not written: it takes twice the room of its days while it is written, and as much for good."""
     first, last = layout.days_of(layout.kind_of(key), key)
     size = sum(
@@ -74,14 +85,14 @@ def _no_room(stores: Stores, name: str, key: str) -> str:
     )
 
 
-def _desired(wanted: Wanted, now: Instant) -> list[str]:
+def _desired(wanted: ConfiguredDataset, now: Instant) -> list[str]:
     if not wanted.by_instrument or wanted.dataset.curated_folder != "date":
         return []
     last = known.last_wanted(wanted, now)
     return plan.folders(wanted.first, last, wanted.next_session(last) if last else None)
 
 
-def _build(stores: Stores, wanted: Wanted, key: str, now: Instant, progress: Progress) -> int:
+def _build(stores: NodeContext, wanted: ConfiguredDataset, key: str, now: Instant, progress: Progress) -> int:
     """Write one folder; how many rows it has."""
     first, last = layout.days_of(layout.kind_of(key), key)
     name, root = wanted.dataset.name, stores.layout.root
@@ -122,7 +133,9 @@ def _places(days: Sequence[Part]) -> list[tuple[int, int]]:
     return [(part.part_id, part.log_pos) for part in days]
 
 
-def _block(stores: Stores, wanted: Wanted, key: str, paths: Sequence[Path], block: Sequence[str]) -> Draft:
+def _block(
+    stores: NodeContext, wanted: ConfiguredDataset, key: str, paths: Sequence[Path], block: Sequence[str]
+) -> Draft:
     folder = stores.layout.folder(LAYER, wanted.dataset, "")
     symbols: set[str] = set()
     first, last = layout.days_of(layout.kind_of(key), key)

@@ -11,7 +11,7 @@ import msgspec
 from fulltape.contract.vendor import Rejected
 from fulltape.lake import files
 from fulltape.lake.fetches import StoredPage
-from fulltape.lake.journal import Damage
+from fulltape.lake.journal import JournalDamage
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Rejection
 
@@ -33,7 +33,7 @@ class SetAside:
         }
         self._keep(source, ask_id, page.record.number, page.body, entry, rejected.rows)
 
-    def damage(self, path: Path, damage: Damage) -> None:
+    def damage(self, path: Path, damage: JournalDamage) -> None:
         """A stretch of a journal that no checksum vouches for."""
         content = path.read_bytes()[damage.offset : damage.offset + damage.length]
         entry = {"reason": "torn end of a journal" if damage.torn else "damaged journal"}

@@ -7,18 +7,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fulltape.context import Progress, Stores, silent
+from fulltape.context import NodeContext, Progress, silent
 from fulltape.lake import fetches, files, journal
-from fulltape.lake.fetches import Contents, StoredAsk
+from fulltape.lake.fetches import Contents, StoredFetch
 from fulltape.ledger.task import Task
 from fulltape.market.time import Clock
 from fulltape.seal.messages import captured
-from fulltape.seal.messages.captured import Sealed
+from fulltape.seal.messages.captured import CapturedTotals
 from fulltape.seal.pages.batch import STAGE, Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class SealReport:
     """What was sealed; `damaged` counts stretches of journal that no checksum vouches for, `left_open` the asks that
     wait in the journal."""
 
@@ -28,10 +28,12 @@ class Report:
     rejected: int = 0
     damaged: int = 0
     left_open: int = 0
-    captured: Sealed = field(default_factory=Sealed)
+    captured: CapturedTotals = field(default_factory=CapturedTotals)
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, again: bool = False) -> Report:
+def run_once(
+    stores: NodeContext, clock: Clock, progress: Progress = silent, *, again: bool = False
+) -> SealReport:
     """Seal every journal of messages that nobody writes, and every ask that has ended or that nobody can go on with; the
     others stay in the journal. With `again` messages that were sealed before are decoded once more."""
     with stores.stage(STAGE, clock, layer="raw"):
@@ -46,7 +48,7 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, again
         if ready or lost or contents.damage or contents.orphans:
             batch.seal(ready, contents, lost)
         _clear(stores, contents, waiting, paths)
-        return Report(
+        return SealReport(
             asks=len(ready),
             rows=batch.rows,
             parts=batch.parts,
@@ -57,9 +59,11 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, again
         )
 
 
-def _sorted(stores: Stores, contents: Contents, busy: AbstractSet[Path]) -> tuple[list[StoredAsk], set[str]]:
+def _sorted(
+    stores: NodeContext, contents: Contents, busy: AbstractSet[Path]
+) -> tuple[list[StoredFetch], set[str]]:
     """Asks that can be sealed now, and the ids of those that must wait; what was sealed before is neither."""
-    ready: list[StoredAsk] = []
+    ready: list[StoredFetch] = []
     waiting: set[str] = set()
     for ask_id, stored in contents.asks.items():
         if stores.ledger.bookmark(STAGE, ask_id):
@@ -71,7 +75,7 @@ def _sorted(stores: Stores, contents: Contents, busy: AbstractSet[Path]) -> tupl
     return ready, waiting
 
 
-def _waits(stores: Stores, stored: StoredAsk, busy: AbstractSet[Path]) -> bool:
+def _waits(stores: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) -> bool:
     """Whether an ask must stay in the journal: backfill will resume it (it has no end, nothing of it is lost, and a
     task of it is still ours), its writer is at work, or its dataset or source is not configured at the moment."""
     ask = stored.record.ask
@@ -91,7 +95,7 @@ def _waits(stores: Stores, stored: StoredAsk, busy: AbstractSet[Path]) -> bool:
     return False
 
 
-def _lost(stores: Stores, contents: Contents) -> list[Task]:
+def _lost(stores: NodeContext, contents: Contents) -> list[Task]:
     """Tasks that wait for an answer which no journal holds any more."""
     return [
         task
@@ -100,7 +104,7 @@ def _lost(stores: Stores, contents: Contents) -> list[Task]:
     ]
 
 
-def _clear(stores: Stores, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]) -> None:
+def _clear(stores: NodeContext, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]) -> None:
     """Remove files in which no ask waits any more, then the bookmarks that kept their asks from being sealed twice."""
     needed = {path for ask_id in waiting for path in contents.asks[ask_id].paths}
     for ask_id in waiting:

@@ -95,7 +95,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
-class Node(Section):
+class NodeSettings(Section):
     lake: str = Field("lake", description="folder of the lake, relative to the node")
     worker: str = Field(
         "node",
@@ -112,7 +112,7 @@ class Node(Section):
     )
 
 
-class Universe(Section):
+class UniverseSettings(Section):
     symbols: tuple[str, ...] = Field(
         (),
         description="symbols; their listing is what the reference table says, else unknown. With `file` or `query` beside it the universe is all of them together",
@@ -211,7 +211,7 @@ class VendorSettings(Section):
     timeout: Duration = Field(_text("30s"), gt=0, description="longest wait for an answer to one request")
 
 
-class Backfill(Section):
+class BackfillSettings(Section):
     max_wait: Duration = Field(
         _text("90s"), description="longest wait for room in a budget; beyond it the source pauses"
     )
@@ -237,7 +237,7 @@ class Backfill(Section):
     rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
 
 
-class Capture(Section):
+class CaptureSettings(Section):
     flush_interval: Duration = Field(
         _text("1s"),
         ge=0.01,
@@ -268,7 +268,7 @@ class Capture(Section):
     compress: bool = Field(False, description="offer compression, for a thin line and a strong processor")
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     forward: float = Field(
         0.4,
         ge=0,
@@ -280,7 +280,7 @@ class Budget(Section):
     qc_probe: float = Field(0.05, ge=0, le=1, description="the same for second opinions")
 
 
-class Quality(Section):
+class QualitySettings(Section):
     bad_share_red: float = Field(0.01, gt=0, le=1, description="share of bad rows from which a cell is RED")
     vwap_ticks: float = Field(0.02, ge=0, description="currency by which vwap may lie outside low to high")
     vwap_share: float = Field(
@@ -314,14 +314,14 @@ class Quality(Section):
     )
 
 
-class Export(Section):
+class ExportSettings(Section):
     policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = Field(
         "drop_cell",
         description="what happens to RED cells: lose their bad rows, stay out whole, or stay in, flagged",
     )
 
 
-class Verify(Section):
+class VerifySettings(Section):
     nightly: Duration = Field(
         _text("30s"),
         ge=0,
@@ -329,7 +329,7 @@ class Verify(Section):
     )
 
 
-class Retention(Section):
+class RetentionSettings(Section):
     requests: Duration = Field(
         _text("30d"), ge=0, description="how long it is known which request an answer came from"
     )
@@ -349,7 +349,7 @@ class Retention(Section):
     bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
 
 
-class Cluster(Section):
+class ClusterSettings(Section):
     ledger: PostgresAddress | None = Field(
         None,
         description="postgresql://… of the ledger; absent: ledger.db in the node",
@@ -357,32 +357,32 @@ class Cluster(Section):
 
 
 class Settings(Section):
-    node: Node = Node()
-    universe: dict[str, Universe] = Field(default_factory=dict)
+    node: NodeSettings = NodeSettings()
+    universe: dict[str, UniverseSettings] = Field(default_factory=dict)
     dataset: dict[str, DatasetSettings] = Field(default_factory=dict)
     vendor: dict[str, VendorSettings] = Field(default_factory=dict)
-    backfill: Backfill = Backfill()
-    capture: Capture = Capture()
-    budget: Budget = Budget()
-    quality: Quality = Quality()
-    export: Export = Export()
-    verify: Verify = Verify()
-    retention: Retention = Retention()
-    cluster: Cluster = Cluster()
+    backfill: BackfillSettings = BackfillSettings()
+    capture: CaptureSettings = CaptureSettings()
+    budget: BudgetSettings = BudgetSettings()
+    quality: QualitySettings = QualitySettings()
+    export: ExportSettings = ExportSettings()
+    verify: VerifySettings = VerifySettings()
+    retention: RetentionSettings = RetentionSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "node": Node,
-    "universe.NAME": Universe,
+    "node": NodeSettings,
+    "universe.NAME": UniverseSettings,
     "dataset.NAME": DatasetSettings,
     "vendor.NAME": VendorSettings,
-    "backfill": Backfill,
-    "capture": Capture,
-    "budget": Budget,
-    "quality": Quality,
-    "export": Export,
-    "verify": Verify,
-    "retention": Retention,
-    "cluster": Cluster,
+    "backfill": BackfillSettings,
+    "capture": CaptureSettings,
+    "budget": BudgetSettings,
+    "quality": QualitySettings,
+    "export": ExportSettings,
+    "verify": VerifySettings,
+    "retention": RetentionSettings,
+    "cluster": ClusterSettings,
 }
 """The tables of the file in the order of the reference."""

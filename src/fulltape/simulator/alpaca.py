@@ -18,7 +18,7 @@ from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _GRAINS = {"1Day": "day", "1D": "day", "1Min": "minute", "1T": "minute"}
 _SYMBOLS = {
@@ -42,7 +42,7 @@ class _Asked:
     after: tuple[str, int]
 
 
-class Alpaca(Twin):
+class Alpaca(SimulatedVendor):
     """Answers `/v2/stocks/…`, `/v1beta1/options/bars`, `/v1beta3/crypto/us/bars`, `/v1/corporate-actions`, `/v2/assets/…`."""
 
     vendor = "alpaca"

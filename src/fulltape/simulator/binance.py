@@ -13,7 +13,7 @@ from fulltape.simulator import archive
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _FILE = re.compile(
     r"/data/spot/(daily|monthly)/(klines|aggTrades|trades)/(\w+)/(?:(\w+)/)?\w+-(?:\w+)-(\d{4}-\d{2}(?:-\d{2})?)\.zip(\.CHECKSUM)?"
@@ -27,7 +27,7 @@ _KNOWN = {
 }
 
 
-class Binance(Twin):
+class Binance(SimulatedVendor):
     """Answers `/api/v3/…` and `/data/spot/…`."""
 
     vendor = "binance"

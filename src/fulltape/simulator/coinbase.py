@@ -8,7 +8,7 @@ import re
 from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_iso
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _GRAINS = {"60": ("minute", MINUTE), "86400": ("day", DAY)}
 _MOST_CANDLES = 300
@@ -16,7 +16,7 @@ _MOST_TRADES = 1_000
 _PATH = re.compile(r"/products/([^/]+)(?:/(candles|trades))?")
 
 
-class Coinbase(Twin):
+class Coinbase(SimulatedVendor):
     """Answers `/products…` and `/time`."""
 
     vendor = "coinbase"

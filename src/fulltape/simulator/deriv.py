@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.vendor import Twin, said
+from fulltape.simulator.vendor import SimulatedVendor, said
 
 _GRAINS = {60: "minute", 86_400: "day"}
 _KNOWN = {
@@ -15,7 +15,7 @@ _KNOWN = {
 _MOST = 5_000
 
 
-class Deriv(Twin):
+class Deriv(SimulatedVendor):
     """Answers one message with one; the rows are always the newest that fit."""
 
     vendor = "deriv"

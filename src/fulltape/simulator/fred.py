@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fulltape.simulator.market import Vintage
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _FOREVER = dt.date(9999, 12, 31)
 _EARLIEST = dt.date(1776, 7, 4)
@@ -22,7 +22,7 @@ _WITHOUT_VINTAGES = (
 )
 
 
-class Fred(Twin):
+class Fred(SimulatedVendor):
     """Answers `/fred/series…`; XML unless `file_type=json`."""
 
     vendor = "fred"

@@ -13,7 +13,7 @@ from fulltape.simulator.wire import Talk, Wire
 from fulltape.simulator.wire import encoded as _json
 
 
-class Alpaca(Wire):
+class AlpacaWire(Wire):
     """Arrays, after a key."""
 
     vendor = "alpaca"
@@ -86,7 +86,7 @@ class Alpaca(Wire):
         return b'[{"T":"mystery","S":"AAPL","x":1}]'
 
 
-class Massive(Wire):
+class MassiveWire(Wire):
     """Arrays, after a key; one acknowledgement a channel."""
 
     vendor = "massive"

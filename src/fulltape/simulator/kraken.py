@@ -6,14 +6,14 @@ from fulltape.market.time import SECOND
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _GRAINS = {"1": "minute", "1440": "day"}
 _CANDLES = 720
 _MOST_TRADES = 1_000
 
 
-class Kraken(Twin):
+class Kraken(SimulatedVendor):
     """Answers `/0/public/…`; errors come with HTTP 200."""
 
     vendor = "kraken"

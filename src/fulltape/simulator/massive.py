@@ -14,7 +14,7 @@ from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _AGGREGATES = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(day|minute)/([^/]+)/([^/]+)")
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/(?:us|global)/market/(stocks|fx|crypto)/(\d{4}-\d{2}-\d{2})")
@@ -27,7 +27,7 @@ _TOO_MANY = (
 )
 
 
-class Massive(Twin):
+class Massive(SimulatedVendor):
     """Answers `/v2/aggs/…`, `/v3/trades/…`, `/v3/quotes/…`, `/stocks/v1/splits`, `/stocks/v1/dividends` and `/v3/reference/tickers…`."""
 
     vendor = "massive"

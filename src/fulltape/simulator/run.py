@@ -16,15 +16,15 @@ from fulltape.simulator.kraken import Kraken
 from fulltape.simulator.market import Market
 from fulltape.simulator.massive import Massive
 from fulltape.simulator.scenario import Scenario
-from fulltape.simulator.server import Served, Server, SocketServer
+from fulltape.simulator.server import ServedCall, Server, SocketServer
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.tiingo import Tiingo
-from fulltape.simulator.vendor import Twin
+from fulltape.simulator.vendor import SimulatedVendor
 from fulltape.simulator.wires import WIRES
 from fulltape.simulator.yahoo import Yahoo
 
-TWINS: Mapping[str, type[Twin]] = {
+TWINS: Mapping[str, type[SimulatedVendor]] = {
     twin.vendor: twin for twin in (Alpaca, Massive, Binance, Coinbase, Kraken, Tiingo, Fred, Deriv, Yahoo)
 }
 OVER_SOCKETS = frozenset({"deriv"})
@@ -36,7 +36,7 @@ class Running:
 
     servers: Mapping[str, Server]
 
-    def log(self) -> list[Served]:
+    def log(self) -> list[ServedCall]:
         """Everything that was asked, twin by twin."""
         return [line for server in self.servers.values() for line in server.log]
 

@@ -46,7 +46,7 @@ class Reply:
 
 
 @dataclass(slots=True, kw_only=True)
-class Served:
+class ServedCall:
     """One line of the log: what was asked, and whether the answer left whole."""
 
     vendor: str
@@ -76,7 +76,7 @@ class Server:
 
     def __init__(self, vendor: str, handle: Handle, *, port: int = 0) -> None:
         self.vendor = vendor
-        self.log: list[Served] = []
+        self.log: list[ServedCall] = []
         self.held = threading.Event()
         self._handle = handle
         self._port = port
@@ -151,7 +151,7 @@ class Server:
         if call is None:
             return False
         reply = self._handle(call)
-        line = Served(
+        line = ServedCall(
             vendor=self.vendor, path=call.path, params=dict(call.params), status=reply.status, rows=reply.rows
         )
         self.log.append(line)
@@ -223,7 +223,9 @@ class SocketServer(Server):
             path = connection.request.path if connection.request else "/"
             reply = self._handle(Call(method="WS", path=path, params=params, headers={}))
             told = {name: str(value) for name, value in params.items() if name != "req_id"}
-            line = Served(vendor=self.vendor, path=path, params=told, status=reply.status, rows=reply.rows)
+            line = ServedCall(
+                vendor=self.vendor, path=path, params=told, status=reply.status, rows=reply.rows
+            )
             self.log.append(line)
             fault = reply.fault.do if reply.fault else ""
             if reply.fault and fault in ("hang", "drip"):

@@ -24,7 +24,7 @@ _SLOWEST = 32 * 1024 * 1024
 _DEFLATE = "permessage-deflate; client_no_context_takeover"
 
 
-class Session(WSListener):
+class ClientSession(WSListener):
     """One client."""
 
     def __init__(self, server: StreamServer, *, compress: bool) -> None:
@@ -105,7 +105,7 @@ class StreamServer:
         speed: float = 1.0,
     ) -> None:
         self.wire, self.tape, self.scenario = wire, tape, scenario
-        self.sessions: list[Session] = []
+        self.sessions: list[ClientSession] = []
         self.said: list[object] = []
         self.sent = 0
         self.connections = 0
@@ -186,16 +186,16 @@ class StreamServer:
         self._loop.run_until_complete(server.wait_closed())
         self._loop.close()
 
-    def _accept(self, request: WSUpgradeRequest) -> Session | picows.WSUpgradeResponseWithListener:
+    def _accept(self, request: WSUpgradeRequest) -> ClientSession | picows.WSUpgradeResponseWithListener:
         self.connections += 1
         if self.scenario.of_stream(self.wire.vendor, connecting=True):
             refusal = WSUpgradeResponse.create_error_response(429, b"Too many requests")
             return picows.WSUpgradeResponseWithListener(refusal, None)
         offered = request.headers.get("Sec-WebSocket-Extensions", "")
         if not (self._compress and offered.startswith("permessage-deflate")):
-            return Session(self, compress=False)
+            return ClientSession(self, compress=False)
         answer = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Extensions": _DEFLATE})
-        return picows.WSUpgradeResponseWithListener(answer, Session(self, compress=True))
+        return picows.WSUpgradeResponseWithListener(answer, ClientSession(self, compress=True))
 
     async def _pump(self) -> None:
         while True:

@@ -9,12 +9,12 @@ from fulltape.market.time import SECOND, midnight
 from fulltape.simulator.market import Action, new_york_midnight
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.vendor import Twin, disturbed, said
+from fulltape.simulator.vendor import SimulatedVendor, disturbed, said
 
 _PATH = re.compile(r"/tiingo/daily/([^/]+)(/prices)?")
 
 
-class Tiingo(Twin):
+class Tiingo(SimulatedVendor):
     """Answers `/tiingo/daily/…`."""
 
     vendor = "tiingo"

@@ -20,7 +20,7 @@ _Row = TypeVar("_Row")
 _RESTATED = 1.01
 
 
-class Twin:
+class SimulatedVendor:
     """One vendor's server. A subclass answers in `answer` and says how the vendor words its refusals."""
 
     vendor: ClassVar[str]

@@ -7,7 +7,7 @@ from typing import Any
 
 from fulltape.market.time import MINUTE
 from fulltape.simulator import books
-from fulltape.simulator.keyed import Alpaca, Massive
+from fulltape.simulator.keyed import AlpacaWire, MassiveWire
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.ticks import iso as _iso
@@ -15,7 +15,7 @@ from fulltape.simulator.wire import Talk, Wire
 from fulltape.simulator.wire import encoded as _json
 
 
-class Binance(Wire):
+class BinanceWire(Wire):
     """Combined streams, subscribed by command."""
 
     vendor = "binance"
@@ -67,7 +67,7 @@ class Binance(Wire):
         return b'{"stream":"btcusdt@mystery","data":{"e":"mystery","s":"BTCUSDT","z":[1,2]}}'
 
 
-class Coinbase(Wire):
+class CoinbaseWire(Wire):
     """Exchange: `matches`."""
 
     vendor = "coinbase"
@@ -111,7 +111,7 @@ class Coinbase(Wire):
         return b'{"type":"mystery","product_id":"BTC-USD","time":"2026-01-01T00:00:00.000000Z"}'
 
 
-class Kraken(Wire):
+class KrakenWire(Wire):
     """Version 2: `trade`, `ohlc`."""
 
     vendor = "kraken"
@@ -168,7 +168,7 @@ class Kraken(Wire):
         return b'{"channel":"trade_mystery","type":"update","data":[{"symbol":"BTC/USD"}]}'
 
 
-class Deriv(Wire):
+class DerivWire(Wire):
     """`ticks` and candles: every answer repeats what was asked."""
 
     vendor = "deriv"
@@ -226,5 +226,5 @@ class Deriv(Wire):
 
 
 WIRES: dict[str, type[Wire]] = {
-    wire.vendor: wire for wire in (Binance, Coinbase, Kraken, Deriv, Alpaca, Massive)
+    wire.vendor: wire for wire in (BinanceWire, CoinbaseWire, KrakenWire, DerivWire, AlpacaWire, MassiveWire)
 }

@@ -7,12 +7,12 @@ import re
 from fulltape.calendars import tables
 from fulltape.market.time import SECOND
 from fulltape.simulator.server import Call, Reply
-from fulltape.simulator.vendor import Twin, said
+from fulltape.simulator.vendor import SimulatedVendor, said
 
 _PATH = re.compile(r"/v8/finance/chart/([^/]+)")
 
 
-class Yahoo(Twin):
+class Yahoo(SimulatedVendor):
     """Answers `/v8/finance/chart/{symbol}` with day bars."""
 
     vendor = "yahoo"

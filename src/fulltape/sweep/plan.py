@@ -20,7 +20,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class SweepReport:
     """Everything that went, or with a dry run would."""
 
     removals: tuple[Removal, ...]

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from fulltape.context import BACKUPS, Event, Progress, Stores, damage, profiles, silent
+from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, profiles, silent
 from fulltape.contract.events import BREAKS
 from fulltape.lake import files
 from fulltape.ledger.catalogue import Part
 from fulltape.market.time import DAY, Clock, Instant, utc_date
 from fulltape.sweep import plan
-from fulltape.sweep.plan import Removal, Report
+from fulltape.sweep.plan import Removal, SweepReport
 
 STAGE = "sweep"
 _COPIES = 3
@@ -20,7 +20,9 @@ _COPIES = 3
 _NANOSECONDS = 1_000
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_run: bool = False) -> Report:
+def run_once(
+    stores: NodeContext, clock: Clock, progress: Progress = silent, *, dry_run: bool = False
+) -> SweepReport:
     """Remove what is older than its rule allows; with a dry run only tell."""
     with stores.stage(STAGE, clock):
         sweep = _Sweep(stores, clock.now(), dry_run=dry_run)
@@ -43,13 +45,13 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, dry_r
             went = "would go" if dry_run else "went"
             sentence = f"{one.count:,} {one.what} {went}: {one.why}"
             progress(Event(stage=STAGE, sentence=sentence))
-    return Report(removals=removals, dry_run=dry_run)
+    return SweepReport(removals=removals, dry_run=dry_run)
 
 
 class _Sweep:
     """One run over everything. A file goes before its row: what is left after a crash goes the next time."""
 
-    def __init__(self, stores: Stores, now: Instant, *, dry_run: bool) -> None:
+    def __init__(self, stores: NodeContext, now: Instant, *, dry_run: bool) -> None:
         self._stores, self._now, self._dry = stores, now, dry_run
         self._database = stores.ledger.database
         self._keep = stores.rules.retention

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.terminal import picture
 from fulltape.views import state
 
 
-def coverage(stores: Stores, now: int) -> list[str]:
+def coverage(stores: NodeContext, now: int) -> list[str]:
     """Every dataset by months, then by sessions of its last quarter."""
     rows: dict[str, list[picture.Row]] = {}
     for wanted, instrument, shown in state.pictures(stores, now):

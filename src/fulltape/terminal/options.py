@@ -15,8 +15,8 @@ import typer
 from fulltape import errors
 
 if TYPE_CHECKING:
-    from fulltape.context import Stores
-    from fulltape.node.nightly import Filled
+    from fulltape.context import NodeContext
+    from fulltape.node.nightly import FilledGaps
     from fulltape.settings.load import Loaded
 
 NodeOption = Annotated[
@@ -40,7 +40,7 @@ def load(node: Path | None, *, asking: bool = True) -> Loaded:
 
 
 @contextlib.contextmanager
-def opened(node: Path | None, *, asking: bool = False, owning: bool = True) -> Iterator[Stores]:
+def opened(node: Path | None, *, asking: bool = False, owning: bool = True) -> Iterator[NodeContext]:
     """The stores of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C. Only
     who mends the ledger opens them without `owning` the lake."""
     from fulltape.node import assemble
@@ -61,7 +61,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def fail_for_vendors(filled: Filled) -> None:
+def fail_for_vendors(filled: FilledGaps) -> None:
     """Raise if a vendor refused our credentials or could not be reached: exit code 3."""
     if filled.stopped:
         words = "; ".join(f"{source} refused the credentials ({reason})" for source, reason in filled.stopped)

@@ -21,14 +21,14 @@ DATASETS, SOURCES, REJECTIONS, FUTURE = 7, 3, 3, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Lines:
     """Some lines about one thing, and whether something is wrong with it."""
 
     lines: Sequence[str]
     wrong: bool
 
 
-def chosen(found: Sequence[Told], most: int) -> tuple[list[Told], list[Told]]:
+def chosen(found: Sequence[Lines], most: int) -> tuple[list[Lines], list[Lines]]:
     """At most so many, those with something wrong first, in their order; and the rest."""
     if len(found) <= most:
         return list(found), []
@@ -44,7 +44,7 @@ def datasets(
 ) -> list[str]:
     """A line a dataset: its cells by state, and the verdicts on them."""
     told = {
-        name: Told(
+        name: Lines(
             lines=[f"{titles[name]}: {_counts(by_state)}; {_verdicts(verdicts[name])}"],
             wrong=any(count for state, count in by_state.items() if state not in _GOOD)
             or any(count for verdict, count in verdicts[name].items() if verdict != "GREEN"),
@@ -63,7 +63,7 @@ def datasets(
 def sources(found: Sequence[SourceState], most: int, *, verbose: bool) -> list[str]:
     """What each source was asked and answered, its budgets, and what it may not be asked for."""
     told = [
-        Told(
+        Lines(
             lines=[source_line(one), *refusals(one, verbose=verbose)],
             wrong=bool(one.closed_until or one.refusals or one.outcomes.keys() - {"rows", "empty"}),
         )

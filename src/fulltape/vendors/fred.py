@@ -22,18 +22,18 @@ from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import (
     RETRYABLE,
-    Answer,
-    Ask,
+    Capability,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Serves,
-    Settled,
     Source,
     Table,
     VendorSpec,
@@ -60,7 +60,7 @@ SPEC = VendorSpec(
             feed="alfred",
             scope="official",
             serves=(
-                Serves(
+                Capability(
                     dataset="macro_series",
                     history_from=dt.date(1927, 1, 1),
                     symbols_per_request=1,
@@ -107,13 +107,13 @@ _observations = msgspec.json.Decoder(_Observations)
 _observation = msgspec.json.Decoder(_Observation)
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """The vintages of the span, then their revisions, window by window and page by page."""
     series = symbology.wire(ask)
     start, _, offset = resume.token.partition(":") if resume else (ask.first.isoformat(), "", "0")
     dates: list[dt.date] = []
 
-    def read_vintages(response: Response) -> Answer:
+    def read_vintages(response: Response) -> PageResult:
         answer, found = _dates(ask, response)
         dates[:] = found
         return answer
@@ -149,14 +149,14 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         dates = [date for date in dates if date.isoformat() >= start]
 
 
-def _dates(ask: Ask, response: Response) -> tuple[Answer, list[dt.date]]:
+def _dates(ask: FetchRequest, response: Response) -> tuple[PageResult, list[dt.date]]:
     """Which days of the span have a vintage; without one the answer itself proves that nothing was published."""
     if response.status != 200:
         refusal = _refusal(ask, response)
         if refusal.outcome is Outcome.NOT_SUPPORTED:
             # The same words for a span before the first vintage, for a series without any, and for an unknown one.
             reason = f"{_NO_VINTAGES}: {refusal.reason}"
-            return Answer(outcome=Outcome.EMPTY, reason=reason), []
+            return PageResult(outcome=Outcome.EMPTY, reason=reason), []
         return refusal, []
     try:
         found = _vintages.decode(response.body)
@@ -165,9 +165,9 @@ def _dates(ask: Ask, response: Response) -> tuple[Answer, list[dt.date]]:
     dates = [date for date in found.vintage_dates if ask.first <= date <= ask.last]
     if dates != sorted(dates) or found.count > len(found.vintage_dates):
         return envelopes.malformed("vintage dates that are out of order or not whole"), []
-    answer = Answer(outcome=Outcome.EMPTY, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.EMPTY, confirmed=ask.symbols)
     if not dates:
-        answer = Answer(
+        answer = PageResult(
             outcome=Outcome.EMPTY,
             keep=True,
             confirmed=ask.symbols,
@@ -177,7 +177,7 @@ def _dates(ask: Ask, response: Response) -> tuple[Answer, list[dt.date]]:
     return answer, dates
 
 
-def _revisions(ask: Ask, series: str, window: Sequence[dt.date], offset: int) -> Request:
+def _revisions(ask: FetchRequest, series: str, window: Sequence[dt.date], offset: int) -> Request:
     limit = min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE)
     params = {
         "series_id": series,
@@ -192,8 +192,8 @@ def _revisions(ask: Ask, series: str, window: Sequence[dt.date], offset: int) ->
 
 
 def _page(
-    ask: Ask, response: Response, window: Sequence[dt.date], rest: Sequence[dt.date], skip: int
-) -> Answer:
+    ask: FetchRequest, response: Response, window: Sequence[dt.date], rest: Sequence[dt.date], skip: int
+) -> PageResult:
     if response.status != 200:
         return _refusal(ask, response)
     try:
@@ -202,7 +202,7 @@ def _page(
         return envelopes.malformed(f"no page of observations: {error}")
     if page.offset != skip or (not page.observations and page.count > skip):
         return envelopes.malformed(f"{len(page.observations)} rows from {page.offset} of {page.count}")
-    answer = Answer(
+    answer = PageResult(
         outcome=Outcome.ROWS if page.observations else Outcome.EMPTY, keep=True, confirmed=ask.symbols
     )
     done = skip + len(page.observations)
@@ -210,32 +210,32 @@ def _page(
         return replace(answer, cursor=Cursor(token=f"{window[0].isoformat()}:{done}", seen=ask.symbols))
     if not rest:
         return replace(answer, settled=bars.settled_whole(ask))
-    settled = (Settled(symbol=ask.symbols[0], through=rest[0] - _DAY),)
+    settled = (CompleteThrough(symbol=ask.symbols[0], through=rest[0] - _DAY),)
     return replace(answer, cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=ask.symbols), settled=settled)
 
 
-def _refusal(ask: Ask, response: Response) -> Answer:
+def _refusal(ask: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "error_message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
         answer = envelopes.rate_limited(response, reason)
         return replace(answer, retry_at=answer.retry_at or response.received_at + 20 * SECOND)
     if response.status == 423:
-        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+        return PageResult(outcome=Outcome.TRANSIENT, reason=reason)
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if "api_key" in text:
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if "does not exist in ALFRED" in text:
-        return Answer(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
     if "series does not exist" in text:
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if "after today's date" in text:
-        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+        return PageResult(outcome=Outcome.NOT_YET, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-def _look_up(ask: Ask, series: str) -> Conversation:
+def _look_up(ask: FetchRequest, series: str) -> Conversation:
     """Whether a series has vintages at another time; if not, the plain request tells whether it is one at all."""
     whole = {
         "series_id": series,
@@ -245,9 +245,9 @@ def _look_up(ask: Ask, series: str) -> Conversation:
         "limit": "1",
     }
 
-    def elsewhere(response: Response) -> Answer:
+    def elsewhere(response: Response) -> PageResult:
         if response.status == 200:
-            return Answer(
+            return PageResult(
                 outcome=Outcome.EMPTY,
                 keep=True,
                 confirmed=ask.symbols,
@@ -256,7 +256,9 @@ def _look_up(ask: Ask, series: str) -> Conversation:
             )
         refusal = _refusal(ask, response)
         again = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL, Outcome.BAD_CREDENTIALS)
-        return refusal if refusal.outcome in again else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+        return (
+            refusal if refusal.outcome in again else PageResult(outcome=Outcome.EMPTY, reason=refusal.reason)
+        )
 
     answer = yield from envelopes.until_it_stands(
         Request(path="/fred/series/vintagedates", params=whole), elsewhere
@@ -264,10 +266,10 @@ def _look_up(ask: Ask, series: str) -> Conversation:
     if answer.keep or answer.outcome is not Outcome.EMPTY:
         return
 
-    def plain(response: Response) -> Answer:
+    def plain(response: Response) -> PageResult:
         if response.status == 200:
             reason = f"{series} is in FRED, but without vintages"
-            return Answer(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
+            return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
         return _refusal(ask, response)
 
     params = {"series_id": series, "file_type": "json"}

@@ -17,21 +17,21 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Request,
     Response,
-    Serves,
-    Shape,
+    RowFormat,
     Slice,
     Source,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import bars
 
@@ -53,7 +53,7 @@ SPEC = VendorSpec(
             feed="eod",
             scope="consolidated",
             serves=tuple(
-                Serves(
+                Capability(
                     dataset=dataset,
                     history_from=dt.date(1962, 1, 2),
                     symbols_per_request=1,
@@ -71,11 +71,11 @@ SPEC = VendorSpec(
 )
 
 
-def _shape(*columns: str) -> Shape:
+def _shape(*columns: str) -> RowFormat:
     names = ("open", "high", "low", "close", "volume")
-    fields = (Field(wire=wire, column=column) for wire, column in zip(columns, names, strict=True))
-    return Shape(
-        fields=(Field(wire="date", column="stamp", kind="text"), *fields), unit="iso", stamp_kind="text"
+    fields = (WireField(wire=wire, column=column) for wire, column in zip(columns, names, strict=True))
+    return RowFormat(
+        fields=(WireField(wire="date", column="stamp", kind="text"), *fields), unit="iso", stamp_kind="text"
     )
 
 
@@ -92,7 +92,7 @@ class _Row(msgspec.Struct):
 _rows = msgspec.json.Decoder(list[_Row])
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span; a ticker that is not known is an error of its own."""
     wire = urllib.parse.quote(symbology.wire(ask, symbology.hyphenated), safe="")
     params = {
@@ -105,7 +105,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 �
     yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
 
 
-def _read(ask: Ask, response: Response) -> Answer:
+def _read(ask: FetchRequest, response: Response) -> PageResult:
     if response.status != 200:
         return _refusal(ask, response)
     try:
@@ -113,9 +113,9 @@ def _read(ask: Ask, response: Response) -> Answer:
     except UNREADABLE as error:
         text = response.body[:200].decode(errors="replace")
         if "allocation" in text:
-            return Answer(outcome=Outcome.RATE_LIMITED, reason=envelopes.reason(text, response.status))
+            return PageResult(outcome=Outcome.RATE_LIMITED, reason=envelopes.reason(text, response.status))
         return envelopes.malformed(f"no rows: {error}")
-    return Answer(
+    return PageResult(
         outcome=Outcome.ROWS if rows else Outcome.EMPTY,
         keep=True,
         confirmed=ask.symbols,
@@ -123,7 +123,7 @@ def _read(ask: Ask, response: Response) -> Answer:
     )
 
 
-def _refusal(ask: Ask, response: Response) -> Answer:
+def _refusal(ask: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "detail")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY or "allocation" in text:
@@ -131,14 +131,14 @@ def _refusal(ask: Ask, response: Response) -> Answer:
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 404 and "not found" in text:
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     told = response.body.lstrip().startswith(b"{")  # anything else is a proxy's page
     if told and response.status in (401, 403) and "token" in text.casefold():
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if told and response.status == 401:
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if told and response.status == 403:
-        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 
 

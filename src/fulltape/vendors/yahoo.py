@@ -19,17 +19,17 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
     Conversation,
     Cursor,
     Decoded,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Serves,
     Source,
     Table,
     VendorSpec,
@@ -54,7 +54,7 @@ SPEC = VendorSpec(
             feed="chart",
             scope="consolidated",
             serves=(
-                Serves(
+                Capability(
                     dataset="equities_adjusted_evidence",
                     history_from=dt.date(1962, 1, 2),
                     symbols_per_request=1,
@@ -106,7 +106,7 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
     wire = urllib.parse.quote(symbology.wire(ask, symbology.suffixed), safe="^=")
     params = {
@@ -119,7 +119,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:  # noqa: ARG001 �
     yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
 
 
-def _read(ask: Ask, response: Response) -> Answer:
+def _read(ask: FetchRequest, response: Response) -> PageResult:
     try:
         chart = envelopes.read(_envelope, response.body).chart
     except UNREADABLE as error:
@@ -137,7 +137,7 @@ def _read(ask: Ask, response: Response) -> Answer:
     if stamps and lengths != {len(stamps)}:
         return envelopes.malformed("arrays of different lengths")
     inside = any(ask.start <= stamp * SECOND < ask.end for stamp in stamps)
-    return Answer(
+    return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         confirmed=ask.symbols,
@@ -150,7 +150,7 @@ def _values(result: _Result) -> dict[str, list[float | None]]:
     return {name: getattr(quote, name) for name in ("open", "high", "low", "close", "volume")}
 
 
-def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
+def _refusal(ask: FetchRequest, response: Response, error: _Error) -> PageResult:
     reason = envelopes.reason(
         error.description or response.body[:100].decode(errors="replace"), response.status
     )
@@ -159,9 +159,9 @@ def _refusal(ask: Ask, response: Response, error: _Error) -> Answer:
     if trouble := envelopes.server_trouble(response, error.description):
         return trouble
     if response.status == 404 and error.code == "Not Found":
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if response.status == 401:
-        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     return envelopes.undocumented(response, reason)
 
 

@@ -59,7 +59,7 @@ class _Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnowledgeAge:
     """How new the knowledge in the lake is: the newest position of the log of parts when it was written, and when."""
 
     position: int
@@ -90,10 +90,10 @@ def write(ledger: Ledger, layout: Layout, now: Instant) -> bool:
     return True
 
 
-def read(ledger: Ledger, layout: Layout) -> Known | None:
+def read(ledger: Ledger, layout: Layout) -> KnowledgeAge | None:
     """How new the knowledge in the lake is; None where there is none that can be read, or another node's."""
     found = _read(layout, _node(ledger, layout))
-    return Known(position=found[0].position, at=found[0].at) if found else None
+    return KnowledgeAge(position=found[0].position, at=found[0].at) if found else None
 
 
 def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:

@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class VerifyReport:
     """How many files were looked at, and what is wrong."""
 
     files: int = 0

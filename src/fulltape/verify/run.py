@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.context import BACKUPS, Event, Progress, Stores, damage, profiles, silent
+from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, profiles, silent
 from fulltape.lake import files, journal, layout, owner
-from fulltape.lake.journal import Damage
+from fulltape.lake.journal import JournalDamage
 from fulltape.ledger import backup
 from fulltape.ledger.catalogue import Layer, Part
 from fulltape.market.time import SECOND, Clock
 from fulltape.verify import bundles, knowledge
-from fulltape.verify.plan import Finding, Report
+from fulltape.verify.plan import Finding, VerifyReport
 
 STAGE = "verify"
 LAYERS: tuple[Layer, ...] = ("raw", "curated", "qc", "by_instrument")
@@ -28,7 +28,9 @@ CURES = {
 }
 
 
-def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Report:
+def run_once(
+    stores: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False
+) -> VerifyReport:
     """Hold everything against each other, and change nothing: every part that counts (there, size, digest), files that the
     ledger does not know, journals, bundles, rejected bytes. `deep` reads also what was replaced, every record of every
     journal, every byte of every bundle, and the ledger's own pages."""
@@ -62,10 +64,10 @@ def run_once(stores: Stores, clock: Clock, progress: Progress = silent, *, deep:
             )
             for what in stores.ledger.database.faults()
         ]  # fmt: skip
-    return Report(files=len(parts), bytes=size, findings=tuple(found))
+    return VerifyReport(files=len(parts), bytes=size, findings=tuple(found))
 
 
-def sample(stores: Stores, clock: Clock, *, seconds: float) -> Report:
+def sample(stores: NodeContext, clock: Clock, *, seconds: float) -> VerifyReport:
     """Verify the parts that were verified longest ago, for so many seconds; what is wrong is withdrawn."""
     until = clock.steady() + int(seconds * SECOND)
     now = clock.now()
@@ -88,14 +90,14 @@ def sample(stores: Stores, clock: Clock, *, seconds: float) -> Report:
                 break
     with stores.ledger.write():
         stores.ledger.catalogue.verified(whole, now=now)
-    return Report(files=looked, bytes=size, findings=tuple(found))
+    return VerifyReport(files=looked, bytes=size, findings=tuple(found))
 
 
-def _wrong(stores: Stores, part: Part) -> str:
+def _wrong(stores: NodeContext, part: Part) -> str:
     return damage.wrong(stores.layout.root / part.path, size=part.bytes, sha256=part.sha256)
 
 
-def _mark(stores: Stores) -> Iterator[Finding]:
+def _mark(stores: NodeContext) -> Iterator[Finding]:
     if owner.read(stores.layout) is None:
         path = stores.layout.relative(stores.layout.mark)
         yield Finding(
@@ -103,7 +105,7 @@ def _mark(stores: Stores) -> Iterator[Finding]:
         )
 
 
-def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
+def _others(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
     """Files that the ledger does not know, and older revisions that are gone or changed."""
     known = stores.ledger.catalogue.paths()
     intended = {path for layer in LAYERS for path, _ in stores.ledger.catalogue.intents(layer)}
@@ -133,7 +135,7 @@ def _others(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             )
 
 
-def _journals(stores: Stores, *, deep: bool) -> Iterator[Finding]:
+def _journals(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
     sealed = {path.stem: path for path in stores.layout.captured_files(layout.SEALED)}
     waiting = {path.stem for path in stores.layout.captured_files()}
     known = {one.file: one for one in stores.ledger.streams.captures()}
@@ -161,7 +163,7 @@ def _journals(stores: Stores, *, deep: bool) -> Iterator[Finding]:
     for path in everything:
         if not path.is_file() or (path.suffix == layout.JOURNAL and journal.in_use(path)):
             continue
-        bad = [one for one in journal.read(path) if isinstance(one, Damage)]
+        bad = [one for one in journal.read(path) if isinstance(one, JournalDamage)]
         if bad:
             lost = sum(one.length for one in bad)
             cure = (
@@ -182,7 +184,7 @@ def _edges(path: Path) -> tuple[int, str] | None:
         return None
 
 
-def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
+def _bundles(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
     known = stores.ledger.exports()
     for row in known:
         bundle = stores.layout.root / row["path"]
@@ -207,7 +209,7 @@ def _bundles(stores: Stores, *, deep: bool) -> Iterator[Finding]:
             yield Finding(kind="unknown", path=name, what="the ledger does not know it", cure="it stays")
 
 
-def _rejected(stores: Stores) -> Iterator[Finding]:
+def _rejected(stores: NodeContext) -> Iterator[Finding]:
     """Bytes that were kept: their names have the beginning of their digest."""
     there = {stores.layout.relative(path): path for path in stores.layout.rejected_files()}
     for name, path in there.items():
@@ -239,7 +241,7 @@ def _is_json(path: Path) -> bool:
         return False
 
 
-def _copies(stores: Stores) -> Iterator[Finding]:
+def _copies(stores: NodeContext) -> Iterator[Finding]:
     """The ledger's daily copies, and what it keeps in the lake."""
     if knowledge.read(stores.ledger, stores.layout) is None and stores.ledger.exports():
         name = stores.layout.relative(stores.layout.knowledge)

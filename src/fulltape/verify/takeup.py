@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.context import Event, Progress, Stores, Wanted, damage, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, silent
 from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
@@ -44,7 +44,7 @@ class TakenUp:
     left: tuple[tuple[str, str], ...] = ()
 
 
-def run(stores: Stores, now: Instant, progress: Progress = silent) -> TakenUp:
+def run(stores: NodeContext, now: Instant, progress: Progress = silent) -> TakenUp:
     """Take up everything that the ledger does not know. Called by whoever holds the stages."""
     journals = _journals(stores)
     known = stores.ledger.catalogue.paths()
@@ -58,7 +58,7 @@ def run(stores: Stores, now: Instant, progress: Progress = silent) -> TakenUp:
 
 
 def parts(
-    stores: Stores, paths: Iterable[Path], now: Instant, progress: Progress = silent
+    stores: NodeContext, paths: Iterable[Path], now: Instant, progress: Progress = silent
 ) -> tuple[int, list[tuple[str, str]]]:
     """Register raw files that the ledger does not know, the oldest first; returns how many, and which could not be and
     why. Those that a kept journal gives back are left to it."""
@@ -93,7 +93,7 @@ def parts(
     return taken, left
 
 
-def _without_merged(stores: Stores, found: Sequence[_Found]) -> list[_Found]:
+def _without_merged(stores: NodeContext, found: Sequence[_Found]) -> list[_Found]:
     """Files but for those whose rows a sound one holds that was made of them: they are set apart. Taken up after it, they
     would count as newer."""
     root, catalogue = stores.layout.root, stores.ledger.catalogue
@@ -118,7 +118,7 @@ def _is_whole(path: Path) -> bool:
     return path.is_file() and path.stem.endswith(files.sha256(path)[:8])
 
 
-def name_parts_of_captures(stores: Stores) -> None:
+def name_parts_of_captures(stores: NodeContext) -> None:
     """Note again which parts were made of which journal: those that the ledger knows, by what is written into them."""
     known = {one.file for one in stores.ledger.streams.captures()}
     with stores.ledger.write():
@@ -128,7 +128,7 @@ def name_parts_of_captures(stores: Stores) -> None:
                 stores.ledger.streams.add_part(made_of, part.part_id)
 
 
-def _journals(stores: Stores) -> int:
+def _journals(stores: NodeContext) -> int:
     """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
     known = {one.file for one in stores.ledger.streams.captures()}
     found = [path for path in stores.layout.captured_files(layout.SEALED) if path.stem not in known]
@@ -138,7 +138,7 @@ def _journals(stores: Stores) -> int:
     return len(found)
 
 
-def _made_now(stores: Stores, path: Path, metadata: Mapping[str, str]) -> list[Part]:
+def _made_now(stores: NodeContext, path: Path, metadata: Mapping[str, str]) -> list[Part]:
     """The parts that stand for the same rows of the same journal."""
     capture = stores.ledger.streams.capture(metadata["journal"])
     return [
@@ -148,18 +148,20 @@ def _made_now(stores: Stores, path: Path, metadata: Mapping[str, str]) -> list[P
     ]
 
 
-def _holds_more(stores: Stores, path: Path, metadata: Mapping[str, str]) -> bool:
+def _holds_more(stores: NodeContext, path: Path, metadata: Mapping[str, str]) -> bool:
     """Whether a part has more rows than those that its journal gives now: it was whole when it was written."""
     return parquet.rows(path) > sum(part.rows for part in _made_now(stores, path, metadata))
 
 
-def _kept(stores: Stores, stem: str) -> bool:
+def _kept(stores: NodeContext, stem: str) -> bool:
     """Whether a journal of messages is still there."""
     everything = [*stores.layout.captured_files(layout.SEALED), *stores.layout.captured_files()]
     return any(path.stem == stem for path in everything)
 
 
-def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: Instant, now: Instant) -> str:
+def _register(
+    stores: NodeContext, path: Path, metadata: Mapping[str, str], learned: Instant, now: Instant
+) -> str:
     """Take up one file; returns why it cannot be, '' otherwise."""
     wanted = stores.wanted[metadata["dataset"]]
     columns = ["instrument", "symbol", "session", "ts"]
@@ -209,7 +211,7 @@ def _register(stores: Stores, path: Path, metadata: Mapping[str, str], learned: 
     return ""
 
 
-def _enter(stores: Stores, part: NewPart, held: AbstractSet[str], now: Instant) -> int:
+def _enter(stores: NodeContext, part: NewPart, held: AbstractSet[str], now: Instant) -> int:
     """Register a part, in the place of those whose rows it holds."""
     catalogue = stores.ledger.catalogue
     originals = [
@@ -245,7 +247,9 @@ def _facts(part: NewPart, learned: Instant, *, final: bool = True) -> list[Cover
     ]
 
 
-def _captured(stores: Stores, wanted: Wanted, part: NewPart, rows: pl.DataFrame, now: Instant) -> None:
+def _captured(
+    stores: NodeContext, wanted: ConfiguredDataset, part: NewPart, rows: pl.DataFrame, now: Instant
+) -> None:
     """Where nothing says any more when captured rows were live, all of it is doubtful."""
     streams = stores.ledger.streams
     found = rows.group_by("instrument", "symbol", "session").agg(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fulltape.context import Stores, Wanted, known
+from fulltape.context import ConfiguredDataset, NodeContext, known
 from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
 from fulltape.coverage.series import Series
 from fulltape.lake import layout, parquet
@@ -21,7 +21,7 @@ from fulltape.views import gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Explanation:
     """A cell's answers, each source's facts, and the parts, tasks and requests behind them."""
 
     title: str
@@ -39,7 +39,9 @@ class Story:
     """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
 
 
-def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, session: dt.date) -> Story:
+def explain(
+    stores: NodeContext, clock: Clock, wanted: ConfiguredDataset, instrument: str, session: dt.date
+) -> Explanation:
     """The story of a cell; `instrument` must be in the dataset's universe."""
     now = clock.now()
     name = wanted.dataset.name
@@ -58,7 +60,7 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
     ]
     checked = _checked(stores, wanted, instrument, session)
     tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
-    return Story(
+    return Explanation(
         title=wanted.title,
         cell=_answer(stores, wanted, one, session, facts, checked, now),
         expected=_expected(wanted, instrument, session),
@@ -81,8 +83,8 @@ def explain(stores: Stores, clock: Clock, wanted: Wanted, instrument: str, sessi
 
 
 def _answer(
-    stores: Stores,
-    wanted: Wanted,
+    stores: NodeContext,
+    wanted: ConfiguredDataset,
     one: Series,
     session: dt.date,
     facts: Sequence[CoverageFact],
@@ -121,7 +123,7 @@ def _answer(
     )
 
 
-def _accepted(stores: Stores, wanted: Wanted, one: Series, session: dt.date) -> str:
+def _accepted(stores: NodeContext, wanted: ConfiguredDataset, one: Series, session: dt.date) -> str:
     """The reason of the newest decision about a session, '' where there is none or where it was revoked."""
     said = [
         decision
@@ -154,7 +156,9 @@ def _told(fact: CoverageFact) -> dict[str, str]:
     }
 
 
-def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) -> dict[str, Any]:
+def _checked(
+    stores: NodeContext, wanted: ConfiguredDataset, instrument: str, session: dt.date
+) -> dict[str, Any]:
     key = layout.folder_key(wanted.dataset.raw_folder, session)
     parts = stores.ledger.catalogue.current_in("qc", wanted.dataset.name, key)
     if not parts:
@@ -164,7 +168,7 @@ def _checked(stores: Stores, wanted: Wanted, instrument: str, session: dt.date) 
     return found.row(0, named=True) if found.height else {}
 
 
-def _expected(wanted: Wanted, instrument: str, session: dt.date) -> str:
+def _expected(wanted: ConfiguredDataset, instrument: str, session: dt.date) -> str:
     position = wanted.calendar.position(session)
     if wanted.calendar.day(session) == "unknown":
         calendar = wanted.calendar

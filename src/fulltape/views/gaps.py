@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fulltape.context import Stores, Wanted, bulk_coverage, known
+from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage, known
 from fulltape.coverage import series
 from fulltape.coverage.series import Picture, Series
 from fulltape.ledger.coverage import CoverageFact
@@ -31,7 +31,7 @@ class Gap:
     next: str
 
 
-def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
+def gaps(stores: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
     """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
     for wanted, one, shown in _lacking(stores, now, dataset, symbol):
         for reason in REASONS:
@@ -49,7 +49,7 @@ def gaps(stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "") -
 
 
 def pictures(
-    stores: Stores, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
+    stores: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
 ) -> Mapping[str, list[tuple[str, Picture]]]:
     """By dataset the instruments that lack something, or all of them, with their pictures."""
     found: dict[str, list[tuple[str, Picture]]] = {}
@@ -66,12 +66,12 @@ def pictures(
     return found
 
 
-def listed(stores: Stores, dataset: str, symbol: str) -> bool:
+def listed(stores: NodeContext, dataset: str, symbol: str) -> bool:
     """Whether any universe has the symbol; of one dataset if asked."""
     return any(named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
 
 
-def named(wanted: Wanted, symbol: str) -> list[str]:
+def named(wanted: ConfiguredDataset, symbol: str) -> list[str]:
     """The instruments that are or were known by a symbol."""
     return [
         one.instrument
@@ -81,8 +81,8 @@ def named(wanted: Wanted, symbol: str) -> list[str]:
 
 
 def _lacking(
-    stores: Stores, now: Instant, dataset: str, symbol: str
-) -> Iterator[tuple[Wanted, Series, Picture]]:
+    stores: NodeContext, now: Instant, dataset: str, symbol: str
+) -> Iterator[tuple[ConfiguredDataset, Series, Picture]]:
     """Series that may lack something."""
     for name, wanted in stores.wanted.items():
         if dataset and name != dataset:
@@ -96,7 +96,9 @@ def _lacking(
             yield wanted, one, series.picture(one)
 
 
-def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str, now: Instant) -> str:
+def _next(
+    stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, reason: str, now: Instant
+) -> str:
     """What happens next with it, or what it waits for."""
     if ranges.overlaps(one.open, span):
         return "queued"
@@ -117,7 +119,7 @@ def _next(stores: Stores, wanted: Wanted, one: Series, span: Range, reason: str,
     return f"{_said(stores, wanted, one, span)}; {_again(stores, wanted, one, span, now, doubted=False)}"
 
 
-def _facts(stores: Stores, wanted: Wanted, one: Series, span: Range) -> list[CoverageFact]:
+def _facts(stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> list[CoverageFact]:
     """What sources said of it, but for rows."""
     first, last = wanted.calendar.label(span[0]), wanted.calendar.label(span[1] - 1)
     return [
@@ -127,12 +129,14 @@ def _facts(stores: Stores, wanted: Wanted, one: Series, span: Range) -> list[Cov
     ]
 
 
-def _said(stores: Stores, wanted: Wanted, one: Series, span: Range) -> str:
+def _said(stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> str:
     told = {fact.source: fact.reason for fact in _facts(stores, wanted, one, span)}
     return "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in told.items()) or "no rows came"
 
 
-def _again(stores: Stores, wanted: Wanted, one: Series, span: Range, now: Instant, *, doubted: bool) -> str:
+def _again(
+    stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, now: Instant, *, doubted: bool
+) -> str:
     """When a source is asked again of its own accord."""
     facts = [
         (fact.again_at, fact.source)
@@ -150,7 +154,9 @@ def _again(stores: Stores, wanted: Wanted, one: Series, span: Range, now: Instan
     )
 
 
-def asked(stores: Stores, wanted: Wanted, one: Series, source: str, session: dt.date, now: Instant) -> str:
+def asked(
+    stores: NodeContext, wanted: ConfiguredDataset, one: Series, source: str, session: dt.date, now: Instant
+) -> str:
     """Whether a source may be asked for a cell, and if not, why and until when."""
     name = wanted.dataset.name
     if stores.feeds[source].serves(name) is None:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from fulltape.context import Feed, Stores
+from fulltape.context import ConfiguredSource, NodeContext
 from fulltape.contract import symbology
-from fulltape.contract.streams import Streams, Subscription
+from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, iso, to_second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedDataset:
     """A dataset of a source, and how it is asked for."""
 
     dataset: str
@@ -45,17 +45,17 @@ class Entry:
     requests: int
     success: float | None
     latency_ms: float | None
-    serves: tuple[Served, ...]
+    serves: tuple[ServedDataset, ...]
     streams: tuple[str, ...]
     """Datasets that it can be captured live for."""
 
 
-def entries(stores: Stores, clock: Clock) -> list[Entry]:
+def entries(stores: NodeContext, clock: Clock) -> list[Entry]:
     """Every configured source, in order of preference."""
     return [_entry(stores, feed, clock) for feed in stores.feeds.values()]
 
 
-def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
+def _entry(stores: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
     name, now = feed.source.name, clock.steady()
     state = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
     breaker = stores.ledger.breakers.of(name)
@@ -87,22 +87,22 @@ def _entry(stores: Stores, feed: Feed, clock: Clock) -> Entry:
     )
 
 
-def _streams(stores: Stores, feed: Feed, dataset: str) -> bool:
+def _streams(stores: NodeContext, feed: ConfiguredSource, dataset: str) -> bool:
     vendor = stores.vendors[feed.vendor]
     if not vendor.SPEC.stream_hosts:
         return False
     try:
         sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
-        return bool(cast("Streams", vendor).streams(feed.source.name, [sample]))
+        return bool(cast("StreamingVendor", vendor).streams(feed.source.name, [sample]))
     except ValueError:
         return False
 
 
-def _served(stores: Stores, feed: Feed, dataset: str, clock: Clock) -> Served:
+def _served(stores: NodeContext, feed: ConfiguredSource, dataset: str, clock: Clock) -> ServedDataset:
     serves = feed.serves(dataset)
     assert serves is not None
     wanted = stores.wanted.get(dataset)
-    return Served(
+    return ServedDataset(
         dataset=dataset,
         wanted=wanted is not None and feed.source.name in wanted.sources,
         history_from=feed.first_day(dataset, clock.now()).isoformat(),

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fulltape.context import Stores, Wanted, bulk_coverage
+from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage
 from fulltape.coverage.series import Picture
 from fulltape.lake import capture_state as state_file
 from fulltape.market.time import Clock, Instant, iso, to_second, utc_date
@@ -27,7 +27,7 @@ class SourceState:
     refusals: dict[str, str]
 
 
-def pictures(stores: Stores, now: Instant) -> Iterator[tuple[Wanted, str, Picture]]:
+def pictures(stores: NodeContext, now: Instant) -> Iterator[tuple[ConfiguredDataset, str, Picture]]:
     """Every series as ranges: (dataset as wanted, instrument, picture)."""
     for wanted in stores.wanted.values():
         for one, shown in bulk_coverage.pictures(stores, wanted, now):
@@ -38,7 +38,7 @@ HORIZON = dt.timedelta(days=60)
 """So long before a calendar ends this is said."""
 
 
-def not_begun(stores: Stores, now: Instant) -> list[str]:
+def not_begun(stores: NodeContext, now: Instant) -> list[str]:
     """Sentences on datasets that are wanted only from a day on that has not come."""
     return [
         f"{wanted.title} is wanted from {wanted.first} on, a day that has not come: nothing is fetched for it"
@@ -47,7 +47,7 @@ def not_begun(stores: Stores, now: Instant) -> list[str]:
     ]
 
 
-def horizons(stores: Stores, now: Instant) -> list[str]:
+def horizons(stores: NodeContext, now: Instant) -> list[str]:
     """Sentences on datasets whose calendar ends soon, or has ended."""
     today = utc_date(now)
     found = []
@@ -63,7 +63,7 @@ def horizons(stores: Stores, now: Instant) -> list[str]:
     return found
 
 
-def beyond(stores: Stores, now: Instant) -> tuple[str, ...]:
+def beyond(stores: NodeContext, now: Instant) -> tuple[str, ...]:
     """Datasets of which sessions are wanted that their calendar does not know."""
     today = utc_date(now)
     return tuple(
@@ -74,12 +74,12 @@ def beyond(stores: Stores, now: Instant) -> tuple[str, ...]:
     )
 
 
-def cells(stores: Stores, now: Instant) -> dict[str, dict[str, int]]:
+def cells(stores: NodeContext, now: Instant) -> dict[str, dict[str, int]]:
     """Number of cells by dataset and availability."""
     return {name: dict(bulk_coverage.sizes(stores, wanted, now)) for name, wanted in stores.wanted.items()}
 
 
-def verdicts(stores: Stores) -> dict[str, dict[str, int]]:
+def verdicts(stores: NodeContext) -> dict[str, dict[str, int]]:
     """Number of curated cells by dataset and verdict."""
     out: dict[str, dict[str, int]] = {}
     for name, wanted in stores.wanted.items():
@@ -90,7 +90,7 @@ def verdicts(stores: Stores) -> dict[str, dict[str, int]]:
     return out
 
 
-def sources(stores: Stores, clock: Clock) -> list[SourceState]:
+def sources(stores: NodeContext, clock: Clock) -> list[SourceState]:
     """Every source of the node."""
     now = clock.steady()
     by_outcome = stores.ledger.requests.by_outcome()
@@ -119,7 +119,7 @@ def sources(stores: Stores, clock: Clock) -> list[SourceState]:
     return out
 
 
-def captured(stores: Stores, now: Instant) -> str:
+def captured(stores: NodeContext, now: Instant) -> str:
     """A sentence on live capture; '' where nothing is wanted live."""
     if not any(wanted.live for wanted in stores.wanted.values()):
         return ""
@@ -135,11 +135,11 @@ def captured(stores: Stores, now: Instant) -> str:
     return f"capture: running, {live:,} of {len(channels):,} streams live{f' ({why})' if why else ''}"
 
 
-def _title(stores: Stores, dataset: str) -> str:
+def _title(stores: NodeContext, dataset: str) -> str:
     return stores.wanted[dataset].title if dataset in stores.wanted else dataset
 
 
-def fetched(stores: Stores) -> dict[tuple[str, str], tuple[int, int]]:
+def fetched(stores: NodeContext) -> dict[tuple[str, str], tuple[int, int]]:
     """Rows and parts that each source brought, by (source, dataset)."""
     out: dict[tuple[str, str], tuple[int, int]] = {}
     for part in stores.ledger.catalogue.all_current("raw"):

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.contract.events import BREAKS
 from fulltape.ledger.stream_months import Month
 from fulltape.ledger.streams import Day, Interval
@@ -37,7 +37,9 @@ class StreamDay:
     over: bool
 
 
-def days(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[StreamDay]:
+def days(
+    stores: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+) -> list[StreamDay]:
     """Every captured session between two days."""
     found = stores.ledger.streams
     intervals: dict[tuple[str, str, str, dt.date], list[Interval]] = {}
@@ -77,11 +79,13 @@ def _share(day: Day, doubtful: Sequence[Interval]) -> float:
     return 100.0 * (whole - lost) / whole
 
 
-def months(stores: Stores, month: str) -> list[Month]:
+def months(stores: NodeContext, month: str) -> list[Month]:
     """Streams whose sessions of a month (2024-11) are confirmed and old."""
     return stores.ledger.streams.months.of(month)
 
 
-def doubtful(stores: Stores, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max) -> list[Interval]:
+def doubtful(
+    stores: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+) -> list[Interval]:
     """Every interval between two days, by stream and time."""
     return stores.ledger.streams.intervals(first=first, last=last)

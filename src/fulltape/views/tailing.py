@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fulltape import clock, errors
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.lake import capture_state as state_file
 from fulltape.live.plan import GRAINS, Provisional
 from fulltape.live.run import Follower
@@ -31,7 +31,7 @@ class Row:
 class Tailing:
     """Looks again and again. Prices and bars come from the journal, as soon as they are written."""
 
-    def __init__(self, stores: Stores, *, grain: str, symbols: tuple[str, ...] = ()) -> None:
+    def __init__(self, stores: NodeContext, *, grain: str, symbols: tuple[str, ...] = ()) -> None:
         if grain not in GRAINS:
             raise errors.UsageError(
                 f"there are no bars of {grain!r}.", hint=f"There are {', '.join(GRAINS)}."
@@ -80,8 +80,8 @@ class Tailing:
 
     def _row(
         self,
-        source: state_file.Source,
-        channel: state_file.Channel,
+        source: state_file.CapturedSource,
+        channel: state_file.CapturedChannel,
         passed: float,
         now: int,
         doubts: dict[tuple[str, str, str], int],

@@ -13,23 +13,23 @@ from pathlib import Path
 
 import polars as pl
 
-from fulltape.context import Event, Progress, Stores, Wanted, damage, drafts
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, drafts
 from fulltape.context.drafts import Draft
 from fulltape.decoding import frames
 from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.coverage import CoverageFact
-from fulltape.ledger.streams import Capture, Day, Interval, Series
+from fulltape.ledger.streams import CapturedSpan, Day, Interval, StreamSeries
 from fulltape.market.time import LATEST, Clock, Instant
 from fulltape.seal.messages import decode, gap_repair, packing, timeline
-from fulltape.seal.messages.decode import Known, Told
+from fulltape.seal.messages.decode import DecodedJournal, SourceContext
 from fulltape.seal.messages.timeline import Break, Doubt, Live
 from fulltape.seal.quarantine import SetAside
 from fulltape.version import VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class CapturedTotals:
     """What was captured: journals, messages, rows, parts; messages of unknown kinds, broken ones and rows refused;
     doubtful intervals found, and how many of them ids proved whole at once; tasks enqueued for the others."""
 
@@ -44,17 +44,19 @@ class Sealed:
     proved: int = 0
     tasks: int = 0
 
-    def __add__(self, other: Sealed) -> Sealed:
+    def __add__(self, other: CapturedTotals) -> CapturedTotals:
         """Both together."""
         names = self.__dataclass_fields__
-        return Sealed(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return CapturedTotals(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
-def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: bool = False) -> Sealed:
+def run(
+    stores: NodeContext, clock: Clock, progress: Progress, *, stage: str, again: bool = False
+) -> CapturedTotals:
     """Seal every journal that nobody writes; with `again` those too that were sealed before and are still there. Called
     by whoever holds the stage."""
-    about: dict[str, Known] = {}
-    total = Sealed()
+    about: dict[str, SourceContext] = {}
+    total = CapturedTotals()
     redo, redone = stores.ledger.damages.to_redo(stage, ""), set[str]()
     kept = [path for path in stores.layout.captured_files(SEALED) if again or path.stem in redo]
     found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
@@ -79,17 +81,17 @@ def run(stores: Stores, clock: Clock, progress: Progress, *, stage: str, again: 
 class _File:
     """One journal on its way into the lake."""
 
-    def __init__(self, stores: Stores, now: Instant, path: Path, about: Known) -> None:
+    def __init__(self, stores: NodeContext, now: Instant, path: Path, about: SourceContext) -> None:
         self._stores, self._now, self._path, self._about = stores, now, path, about
         self._source = path.parent.name
         self._aside = SetAside(stores.layout)
 
-    def seal(self) -> Sealed:
+    def seal(self) -> CapturedTotals:
         """Decode, write parts, commit, and give the journal its new name."""
         earlier = self._stores.ledger.streams.capture(self._path.stem)
         if earlier and self._path.suffix == JOURNAL:
             packing.put_away(self._stores, self._path, earlier)  # everything was committed before a crash
-            return Sealed()
+            return CapturedTotals()
         told = decode.read(self._stores, self._path, self._about)
         if earlier and told.messages < earlier.messages:
             return self._fewer(earlier, told)
@@ -116,7 +118,7 @@ class _File:
             for rejection in self._aside.rejections:
                 self._stores.ledger.reject(rejection, now=self._now)
         packing.put_away(self._stores, self._path, capture)
-        return Sealed(
+        return CapturedTotals(
             files=1,
             messages=told.messages,
             rows=sum(frame.height for frame in told.frames.values()),
@@ -129,14 +131,14 @@ class _File:
             tasks=tasks,
         )
 
-    def _fewer(self, earlier: Capture, told: Told) -> Sealed:
+    def _fewer(self, earlier: CapturedSpan, told: DecodedJournal) -> CapturedTotals:
         """A journal that has lost messages since it was sealed: parts that are still there hold more than it. Where one of
         them is gone, what is left is taken, and all of its time is doubtful."""
         catalogue, streams = self._stores.ledger.catalogue, self._stores.ledger.streams
         there = catalogue.by_ids(earlier.parts)
         lost = set(earlier.parts) - {part.part_id for part in there}
         if not lost or earlier.first is None or earlier.last is None:
-            return Sealed(damaged=1)
+            return CapturedTotals(damaged=1)
         held = {(part.dataset, part.folder) for part in there}
         written = [
             draft
@@ -152,9 +154,9 @@ class _File:
             damage.doubt(self._stores, days, self._now)
             damage.forget_without_rows(self._stores, days)
             gap_repair.enqueue(self._stores, self._source, self._now)
-        return Sealed(parts=len(parts_of), damaged=1, intervals=len(days))
+        return CapturedTotals(parts=len(parts_of), damaged=1, intervals=len(days))
 
-    def _held(self, told: Told, wanted: Wanted) -> list[CoverageFact]:
+    def _held(self, told: DecodedJournal, wanted: ConfiguredDataset) -> list[CoverageFact]:
         """Of a dataset without a history what was captured is there: nobody will ever have more."""
         cells = frames.spans(told.frames[wanted.dataset.name], wanted.calendar)
         return [
@@ -174,10 +176,10 @@ class _File:
             for first, last in spans
         ]
 
-    def _capture(self, told: Told, ids: Sequence[int]) -> Capture:
+    def _capture(self, told: DecodedJournal, ids: Sequence[int]) -> CapturedSpan:
         days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
         size, edges = journal.edges(self._path)
-        return Capture(
+        return CapturedSpan(
             file=told.file,
             source=self._source,
             first=min(days, default=None),
@@ -192,7 +194,7 @@ class _File:
             edges=edges,
         )
 
-    def _set_aside(self, told: Told) -> None:
+    def _set_aside(self, told: DecodedJournal) -> None:
         self._aside.messages(self._source, told.file, told.unknown, "messages of an unknown kind")
         self._aside.messages(
             self._source, told.file, [message for message, _ in told.broken], "messages that cannot be read"
@@ -221,10 +223,10 @@ class _File:
             out.append(self._draft(wanted, key, piece.drop("folder")))
         return out
 
-    def _draft(self, wanted: Wanted, key: str, frame: pl.DataFrame) -> Draft:
+    def _draft(self, wanted: ConfiguredDataset, key: str, frame: pl.DataFrame) -> Draft:
         return gap_repair.draft(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
 
-    def _account(self, told: Told) -> list[Interval]:
+    def _account(self, told: DecodedJournal) -> list[Interval]:
         """Move every series forward, and find what may be missing."""
         streams = self._stores.ledger.streams
         before = streams.series(self._source)
@@ -264,7 +266,7 @@ class _File:
                 streams.cut_days(*about, at=told.timeline.last)
             self._days(told, wanted, channel.symbol, instrument.instrument, spans)
             streams.set_series(
-                Series(
+                StreamSeries(
                     source=self._source,
                     dataset=channel.dataset,
                     instrument=instrument.instrument,
@@ -281,7 +283,7 @@ class _File:
         return found
 
     def _jumps(
-        self, told: Told, dataset: str, instrument: str, series: Series | None
+        self, told: DecodedJournal, dataset: str, instrument: str, series: StreamSeries | None
     ) -> tuple[list[Break], tuple[int, Instant] | None]:
         """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
         after = (int(series.last_id), series.last_ts) if series and series.last_id else None
@@ -292,12 +294,12 @@ class _File:
 
     def _judged(
         self,
-        told: Told,
+        told: DecodedJournal,
         dataset: str,
         instrument: str,
         doubts: Sequence[Doubt],
         jumps: Sequence[Break],
-        series: Series | None,
+        series: StreamSeries | None,
     ) -> tuple[list[Doubt], set[Doubt]]:
         """Doubts with what the ids say of them, and those that the ids prove to be none."""
         if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
@@ -332,7 +334,12 @@ class _File:
         return out, proved
 
     def _intervals(
-        self, wanted: Wanted, symbol: str, instrument: str, doubts: Sequence[Doubt], proved: set[Doubt]
+        self,
+        wanted: ConfiguredDataset,
+        symbol: str,
+        instrument: str,
+        doubts: Sequence[Doubt],
+        proved: set[Doubt],
     ) -> list[Interval]:
         rule = wanted.calendar.day_rule
         pieces = [
@@ -359,7 +366,14 @@ class _File:
             if wanted.calendar.day(day) == "session"
         ]
 
-    def _days(self, told: Told, wanted: Wanted, symbol: str, instrument: str, spans: Sequence[Live]) -> None:
+    def _days(
+        self,
+        told: DecodedJournal,
+        wanted: ConfiguredDataset,
+        symbol: str,
+        instrument: str,
+        spans: Sequence[Live],
+    ) -> None:
         rule = wanted.calendar.day_rule
         counts = {}
         if wanted.dataset.name in told.frames:

@@ -8,12 +8,12 @@ from typing import cast
 
 import polars as pl
 
-from fulltape.context import Stores, Wanted, scanning
-from fulltape.contract.streams import Streams
+from fulltape.context import ConfiguredDataset, NodeContext, scanning
+from fulltape.contract.streams import StreamingVendor
 from fulltape.decoding import captured, frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.decoding.frames import dtype
-from fulltape.lake.fetches import StoredAsk
+from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import SECOND, Instant
 from fulltape.seal.messages import timeline
@@ -22,7 +22,7 @@ EDGE = SECOND
 """History and stream may stamp a row differently by less than this, which matters at the edges of a span."""
 
 
-def answered(stored: StoredAsk) -> Instant:
+def answered(stored: StoredFetch) -> Instant:
     """When an answer came: of what happened after it, it knows nothing."""
     return stored.end.ended_at if stored.end is not None else stored.record.started_at
 
@@ -32,24 +32,24 @@ def moment(instant: Instant) -> pl.Expr:
     return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
-def span_to_ask(stores: Stores, one: Interval, wanted: Wanted) -> tuple[Instant, Instant]:
+def span_to_ask(stores: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
     """What history is asked about an interval."""
     bars = wanted.dataset.grain == "minute"
     return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=stores.rules.clock_tolerance)
 
 
 def held_against(
-    stores: Stores,
+    stores: NodeContext,
     source: str,
     there: pl.DataFrame,
     history: pl.DataFrame,
-    wanted: Wanted,
+    wanted: ConfiguredDataset,
     start: Instant,
     end: Instant,
 ) -> Comparison:
     """The rows of a span that were captured, against those of history."""
     key = wanted.dataset.schema.key
-    vendor = cast("Streams", stores.vendors[stores.feeds[source].vendor])
+    vendor = cast("StreamingVendor", stores.vendors[stores.feeds[source].vendor])
     ids = vendor.meaning(source).contiguous.get(wanted.dataset.name, "")
     around = there.filter(pl.col("ts").is_between(moment(start - EDGE), moment(end + EDGE)))
     inner = there.filter(pl.col("ts").is_between(moment(start + EDGE), moment(end - EDGE), closed="left"))
@@ -72,7 +72,7 @@ def _lost(there: pl.DataFrame, history: pl.DataFrame, ids: str, start: Instant, 
 
 
 def captured_of(
-    stores: Stores, source: str, wanted: Wanted, days: Sequence[Day]
+    stores: NodeContext, source: str, wanted: ConfiguredDataset, days: Sequence[Day]
 ) -> dict[tuple[str, dt.date], pl.DataFrame]:
     """What was captured of these sessions, by instrument and session, with its copies dealt with; nothing of what history
     gave back. Each part is read once."""
@@ -97,7 +97,7 @@ def captured_of(
     }
 
 
-def nothing(wanted: Wanted) -> pl.DataFrame:
+def nothing(wanted: ConfiguredDataset) -> pl.DataFrame:
     """A session of which nothing was captured."""
     columns = {column.name: dtype(column.dtype) for column in wanted.dataset.schema.columns}
     return pl.DataFrame(schema={**columns, EXTRA[0]: dtype("nanos"), EXTRA[1]: pl.UInt32})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.decoding import captured
-from fulltape.lake.fetches import StoredAsk
+from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval, State
 from fulltape.market.time import Instant
@@ -18,7 +18,7 @@ from fulltape.seal.messages import compare
 
 
 @dataclass(slots=True)
-class Held:
+class ConfirmedSessions:
     """Captured sessions held against their own answers: (session, rows that were missed unnoticed, rows that history does
     not know), and what intervals have turned out to be."""
 
@@ -26,7 +26,9 @@ class Held:
     decided: list[tuple[int, State, str]] = field(default_factory=list)
 
 
-def hold(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, facts: Sequence[CoverageFact]) -> Held:
+def hold(
+    stores: NodeContext, stored: StoredFetch, frame: pl.DataFrame, facts: Sequence[CoverageFact]
+) -> ConfirmedSessions:
     """Hold captured sessions against the session's own answer, whose rows and facts these are. It reads all that was
     captured of them, so no transaction waits for it."""
     ask = stored.record.ask
@@ -46,7 +48,7 @@ def hold(stores: Stores, stored: StoredAsk, frame: pl.DataFrame, facts: Sequence
         if (day.instrument, day.session) in cells or _silence_about(day, silent)
     ]
     captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
-    found = Held()
+    found = ConfirmedSessions()
     for day in days:
         cell = (day.instrument, day.session)
         there = captured_rows.get(cell, compare.nothing(wanted))
@@ -68,13 +70,13 @@ def _silence_about(day: Day, silent: Sequence[CoverageFact], *, sound: bool = Fa
 
 
 def _compare(
-    stores: Stores,
-    stored: StoredAsk,
+    stores: NodeContext,
+    stored: StoredFetch,
     day: Day,
     there: pl.DataFrame,
     history: pl.DataFrame,
     doubts: Sequence[Interval],
-    out: Held,
+    out: ConfirmedSessions,
 ) -> None:
     wanted = stores.wanted[day.dataset]
     found = captured.compared(there, history, wanted.dataset.schema.key)
@@ -89,11 +91,11 @@ def _compare(
 
 
 def _silence(
-    stored: StoredAsk,
+    stored: StoredFetch,
     day: Day,
     there: pl.DataFrame,
     doubts: Sequence[Interval],
-    out: Held,
+    out: ConfirmedSessions,
     *,
     proved: bool,
 ) -> None:
@@ -108,7 +110,7 @@ def _silence(
             out.decided.append((one.interval_id, "verified" if whole else "unverified", told))
 
 
-def confirm(stores: Stores, held: Held, now: Instant) -> None:
+def confirm(stores: NodeContext, held: ConfirmedSessions, now: Instant) -> None:
     """Settle sessions and intervals that were held against their answers; inside a transaction."""
     for day, missed, extra in held.days:
         stores.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
@@ -117,10 +119,10 @@ def confirm(stores: Stores, held: Held, now: Instant) -> None:
 
 
 def _unnoticed(
-    stores: Stores,
+    stores: NodeContext,
     there: pl.DataFrame,
     history: pl.DataFrame,
-    wanted: Wanted,
+    wanted: ConfiguredDataset,
     day: Day,
     intervals: Sequence[Interval],
 ) -> int:

@@ -12,12 +12,12 @@ from typing import cast
 import polars as pl
 
 from fulltape.checks import rows as row_checks
-from fulltape.context import Stores, Wanted
-from fulltape.contract.streams import Channel, Meaning, Streams, Subscription
+from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.contract.streams import Channel, Meaning, StreamingVendor, Subscription
 from fulltape.decoding import captured, frames, stream_rows
 from fulltape.decoding.captured import FELL
 from fulltape.lake import journal, messages
-from fulltape.lake.journal import Damage, Kind, Record
+from fulltape.lake.journal import JournalDamage, Record, RecordKind
 from fulltape.lake.messages import Block
 from fulltape.market.time import Instant
 from fulltape.seal.messages.timeline import Run, Timeline
@@ -27,7 +27,7 @@ _CHUNK = 16_000_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Told:
+class DecodedJournal:
     """What a file holds: clean rows by dataset, sorted by (instrument, ts); its timeline; what could not be taken."""
 
     file: str
@@ -36,14 +36,14 @@ class Told:
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     still_live: set[str] = field(default_factory=set)
-    damage: list[Damage] = field(default_factory=list)
+    damage: list[JournalDamage] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
     broken: list[tuple[bytes, str]] = field(default_factory=list)
     refused: list[tuple[pl.DataFrame, str]] = field(default_factory=list)
     messages: int = 0
-    _facts: dict[str, Facts] = field(default_factory=dict)
+    _facts: dict[str, CapturedFacts] = field(default_factory=dict)
 
-    def facts(self, dataset: str, ids: str) -> Facts:
+    def facts(self, dataset: str, ids: str) -> CapturedFacts:
         """What the rows of a dataset come to, by instrument; `ids` names their column of ids, if they have one."""
         if dataset not in self._facts:
             self._facts[dataset] = _facts(self.frames[dataset], ids)
@@ -51,7 +51,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class CapturedFacts:
     """Of every instrument: how many rows each session has, the newest stamp, and the runs of its ids."""
 
     counts: dict[str, dict[dt.date, int]]
@@ -59,7 +59,7 @@ class Facts:
     ids: dict[str, list[Run]]
 
 
-def _facts(frame: pl.DataFrame, ids: str) -> Facts:
+def _facts(frame: pl.DataFrame, ids: str) -> CapturedFacts:
     counts: dict[str, dict[dt.date, int]] = {}
     newest: dict[str, Instant] = {}
     counted = frame.group_by("instrument", "session").agg(pl.len(), pl.col("ts").max().dt.epoch("us"))
@@ -93,11 +93,11 @@ def _facts(frame: pl.DataFrame, ids: str) -> Facts:
         for instrument, first, last, start, end, at in runs.drop("run").iter_rows():
             run = Run(first=first, last=last, start=start, end=end, epoch=at)
             found.setdefault(instrument, []).append(run)
-    return Facts(counts=counts, newest=newest, ids=found)
+    return CapturedFacts(counts=counts, newest=newest, ids=found)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SourceContext:
     """What is known of a source when a file of it is read."""
 
     meaning: Meaning
@@ -106,10 +106,10 @@ class Known:
     """As the settings have them now, for files whose own list is damaged."""
 
 
-def known(stores: Stores, source: str) -> Known:
+def known(stores: NodeContext, source: str) -> SourceContext:
     """What a source's messages mean."""
     feed = stores.feeds[source]
-    vendor = cast("Streams", stores.vendors[feed.vendor])
+    vendor = cast("StreamingVendor", stores.vendors[feed.vendor])
     subscriptions = [
         Subscription(
             dataset=name, symbol=one.symbol, spelling=stores.spellings.get(source, {}).get(one.symbol, "")
@@ -119,16 +119,16 @@ def known(stores: Stores, source: str) -> Known:
         for one in wanted.instruments.values()
     ]
     streams = vendor.streams(source, subscriptions)
-    return Known(
+    return SourceContext(
         meaning=vendor.meaning(source),
         control=re.compile(streams[0].control if streams else b"(?!)"),
         channels={channel.name: channel for stream in streams for channel in stream.channels},
     )
 
 
-def read(stores: Stores, path: Path, about: Known) -> Told:
+def read(stores: NodeContext, path: Path, about: SourceContext) -> DecodedJournal:
     """Everything in a file; never raises for what a vendor, a crash or a disk has made of it."""
-    told = Told(
+    told = DecodedJournal(
         file=path.stem, source=path.parent.name, timeline=Timeline(tolerance=stores.rules.clock_tolerance)
     )
     pieces: dict[str, list[pl.DataFrame]] = {}
@@ -150,13 +150,13 @@ def read(stores: Stores, path: Path, about: Known) -> Told:
     return told
 
 
-def _blocks(path: Path, told: Told, about: Known) -> Iterator[Block]:
+def _blocks(path: Path, told: DecodedJournal, about: SourceContext) -> Iterator[Block]:
     """The blocks of a file, each once, while its marks go to the timeline."""
     timeline = told.timeline
     last_ns, damaged = 0, False
     numbers: dict[int, int] = {}
     for item in journal.read(path):
-        if isinstance(item, Damage):
+        if isinstance(item, JournalDamage):
             told.damage.append(item)
             damaged = damaged or not item.torn
             timeline.carried = timeline.carried or dict(about.channels)
@@ -173,11 +173,11 @@ def _blocks(path: Path, told: Told, about: Known) -> Iterator[Block]:
 
 def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple[int, Block | None]:
     """A record's moment (UTC nanoseconds), and its block where it is one that was not there before."""
-    if record.kind is Kind.MARK:
+    if record.kind is RecordKind.MARK:
         mark = messages.decode_mark(record.payload)
         timeline.mark(mark)
         return mark.at, None
-    if record.kind is not Kind.MESSAGES:
+    if record.kind is not RecordKind.MESSAGES:
         return record.received_ns, None
     block = messages.decode_block(record.payload)
     timeline.heard(block.received[-1])
@@ -188,7 +188,7 @@ def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple
     return block.received[-1], block
 
 
-def _bundles(blocks: Iterator[Block]) -> Iterator[stream_rows.Bundle]:
+def _bundles(blocks: Iterator[Block]) -> Iterator[stream_rows.MessageBatch]:
     """Blocks together, as many as are decoded at once."""
     waiting: list[Block] = []
     size = 0
@@ -202,12 +202,14 @@ def _bundles(blocks: Iterator[Block]) -> Iterator[stream_rows.Bundle]:
         yield bundle(waiting)
 
 
-def bundle(blocks: Sequence[Block]) -> stream_rows.Bundle:
+def bundle(blocks: Sequence[Block]) -> stream_rows.MessageBatch:
     """Blocks as they are decoded."""
     return stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
 
 
-def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told, *, mixed: bool) -> pl.DataFrame:
+def _clean(
+    wide: pl.DataFrame, wanted: ConfiguredDataset, told: DecodedJournal, *, mixed: bool
+) -> pl.DataFrame:
     """Rows of instruments that we know, as the schema wants them, each delivery's copies dealt with. `mixed` are rows out
     of messages of several kinds."""
     dataset = wanted.dataset
@@ -230,7 +232,7 @@ def _clean(wide: pl.DataFrame, wanted: Wanted, told: Told, *, mixed: bool) -> pl
     return captured.merged(captured.as_received(frame) if mixed else frame, dataset.schema.key)
 
 
-def _sound(frame: pl.DataFrame, wanted: Wanted, told: Told) -> pl.DataFrame:
+def _sound(frame: pl.DataFrame, wanted: ConfiguredDataset, told: DecodedJournal) -> pl.DataFrame:
     """Take out rows that break the schema or lie on closed days; they are kept with the reason."""
     columns: Sequence[tuple[str, pl.Expr]] = [
         (f"{column.name} breaks the schema ({column.sign})", row_checks.column_breaks(column))

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.context import Stores, Wanted, drafts, known
+from fulltape.context import ConfiguredDataset, NodeContext, drafts, known
 from fulltape.context.drafts import Draft
 from fulltape.decoding import captured
 from fulltape.decoding.captured import EXTRA, Comparison
 from fulltape.decoding.frames import dtype
 from fulltape.lake import files, layout
-from fulltape.lake.fetches import StoredAsk
-from fulltape.ledger.streams import Capture, Interval, State
+from fulltape.lake.fetches import StoredFetch
+from fulltape.ledger.streams import CapturedSpan, Interval, State
 from fulltape.ledger.task import FIRST, NewTask
 from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare
@@ -28,7 +28,7 @@ _RESTATED_FOR = 20 * MINUTE
 
 
 @dataclass(slots=True)
-class Filled:
+class RepairedIntervals:
     """What history has given back: parts to name, and what each interval has turned out to be."""
 
     drafts: list[Draft] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Filled:
     """When the answer came: of what happened after it, it knows nothing."""
 
 
-def enqueue(stores: Stores, source: str, now: Instant) -> int:
+def enqueue(stores: NodeContext, source: str, now: Instant) -> int:
     """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
     streams, queue = stores.ledger.streams, stores.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
@@ -70,7 +70,7 @@ def enqueue(stores: Stores, source: str, now: Instant) -> int:
     return sum(map(len, groups.values()))
 
 
-def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
+def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
     rows = wanted.rows((0, 1)) if len(wanted.calendar) else 1
     share = min(1.0, (end - start) / (86_400 * 1_000_000))
     return NewTask(
@@ -89,8 +89,8 @@ def _hole(wanted: Wanted, one: Interval, start: Instant, end: Instant, source: s
 
 
 def fill(
-    stores: Stores, stored: StoredAsk, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
-) -> Filled:
+    stores: NodeContext, stored: StoredFetch, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
+) -> RepairedIntervals:
     """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
     symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
     ask = stored.record.ask
@@ -100,7 +100,7 @@ def fill(
     if wanted.dataset.grain == "minute" and stored.end is not None:
         # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
         rows = rows.filter(pl.col("ts") < compare.moment(stored.end.ended_at - MINUTE - compare.EDGE))
-    out = Filled(answered_at=compare.answered(stored))
+    out = RepairedIntervals(answered_at=compare.answered(stored))
     settled = stored.settled()
     by_instrument = {
         stored.record.instruments[symbol]: symbol
@@ -132,7 +132,7 @@ def fill(
     return out
 
 
-def decide(stores: Stores, filled: Filled, now: Instant) -> None:
+def decide(stores: NodeContext, filled: RepairedIntervals, now: Instant) -> None:
     """Note what the intervals have turned out to be; inside a transaction."""
     ends = {one.interval_id: one.end for one in stores.ledger.streams.intervals(state="filling")}
     for interval_id, found in filled.decided:
@@ -144,7 +144,7 @@ def decide(stores: Stores, filled: Filled, now: Instant) -> None:
         stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
 
 
-def give_up(stores: Stores, now: Instant) -> None:
+def give_up(stores: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
     for one in stores.ledger.streams.intervals(state="filling"):
         task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
@@ -155,7 +155,7 @@ def give_up(stores: Stores, now: Instant) -> None:
             )
 
 
-def close_days(stores: Stores, source: str, now: Instant) -> None:
+def close_days(stores: NodeContext, source: str, now: Instant) -> None:
     """Sessions that are over and about which this source will not be asked: it has no history of them, so that what was
     captured is all there is, or another source has answered already. Inside a transaction."""
     for day in stores.ledger.streams.open_days(source):
@@ -170,7 +170,7 @@ def close_days(stores: Stores, source: str, now: Instant) -> None:
             stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
 
 
-def expire(stores: Stores, now: Instant) -> None:
+def expire(stores: NodeContext, now: Instant) -> None:
     """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
     soon as it has."""
     for path in stores.layout.captured_files(layout.SEALED):
@@ -185,14 +185,14 @@ def expire(stores: Stores, now: Instant) -> None:
                 stores.ledger.streams.forget_capture(known.file)
 
 
-def retire(stores: Stores, capture: Capture, now: Instant) -> None:
+def retire(stores: NodeContext, capture: CapturedSpan, now: Instant) -> None:
     """Parts of a journal whose every session has its own answer by now are replaced by that; inside a transaction."""
     for part in stores.ledger.catalogue.by_ids(capture.parts):
         if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
             stores.ledger.catalogue.withdraw(part.part_id, now=now)
 
 
-def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
+def _intervals_of(stores: NodeContext, stored: StoredFetch) -> dict[str, int]:
     """The interval of each instrument that an ask is about."""
     found = {}
     for task_id in stored.record.tasks:
@@ -203,7 +203,13 @@ def _intervals_of(stores: Stores, stored: StoredAsk) -> dict[str, int]:
 
 
 def draft(
-    stores: Stores, source: str, wanted: Wanted, key: str, frame: pl.DataFrame, *, evidence: str
+    stores: NodeContext,
+    source: str,
+    wanted: ConfiguredDataset,
+    key: str,
+    frame: pl.DataFrame,
+    *,
+    evidence: str,
 ) -> Draft:
     """A raw part of captured rows."""
     return drafts.write(

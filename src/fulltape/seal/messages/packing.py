@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from fulltape import errors
-from fulltape.context import Stores
+from fulltape.context import NodeContext
 from fulltape.lake import files, journal
 from fulltape.lake.layout import JOURNAL, PACKED, SEALED
-from fulltape.ledger.streams import Capture
+from fulltape.ledger.streams import CapturedSpan
 
 
-def put_away(stores: Stores, path: Path, capture: Capture) -> None:
+def put_away(stores: NodeContext, path: Path, capture: CapturedSpan) -> None:
     """Give a journal whose rows are committed its new name, and note what it looks like; one that has it already stays."""
     if path.suffix != JOURNAL:
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from fulltape.contract.events import Mark
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Channel
 from fulltape.decoding.captured import FELL
 from fulltape.market.time import MINUTE, SECOND, Instant
@@ -61,7 +61,7 @@ class Timeline:
     _spans: dict[str, list[Live]] = field(default_factory=dict)
     _doubts: dict[str, list[Doubt]] = field(default_factory=dict)
 
-    def mark(self, mark: Mark) -> None:
+    def mark(self, mark: ConnectionEvent) -> None:
         """Take in one mark; instants are UTC nanoseconds until here."""
         what = mark.what
         if what == "opened":
@@ -91,7 +91,7 @@ class Timeline:
             for name in mark.channels or tuple(self.carried):
                 self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
 
-    def _set(self, mark: Mark) -> None:
+    def _set(self, mark: ConnectionEvent) -> None:
         """The clock was set: what it told since `mark.since` lies elsewhere by as much, as does what was missed then."""
         if mark.at < self._last:
             self._put_back(mark.at)

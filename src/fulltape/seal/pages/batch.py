@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 
 from fulltape import errors
-from fulltape.context import Event, Progress, Stores, drafts
+from fulltape.context import Event, NodeContext, Progress, drafts
 from fulltape.context.drafts import Draft
 from fulltape.contract.vendor import Outcome
-from fulltape.lake.fetches import Contents, StoredAsk
+from fulltape.lake.fetches import Contents, StoredFetch
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.task import Task
 from fulltape.market import ranges
@@ -30,7 +30,7 @@ _WRITERS = 4
 class Batch:
     """The asks of one run, gathered by raw folder so that many small answers make few parts."""
 
-    def __init__(self, stores: Stores, now: Instant, progress: Progress) -> None:
+    def __init__(self, stores: NodeContext, now: Instant, progress: Progress) -> None:
         self._stores = stores
         self._now = now
         self._progress = progress
@@ -41,14 +41,14 @@ class Batch:
         self._set_aside = SetAside(stores.layout)
         self._covered: dict[tuple[str, str], Ranges] = {}
         self._failed: dict[str, str] = {}
-        self._filled: list[gap_repair.Filled] = []
-        self._held: list[confirm.Held] = []
+        self._filled: list[gap_repair.RepairedIntervals] = []
+        self._held: list[confirm.ConfirmedSessions] = []
         self._order = 0
         self.rows = 0
         self.parts = 0
         self.rejected = 0
 
-    def seal(self, ready: Sequence[StoredAsk], contents: Contents, lost: Sequence[Task]) -> None:
+    def seal(self, ready: Sequence[StoredFetch], contents: Contents, lost: Sequence[Task]) -> None:
         """Decode, write parts, commit; `lost` tasks go back to the queue."""
         for done, stored in enumerate(ready, start=1):
             self._isolated(stored)
@@ -86,7 +86,7 @@ class Batch:
             gap_repair.give_up(self._stores, self._now)
         self.parts, self.rejected = len(registered), len(self._set_aside.rejections)
 
-    def _isolated(self, stored: StoredAsk) -> None:
+    def _isolated(self, stored: StoredFetch) -> None:
         """Take one ask; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
         ask_id, source = stored.record.ask_id, stored.record.ask.source
         try:
@@ -136,7 +136,7 @@ class Batch:
             },
         )
 
-    def _finish(self, stored: StoredAsk) -> None:
+    def _finish(self, stored: StoredFetch) -> None:
         """Tasks whose every session has a fact now are done; what is left of the others goes back to the queue."""
         queue = self._stores.ledger.queue
         ask_id = stored.record.ask_id

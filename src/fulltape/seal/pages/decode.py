@@ -8,21 +8,23 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from fulltape.checks import rows as row_checks
-from fulltape.context import Feed, Wanted
+from fulltape.context import ConfiguredDataset, ConfiguredSource
 from fulltape.contract.vendor import Page, Rejected, Vendor
 from fulltape.decoding import frames
-from fulltape.lake.fetches import StoredAsk, StoredPage
+from fulltape.lake.fetches import StoredFetch, StoredPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class DecodedFetch:
     """Clean rows of one ask, sorted by (instrument, ts) and unique, and the rejections with the page's bytes."""
 
     frame: pl.DataFrame
     rejected: tuple[Rejected, ...]
 
 
-def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sealed:
+def decode(
+    stored: StoredFetch, vendor: Vendor, feed: ConfiguredSource, wanted: ConfiguredDataset
+) -> DecodedFetch:
     """All rows of an ask's sound pages; whatever breaks the contract is rejected with a reason."""
     ask = stored.record.ask
     pages = [_page(stored, page) for page in stored.sound_pages()]
@@ -39,17 +41,17 @@ def decode(stored: StoredAsk, vendor: Vendor, feed: Feed, wanted: Wanted) -> Sea
     unsorted = _unsorted(frame)
     frame, doubles = _unique(frame, wanted)
     frame = frame.drop("page").sort("instrument", "ts", maintain_order=True)
-    return Sealed(frame=frame, rejected=(*unread, *broken, *outside, *closed, *unsorted, *doubles))
+    return DecodedFetch(frame=frame, rejected=(*unread, *broken, *outside, *closed, *unsorted, *doubles))
 
 
-def _page(stored: StoredAsk, page: StoredPage) -> Page:
+def _page(stored: StoredFetch, page: StoredPage) -> Page:
     record = page.record
     return Page(
         ask=stored.record.ask, number=record.number, status=record.status, body=page.body, memo=record.memo
     )
 
 
-def _schema(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+def _schema(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows with nulls, infinities or signs that the schema forbids."""
     columns = wanted.dataset.schema.columns
     breaks = {column.name: row_checks.column_breaks(column) for column in columns}
@@ -90,7 +92,7 @@ def _inside(
     ]
 
 
-def _open_days(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+def _open_days(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows of days on which the market was closed."""
     present = frame["session"].unique()
     closed = [label for label in present if wanted.calendar.day(label) != "session"]
@@ -117,7 +119,7 @@ def _unsorted(frame: pl.DataFrame) -> list[Rejected]:
     ]
 
 
-def _unique(frame: pl.DataFrame, wanted: Wanted) -> tuple[pl.DataFrame, list[Rejected]]:
+def _unique(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFrame, list[Rejected]]:
     """Equal copies become one; copies that contradict each other are all taken out. Rows without a key of their own
     are never compared: equal ones are genuine."""
     key = list(wanted.dataset.schema.key)

@@ -13,7 +13,7 @@ from fulltape.market.ranges import Range, Ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownSymbol:
     """What an ask showed of one symbol, in positions: asked, settled, with rows, with rejected rows."""
 
     symbol: str
@@ -32,7 +32,7 @@ class Shown:
     """Whether the symbol was known to exist, was confirmed, or has rows."""
     refused: bool
     positional: bool = False
-    """Whether the answer came in pages limited by count from the one venue (see `Answer.positional`)."""
+    """Whether the answer came in pages limited by count from the one venue (see `PageResult.positional`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class FactRange:
 
 
 def facts(
-    shown: Shown, *, others: Ranges, history_from: int, ended: bool, quiet_until: int = 0
+    shown: ShownSymbol, *, others: Ranges, history_from: int, ended: bool, quiet_until: int = 0
 ) -> list[FactRange]:
     """The facts that follow.
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from fulltape.context import Stores, Wanted
+from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.contract.vendor import Outcome, Rejected
-from fulltape.lake.fetches import StoredAsk, StoredPage
+from fulltape.lake.fetches import StoredFetch, StoredPage
 from fulltape.ledger.coverage import CoverageFact
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant, utc_date
 from fulltape.seal.messages import gap_repair
 from fulltape.seal.pages import decode, plan
-from fulltape.seal.pages.decode import Sealed
+from fulltape.seal.pages.decode import DecodedFetch
 from fulltape.seal.pages.plan import FactRange
 from fulltape.seal.quarantine import SetAside
 
@@ -26,14 +26,14 @@ _SPANS = {"year": "1y", "month": "1mo", "date": "1d"}
 
 
 @dataclass(slots=True, kw_only=True)
-class Answer:
+class FetchResult:
     """Of one ask: rows by raw folder, facts, by symbol the positions about which there are some, an interval that it
     filled, and, where its sessions were captured live, all of its rows to hold those against."""
 
     frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
     facts: list[CoverageFact] = field(default_factory=list)
     covered: dict[str, Ranges] = field(default_factory=dict)
-    filled: gap_repair.Filled | None = None
+    filled: gap_repair.RepairedIntervals | None = None
     whole: pl.DataFrame | None = None
     rows: int = 0
 
@@ -43,7 +43,7 @@ def whole_page(page: StoredPage, reason: str) -> Rejected:
     return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=reason)
 
 
-def read(stores: Stores, stored: StoredAsk, now: Instant, aside: SetAside) -> Answer:
+def read(stores: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> FetchResult:
     """Decode an ask's pages; what is rejected is kept by `aside`."""
     return _Reading(stores, stored, now, aside).read()
 
@@ -51,14 +51,14 @@ def read(stores: Stores, stored: StoredAsk, now: Instant, aside: SetAside) -> An
 class _Reading:
     """One ask that is being decoded."""
 
-    def __init__(self, stores: Stores, stored: StoredAsk, now: Instant, aside: SetAside) -> None:
+    def __init__(self, stores: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> None:
         self._stores = stores
         self._stored = stored
         self._now = now
         self._aside = aside
-        self._found = Answer()
+        self._found = FetchResult()
 
-    def read(self) -> Answer:
+    def read(self) -> FetchResult:
         stored = self._stored
         ask = stored.record.ask
         for bad in stored.malformed:
@@ -83,7 +83,7 @@ class _Reading:
         self._found.rows = frame.height
         return self._found
 
-    def _fill(self, sealed: Sealed, wanted: Wanted) -> None:
+    def _fill(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> None:
         """An answer about an interval: a part of its own, and no fact about the session."""
         stored, ask = self._stored, self._stored.record.ask
         spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
@@ -94,7 +94,7 @@ class _Reading:
             if through >= ask.last:
                 self._found.covered[symbol] = asked
 
-    def _settled_rows(self, sealed: Sealed, wanted: Wanted) -> pl.DataFrame:
+    def _settled_rows(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> pl.DataFrame:
         """The rows of sessions that the answer settles and that hold nothing rejected, with their facts noted."""
         calendar = wanted.calendar
         rows = {
@@ -112,14 +112,16 @@ class _Reading:
         kept = pl.concat([frame for frame in keep if not frame.is_empty()] or [_no_cells()])
         return sealed.frame.join(kept, on=["symbol", "session"], how="semi", maintain_order="left")
 
-    def _shown(self, symbol: str, sealed: Sealed, rows: dict[str, Ranges], wanted: Wanted) -> plan.Shown:
+    def _shown(
+        self, symbol: str, sealed: DecodedFetch, rows: dict[str, Ranges], wanted: ConfiguredDataset
+    ) -> plan.ShownSymbol:
         stored, ask = self._stored, self._stored.record.ask
         asked = wanted.calendar.between(ask.first, ask.last)
         labels = [wanted.calendar.label(position) for position in range(*asked)]
         lost = [one for one in sealed.rejected if one.symbol in (None, symbol) and one.lost]
         refused = stored.end is not None and symbol in stored.end.refused
         confirmed = stored.end is not None and symbol in stored.end.confirmed
-        return plan.Shown(
+        return plan.ShownSymbol(
             symbol=symbol,
             asked=asked,
             settled_to=plan.settled_through(stored.settled(), symbol, asked, labels),
@@ -134,7 +136,7 @@ class _Reading:
             positional=stored.positional,
         )
 
-    def _note(self, shown: plan.Shown, others: Ranges, wanted: Wanted) -> pl.DataFrame:
+    def _note(self, shown: plan.ShownSymbol, others: Ranges, wanted: ConfiguredDataset) -> pl.DataFrame:
         """Record the facts about one symbol and return the cells whose rows may be taken."""
         stored, ask = self._stored, self._stored.record.ask
         history = self._stores.feeds[ask.source].first_day(ask.dataset, self._now)
@@ -163,7 +165,9 @@ class _Reading:
             {"symbol": [shown.symbol] * len(taken), "session": taken}, schema=_no_cells().schema
         )
 
-    def _facts(self, instrument: str, found: list[FactRange], wanted: Wanted) -> Iterator[CoverageFact]:
+    def _facts(
+        self, instrument: str, found: list[FactRange], wanted: ConfiguredDataset
+    ) -> Iterator[CoverageFact]:
         ask = self._stored.record.ask
         for fact in found:
             yield CoverageFact(
@@ -182,7 +186,7 @@ class _Reading:
                 asked=f"{ask.first}/{ask.last}" if fact.extent else "",
             )
 
-    def _quiet_until(self, wanted: Wanted) -> int:
+    def _quiet_until(self, wanted: ConfiguredDataset) -> int:
         """Up to which position a dataset of events may be silent without a witness."""
         if wanted.dataset.expectation != "events":
             return 0
@@ -190,7 +194,7 @@ class _Reading:
         return wanted.calendar.between(wanted.calendar.known_from, last)[1]
 
 
-def _rejected(sealed: Sealed, symbol: str, rows: Ranges, wanted: Wanted) -> Ranges:
+def _rejected(sealed: DecodedFetch, symbol: str, rows: Ranges, wanted: ConfiguredDataset) -> Ranges:
     """The positions that rejected rows of a symbol belong to, or may belong to."""
     found: list[ranges.Range] = []
     for one in sealed.rejected:

@@ -27,23 +27,23 @@ from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.symbology import Names
 from fulltape.contract.vendor import (
     RETRYABLE,
-    Answer,
-    Ask,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Settled,
-    Shape,
+    RowFormat,
     Slice,
     Source,
     Table,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import actions, bars
 from fulltape.market import datasets
@@ -119,16 +119,16 @@ class _Asset(msgspec.Struct):
 
 _envelope = msgspec.json.Decoder(_Envelope)
 _stamps = msgspec.json.Decoder(list[_Stamp])
-_SHAPE = Shape(
-    fields=(Field(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
+_SHAPE = RowFormat(
+    fields=(WireField(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
 )
 _SHAPES = {
-    "equities_trades": ticks.shape("equities_trades", Field(wire="u", column="correction", kind="text")),
+    "equities_trades": ticks.shape("equities_trades", WireField(wire="u", column="correction", kind="text")),
     "equities_quotes": ticks.shape("equities_quotes"),
 }
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
     symbols never seen and without rows are looked up once."""
     names = symbology.names(ask, str)
@@ -155,7 +155,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         yield from _look_up(unseen, names)
 
 
-def _request(ask: Ask, symbols: Sequence[str], token: str) -> Request:
+def _request(ask: FetchRequest, symbols: Sequence[str], token: str) -> Request:
     endpoint = ENDPOINTS[ask.dataset]
     limit = str(ask.rows_per_page or endpoint.serves.rows_per_page)
     params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
@@ -180,8 +180,14 @@ def _just_before(end: Instant) -> str:
 
 
 def _read(
-    ask: Ask, names: Names, symbols: Sequence[str], response: Response, seen: set[str], *, first: bool
-) -> tuple[Answer, _Envelope | None]:
+    ask: FetchRequest,
+    names: Names,
+    symbols: Sequence[str],
+    response: Response,
+    seen: set[str],
+    *,
+    first: bool,
+) -> tuple[PageResult, _Envelope | None]:
     if response.status != 200:
         refusal = _refusal(response, first=first)
         ours = {names.ours.get(theirs, theirs) for theirs in refusal.symbols}
@@ -198,7 +204,7 @@ def _read(
     seen.update(names.ours[theirs] for theirs in found)
     token = page.next_page_token
     cursor = Cursor(token=token, symbols=tuple(symbols), seen=tuple(sorted(seen))) if token else None
-    answer = Answer(
+    answer = PageResult(
         outcome=Outcome.ROWS if found else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
@@ -208,7 +214,7 @@ def _read(
     return answer, page
 
 
-def _found(ask: Ask, page: _Envelope) -> set[str]:
+def _found(ask: FetchRequest, page: _Envelope) -> set[str]:
     """The spellings that have rows on a page; `ValueError` where it is a page of something else."""
     if ask.dataset == "corporate_actions":
         if page.corporate_actions is None:
@@ -221,15 +227,19 @@ def _found(ask: Ask, page: _Envelope) -> set[str]:
     return {symbol for symbol, raw in rows.items() if bytes(raw).strip() != b"[]"}
 
 
-def _settled(ask: Ask, names: Names, symbols: Sequence[str], page: _Envelope) -> tuple[Settled, ...]:
+def _settled(
+    ask: FetchRequest, names: Names, symbols: Sequence[str], page: _Envelope
+) -> tuple[CompleteThrough, ...]:
     if not page.next_page_token:
-        return tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols)
+        return tuple(CompleteThrough(symbol=symbol, through=ask.last) for symbol in symbols)
     rows: _Rows = getattr(page, ENDPOINTS[ask.dataset].key)
     present = list(rows or ())
     if not present or present != sorted(present):
         return ()
     last = present[-1]
-    done = tuple(Settled(symbol=symbol, through=ask.last) for symbol in symbols if names.wire[symbol] < last)
+    done = tuple(
+        CompleteThrough(symbol=symbol, through=ask.last) for symbol in symbols if names.wire[symbol] < last
+    )
     try:
         stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((rows or {})[last])]
     except UNREADABLE:
@@ -240,7 +250,7 @@ def _settled(ask: Ask, names: Names, symbols: Sequence[str], page: _Envelope) ->
     return done + bars.settled_before(ask, names.ours[last], stamps, rule)
 
 
-def _refusal(response: Response, *, first: bool) -> Answer:
+def _refusal(response: Response, *, first: bool) -> PageResult:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
@@ -250,16 +260,16 @@ def _refusal(response: Response, *, first: bool) -> Answer:
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if _TOO_RECENT in response.body or "recent SIP data" in text:
-        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+        return PageResult(outcome=Outcome.NOT_YET, reason=reason)
     if response.status == 401 or (response.status == 403 and "forbidden" in text.casefold()):
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status in (402, 403) and ("subscription" in text or "permit" in text):
-        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     if response.status in (400, 422) and (invalid := _INVALID_SYMBOL.search(text)):
         named = tuple(part for part in re.split(r"[,\s\"']+", invalid[1]) if part)
-        return Answer(outcome=Outcome.BAD_REQUEST, symbols=named, reason=reason)
+        return PageResult(outcome=Outcome.BAD_REQUEST, symbols=named, reason=reason)
     if response.status == 400 and not first and "page_token" in text:
-        return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
+        return PageResult(outcome=Outcome.CURSOR_REFUSED, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
@@ -280,17 +290,21 @@ def _look_up(symbols: Iterable[str], names: Names) -> Conversation:
                 break
 
 
-def _asset(symbol: str, wire: str, response: Response) -> Answer:
+def _asset(symbol: str, wire: str, response: Response) -> PageResult:
     if response.status == 404 and envelopes.error_text(response, "message") and response.body[:1] == b"{":
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: no such asset")
+        return PageResult(
+            outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: no such asset"
+        )
     if response.status == 200:
         try:
             named = msgspec.json.decode(response.body, type=_Asset).symbol
         except UNREADABLE as error:
             return replace(envelopes.malformed(f"not an asset: {error}"), keep=False)
-        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
+        return PageResult(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
     refusal = _refusal(response, first=True)
-    return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+    return (
+        refusal if refusal.outcome in RETRYABLE else PageResult(outcome=Outcome.EMPTY, reason=refusal.reason)
+    )
 
 
 def decode(pages: Sequence[Page]) -> Decoded:

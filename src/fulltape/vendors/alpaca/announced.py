@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fulltape.decoding.actions import Told
+from fulltape.decoding.actions import VendorAction
 
 _SPLITS = ("forward_splits", "reverse_splits")
 _KINDS = dict.fromkeys(_SPLITS, "split") | {
@@ -15,17 +15,17 @@ _KINDS = dict.fromkeys(_SPLITS, "split") | {
 }
 
 
-def told(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Told]:
+def told(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[VendorAction]:
     """What is said of each action, under the symbol whose holders it concerns."""
     return [_told(kind, row) for kind, rows in found.items() for row in rows]
 
 
-def _told(kind: str, row: Mapping[str, object]) -> Told:
+def _told(kind: str, row: Mapping[str, object]) -> VendorAction:
     holders = ("symbol", "old_symbol", "source_symbol", "acquiree_symbol")
     symbol = next((str(row[name]) for name in holders if row.get(name)), "")
     old, new = _ratio(kind, row)
     cash = kind in ("cash_dividends", "cash_mergers", "redemptions")
-    return Told(
+    return VendorAction(
         symbol=symbol,
         event_id=row.get("id"),
         action_type=_KINDS.get(kind, kind.removesuffix("s")),

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fulltape.contract.vendor import Serves
+from fulltape.contract.vendor import Capability
 from fulltape.market.days import NEW_YORK
 
 _ROWS_PER_PAGE = 10_000
@@ -23,7 +23,7 @@ class Endpoint:
     path: str
     timeframe: str = ""
     key: str = "bars"
-    serves: Serves
+    serves: Capability
     params: Mapping[str, str] = field(default_factory=dict)
     looked_up: bool = False
 
@@ -37,7 +37,7 @@ def _bars(
         timeframe="1Day" if day else "1Min",
         params=more,
         looked_up=dataset.startswith("equities"),
-        serves=Serves(
+        serves=Capability(
             dataset=dataset,
             history_from=since,
             symbols_per_request=most,
@@ -56,7 +56,7 @@ def _ticks(key: str) -> Endpoint:
         key=key,
         params={"asof": "-"},
         looked_up=True,
-        serves=Serves(
+        serves=Capability(
             dataset=f"equities_{key}",
             history_from=_SINCE,
             symbols_per_request=100,
@@ -85,7 +85,7 @@ ENDPOINTS = {
         Endpoint(
             path=ACTIONS,
             looked_up=True,
-            serves=Serves(
+            serves=Capability(
                 dataset="corporate_actions",
                 history_from=_SINCE,
                 symbols_per_request=100,

@@ -12,19 +12,19 @@ import msgspec
 
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
     Detail,
-    Dialogue,
     End,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
 )
-from fulltape.contract.subscribing import Asking
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.subscribing import Subscribing
+from fulltape.contract.vendor import RowFormat, WireField
 from fulltape.vendors.alpaca import ticks
 
 _PATHS = {
@@ -45,7 +45,7 @@ _ENDS: dict[int, End] = {
     411: "stop", 500: "reconnect",
 }  # fmt: skip
 _AUTHENTICATED, _TOO_MANY = 403, 405
-_LOG_IN = Turn(say=('{"action":"auth","key":"{key}","secret":"{secret}"}',))
+_LOG_IN = ProtocolStep(say=('{"action":"auth","key":"{key}","secret":"{secret}"}',))
 
 
 class _Control(msgspec.Struct):
@@ -94,13 +94,13 @@ def _channel(source: str, one: Subscription) -> Channel:
     return Channel(name=f"{letter}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asking = Asking(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
+    asking = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
     names = [channel.name for channel in channels]
     turn = NOTHING
     while True:
         message = yield turn
-        if isinstance(message, Again):
+        if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
             turn = asking.ask(message.channels) if asking.number else _LOG_IN
         else:
@@ -116,7 +116,7 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode(request).decode()
 
 
-def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
+def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> ProtocolStep:
     try:
         found = _controls.decode(message)
     except msgspec.DecodeError:
@@ -132,11 +132,11 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
         if one.T == "error":
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
-                return Turn(end=_ENDS[one.code], reason=reason)
+                return ProtocolStep(end=_ENDS[one.code], reason=reason)
             if one.code == _AUTHENTICATED:
-                return Turn() if asking.number else asking.ask(names)
+                return ProtocolStep() if asking.number else asking.ask(names)
             if not asking.number:
-                return Turn(refused=dict.fromkeys(names, reason))
+                return ProtocolStep(refused=dict.fromkeys(names, reason))
             if one.code == _TOO_MANY:
                 asking.fill(reason)
             else:
@@ -144,24 +144,24 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
     return asking.turn()
 
 
-_BAR = Shape(
+_BAR = RowFormat(
     fields=(
-        Field(wire="S", column="symbol", kind="text"),
-        Field(wire="t", column="stamp", kind="text"),
-        Field(wire="o", column="open"),
-        Field(wire="h", column="high"),
-        Field(wire="l", column="low"),
-        Field(wire="c", column="close"),
-        Field(wire="v", column="volume"),
-        Field(wire="n", column="trade_count", kind="integer"),
-        Field(wire="vw", column="vwap"),
+        WireField(wire="S", column="symbol", kind="text"),
+        WireField(wire="t", column="stamp", kind="text"),
+        WireField(wire="o", column="open"),
+        WireField(wire="h", column="high"),
+        WireField(wire="l", column="low"),
+        WireField(wire="c", column="close"),
+        WireField(wire="v", column="volume"),
+        WireField(wire="n", column="trade_count", kind="integer"),
+        WireField(wire="vw", column="vwap"),
     ),
     unit="iso",
     stamp_kind="text",
 )
 
 
-_SYMBOL = Field(wire="S", column="symbol", kind="text")
+_SYMBOL = WireField(wire="S", column="symbol", kind="text")
 
 
 def meaning(source: str) -> Meaning:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.vendor import RowFormat, WireField
 from fulltape.market.time import HOUR, midnight
 
-_STAMP = Field(wire="t", column="stamp", kind="text")
-_REPORTED = (Field(wire="c", column="conditions", kind="list"), Field(wire="z", column="tape", kind="text"))
+_STAMP = WireField(wire="t", column="stamp", kind="text")
+_REPORTED = (
+    WireField(wire="c", column="conditions", kind="list"),
+    WireField(wire="z", column="tape", kind="text"),
+)
 _TRADE = (
-    Field(wire="i", column="trade_id", kind="text"),
-    Field(wire="p", column="price"),
-    Field(wire="s", column="size"),
+    WireField(wire="i", column="trade_id", kind="text"),
+    WireField(wire="p", column="price"),
+    WireField(wire="s", column="size"),
 )
 _QUOTE = (
-    Field(wire="bp", column="bid"),
-    Field(wire="bs", column="bid_size"),
-    Field(wire="ap", column="ask"),
-    Field(wire="as", column="ask_size"),
+    WireField(wire="bp", column="bid"),
+    WireField(wire="bs", column="bid_size"),
+    WireField(wire="ap", column="ask"),
+    WireField(wire="as", column="ask_size"),
 )
-_EXCHANGE = Field(wire="x", column="exchange", kind="text")
+_EXCHANGE = WireField(wire="x", column="exchange", kind="text")
 _FIELDS = {
     "equities_trades": (*_TRADE, _EXCHANGE, *_REPORTED),
     "equities_quotes": (
         *_QUOTE,
-        Field(wire="bx", column="exchange", kind="text"),
-        Field(wire="ax", column="ask_exchange", kind="text"),
+        WireField(wire="bx", column="exchange", kind="text"),
+        WireField(wire="ax", column="ask_exchange", kind="text"),
         *_REPORTED,
     ),
-    "crypto_trades": (*_TRADE, Field(wire="tks", column="aggressor", kind="text")),
+    "crypto_trades": (*_TRADE, WireField(wire="tks", column="aggressor", kind="text")),
     "crypto_quotes": _QUOTE,
 }
 _TAKER = {"aggressor": {"B": "buy", "S": "sell"}}
@@ -40,9 +43,9 @@ _SHARES_SINCE = midnight(dt.date(2025, 11, 3)) + 5 * HOUR  # in New York
 _LOTS = dict.fromkeys(("bid_size", "ask_size"), (_SHARES_SINCE, 100.0))
 
 
-def shape(dataset: str, *more: Field) -> Shape:
+def shape(dataset: str, *more: WireField) -> RowFormat:
     """The fields of a row of trades or quotes, and `more`."""
-    return Shape(
+    return RowFormat(
         fields=(*more, _STAMP, *_FIELDS[dataset]),
         unit="iso",
         stamp_kind="text",
@@ -51,20 +54,20 @@ def shape(dataset: str, *more: Field) -> Shape:
     )
 
 
-def corrected(*more: Field) -> tuple[Shape, Shape]:
+def corrected(*more: WireField) -> tuple[RowFormat, RowFormat]:
     """A message that corrects a trade, as two rows: the trade that it takes back and the one that stands instead."""
     return _half("o", *more), _half("c", *more)
 
 
-def _half(which: str, *more: Field) -> Shape:
-    return Shape(
+def _half(which: str, *more: WireField) -> RowFormat:
+    return RowFormat(
         fields=(
             *more,
             _STAMP,
-            Field(wire=f"{which}i", column="trade_id", kind="text"),
-            Field(wire=f"{which}p", column="price"),
-            Field(wire=f"{which}s", column="size"),
-            Field(wire=f"{which}c", column="conditions", kind="list"),
+            WireField(wire=f"{which}i", column="trade_id", kind="text"),
+            WireField(wire=f"{which}p", column="price"),
+            WireField(wire=f"{which}s", column="size"),
+            WireField(wire=f"{which}c", column="conditions", kind="list"),
             _EXCHANGE,
             _REPORTED[1],
         ),
@@ -73,6 +76,6 @@ def _half(which: str, *more: Field) -> Shape:
     )
 
 
-def cancelled(*more: Field) -> Shape:
+def cancelled(*more: WireField) -> RowFormat:
     """A message that takes a trade back."""
-    return Shape(fields=(*more, _STAMP, *_TRADE, _EXCHANGE, _REPORTED[1]), unit="iso", stamp_kind="text")
+    return RowFormat(fields=(*more, _STAMP, *_TRADE, _EXCHANGE, _REPORTED[1]), unit="iso", stamp_kind="text")

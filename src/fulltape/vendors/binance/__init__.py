@@ -23,14 +23,14 @@ from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.vendor import (
     RETRYABLE,
-    Answer,
-    Ask,
+    Capability,
     Conversation,
     Cursor,
+    FetchRequest,
     Outcome,
+    PageResult,
     Request,
     Response,
-    Serves,
     Source,
     VendorSpec,
 )
@@ -57,8 +57,8 @@ _SINCE = dt.date(2017, 7, 14)
 _PUBLISHED_AFTER = 36 * 3_600
 
 
-def _serves(dataset: str, kind: Kind) -> Serves:
-    return Serves(
+def _serves(dataset: str, kind: Kind) -> Capability:
+    return Capability(
         dataset=dataset,
         history_from=_SINCE,
         symbols_per_request=1,
@@ -116,7 +116,7 @@ def ticker(symbol: str) -> str:
     return "".join(symbology.pair(symbol)).upper()
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
     kind = KINDS[ask.dataset]
     wire = symbology.wire(ask, ticker)
@@ -133,7 +133,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
             return
 
 
-def _from_api(ask: Ask, kind: Kind, wire: str, place: Place) -> Step:
+def _from_api(ask: FetchRequest, kind: Kind, wire: str, place: Place) -> Step:
     """One page; a short one is not taken for the last."""
     params = {"symbol": wire, "limit": str(min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE))}
     if kind.interval:
@@ -153,7 +153,7 @@ def _from_api(ask: Ask, kind: Kind, wire: str, place: Place) -> Step:
             return following if answer.outcome in (Outcome.ROWS, Outcome.EMPTY) else None
 
 
-def _page(ask: Ask, kind: Kind, response: Response, place: Place) -> tuple[Answer, Place | None]:
+def _page(ask: FetchRequest, kind: Kind, response: Response, place: Place) -> tuple[PageResult, Place | None]:
     if response.status != 200:
         return refusal(response, ask.symbols), None
     try:
@@ -169,7 +169,7 @@ def _page(ask: Ask, kind: Kind, response: Response, place: Place) -> tuple[Answe
     outcome = Outcome.ROWS if stamps else Outcome.EMPTY
     until = bound(ask, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
-    answer = Answer(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(until), positional=True)
+    answer = PageResult(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(until), positional=True)
     latest = max(stamps, default=0)
     if not stamps or latest + kind.step >= until + slack:
         return moved(ask, Place(at=until, archived_from=place.archived_from), answer, until)

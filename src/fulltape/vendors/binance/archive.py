@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fulltape.contract import envelopes
 from fulltape.contract.envelopes import UNREADABLE
-from fulltape.contract.vendor import RETRYABLE, Answer, Ask, Outcome, Request, Response
+from fulltape.contract.vendor import RETRYABLE, FetchRequest, Outcome, PageResult, Request, Response
 from fulltape.market.time import DAY, MINUTE, Instant, midnight, utc_date
 from fulltape.vendors.binance import sampling
 from fulltape.vendors.binance.steps import KLINE_PAGE, MILLISECOND, Kind, Place, Step, moved, refusal
@@ -21,7 +21,7 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}\s")
 _Sampled = dict[Instant, sampling.Prices | None]
 
 
-def from_archive(ask: Ask, kind: Kind, wire: str, place: Place, stop: dt.date) -> Step:
+def from_archive(ask: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date) -> Step:
     """One file, if it is there; without it the API is asked up to the file's end."""
     day = utc_date(place.at)
     span, label = ("monthly", f"{day:%Y-%m}") if kind.file == "month" else ("daily", day.isoformat())
@@ -45,8 +45,8 @@ def from_archive(ask: Ask, kind: Kind, wire: str, place: Place, stop: dt.date) -
 
 
 def _digest(
-    ask: Ask, path: str, kind: Kind, stop: dt.date
-) -> Generator[Request | Answer, Response | None, tuple[str, Answer]]:
+    ask: FetchRequest, path: str, kind: Kind, stop: dt.date
+) -> Generator[Request | PageResult, Response | None, tuple[str, PageResult]]:
     """A file's checksum, or '' and the answer that says why there is none: whoever asks for it yields that."""
     name = path.rpartition("/")[2].removesuffix(".CHECKSUM")
     while True:
@@ -60,20 +60,24 @@ def _digest(
             return digest, answer
 
 
-def _checksum(ask: Ask, response: Response, name: str, kind: Kind, stop: dt.date) -> tuple[str, Answer]:
+def _checksum(
+    ask: FetchRequest, response: Response, name: str, kind: Kind, stop: dt.date
+) -> tuple[str, PageResult]:
     if response.status == 404:
         young = response.received_at and response.received_at - midnight(stop) < _LATE
         if young and not kind.path:
-            return "", Answer(outcome=Outcome.NOT_YET, reason=f"{name} is not published yet")
-        return "", Answer(outcome=Outcome.EMPTY, keep=not kind.path, reason=f"{name} is not published")
+            return "", PageResult(outcome=Outcome.NOT_YET, reason=f"{name} is not published yet")
+        return "", PageResult(outcome=Outcome.EMPTY, keep=not kind.path, reason=f"{name} is not published")
     if response.status != 200:
         return "", refusal(response, ask.symbols)
     if not _DIGEST.match(response.body):
         return "", replace(envelopes.malformed("a checksum that is none"), keep=False)
-    return response.body[:64].decode(), Answer(outcome=Outcome.EMPTY)
+    return response.body[:64].decode(), PageResult(outcome=Outcome.EMPTY)
 
 
-def _taken(ask: Ask, kind: Kind, wire: str, place: Place, stop: dt.date, path: str, digest: str) -> Step:
+def _taken(
+    ask: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date, path: str, digest: str
+) -> Step:
     """A file that is held against its checksum, and a month's against the API: where it is wrong, the API is asked."""
     name, end = path.rpartition("/")[2], midnight(stop)
     sampled: _Sampled = {}
@@ -93,10 +97,10 @@ def _taken(ask: Ask, kind: Kind, wire: str, place: Place, stop: dt.date, path: s
             # Fetched twice: the file itself is wrong, and the API has the same rows.
             wrong = f"{answer.reason}, twice"
         if wrong:
-            yield Answer(outcome=Outcome.EMPTY, reason=f"{name}: {wrong}; the API is asked")
+            yield PageResult(outcome=Outcome.EMPTY, reason=f"{name}: {wrong}; the API is asked")
             return replace(place, archived_from=stop)
         if gap is not None:
-            yield Answer(
+            yield PageResult(
                 outcome=Outcome.EMPTY, reason=f"{name} is held against the API where it lacks minutes"
             )
             sampled[gap] = yield from _sample(ask, kind, wire, gap)
@@ -107,22 +111,22 @@ def _taken(ask: Ask, kind: Kind, wire: str, place: Place, stop: dt.date, path: s
 
 
 def _sample(
-    ask: Ask, kind: Kind, wire: str, at: Instant
-) -> Generator[Request | Answer, Response | None, sampling.Prices | None]:
+    ask: FetchRequest, kind: Kind, wire: str, at: Instant
+) -> Generator[Request | PageResult, Response | None, sampling.Prices | None]:
     """A page of the API to hold a file against; None where it gives none (a symbol that is no longer listed)."""
     found: sampling.Prices | None = None
 
-    def read(response: Response) -> Answer:
+    def read(response: Response) -> PageResult:
         nonlocal found
         if response.status != 200:
             refused = refusal(response, ask.symbols)
             told = refused.outcome in RETRYABLE
-            return refused if told else Answer(outcome=Outcome.EMPTY, reason=refused.reason)
+            return refused if told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
         try:
             found = sampling.prices(KLINE_PAGE.decode(response.body))
         except (*UNREADABLE, TypeError) as error:
             return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
-        return Answer(outcome=Outcome.EMPTY, reason="a sample, to hold a file against")
+        return PageResult(outcome=Outcome.EMPTY, reason="a sample, to hold a file against")
 
     until = at + sampling.PAGE * MINUTE
     params = {"symbol": wire, "limit": str(sampling.PAGE), "interval": kind.interval,
@@ -148,24 +152,28 @@ def _held_against(
     return "", at if minutes and at not in sampled else None
 
 
-def _look_up(ask: Ask, wire: str) -> Generator[Request | Answer, Response | None, Answer]:
+def _look_up(ask: FetchRequest, wire: str) -> Generator[Request | PageResult, Response | None, PageResult]:
     """A symbol without files may be one that was never listed."""
 
-    def read(response: Response) -> Answer:
+    def read(response: Response) -> PageResult:
         if response.status == 200:
-            return Answer(outcome=Outcome.EMPTY, confirmed=ask.symbols)
+            return PageResult(outcome=Outcome.EMPTY, confirmed=ask.symbols)
         refused = refusal(response, ask.symbols)
         told = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL)
-        return refused if refused.outcome in told else Answer(outcome=Outcome.EMPTY, reason=refused.reason)
+        return (
+            refused if refused.outcome in told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
+        )
 
     request = Request(path="/api/v3/exchangeInfo", params={"symbol": wire}, cost=20)
     return (yield from envelopes.until_it_stands(request, read))
 
 
-def _file(ask: Ask, response: Response, digest: str, until: Instant) -> tuple[Answer, Place | None]:
+def _file(
+    ask: FetchRequest, response: Response, digest: str, until: Instant
+) -> tuple[PageResult, Place | None]:
     if response.status != 200:
         return refusal(response, ask.symbols), None
     if hashlib.sha256(response.body).hexdigest() != digest:
         return envelopes.malformed("a file that does not match its checksum"), None
-    answer = Answer(outcome=Outcome.ROWS, keep=True, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.ROWS, keep=True, confirmed=ask.symbols)
     return moved(ask, Place(at=until), answer, until)

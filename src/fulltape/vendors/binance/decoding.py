@@ -4,48 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fulltape.contract.vendor import Decoded, Field, Kind, Page, Rejected, Shape, Slice
+from fulltape.contract.vendor import Decoded, FieldKind, Page, Rejected, RowFormat, Slice, WireField
 from fulltape.decoding import archives
 
-_KLINE = Shape(
+_KLINE = RowFormat(
     fields=(
-        Field(wire=0, column="stamp", kind="integer"),
-        Field(wire=1, column="open", kind="decimal"),
-        Field(wire=2, column="high", kind="decimal"),
-        Field(wire=3, column="low", kind="decimal"),
-        Field(wire=4, column="close", kind="decimal"),
-        Field(wire=5, column="volume", kind="decimal"),
-        Field(wire=7, column="quote_volume", kind="decimal"),
-        Field(wire=8, column="trade_count", kind="integer"),
-        Field(wire=9, column="taker_buy_volume", kind="decimal"),
+        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=1, column="open", kind="decimal"),
+        WireField(wire=2, column="high", kind="decimal"),
+        WireField(wire=3, column="low", kind="decimal"),
+        WireField(wire=4, column="close", kind="decimal"),
+        WireField(wire=5, column="volume", kind="decimal"),
+        WireField(wire=7, column="quote_volume", kind="decimal"),
+        WireField(wire=8, column="trade_count", kind="integer"),
+        WireField(wire=9, column="taker_buy_volume", kind="decimal"),
     ),
     unit="epoch",
 )
 _MAKER_IS_BUYER = {"true": "sell", "false": "buy", "True": "sell", "False": "buy"}
 
 
-def _aggregates(*wires: str | int) -> Shape:
+def _aggregates(*wires: str | int) -> RowFormat:
     """Aggregate trades: the API's keys or the archive's columns."""
-    columns: tuple[tuple[str, Kind], ...] = (
+    columns: tuple[tuple[str, FieldKind], ...] = (
         ("trade_id", "text"), ("price", "decimal"), ("size", "decimal"), ("first_trade_id", "text"),
         ("last_trade_id", "text"), ("stamp", "integer"), ("aggressor", "text"),
     )  # fmt: skip
     fields = (
-        Field(wire=wire, column=column, kind=kind)
+        WireField(wire=wire, column=column, kind=kind)
         for wire, (column, kind) in zip(wires, columns, strict=True)
     )
-    return Shape(fields=tuple(fields), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
+    return RowFormat(fields=tuple(fields), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
 
 
 _AGG_API = _aggregates("a", "p", "q", "f", "l", "T", "m")
 _AGG_FILE = _aggregates(0, 1, 2, 3, 4, 5, 6)
-_TRADE_FILE = Shape(
+_TRADE_FILE = RowFormat(
     fields=(
-        Field(wire=0, column="trade_id", kind="text"),
-        Field(wire=1, column="price", kind="decimal"),
-        Field(wire=2, column="size", kind="decimal"),
-        Field(wire=4, column="stamp", kind="integer"),
-        Field(wire=5, column="aggressor", kind="text"),
+        WireField(wire=0, column="trade_id", kind="text"),
+        WireField(wire=1, column="price", kind="decimal"),
+        WireField(wire=2, column="size", kind="decimal"),
+        WireField(wire=4, column="stamp", kind="integer"),
+        WireField(wire=5, column="aggressor", kind="text"),
     ),
     unit="epoch",
     renamed={"aggressor": _MAKER_IS_BUYER},

@@ -13,19 +13,19 @@ import msgspec
 from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
     Detail,
-    Dialogue,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
     batches,
 )
-from fulltape.contract.subscribing import Asking
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.subscribing import Subscribing
+from fulltape.contract.vendor import RowFormat, WireField
 
 _PER_CONNECTION = 1_000
 _PER_COMMAND, _MOST_BYTES = 100, 4_000
@@ -86,25 +86,27 @@ def _channel(source: str, one: Subscription) -> Channel:
     )
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asking = Asking(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
+    asking = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
     turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
+        turn = (
+            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        )
 
 
 def _subscribe(names: Sequence[str], number: int) -> str:
     return msgspec.json.encode({"method": "SUBSCRIBE", "params": list(names), "id": number}).decode()
 
 
-def _answered(message: bytes, asking: Asking) -> Turn:
+def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
         return NOTHING
     if reply.e == "serverShutdown" or reply.stream == "!serverShutdown":
-        return Turn(end="reconnect", reason="the server goes down")
+        return ProtocolStep(end="reconnect", reason="the server goes down")
     if reply.code or reply.error:
         # Whoever cannot read a command cannot tell its number either.
         if reply.id in (None, asking.number):
@@ -115,16 +117,16 @@ def _answered(message: bytes, asking: Asking) -> Turn:
 
 
 _TRADE = (
-    Field(wire="s", column="symbol", kind="text"),
-    Field(wire="p", column="price", kind="decimal"),
-    Field(wire="q", column="size", kind="decimal"),
-    Field(wire="T", column="stamp", kind="integer"),
-    Field(wire="m", column="aggressor", kind="boolean"),
+    WireField(wire="s", column="symbol", kind="text"),
+    WireField(wire="p", column="price", kind="decimal"),
+    WireField(wire="q", column="size", kind="decimal"),
+    WireField(wire="T", column="stamp", kind="integer"),
+    WireField(wire="m", column="aggressor", kind="boolean"),
 )
 
 
-def _trades(*more: Field) -> Shape:
-    return Shape(fields=(*_TRADE, *more), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
+def _trades(*more: WireField) -> RowFormat:
+    return RowFormat(fields=(*_TRADE, *more), unit="epoch", renamed={"aggressor": _MAKER_IS_BUYER})
 
 
 _SHAPES = (
@@ -133,7 +135,7 @@ _SHAPES = (
         marker=b'@trade","data":{',
         dataset="crypto_trades",
         inside="data",
-        shape=_trades(Field(wire="t", column="trade_id", kind="integer")),
+        shape=_trades(WireField(wire="t", column="trade_id", kind="integer")),
     ),
     MessageShape(
         kind="aggTrade",
@@ -141,28 +143,28 @@ _SHAPES = (
         dataset="crypto_aggtrades",
         inside="data",
         shape=_trades(
-            Field(wire="a", column="trade_id", kind="integer"),
-            Field(wire="f", column="first_trade_id", kind="integer"),
-            Field(wire="l", column="last_trade_id", kind="integer"),
+            WireField(wire="a", column="trade_id", kind="integer"),
+            WireField(wire="f", column="first_trade_id", kind="integer"),
+            WireField(wire="l", column="last_trade_id", kind="integer"),
         ),
     ),
     MessageShape(
         kind="kline_1m",
         dataset="crypto_bars_minute",
         inside="data.k",
-        shape=Shape(
+        shape=RowFormat(
             fields=(
-                Field(wire="s", column="symbol", kind="text"),
-                Field(wire="t", column="stamp", kind="integer"),
-                Field(wire="o", column="open", kind="decimal"),
-                Field(wire="h", column="high", kind="decimal"),
-                Field(wire="l", column="low", kind="decimal"),
-                Field(wire="c", column="close", kind="decimal"),
-                Field(wire="v", column="volume", kind="decimal"),
-                Field(wire="q", column="quote_volume", kind="decimal"),
-                Field(wire="n", column="trade_count", kind="integer"),
-                Field(wire="V", column="taker_buy_volume", kind="decimal"),
-                Field(wire="x", column="closed", kind="boolean"),
+                WireField(wire="s", column="symbol", kind="text"),
+                WireField(wire="t", column="stamp", kind="integer"),
+                WireField(wire="o", column="open", kind="decimal"),
+                WireField(wire="h", column="high", kind="decimal"),
+                WireField(wire="l", column="low", kind="decimal"),
+                WireField(wire="c", column="close", kind="decimal"),
+                WireField(wire="v", column="volume", kind="decimal"),
+                WireField(wire="q", column="quote_volume", kind="decimal"),
+                WireField(wire="n", column="trade_count", kind="integer"),
+                WireField(wire="V", column="taker_buy_volume", kind="decimal"),
+                WireField(wire="x", column="closed", kind="boolean"),
             ),
             unit="epoch",
         ),
@@ -173,14 +175,14 @@ _SHAPES = (
         marker=b'@bookTicker","data":{',
         dataset="crypto_quotes",
         inside="data",
-        shape=Shape(
+        shape=RowFormat(
             fields=(
-                Field(wire="s", column="symbol", kind="text"),
-                Field(wire="b", column="bid", kind="decimal"),
-                Field(wire="B", column="bid_size", kind="decimal"),
-                Field(wire="a", column="ask", kind="decimal"),
-                Field(wire="A", column="ask_size", kind="decimal"),
-                Field(wire="u", column="update_id", kind="integer"),
+                WireField(wire="s", column="symbol", kind="text"),
+                WireField(wire="b", column="bid", kind="decimal"),
+                WireField(wire="B", column="bid_size", kind="decimal"),
+                WireField(wire="a", column="ask", kind="decimal"),
+                WireField(wire="A", column="ask_size", kind="decimal"),
+                WireField(wire="u", column="update_id", kind="integer"),
             ),
             unit="received",
         ),

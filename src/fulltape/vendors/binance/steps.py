@@ -11,7 +11,15 @@ from typing import Literal
 import msgspec
 
 from fulltape.contract import envelopes
-from fulltape.contract.vendor import Answer, Ask, Cursor, Outcome, Request, Response, Settled
+from fulltape.contract.vendor import (
+    CompleteThrough,
+    Cursor,
+    FetchRequest,
+    Outcome,
+    PageResult,
+    Request,
+    Response,
+)
 from fulltape.decoding import bars
 from fulltape.market.time import DAY, MINUTE, Instant, midnight, utc_date
 
@@ -72,7 +80,7 @@ def file_stop(kind: Kind, day: dt.date) -> dt.date | None:
     return None
 
 
-def bound(ask: Ask, kind: Kind, place: Place) -> Instant:
+def bound(ask: FetchRequest, kind: Kind, place: Place) -> Instant:
     """Up to where the API is asked: the next instant from which the archive may have a file, or the end."""
     day = utc_date(place.at)
     if place.archived_from > day:
@@ -85,17 +93,19 @@ def bound(ask: Ask, kind: Kind, place: Place) -> Instant:
     return ask.end
 
 
-def moved(ask: Ask, place: Place, answer: Answer, until: Instant) -> tuple[Answer, Place | None]:
+def moved(
+    ask: FetchRequest, place: Place, answer: PageResult, until: Instant
+) -> tuple[PageResult, Place | None]:
     """The answer with what it settles up to `until` and where to go on, None at the end of the ask."""
     if until >= ask.end:
         return replace(answer, settled=bars.settled_whole(ask)), None
     through = utc_date(until) - dt.timedelta(days=1)
-    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     cursor = Cursor(token=place.token, seen=ask.symbols if answer.outcome is Outcome.ROWS else ())
     return replace(answer, settled=settled, cursor=cursor), place
 
 
-def refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
+def refusal(response: Response, symbols: tuple[str, ...]) -> PageResult:
     """What an answer that is no success means; `symbols` are those that it is about."""
     text = envelopes.error_text(response, "msg")
     reason = envelopes.reason(text, response.status)
@@ -104,10 +114,10 @@ def refusal(response: Response, symbols: tuple[str, ...]) -> Answer:
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 451:
-        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     if response.status == 400 and _CODE.match(response.body):
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-Step = Generator[Request | Answer, Response | None, "Place | None"]
+Step = Generator[Request | PageResult, Response | None, "Place | None"]

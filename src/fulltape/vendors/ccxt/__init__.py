@@ -31,17 +31,17 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
     Conversation,
     Cursor,
     Decoded,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Serves,
     Source,
     Table,
     VendorSpec,
@@ -72,7 +72,7 @@ def _source(feed: str) -> Source | None:
         if importlib.machinery.PathFinder.find_spec(feed, where) is None and feed != "exchange":
             return None
     serves = tuple(
-        Serves(
+        Capability(
             dataset=dataset,
             history_from=dt.date(2011, 1, 1),
             symbols_per_request=1,
@@ -170,7 +170,7 @@ _known: dict[str, list[Any]] = {}
 """The markets of each exchange, as this process has loaded them: they take two requests and megabytes."""
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
     feed = ask.source.partition(".")[2]
     exchange = _Exchange(feed)
@@ -207,22 +207,22 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         probed, at = True, int(answer.cursor.token)
 
 
-def _probe(ask: Ask, last: Instant, rows: Any) -> Answer:
+def _probe(ask: FetchRequest, last: Instant, rows: Any) -> PageResult:
     stamps = [int(row[0]) * _MILLISECOND for row in rows]
     if stamps and stamps[-1] > last:
-        return Answer(outcome=Outcome.EMPTY)
+        return PageResult(outcome=Outcome.EMPTY)
     reason = f"{ask.source} answers with its newest candles, whatever is asked"
-    return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+    return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
 
 
-def _listed(ask: Ask, feed: str, wire: str, markets: Mapping[str, Any]) -> Answer:
+def _listed(ask: FetchRequest, feed: str, wire: str, markets: Mapping[str, Any]) -> PageResult:
     if not markets:
         return envelopes.malformed("a list of no markets")
     _known[feed] = list(markets.values())
     if wire in markets:
-        return Answer(outcome=Outcome.EMPTY)
+        return PageResult(outcome=Outcome.EMPTY)
     reason = f"{ask.source} lists no {ask.symbols[0]}"
-    return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
 
 
 def _limit(exchange: _Exchange) -> int:
@@ -230,7 +230,9 @@ def _limit(exchange: _Exchange) -> int:
     return int((spot.get("fetchOHLCV") or {}).get("limit") or _DEFAULT_LIMIT)
 
 
-def _called(ask: Ask, exchange: _Exchange, call: Callable[[Any], Any], read: Callable[[Any], Answer]) -> Any:
+def _called(
+    ask: FetchRequest, exchange: _Exchange, call: Callable[[Any], Any], read: Callable[[Any], PageResult]
+) -> Any:
     """Run a call of ccxt to its end, yielding the requests that it makes; returns the answer that stands."""
     answers: list[Response] = []
     try:
@@ -255,7 +257,7 @@ def _called(ask: Ask, exchange: _Exchange, call: Callable[[Any], Any], read: Cal
         try:
             answer = read(exchange.run(call, [*answers, response]))
         except _NeededError as needed:
-            answer, following = Answer(outcome=Outcome.EMPTY), needed.request
+            answer, following = PageResult(outcome=Outcome.EMPTY), needed.request
         except exchange.errors.BaseError as error:
             answer = _refusal(ask, exchange.errors, error, response)
         except (*UNREADABLE, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
@@ -274,7 +276,7 @@ def _candles(wire: str, timeframe: str, since: Instant, limit: int, api: Any) ->
 
 
 def _page(
-    ask: Ask,
+    ask: FetchRequest,
     exchange: _Exchange,
     wire: str,
     since: Instant,
@@ -284,7 +286,7 @@ def _page(
     rows: Any,
     *,
     probed: bool,
-) -> Answer:
+) -> PageResult:
     """A page without rows says nothing of what comes after its window; one that begins late must be looked into."""
     stamps = [int(row[0]) * _MILLISECOND for row in rows]
     if stamps != sorted(stamps):
@@ -294,12 +296,12 @@ def _page(
         return envelopes.malformed("no candles, and no list that they are not in")
     page[:] = stamps
     if not probed and len(stamps) >= limit and stamps[0] > since + step:
-        return Answer(outcome=Outcome.EMPTY, reason=_PROBE)
+        return PageResult(outcome=Outcome.EMPTY, reason=_PROBE)
     inside = [stamp for stamp in stamps if since <= stamp < ask.end]
     market = exchange.api.market(wire)
     memo = {"since": since, "limit": limit, "market": {name: market.get(name) for name in _KEPT}}
     at = max(stamps[-1] + step, since + step) if stamps else since + limit * step
-    answer = Answer(
+    answer = PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         confirmed=ask.symbols,
@@ -321,25 +323,25 @@ def _holds_an_empty_list(body: object) -> bool:
     return False
 
 
-def _refusal(ask: Ask, kinds: Any, error: Exception, response: Response) -> Answer:
+def _refusal(ask: FetchRequest, kinds: Any, error: Exception, response: Response) -> PageResult:
     """ccxt's exceptions; some that look as if they could be tried again are for ever, as the status shows."""
     reason = envelopes.reason(f"{type(error).__name__}: {error}", response.status)
     if response.status in (401, 407) or isinstance(error, kinds.AuthenticationError):
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status == 451 or isinstance(error, (kinds.PermissionDenied, kinds.RestrictedLocation)):
-        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     if response.status in envelopes.TOO_MANY or isinstance(
         error, (kinds.RateLimitExceeded, kinds.DDoSProtection)
     ):
         return envelopes.rate_limited(response, reason)
     if isinstance(error, kinds.BadSymbol):
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if isinstance(error, kinds.NotSupported):
-        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
     if isinstance(error, kinds.NetworkError):
-        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+        return PageResult(outcome=Outcome.TRANSIENT, reason=reason)
     if isinstance(error, kinds.BadRequest):
-        return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+        return PageResult(outcome=Outcome.BAD_REQUEST, reason=reason)
     return envelopes.malformed(reason) if response.status == 200 else envelopes.undocumented(response, reason)
 
 

@@ -15,14 +15,14 @@ from fulltape import errors
 from fulltape.contract.streams import (
     NOTHING,
     Channel,
-    Dialogue,
-    Fed,
     Meaning,
     MessageShape,
+    ProtocolSteps,
+    SdkMessage,
     Stream,
     Subscription,
 )
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.vendor import RowFormat, WireField
 
 _DATASET = "crypto_trades"
 _KEPT = 10_000
@@ -58,12 +58,12 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     return [stream] if channels else []
 
 
-def _silent(_: Sequence[Channel]) -> Dialogue:
+def _silent(_: Sequence[Channel]) -> ProtocolSteps:
     """Nobody converses: ccxt does."""
     yield NOTHING
 
 
-async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIterator[Fed]:  # noqa: ARG001
+async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIterator[SdkMessage]:  # noqa: ARG001
     """Trades as they come; `TransportError` where the exchange cannot be reached, after which it may be called again.
 
     `url` is the address of another server for HTTP and, after a space, for sockets.
@@ -89,13 +89,13 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
                 listed = await exchange.load_markets()
                 bad = [symbol for symbol in symbols if symbol not in listed]
                 for symbol in bad:
-                    yield Fed(channel=symbol, refused=f"{stream.source} lists no {symbol}")
+                    yield SdkMessage(channel=symbol, refused=f"{stream.source} lists no {symbol}")
                     symbols.remove(symbol)
                 if not bad:
                     raise
                 continue
             for trade in found:
-                yield Fed(channel=trade["symbol"], message=_told(trade, ids.of(trade)))
+                yield SdkMessage(channel=trade["symbol"], message=_told(trade, ids.of(trade)))
         raise errors.TransportError(f"{stream.source} lists none of its symbols")
     except (ccxt.NetworkError, ccxt.ExchangeError) as error:
         raise errors.TransportError(f"{type(error).__name__}: {error}"[:200]) from None
@@ -165,14 +165,14 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
             MessageShape(
                 kind="trade",
                 dataset=_DATASET,
-                shape=Shape(
+                shape=RowFormat(
                     fields=(
-                        Field(wire="symbol", column="symbol", kind="text"),
-                        Field(wire="timestamp", column="stamp", kind="integer"),
-                        Field(wire="price", column="price"),
-                        Field(wire="amount", column="size"),
-                        Field(wire="side", column="aggressor", kind="text"),
-                        Field(wire="id", column="trade_id", kind="text"),
+                        WireField(wire="symbol", column="symbol", kind="text"),
+                        WireField(wire="timestamp", column="stamp", kind="integer"),
+                        WireField(wire="price", column="price"),
+                        WireField(wire="amount", column="size"),
+                        WireField(wire="side", column="aggressor", kind="text"),
+                        WireField(wire="id", column="trade_id", kind="text"),
                     ),
                     unit="ms",
                     renamed={"aggressor": {"buy": "buy", "sell": "sell"}},

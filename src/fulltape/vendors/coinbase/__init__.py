@@ -22,22 +22,22 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Request,
     Response,
-    Serves,
-    Settled,
-    Shape,
+    RowFormat,
     Slice,
     Source,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import bars
 from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
@@ -69,7 +69,7 @@ SPEC = VendorSpec(
             feed="exchange",
             scope="single venue",
             serves=tuple(
-                Serves(
+                Capability(
                     dataset=dataset,
                     history_from=dt.date(2015, 1, 19),
                     symbols_per_request=1,
@@ -84,24 +84,24 @@ SPEC = VendorSpec(
         "https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles",
     ),
 )
-_CANDLE = Shape(
+_CANDLE = RowFormat(
     fields=(
-        Field(wire=0, column="stamp", kind="integer"),
-        Field(wire=1, column="low", kind="decimal"),
-        Field(wire=2, column="high", kind="decimal"),
-        Field(wire=3, column="open", kind="decimal"),
-        Field(wire=4, column="close", kind="decimal"),
-        Field(wire=5, column="volume", kind="decimal"),
+        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=1, column="low", kind="decimal"),
+        WireField(wire=2, column="high", kind="decimal"),
+        WireField(wire=3, column="open", kind="decimal"),
+        WireField(wire=4, column="close", kind="decimal"),
+        WireField(wire=5, column="volume", kind="decimal"),
     ),
     unit="s",
 )
-_TRADE = Shape(
+_TRADE = RowFormat(
     fields=(
-        Field(wire="time", column="stamp", kind="text"),
-        Field(wire="trade_id", column="trade_id", kind="text"),
-        Field(wire="price", column="price", kind="decimal"),
-        Field(wire="size", column="size", kind="decimal"),
-        Field(wire="side", column="aggressor", kind="text"),
+        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="trade_id", column="trade_id", kind="text"),
+        WireField(wire="price", column="price", kind="decimal"),
+        WireField(wire="size", column="size", kind="decimal"),
+        WireField(wire="side", column="aggressor", kind="text"),
     ),
     unit="iso",
     stamp_kind="text",
@@ -123,7 +123,7 @@ def ticker(symbol: str) -> str:
     return "-".join(symbology.pair(symbol)).upper()
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """Windows of candles, or pages of trades from the first one of the span on."""
     wire = symbology.wire(ask, ticker)
     if ask.dataset == _TRADES:
@@ -132,7 +132,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         yield from _all_candles(ask, wire, int(resume.token) if resume else ask.start)
 
 
-def _all_candles(ask: Ask, wire: str, at: Instant) -> Conversation:
+def _all_candles(ask: FetchRequest, wire: str, at: Instant) -> Conversation:
     """Windows of at most 300 candles, oldest first: a window is whole, whatever it holds."""
     step = _GRANULARITY[ask.dataset]
     most = min(ask.rows_per_page or _CANDLES_PER_PAGE, _CANDLES_PER_PAGE)
@@ -155,7 +155,7 @@ def _all_candles(ask: Ask, wire: str, at: Instant) -> Conversation:
 class _Book:
     """The trades of a product: the last page of them that was read, and the lowest id of all pages."""
 
-    ask: Ask
+    ask: FetchRequest
     wire: str
     page: list[_Trade] = field(default_factory=list)
     lowest: int = 2**53
@@ -166,18 +166,18 @@ class _Book:
         after = {"after": str(trade_id)} if trade_id is not None else {}
         return Request(path=f"/products/{self.wire}/trades", params={**after, "limit": str(limit)})
 
-    def read(self, response: Response) -> Answer:
+    def read(self, response: Response) -> PageResult:
         """Take a page in."""
         answer, self.page = _page(self.ask, response)
         self.lowest = min([self.lowest, *(trade.trade_id for trade in self.page)])
         return answer
 
-    def glance(self, response: Response) -> Answer:
+    def glance(self, response: Response) -> PageResult:
         """Take a page in that only shows the way: its rows come again."""
         return replace(self.read(response), keep=False)
 
 
-def _all_trades(ask: Ask, wire: str, begun: list[int] | None) -> Conversation:
+def _all_trades(ask: FetchRequest, wire: str, begun: list[int] | None) -> Conversation:
     """Ids run without gaps: the first one of the span is searched for, then pages go forward."""
     book = _Book(ask, wire)
     newest = yield from envelopes.until_it_stands(book.before(None, 1), book.glance)
@@ -192,7 +192,7 @@ def _all_trades(ask: Ask, wire: str, begun: list[int] | None) -> Conversation:
     yield from _blocks(book, begun, stop)
 
 
-def _first_id(book: _Book, stop: int) -> Generator[Request | Answer, Response | None, int | None]:
+def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Response | None, int | None]:
     """An id at most `_NEAR` before the first trade of the span; None where an answer ends the ask."""
     start = book.ask.start
     low, high = 0, stop
@@ -236,7 +236,7 @@ def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
         following = upper = min(next_id + most, stop)
 
 
-def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
+def _page(ask: FetchRequest, response: Response) -> tuple[PageResult, list[_Trade]]:
     if response.status != 200:
         return _refusal(ask, response), []
     try:
@@ -247,10 +247,10 @@ def _page(ask: Ask, response: Response) -> tuple[Answer, list[_Trade]]:
     if stamps != sorted(stamps, reverse=True):
         return envelopes.malformed("trades that do not come newest first"), []
     outcome = Outcome.ROWS if trades else Outcome.EMPTY
-    return Answer(outcome=outcome, keep=True, confirmed=ask.symbols), trades
+    return PageResult(outcome=outcome, keep=True, confirmed=ask.symbols), trades
 
 
-def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Response) -> Answer:
+def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Response) -> PageResult:
     """A page of a block of ids: whether it is one, where the conversation goes on, and what that settles."""
     next_id, upper, following, stop, newest = place
     ask, answer = book.ask, book.read(response)
@@ -271,11 +271,11 @@ def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Res
     if newest >= ask.end or following >= stop:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(newest) - dt.timedelta(days=1)
-    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     return replace(answer, cursor=Cursor(token=str(following)), settled=settled)
 
 
-def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
+def _window(ask: FetchRequest, response: Response, at: Instant, stop: Instant) -> PageResult:
     if response.status != 200:
         return _refusal(ask, response)
     try:
@@ -287,8 +287,8 @@ def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
     through = utc_date(stop) - dt.timedelta(days=1)
     settled = bars.settled_whole(ask)
     if stop < ask.end:
-        settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
-    return Answer(
+        settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         # An unknown product is an error of its own, so that even an empty window confirms it.
@@ -299,7 +299,7 @@ def _window(ask: Ask, response: Response, at: Instant, stop: Instant) -> Answer:
     )
 
 
-def _refusal(ask: Ask, response: Response) -> Answer:
+def _refusal(ask: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
@@ -311,7 +311,7 @@ def _refusal(ask: Ask, response: Response) -> Answer:
         and response.body[:1] == b"{"
         and "notfound" in text.replace(" ", "").casefold()
     ):
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 
 

@@ -14,19 +14,19 @@ import msgspec
 from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
     Detail,
-    Dialogue,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
     batches,
 )
-from fulltape.contract.subscribing import Asking
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.subscribing import Subscribing
+from fulltape.contract.vendor import RowFormat, WireField
 
 _PER_CONNECTION = 200
 _CHANNELS: dict[str, tuple[str, str, Detail]] = {
@@ -82,12 +82,14 @@ def _channel(source: str, one: Subscription) -> Channel:
     return Channel(name=f"{kind}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asking = Asking(_subscribe, most=_PER_CONNECTION)
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
+    asking = Subscribing(_subscribe, most=_PER_CONNECTION)
     turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
+        turn = (
+            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        )
 
 
 def _subscribe(names: Sequence[str], _number: int) -> str:
@@ -100,13 +102,13 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode({"type": "subscribe", "channels": asked}).decode()
 
 
-def _answered(message: bytes, asking: Asking) -> Turn:
+def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
         return NOTHING
     if reply.type == _HEARTBEAT:
-        return Turn(keep=False)
+        return ProtocolStep(keep=False)
     if reply.type == "error":
         _refused(f"{reply.message}: {reply.reason}".rstrip(": "), asking)
     kinds = {told: kind for told, kind, _ in _CHANNELS.values()} | _ALIASES
@@ -116,7 +118,7 @@ def _answered(message: bytes, asking: Asking) -> Turn:
     return asking.turn()
 
 
-def _refused(words: str, asking: Asking) -> None:
+def _refused(words: str, asking: Subscribing) -> None:
     """One unknown product refuses a whole message: the others are asked for without it. Of a product that was asked for in
     several channels only one may be meant: then it is found by halves."""
     about = set(_PRODUCT.findall(words))
@@ -128,28 +130,28 @@ def _refused(words: str, asking: Asking) -> None:
         asking.refuse(words)
 
 
-_TRADE = Shape(
+_TRADE = RowFormat(
     fields=(
-        Field(wire="product_id", column="symbol", kind="text"),
-        Field(wire="time", column="stamp", kind="text"),
-        Field(wire="price", column="price", kind="decimal"),
-        Field(wire="size", column="size", kind="decimal"),
-        Field(wire="side", column="aggressor", kind="text"),
-        Field(wire="trade_id", column="trade_id", kind="integer"),
+        WireField(wire="product_id", column="symbol", kind="text"),
+        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="price", column="price", kind="decimal"),
+        WireField(wire="size", column="size", kind="decimal"),
+        WireField(wire="side", column="aggressor", kind="text"),
+        WireField(wire="trade_id", column="trade_id", kind="integer"),
     ),
     unit="iso",
     stamp_kind="text",
     renamed={"aggressor": {"buy": "sell", "sell": "buy"}},
 )
-_QUOTE = Shape(
+_QUOTE = RowFormat(
     fields=(
-        Field(wire="product_id", column="symbol", kind="text"),
-        Field(wire="time", column="stamp", kind="text"),
-        Field(wire="best_bid", column="bid", kind="decimal"),
-        Field(wire="best_bid_size", column="bid_size", kind="decimal"),
-        Field(wire="best_ask", column="ask", kind="decimal"),
-        Field(wire="best_ask_size", column="ask_size", kind="decimal"),
-        Field(wire="sequence", column="update_id", kind="integer"),
+        WireField(wire="product_id", column="symbol", kind="text"),
+        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="best_bid", column="bid", kind="decimal"),
+        WireField(wire="best_bid_size", column="bid_size", kind="decimal"),
+        WireField(wire="best_ask", column="ask", kind="decimal"),
+        WireField(wire="best_ask_size", column="ask_size", kind="decimal"),
+        WireField(wire="sequence", column="update_id", kind="integer"),
     ),
     unit="iso",
     stamp_kind="text",

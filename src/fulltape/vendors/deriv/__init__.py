@@ -22,24 +22,24 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Serves,
-    Settled,
-    Shape,
+    RowFormat,
     Slice,
     Source,
     Table,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import bars
 from fulltape.market import datasets
@@ -53,8 +53,8 @@ _CANDLES = {"day": DAY, "minute": MINUTE}
 _STRETCH = {"day": 1_000 * DAY, "minute": 2 * DAY, "tick": DAY}
 
 
-def _serves(dataset: str) -> Serves:
-    return Serves(
+def _serves(dataset: str) -> Capability:
+    return Capability(
         dataset=dataset,
         history_from=_SINCE,
         symbols_per_request=1,
@@ -92,13 +92,13 @@ SPEC = VendorSpec(
     ),
     documents=("https://developers.deriv.com/docs/data/ticks-history/",),
 )
-_CANDLE = Shape(
+_CANDLE = RowFormat(
     fields=(
-        Field(wire="epoch", column="stamp", kind="integer"),
-        Field(wire="open", column="open"),
-        Field(wire="high", column="high"),
-        Field(wire="low", column="low"),
-        Field(wire="close", column="close"),
+        WireField(wire="epoch", column="stamp", kind="integer"),
+        WireField(wire="open", column="open"),
+        WireField(wire="high", column="high"),
+        WireField(wire="low", column="low"),
+        WireField(wire="close", column="close"),
     ),
     unit="s",
 )
@@ -138,7 +138,7 @@ def ticker(dataset: str, symbol: str) -> str:
     return f"frx{symbol.replace('/', '')}" if dataset.startswith("forex") else symbol
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """Stretch by stretch forward, each from its end backwards."""
     wire = symbology.wire(ask, functools.partial(ticker, ask.dataset))
     start, _, end = resume.token.partition(":") if resume else (str(ask.start), "", "")
@@ -157,7 +157,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         at, upto = int(start), int(end)
 
 
-def _request(ask: Ask, wire: str, start: Instant, upto: Instant) -> Request:
+def _request(ask: FetchRequest, wire: str, start: Instant, upto: Instant) -> Request:
     """The rows of [start, upto): both ends count at the vendor, and the end is text. The answer repeats `req_id`."""
     step = _CANDLES.get(datasets.get(ask.dataset).grain)
     message: dict[str, str | int] = {
@@ -173,7 +173,9 @@ def _request(ask: Ask, wire: str, start: Instant, upto: Instant) -> Request:
     return Request(path="/", message=message, repeats="req_id")
 
 
-def _read(ask: Ask, wire: str, start: Instant, upto: Instant, stop: Instant, response: Response) -> Answer:
+def _read(
+    ask: FetchRequest, wire: str, start: Instant, upto: Instant, stop: Instant, response: Response
+) -> PageResult:
     try:
         page = _envelope.decode(response.body)
         if page.error:
@@ -186,7 +188,7 @@ def _read(ask: Ask, wire: str, start: Instant, upto: Instant, stop: Instant, res
         return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
     if times != sorted(times) or (times and not start <= times[0] <= times[-1] < upto):
         return envelopes.malformed("rows out of order or out of the span that was asked for")
-    answer = Answer(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
     if times and times[0] > start:
         # There may be more before the first row: only an empty answer shows that there is not. A second may hold
         # several ticks, some of them cut off: unless the page has nothing else, its first second is asked for again.
@@ -196,16 +198,16 @@ def _read(ask: Ask, wire: str, start: Instant, upto: Instant, stop: Instant, res
     if stop >= ask.end:
         return replace(answer, settled=bars.settled_whole(ask))
     through = datasets.get(ask.dataset).session_of()(stop) - dt.timedelta(days=1)
-    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     following = min(stop + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
     return replace(answer, settled=settled, cursor=Cursor(token=f"{stop}:{following}"))
 
 
-def _is_candles(ask: Ask) -> bool:
+def _is_candles(ask: FetchRequest) -> bool:
     return datasets.get(ask.dataset).grain in _CANDLES
 
 
-def _times(ask: Ask, page: _Envelope) -> list[Instant]:
+def _times(ask: FetchRequest, page: _Envelope) -> list[Instant]:
     if datasets.get(ask.dataset).grain == "tick":
         if page.history is None or len(page.history.prices) != len(page.history.times):
             raise ValueError("it has no history of prices and times")
@@ -215,21 +217,21 @@ def _times(ask: Ask, page: _Envelope) -> list[Instant]:
     return [one.epoch * SECOND for one in _epochs.decode(page.candles)]
 
 
-def _refusal(ask: Ask, error: _Error) -> Answer:
+def _refusal(ask: FetchRequest, error: _Error) -> PageResult:
     reason = f"{error.code}: {error.message}"[:200]
     if error.code == "RateLimit":
-        return Answer(outcome=Outcome.RATE_LIMITED, reason=reason)
+        return PageResult(outcome=Outcome.RATE_LIMITED, reason=reason)
     if error.code == "InvalidSymbol":
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if error.code in ("NoRealtimeQuotes", "AuthorizationRequired"):
-        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
     if error.code in ("InvalidToken", "InvalidAppID"):
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if error.code == "MarketIsClosed":
-        return Answer(outcome=Outcome.NOT_YET, reason=reason)
+        return PageResult(outcome=Outcome.NOT_YET, reason=reason)
     if error.code in ("WrongResponse", "InternalServerError"):
-        return Answer(outcome=Outcome.TRANSIENT, reason=reason)
-    return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+        return PageResult(outcome=Outcome.TRANSIENT, reason=reason)
+    return PageResult(outcome=Outcome.BAD_REQUEST, reason=reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:

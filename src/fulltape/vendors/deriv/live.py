@@ -12,17 +12,17 @@ import msgspec
 
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
-    Dialogue,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
     batches,
 )
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.vendor import RowFormat, WireField
 
 _PER_CONNECTION = 100
 _TICKS = {"synthetic_ticks", "forex_ticks"}
@@ -83,17 +83,19 @@ def _channel(source: str, one: Subscription) -> Channel:
     )
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
     asked: dict[int, str] = {}
     turn = _subscribe([channel.name for channel in channels], asked)
     while True:
         message = yield turn
         turn = (
-            _subscribe(message.channels, asked) if isinstance(message, Again) else _answered(message, asked)
+            _subscribe(message.channels, asked)
+            if isinstance(message, Resubscribe)
+            else _answered(message, asked)
         )
 
 
-def _subscribe(names: Sequence[str], asked: dict[int, str]) -> Turn:
+def _subscribe(names: Sequence[str], asked: dict[int, str]) -> ProtocolStep:
     say = []
     for name in names:
         kind, _, wire = name.partition("|")
@@ -106,45 +108,47 @@ def _subscribe(names: Sequence[str], asked: dict[int, str]) -> Turn:
                 "subscribe": 1, "req_id": number,
             }  # fmt: skip
         say.append(msgspec.json.encode(request).decode())
-    return Turn(say=tuple(say))
+    return ProtocolStep(say=tuple(say))
 
 
-def _answered(message: bytes, asked: dict[int, str]) -> Turn:
+def _answered(message: bytes, asked: dict[int, str]) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
         return NOTHING
     name = asked.get(reply.req_id, "")
     if reply.error is None:
-        return Turn(confirmed=(name,) if reply.msg_type == "candles" else (), keep=reply.msg_type != "ping")
+        return ProtocolStep(
+            confirmed=(name,) if reply.msg_type == "candles" else (), keep=reply.msg_type != "ping"
+        )
     words = f"{reply.error.code}: {reply.error.message}"
     if reply.error.code == "AlreadySubscribed":
-        return Turn(confirmed=(name,))
+        return ProtocolStep(confirmed=(name,))
     if reply.error.code == "RateLimit":
-        return Turn(end="wait", reason=words)
+        return ProtocolStep(end="wait", reason=words)
     if reply.error.code in ("InvalidAppID", "InvalidToken"):
-        return Turn(end="stop", reason=words)
-    return Turn(refused={name: words} if name else {})
+        return ProtocolStep(end="stop", reason=words)
+    return ProtocolStep(refused={name: words} if name else {})
 
 
 _MID = {"price_kind": "mid"}
-_TICK = Shape(
+_TICK = RowFormat(
     fields=(
-        Field(wire="symbol", column="symbol", kind="text"),
-        Field(wire="epoch", column="stamp", kind="integer"),
-        Field(wire="quote", column="price"),
-        Field(wire="id", column="delivery", kind="text"),
+        WireField(wire="symbol", column="symbol", kind="text"),
+        WireField(wire="epoch", column="stamp", kind="integer"),
+        WireField(wire="quote", column="price"),
+        WireField(wire="id", column="delivery", kind="text"),
     ),
     unit="s",
 )
-_OHLC = Shape(
+_OHLC = RowFormat(
     fields=(
-        Field(wire="symbol", column="symbol", kind="text"),
-        Field(wire="open_time", column="stamp", kind="integer"),
-        Field(wire="open", column="open", kind="decimal"),
-        Field(wire="high", column="high", kind="decimal"),
-        Field(wire="low", column="low", kind="decimal"),
-        Field(wire="close", column="close", kind="decimal"),
+        WireField(wire="symbol", column="symbol", kind="text"),
+        WireField(wire="open_time", column="stamp", kind="integer"),
+        WireField(wire="open", column="open", kind="decimal"),
+        WireField(wire="high", column="high", kind="decimal"),
+        WireField(wire="low", column="low", kind="decimal"),
+        WireField(wire="close", column="close", kind="decimal"),
     ),
     unit="s",
 )

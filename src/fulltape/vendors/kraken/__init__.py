@@ -21,23 +21,23 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.vendor import (
-    Answer,
-    Ask,
+    Capability,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Serves,
-    Settled,
-    Shape,
+    RowFormat,
     Slice,
     Source,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import bars
 from fulltape.market.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
@@ -63,7 +63,7 @@ SPEC = VendorSpec(
             feed="spot",
             scope="single venue",
             serves=(
-                Serves(
+                Capability(
                     dataset=_BARS,
                     history_from=dt.date(2013, 9, 10),
                     history_days=_CANDLES - 3,
@@ -71,7 +71,7 @@ SPEC = VendorSpec(
                     rows_per_page=_CANDLES,
                     volume_unit="base units",
                 ),
-                Serves(
+                Capability(
                     dataset=_TRADES,
                     history_from=dt.date(2013, 9, 10),
                     symbols_per_request=1,
@@ -86,26 +86,26 @@ SPEC = VendorSpec(
         "https://docs.kraken.com/api/docs/rest-api/get-recent-trades",
     ),
 )
-_CANDLE = Shape(
+_CANDLE = RowFormat(
     fields=(
-        Field(wire=0, column="stamp", kind="integer"),
-        Field(wire=1, column="open", kind="decimal"),
-        Field(wire=2, column="high", kind="decimal"),
-        Field(wire=3, column="low", kind="decimal"),
-        Field(wire=4, column="close", kind="decimal"),
-        Field(wire=5, column="vwap", kind="decimal"),
-        Field(wire=6, column="volume", kind="decimal"),
-        Field(wire=7, column="trade_count", kind="integer"),
+        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=1, column="open", kind="decimal"),
+        WireField(wire=2, column="high", kind="decimal"),
+        WireField(wire=3, column="low", kind="decimal"),
+        WireField(wire=4, column="close", kind="decimal"),
+        WireField(wire=5, column="vwap", kind="decimal"),
+        WireField(wire=6, column="volume", kind="decimal"),
+        WireField(wire=7, column="trade_count", kind="integer"),
     ),
     unit="s",
 )
-_TRADE = Shape(
+_TRADE = RowFormat(
     fields=(
-        Field(wire=0, column="price", kind="decimal"),
-        Field(wire=1, column="size", kind="decimal"),
-        Field(wire=2, column="stamp", kind="float"),
-        Field(wire=3, column="aggressor", kind="text"),
-        Field(wire=6, column="trade_id", kind="text"),
+        WireField(wire=0, column="price", kind="decimal"),
+        WireField(wire=1, column="size", kind="decimal"),
+        WireField(wire=2, column="stamp", kind="float"),
+        WireField(wire=3, column="aggressor", kind="text"),
+        WireField(wire=6, column="trade_id", kind="text"),
     ),
     unit="s",
     stamp_kind="float",
@@ -129,7 +129,7 @@ def ticker(symbol: str) -> str:
     return "".join(_OTHER_NAMES.get(part, part) for part in symbology.pair(symbol))
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
     wire = symbology.wire(ask, ticker)
     if ask.dataset == _BARS:
@@ -152,7 +152,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
         since = answer.cursor.token
 
 
-def _opened(ask: Ask, response: Response) -> tuple[msgspec.Raw, str]:
+def _opened(ask: FetchRequest, response: Response) -> tuple[msgspec.Raw, str]:
     """The rows and the cursor of an answer; `ValueError` where it is none."""
     found = _envelope.decode(response.body).result
     last = _last.decode(found["last"]) if "last" in found else ""
@@ -162,7 +162,7 @@ def _opened(ask: Ask, response: Response) -> tuple[msgspec.Raw, str]:
     return found[names[0]], str(last)
 
 
-def _candles(ask: Ask, response: Response) -> Answer:
+def _candles(ask: FetchRequest, response: Response) -> PageResult:
     if refusal := _refusal(ask, response):
         return refusal
     try:
@@ -172,9 +172,9 @@ def _candles(ask: Ask, response: Response) -> Answer:
         return envelopes.malformed(f"not a page of candles: {error}")
     if len(rows) >= _CANDLES and opens[0] > ask.start:
         reason = f"only the newest {_CANDLES} candles are served, and they begin later"
-        return Answer(outcome=Outcome.NOT_SUPPORTED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
     inside = any(ask.start <= opened < ask.end for opened in opens)
-    return Answer(
+    return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         confirmed=ask.symbols,
@@ -192,7 +192,7 @@ _STEP_BACK = MINUTE
 """Trades come in the order in which the venue wrote them, and one may bear an earlier time than the one before it."""
 
 
-def _trades(ask: Ask, response: Response, before: str) -> Answer:
+def _trades(ask: FetchRequest, response: Response, before: str) -> PageResult:
     if refusal := _refusal(ask, response):
         return refusal
     try:
@@ -202,18 +202,18 @@ def _trades(ask: Ask, response: Response, before: str) -> Answer:
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of trades: {error}")
     inside = any(ask.start <= time < ask.end for time in times)
-    answer = Answer(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
     latest = max(times, default=0)
     if times and latest < ask.end and not moved:
         return envelopes.malformed(f"trades whose cursor does not move on from {before}")
     if not times or latest >= ask.end + _STEP_BACK or not moved:
         return replace(answer, settled=bars.settled_whole(ask))
     through = utc_date(latest - _STEP_BACK) - dt.timedelta(days=1)
-    settled = (Settled(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
     return replace(answer, cursor=Cursor(token=last), settled=settled)
 
 
-def _refusal(ask: Ask, response: Response) -> Answer | None:
+def _refusal(ask: FetchRequest, response: Response) -> PageResult | None:
     """What an error says; None for a success."""
     text = ""
     if response.status == 200:
@@ -227,7 +227,7 @@ def _refusal(ask: Ask, response: Response) -> Answer | None:
             return None
     reason = envelopes.reason(text or response.body[:200].decode(errors="replace"), response.status)
     if "asset pair" in text:
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
     if (
         response.status in envelopes.TOO_MANY
         or "Too many requests" in text
@@ -239,10 +239,10 @@ def _refusal(ask: Ask, response: Response) -> Answer | None:
             answer = replace(answer, retry_at=response.received_at + 15 * 60 * SECOND)
         return answer
     if "Invalid arguments" in text:
-        return Answer(outcome=Outcome.BAD_REQUEST, reason=reason)
+        return PageResult(outcome=Outcome.BAD_REQUEST, reason=reason)
     if response.status != 200:
         return envelopes.server_trouble(response, text) or envelopes.undocumented(response, reason)
-    return Answer(outcome=Outcome.TRANSIENT, reason=reason)
+    return PageResult(outcome=Outcome.TRANSIENT, reason=reason)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
@@ -266,7 +266,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
 _STAMP = re.compile(rb',(\d{1,11})(?:\.(\d{1,9}))?,(?="[bs]")')
 
 
-def _exact(rows: bytes) -> tuple[bytes, Shape]:
+def _exact(rows: bytes) -> tuple[bytes, RowFormat]:
     """Trades with stamps as whole nanoseconds, which a floating-point number of seconds cannot hold."""
     found, count = _STAMP.subn(lambda stamp: b",%b%b," % (stamp[1], (stamp[2] or b"").ljust(9, b"0")), rows)
     every = rows.count(b'"b"') + rows.count(b'"s"')

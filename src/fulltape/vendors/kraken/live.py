@@ -13,20 +13,20 @@ import msgspec
 from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
     Detail,
-    Dialogue,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
     batches,
     begins,
 )
-from fulltape.contract.subscribing import Asking
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.subscribing import Subscribing
+from fulltape.contract.vendor import RowFormat, WireField
 
 _PER_CONNECTION = 500
 _PER_COMMAND = 100
@@ -89,12 +89,14 @@ def _channel(source: str, one: Subscription) -> Channel:
     return Channel(name=f"{name}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asking = Asking(_subscribe, most=_PER_COMMAND, apart=_kind)
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
+    asking = Subscribing(_subscribe, most=_PER_COMMAND, apart=_kind)
     turn = asking.ask([channel.name for channel in channels])
     while True:
         message = yield turn
-        turn = asking.ask(message.channels) if isinstance(message, Again) else _answered(message, asking)
+        turn = (
+            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        )
 
 
 def _kind(name: str) -> str:
@@ -112,20 +114,20 @@ def _subscribe(names: Sequence[str], number: int) -> str:
     return msgspec.json.encode({"method": "subscribe", "params": params, "req_id": number}).decode()
 
 
-def _answered(message: bytes, asking: Asking) -> Turn:
+def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
         return NOTHING
     if reply.method != "subscribe":
-        return Turn(keep=reply.channel == "status")
+        return ProtocolStep(keep=reply.channel == "status")
     if reply.success and reply.result:
         asking.confirm([f"{reply.result.channel}|{reply.result.symbol}"])
     elif reply.req_id in (0, asking.number):
         error = reply.error or "refused"
         named = [name for name in asking.outstanding if name.partition("|")[2] == reply.symbol]
         if "rate" in error.lower().replace("/", " ").split():
-            return Turn(end="wait", reason=error)
+            return ProtocolStep(end="wait", reason=error)
         if named and "already subscribed" in error.lower():
             asking.confirm(named)
         elif named or not reply.symbol:
@@ -133,41 +135,41 @@ def _answered(message: bytes, asking: Asking) -> Turn:
     return asking.turn()
 
 
-_TRADE = Shape(
+_TRADE = RowFormat(
     fields=(
-        Field(wire="symbol", column="symbol", kind="text"),
-        Field(wire="timestamp", column="stamp", kind="text"),
-        Field(wire="price", column="price"),
-        Field(wire="qty", column="size"),
-        Field(wire="side", column="aggressor", kind="text"),
-        Field(wire="trade_id", column="trade_id", kind="integer"),
+        WireField(wire="symbol", column="symbol", kind="text"),
+        WireField(wire="timestamp", column="stamp", kind="text"),
+        WireField(wire="price", column="price"),
+        WireField(wire="qty", column="size"),
+        WireField(wire="side", column="aggressor", kind="text"),
+        WireField(wire="trade_id", column="trade_id", kind="integer"),
     ),
     unit="iso",
     stamp_kind="text",
     renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
 )
-_OHLC = Shape(
+_OHLC = RowFormat(
     fields=(
-        Field(wire="symbol", column="symbol", kind="text"),
-        Field(wire="interval_begin", column="stamp", kind="text"),
-        Field(wire="open", column="open"),
-        Field(wire="high", column="high"),
-        Field(wire="low", column="low"),
-        Field(wire="close", column="close"),
-        Field(wire="volume", column="volume"),
-        Field(wire="vwap", column="vwap"),
-        Field(wire="trades", column="trade_count", kind="integer"),
+        WireField(wire="symbol", column="symbol", kind="text"),
+        WireField(wire="interval_begin", column="stamp", kind="text"),
+        WireField(wire="open", column="open"),
+        WireField(wire="high", column="high"),
+        WireField(wire="low", column="low"),
+        WireField(wire="close", column="close"),
+        WireField(wire="volume", column="volume"),
+        WireField(wire="vwap", column="vwap"),
+        WireField(wire="trades", column="trade_count", kind="integer"),
     ),
     unit="iso",
     stamp_kind="text",
 )
-_TICKER = Shape(
+_TICKER = RowFormat(
     fields=(
-        Field(wire="symbol", column="symbol", kind="text"),
-        Field(wire="bid", column="bid"),
-        Field(wire="bid_qty", column="bid_size"),
-        Field(wire="ask", column="ask"),
-        Field(wire="ask_qty", column="ask_size"),
+        WireField(wire="symbol", column="symbol", kind="text"),
+        WireField(wire="bid", column="bid"),
+        WireField(wire="bid_qty", column="bid_size"),
+        WireField(wire="ask", column="ask"),
+        WireField(wire="ask_qty", column="ask_size"),
     ),
     unit="received",
 )

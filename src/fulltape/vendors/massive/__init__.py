@@ -26,22 +26,22 @@ from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Delayed, Limits
 from fulltape.contract.vendor import (
     RETRYABLE,
-    Answer,
-    Ask,
+    CompleteThrough,
     Conversation,
     Cursor,
     Decoded,
-    Field,
+    FetchRequest,
     Outcome,
     Page,
+    PageResult,
     Rejected,
     Request,
     Response,
-    Settled,
-    Shape,
+    RowFormat,
     Slice,
     Table,
     VendorSpec,
+    WireField,
 )
 from fulltape.decoding import actions, bars
 from fulltape.market import datasets
@@ -119,14 +119,14 @@ _slices = msgspec.json.Decoder(list[msgspec.Raw])
 _actions = msgspec.json.Decoder(list[dict[str, object]])
 
 
-def _shape(dataset: str) -> Shape:
+def _shape(dataset: str) -> RowFormat:
     count = "tick_count" if dataset.startswith("forex") else "trade_count"
-    return Shape(
+    return RowFormat(
         fields=(
-            Field(wire="t", column="stamp", kind="integer"),
+            WireField(wire="t", column="stamp", kind="integer"),
             *bars.SHORT[:-1],
-            Field(wire="n", column=count, kind="integer"),
-            Field(wire="T", column="symbol", kind="text"),
+            WireField(wire="n", column=count, kind="integer"),
+            WireField(wire="T", column="symbol", kind="text"),
         ),
         unit="ms",
     )
@@ -139,7 +139,7 @@ def ticker(dataset: str, symbol: str) -> str:
     return prefix + (symbol.replace("/", "") if prefix in ("C:", "X:") else symbol)
 
 
-def history(ask: Ask, resume: Cursor | None) -> Conversation:
+def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
     ticker never seen and without rows is looked up once."""
     wire = symbology.names(ask, lambda symbol: ticker(ask.dataset, symbol)).wire
@@ -163,7 +163,7 @@ def history(ask: Ask, resume: Cursor | None) -> Conversation:
             yield from envelopes.until_it_stands(Request(path=path), read)
 
 
-def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
+def _first(ask: FetchRequest, wire: Mapping[str, str]) -> Request:
     if ask.dataset == "corporate_actions":
         return _of_actions(ask, wire, next(iter(_ACTIONS)))
     if len(ask.symbols) > 1:
@@ -183,12 +183,12 @@ def _first(ask: Ask, wire: Mapping[str, str]) -> Request:
     )
 
 
-def _grouped(ask: Ask, day: dt.date) -> Request:
+def _grouped(ask: FetchRequest, day: dt.date) -> Request:
     path = f"/v2/aggs/grouped/locale/{GROUPED[ask.dataset]}/{day.isoformat()}"
     return Request(path=path, params={"adjusted": "false"})
 
 
-def _of_actions(ask: Ask, wire: Mapping[str, str], path: str) -> Request:
+def _of_actions(ask: FetchRequest, wire: Mapping[str, str], path: str) -> Request:
     when = _ACTIONS[path]
     many = "ticker.any_of" if len(ask.symbols) > 1 else "ticker"
     return Request(
@@ -212,8 +212,8 @@ def _after(token: str) -> Request:
 
 
 def _read(
-    ask: Ask, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
-) -> tuple[Answer, set[str]]:
+    ask: FetchRequest, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
+) -> tuple[PageResult, set[str]]:
     """The answer, and who has rows in it."""
     if response.status != 200:
         return _refusal(response, ask.symbols, first="cursor" not in request.params), set()
@@ -233,7 +233,7 @@ def _read(
         why = "prices that are not declared unadjusted, though unadjusted ones were asked for"
         return envelopes.malformed(why), set()
     cursor = Cursor(token=following, seen=tuple(sorted(seen | named))) if following else None
-    answer = Answer(
+    answer = PageResult(
         outcome=Outcome.ROWS if count else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
@@ -249,7 +249,7 @@ def _named(wire: Mapping[str, str], page: _Envelope) -> set[str]:
     return {symbol for symbol, theirs in wire.items() if theirs in names}
 
 
-def _following(ask: Ask, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
+def _following(ask: FetchRequest, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
     """The path and query of the next request, '' at the end."""
     if page.next_url:
         parts = urllib.parse.urlsplit(page.next_url)
@@ -268,12 +268,14 @@ def _following(ask: Ask, wire: Mapping[str, str], request: Request, page: _Envel
     return ""
 
 
-def _settled(ask: Ask, request: Request, page: _Envelope, *, last: bool) -> tuple[Settled, ...]:
+def _settled(
+    ask: FetchRequest, request: Request, page: _Envelope, *, last: bool
+) -> tuple[CompleteThrough, ...]:
     if last:
         return bars.settled_whole(ask)
     if "/grouped/" in request.path:
         day = dt.date.fromisoformat(request.path.rpartition("/")[2])
-        return tuple(Settled(symbol=symbol, through=day) for symbol in ask.symbols)
+        return tuple(CompleteThrough(symbol=symbol, through=day) for symbol in ask.symbols)
     if request.path in _ACTIONS:
         return ()
     try:
@@ -288,7 +290,7 @@ def _settled(ask: Ask, request: Request, page: _Envelope, *, last: bool) -> tupl
     return bars.settled_before(ask, ask.symbols[0], stamps, datasets.get(ask.dataset).session_of(zone))
 
 
-def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> Answer:
+def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> PageResult:
     text = envelopes.error_text(response, "error", "message")
     only = symbols if len(symbols) == 1 else ()
     reason = envelopes.reason(text, response.status)
@@ -297,32 +299,36 @@ def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> An
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 401:
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     for words, outcome in _FORBIDDEN.items():
         if response.status == 403 and words in text:
-            return Answer(outcome=outcome, reason=reason)
+            return PageResult(outcome=outcome, reason=reason)
     if response.status in (402, 403) and "entitled" in text:
-        return Answer(outcome=Outcome.NOT_ENTITLED, symbols=only, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=only, reason=reason)
     if response.status == 400 and not first and "cursor" in text:
-        return Answer(outcome=Outcome.CURSOR_REFUSED, reason=reason)
+        return PageResult(outcome=Outcome.CURSOR_REFUSED, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-def _ticker(symbol: str, wire: str, response: Response) -> Answer:
+def _ticker(symbol: str, wire: str, response: Response) -> PageResult:
     """Where the answer is not about the ticker, nothing is confirmed and nothing is refused."""
     if (
         response.status == 404
         and "not found" in envelopes.error_text(response, "error", "message").casefold()
     ):
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
+        return PageResult(
+            outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found"
+        )
     if response.status == 200:
         try:
             named = msgspec.json.decode(response.body, type=_Details).results.get("ticker")
         except UNREADABLE as error:
             return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
-        return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
+        return PageResult(outcome=Outcome.EMPTY, confirmed=(symbol,) if named == wire else ())
     refusal = _refusal(response, (symbol,), first=True)
-    return refusal if refusal.outcome in RETRYABLE else Answer(outcome=Outcome.EMPTY, reason=refusal.reason)
+    return (
+        refusal if refusal.outcome in RETRYABLE else PageResult(outcome=Outcome.EMPTY, reason=refusal.reason)
+    )
 
 
 def decode(pages: Sequence[Page]) -> Decoded:
@@ -357,7 +363,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
 
 
-def _fixed(ask: Ask, page: Page) -> dict[str, object]:
+def _fixed(ask: FetchRequest, page: Page) -> dict[str, object]:
     """Columns that all rows of a page share."""
     fixed: dict[str, object] = {}
     if page.memo:

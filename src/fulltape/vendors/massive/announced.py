@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fulltape.decoding.actions import Told
+from fulltape.decoding.actions import VendorAction
 
 
-def told_of(row: Mapping[str, object]) -> Told:
+def told_of(row: Mapping[str, object]) -> VendorAction:
     """A row of the dividends' endpoint, or of the splits'."""
     if "cash_amount" in row:
-        return Told(
+        return VendorAction(
             symbol=str(row.get("ticker", "")),
             event_id=row.get("id"),
             action_type="cash_dividend",
@@ -24,7 +24,7 @@ def told_of(row: Mapping[str, object]) -> Told:
             special=row.get("distribution_type") in ("special", "supplemental"),
         )
     subtype = row.get("adjustment_type")
-    return Told(
+    return VendorAction(
         symbol=str(row.get("ticker", "")),
         event_id=row.get("id"),
         action_type="stock_dividend" if subtype == "stock_dividend" else "split",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from fulltape.contract.vendor import Serves, Source
+from fulltape.contract.vendor import Capability, Source
 from fulltape.market.days import NEW_YORK
 
 ROWS_PER_PAGE = 50_000
@@ -19,19 +19,21 @@ GROUPED = {
 }
 
 
-def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Serves, ...]:
+def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Capability, ...]:
     name = f"{prefix}_bars_day"
     grouped = 20_000 if name in GROUPED else 0
     day = _serves(name, stamp_zone=zone, delay=_DELAY, symbols_per_grouped_day=grouped, **more)
     return day, _serves(f"{prefix}_bars_minute", delay=_DELAY, **{**more, "day_boundary": "session"})
 
 
-def _serves(dataset: str, **more: object) -> Serves:
-    plain = Serves(dataset=dataset, history_from=SINCE, symbols_per_request=1, rows_per_page=ROWS_PER_PAGE)
+def _serves(dataset: str, **more: object) -> Capability:
+    plain = Capability(
+        dataset=dataset, history_from=SINCE, symbols_per_request=1, rows_per_page=ROWS_PER_PAGE
+    )
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
-def _ticks(dataset: str) -> Serves:
+def _ticks(dataset: str) -> Capability:
     return _serves(dataset, delay=_DELAY, volume_unit="shares" if dataset.startswith("equities") else "")
 
 
@@ -44,7 +46,7 @@ _CORPORATE = _serves(
 )
 
 
-def _source(feed: str, scope: str, *serves: Serves) -> Source:
+def _source(feed: str, scope: str, *serves: Capability) -> Source:
     return Source(name=f"massive.{feed}", feed=feed, scope=scope, serves=serves)
 
 

@@ -15,18 +15,18 @@ import msgspec
 from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
-    Again,
     Channel,
     Detail,
-    Dialogue,
     Meaning,
     MessageShape,
+    ProtocolStep,
+    ProtocolSteps,
+    Resubscribe,
     Stream,
     Subscription,
-    Turn,
 )
-from fulltape.contract.subscribing import Asking
-from fulltape.contract.vendor import Field, Shape
+from fulltape.contract.subscribing import Subscribing
+from fulltape.contract.vendor import RowFormat, WireField
 
 _PER_COMMAND = 200
 
@@ -80,7 +80,7 @@ class _Status(msgspec.Struct):
     message: str = ""
 
 
-_LOG_IN = Turn(say=('{"action":"auth","params":"{key}"}',))
+_LOG_IN = ProtocolStep(say=('{"action":"auth","params":"{key}"}',))
 _statuses = msgspec.json.Decoder(list[_Status])
 
 
@@ -118,13 +118,13 @@ def _wire(cluster: _Cluster, symbol: str) -> str:
     return f"{symbol[:3]}/{symbol[3:]}" if cluster.joint else symbol
 
 
-def _converse(channels: Sequence[Channel]) -> Dialogue:
-    asking = Asking(_subscribe, most=_PER_COMMAND)
+def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
+    asking = Subscribing(_subscribe, most=_PER_COMMAND)
     names = [channel.name for channel in channels]
     turn = NOTHING
     while True:
         message = yield turn
-        if isinstance(message, Again):
+        if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
             turn = asking.ask(message.channels) if asking.number else _LOG_IN
         else:
@@ -136,7 +136,7 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode({"action": "subscribe", "params": params}).decode()
 
 
-def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
+def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> ProtocolStep:
     try:
         found = _statuses.decode(message)
     except msgspec.DecodeError:
@@ -150,13 +150,13 @@ def _answered(message: bytes, names: Sequence[str], asking: Asking) -> Turn:
             told = one.message.rpartition(": ")[2].split(",")
             asking.confirm(name.strip().replace(".", "|", 1) for name in told)
         elif one.status == "auth_failed":
-            return Turn(end="stop", reason=one.message)
+            return ProtocolStep(end="stop", reason=one.message)
         elif one.status == "max_connections":
-            return Turn(end="wait", reason=one.message)
+            return ProtocolStep(end="wait", reason=one.message)
         elif one.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
-            return Turn(end="reconnect", reason=f"{one.status}: {one.message}")
+            return ProtocolStep(end="reconnect", reason=f"{one.status}: {one.message}")
         elif one.status == "error" and not asking.number:
-            return Turn(refused=dict.fromkeys(names, one.message))
+            return ProtocolStep(refused=dict.fromkeys(names, one.message))
         elif one.status == "error":
             asking.refuse(one.message, [name for name in asking.outstanding if _named(name, one.message)])
     # An array may hold rows beside a status: those are data.
@@ -178,7 +178,7 @@ def meaning(source: str) -> Meaning:
                 kind=channel,
                 dataset=dataset,
                 rows="array",
-                shape=Shape(
+                shape=RowFormat(
                     fields=_fields(channel, symbol), unit="ms", renamed=_TAKER if channel == "XT" else {}
                 ),
                 fixed={"price_kind": "mid"} if channel == "CA" else {},
@@ -193,57 +193,57 @@ def meaning(source: str) -> Meaning:
 
 _TAKER = {"aggressor": {"1": "sell", "2": "buy"}}
 _PRICES = (
-    Field(wire="s", column="stamp", kind="integer"),
-    Field(wire="o", column="open"),
-    Field(wire="h", column="high"),
-    Field(wire="l", column="low"),
-    Field(wire="c", column="close"),
+    WireField(wire="s", column="stamp", kind="integer"),
+    WireField(wire="o", column="open"),
+    WireField(wire="h", column="high"),
+    WireField(wire="l", column="low"),
+    WireField(wire="c", column="close"),
 )
 _BEST = (
-    Field(wire="t", column="stamp", kind="integer"),
-    Field(wire="bp", column="bid"),
-    Field(wire="bs", column="bid_size"),
-    Field(wire="ap", column="ask"),
-    Field(wire="as", column="ask_size"),
+    WireField(wire="t", column="stamp", kind="integer"),
+    WireField(wire="bp", column="bid"),
+    WireField(wire="bs", column="bid_size"),
+    WireField(wire="ap", column="ask"),
+    WireField(wire="as", column="ask_size"),
 )
 _PRINT = (
-    Field(wire="t", column="stamp", kind="integer"),
-    Field(wire="p", column="price"),
-    Field(wire="s", column="size"),
-    Field(wire="i", column="trade_id", kind="text"),
+    WireField(wire="t", column="stamp", kind="integer"),
+    WireField(wire="p", column="price"),
+    WireField(wire="s", column="size"),
+    WireField(wire="i", column="trade_id", kind="text"),
 )
-_FIELDS: dict[str, tuple[Field, ...]] = {
+_FIELDS: dict[str, tuple[WireField, ...]] = {
     # `z` of a stock's bar is the average size of its trades, of a coin's their number.
-    "AM": (*_PRICES, Field(wire="v", column="volume"), Field(wire="vw", column="vwap")),
+    "AM": (*_PRICES, WireField(wire="v", column="volume"), WireField(wire="vw", column="vwap")),
     "XA": (
         *_PRICES,
-        Field(wire="v", column="volume"),
-        Field(wire="vw", column="vwap"),
-        Field(wire="z", column="trade_count", kind="integer"),
+        WireField(wire="v", column="volume"),
+        WireField(wire="vw", column="vwap"),
+        WireField(wire="z", column="trade_count", kind="integer"),
     ),
-    "CA": (*_PRICES, Field(wire="v", column="tick_count", kind="integer")),
+    "CA": (*_PRICES, WireField(wire="v", column="tick_count", kind="integer")),
     "T": (
         *_PRINT,
-        Field(wire="x", column="exchange", kind="text"),
-        Field(wire="c", column="conditions", kind="list"),
-        Field(wire="z", column="tape", kind="text"),
-        Field(wire="trfi", column="trf", kind="text"),
+        WireField(wire="x", column="exchange", kind="text"),
+        WireField(wire="c", column="conditions", kind="list"),
+        WireField(wire="z", column="tape", kind="text"),
+        WireField(wire="trfi", column="trf", kind="text"),
     ),
-    "XT": (*_PRINT, Field(wire="c", column="aggressor", kind="list")),
+    "XT": (*_PRINT, WireField(wire="c", column="aggressor", kind="list")),
     "Q": (
         *_BEST,
-        Field(wire="bx", column="exchange", kind="text"),
-        Field(wire="ax", column="ask_exchange", kind="text"),
-        Field(wire="z", column="tape", kind="text"),
+        WireField(wire="bx", column="exchange", kind="text"),
+        WireField(wire="ax", column="ask_exchange", kind="text"),
+        WireField(wire="z", column="tape", kind="text"),
     ),
     "XQ": _BEST,
     "C": (
-        Field(wire="t", column="stamp", kind="integer"),
-        Field(wire="b", column="bid"),
-        Field(wire="a", column="ask"),
+        WireField(wire="t", column="stamp", kind="integer"),
+        WireField(wire="b", column="bid"),
+        WireField(wire="a", column="ask"),
     ),
 }
 
 
-def _fields(channel: str, symbol: str) -> tuple[Field, ...]:
-    return (Field(wire=symbol, column="symbol", kind="text"), *_FIELDS[channel])
+def _fields(channel: str, symbol: str) -> tuple[WireField, ...]:
+    return (WireField(wire=symbol, column="symbol", kind="text"), *_FIELDS[channel])

@@ -12,8 +12,8 @@ import msgspec
 
 from fulltape.contract import envelopes
 from fulltape.contract.envelopes import UNREADABLE
-from fulltape.contract.vendor import Answer, Conversation, Outcome, Request, Response
-from fulltape.market.reference import Facts, Listing
+from fulltape.contract.vendor import Conversation, Outcome, PageResult, Request, Response
+from fulltape.market.reference import ReferenceEntry, ReferenceFacts
 from fulltape.vendors.massive.endpoints import SINCE
 
 _ORIGIN = "massive"
@@ -67,19 +67,21 @@ def reference(symbols: Sequence[str]) -> Conversation:
         yield from envelopes.until_it_stands(request, functools.partial(_events, symbol, details[0]))
 
 
-def _details(symbol: str, into: list[_Details], response: Response) -> Answer:
+def _details(symbol: str, into: list[_Details], response: Response) -> PageResult:
     if response.status == 404:
-        return Answer(outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found")
+        return PageResult(
+            outcome=Outcome.UNKNOWN_SYMBOL, symbols=(symbol,), reason=f"{symbol}: ticker not found"
+        )
     if response.status != 200:
         return _refusal(response)
     try:
         into[:] = [msgspec.json.decode(response.body, type=_Found).results]
     except UNREADABLE as error:
         return replace(envelopes.malformed(f"no ticker's details: {error}"), keep=False)
-    return Answer(outcome=Outcome.EMPTY, confirmed=(symbol,))
+    return PageResult(outcome=Outcome.EMPTY, confirmed=(symbol,))
 
 
-def _events(symbol: str, details: _Details, response: Response) -> Answer:
+def _events(symbol: str, details: _Details, response: Response) -> PageResult:
     events: list[_Event] = []
     if response.status == 200:
         try:
@@ -91,22 +93,22 @@ def _events(symbol: str, details: _Details, response: Response) -> Answer:
     found = listings(
         symbol, details, [(one.date, one.ticker_change.ticker) for one in events if one.ticker_change]
     )
-    return Answer(outcome=Outcome.ROWS, listings=tuple(found))
+    return PageResult(outcome=Outcome.ROWS, listings=tuple(found))
 
 
-def _refusal(response: Response) -> Answer:
+def _refusal(response: Response) -> PageResult:
     text = envelopes.error_text(response, "error", "message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
         return envelopes.rate_limited(response, reason)
     if response.status == 401:
-        return Answer(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
+        return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if response.status == 403:
-        return Answer(outcome=Outcome.NOT_ENTITLED, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     return envelopes.server_trouble(response, text) or envelopes.undocumented(response, reason)
 
 
-def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, str]]) -> list[Listing]:
+def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, str]]) -> list[ReferenceEntry]:
     """The dated symbols of one instrument: each from its change to the day before the next, the newest to the delisting.
 
     The instrument is called by the first symbol that it was known by. Details that say it was listed before its first
@@ -125,7 +127,7 @@ def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, st
                 f"its details say it was listed on {details.list_date}, its first event is of {begins[0]}"
             )
     delisted = dt.date.fromisoformat(details.delisted_utc[:10]) if details.delisted_utc else None
-    facts = Facts(
+    facts = ReferenceFacts(
         type=details.type,
         venue=details.primary_exchange,
         currency=details.currency_name.upper(),
@@ -136,7 +138,7 @@ def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, st
         following = begins[at + 1] if at + 1 < len(begins) else None
         last = delisted if following is None else following - dt.timedelta(days=1)
         found.append(
-            Listing(
+            ReferenceEntry(
                 instrument=names[0], symbol=name, first=begins[at], last=last, facts=facts, origin=_ORIGIN
             )
         )

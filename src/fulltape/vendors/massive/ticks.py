@@ -6,41 +6,41 @@ import urllib.parse
 
 import msgspec
 
-from fulltape.contract.vendor import Ask, Field, Request, Shape
+from fulltape.contract.vendor import FetchRequest, Request, RowFormat, WireField
 from fulltape.market.time import LATEST
 
 PATHS = {"equities_trades": "/v3/trades/", "equities_quotes": "/v3/quotes/", "forex_quotes": "/v3/quotes/"}
 ROWS_PER_PAGE = 50_000
-_SIP = Field(wire="sip_timestamp", column="stamp", kind="integer")
-_QUOTE = (Field(wire="bid_price", column="bid"), Field(wire="ask_price", column="ask"))
+_SIP = WireField(wire="sip_timestamp", column="stamp", kind="integer")
+_QUOTE = (WireField(wire="bid_price", column="bid"), WireField(wire="ask_price", column="ask"))
 _FIELDS = {
     "equities_trades": (
         _SIP,
-        Field(wire="price", column="price"),
-        Field(wire="size", column="size"),
-        Field(wire="id", column="trade_id", kind="text"),
-        Field(wire="exchange", column="exchange", kind="text"),
-        Field(wire="conditions", column="conditions", kind="list"),
-        Field(wire="tape", column="tape", kind="text"),
-        Field(wire="trf_id", column="trf", kind="text"),
-        Field(wire="correction", column="correction", kind="text"),
+        WireField(wire="price", column="price"),
+        WireField(wire="size", column="size"),
+        WireField(wire="id", column="trade_id", kind="text"),
+        WireField(wire="exchange", column="exchange", kind="text"),
+        WireField(wire="conditions", column="conditions", kind="list"),
+        WireField(wire="tape", column="tape", kind="text"),
+        WireField(wire="trf_id", column="trf", kind="text"),
+        WireField(wire="correction", column="correction", kind="text"),
     ),
     "equities_quotes": (
         _SIP,
         *_QUOTE,
-        Field(wire="bid_size", column="bid_size"),
-        Field(wire="ask_size", column="ask_size"),
-        Field(wire="bid_exchange", column="exchange", kind="text"),
-        Field(wire="ask_exchange", column="ask_exchange", kind="text"),
-        Field(wire="tape", column="tape", kind="text"),
+        WireField(wire="bid_size", column="bid_size"),
+        WireField(wire="ask_size", column="ask_size"),
+        WireField(wire="bid_exchange", column="exchange", kind="text"),
+        WireField(wire="ask_exchange", column="ask_exchange", kind="text"),
+        WireField(wire="tape", column="tape", kind="text"),
     ),
-    "forex_quotes": (Field(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
+    "forex_quotes": (WireField(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
 }
 # What the numbers mean is not documented; 0 is what stands.
 _TAKEN_BACK = {str(code): f"code {code}" for code in range(1, 100)}
 _SIDES = frozenset({"bid", "ask", "bid_size", "ask_size"})
 SHAPES = {
-    dataset: Shape(
+    dataset: RowFormat(
         fields=fields,
         unit="ns",
         # A side without an order has no fields at all.
@@ -59,7 +59,7 @@ class _Stamps(msgspec.Struct):
 _stamps = msgspec.json.Decoder(list[_Stamps])
 
 
-def request(ask: Ask, wire: str) -> Request:
+def request(ask: FetchRequest, wire: str) -> Request:
     """The first page of a ticker's span. Only here a pair is written with a hyphen: `C:EUR-USD`."""
     if ask.dataset.startswith("forex"):
         wire = f"{wire[:-3]}-{wire[-3:]}"
@@ -74,7 +74,7 @@ def request(ask: Ask, wire: str) -> Request:
     )
 
 
-def stamps(ask: Ask, rows: msgspec.Raw) -> list[int]:
+def stamps(ask: FetchRequest, rows: msgspec.Raw) -> list[int]:
     """The stamps of a page, UTC microseconds; `ValueError` for one that no market data can have."""
     forex = ask.dataset.startswith("forex")
     found = [one.participant_timestamp if forex else one.sip_timestamp for one in _stamps.decode(rows)]
