@@ -14,7 +14,7 @@ from benchmarks.dispatch.scenario import Fault, Scenario
 from fulltape.backfill import outcomes
 from fulltape.backfill.admission import Admission, Closed, Out
 from fulltape.backfill.dispatch import TICK, Claim
-from fulltape.backfill.fetch import Result, Work
+from fulltape.backfill.work import Result, Work
 from fulltape.context import ConfiguredSource, NodeContext
 from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.ledger.budgets import Granted, Want

@@ -52,7 +52,7 @@ def changes(connections: Sequence[Sequence[str]], *, refused: Sequence[str] = ()
         stream = SdkStream(
             STREAM,
             feed,
-            door=VendorAddress(url="", secrets={}, timeout=1.0),
+            address=VendorAddress(url="", secrets={}, timeout=1.0),
             queue=MessageQueue(10**6),
             stale_after=60.0,
             stamp=lambda: 1,

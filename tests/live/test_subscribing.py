@@ -228,7 +228,7 @@ def test_names_that_the_venue_is_silent_about_hold_nothing_up_for_long(
     while len(live) < count - len(mute):
         while turn.say and mute.isdisjoint(turn.say[0].split(",")):
             asking.confirm(turn.say[0].split(","))
-            turn = asking.turn()
+            turn = asking.step()
             worst, in_vain = max(worst, in_vain), 0
             live |= set(turn.confirmed)
         missing = [name for name in names if name not in live]

@@ -12,7 +12,7 @@ from clocks import SkippingClock
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
 from fulltape.backfill.breakers import SourceBreakers
-from fulltape.backfill.fetch import Result
+from fulltape.backfill.work import Result
 from fulltape.contract.breaker import Breaker
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fulltape.backfill.fetch import Result
+from fulltape.backfill.work import Result
 from fulltape.context import NodeContext
 from fulltape.contract import breaker
 from fulltape.contract.vendor import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fulltape.backfill import plan
-from fulltape.backfill.fetch import Result, Work
+from fulltape.backfill.work import Result, Work
 from fulltape.context import NodeContext
 from fulltape.contract.vendor import Outcome
 from fulltape.ledger.coverage import CoverageFact

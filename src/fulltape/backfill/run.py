@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from fulltape.backfill import facts, outcomes
 from fulltape.backfill.admission import Admission, Closed, Out
 from fulltape.backfill.dispatch import Claim
-from fulltape.backfill.fetch import Fetcher, Result, StoppedError, Work
+from fulltape.backfill.fetch import Fetcher
+from fulltape.backfill.work import Result, StoppedError, Work
 from fulltape.context import ConfiguredSource, Event, NodeContext, Progress, cancel, room, silent
 from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.lake import fetches, journal

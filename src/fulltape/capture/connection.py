@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from fulltape.capture import plan
 from fulltape.capture.socket import Socket
 from fulltape.contract import redaction
+from fulltape.contract.events import ConnectionEvent, EventKind
 from fulltape.contract.plans import Connecting
 from fulltape.contract.streams import ProtocolStep, ProtocolSteps
 
@@ -61,9 +62,11 @@ class Connection:
     """A socket, the conversation over it, and what it is waiting for."""
 
     socket: Socket
-    dialogue: ProtocolSteps
-    began: float
-    asked_at: float
+    address: VendorAddress
+    stamp: Callable[[], int]
+    steps: ProtocolSteps
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    asked_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     over: asyncio.Event = field(default_factory=asyncio.Event)
     live: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
@@ -71,9 +74,22 @@ class Connection:
     refused: dict[str, str] = field(default_factory=dict)
     refused_at: float = 0.0
     asked: int = 1
-    turn: ProtocolStep = field(default_factory=ProtocolStep)
+    step: ProtocolStep = field(default_factory=ProtocolStep)
     next_word: float = 0.0
     told_at: float = 0.0
+
+    def event(
+        self, what: EventKind, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
+    ) -> ConnectionEvent:
+        """What has happened to it now (see `contract/events.py`), with no secret in the reason."""
+        return ConnectionEvent(
+            what=what,
+            at=self.stamp(),
+            connection=self.socket.connection,
+            channels=channels,
+            since=since,
+            reason=self.address.redact(reason.encode()).decode(),
+        )
 
     def take(self, fresh: Collection[str]) -> None:
         """These are live now. With the first of them it goes on: others have not been asked for in vain so often."""

@@ -92,17 +92,17 @@ class SilenceMonitor:
 
 
 def doubtful(
-    rhythms: Mapping[str, SilenceMonitor], cadences: Mapping[str, float], now: float, least: float
+    monitors: Mapping[str, SilenceMonitor], cadences: Mapping[str, float], now: float, least: float
 ) -> list[str]:
     """Channels whose silence is longer than is usual for them; quiet ones are given their time."""
-    return [name for name, rhythm in rhythms.items() if now >= rhythm.due(least, cadences.get(name, 0.0))]
+    return [name for name, monitor in monitors.items() if now >= monitor.due(least, cadences.get(name, 0.0))]
 
 
-def mute(rhythms: Mapping[str, SilenceMonitor], doubted: Collection[str], now: float, least: float) -> bool:
+def mute(monitors: Mapping[str, SilenceMonitor], doubted: Collection[str], now: float, least: float) -> bool:
     """Whether the connection itself must be doubted: some of its channels are, and no other has spoken lately."""
     if not doubted:
         return False
-    return all(now - rhythm.last > least for name, rhythm in rhythms.items() if name not in doubted)
+    return all(now - monitor.last > least for name, monitor in monitors.items() if name not in doubted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ class SdkStream:
         stream: Stream,
         feed: Feeding,
         *,
-        door: VendorAddress,
+        address: VendorAddress,
         queue: MessageQueue,
         stale_after: float,
         stamp: Callable[[], int],
@@ -52,11 +52,11 @@ class SdkStream:
         self.reconnects = self.messages = self.bytes = 0
         self.last_ns: dict[str, int] = {}
         self.live: dict[int, set[str]] = {}
-        self._feed, self._door, self._queue = feed, door, queue
+        self._feed, self._address, self._queue = feed, address, queue
         self._stale_after = stale_after
         self._stamp, self._gather, self._on_change = stamp, gather, on_change
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
-        self._rhythms: dict[str, SilenceMonitor] = {}
+        self._monitors: dict[str, SilenceMonitor] = {}
         self._router = Router(
             route=re.compile(stream.route), channels={channel.name: channel for channel in stream.channels}
         )
@@ -79,11 +79,11 @@ class SdkStream:
             self.live[self._connection] = set()
             began = asyncio.get_running_loop().time()
             try:
-                await self._fed(self._feed(self.stream, self._door.url, self._door.secrets))
+                await self._fed(self._feed(self.stream, self._address.url, self._address.secrets))
             except errors.FulltapeError as error:
-                self.reason = self._door.redact(str(error).encode()).decode()
+                self.reason = self._address.redact(str(error).encode()).decode()
             except Exception as error:  # noqa: BLE001 — a library of others may raise anything
-                self.reason = self._door.redact(f"{type(error).__name__}: {error}".encode()).decode()
+                self.reason = self._address.redact(f"{type(error).__name__}: {error}".encode()).decode()
             self._put(self._mark("disconnected", since=self._last, reason=self.reason))
             self.live.pop(self._connection, None)
             self._queue.routers.pop(self._connection, None)
@@ -117,10 +117,10 @@ class SdkStream:
 
     def _doubt(self) -> None:
         now = asyncio.get_running_loop().time()
-        rhythms = {name: self._rhythms[name] for name in self.live[self._connection]}
-        doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
+        monitors = {name: self._monitors[name] for name in self.live[self._connection]}
+        doubted = plan.doubtful(monitors, self._cadences, now, self._stale_after)
         for name in doubted:
-            self._rhythms[name].doubted(now)
+            self._monitors[name].doubted(now)
             self._put(self._mark("stale", channels=(name,), since=self.last_ns[name], reason="silent"))
             self.live[self._connection].discard(name)
         if doubted:
@@ -167,7 +167,7 @@ class SdkStream:
         self._received.append(self._last)
         self.last_ns[fed.channel] = self._last
         now = asyncio.get_running_loop().time()
-        self._rhythms.setdefault(fed.channel, SilenceMonitor(last=now)).spoke(now)
+        self._monitors.setdefault(fed.channel, SilenceMonitor(last=now)).spoke(now)
         live = self.live[self._connection]
         if fed.channel not in live:
             live.add(fed.channel)
@@ -190,7 +190,7 @@ class SdkStream:
             connection=self._connection,
             channels=channels,
             since=since,
-            reason=self._door.redact(reason.encode()).decode(),
+            reason=self._address.redact(reason.encode()).decode(),
         )
 
 

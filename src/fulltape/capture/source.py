@@ -80,12 +80,12 @@ class SourceCapture:
         url = order.url or spec.stream_hosts.get(stream.host, "")
         if stream.pulled and order.base_url:
             url = f"{order.base_url} {url}"
-        door = VendorAddress(url=url, secrets=dict(order.secrets), timeout=order.timeout)
+        address = VendorAddress(url=url, secrets=dict(order.secrets), timeout=order.timeout)
         if stream.pulled and feed is not None:
             return SdkStream(
                 stream,
                 feed,
-                door=door,
+                address=address,
                 queue=self._queue,
                 stale_after=self._orders.stale_after,
                 stamp=self._stamp,
@@ -103,7 +103,7 @@ class SourceCapture:
 
         return StreamSupervisor(
             stream,
-            door=door,
+            address=address,
             queue=self._queue,
             admission=admission,
             stale_after=self._orders.stale_after,

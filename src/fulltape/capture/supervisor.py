@@ -13,7 +13,7 @@ from fulltape.capture.connection import Connection, ConnectionAttempts, VendorAd
 from fulltape.capture.plan import SilenceMonitor
 from fulltape.capture.queue import MessageQueue, Router
 from fulltape.capture.socket import RefusedError, Socket, TooManyError
-from fulltape.contract.events import ConnectionEvent, EventKind
+from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import ProtocolStep, Resubscribe, Stream
 from fulltape.lake.messages import Block
 
@@ -37,7 +37,7 @@ class StreamSupervisor:
         self,
         stream: Stream,
         *,
-        door: VendorAddress,
+        address: VendorAddress,
         queue: MessageQueue,
         admission: ConnectionAttempts,
         stale_after: float,
@@ -52,13 +52,13 @@ class StreamSupervisor:
         self.messages = 0
         self.bytes = 0
         self.last_ns: dict[str, int] = {}
-        self.legs: list[Connection] = []
-        self._door, self._queue, self._admission = door, queue, admission
+        self.connections: list[Connection] = []
+        self._address, self._queue, self._admission = address, queue, admission
         self._stale_after, self._stamp = stale_after, stamp
         self._gather, self._on_change = gather, on_change
         self._names = {channel.name: channel for channel in stream.channels}
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
-        self._rhythms: dict[str, SilenceMonitor] = {}
+        self._monitors: dict[str, SilenceMonitor] = {}
         self._doubts: dict[str, int] = {}
         self._old: set[int] = set()
         self._control = re.compile(stream.control)
@@ -70,32 +70,34 @@ class StreamSupervisor:
         while self.state != "barred":
             await asyncio.sleep(plan.wait_before(attempt, random.random()))
             try:
-                leg = await self._once()
+                connection = await self._once()
             except Exception as error:  # noqa: BLE001 — a defect may cost a connection, never the stream
                 self._drop_all(f"{type(error).__name__}: {error}")
-                leg = None
+                connection = None
             # A connection that was kept for a moment only may be one of many: the next one waits longer.
-            settled = leg is not None and asyncio.get_running_loop().time() - leg.began >= _SETTLED
+            settled = (
+                connection is not None and asyncio.get_running_loop().time() - connection.began >= _SETTLED
+            )
             attempt = 0 if settled else attempt + 1
 
     async def _once(self) -> Connection | None:
         """Connect, and stay until that ends; the connection that ended, None where there was none."""
-        leg = await self._connected()
-        if leg is None:
+        connection = await self._connected()
+        if connection is None:
             return None
-        leg = await self._tend(leg)
+        connection = await self._tend(connection)
         self.reconnects += 1
-        if leg.turn.end == "wait":
+        if connection.step.end == "wait":
             self._admission.stay_away()
-        elif leg.turn.end == "stop":
-            self.state, self.reason = "barred", leg.turn.reason
-        return leg
+        elif connection.step.end == "stop":
+            self.state, self.reason = "barred", connection.step.reason
+        return connection
 
     def _drop_all(self, why: str) -> None:
         """Leave every connection as it is, and say why."""
-        for leg in list(self.legs):
-            leg.socket.close(why)
-            self._gone(leg)
+        for connection in list(self.connections):
+            connection.socket.close(why)
+            self._gone(connection)
         self.reason = why
 
     @property
@@ -105,18 +107,18 @@ class StreamSupervisor:
 
     @reason.setter
     def reason(self, words: str) -> None:
-        self._reason = self._door.redact(words.encode()).decode()
+        self._reason = self._address.redact(words.encode()).decode()
 
     @property
     def live(self) -> dict[int, set[str]]:
         """The channels that are live, by connection."""
-        return {leg.socket.connection: leg.live for leg in self.legs.copy()}
+        return {connection.socket.connection: connection.live for connection in self.connections.copy()}
 
     def cut(self) -> list[Block | ConnectionEvent]:
         """What has come since the last time; notes who has spoken."""
         found: list[Block | ConnectionEvent] = []
-        for leg in self.legs:
-            block = leg.socket.cut()
+        for connection in self.connections:
+            block = connection.socket.cut()
             if block is not None:
                 self._heard(block)
                 found.append(block)
@@ -125,19 +127,21 @@ class StreamSupervisor:
     def pulse(self) -> list[ConnectionEvent]:
         """That the connections are still there, for times in which nothing comes."""
         return [
-            ConnectionEvent(what="pulse", at=self._stamp(), connection=leg.socket.connection)
-            for leg in self.legs
+            ConnectionEvent(what="pulse", at=self._stamp(), connection=connection.socket.connection)
+            for connection in self.connections
         ]
 
     def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """End every connection; what they delivered, and that they are closed."""
         found = self.cut()
-        for leg in self.legs:
+        for connection in self.connections:
             found.append(
-                self._mark(leg, "closed", since=leg.socket.last_ns, reason=why, channels=tuple(leg.live))
+                connection.event(
+                    "closed", since=connection.socket.last_ns, reason=why, channels=tuple(connection.live)
+                )
             )
-            leg.live.clear()
-            leg.socket.close(why)
+            connection.live.clear()
+            connection.socket.close(why)
         if self.state != "barred":
             # Why it was not live is still worth knowing when it ends.
             self.state, self.reason = why, "" if self.state == "live" else self.reason
@@ -148,7 +152,7 @@ class StreamSupervisor:
         spoken: list[str] = []
         for name in self._router.spoken(block):
             if name in self._names:
-                self._rhythms.setdefault(name, SilenceMonitor(last=now)).spoke(now)
+                self._monitors.setdefault(name, SilenceMonitor(last=now)).spoke(now)
                 self._doubts.pop(name, None)
                 self.last_ns[name] = block.received[-1]
                 spoken.append(name)
@@ -156,16 +160,15 @@ class StreamSupervisor:
         self.bytes += len(block.body)
         if self.stream.alert and self.stream.alert in block.body:
             self._old.add(block.connection)
-        for leg in self.legs.copy():
+        for connection in self.connections.copy():
             # Data of a channel that was asked for says more than any acknowledgement.
-            if leg.socket.connection == block.connection:
+            if connection.socket.connection == block.connection:
                 since = block.received[0] if self.stream.data_confirms else 0
-                self._confirmed(leg, spoken, since=since)
+                self._confirmed(connection, spoken, since=since)
 
     async def _connected(self) -> Connection | None:
         """A new connection, with the conversation begun; None where there is none, and why is told."""
         await self._admission.enter()
-        loop = asyncio.get_running_loop()
         one = Socket(
             data=self.stream.data,
             control=self._control,
@@ -175,22 +178,22 @@ class StreamSupervisor:
             on_full=self._full,
             stamp=self._stamp,
         )
-        dialogue = self.stream.converse(self.stream.channels)
-        leg = Connection(socket=one, dialogue=dialogue, began=loop.time(), asked_at=loop.time())
-        headers = {name: self._door.fill(text) for name, text in self.stream.headers.items()}
+        steps = self.stream.converse(self.stream.channels)
+        connection = Connection(socket=one, address=self._address, stamp=self._stamp, steps=steps)
+        headers = {name: self._address.fill(text) for name, text in self.stream.headers.items()}
         self._queue.routers[one.connection] = self._router
-        self.legs.append(leg)
+        self.connections.append(connection)
         try:
             await socket.connect(
                 one,
-                f"{self._door.url}{self.stream.path}",
+                f"{self._address.url}{self.stream.path}",
                 headers=headers,
-                timeout=self._door.timeout,
+                timeout=self._address.timeout,
                 compress=self.stream.compress,
-                known=any(self._door.secrets.values()),
+                known=any(self._address.secrets.values()),
             )
         except errors.TransportError as error:
-            self.legs.remove(leg)
+            self.connections.remove(connection)
             self._queue.routers.pop(one.connection, None)
             self.reason = str(error)
             if isinstance(error, TooManyError):
@@ -198,79 +201,82 @@ class StreamSupervisor:
             if isinstance(error, RefusedError):
                 self.state = "barred"
             return None
-        return leg
+        return connection
 
-    async def _tend(self, leg: Connection) -> Connection:
+    async def _tend(self, connection: Connection) -> Connection:
         """Watch a connection, and its successors, until one ends on its own; returns that one."""
         while True:
-            ends = leg.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
-            if not await self._watched(leg, ends):
-                self._gone(leg)
-                return leg
-            leg = await self._renewed(leg)
+            ends = (
+                connection.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
+            )
+            if not await self._watched(connection, ends):
+                self._gone(connection)
+                return connection
+            connection = await self._renewed(connection)
 
-    async def _watched(self, leg: Connection, ends: float) -> bool:
+    async def _watched(self, connection: Connection, ends: float) -> bool:
         """Watch until the connection is over (False) or old (True)."""
         loop = asyncio.get_running_loop()
-        leg.told_at = loop.time()
-        while not leg.over.is_set():
+        connection.told_at = loop.time()
+        while not connection.over.is_set():
             try:
-                await asyncio.wait_for(leg.over.wait(), timeout=_TICK)
+                await asyncio.wait_for(connection.over.wait(), timeout=_TICK)
             except TimeoutError:
-                self._look_after(leg, loop.time())
-            if loop.time() >= ends or leg.socket.connection in self._old:
-                self._old.discard(leg.socket.connection)
+                self._look_after(connection, loop.time())
+            if loop.time() >= ends or connection.socket.connection in self._old:
+                self._old.discard(connection.socket.connection)
                 return True
         return False
 
-    def _look_after(self, leg: Connection, now: float) -> None:
-        if self.stream.keepalive and now - leg.told_at >= self.stream.keepalive_every:
-            leg.told_at = now
-            leg.socket.say(self.stream.keepalive)
-        missing = [name for name in self._names if name not in leg.live and name not in leg.refused]
-        if missing and now - leg.asked_at > ACK_TIMEOUT:
-            if leg.asked >= _MOST_ASKED and leg.live:
+    def _look_after(self, connection: Connection, now: float) -> None:
+        if self.stream.keepalive and now - connection.told_at >= self.stream.keepalive_every:
+            connection.told_at = now
+            connection.socket.say(self.stream.keepalive)
+        missing = [
+            name for name in self._names if name not in connection.live and name not in connection.refused
+        ]
+        if missing and now - connection.asked_at > ACK_TIMEOUT:
+            if connection.asked >= _MOST_ASKED and connection.live:
                 # One name that nobody answers for must not take the others down with it.
-                self._refuse(leg, dict.fromkeys(missing, "the vendor does not acknowledge it"))
+                self._refuse(connection, dict.fromkeys(missing, "the vendor does not acknowledge it"))
             else:
-                self._ask_again(leg, missing, now, "was not acknowledged")
+                self._ask_again(connection, missing, now, "was not acknowledged")
             return
-        if leg.refused and now - leg.refused_at > _REFUSED_AGAIN:
-            leg.refused_at = leg.asked_at = now
-            self._take(leg, leg.dialogue.send(Resubscribe(channels=tuple(leg.refused))))
-        rhythms = {name: rhythm for name, rhythm in self._rhythms.items() if name in leg.live}
-        doubted = plan.doubtful(rhythms, self._cadences, now, self._stale_after)
+        if connection.refused and now - connection.refused_at > _REFUSED_AGAIN:
+            connection.refused_at = connection.asked_at = now
+            self._take(connection, connection.steps.send(Resubscribe(channels=tuple(connection.refused))))
+        monitors = {name: monitor for name, monitor in self._monitors.items() if name in connection.live}
+        doubted = plan.doubtful(monitors, self._cadences, now, self._stale_after)
         if not doubted:
             return
         self._put(
             *(
-                self._mark(
-                    leg,
+                connection.event(
                     "stale",
                     channels=(name,),
-                    since=self.last_ns.get(name) or leg.socket.last_ns,
+                    since=self.last_ns.get(name) or connection.socket.last_ns,
                     reason="silent",
                 )
                 for name in doubted
             ),
         )
         for name in doubted:
-            self._rhythms[name].doubted(now)
+            self._monitors[name].doubted(now)
             self._doubts[name] = self._doubts.get(name, 0) + 1
-            leg.live.discard(name)
+            connection.live.discard(name)
         asked_before = any(self._doubts[name] > 1 for name in doubted)
-        if asked_before or plan.mute(rhythms, doubted, now, self._stale_after):
-            leg.socket.close(f"silent: {', '.join(doubted[:5])}")
+        if asked_before or plan.mute(monitors, doubted, now, self._stale_after):
+            connection.socket.close(f"silent: {', '.join(doubted[:5])}")
         else:
-            self._ask_again(leg, doubted, now, "was silent")
+            self._ask_again(connection, doubted, now, "was silent")
 
-    def _ask_again(self, leg: Connection, channels: list[str], now: float, why: str) -> None:
-        leg.asked += 1
-        leg.asked_at = now
-        if leg.asked > _MOST_ASKED:
-            leg.socket.close(f"a subscription {why}: {', '.join(channels[:5])}")
+    def _ask_again(self, connection: Connection, channels: list[str], now: float, why: str) -> None:
+        connection.asked += 1
+        connection.asked_at = now
+        if connection.asked > _MOST_ASKED:
+            connection.socket.close(f"a subscription {why}: {', '.join(channels[:5])}")
             return
-        self._take(leg, leg.dialogue.send(Resubscribe(channels=tuple(channels))))
+        self._take(connection, connection.steps.send(Resubscribe(channels=tuple(channels))))
 
     async def _renewed(self, old: Connection) -> Connection:
         """A successor for a connection that the vendor will soon cut; both deliver until the new one does."""
@@ -295,90 +301,92 @@ class StreamSupervisor:
         self._gone(old)
         return new
 
-    def _gone(self, leg: Connection) -> None:
+    def _gone(self, connection: Connection) -> None:
         """A connection is over: what it delivered last, and since when nothing came."""
-        if leg not in self.legs:
+        if connection not in self.connections:
             return
         self._put(
-            self._mark(
-                leg,
+            connection.event(
                 "disconnected",
-                channels=tuple(sorted(leg.live)),
-                since=leg.socket.last_ns,
-                reason=leg.turn.reason or leg.socket.ended,
+                channels=tuple(sorted(connection.live)),
+                since=connection.socket.last_ns,
+                reason=connection.step.reason or connection.socket.ended,
             ),
         )
-        self.legs.remove(leg)
-        self._queue.routers.pop(leg.socket.connection, None)
-        if self.legs:
+        self.connections.remove(connection)
+        self._queue.routers.pop(connection.socket.connection, None)
+        if self.connections:
             return
-        self.reason = leg.turn.reason or leg.socket.ended
+        self.reason = connection.step.reason or connection.socket.ended
         if self.state != "barred":
             self.state = "connecting"
 
     def _controlled(self, one: Socket, message: bytes) -> None:
-        leg = next((leg for leg in self.legs if leg.socket is one), None)
-        if leg is None:
+        connection = next((connection for connection in self.connections if connection.socket is one), None)
+        if connection is None:
             return
         try:
-            turn = leg.dialogue.send(message)
+            step = connection.steps.send(message)
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must cost its connection only
             one.close(f"{type(error).__name__}: {error}")
             return
-        if turn.keep:
-            one.keep(self._door.redact(message))
-        self._take(leg, turn)
+        if step.keep:
+            one.keep(self._address.redact(message))
+        self._take(connection, step)
 
     def _opened(self, one: Socket) -> None:
-        leg = next(leg for leg in self.legs if leg.socket is one)
-        self._put(self._mark(leg, "connected"))
-        self._take(leg, next(leg.dialogue))
+        connection = next(connection for connection in self.connections if connection.socket is one)
+        self._put(connection.event("connected"))
+        self._take(connection, next(connection.steps))
 
-    def _take(self, leg: Connection, turn: ProtocolStep) -> None:
+    def _take(self, connection: Connection, step: ProtocolStep) -> None:
         """Do what the conversation says."""
-        for text in turn.say:
-            leg.say(self._door.fill(text), self.stream.say_per_second)
-        refused = {name: why for name, why in turn.refused.items() if name not in leg.live}
+        for text in step.say:
+            connection.say(self._address.fill(text), self.stream.say_per_second)
+        refused = {name: why for name, why in step.refused.items() if name not in connection.live}
         if refused:
-            self._refuse(leg, refused)
-        self._confirmed(leg, turn.confirmed, since=0)
-        if turn.end:
-            leg.turn = turn
-            leg.socket.close(turn.reason)
+            self._refuse(connection, refused)
+        self._confirmed(connection, step.confirmed, since=0)
+        if step.end:
+            connection.step = step
+            connection.socket.close(step.reason)
 
-    def _refuse(self, leg: Connection, refused: Mapping[str, str]) -> None:
+    def _refuse(self, connection: Connection, refused: Mapping[str, str]) -> None:
         """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
-        leg.refused.update(refused)
-        leg.refused_at = asyncio.get_running_loop().time()
-        marks = (self._mark(leg, "refused", channels=(name,), reason=why) for name, why in refused.items())
+        connection.refused.update(refused)
+        connection.refused_at = asyncio.get_running_loop().time()
+        marks = (connection.event("refused", channels=(name,), reason=why) for name, why in refused.items())
         self._put(*marks)
         self.reason = next(iter(refused.values()))
-        self._settled(leg, fresh=self.state != "live")
+        self._settled(connection, fresh=self.state != "live")
 
-    def _confirmed(self, leg: Connection, names: Iterable[str], *, since: int) -> None:
+    def _confirmed(self, connection: Connection, names: Iterable[str], *, since: int) -> None:
         """The vendor acknowledged these channels: they are live, from `since` on where data has shown it."""
-        fresh = tuple(name for name in names if name in self._names and name not in leg.live)
+        fresh = tuple(name for name in names if name in self._names and name not in connection.live)
         if not fresh:
             return
         now = asyncio.get_running_loop().time()
-        leg.take(fresh)
+        connection.take(fresh)
         for name in fresh:
-            self._rhythms.setdefault(name, SilenceMonitor(last=now)).last = now
-        self._put(self._mark(leg, "confirmed", channels=fresh, since=since))
-        self._settled(leg, fresh=True)
+            self._monitors.setdefault(name, SilenceMonitor(last=now)).last = now
+        self._put(connection.event("confirmed", channels=fresh, since=since))
+        self._settled(connection, fresh=True)
 
-    def _settled(self, leg: Connection, *, fresh: bool) -> None:
+    def _settled(self, connection: Connection, *, fresh: bool) -> None:
         """Where every channel is live or refused, whichever came last, say so; `fresh` where one may have become live."""
-        if len(leg.live) + len(leg.refused) < len(self._names):
+        if len(connection.live) + len(connection.refused) < len(self._names):
             return
-        leg.asked = 1
-        self.state, self.reason = "live" if leg.live else "refused", next(iter(leg.refused.values()), "")
-        if leg.live and fresh:
+        connection.asked = 1
+        self.state, self.reason = (
+            "live" if connection.live else "refused",
+            next(iter(connection.refused.values()), ""),
+        )
+        if connection.live and fresh:
             self._on_change()
 
     def _ended(self, one: Socket) -> None:
-        for leg in (leg for leg in self.legs if leg.socket is one):
-            leg.over.set()
+        for connection in (connection for connection in self.connections if connection.socket is one):
+            connection.over.set()
 
     def _full(self, block: Block) -> None:
         self._heard(block)
@@ -387,21 +395,3 @@ class StreamSupervisor:
     def _put(self, *marks: ConnectionEvent) -> None:
         """Write marks, after all that any connection of the source has delivered before."""
         self._queue.put([*self._gather(), *marks], now_ns=self._stamp())
-
-    def _mark(
-        self,
-        leg: Connection,
-        what: EventKind,
-        *,
-        channels: tuple[str, ...] = (),
-        since: int = 0,
-        reason: str = "",
-    ) -> ConnectionEvent:
-        return ConnectionEvent(
-            what=what,
-            at=self._stamp(),
-            connection=leg.socket.connection,
-            channels=channels,
-            since=since,
-            reason=self._door.redact(reason.encode()).decode(),
-        )

@@ -17,7 +17,7 @@ class Subscribing:
     """The channels that one connection has yet to subscribe to.
 
     `say(names, number)` writes a command; `most` names and `most_bytes` fit into one, and none holds names that differ in
-    `apart`. What the vendor answers is told by `confirm`, `refuse` and `fill`; `turn` says what follows from it.
+    `apart`. What the vendor answers is told by `confirm`, `refuse` and `fill`; `step` says what follows from it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Subscribing:
         ordered = sorted(dict.fromkeys(names), key=lambda name: (self._vain[name], name in self.refused))
         self._waiting = deque([*self._cut(ordered), *before])
         self.outstanding = ()
-        return self.turn()
+        return self.step()
 
     def confirm(self, names: Iterable[str]) -> None:
         """The vendor has acknowledged these."""
@@ -97,7 +97,7 @@ class Subscribing:
         else:
             self.refuse(words, self.names)
 
-    def turn(self, *, keep: bool = True) -> ProtocolStep:
+    def step(self, *, keep: bool = True) -> ProtocolStep:
         """What has been confirmed and refused since the last turn, and the next command once the last is answered."""
         say: tuple[str, ...] = ()
         if not self.outstanding and self._waiting:

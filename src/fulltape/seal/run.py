@@ -13,7 +13,7 @@ from fulltape.lake.fetches import Contents, StoredFetch
 from fulltape.ledger.task import Task
 from fulltape.market.time import Clock
 from fulltape.seal.messages import captured
-from fulltape.seal.messages.captured import CapturedTotals
+from fulltape.seal.messages.totals import CapturedTotals
 from fulltape.seal.pages.batch import STAGE, Batch
 
 

@@ -95,16 +95,16 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
-    asking = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
+    subscribing = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
     names = [channel.name for channel in channels]
-    turn = NOTHING
+    step = NOTHING
     while True:
-        message = yield turn
+        message = yield step
         if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
-            turn = asking.ask(message.channels) if asking.number else _LOG_IN
+            step = subscribing.ask(message.channels) if subscribing.number else _LOG_IN
         else:
-            turn = _answered(message, names, asking)
+            step = _answered(message, names, subscribing)
 
 
 def _subscribe(names: Sequence[str], _number: int) -> str:
@@ -116,7 +116,7 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode(request).decode()
 
 
-def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> ProtocolStep:
+def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) -> ProtocolStep:
     try:
         found = _controls.decode(message)
     except msgspec.DecodeError:
@@ -125,23 +125,23 @@ def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> Prot
         if one.T == "success" and one.msg == "connected":
             return _LOG_IN
         if one.T == "success" and one.msg == "authenticated":
-            return asking.ask(names)
+            return subscribing.ask(names)
         if one.T == "subscription":
             listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
-            asking.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires or ())
+            subscribing.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires or ())
         if one.T == "error":
             reason = f"{one.code} {one.msg}"
             if one.code in _ENDS:
                 return ProtocolStep(end=_ENDS[one.code], reason=reason)
             if one.code == _AUTHENTICATED:
-                return ProtocolStep() if asking.number else asking.ask(names)
-            if not asking.number:
+                return ProtocolStep() if subscribing.number else subscribing.ask(names)
+            if not subscribing.number:
                 return ProtocolStep(refused=dict.fromkeys(names, reason))
             if one.code == _TOO_MANY:
-                asking.fill(reason)
+                subscribing.fill(reason)
             else:
-                asking.refuse(reason)
-    return asking.turn()
+                subscribing.refuse(reason)
+    return subscribing.step()
 
 
 _BAR = RowFormat(

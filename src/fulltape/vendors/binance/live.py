@@ -87,12 +87,14 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
-    asking = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
-    turn = asking.ask([channel.name for channel in channels])
+    subscribing = Subscribing(_subscribe, most=_PER_COMMAND, most_bytes=_MOST_BYTES)
+    step = subscribing.ask([channel.name for channel in channels])
     while True:
-        message = yield turn
-        turn = (
-            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        message = yield step
+        step = (
+            subscribing.ask(message.channels)
+            if isinstance(message, Resubscribe)
+            else _answered(message, subscribing)
         )
 
 
@@ -100,7 +102,7 @@ def _subscribe(names: Sequence[str], number: int) -> str:
     return msgspec.json.encode({"method": "SUBSCRIBE", "params": list(names), "id": number}).decode()
 
 
-def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
+def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -109,11 +111,11 @@ def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
         return ProtocolStep(end="reconnect", reason="the server goes down")
     if reply.code or reply.error:
         # Whoever cannot read a command cannot tell its number either.
-        if reply.id in (None, asking.number):
-            asking.refuse(reply.msg or str(reply.error.get("msg", "refused")))
-    elif reply.id == asking.number:
-        asking.confirm(asking.outstanding)
-    return asking.turn()
+        if reply.id in (None, subscribing.number):
+            subscribing.refuse(reply.msg or str(reply.error.get("msg", "refused")))
+    elif reply.id == subscribing.number:
+        subscribing.confirm(subscribing.outstanding)
+    return subscribing.step()
 
 
 _TRADE = (

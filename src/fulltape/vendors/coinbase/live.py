@@ -83,12 +83,14 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
-    asking = Subscribing(_subscribe, most=_PER_CONNECTION)
-    turn = asking.ask([channel.name for channel in channels])
+    subscribing = Subscribing(_subscribe, most=_PER_CONNECTION)
+    step = subscribing.ask([channel.name for channel in channels])
     while True:
-        message = yield turn
-        turn = (
-            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        message = yield step
+        step = (
+            subscribing.ask(message.channels)
+            if isinstance(message, Resubscribe)
+            else _answered(message, subscribing)
         )
 
 
@@ -102,7 +104,7 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode({"type": "subscribe", "channels": asked}).decode()
 
 
-def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
+def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -110,24 +112,26 @@ def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
     if reply.type == _HEARTBEAT:
         return ProtocolStep(keep=False)
     if reply.type == "error":
-        _refused(f"{reply.message}: {reply.reason}".rstrip(": "), asking)
+        _refused(f"{reply.message}: {reply.reason}".rstrip(": "), subscribing)
     kinds = {told: kind for told, kind, _ in _CHANNELS.values()} | _ALIASES
-    asking.confirm(
+    subscribing.confirm(
         f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
     )
-    return asking.turn()
+    return subscribing.step()
 
 
-def _refused(words: str, asking: Subscribing) -> None:
+def _refused(words: str, subscribing: Subscribing) -> None:
     """One unknown product refuses a whole message: the others are asked for without it. Of a product that was asked for in
     several channels only one may be meant: then it is found by halves."""
     about = set(_PRODUCT.findall(words))
-    meant = [wire for _, _, wire in (name.partition("|") for name in asking.outstanding) if wire in about]
-    rest = [name for name in asking.outstanding if name.partition("|")[2] not in about]
+    meant = [
+        wire for _, _, wire in (name.partition("|") for name in subscribing.outstanding) if wire in about
+    ]
+    rest = [name for name in subscribing.outstanding if name.partition("|")[2] not in about]
     if meant and len(meant) == len(set(meant)):
-        asking.part(words, rest)
-    elif meant or not about & {name.partition("|")[2] for name in asking.refused}:
-        asking.refuse(words)
+        subscribing.part(words, rest)
+    elif meant or not about & {name.partition("|")[2] for name in subscribing.refused}:
+        subscribing.refuse(words)
 
 
 _TRADE = RowFormat(

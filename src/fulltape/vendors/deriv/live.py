@@ -85,10 +85,10 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
     asked: dict[int, str] = {}
-    turn = _subscribe([channel.name for channel in channels], asked)
+    step = _subscribe([channel.name for channel in channels], asked)
     while True:
-        message = yield turn
-        turn = (
+        message = yield step
+        step = (
             _subscribe(message.channels, asked)
             if isinstance(message, Resubscribe)
             else _answered(message, asked)

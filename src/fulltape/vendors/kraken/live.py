@@ -90,12 +90,14 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
-    asking = Subscribing(_subscribe, most=_PER_COMMAND, apart=_kind)
-    turn = asking.ask([channel.name for channel in channels])
+    subscribing = Subscribing(_subscribe, most=_PER_COMMAND, apart=_kind)
+    step = subscribing.ask([channel.name for channel in channels])
     while True:
-        message = yield turn
-        turn = (
-            asking.ask(message.channels) if isinstance(message, Resubscribe) else _answered(message, asking)
+        message = yield step
+        step = (
+            subscribing.ask(message.channels)
+            if isinstance(message, Resubscribe)
+            else _answered(message, subscribing)
         )
 
 
@@ -114,7 +116,7 @@ def _subscribe(names: Sequence[str], number: int) -> str:
     return msgspec.json.encode({"method": "subscribe", "params": params, "req_id": number}).decode()
 
 
-def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
+def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
     try:
         reply = _reply.decode(message)
     except msgspec.DecodeError:
@@ -122,17 +124,17 @@ def _answered(message: bytes, asking: Subscribing) -> ProtocolStep:
     if reply.method != "subscribe":
         return ProtocolStep(keep=reply.channel == "status")
     if reply.success and reply.result:
-        asking.confirm([f"{reply.result.channel}|{reply.result.symbol}"])
-    elif reply.req_id in (0, asking.number):
+        subscribing.confirm([f"{reply.result.channel}|{reply.result.symbol}"])
+    elif reply.req_id in (0, subscribing.number):
         error = reply.error or "refused"
-        named = [name for name in asking.outstanding if name.partition("|")[2] == reply.symbol]
+        named = [name for name in subscribing.outstanding if name.partition("|")[2] == reply.symbol]
         if "rate" in error.lower().replace("/", " ").split():
             return ProtocolStep(end="wait", reason=error)
         if named and "already subscribed" in error.lower():
-            asking.confirm(named)
+            subscribing.confirm(named)
         elif named or not reply.symbol:
-            asking.refuse(error, named)
-    return asking.turn()
+            subscribing.refuse(error, named)
+    return subscribing.step()
 
 
 _TRADE = RowFormat(

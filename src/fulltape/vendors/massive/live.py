@@ -119,16 +119,16 @@ def _wire(cluster: _Cluster, symbol: str) -> str:
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
-    asking = Subscribing(_subscribe, most=_PER_COMMAND)
+    subscribing = Subscribing(_subscribe, most=_PER_COMMAND)
     names = [channel.name for channel in channels]
-    turn = NOTHING
+    step = NOTHING
     while True:
-        message = yield turn
+        message = yield step
         if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
-            turn = asking.ask(message.channels) if asking.number else _LOG_IN
+            step = subscribing.ask(message.channels) if subscribing.number else _LOG_IN
         else:
-            turn = _answered(message, names, asking)
+            step = _answered(message, names, subscribing)
 
 
 def _subscribe(names: Sequence[str], _number: int) -> str:
@@ -136,7 +136,7 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     return msgspec.json.encode({"action": "subscribe", "params": params}).decode()
 
 
-def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> ProtocolStep:
+def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) -> ProtocolStep:
     try:
         found = _statuses.decode(message)
     except msgspec.DecodeError:
@@ -145,22 +145,24 @@ def _answered(message: bytes, names: Sequence[str], asking: Subscribing) -> Prot
         if one.status == "connected":
             return _LOG_IN
         if one.status == "auth_success":
-            return asking.ask(names)
+            return subscribing.ask(names)
         if one.status == "success" and one.message.startswith("subscribed"):
             told = one.message.rpartition(": ")[2].split(",")
-            asking.confirm(name.strip().replace(".", "|", 1) for name in told)
+            subscribing.confirm(name.strip().replace(".", "|", 1) for name in told)
         elif one.status == "auth_failed":
             return ProtocolStep(end="stop", reason=one.message)
         elif one.status == "max_connections":
             return ProtocolStep(end="wait", reason=one.message)
         elif one.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
             return ProtocolStep(end="reconnect", reason=f"{one.status}: {one.message}")
-        elif one.status == "error" and not asking.number:
+        elif one.status == "error" and not subscribing.number:
             return ProtocolStep(refused=dict.fromkeys(names, one.message))
         elif one.status == "error":
-            asking.refuse(one.message, [name for name in asking.outstanding if _named(name, one.message)])
+            subscribing.refuse(
+                one.message, [name for name in subscribing.outstanding if _named(name, one.message)]
+            )
     # An array may hold rows beside a status: those are data.
-    return asking.turn(keep=not found or any(one.ev != "status" for one in found))
+    return subscribing.step(keep=not found or any(one.ev != "status" for one in found))
 
 
 def _named(name: str, words: str) -> bool:
