@@ -149,3 +149,12 @@ def test_a_clock_that_is_put_back_leaves_no_later_moment() -> None:
     found.heard(50 * second)
     assert found.spans("a") == [Live(start=0, end=50 * SECOND, why="")]
     assert found.last == 50 * SECOND
+
+
+def test_a_jump_is_near_a_doubt_as_far_as_clocks_may_lie_apart() -> None:
+    doubt = Doubt(start=100, end=200, kind="hole")
+    jumps = {
+        at: timeline.near(doubt, timeline.Break(start=at, end=at + 10, lost=1), 5)
+        for at in (84, 86, 150, 204, 205)
+    }
+    assert jumps == {84: False, 86: True, 150: True, 204: True, 205: False}

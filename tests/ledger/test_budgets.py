@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import uuid
 
 from hypothesis import given, settings
@@ -175,3 +176,21 @@ def test_a_request_counts_as_one_where_requests_are_counted(ledger: Ledger) -> N
     want = Want(kind="GAP", cost=5)
     assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted)
     assert isinstance(ledger.budgets.reserve("key", limits, want, steady=at(START)), Granted)
+
+
+def test_what_is_counted_by_address_is_counted_by_machine(ledger: Ledger) -> None:
+    """Two machines behind one address share nothing that the ledger could know; two keys of one machine do."""
+    by_key, by_address = Limits(per_minute=20), Limits(per_minute=20, counted_by="address")
+    for limits in (by_key, by_address):
+        ledger.budgets.reserve("v", limits, Want(kind="GAP"), steady=at(START))
+    states = [ledger.budgets.scope_state("v", limits, now=START) for limits in (by_key, by_address)]
+    assert [one["scope"] for one in states] == ["v", f"v@{socket.gethostname()}"]
+    assert [one["last_minute"] for one in states] == [1, 1]
+
+
+def test_a_limit_that_was_learned_is_shown_as_long_as_it_counts(ledger: Ledger) -> None:
+    limits = Limits(per_minute=60)
+    ledger.budgets.served("v", limits, allowed=7, now=START)
+    late = START + LEARNED_FOR
+    shown = [ledger.budgets.scope_state("v", limits, now=now) for now in (START, late - 1, late)]
+    assert [(one["learned"], one["per_minute"]) for one in shown] == [(7, 7), (7, 7), (0, 60)]

@@ -65,3 +65,21 @@ def test_spans_are_counted(ledger: Ledger) -> None:
         (Verdict.GREEN, D(2024, 11, 4), D(2024, 11, 8), 2),
         (Verdict.RED, D(2024, 11, 11), D(2024, 11, 11), 1),
     ]
+
+
+def test_a_newer_verdict_is_laid_over_what_lies_around_it(ledger: Ledger) -> None:
+    """Over what begins inside of it, and beside what it goes on with."""
+    record(ledger)
+    with ledger.write():
+        ledger.verdicts.record([said("AAPL", 7, 11, Verdict.GREEN)], lambda day: day + dt.timedelta(days=1))
+    assert [(one.first.day, one.last.day, one.verdict) for one in ledger.verdicts.of_dataset(DAYS)][:1] == [
+        (4, 11, Verdict.GREEN)
+    ]
+    with ledger.write():
+        ledger.verdicts.record([said("IBM", 1, 3, Verdict.GREEN)], lambda day: day + dt.timedelta(days=1))
+    spans = [
+        (one.first.day, one.last.day, one.verdict)
+        for one in ledger.verdicts.of_dataset(DAYS)
+        if one.instrument == "IBM" and not one.source
+    ]
+    assert spans == [(1, 8, Verdict.GREEN), (11, 12, Verdict.AMBER)]

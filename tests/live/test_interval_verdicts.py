@@ -16,6 +16,7 @@ from fulltape.context import NodeContext
 from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.lake.fetches import StoredFetch
+from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare, confirm, gap_repair
@@ -260,3 +261,29 @@ def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> 
         assert whole == wanted.rows((0, 1))
         assert gap_repair._hole(wanted, one, OPEN, OPEN + 12 * HOUR, "alpaca.iex").expected_rows == whole // 2
         assert gap_repair._hole(wanted, one, OPEN, OPEN + 1, "alpaca.iex").expected_rows == 1
+
+
+@pytest.mark.parametrize(("sound", "state"), [(True, "verified"), (False, "unverified")])
+def test_only_a_sound_silence_of_its_own_sessions_verifies(tmp_path: Path, sound: bool, state: str) -> None:
+    later = SESSION + dt.timedelta(days=1)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
+        one = interval(stores, OPEN, OPEN + MINUTE)
+        for session in (SESSION, later):
+            with stores.ledger.write():
+                stores.ledger.streams.add_day(
+                    Day(
+                        source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL",
+                        session=session, start=OPEN, end=OPEN + HOUR, rows=0, reconnects=1,
+                    )
+                )  # fmt: skip
+        ask = SimpleNamespace(source="alpaca.iex", dataset=ALPACA.dataset, first=SESSION, last=SESSION)
+        stored = SimpleNamespace(
+            record=SimpleNamespace(ask=ask, started_at=OPEN), end=SimpleNamespace(ended_at=OPEN + HOUR)
+        )
+        fact = CoverageFact(
+            dataset=ALPACA.dataset, instrument="AAPL", source="alpaca.iex", first=SESSION, last=later,
+            fact="empty", sound=sound, final=True, since=OPEN, evidence="ask",
+        )  # fmt: skip
+        held = confirm.hold(stores, cast("StoredFetch", stored), bars(stores, []), [fact])
+        assert [(number, to) for number, to, _ in held.decided] == [(one.interval_id, state)]
+        assert {day.session for day, *_ in held.days} == {SESSION}
