@@ -180,7 +180,7 @@ def test_a_request_counts_as_one_where_requests_are_counted(ledger: Ledger) -> N
 
 def test_what_is_counted_by_address_is_counted_by_machine(ledger: Ledger) -> None:
     """Two machines behind one address share nothing that the ledger could know; two keys of one machine do."""
-    by_key, by_address = Limits(per_minute=20), Limits(per_minute=20, counted_by="address")
+    by_key, by_address = Limits(per_minute=20), Limits(per_minute=20, counted_by="ip")
     for limits in (by_key, by_address):
         ledger.budgets.reserve("v", limits, Want(kind="GAP"), steady=at(START))
     states = [ledger.budgets.scope_state("v", limits, now=START) for limits in (by_key, by_address)]
