@@ -76,12 +76,12 @@ def write_node(
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[NodeContext]:
-    """The stores of a node."""
-    stores = assemble.open_stores(load.load(folder))
+    """The context of a node."""
+    context = assemble.open_context(load.load(folder))
     try:
-        yield stores
+        yield context
     finally:
-        stores.close()
+        context.close()
 
 
 @contextlib.contextmanager

@@ -31,9 +31,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder,
             _,
         ),
-        opened(folder) as stores,
+        opened(folder) as context,
     ):
-        nightly.run(stores, SkippingClock())
+        nightly.run(context, SkippingClock())
     return folder
 
 

@@ -47,14 +47,14 @@ def node(folder: Path, case: Case) -> NodeContext:
         f'sources = ["{case.source}"]\nfrom = {ask.first - dt.timedelta(days=9)}\n'
         f'[vendor.{case.vendor}]\nkey = "k"\n' + ('secret = "s"\n' if case.vendor == "alpaca" else "")
     )
-    return assemble.open_stores(load.load(folder))
+    return assemble.open_context(load.load(folder))
 
 
-def to_part(stores: NodeContext, case: Case) -> int:
+def to_part(context: NodeContext, case: Case) -> int:
     """One answer into the journal, durably, and sealed; returns the rows of the parts."""
     clock = SystemClock()
     ask = case.pages[0].ask
-    journal = Journal(stores.layout, writer=stores.rules.worker, source=case.source, clock=clock)
+    journal = Journal(context.layout, writer=context.rules.worker, source=case.source, clock=clock)
     instruments = {symbol: symbol for symbol in ask.symbols}
     record = FetchRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
     journal.append(RecordKind.ASK, fetches.encode_ask(record))
@@ -69,4 +69,4 @@ def to_part(stores: NodeContext, case: Case) -> int:
     )
     journal.sync()
     journal.close()
-    return seal.run_once(stores, clock).rows
+    return seal.run_once(context, clock).rows

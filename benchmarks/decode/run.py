@@ -79,9 +79,9 @@ def _ways(case: Case, fastest: str) -> tuple[_Way, _Way]:
     own, least = _Way(), _Way()
     with tempfile.TemporaryDirectory() as folder:
         for at in range(_NODES):
-            stores = ours.node(Path(folder) / str(at), case)
-            own.measure(lambda stores=stores: ours.to_part(stores, case), case.rows)  # type: ignore[misc]
-            stores.close()
+            context = ours.node(Path(folder) / str(at), case)
+            own.measure(lambda context=context: ours.to_part(context, case), case.rows)  # type: ignore[misc]
+            context.close()
             place = Path(folder) / f"bare-{at}"
             place.mkdir()
             least.measure(

@@ -76,21 +76,21 @@ def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
     folder = Path(tempfile.mkdtemp(dir=_FAST_DISK if _FAST_DISK.is_dir() else None))
     try:
         clock = SimulatedClock()
-        stores = scenario.build(found, folder, clock)
+        context = scenario.build(found, folder, clock)
         try:
-            return works(stores), World(found, stores, clock, told=told).run()
+            return works(context), World(found, context, clock, told=told).run()
         finally:
-            stores.close()
+            context.close()
     finally:
         shutil.rmtree(folder)
 
 
-def works(stores: NodeContext) -> list[bound.Work]:
+def works(context: NodeContext) -> list[bound.Work]:
     """Classes of equal tasks, as queued: of the same takers and the same number of rows."""
     counts: Counter[tuple[str, str, int]] = Counter()
     windows: dict[str, dict[tuple[str, str], int]] = {}
-    for name, wanted in stores.wanted.items():
-        for _, _, first, last, takers, _ in stores.ledger.queue.queued(name):
+    for name, wanted in context.wanted.items():
+        for _, _, first, last, takers, _ in context.ledger.queue.queued(name):
             rows = wanted.rows(wanted.calendar.span_of(first, last))
             counts[name, takers, rows] += 1
             windows.setdefault(name, {})[first, last] = rows

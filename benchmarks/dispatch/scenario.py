@@ -1,4 +1,4 @@
-"""A scenario file becomes a node's stores: a real ledger, real audit, invented vendors."""
+"""A scenario file becomes a node's context: a real ledger, real audit, invented vendors."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def load(path: Path) -> Scenario:
 
 
 def build(scenario: Scenario, folder: Path, clock: Clock) -> NodeContext:
-    """The stores of the scenario's node, with its gaps already queued by an audit."""
+    """The context of the scenario's node, with its gaps already queued by an audit."""
     feeds = {source["name"]: _feed(scenario, source) for source in scenario.sources}
     wanted = {name: _wanted(scenario, name, table) for name, table in scenario.raw["dataset"].items()}
-    stores = NodeContext(
+    context = NodeContext(
         folder=folder,
         ledger=opening.open_ledger(folder),
         layout=Layout(root=folder / "lake"),
@@ -79,9 +79,9 @@ def build(scenario: Scenario, folder: Path, clock: Clock) -> NodeContext:
         accounts={},
         rules=Rules(max_wait=3 * DAY, lease=600 * SECOND, lanes=scenario.raw.get("lanes", 8)),
     )
-    _entitle(scenario, stores)
-    audit.run_once(stores, clock)
-    return stores
+    _entitle(scenario, context)
+    audit.run_once(context, clock)
+    return context
 
 
 def _wanted(scenario: Scenario, name: str, table: dict[str, Any]) -> ConfiguredDataset:
@@ -128,15 +128,15 @@ def _feed(scenario: Scenario, source: dict[str, Any]) -> ConfiguredSource:
     )
 
 
-def _entitle(scenario: Scenario, stores: NodeContext) -> None:
+def _entitle(scenario: Scenario, context: NodeContext) -> None:
     """What each source was found not to serve, as a node learns it."""
-    with stores.ledger.write():
+    with context.ledger.write():
         for source in scenario.sources:
             first, stop = source.get("symbols", (0, 10_000))
-            for name, wanted in stores.wanted.items():
+            for name, wanted in context.wanted.items():
                 for number, symbol in enumerate(wanted.instruments):
                     if not first <= number < stop:
-                        stores.ledger.eligibility.record(
+                        context.ledger.eligibility.record(
                             Eligible(
                                 source=source["name"],
                                 dataset=name,

@@ -105,15 +105,15 @@ class World:
     """One run. With `told`, each source knows of its faults before they come."""
 
     def __init__(
-        self, scenario: Scenario, stores: NodeContext, clock: SimulatedClock, *, told: bool = False
+        self, scenario: Scenario, context: NodeContext, clock: SimulatedClock, *, told: bool = False
     ) -> None:
         self._scenario = scenario
-        self._stores = stores
+        self._context = context
         self._clock = clock
-        self._gate = Admission(stores, clock, Out())
+        self._gate = Admission(context, clock, Out())
         self._events: list[tuple[Instant, int, Callable[[], None]]] = []
         self._number = itertools.count()
-        self._flying = dict.fromkeys(stores.feeds, 0)
+        self._flying = dict.fromkeys(context.feeds, 0)
         self._wakes: set[Instant] = set()
         self._dice = random.Random(scenario.raw.get("seed", 1))
         self._vendors = {
@@ -122,12 +122,12 @@ class World:
                 per_day=feed.limits.per_day,
                 faults=[fault for fault in scenario.faults if fault.vendor == feed.vendor],
             )
-            for feed in stores.feeds.values()
+            for feed in context.feeds.values()
         }
         self._idle_since: dict[str, Instant] = {}
-        self._last_chance = dict.fromkeys(stores.feeds, START)
+        self._last_chance = dict.fromkeys(context.feeds, START)
         self.ending = Ending(
-            by_source={source: {"requests": 0, "tasks": 0, "last_s": 0} for source in stores.feeds}
+            by_source={source: {"requests": 0, "tasks": 0, "last_s": 0} for source in context.feeds}
         )
         if told:
             for fault in scenario.faults:
@@ -148,9 +148,9 @@ class World:
 
     def _warner(self, fault: Fault) -> Callable[[], None]:
         def warn() -> None:
-            feed = next(feed for feed in self._stores.feeds.values() if feed.vendor == fault.vendor)
+            feed = next(feed for feed in self._context.feeds.values() if feed.vendor == fault.vendor)
             until = START + int(fault.stop * SECOND)
-            self._stores.ledger.budgets.closed(feed.vendor, feed.limits, until=until, now=self._clock.at)
+            self._context.ledger.budgets.closed(feed.vendor, feed.limits, until=until, now=self._clock.at)
             self._gate.dispatcher.recount()
 
         return warn
@@ -159,7 +159,7 @@ class World:
         heapq.heappush(self._events, (max(when, self._clock.at), next(self._number), act))
 
     def _serve_all(self) -> None:
-        for source in self._stores.feeds:
+        for source in self._context.feeds:
             self._serve(source)
 
     def _serve(self, source: str) -> None:
@@ -180,9 +180,9 @@ class World:
 
     def _vendor_flies(self, source: str) -> bool:
         """Whether a source of the same vendor is at work: they share its room."""
-        vendor = self._stores.feeds[source].vendor
+        vendor = self._context.feeds[source].vendor
         return any(
-            count for other, count in self._flying.items() if self._stores.feeds[other].vendor == vendor
+            count for other, count in self._flying.items() if self._context.feeds[other].vendor == vendor
         )
 
     def _waker(self, when: Instant) -> Callable[[], None]:
@@ -200,14 +200,14 @@ class World:
 
     def _start(self, source: str, claim: Claim) -> None:
         self._flying[source] += 1
-        for other, feed in self._stores.feeds.items():
-            if feed.vendor == self._stores.feeds[source].vendor:
+        for other, feed in self._context.feeds.items():
+            if feed.vendor == self._context.feeds[source].vendor:
                 self._busy_again(other, self._clock.at)
         self._gate.guards.sent(source, now=self._clock.at)
-        for task_source in self._stores.feeds:
+        for task_source in self._context.feeds:
             if not claim.of.takers or task_source in claim.of.takers:
                 self._last_chance[task_source] = self._clock.at
-        self._step(source, self._conversation(source, self._stores.feeds[source], claim))
+        self._step(source, self._conversation(source, self._context.feeds[source], claim))
 
     def _step(self, source: str, steps: Steps) -> None:
         try:
@@ -219,7 +219,7 @@ class World:
         self._at(when, lambda: self._step(source, steps))
 
     def _conversation(self, source: str, feed: ConfiguredSource, claim: Claim) -> Steps:
-        wanted = self._stores.wanted[claim.dataset]
+        wanted = self._context.wanted[claim.dataset]
         first, last = claim.planner.asked(claim.taken)
         symbols = sorted({task.symbol for task in claim.tasks})
         rows = wanted.rows(wanted.calendar.between(first, last)) * len(symbols)
@@ -233,13 +233,13 @@ class World:
         self._settle(source, claim, result, result.pages / pages, symbols)
 
     def _request(self, source: str, feed: ConfiguredSource, claim: Claim, result: Result) -> Steps:
-        budgets = self._stores.ledger.budgets
+        budgets = self._context.ledger.budgets
         told, attempts = 0, 0
         while True:
             while True:
                 want = Want(
                     kind=claim.kind,
-                    shares=self._stores.rules.shares,
+                    shares=self._context.rules.shares,
                     demand=self._gate.dispatcher.demand(feed.vendor),
                 )
                 room = budgets.reserve(feed.vendor, feed.limits, want, steady=self._clock.steady)
@@ -277,12 +277,12 @@ class World:
 
     def _settle(self, source: str, claim: Claim, result: Result, part: float, symbols: list[str]) -> None:
         """What came whole is done, the rest goes back, as sealing and settling have it."""
-        stores, now = self._stores, self._clock.at
+        context, now = self._context, self._clock.at
         whole = set(symbols[: int(len(symbols) * part)])
         done = [task for task in claim.tasks if task.symbol in whole]
-        with stores.ledger.write():
+        with context.ledger.write():
             attempts = {task.task_id: claim.attempts[task.task_id] for task in done}
-            stores.ledger.queue.finish_all(attempts, "done", now=now)
+            context.ledger.queue.finish_all(attempts, "done", now=now)
         healthy = self._gate.guards.came_back(source, result, now=now)
         if len(done) < len(claim.tasks):
             left = {
@@ -299,7 +299,7 @@ class World:
                 end=0,
             )
             work = Work(ask_id=claim.ask_id, ask=ask, kind=claim.kind, tasks=left, instruments={})
-            outcomes.settle(stores, source, work, result, now, outcomes.Blame(tasks=healthy))
+            outcomes.settle(context, source, work, result, now, outcomes.Blame(tasks=healthy))
             self._gate.dispatcher.recount()
         for task in done:
             key = (claim.dataset, claim.of.takers, task.expected_rows, source)

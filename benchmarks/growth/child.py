@@ -61,9 +61,9 @@ class Links:
 def first_load(node: World, dataset: str, sessions: int) -> dict[str, float]:
     """All stages over what has come at once, and over one more session."""
     clock = Fixed(BEGIN + sessions - 1)
-    seconds = timed(nightly.run, node.stores, clock)
+    seconds = timed(nightly.run, node.context, clock)
     node.fill(dataset, BEGIN + sessions, BEGIN + sessions + 1)
-    later = timed(nightly.run, node.stores, Fixed(BEGIN + sessions))
+    later = timed(nightly.run, node.context, Fixed(BEGIN + sessions))
     return {"first": seconds, "night": later}
 
 
@@ -75,29 +75,29 @@ def _chosen(symbols: int, changed: int) -> list[str]:
 def steps(node: World, dataset: str, sessions: int, changed: int) -> dict[str, float]:
     """Medians of what a node does once it holds these sessions, with `changed` cells new each time."""
     only = _chosen(node.symbols, changed)
-    nightly.run(node.stores, Fixed(BEGIN + sessions - 1))
+    nightly.run(node.context, Fixed(BEGIN + sessions - 1))
     found: dict[str, list[float]] = {}
 
     def note(name: str, do: Callable[..., object], *what: object) -> None:
         found.setdefault(name, []).append(timed(do, *what))
 
-    stores = node.stores
+    context = node.context
     for at in range(BEGIN + sessions, BEGIN + sessions + _TIMES):
         if changed:
             node.fill(dataset, at, at + 1, only)
         clock = Fixed(at)
-        note("incremental audit", audit.run_incremental, stores, clock)
-        note("curate", curate.run_once, stores, clock)
-        note("check", quality.run_once, stores, clock)
+        note("incremental audit", audit.run_incremental, context, clock)
+        note("curate", curate.run_once, context, clock)
+        note("check", quality.run_once, context, clock)
         with Links() as links:
-            note("export", deliver.run_once, stores, clock)
+            note("export", deliver.run_once, context, clock)
         found["export"][-1] -= links.seconds
         found.setdefault("a link", []).append(links.seconds / max(1, links.count))
-        note("idle night", nightly.run, stores, clock)
-        note("status", state.cells, stores, clock.now())
+        note("idle night", nightly.run, context, clock)
+        note("status", state.cells, context, clock.now())
     if not changed:
         return {name: statistics.median(seconds) for name, seconds in found.items()}
-    reader = Reader(stores.folder)
+    reader = Reader(context.folder)
     symbol, some = world.names(1)[0], world.names(node.symbols)[:50]
     day = world.CALENDAR.label(BEGIN + sessions - 1)
     for _ in range(_TIMES):
@@ -111,30 +111,30 @@ def nights(node: World, dataset: str, count: int) -> dict[str, object]:
     spans = []
     for at in range(BEGIN, BEGIN + count):
         node.fill(dataset, at, at + 1)
-        spans.append(timed(nightly.run, node.stores, Fixed(at)))
+        spans.append(timed(nightly.run, node.context, Fixed(at)))
     return {"nights": spans, **held(node)}
 
 
 def at_once(node: World, dataset: str, count: int) -> dict[str, object]:
     """What is there after a single night with as many sessions."""
     node.fill(dataset, BEGIN, BEGIN + count)
-    nightly.run(node.stores, Fixed(BEGIN + count - 1))
+    nightly.run(node.context, Fixed(BEGIN + count - 1))
     return held(node)
 
 
 def held(node: World) -> dict[str, object]:
     """Files of the lake without bundles and raw parts, and rows of the ledger's tables."""
-    root = node.stores.layout.root
+    root = node.context.layout.root
     layers = ("curated", "qc", "profiles")
     current = sum(
-        len(node.stores.ledger.catalogue.current(layer, name))
-        for name in node.stores.wanted
+        len(node.context.ledger.catalogue.current(layer, name))
+        for name in node.context.wanted
         for layer in ("curated", "qc")
     )
     return {
         "files": sum(1 for layer in layers for path in (root / layer).rglob("*") if path.is_file()),
         "current": current,
-        "facts": sum(1 for name in node.stores.wanted for _ in node.stores.ledger.coverage.spans(name)),
+        "facts": sum(1 for name in node.context.wanted for _ in node.context.ledger.coverage.spans(name)),
     }
 
 
@@ -159,7 +159,7 @@ def main(told: dict[str, object]) -> None:
     )
     if told["step"] == "fill":
         node.fill(dataset, BEGIN, BEGIN + sessions)
-        node.stores.ledger.close()
+        node.context.ledger.close()
         return
     found: dict[str, object] = {}
     if what == "first":
@@ -170,7 +170,7 @@ def main(told: dict[str, object]) -> None:
         found |= nights(node, dataset, sessions)
     else:
         found |= at_once(node, dataset, sessions)
-    node.stores.ledger.close()
+    node.context.ledger.close()
     print(json.dumps({**found, "imports": imports, "peak": peak()}))
 
 

@@ -60,34 +60,34 @@ from = 2026-11-22
 [vendor.binance]
 """
     )
-    stores = assemble.open_stores(load.load(folder))
+    context = assemble.open_context(load.load(folder))
     begin = flood.AT * 1_000 // HOUR * HOUR
     clock = Hourly(begin)
-    writing = _Hours(stores, clock, symbols)
+    writing = _Hours(context, clock, symbols)
     sealing, days = [], []
     for hour in range(hours):
         writing.write(begin + hour * HOUR)
         clock.at = begin + (hour + 1) * HOUR
-        sealing.append(_timed(lambda: seal.run_once(stores, clock)))
+        sealing.append(_timed(lambda: seal.run_once(context, clock)))
         if hour % _DAY == _DAY - 1:
             clock.at += 10 * MINUTE
-            days.append(_timed(lambda: (curate.run_once(stores, clock), quality.run_once(stores, clock))))
-    rows = sum(part.rows for part in stores.ledger.catalogue.current("raw", _DATASET))
-    intervals = len(list(stores.ledger.streams.intervals()))
-    stores.close()
+            days.append(_timed(lambda: (curate.run_once(context, clock), quality.run_once(context, clock))))
+    rows = sum(part.rows for part in context.ledger.catalogue.current("raw", _DATASET))
+    intervals = len(list(context.ledger.streams.intervals()))
+    context.close()
     return {"sealing": sealing, "days": days, "rows": rows, "intervals": intervals}
 
 
 class _Hours:
     """Writes an hour's journal, as a capture that is never interrupted leaves it."""
 
-    def __init__(self, stores: NodeContext, clock: Hourly, symbols: list[str]) -> None:
+    def __init__(self, context: NodeContext, clock: Hourly, symbols: list[str]) -> None:
         module = cast("StreamingVendor", importlib.import_module("fulltape.vendors.binance"))
         wanted = [Subscription(dataset=_DATASET, symbol=symbol) for symbol in symbols]
         (stream,) = module.streams(_SOURCE, wanted)
         self._carried: tuple[Channel, ...] = stream.channels
-        self._layout: Layout = stores.layout
-        self._writer, self._clock = stores.capture_writer, clock
+        self._layout: Layout = context.layout
+        self._writer, self._clock = context.capture_writer, clock
         self._before, self._number = "", 0
 
     def write(self, begin: Instant) -> None:

@@ -57,14 +57,14 @@ def names(count: int) -> list[str]:
 class World:
     """A node with `symbols` instruments; `minutes` rows a session for minute bars."""
 
-    stores: NodeContext
+    context: NodeContext
     symbols: int
     minutes: int
 
     def fill(self, dataset: str, first: int, last: int, only: Sequence[str] | None = None) -> int:
         """Bring the sessions at positions `first` to `last` (exclusive) of some or all instruments into the lake, as raw
         parts that were fetched; returns the cells."""
-        wanted = self.stores.wanted[dataset]
+        wanted = self.context.wanted[dataset]
         chosen = list(only or names(self.symbols))
         each = (last - first) * (self.minutes if dataset == MINUTES else 1)
         step = max(1, _PART_ROWS // each)
@@ -91,8 +91,8 @@ class World:
             )
             for name in chosen
         ]
-        with self.stores.ledger.write():
-            self.stores.ledger.coverage.record(facts, wanted.next_session)
+        with self.context.ledger.write():
+            self.context.ledger.coverage.record(facts, wanted.next_session)
         return len(chosen) * (last - first)
 
     def _part(
@@ -100,7 +100,7 @@ class World:
     ) -> None:
         frame = rows(wanted.dataset, positions, chosen, self.minutes)
         draft = drafts.write(
-            self.stores,
+            self.context,
             wanted,
             frame,
             layer="raw",
@@ -110,9 +110,9 @@ class World:
             metadata={"source": SOURCE},
         )
         now = CALENDAR.sessions[positions[-1]].close + HOUR
-        (part,) = drafts.publish(self.stores, [draft], now=now)
-        with self.stores.ledger.write():
-            self.stores.ledger.catalogue.register(part, now=now)
+        (part,) = drafts.publish(self.context, [draft], now=now)
+        with self.context.ledger.write():
+            self.context.ledger.catalogue.register(part, now=now)
 
 
 def rows(dataset: Dataset, positions: Sequence[int], chosen: Sequence[str], minutes: int) -> pl.DataFrame:
@@ -188,7 +188,7 @@ def node(
         f'[universe.all]\nsymbols = {names(symbols)}\n{datasets_of}[vendor.alpaca]\nkey = "k"\nsecret = "s"\n'
     )
     ledger = opening.open_ledger(folder)
-    stores = NodeContext(
+    context = NodeContext(
         folder=folder,
         ledger=ledger,
         layout=Layout(root=folder / "lake"),
@@ -211,4 +211,4 @@ def node(
         # A night looks at so much of the lake as its time allows: that is no cost of what it holds.
         rules=Rules(worker="node", verify_for=0),
     )
-    return World(stores=stores, symbols=symbols, minutes=minutes)
+    return World(context=context, symbols=symbols, minutes=minutes)

@@ -19,8 +19,8 @@ from fulltape.ledger.coverage import CoverageFact
 def main(folder: Path, what: str, times: int) -> None:
     """Measure one thing on the ledger in `folder`, so many times: `seconds` the first time, `again` later."""
     ledger = opening.open_ledger(folder)
-    stores = world.stores(folder, ledger)
-    wanted = stores.wanted["equities_bars_day"]
+    context = world.context(folder, ledger)
+    wanted = context.wanted["equities_bars_day"]
     clock = SystemClock()
 
     def closing() -> None:
@@ -52,8 +52,8 @@ def main(folder: Path, what: str, times: int) -> None:
             )
 
     acts: dict[str, Callable[[], object]] = {
-        "full": lambda: audit.run_once(stores, clock),
-        "incremental": lambda: audit.run_incremental(stores, clock),
+        "full": lambda: audit.run_once(context, clock),
+        "incremental": lambda: audit.run_incremental(context, clock),
         "closing": closing,
     }
     if what == "incremental":

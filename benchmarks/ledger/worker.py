@@ -25,9 +25,9 @@ BATCH = 100
 def ours(folder: Path, address: str, name: str) -> Turn:
     """Through the dispatcher and the queue."""
     ledger = opening.open_ledger(folder, address)
-    stores = world.stores(folder, ledger, worker=name)
+    context = world.context(folder, ledger, worker=name)
     clock = SystemClock()
-    dispatcher = Dispatcher(stores, clock, Throughput(stores, clock), out=lambda _: False)
+    dispatcher = Dispatcher(context, clock, Throughput(context, clock), out=lambda _: False)
     dispatcher.has_left(world.SOURCE)
 
     def turn() -> tuple[int, float]:

@@ -124,8 +124,8 @@ def fill_queue(ledger: Ledger) -> None:
             ledger.queue.enqueue(tasks, now=SECOND, batch=1)
 
 
-def stores(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> NodeContext:
-    """The stores of a node with one vendor that wants the first `last` sessions."""
+def context(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> NodeContext:
+    """The context of a node with one vendor that wants the first `last` sessions."""
     dataset = datasets.get("equities_bars_day")
     serves = Capability(
         dataset=dataset.name, history_from=dt.date(1990, 1, 2), symbols_per_request=100, rows_per_page=10_000

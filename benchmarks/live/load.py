@@ -43,9 +43,9 @@ def main() -> None:
     with run.running(market.sample(), Scenario(), vendors={"alpaca": 0}) as twins:
         while time.monotonic() < until:
             place = _node(folder / f"night{nights}", twins.servers["alpaca"].url)
-            stores = assemble.open_stores(load.load(place))
-            nightly.run(stores, SystemClock())
-            stores.close()
+            context = assemble.open_context(load.load(place))
+            nightly.run(context, SystemClock())
+            context.close()
             nights += 1
     print(nights)
 

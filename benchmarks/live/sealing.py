@@ -46,12 +46,12 @@ def node(folder: Path) -> NodeContext:
         f'[universe.live]\nsymbols = [{names}]\n[dataset.crypto_aggtrades]\nuniverse = "live"\n'
         f'sources = ["binance.spot"]\nlive = ["binance.spot"]\nfrom = {_DAY}\n[vendor.binance]\n'
     )
-    return assemble.open_stores(load.load(folder))
+    return assemble.open_context(load.load(folder))
 
 
-def journalled(stores: NodeContext, found: Sequence[bytes]) -> Path:
+def journalled(context: NodeContext, found: Sequence[bytes]) -> Path:
     """The messages as capture writes them."""
-    written = Journal(stores.layout, writer="node.capture", source="binance.spot", clock=SystemClock())
+    written = Journal(context.layout, writer="node.capture", source="binance.spot", clock=SystemClock())
     channels = tuple(
         Channel(
             name=f"{flood.wire(at).lower()}@aggTrade",
@@ -80,16 +80,16 @@ def journalled(stores: NodeContext, found: Sequence[bytes]) -> Path:
 
 def ours(found: Sequence[bytes], folder: Path) -> tuple[float, Path]:
     """Seconds from the closed journal to sealed parts, and the part."""
-    stores = node(folder)
-    journalled(stores, found)
+    context = node(folder)
+    journalled(context, found)
     gc.collect()
     began = time.perf_counter()
-    report = seal.run_once(stores, SystemClock())
+    report = seal.run_once(context, SystemClock())
     took = time.perf_counter() - began
     assert report.captured.rows == len(found), report
-    (part,) = stores.ledger.catalogue.all_current("raw")
-    path = stores.layout.root / part.path
-    stores.close()
+    (part,) = context.ledger.catalogue.all_current("raw")
+    path = context.layout.root / part.path
+    context.close()
     return took, path
 
 

@@ -22,7 +22,7 @@ def filled(folder: Path, symbols: int, span: Range, minutes: int) -> World:
     node = world.node(
         folder, [MINUTES], symbols, minutes=minutes, last=span[1] - 1, first=span[0], by_instrument=True
     )
-    wanted = node.stores.wanted[MINUTES]
+    wanted = node.context.wanted[MINUTES]
     for at in range(*span):
         raw = world.rows(wanted.dataset, [at], world.names(symbols), minutes)
         curated = frames.conform(
@@ -36,17 +36,17 @@ def filled(folder: Path, symbols: int, span: Range, minutes: int) -> World:
         )
         now = CALENDAR.sessions[at].close + HOUR
         draft = drafts.write(
-            node.stores,
+            node.context,
             wanted,
             curated,
             layer="curated",
             folder=f"date={CALENDAR.label(at)}",
             metadata={"calendar": CALENDAR.version},
         )
-        (part,) = drafts.publish(node.stores, [draft], now=now)
-        with node.stores.ledger.write():
-            node.stores.ledger.catalogue.register(part, now=now)
-    regroup.run_once(node.stores, world.Fixed(span[1] - 1))
+        (part,) = drafts.publish(node.context, [draft], now=now)
+        with node.context.ledger.write():
+            node.context.ledger.catalogue.register(part, now=now)
+    regroup.run_once(node.context, world.Fixed(span[1] - 1))
     return node
 
 
@@ -55,7 +55,7 @@ def catalogue(folder: Path, symbols: int, sessions: int) -> World:
     begin = world.BEGIN - sessions
     node = world.node(folder, [MINUTES], symbols, last=world.BEGIN, first=begin)
     names = world.names(symbols)
-    with node.stores.ledger.write():
+    with node.context.ledger.write():
         for at in range(begin, world.BEGIN):
             day = CALENDAR.label(at)
             part = NewPart(
@@ -72,15 +72,15 @@ def catalogue(folder: Path, symbols: int, sessions: int) -> World:
                 origin="derived",
                 cells={name: [(day, day)] for name in names},
             )
-            node.stores.ledger.catalogue.register(part, now=1)
+            node.context.ledger.catalogue.register(part, now=1)
     return node
 
 
 def days(node: World, span: Range) -> list[str]:
     """The files of these days, in order."""
     first, last = CALENDAR.label(span[0]), CALENDAR.label(span[1] - 1)
-    found = node.stores.ledger.catalogue.current("curated", MINUTES, first=first, last=last)
-    return [str(node.stores.layout.root / part.path) for part in found]
+    found = node.context.ledger.catalogue.current("curated", MINUTES, first=first, last=last)
+    return [str(node.context.layout.root / part.path) for part in found]
 
 
 def middle(span: Range) -> dt.date:

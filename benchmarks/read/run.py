@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _lookup(report: Report, folder: Path) -> None:
-    lake.catalogue(folder, 5_000, 2_520).stores.ledger.close()
+    lake.catalogue(folder, 5_000, 2_520).context.ledger.close()
     command = [sys.executable, "-m", "benchmarks.read.lookup", str(folder), "2020"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     report.figures["lookup"] = found
@@ -56,7 +56,7 @@ def _lookup(report: Report, folder: Path) -> None:
 def _queries(report: Report, folder: Path, title: str, span: Range, minutes: int) -> None:
     node = lake.filled(folder, _SYMBOLS, span, minutes)
     paths, day, symbol = lake.days(node, span), lake.middle(span), names(_SYMBOLS)[_SYMBOLS // 2]
-    node.stores.ledger.close()
+    node.context.ledger.close()
     told = {
         "paths": paths,
         "symbol": symbol,

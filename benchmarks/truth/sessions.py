@@ -13,7 +13,7 @@ from benchmarks.truth import real
 from fulltape import context as opening
 from fulltape.backfill.facts import Planner
 from fulltape.checks import completeness, findings, profiles, registry
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.context import ConfiguredDataset, ConfiguredSource
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
@@ -58,9 +58,9 @@ def measure() -> Counts:
     return counts
 
 
-def _context() -> Context:
+def _context() -> CheckContext:
     calendar = opening.calendar("XNYS")
-    return Context(
+    return CheckContext(
         dataset=datasets.get("equities_bars_minute"),
         calendar=calendar,
         instruments={},

@@ -179,20 +179,20 @@ def _world(name: str, sources: tuple[str, ...], size: int, cases: list[Case], co
     calendar = opening.calendar(dataset.calendar)
     begin = calendar.between(_FIRST, calendar.known_to)[0]
     with tempfile.TemporaryDirectory(prefix="bench-truth-") as folder:
-        stores, wanted = _stores(Path(folder), name, sources, begin, size, len(cases))
+        context, wanted = _context(Path(folder), name, sources, begin, size, len(cases))
         rows = [
             row
             for number, case in enumerate(cases)
             for source in sources
             for row in _facts(name, f"I{number}", source, case, wanted, begin, size)
         ]
-        with stores.ledger.write():
-            stores.ledger.database.run_many("add_coverage", rows)
+        with context.ledger.write():
+            context.ledger.database.run_many("add_coverage", rows)
         now = calendar.sessions[begin + size].close + 10 * 86_400 * SECOND
-        for one in known.read(stores, wanted, now):
+        for one in known.read(context, wanted, now):
             case = cases[int(one.instrument.instrument[1:])]
             _count(case, series.picture(one), begin, size, counts)
-        stores.close()
+        context.close()
 
 
 def _count(case: Case, said: series.Picture, begin: int, size: int, counts: Counts) -> None:
@@ -242,7 +242,7 @@ def _facts(
             }
 
 
-def _stores(
+def _context(
     folder: Path, name: str, sources: tuple[str, ...], begin: int, size: int, instruments: int
 ) -> tuple[NodeContext, ConfiguredDataset]:
     dataset = datasets.get(name)
@@ -263,7 +263,7 @@ def _stores(
         final_after=0,
     )
     serves = Capability(dataset=name, history_from=first, symbols_per_request=1, rows_per_page=1_000)
-    stores = NodeContext(
+    context = NodeContext(
         folder=folder,
         ledger=opening.open_ledger(folder),
         layout=Layout(root=folder / "lake"),
@@ -283,7 +283,7 @@ def _stores(
         accounts={},
         rules=Rules(),
     )
-    return stores, wanted
+    return context, wanted
 
 
 def _real(counts: Counts) -> None:
@@ -298,14 +298,14 @@ def _real(counts: Counts) -> None:
         held: Ranges = tuple((start - begin, end - begin) for start, end in found)
         case = Case(kind="real", truth=held, shown={A: held}, proved=False, repeated=True, needs=False)
         with tempfile.TemporaryDirectory(prefix="bench-truth-") as folder:
-            stores, wanted = _stores(Path(folder), name, (A,), begin, size, 1)
-            with stores.ledger.write():
+            context, wanted = _context(Path(folder), name, (A,), begin, size, 1)
+            with context.ledger.write():
                 rows = list(_facts(name, "I0", A, case, wanted, begin, size))
-                stores.ledger.database.run_many("add_coverage", rows)
+                context.ledger.database.run_many("add_coverage", rows)
             now = calendar.sessions[stop].close + 10 * 86_400 * SECOND
-            (one,) = known.read(stores, wanted, now)
+            (one,) = known.read(context, wanted, now)
             said = series.picture(one)
-            stores.close()
+            context.close()
         lost = ranges.normalise([calendar.between(*OUTAGE)]) if name == "forex_bars_day" else ()
         counts.real += size - ranges.size(lost)
         counts.real_missing += ranges.size(ranges.subtract(said.missing, lost))

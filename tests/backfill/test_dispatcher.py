@@ -74,8 +74,8 @@ def node(
     )
 
 
-def dispatcher(stores: NodeContext, clock: FakeClock) -> Dispatcher:
-    return Dispatcher(stores, clock, Throughput(stores, clock), out=lambda _: False)
+def dispatcher(context: NodeContext, clock: FakeClock) -> Dispatcher:
+    return Dispatcher(context, clock, Throughput(context, clock), out=lambda _: False)
 
 
 def enqueue(
@@ -178,14 +178,14 @@ def test_a_kind_without_share_of_the_day_leaves_the_source_to_others(ledger: Led
     for session in SESSIONS:
         enqueue(ledger, "AB", kind="BOOTSTRAP", session=session)
     enqueue(ledger, "ABCDEFGH", kind="FORWARD", session=dt.date(2024, 1, 16), batch=2)
-    stores = node(tmp_path, ledger, per_day=10)
+    context = node(tmp_path, ledger, per_day=10)
     clock = FakeClock()
-    one = dispatcher(stores, clock)
+    one = dispatcher(context, clock)
     kinds = []
     while found := one.claim("a.x"):
         kinds.append(found.kind)
-        feed = stores.feeds["a.x"]
-        want = Want(kind=found.kind, shares=stores.rules.shares, demand=one.demand("a"))
+        feed = context.feeds["a.x"]
+        want = Want(kind=found.kind, shares=context.rules.shares, demand=one.demand("a"))
         answer = ledger.budgets.reserve("a", feed.limits, want, steady=at(clock.steady()))
         assert isinstance(answer, Granted)
     assert kinds[:4] == ["FORWARD"] * 4

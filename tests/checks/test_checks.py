@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fulltape.calendars import tables
 from fulltape.checks import completeness, findings, profiles, registry, rows, time_shift
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.contract.vendor import Capability, Decoded, Table
 from fulltape.decoding import frames
 from fulltape.market import datasets, instruments
@@ -35,9 +35,9 @@ SERVES = Capability(
 )
 
 
-def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> Context:
+def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> CheckContext:
     found = instruments.parse_universe(f"symbol,listed_from,listed_to,instrument\n{universe}\n", where="test")
-    return Context(
+    return CheckContext(
         dataset=dataset,
         calendar=XNYS,
         instruments={one.instrument: one for one in found},
@@ -345,7 +345,7 @@ def test_rows_outside_the_life_or_from_the_future_are_red() -> None:
     before = context(universe="X,2013-01-02,,")
     told = registry.run(rows.flagged(raw, before), ALONE, before)
     assert told.select("code", "severity").rows() == [("order.outside_life", "RED")]
-    early = Context(dataset=MINUTES, calendar=XNYS, instruments=context().instruments, now=day.open)
+    early = CheckContext(dataset=MINUTES, calendar=XNYS, instruments=context().instruments, now=day.open)
     told = registry.run(rows.flagged(raw, early), ALONE, early)
     assert told.select("code", "severity").rows() == [("order.future", "RED")]
 

@@ -100,7 +100,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         _,
     ):
         assert run("nightly", "--node", str(folder)).returncode == 0
-    with opened(folder) as stores, stores.ledger.write():
+    with opened(folder) as context, context.ledger.write():
         about: dict[str, Any] = {
             "source": "alpaca.sip",
             "dataset": "equities_bars_day",
@@ -108,10 +108,10 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "symbol": "AAPL",
         }
         session, begin = dt.date(2012, 10, 26), 1_351_252_800_000_000
-        stores.ledger.streams.add_day(
+        context.ledger.streams.add_day(
             Day(**about, session=session, start=begin, end=begin + 10**9, rows=5, reconnects=1)
         )
-        stores.ledger.streams.add_intervals(
+        context.ledger.streams.add_intervals(
             [
                 Interval(
                     **about,

@@ -75,9 +75,9 @@ def test_a_universe_by_query_is_who_the_table_has_and_its_membership_is_exported
         assert "equities_bars_day wants nobody: its universe is empty" in empty.stdout + empty.stderr
         (folder / "listings.csv").write_text(LISTINGS)
         run("symbols", "import", "listings.csv", cwd=folder)
-        with opened(folder) as stores:
-            assert set(stores.wanted["equities_bars_day"].instruments) == {"AAPL", "FB"}
-            done = nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            assert set(context.wanted["equities_bars_day"].instruments) == {"AAPL", "FB"}
+            done = nightly.run(context, SkippingClock())
     assert done.audit.missing == 0
     rows = fulltape.open(folder).scan("equities_bars_day").collect()
     assert dict(rows.group_by("instrument", "symbol").len().select("instrument", "symbol").iter_rows()) == {"AAPL": "AAPL", "FB": "FB"}  # fmt: skip
@@ -93,8 +93,8 @@ def test_a_reference_spelling_comes_before_the_vendors_rule(tmp_path: Path) -> N
         folder = node(tmp_path / "node", twins, wish)
         (folder / "listings.csv").write_text("symbol,spelling:kraken\nBTC/USD,XXBTZUSD\n")
         run("symbols", "import", "listings.csv", cwd=folder)
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         asked = {line.params.get("pair") for line in twins.servers["kraken"].log}
     assert asked == {"XXBTZUSD"}
 

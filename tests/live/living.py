@@ -92,11 +92,11 @@ class Living:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[NodeContext]:
-        stores = assemble.open_stores(load.load(self.folder))
+        context = assemble.open_context(load.load(self.folder))
         try:
-            yield stores
+            yield context
         finally:
-            stores.close()
+            context.close()
 
     @contextlib.contextmanager
     def capturing(
@@ -123,8 +123,8 @@ class Living:
 
     def orders(self) -> CaptureConfig:
         """What a capture process is told."""
-        with self.opened() as stores:
-            return capturing.told(load.load(self.folder), stores)
+        with self.opened() as context:
+            return capturing.told(load.load(self.folder), context)
 
     @contextlib.contextmanager
     def started(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -186,19 +186,19 @@ class Living:
         return sum(len(found) for found in self.tape.ticks.values())
 
     def seal(self) -> seal.SealReport:
-        with self.opened() as stores:
-            return seal.run_once(stores, self.clock)
+        with self.opened() as context:
+            return seal.run_once(context, self.clock)
 
     def heal(self) -> None:
         """Ask history for what is doubtful, as a node does."""
-        with self.opened() as stores:
-            backfill.run_once(stores, self.clock)
-            seal.run_once(stores, self.clock)
+        with self.opened() as context:
+            backfill.run_once(context, self.clock)
+            seal.run_once(context, self.clock)
 
     def curated(self) -> pl.DataFrame:
         """What a user reads."""
-        with self.opened() as stores:
-            curate.run_once(stores, self.clock)
+        with self.opened() as context:
+            curate.run_once(context, self.clock)
         return reader.Reader(self.folder).scan(self.venue.dataset).collect()
 
     def truth(self) -> pl.DataFrame:
@@ -216,8 +216,8 @@ class Living:
         return pl.DataFrame(rows).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
 
     def intervals(self) -> list[tuple[str, str, str]]:
-        with self.opened() as stores:
-            return [(one.kind, one.state, one.evidence) for one in stores.ledger.streams.intervals()]
+        with self.opened() as context:
+            return [(one.kind, one.state, one.evidence) for one in context.ledger.streams.intervals()]
 
 
 class Fast:

@@ -36,36 +36,38 @@ def test_captured_parts_become_one_with_the_same_rows(tmp_path: Path) -> None:
         captured(node, 3)
         node.stream.pause()
         clock = Later(DAY + DAY // 12)
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
-            curate.run_once(stores, clock)
-            assert compact.run_once(stores, clock).folders == 0, "their journals are there"
+        with node.opened() as context:
+            seal.run_once(context, clock)
+            curate.run_once(context, clock)
+            assert compact.run_once(context, clock).folders == 0, "their journals are there"
         rows = fulltape.open(node.folder).scan(QUOTES.dataset).collect()
         clock.by += 4 * DAY
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
+        with node.opened() as context:
+            seal.run_once(context, clock)
             assert not node.journals()
-            small = [part for part in stores.ledger.catalogue.all_current("raw") if part.origin == "captured"]
-            assert compact.run_once(stores, clock).parts == len(small) == 3
-            (one,) = stores.ledger.catalogue.all_current("raw")
+            small = [
+                part for part in context.ledger.catalogue.all_current("raw") if part.origin == "captured"
+            ]
+            assert compact.run_once(context, clock).parts == len(small) == 3
+            (one,) = context.ledger.catalogue.all_current("raw")
             assert (one.origin, one.merged, one.rows) == ("captured", 3, sum(part.rows for part in small))
             assert anew(node, clock).equals(rows)
             clock.by += 2 * DAY
-            sweep.run_once(stores, clock)
-            assert len(files.tree(stores.layout.root / "raw")) == 1
-            assert verify.run_once(stores, clock, deep=True).findings == ()
+            sweep.run_once(context, clock)
+            assert len(files.tree(context.layout.root / "raw")) == 1
+            assert verify.run_once(context, clock, deep=True).findings == ()
         for path in node.folder.glob("ledger.db*"):
             path.unlink()
-        stores = assemble.open_stores(load.load(node.folder), owning=False)
-        assert repair.rebuild(stores, clock.now()).taken.left == ()
-        stores.close()
+        context = assemble.open_context(load.load(node.folder), owning=False)
+        assert repair.rebuild(context, clock.now()).taken.left == ()
+        context.close()
         assert anew(node, clock).equals(rows)
 
 
 def anew(node: Living, clock: Later) -> pl.DataFrame:
     """What curating everything once more comes to."""
-    with node.opened() as stores:
-        with stores.ledger.write():
-            stores.ledger.set_bookmark(curate.STAGE, QUOTES.dataset, 0)
-        curate.run_once(stores, clock)
+    with node.opened() as context:
+        with context.ledger.write():
+            context.ledger.set_bookmark(curate.STAGE, QUOTES.dataset, 0)
+        curate.run_once(context, clock)
     return fulltape.open(node.folder).scan(QUOTES.dataset).collect()

@@ -20,8 +20,8 @@ from fulltape.views import streams
 
 
 def _night(node: Living, clock: Later) -> nightly.Night:
-    with node.opened() as stores:
-        return nightly.run(stores, clock)
+    with node.opened() as context:
+        return nightly.run(context, clock)
 
 
 @pytest.mark.parametrize("venue", [COINBASE, BINANCE, DERIV], ids=lambda venue: venue.vendor)
@@ -37,8 +37,8 @@ def test_the_sessions_own_answer_confirms_what_was_captured(tmp_path: Path, venu
         clock = Later(DAY + DAY // 12)
         done = _night(node, clock)
         assert done.audit.missing == 0
-        with node.opened() as stores:
-            days = streams.days(stores)
+        with node.opened() as context:
+            days = streams.days(context)
             assert {one.final for one in days} == {True}
             assert {one.unnoticed for one in days} == {0}
             assert {one.verified for one in days} == {100.0}
@@ -49,8 +49,8 @@ def test_the_sessions_own_answer_confirms_what_was_captured(tmp_path: Path, venu
         assert provisional.height <= found.height
         assert node.journals(), "messages are kept for a while"
         clock.by += 4 * DAY
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
+        with node.opened() as context:
+            seal.run_once(context, clock)
         assert not node.journals()
 
 
@@ -61,12 +61,12 @@ def test_a_session_that_another_source_has_answered_keeps_no_messages_for_ever(t
             node.stream.pause()
         node.seal()
         clock = Later(DAY + DAY // 12)
-        with node.opened() as stores:
-            days = streams.days(stores)
+        with node.opened() as context:
+            days = streams.days(context)
             assert days
-            seal.run_once(stores, clock)
-            assert not any(one.over for one in streams.days(stores)), "its own answer may still come"
-            wanted = stores.wanted[COINBASE.dataset]
+            seal.run_once(context, clock)
+            assert not any(one.over for one in streams.days(context)), "its own answer may still come"
+            wanted = context.wanted[COINBASE.dataset]
             facts = [
                 CoverageFact(
                     dataset=COINBASE.dataset,
@@ -82,13 +82,13 @@ def test_a_session_that_another_source_has_answered_keeps_no_messages_for_ever(t
                 )
                 for symbol in COINBASE.symbols
             ]
-            with stores.ledger.write():
-                stores.ledger.coverage.record(facts, wanted.next_session)
-            seal.run_once(stores, clock)
-            assert all(one.over and not one.final for one in streams.days(stores))
+            with context.ledger.write():
+                context.ledger.coverage.record(facts, wanted.next_session)
+            seal.run_once(context, clock)
+            assert all(one.over and not one.final for one in streams.days(context))
             assert node.journals(), "messages are kept for a while"
             clock.by += 4 * DAY
-            seal.run_once(stores, clock)
+            seal.run_once(context, clock)
         assert not node.journals()
 
 
@@ -112,8 +112,8 @@ def test_rows_lost_without_notice_are_counted(tmp_path: Path) -> None:
         node.seal()
         assert not node.intervals()
         _night(node, Later(DAY + DAY // 12))
-        with node.opened() as stores:
-            assert sum(one.unnoticed or 0 for one in streams.days(stores)) == 9
+        with node.opened() as context:
+            assert sum(one.unnoticed or 0 for one in streams.days(context)) == 9
         same(node.curated(), node.truth(), DERIV)
 
 
@@ -123,18 +123,18 @@ def test_kept_messages_can_be_decoded_again(tmp_path: Path, monkeypatch: pytest.
         with node.capturing():
             node.until(node.ticks(80))
             node.stream.pause()
-        with node.opened() as stores:
-            vendor = stores.vendors["binance"]
+        with node.opened() as context:
+            vendor = context.vendors["binance"]
             genuine = vendor.meaning  # type: ignore[attr-defined]
             with monkeypatch.context() as broken:
                 poor = dataclasses.replace(genuine("binance.spot"), shapes=())
                 broken.setattr(vendor, "meaning", lambda _: poor)
-                first = seal.run_once(stores, node.clock)
+                first = seal.run_once(context, node.clock)
             assert first.captured.rows == 0
             assert first.captured.unknown > 0
-            second = seal.run_once(stores, node.clock, again=True)
+            second = seal.run_once(context, node.clock, again=True)
             assert second.captured.rows == first.captured.unknown
-            third = seal.run_once(stores, node.clock, again=True)
+            third = seal.run_once(context, node.clock, again=True)
             assert third.captured.rows == second.captured.rows
         found = node.curated()
         promised(found, node.truth(), BINANCE)
@@ -185,16 +185,16 @@ def test_a_quiet_symbols_empty_history_is_a_comparison(tmp_path: Path, venue: Ve
         node.seal()
         clock = Later(DAY + DAY // 12)
         _night(node, clock)
-        with node.opened() as stores:
-            days = stores.ledger.streams.days()
+        with node.opened() as context:
+            days = context.ledger.streams.days()
             assert {one.symbol: one.rows > 0 for one in days} == {
                 venue.symbols[0]: True,
                 venue.symbols[1]: False,
             }
             assert all(one.compared_at for one in days)
         clock.by += 4 * DAY
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
+        with node.opened() as context:
+            seal.run_once(context, clock)
         assert not node.journals()
 
 
@@ -210,9 +210,9 @@ def test_captured_rows_that_history_does_not_have_stay(tmp_path: Path) -> None:
         clock = Later(DAY + DAY // 12)
         _night(node, clock)
         clock.by += 4 * DAY
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
-            (day,) = [one for one in stores.ledger.streams.days() if one.symbol == lost]
+        with node.opened() as context:
+            seal.run_once(context, clock)
+            (day,) = [one for one in context.ledger.streams.days() if one.symbol == lost]
             assert day.extra == day.rows > 0
         kept = node.curated().filter(pl.col("symbol") == lost)
         assert kept.height == before.filter(pl.col("symbol") == lost).height > 0
@@ -248,7 +248,7 @@ def test_tasks_of_a_source_that_is_removed_end(tmp_path: Path) -> None:
             .replace('live = ["kraken.spot"]', "live = []")
             .replace("[capture]", "[vendor.coinbase]\n[capture]")
         )
-        with node.opened() as stores:
-            assert any(task.takers == ("kraken.spot",) for task in stores.ledger.queue.open())
-            audit.run_once(stores, node.clock)
-            assert not any(task.takers == ("kraken.spot",) for task in stores.ledger.queue.open())
+        with node.opened() as context:
+            assert any(task.takers == ("kraken.spot",) for task in context.ledger.queue.open())
+            audit.run_once(context, node.clock)
+            assert not any(task.takers == ("kraken.spot",) for task in context.ledger.queue.open())

@@ -46,11 +46,11 @@ def lose_ledger(node: Living) -> None:
 
 
 def rebuild(node: Living) -> repair.Rebuilt:
-    stores = assemble.open_stores(load.load(node.folder), owning=False)
+    context = assemble.open_context(load.load(node.folder), owning=False)
     try:
-        return repair.rebuild(stores, node.clock.now())
+        return repair.rebuild(context, node.clock.now())
     finally:
-        stores.close()
+        context.close()
 
 
 @pytest.mark.parametrize("venue", [BINANCE, DERIV], ids=lambda venue: venue.vendor)
@@ -62,8 +62,8 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, venue: Venue, origin: str)
             content = bytearray(path.read_bytes())
             content[len(content) // 2] ^= 1
             path.write_bytes(content)
-        with node.opened() as stores:
-            done = repair.run(stores, node.clock, deep=True)
+        with node.opened() as context:
+            done = repair.run(context, node.clock, deep=True)
             assert done.before.findings
             assert done.after.findings == ()
         node.heal()
@@ -78,8 +78,8 @@ def test_a_lost_ledger_takes_up_journals_and_parts(tmp_path: Path, venue: Venue,
     with living(tmp_path, venue) as node:
         whole = captured(node)
         if told:
-            with node.opened() as stores:
-                nightly.run(stores, node.clock)
+            with node.opened() as context:
+                nightly.run(context, node.clock)
         lose_ledger(node)
         done = rebuild(node)
         assert done.taken.left == ()
@@ -92,8 +92,8 @@ def test_a_lost_ledger_takes_up_journals_and_parts(tmp_path: Path, venue: Venue,
         assert found.height == whole.height
         states = {state for _, state, _ in node.intervals()}
         assert states == {"verified"}
-        with node.opened() as stores:
-            left = verify.run_once(stores, node.clock, deep=True).findings
+        with node.opened() as context:
+            left = verify.run_once(context, node.clock, deep=True).findings
             assert [one for one in left if one.kind != "unknown"] == []
             assert not any("raw" in one.path for one in left)
 
@@ -106,11 +106,11 @@ def test_a_damaged_part_without_its_journal_is_asked_of_history(tmp_path: Path) 
             journal.unlink()
         for path in hurt:
             path.unlink()
-        with node.opened() as stores:
-            repair.run(stores, node.clock)
+        with node.opened() as context:
+            repair.run(context, node.clock)
             assert any(kind == "damaged part" for kind, _, _ in node.intervals())
-            nightly.fill(stores, node.clock)
-            seal.run_once(stores, node.clock)
+            nightly.fill(context, node.clock)
+            seal.run_once(context, node.clock)
         found = node.curated()
         promised(found, node.truth(), BINANCE)
         assert found.height >= whole.height
@@ -134,14 +134,14 @@ def test_a_journal_that_was_cut_takes_no_sound_part_along(tmp_path: Path) -> Non
     with living(tmp_path, BINANCE) as node:
         whole = captured(node)
         cut(node)
-        with node.opened() as stores:
-            told = [one.what for one in verify.run_once(stores, node.clock).findings]
+        with node.opened() as context:
+            told = [one.what for one in verify.run_once(context, node.clock).findings]
             assert told == ["it is not the file that was sealed"]
             before = len(sealed(node))
-            seal.run_once(stores, node.clock, again=True)
+            seal.run_once(context, node.clock, again=True)
         assert node.curated().height == whole.height
-        with node.opened() as stores:
-            assert repair.run(stores, node.clock, deep=True).after.findings == ()
+        with node.opened() as context:
+            assert repair.run(context, node.clock, deep=True).after.findings == ()
         assert node.curated().height == whole.height
         assert len(sealed(node)) == before - 1
 
@@ -153,10 +153,10 @@ def test_what_a_cut_journal_has_lost_is_doubtful_where_its_part_is_damaged_too(t
         cut(node)
         for path in hurt:
             path.write_bytes(path.read_bytes()[:-9])
-        with node.opened() as stores:
-            nightly.run(stores, node.clock)
+        with node.opened() as context:
+            nightly.run(context, node.clock)
             assert any(kind == "damaged part" for kind, _, _ in node.intervals())
-            nightly.fill(stores, node.clock)
+            nightly.fill(context, node.clock)
         found = node.curated()
         promised(found, node.truth(), BINANCE)
         assert found.height >= whole.height
@@ -170,9 +170,9 @@ def test_a_part_holds_more_than_a_journal_that_was_damaged_since(tmp_path: Path,
         lose_ledger(node)
         rebuild(node)
         node.seal()
-        with node.opened() as stores:
-            repair.run(stores, node.clock, deep=True)
-            nightly.fill(stores, node.clock)
+        with node.opened() as context:
+            repair.run(context, node.clock, deep=True)
+            nightly.fill(context, node.clock)
         assert node.curated().height == whole.height
 
 
@@ -184,27 +184,27 @@ def test_a_journal_waits_to_be_decoded_again_until_its_source_is_live_again(tmp_
         settings.write_text(text.replace('live = ["binance.spot"]', "live = []"))
         for path in raw(node, "journal"):
             path.write_bytes(path.read_bytes()[:-9])
-        with node.opened() as stores:
-            repair.run(stores, node.clock)
+        with node.opened() as context:
+            repair.run(context, node.clock)
         settings.write_text(text)
-        with node.opened() as stores:
-            nightly.run(stores, node.clock)
-            assert verify.run_once(stores, node.clock).findings == ()
+        with node.opened() as context:
+            nightly.run(context, node.clock)
+            assert verify.run_once(context, node.clock).findings == ()
         assert node.curated().height == whole.height
 
 
 def test_after_a_restore_parts_are_still_those_of_their_journals(tmp_path: Path) -> None:
     with living(tmp_path, BINANCE) as node:
         whole = captured(node)
-        with node.opened() as stores:
-            nightly.run(stores, node.clock)
-            stores.ledger.back_up(tmp_path / "b.db")
-            before = {one.file: set(one.parts) for one in stores.ledger.streams.captures()}
-            repair.restore(stores, tmp_path / "b.db", tmp_path / "replaced.db", node.clock.now())
-            assert {one.file: set(one.parts) for one in stores.ledger.streams.captures()} == before
+        with node.opened() as context:
+            nightly.run(context, node.clock)
+            context.ledger.back_up(tmp_path / "b.db")
+            before = {one.file: set(one.parts) for one in context.ledger.streams.captures()}
+            repair.restore(context, tmp_path / "b.db", tmp_path / "replaced.db", node.clock.now())
+            assert {one.file: set(one.parts) for one in context.ledger.streams.captures()} == before
             for path in raw(node, "journal"):
                 path.write_bytes(path.read_bytes()[:-9])
-            assert repair.run(stores, node.clock).after.findings == ()
+            assert repair.run(context, node.clock).after.findings == ()
         assert node.curated().height == whole.height
 
 
@@ -217,8 +217,8 @@ def test_a_journal_that_is_found_damaged_twice_is_set_apart_once(tmp_path: Path,
         content = bytearray(path.read_bytes())
         content[at] ^= 1
         path.write_bytes(content)
-        with node.opened() as stores:
-            done = repair.run(stores, node.clock, deep=True)
+        with node.opened() as context:
+            done = repair.run(context, node.clock, deep=True)
             assert len(done.before.findings) == 2
             assert done.after.findings == ()
         assert node.curated().height == whole.height
@@ -235,14 +235,14 @@ def test_live_rows_that_are_lost_with_their_journal_are_not_called_held(tmp_path
             node.stream.pause()
         node.seal()
         assert node.curated().height > 0
-        with node.opened() as stores:
-            assert stores.ledger.coverage.of_dataset("crypto_quotes")
+        with node.opened() as context:
+            assert context.ledger.coverage.of_dataset("crypto_quotes")
         for path in sealed(node):
             path.write_bytes(b"")
         for path in raw(node, "journal"):
             path.unlink()
-        with node.opened() as stores:
-            repair.run(stores, node.clock, deep=True)
-            assert stores.ledger.coverage.of_dataset("crypto_quotes") == []
+        with node.opened() as context:
+            repair.run(context, node.clock, deep=True)
+            assert context.ledger.coverage.of_dataset("crypto_quotes") == []
             assert {kind for kind, _, _ in node.intervals()} >= {"damaged part"}
-            assert repair.run(stores, node.clock, deep=True).after.findings == ()
+            assert repair.run(context, node.clock, deep=True).after.findings == ()

@@ -20,13 +20,13 @@ def test_a_day_that_waits_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.
             node.break_all()
             node.until(node.ticks(60))
             node.stream.pause()
-        with node.opened() as stores:
-            known = decode.known(stores, BINANCE.source)
+        with node.opened() as context:
+            known = decode.known(context, BINANCE.source)
 
             def read(at_once: int) -> tuple[Follower, list[int]]:
                 monkeypatch.setattr(following, "_AT_ONCE", at_once)
                 follower = Follower(
-                    stores, BINANCE.source, known.meaning, known.control, writer=stores.capture_writer,
+                    context, BINANCE.source, known.meaning, known.control, writer=context.capture_writer,
                     now=node.clock.now(),
                 )  # fmt: skip
                 told: list[int] = []

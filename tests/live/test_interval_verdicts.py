@@ -26,7 +26,7 @@ SESSION = dt.date(2026, 11, 18)
 OPEN = int(dt.datetime(2026, 11, 18, 14, 30, tzinfo=dt.UTC).timestamp()) * SECOND
 
 
-def interval(stores: NodeContext, start: Instant, end: Instant) -> Interval:
+def interval(context: NodeContext, start: Instant, end: Instant) -> Interval:
     one = Interval(
         source="alpaca.iex",
         dataset=ALPACA.dataset,
@@ -37,9 +37,9 @@ def interval(stores: NodeContext, start: Instant, end: Instant) -> Interval:
         end=end,
         kind="disconnected",
     )
-    with stores.ledger.write():
-        stores.ledger.streams.add_intervals([one])
-    return stores.ledger.streams.intervals()[0]
+    with context.ledger.write():
+        context.ledger.streams.add_intervals([one])
+    return context.ledger.streams.intervals()[0]
 
 
 def compared(**more: int) -> Comparison:
@@ -56,49 +56,49 @@ def compared(**more: int) -> Comparison:
     ids=["whole", "captured and unknown to history", "ids that nobody has"],
 )
 def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comparison, state: str) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        one = interval(stores, OPEN, OPEN + MINUTE)
-        with stores.ledger.write():
-            stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        one = interval(context, OPEN, OPEN + MINUTE)
+        with context.ledger.write():
+            context.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
             gap_repair.decide(
-                stores,
+                context,
                 RepairedIntervals(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE),
                 OPEN + MINUTE,
             )
-        (after,) = stores.ledger.streams.intervals()
+        (after,) = context.ledger.streams.intervals()
         assert (after.state, after.evidence) == (state, found.sentence)
 
 
 def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        one = interval(stores, OPEN, OPEN + MINUTE)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        one = interval(context, OPEN, OPEN + MINUTE)
         early = RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
-        with stores.ledger.write():
-            stores.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
-            gap_repair.decide(stores, early, OPEN + MINUTE)
-        assert [one.state for one in stores.ledger.streams.intervals()] == ["unverified"]
+        with context.ledger.write():
+            context.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+            gap_repair.decide(context, early, OPEN + MINUTE)
+        assert [one.state for one in context.ledger.streams.intervals()] == ["unverified"]
 
 
 def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        serves = stores.feeds["alpaca.iex"].serves(ALPACA.dataset)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        serves = context.feeds["alpaca.iex"].serves(ALPACA.dataset)
         assert serves is not None
         assert serves.delay
-        interval(stores, OPEN, OPEN + MINUTE)
-        with stores.ledger.write():
-            assert gap_repair.enqueue(stores, "alpaca.iex", OPEN + 2 * MINUTE) == 1
-        (task,) = stores.ledger.queue.open(ALPACA.dataset)
+        interval(context, OPEN, OPEN + MINUTE)
+        with context.ledger.write():
+            assert gap_repair.enqueue(context, "alpaca.iex", OPEN + 2 * MINUTE) == 1
+        (task,) = context.ledger.queue.open(ALPACA.dataset)
         assert task.end is not None
         wait = min(serves.delay * SECOND, 20 * MINUTE)
-        (kept_away,) = stores.ledger.queue.waits(task.task_id)
+        (kept_away,) = context.ledger.queue.waits(task.task_id)
         assert kept_away["source"] == "alpaca.iex"
         assert kept_away["not_before"] == task.end + wait
         assert task.end >= OPEN + MINUTE
 
 
 def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        wanted = stores.wanted[ALPACA.dataset]
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        wanted = context.wanted[ALPACA.dataset]
         stamps = [OPEN + at * MINUTE for at in range(5)]
         bars = frames.conform(
             pl.DataFrame(
@@ -127,12 +127,12 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
         # Half a minute after the fifth bar began.
         end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
         stored = SimpleNamespace(record=record, end=end, settled=lambda: {"AAPL": SESSION})
-        (draft,) = gap_repair.fill(stores, cast("StoredFetch", stored), bars).drafts
+        (draft,) = gap_repair.fill(context, cast("StoredFetch", stored), bars).drafts
         newest = pl.read_parquet(draft.file.temporary)["ts"].max()
         assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)
 
 
-def bars(stores: NodeContext, minutes: list[int]) -> pl.DataFrame:
+def bars(context: NodeContext, minutes: list[int]) -> pl.DataFrame:
     """Minute bars of AAPL so many minutes after the open."""
     stamps = [OPEN + at * MINUTE for at in minutes]
     return frames.conform(
@@ -145,27 +145,27 @@ def bars(stores: NodeContext, minutes: list[int]) -> pl.DataFrame:
                 "close": [1.0] * len(minutes),
             }
         ),
-        stores.wanted[ALPACA.dataset].dataset.schema.columns,
+        context.wanted[ALPACA.dataset].dataset.schema.columns,
     )
 
 
 def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        wanted = stores.wanted[ALPACA.dataset]
-        doubt = interval(stores, OPEN + 10 * MINUTE, OPEN + 12 * MINUTE)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        wanted = context.wanted[ALPACA.dataset]
+        doubt = interval(context, OPEN + 10 * MINUTE, OPEN + 12 * MINUTE)
         day = Day(
             source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL", session=SESSION,
             start=OPEN + 2 * MINUTE, end=OPEN + 30 * MINUTE, rows=9, reconnects=1,
         )  # fmt: skip
-        history = bars(stores, list(range(40)))
+        history = bars(context, list(range(40)))
 
         def unnoticed(lacking: list[int]) -> int:
-            there = bars(stores, [at for at in range(40) if at not in lacking])
+            there = bars(context, [at for at in range(40) if at not in lacking])
             extra = {
                 EXTRA[0]: pl.lit(None, dtype=pl.Datetime("ns", "UTC")),
                 EXTRA[1]: pl.lit(LIVE, dtype=pl.UInt32),
             }
-            return confirm._unnoticed(stores, there.with_columns(**extra), history, wanted, day, [doubt])
+            return confirm._unnoticed(context, there.with_columns(**extra), history, wanted, day, [doubt])
 
         assert unnoticed([]) == 0
         assert unnoticed([11]) == 0, "it lies in the doubt"
@@ -175,32 +175,34 @@ def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) ->
         assert unnoticed([5, 11, 20, 35]) == 2
 
 
-def captured(stores: NodeContext, minutes: list[int]) -> pl.DataFrame:
+def captured(context: NodeContext, minutes: list[int]) -> pl.DataFrame:
     extra = {EXTRA[0]: pl.lit(None, dtype=pl.Datetime("ns", "UTC")), EXTRA[1]: pl.lit(LIVE, dtype=pl.UInt32)}
-    return bars(stores, minutes).with_columns(**extra)
+    return bars(context, minutes).with_columns(**extra)
 
 
 def test_an_interval_is_held_against_its_own_rows_only(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        wanted = stores.wanted[ALPACA.dataset]
-        there, history = captured(stores, list(range(30))), bars(stores, [10, 11, 12, 13])
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        wanted = context.wanted[ALPACA.dataset]
+        there, history = captured(context, list(range(30))), bars(context, [10, 11, 12, 13])
         span = (OPEN + 10 * MINUTE, OPEN + 14 * MINUTE - 1)
-        found = compare.held_against(stores, "alpaca.iex", there, history, wanted, *span)
+        found = compare.held_against(context, "alpaca.iex", there, history, wanted, *span)
         assert (found.history, found.captured, found.missing, found.extra) == (4, 4, 0, 0)
-        lacking = bars(stores, [10, 13])
-        assert compare.held_against(stores, "alpaca.iex", there, lacking, wanted, *span).extra == 2
+        lacking = bars(context, [10, 13])
+        assert compare.held_against(context, "alpaca.iex", there, lacking, wanted, *span).extra == 2
         assert (
-            compare.held_against(stores, "alpaca.iex", captured(stores, [10]), history, wanted, *span).missing
+            compare.held_against(
+                context, "alpaca.iex", captured(context, [10]), history, wanted, *span
+            ).missing
             == 3
         )
 
 
 def test_nothing_captured_has_the_columns_of_what_is(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        wanted = stores.wanted[ALPACA.dataset]
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        wanted = context.wanted[ALPACA.dataset]
         none = compare.nothing(wanted)
         assert none.is_empty()
-        assert dict(none.schema) == dict(captured(stores, [1]).schema)
+        assert dict(none.schema) == dict(captured(context, [1]).schema)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +211,8 @@ def test_nothing_captured_has_the_columns_of_what_is(tmp_path: Path) -> None:
 def test_an_empty_history_verifies_what_it_can_know(
     tmp_path: Path, proved: bool, rows: int, state: str
 ) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        one = interval(stores, OPEN, OPEN + MINUTE)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        one = interval(context, OPEN, OPEN + MINUTE)
         late = replace(one, start=OPEN + MINUTE, end=OPEN + HOUR)
         done = replace(one, interval_id=99, state="verified")
         day = Day(
@@ -224,16 +226,16 @@ def test_an_empty_history_verifies_what_it_can_know(
             ),
         )
         held = confirm.ConfirmedSessions()
-        there = captured(stores, list(range(rows)))
+        there = captured(context, list(range(rows)))
         confirm._silence(stored, day, there, [one, late, done], held, proved=proved)
         assert [(number, to) for number, to, _ in held.decided] == [(one.interval_id, state)]
-        with stores.ledger.write():
-            stores.ledger.streams.add_day(day)
-            confirm.confirm(stores, held, OPEN + HOUR)
-        (after,) = stores.ledger.streams.intervals()
+        with context.ledger.write():
+            context.ledger.streams.add_day(day)
+            confirm.confirm(context, held, OPEN + HOUR)
+        (after,) = context.ledger.streams.intervals()
         assert (after.state, after.decided_at) == (state, OPEN + HOUR)
         assert f"{rows} were captured" in after.evidence
-        (known,) = stores.ledger.streams.days()
+        (known,) = context.ledger.streams.days()
         assert (known.missed, known.extra, known.compared_at) == (
             0 if state == "verified" else -1,
             rows,
@@ -242,21 +244,21 @@ def test_an_empty_history_verifies_what_it_can_know(
 
 
 def test_an_interval_that_was_decided_meanwhile_takes_the_newer_word(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        one = interval(stores, OPEN, OPEN + MINUTE)
-        with stores.ledger.write():
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        one = interval(context, OPEN, OPEN + MINUTE)
+        with context.ledger.write():
             gap_repair.decide(
-                stores,
+                context,
                 RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN),
                 OPEN + MINUTE,
             )
-        assert [one.state for one in stores.ledger.streams.intervals()] == ["verified"]
+        assert [one.state for one in context.ledger.streams.intervals()] == ["verified"]
 
 
 def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> None:
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        wanted = stores.wanted[ALPACA.dataset]
-        one = interval(stores, OPEN, OPEN + MINUTE)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        wanted = context.wanted[ALPACA.dataset]
+        one = interval(context, OPEN, OPEN + MINUTE)
         whole = gap_repair._hole(wanted, one, OPEN, OPEN + 24 * HOUR, "alpaca.iex").expected_rows
         assert whole == wanted.rows((0, 1))
         assert gap_repair._hole(wanted, one, OPEN, OPEN + 12 * HOUR, "alpaca.iex").expected_rows == whole // 2
@@ -266,11 +268,11 @@ def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> 
 @pytest.mark.parametrize(("sound", "state"), [(True, "verified"), (False, "unverified")])
 def test_only_a_sound_silence_of_its_own_sessions_verifies(tmp_path: Path, sound: bool, state: str) -> None:
     later = SESSION + dt.timedelta(days=1)
-    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as stores:
-        one = interval(stores, OPEN, OPEN + MINUTE)
+    with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
+        one = interval(context, OPEN, OPEN + MINUTE)
         for session in (SESSION, later):
-            with stores.ledger.write():
-                stores.ledger.streams.add_day(
+            with context.ledger.write():
+                context.ledger.streams.add_day(
                     Day(
                         source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL",
                         session=session, start=OPEN, end=OPEN + HOUR, rows=0, reconnects=1,
@@ -284,6 +286,6 @@ def test_only_a_sound_silence_of_its_own_sessions_verifies(tmp_path: Path, sound
             dataset=ALPACA.dataset, instrument="AAPL", source="alpaca.iex", first=SESSION, last=later,
             fact="empty", sound=sound, final=True, since=OPEN, evidence="ask",
         )  # fmt: skip
-        held = confirm.hold(stores, cast("StoredFetch", stored), bars(stores, []), [fact])
+        held = confirm.hold(context, cast("StoredFetch", stored), bars(context, []), [fact])
         assert [(number, to) for number, to, _ in held.decided] == [(one.interval_id, state)]
         assert {day.session for day, *_ in held.days} == {SESSION}

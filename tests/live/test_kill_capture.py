@@ -223,8 +223,8 @@ def test_a_clock_that_is_set_between_two_processes_is_noticed(tmp_path: Path, ho
         now = node.clock.now()
         node.seal()
         assert "clock" in {kind for kind, _, _ in node.intervals()}
-        with node.opened() as stores:
-            days = stores.ledger.streams.days()
+        with node.opened() as context:
+            days = context.ledger.streams.days()
         assert all(one.end <= now + SECOND for one in days)
         node.heal()
         promised(node.curated(), node.truth(), node.venue)

@@ -136,7 +136,7 @@ def test_a_break_of_a_delayed_stream_is_asked_of_history_where_its_data_was(tmp_
             node.until(lambda: (node.told().state, node.told().reason) == ("live", ""))
         ended = node.clock.now()
         node.seal()
-        with node.opened() as stores:
-            (one, *_) = stores.ledger.streams.intervals()
+        with node.opened() as context:
+            (one, *_) = context.ledger.streams.intervals()
         late = 900 * SECOND
         assert began - late - SECOND <= one.start < one.end <= ended - late

@@ -46,12 +46,12 @@ def test_every_message_is_kept_and_a_doubt_stays_one(
         else:
             assert all(json.loads(message) for message in found["message"])
         clock = Later(DAY + DAY // 12)
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
-            assert all(one.over for one in streams.days(stores))
+        with node.opened() as context:
+            seal.run_once(context, clock)
+            assert all(one.over for one in streams.days(context))
             assert not found["is_final"].any(), "its session runs"
-            assert curate.run_once(stores, clock).written == 1
-            assert curate.run_once(stores, clock).written == 0
+            assert curate.run_once(context, clock).written == 1
+            assert curate.run_once(context, clock).written == 0
         again = fulltape.open(node.folder).scan(dataset).collect()
         assert again["is_final"].all()
         assert again.height == found.height

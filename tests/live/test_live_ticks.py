@@ -104,11 +104,11 @@ def test_quotes_that_a_broken_connection_lost_come_back_once(tmp_path: Path, ven
             ],
             schema_overrides={"ts": pl.Datetime("us", "UTC")},
         )
-        with node.opened() as stores:
-            known = decode.known(stores, venue.source)
-            writer = stores.capture_writer
+        with node.opened() as context:
+            known = decode.known(context, venue.source)
+            writer = context.capture_writer
             follower = Follower(
-                stores, venue.source, known.meaning, known.control, writer=writer, now=fast.now()
+                context, venue.source, known.meaning, known.control, writer=writer, now=fast.now()
             )
             follower.poll()
     assert follower.last.keys() == {(venue.dataset, symbol) for symbol in venue.symbols}

@@ -75,10 +75,10 @@ def test_what_only_a_stream_has_is_held_and_exported_when_its_day_is_over(
         with node.capturing():
             node.until(node.stream.played.is_set, 60)
             node.until(lambda: node.told().durable >= len(played.messages), 60)
-        with node.opened() as stores:
-            early = nightly.run(stores, node.clock)
+        with node.opened() as context:
+            early = nightly.run(context, node.clock)
             assert early.export is None, "these are stamped by their receipt, and that day is not over"
-            done = nightly.run(stores, Later(DAY + DAY // 12))
+            done = nightly.run(context, Later(DAY + DAY // 12))
         assert done.export is not None
         assert done.export.rows == node.curated().height == sent > 1_000
         assert done.audit.held == 1

@@ -31,9 +31,9 @@ def captured(node: Living) -> None:
 
 
 def told(node: Living) -> tuple[list[StreamDay], list[Month]]:
-    with node.opened() as stores:
-        days = streams.days(stores)
-        return days, [one for day in MONTHS for one in streams.months(stores, day)]
+    with node.opened() as context:
+        days = streams.days(context)
+        return days, [one for day in MONTHS for one in streams.months(context, day)]
 
 
 MONTHS = [f"{year}-{month:02d}" for year in (2025, 2026, 2027, 2028) for month in range(1, 13)]
@@ -43,27 +43,27 @@ def test_old_sessions_that_are_confirmed_are_kept_by_month(tmp_path: Path) -> No
     with living(tmp_path, COINBASE, extra='keep_messages = "3d"\n') as node:
         captured(node)
         clock = Later(DAY + DAY // 12)
-        with node.opened() as stores:
-            assert nightly.run(stores, clock).audit.missing == 0
+        with node.opened() as context:
+            assert nightly.run(context, clock).audit.missing == 0
         days, months = told(node)
         assert {one.final for one in days} == {True}
         assert months == []
         clock.by += 89 * DAY
-        with node.opened() as stores:
-            sweep.run_once(stores, clock)
+        with node.opened() as context:
+            sweep.run_once(context, clock)
         assert told(node) == (days, [])
         clock.by += 12 * DAY
-        with node.opened() as stores:
-            assert stores.ledger.streams.captures(), "while its journal is there it may be decoded again"
-            sweep.run_once(stores, clock)
+        with node.opened() as context:
+            assert context.ledger.streams.captures(), "while its journal is there it may be decoded again"
+            sweep.run_once(context, clock)
         assert told(node) == (days, [])
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
-            removals = sweep.run_once(stores, clock, dry_run=True).removals
+        with node.opened() as context:
+            seal.run_once(context, clock)
+            removals = sweep.run_once(context, clock, dry_run=True).removals
             assert [one.count for one in removals if one.what == "captured sessions"] == [len(days)]
         assert told(node) == (days, [])
-        with node.opened() as stores:
-            sweep.run_once(stores, clock)
+        with node.opened() as context:
+            sweep.run_once(context, clock)
         left, months = told(node)
         assert left == []
         assert node.intervals() == []
@@ -74,8 +74,8 @@ def test_old_sessions_that_are_confirmed_are_kept_by_month(tmp_path: Path) -> No
         for one in months:
             (day,) = [each for each in days if each.symbol == one.symbol and each.session in one.sessions]
             assert 100.0 * (one.live - one.doubtful) / one.live == pytest.approx(day.clean)
-        with node.opened() as stores:
-            assert "captured sessions" not in {one.what for one in sweep.run_once(stores, clock).removals}
+        with node.opened() as context:
+            assert "captured sessions" not in {one.what for one in sweep.run_once(context, clock).removals}
         assert told(node) == ([], months)
 
 
@@ -83,20 +83,20 @@ def test_a_ledger_that_is_made_again_does_not_doubt_them(tmp_path: Path) -> None
     with living(tmp_path, COINBASE, extra='keep_messages = "3d"\n') as node:
         captured(node)
         clock = Later(DAY + DAY // 12)
-        with node.opened() as stores:
-            nightly.run(stores, clock)
+        with node.opened() as context:
+            nightly.run(context, clock)
         clock.by += 101 * DAY
-        with node.opened() as stores:
-            seal.run_once(stores, clock)
-            sweep.run_once(stores, clock)
-            nightly.run(stores, clock)
+        with node.opened() as context:
+            seal.run_once(context, clock)
+            sweep.run_once(context, clock)
+            nightly.run(context, clock)
         _, months = told(node)
         assert months
         for path in node.folder.glob("ledger.db*"):
             path.unlink()
-        stores = assemble.open_stores(load.load(node.folder), owning=False)
-        assert repair.rebuild(stores, clock.now()).taken.left == ()
-        stores.close()
+        context = assemble.open_context(load.load(node.folder), owning=False)
+        assert repair.rebuild(context, clock.now()).taken.left == ()
+        context.close()
         assert told(node) == ([], months)
         assert node.intervals() == []
 
@@ -111,9 +111,9 @@ def test_what_exists_only_live_stays_by_session(tmp_path: Path) -> None:
         clock = Later(DAY + DAY // 12)
         for by in (0, 101 * DAY):
             clock.by += by
-            with node.opened() as stores:
-                seal.run_once(stores, clock)
-                sweep.run_once(stores, clock)
+            with node.opened() as context:
+                seal.run_once(context, clock)
+                sweep.run_once(context, clock)
         days, months = told(node)
         assert len(days) == 1
         assert months == []

@@ -104,16 +104,16 @@ def test_a_dataset_uses_the_table_that_was_built_into_the_node(tmp_path: Path) -
         pass
     (folder / "calendars").mkdir()
     (folder / "calendars" / "XTKS.csv").write_text(refresh.table("XTKS"))
-    with opened(folder) as stores:
-        report = audit.run_once(stores, SystemClock())
+    with opened(folder) as context:
+        report = audit.run_once(context, SystemClock())
         assert report.wanted == 19  # Tokyo is closed on two Mondays, and until the 4th
         label = dt.date(2024, 1, 4)
         fact = CoverageFact(
             dataset="equities_adjusted_evidence", instrument="7203.T", source="yahoo.chart", first=label, last=label,
             fact="present", sound=True, final=True, since=1, evidence="x",
         )  # fmt: skip
-        with stores.ledger.write():
-            stores.ledger.coverage.record([fact], stores.wanted[fact.dataset].next_session)
+        with context.ledger.write():
+            context.ledger.coverage.record([fact], context.wanted[fact.dataset].next_session)
     with opened(folder):
         pass
     settings.write_text(settings.read_text().replace('calendar = "XTKS"', ""))

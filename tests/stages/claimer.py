@@ -24,7 +24,7 @@ from fulltape.market.time import SECOND
 LEASE = SECOND
 
 
-def stores(folder: Path, ledger: Ledger, worker: str) -> NodeContext:
+def context(folder: Path, ledger: Ledger, worker: str) -> NodeContext:
     """A node with two sources, as large as the test needs."""
     return NodeContext(
         folder=folder,
@@ -71,7 +71,7 @@ def stores(folder: Path, ledger: Ledger, worker: str) -> NodeContext:
 def main(folder: Path, address: str, worker: str) -> None:
     """Work until nothing is left; some tasks fail, some are refused, a few are held until their lease is over."""
     ledger = opening.open_ledger(folder, address)
-    own = stores(folder, ledger, worker)
+    own = context(folder, ledger, worker)
     clock = SystemClock(ledger.budgets.anchor)
     dispatcher = Dispatcher(own, clock, Throughput(own, clock), out=lambda _: False)
     log = os.open(folder / f"ended-{worker}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -46,7 +46,7 @@ def feed(name: str, since: dt.date = FIRST) -> ConfiguredSource:
 
 
 @pytest.fixture
-def stores(open_ledger: Opener, tmp_path: Path) -> NodeContext:
+def context(open_ledger: Opener, tmp_path: Path) -> NodeContext:
     """A node that wants three instruments from two sources, of which the second begins in March."""
     wanted = ConfiguredDataset(
         dataset=DATASET,
@@ -76,10 +76,10 @@ def stores(open_ledger: Opener, tmp_path: Path) -> NodeContext:
 
 
 def record(
-    stores: NodeContext, instrument: str, source: str, first: str, last: str, fact: FactKind, *, at: int
+    context: NodeContext, instrument: str, source: str, first: str, last: str, fact: FactKind, *, at: int
 ) -> None:
-    with stores.ledger.write():
-        stores.ledger.coverage.record(
+    with context.ledger.write():
+        context.ledger.coverage.record(
             [
                 CoverageFact(
                     dataset=DATASET.name,
@@ -94,82 +94,82 @@ def record(
                     evidence=f"{source} {first} {at}",
                 )
             ],
-            stores.wanted[DATASET.name].next_session,
+            context.wanted[DATASET.name].next_session,
         )
 
 
-def queued(stores: NodeContext, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
+def queued(context: NodeContext, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
     return sorted(
         (task.instrument, task.first.isoformat(), task.last.isoformat(), task.kind, task.takers)
-        for task in stores.ledger.queue.open()
+        for task in context.ledger.queue.open()
         if task.purpose == purpose
     )
 
 
-def test_tasks_know_who_could_take_them_and_are_one_batch(stores: NodeContext) -> None:
-    audit.run_once(stores, FakeClock(instant(dt.date(2024, 3, 28))))
-    assert queued(stores)[:2] == [
+def test_tasks_know_who_could_take_them_and_are_one_batch(context: NodeContext) -> None:
+    audit.run_once(context, FakeClock(instant(dt.date(2024, 3, 28))))
+    assert queued(context)[:2] == [
         ("A", "2024-01-02", "2024-02-29", "BOOTSTRAP", ("a.x",)),
         ("A", "2024-03-01", "2024-03-28", "BOOTSTRAP", ("a.x", "b.x")),
     ]
-    tasks = stores.ledger.queue.open()
+    tasks = context.ledger.queue.open()
     assert len({task.batch for task in tasks}) == 1
     assert all(task.expected_rows > 0 for task in tasks)
-    assert [of.takers for of in stores.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
+    assert [of.takers for of in context.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
 
 
-def test_who_is_no_longer_able_is_taken_off_queued_tasks(stores: NodeContext) -> None:
+def test_who_is_no_longer_able_is_taken_off_queued_tasks(context: NodeContext) -> None:
     clock = FakeClock(instant(dt.date(2024, 3, 28)))
-    audit.run_once(stores, clock)
-    with stores.ledger.write():
-        stores.ledger.eligibility.record(
+    audit.run_once(context, clock)
+    with context.ledger.write():
+        context.ledger.eligibility.record(
             Eligible(
                 source="b.x", dataset=DATASET.name, symbol="A", state="not entitled",
                 until=2**60, reason="", since=0,
             )
         )  # fmt: skip
-    audit.run_once(stores, clock)
-    assert [task[4] for task in queued(stores) if task[0] == "A"] == [("a.x",), ("a.x",)]
-    assert [task[4] for task in queued(stores) if task[0] == "B"] == [("a.x",), ("a.x", "b.x")]
+    audit.run_once(context, clock)
+    assert [task[4] for task in queued(context) if task[0] == "A"] == [("a.x",), ("a.x",)]
+    assert [task[4] for task in queued(context) if task[0] == "B"] == [("a.x",), ("a.x", "b.x")]
 
 
-def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, stores: NodeContext) -> None:
+def test_an_incremental_audit_finds_what_a_full_one_finds(open_ledger: Opener, context: NodeContext) -> None:
     clock = FakeClock(instant(dt.date(2024, 3, 26)))
     for name in "ABC":
-        record(stores, name, "a.x", "2024-01-02", "2024-03-26", "present", at=clock.now())
-    audit.run_once(stores, clock)
-    assert queued(stores) == []
+        record(context, name, "a.x", "2024-01-02", "2024-03-26", "present", at=clock.now())
+    audit.run_once(context, clock)
+    assert queued(context) == []
     # Two sessions more are final, and B turns out to lack a day.
     clock.sleep(2 * DAY / 1_000_000)
-    record(stores, "B", "a.x", "2024-02-05", "2024-02-05", "empty", at=clock.now())
-    found = audit.run_incremental(stores, clock)
-    incremental = queued(stores)
+    record(context, "B", "a.x", "2024-02-05", "2024-02-05", "empty", at=clock.now())
+    found = audit.run_incremental(context, clock)
+    incremental = queued(context)
     assert found.tasks == len(incremental) == 3
     assert [task[:4] for task in incremental if task[0] != "B"] == [
         ("A", "2024-03-27", "2024-03-28", "FORWARD"),
         ("C", "2024-03-27", "2024-03-28", "FORWARD"),
     ]
-    assert audit.run_once(stores, clock).tasks == 0, (
+    assert audit.run_once(context, clock).tasks == 0, (
         "the full audit found what the incremental one had missed"
     )
-    assert audit.run_incremental(stores, clock).tasks == 0
+    assert audit.run_incremental(context, clock).tasks == 0
 
 
 def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kept(
-    stores: NodeContext,
+    context: NodeContext,
 ) -> None:
     start = instant(dt.date(2024, 2, 28))
     for name in "BC":
-        record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-12", "2024-02-28", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=start)
+        record(context, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
+    record(context, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
+    record(context, "A", "a.x", "2024-01-12", "2024-02-28", "present", at=start)
+    record(context, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=start)
     asked_after = []
     at = start
     for days in range(60):
         at = start + days * DAY
-        audit.run_once(stores, FakeClock(at))
-        again = [task for task in stores.ledger.queue.open() if task.purpose == AGAIN]
+        audit.run_once(context, FakeClock(at))
+        again = [task for task in context.ledger.queue.open() if task.purpose == AGAIN]
         if again:
             (task,) = again
             assert (task.instrument, task.first, task.last) == (
@@ -179,27 +179,27 @@ def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kep
             )
             assert (task.takers, task.priority) == (("a.x",), LAST)
             asked_after.append(days)
-            record(stores, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=at)
-            with stores.ledger.write():
-                stores.ledger.queue.finish_all({task.task_id: task.attempt}, "done", now=at)
+            record(context, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=at)
+            with context.ledger.write():
+                context.ledger.queue.finish_all({task.task_id: task.attempt}, "done", now=at)
     assert asked_after == [1, 8, 38]
 
 
-def test_what_is_asked_again_may_be_claimed_though_it_was_answered(stores: NodeContext) -> None:
+def test_what_is_asked_again_may_be_claimed_though_it_was_answered(context: NodeContext) -> None:
     start = instant(dt.date(2024, 2, 28))
     for name in "BC":
-        record(stores, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-11", "2024-02-28", "present", at=start)
-    record(stores, "A", "a.x", "2024-01-10", "2024-01-10", "refused", at=start)
-    audit.run_once(stores, FakeClock(start + DAY))
-    classes = [of for of in stores.ledger.queue.census() if of.priority == LAST]
-    found = stores.ledger.queue.candidates("a.x", classes[0], first_day=FIRST, now=start + DAY)
+        record(context, name, "a.x", "2024-01-02", "2024-02-28", "present", at=start)
+    record(context, "A", "a.x", "2024-01-02", "2024-01-09", "present", at=start)
+    record(context, "A", "a.x", "2024-01-11", "2024-02-28", "present", at=start)
+    record(context, "A", "a.x", "2024-01-10", "2024-01-10", "refused", at=start)
+    audit.run_once(context, FakeClock(start + DAY))
+    classes = [of for of in context.ledger.queue.census() if of.priority == LAST]
+    found = context.ledger.queue.candidates("a.x", classes[0], first_day=FIRST, now=start + DAY)
     assert [(task.instrument, task.purpose) for task in found] == [("A", AGAIN)]
 
 
-def test_the_days_forward_demand_is_known_in_the_morning(stores: NodeContext) -> None:
+def test_the_days_forward_demand_is_known_in_the_morning(context: NodeContext) -> None:
     morning = instant(dt.date(2024, 3, 28), hour=8)
-    need = forecast.demand(stores, {}, {}, morning)
+    need = forecast.demand(context, {}, {}, morning)
     assert need == {"a": {"FORWARD": 1}, "b": {}}
-    assert forecast.demand(stores, {}, {}, instant(dt.date(2024, 3, 30), hour=8)) == {"a": {}, "b": {}}
+    assert forecast.demand(context, {}, {}, instant(dt.date(2024, 3, 30), hour=8)) == {"a": {}, "b": {}}

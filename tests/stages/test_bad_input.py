@@ -81,9 +81,9 @@ def run(tmp_path: Path, spoil: Callable[[bytes], bytes], wish: Wish = WISH) -> t
             return replace(reply, body=spoil(reply.body)) if "bars" in call.path else reply
 
         server._handle = spoiled
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            rejections = stores.ledger.rejections()
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            rejections = context.ledger.rejections()
     return folder, rejections, done
 
 
@@ -194,7 +194,7 @@ def test_a_vendor_that_turns_in_circles_ends_the_ask(tmp_path: Path) -> None:
     folder, _, done = run(tmp_path, for_ever)
     assert count < 5 * 200
     assert closes(folder, "AAPL") in ([], TRUTH["AAPL"])
-    with opened(folder) as stores:
-        reasons = {task.last_error for task in stores.ledger.queue.newest()}
+    with opened(folder) as context:
+        reasons = {task.last_error for task in context.ledger.queue.newest()}
     assert any("far more than were expected" in reason for reason in reasons)
     assert not done.complete or closes(folder, "AAPL") == TRUTH["AAPL"]

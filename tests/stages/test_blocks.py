@@ -12,7 +12,7 @@ import pytest
 
 from clocks import SkippingClock
 from fulltape.check import run as quality
-from fulltape.checks.findings import FACTS, Context
+from fulltape.checks.findings import FACTS, CheckContext
 from fulltape.context import NodeContext, drafts, profiles
 from fulltape.curate import run as curate
 from fulltape.export import run as deliver
@@ -49,47 +49,47 @@ def holed() -> Market:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("blocks")
-    with simulated(folder, holed(), [DAYS, MINUTES], universe=UNIVERSE) as (node, _), opened(node) as stores:
-        nightly.run(stores, SkippingClock())
+    with simulated(folder, holed(), [DAYS, MINUTES], universe=UNIVERSE) as (node, _), opened(node) as context:
+        nightly.run(context, SkippingClock())
     return node
 
 
-def anew(stores: NodeContext) -> None:
+def anew(context: NodeContext) -> None:
     """Let everything be curated and checked again."""
-    with stores.ledger.write():
-        for name in stores.wanted:
+    with context.ledger.write():
+        for name in context.wanted:
             for stage in (curate.STAGE, quality.STAGE):
-                stores.ledger.set_bookmark(stage, name, 0)
+                context.ledger.set_bookmark(stage, name, 0)
 
 
-def said(stores: NodeContext) -> tuple[list[str], list[str]]:
+def said(context: NodeContext) -> tuple[list[str], list[str]]:
     """All verdicts, and digests of all that was found."""
     verdicts = [
         f"{name} {one.instrument} {one.source} {one.first} {one.last} {one.verdict} {one.codes}"
-        for name in stores.wanted
-        for one in stores.ledger.verdicts.of_dataset(name)
+        for name in context.wanted
+        for one in context.ledger.verdicts.of_dataset(name)
     ]
     facts = [
-        f"{name} {part.folder} {(parquet.metadata(stores.layout.root / part.path) or {})[FACTS]}"
-        for name in stores.wanted
-        for part in stores.ledger.catalogue.current("qc", name)
+        f"{name} {part.folder} {(parquet.metadata(context.layout.root / part.path) or {})[FACTS]}"
+        for name in context.wanted
+        for part in context.ledger.catalogue.current("qc", name)
     ]
     return sorted(verdicts), sorted(facts)
 
 
 @pytest.mark.parametrize("rows", [1, 20_000, 10**9])
 def test_blocks_of_any_size_come_to_the_same(night: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    with opened(night) as stores:
-        before = said(stores)
+    with opened(night) as context:
+        before = said(context)
         assert any("completeness" in verdict for verdict in before[0])
-        for path in stores.layout.profile_files():
+        for path in context.layout.profile_files():
             path.unlink()
-        anew(stores)
+        anew(context)
         monkeypatch.setattr(profiles, "BLOCK", rows)
-        assert curate.run_once(stores, SkippingClock()).written == 0
-        assert quality.run_once(stores, SkippingClock()).cells > 0
-        assert said(stores) == before
-        done = deliver.run_once(stores, SkippingClock())
+        assert curate.run_once(context, SkippingClock()).written == 0
+        assert quality.run_once(context, SkippingClock()).cells > 0
+        assert said(context) == before
+        done = deliver.run_once(context, SkippingClock())
         assert done is not None
         assert not done.written
 
@@ -110,29 +110,29 @@ def swap(path: Path) -> None:
     path.write_bytes(other.read_bytes())
 
 
-def kept(stores: NodeContext) -> dict[Path, list[dict[str, Any]]]:
+def kept(context: NodeContext) -> dict[Path, list[dict[str, Any]]]:
     """The rows of every file of profiles."""
     return {
         path: pl.read_parquet(path.read_bytes()[hashlib.sha256().digest_size :]).to_dicts()
-        for path in stores.layout.profile_files()
+        for path in context.layout.profile_files()
     }
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, cut, flip, swap], ids=["gone", "cut", "flipped", "another's"])
 def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None]) -> None:
-    with opened(night) as stores:
-        before = said(stores)
-        whole = kept(stores)
+    with opened(night) as context:
+        before = said(context)
+        whole = kept(context)
         assert whole
         for path in whole:
             harm(path)
-        told = {one.path for one in verify.run_once(stores, SkippingClock()).findings}
-        assert told == {stores.layout.relative(path) for path in whole if path.exists()}
-        anew(stores)
-        assert curate.run_once(stores, SkippingClock()).written == 0
-        quality.run_once(stores, SkippingClock())
-        assert said(stores) == before
-        remade = kept(stores)
+        told = {one.path for one in verify.run_once(context, SkippingClock()).findings}
+        assert told == {context.layout.relative(path) for path in whole if path.exists()}
+        anew(context)
+        assert curate.run_once(context, SkippingClock()).written == 0
+        quality.run_once(context, SkippingClock())
+        assert said(context) == before
+        remade = kept(context)
         assert set(remade) == set(whole)
         for path, rows in whole.items():
             assert remade[path] == rows, path.name
@@ -140,16 +140,16 @@ def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None
 
 def test_a_cell_in_which_nothing_traded_has_a_profile_that_says_so(tmp_path: Path) -> None:
     """Else that of an older answer would stand for it."""
-    with simulated(tmp_path, holed(), [MINUTES], universe=UNIVERSE) as (node, _), opened(node) as stores:
-        nightly.run(stores, SkippingClock())
-        wanted = stores.wanted[MINUTES.dataset]
-        (part, *_) = stores.ledger.catalogue.current("raw", MINUTES.dataset)
-        rows = parquet.read([stores.layout.root / part.path])
+    with simulated(tmp_path, holed(), [MINUTES], universe=UNIVERSE) as (node, _), opened(node) as context:
+        nightly.run(context, SkippingClock())
+        wanted = context.wanted[MINUTES.dataset]
+        (part, *_) = context.ledger.catalogue.current("raw", MINUTES.dataset)
+        rows = parquet.read([context.layout.root / part.path])
         silent = rows.with_columns(
             pl.lit(0.0).alias("volume"), pl.lit(0).cast(rows.schema["trade_count"]).alias("trade_count")
         )
         draft = drafts.write(
-            stores,
+            context,
             wanted,
             silent,
             layer="raw",
@@ -158,30 +158,30 @@ def test_a_cell_in_which_nothing_traded_has_a_profile_that_says_so(tmp_path: Pat
             origin="fetched",
             metadata={},
         )
-        (new,) = drafts.publish(stores, [draft], now=SkippingClock().now())
-        with stores.ledger.write():
-            stores.ledger.catalogue.register(new, now=SkippingClock().now())
-        newest = stores.ledger.catalogue.by_path(new.path)
+        (new,) = drafts.publish(context, [draft], now=SkippingClock().now())
+        with context.ledger.write():
+            context.ledger.catalogue.register(new, now=SkippingClock().now())
+        newest = context.ledger.catalogue.by_path(new.path)
         assert newest is not None
-        context = Context(
+        checking = CheckContext(
             dataset=wanted.dataset,
             calendar=wanted.calendar,
             instruments=wanted.instruments,
             now=SkippingClock().now(),
         )
-        found = profiles.of_parts(stores, context, [newest], lambda some: some)
+        found = profiles.of_parts(context, checking, [newest], lambda some: some)
         assert found.height == rows.select("instrument", "session").unique().height
         assert found["minutes"].list.len().sum() == 0
 
 
 def test_profiles_go_with_their_parts(night: Path) -> None:
-    with opened(night) as stores:
-        kept = stores.layout.profile_files()
+    with opened(night) as context:
+        kept = context.layout.profile_files()
         orphan = kept[0].with_name(f"{'0' * 32}-{kept[0].name.partition('-')[2]}")
         files.publish_bytes(orphan, b"of a part that is gone")
-        told = {one.what: one.count for one in sweep.run_once(stores, SkippingClock()).removals}
+        told = {one.what: one.count for one in sweep.run_once(context, SkippingClock()).removals}
         assert told["profiles"] == 1
-        assert stores.layout.profile_files() == kept
+        assert context.layout.profile_files() == kept
 
 
 def test_a_night_reads_only_rows_of_sessions_that_changed(
@@ -194,11 +194,11 @@ def test_a_night_reads_only_rows_of_sessions_that_changed(
         read.extend(paths)
         return genuine(paths, **more)
 
-    with opened(night) as stores:
-        newest = stores.ledger.catalogue.current("curated", MINUTES.dataset)[-1]
-        with stores.ledger.write():
-            stores.ledger.damages.redo(curate.STAGE, MINUTES.dataset, [newest.folder])
+    with opened(night) as context:
+        newest = context.ledger.catalogue.current("curated", MINUTES.dataset)[-1]
+        with context.ledger.write():
+            context.ledger.damages.redo(curate.STAGE, MINUTES.dataset, [newest.folder])
         monkeypatch.setattr(parquet, "scan", scan)
-        curate.run_once(stores, SkippingClock())
+        curate.run_once(context, SkippingClock())
         months = {path.parent.name for path in read if "raw" in path.parts and MINUTES.dataset in path.parts}
         assert months == {"month=2012-12"}, "other months are known by their profiles"

@@ -30,8 +30,8 @@ def test_a_silence_in_which_rows_were_captured_is_not_empty(tmp_path: Path, wher
     ]
     folder = write_node(tmp_path / "node", {"binance": "http://127.0.0.1:9"}, wishes, universe=universe)
     days = [dt.date(2026, 1, 1) + dt.timedelta(days=at) for at in range(60)]
-    with opened(folder) as stores:
-        wanted = stores.wanted["crypto_trades"]
+    with opened(folder) as context:
+        wanted = context.wanted["crypto_trades"]
         (name,) = wanted.instruments
         facts = [
             CoverageFact(
@@ -41,17 +41,17 @@ def test_a_silence_in_which_rows_were_captured_is_not_empty(tmp_path: Path, wher
             )
             for at, label in enumerate(days)
         ]  # fmt: skip
-        with stores.ledger.write():
-            stores.ledger.coverage.record(facts, wanted.next_session)
+        with context.ledger.write():
+            context.ledger.coverage.record(facts, wanted.next_session)
         silent = wanted.calendar.between(days[31], days[31])
 
         def empty() -> bool:
-            (one,) = known.read(stores, wanted, SystemClock().now())
+            (one,) = known.read(context, wanted, SystemClock().now())
             return ranges.overlaps(series.picture(one).empty, silent)
 
         assert empty()
-        with stores.ledger.write():
-            stores.ledger.streams.add_day(
+        with context.ledger.write():
+            context.ledger.streams.add_day(
                 Day(
                     source="kraken.spot", dataset=where, instrument=name, symbol="ABC/USDT", session=days[31], start=1, end=2,
                     rows=5, reconnects=0,
@@ -78,10 +78,10 @@ def _node(tmp_path: Path, facts: dict[dt.date, FactKind], listed: str = "") -> P
         [Wish("equities_bars_day", "2025-01-02", "2025-12-31", ("alpaca.sip",))],
         universe=f"symbol,listed_from,listed_to,instrument\nABC,{listed},,ABC\n",
     )  # fmt: skip
-    with opened(folder) as stores, stores.ledger.write():
-        wanted = stores.wanted["equities_bars_day"]
+    with opened(folder) as context, context.ledger.write():
+        wanted = context.wanted["equities_bars_day"]
         known_days = {day: fact for day, fact in facts.items() if wanted.calendar.day(day) == "session"}
-        stores.ledger.coverage.record(
+        context.ledger.coverage.record(
             [_fact(fact, day) for day, fact in known_days.items()], wanted.next_session
         )
     return folder
@@ -92,16 +92,16 @@ def test_a_silence_between_rows_is_missing_also_where_the_listing_is_unknown(tmp
     facts: dict[dt.date, FactKind] = dict.fromkeys(days[50:], "present")
     facts |= dict.fromkeys([*days[:50], *days[100:107]], "empty")
     folder = _node(tmp_path, facts)
-    with opened(folder) as stores:
-        wanted = stores.wanted["equities_bars_day"]
-        (one,) = known.read(stores, wanted, SystemClock().now())
+    with opened(folder) as context:
+        wanted = context.wanted["equities_bars_day"]
+        (one,) = known.read(context, wanted, SystemClock().now())
         shown = series.picture(one)
         hole = ranges.normalise([wanted.calendar.between(days[100], days[106])])
         assert ranges.intersect(shown.missing, hole) == hole
         assert ranges.size(shown.unknown_listing) == ranges.size(
             ranges.normalise([wanted.calendar.between(days[0], days[49])])
         )
-        told = explain.explain(stores, SystemClock(), wanted, "ABC", days[103])
+        told = explain.explain(context, SystemClock(), wanted, "ABC", days[103])
         assert told.cell.availability is Availability.MISSING
         assert "implausible silence" in told.cell.why
 
@@ -112,14 +112,14 @@ def test_a_decision_says_nothing_about_what_nobody_has_answered(tmp_path: Path) 
     facts |= dict.fromkeys(days[30:40], "refused")
     facts |= dict.fromkeys(days[40:43], "empty")
     folder = _node(tmp_path, facts, "2000-01-03")
-    with opened(folder) as stores:
+    with opened(folder) as context:
         clock = SystemClock()
         done = accepting.accept(
-            stores, clock, "equities_bars_day", "ABC", days[30], days[42], reason="no plan"
+            context, clock, "equities_bars_day", "ABC", days[30], days[42], reason="no plan"
         )
         assert (done.held, done.open) == (0, 0)
-        wanted = stores.wanted["equities_bars_day"]
-        (one,) = known.read(stores, wanted, clock.now())
+        wanted = context.wanted["equities_bars_day"]
+        (one,) = known.read(context, wanted, clock.now())
         shown = series.picture(one)
         refused = ranges.normalise([wanted.calendar.between(days[30], days[39])])
         silent = ranges.normalise([wanted.calendar.between(days[40], days[42])])
@@ -127,7 +127,7 @@ def test_a_decision_says_nothing_about_what_nobody_has_answered(tmp_path: Path) 
         assert ranges.intersect(shown.empty, refused) == ranges.EMPTY
         assert ranges.intersect(shown.unobtainable, refused) == refused
         assert ranges.intersect(shown.empty, silent) == silent
-        told = explain.explain(stores, clock, wanted, "ABC", days[33])
+        told = explain.explain(context, clock, wanted, "ABC", days[33])
         assert told.cell.availability is Availability.UNOBTAINABLE
         with pytest.raises(errors.UsageError, match="nothing to accept"):
-            accepting.accept(stores, clock, "equities_bars_day", "ABC", days[0], days[5], reason="halted")
+            accepting.accept(context, clock, "equities_bars_day", "ABC", days[0], days[5], reason="halted")

@@ -100,10 +100,10 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
                 found, source="a.sip", worker=worker, ask=worker, now=NOW + 1, lease_until=until
             )
     wanted = SimpleNamespace(calendar=calendar, dataset=datasets.get("equities_bars_day"))
-    stores = SimpleNamespace(
+    context = SimpleNamespace(
         ledger=ledger, layout=Layout(root=tmp_path), wanted={"equities_bars_day": wanted}, rules=Rules()
     )
-    one = batch.Batch(cast("NodeContext", stores), NOW + 2, silent)
+    one = batch.Batch(cast("NodeContext", context), NOW + 2, silent)
     one._covered["ask", "A"] = (calendar.between(days[0], days[1]),)
     (held,) = ledger.queue.leased_by("alive")
     stored: Any = SimpleNamespace(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.compact import plan
 from fulltape.compact import run as compact
 from fulltape.compact.plan import SmallPart
@@ -119,15 +119,15 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with simulated(place / "first", markets.sample(), [DAYS, MINUTES], universe=UNIVERSE) as (node, _):
             for night in NIGHTS[:-1]:
                 until(node, night)
-                with opened(node) as stores:
-                    assert nightly.run(stores, SkippingClock()).complete
+                with opened(node) as context:
+                    assert nightly.run(context, SkippingClock()).complete
         with simulated(place / "second", restated(markets.sample()), [DAYS], universe=UNIVERSE) as (other, _):
             settings = node / "fulltape.toml"
             settings.write_text(settings.read_text().replace(address(node), address(other)))
             until(node, NIGHTS[-1])
-            with opened(node) as stores:
-                ask_again(stores)
-                assert nightly.run(stores, SkippingClock()).complete
+            with opened(node) as context:
+                ask_again(context)
+                assert nightly.run(context, SkippingClock()).complete
             patch.undo()
             yield node
 
@@ -138,11 +138,11 @@ def address(node: Path) -> str:
     return found[1]
 
 
-def ask_again(stores: NodeContext) -> None:
+def ask_again(context: NodeContext) -> None:
     """Forget what is known of a session, so that its source is asked once more."""
-    with stores.ledger.write():
-        for name in stores.wanted:
-            stores.ledger.coverage.forget(name, "IBM", "alpaca.sip", AGAIN, AGAIN)
+    with context.ledger.write():
+        for name in context.wanted:
+            context.ledger.coverage.forget(name, "IBM", "alpaca.sip", AGAIN, AGAIN)
 
 
 @pytest.fixture
@@ -153,166 +153,166 @@ def node(grown: Path, tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def rebuilding(node: Path) -> Iterator[NodeContext]:
-    """The stores of a node whose ledger is not the one that the lake knows."""
-    stores = assemble.open_stores(load.load(node), owning=False)
+    """The context of a node whose ledger is not the one that the lake knows."""
+    context = assemble.open_context(load.load(node), owning=False)
     try:
-        yield stores
+        yield context
     finally:
-        stores.close()
+        context.close()
 
 
-def month(stores: NodeContext) -> Part:
+def month(context: NodeContext) -> Part:
     """The one part of the month that is closed."""
-    (found,) = [part for part in raw(stores) if part.folder == FOLDER]
+    (found,) = [part for part in raw(context) if part.folder == FOLDER]
     return found
 
 
-def raw(stores: NodeContext) -> list[Part]:
-    return stores.ledger.catalogue.all_current("raw")
+def raw(context: NodeContext) -> list[Part]:
+    return context.ledger.catalogue.all_current("raw")
 
 
-def everything(stores: NodeContext) -> pl.DataFrame:
+def everything(context: NodeContext) -> pl.DataFrame:
     """All raw rows in the order in which they became known."""
     found = [
-        scanning.rows_of(stores, [part], "source", "log_pos", "dataset").collect() for part in raw(stores)
+        scanning.rows_of(context, [part], "source", "log_pos", "dataset").collect() for part in raw(context)
     ]
     rows = pl.concat(found, how="diagonal").sort("dataset", "instrument", "ts", "log_pos")
     return rows.drop("log_pos")
 
 
-def curated(stores: NodeContext) -> list[tuple[str, str, str]]:
-    found = stores.ledger.catalogue.all_current("curated")
+def curated(context: NodeContext) -> list[tuple[str, str, str]]:
+    found = context.ledger.catalogue.all_current("curated")
     return sorted((part.dataset, part.folder, part.sha256) for part in found)
 
 
-def anew(stores: NodeContext) -> list[tuple[str, str, str]]:
+def anew(context: NodeContext) -> list[tuple[str, str, str]]:
     """What curating everything once more comes to."""
-    with stores.ledger.write():
-        for name in stores.wanted:
-            stores.ledger.set_bookmark(curate.STAGE, name, 0)
-    curate.run_once(stores, SkippingClock())
-    return curated(stores)
+    with context.ledger.write():
+        for name in context.wanted:
+            context.ledger.set_bookmark(curate.STAGE, name, 0)
+    curate.run_once(context, SkippingClock())
+    return curated(context)
 
 
-def aged(stores: NodeContext) -> None:
+def aged(context: NodeContext) -> None:
     """Let a sweep two days later remove what is not needed."""
 
     class Later(SkippingClock):
         def now(self) -> int:
             return super().now() + 2 * DAY
 
-    sweep.run_once(stores, Later())
+    sweep.run_once(context, Later())
 
 
 def test_a_folder_becomes_one_part_with_the_same_rows_and_knowledge(node: Path) -> None:
-    with opened(node) as stores:
-        before, rows, chosen = raw(stores), everything(stores), curated(stores)
+    with opened(node) as context:
+        before, rows, chosen = raw(context), everything(context), curated(context)
         assert len(before) > 2 * len({(part.dataset, part.folder) for part in before})
-        done = compact.run_once(stores, SkippingClock())
+        done = compact.run_once(context, SkippingClock())
         assert done.folders == 1, "the month that is closed"
         assert done.left == ""
-        whole = month(stores)
+        whole = month(context)
         assert whole.merged == done.parts == sum(part.folder == FOLDER for part in before)
-        assert everything(stores).equals(rows)
-        about = parts.merged(parquet.metadata(stores.layout.root / whole.path) or {})
+        assert everything(context).equals(rows)
+        about = parts.merged(parquet.metadata(context.layout.root / whole.path) or {})
         small = [part for part in before if part.folder == FOLDER]
         assert [one.sha256 for one in about] == [part.sha256 for part in small]
         assert [one.ingested_at for one in about] == [part.ingested_at for part in small]
         for original, one in zip(small, about, strict=True):
-            told = parquet.metadata(stores.layout.root / original.path) or {}
+            told = parquet.metadata(context.layout.root / original.path) or {}
             assert (str(one.known_at), one.made_of) == (told["known_at"], told["asks"])
-        assert curate.run_once(stores, SkippingClock()).folders == 0, "nothing is new"
-        assert anew(stores) == chosen
-        assert compact.run_once(stores, SkippingClock()).folders == 0
+        assert curate.run_once(context, SkippingClock()).folders == 0, "nothing is new"
+        assert anew(context) == chosen
+        assert compact.run_once(context, SkippingClock()).folders == 0
 
 
 def test_the_newer_answer_stays_the_newer_one(node: Path) -> None:
-    with opened(node) as stores:
-        compact.run_once(stores, SkippingClock())
-        whole = month(stores)
-        rows = parquet.read([stores.layout.root / whole.path])
+    with opened(node) as context:
+        compact.run_once(context, SkippingClock())
+        whole = month(context)
+        rows = parquet.read([context.layout.root / whole.path])
         both = rows.filter(pl.col("instrument") == "IBM", pl.col("session") == AGAIN)
         assert both["revision"].n_unique() == 2
-        anew(stores)
+        anew(context)
     found = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM", start="2012-11-13", end="2012-11-13")
     volumes = both.filter(pl.col("revision") == both["revision"].max())["volume"]
     assert found.collect()["volume"].to_list() == volumes.to_list()
 
 
 def test_the_small_ones_go_a_day_later_and_a_rebuild_comes_to_the_same(node: Path) -> None:
-    with opened(node) as stores:
-        chosen, rows = curated(stores), everything(stores)
-        compact.run_once(stores, SkippingClock())
-        count = len(files.tree(stores.layout.root / "raw"))
-        sweep.run_once(stores, SkippingClock())
-        assert len(files.tree(stores.layout.root / "raw")) == count
-        aged(stores)
-        assert len(files.tree(stores.layout.root / "raw")) == len(raw(stores)) < count
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+    with opened(node) as context:
+        chosen, rows = curated(context), everything(context)
+        compact.run_once(context, SkippingClock())
+        count = len(files.tree(context.layout.root / "raw"))
+        sweep.run_once(context, SkippingClock())
+        assert len(files.tree(context.layout.root / "raw")) == count
+        aged(context)
+        assert len(files.tree(context.layout.root / "raw")) == len(raw(context)) < count
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
     for path in node.glob("ledger.db*"):
         path.unlink()
-    with rebuilding(node) as stores:
-        assert repair.rebuild(stores, SkippingClock().now()).taken.left == ()
-        assert everything(stores).equals(rows)
-        assert month(stores).merged > 1
-        assert anew(stores) == chosen
+    with rebuilding(node) as context:
+        assert repair.rebuild(context, SkippingClock().now()).taken.left == ()
+        assert everything(context).equals(rows)
+        assert month(context).merged > 1
+        assert anew(context) == chosen
 
 
 def test_small_ones_that_a_lost_ledger_leaves_behind_are_not_taken_for_newer_ones(node: Path) -> None:
-    with opened(node) as stores:
-        chosen, rows = curated(stores), everything(stores)
-        compact.run_once(stores, SkippingClock())
+    with opened(node) as context:
+        chosen, rows = curated(context), everything(context)
+        compact.run_once(context, SkippingClock())
     for path in node.glob("ledger.db*"):
         path.unlink()
-    with rebuilding(node) as stores:
-        assert repair.rebuild(stores, SkippingClock().now()).taken.left == ()
-        assert everything(stores).equals(rows)
-        assert month(stores).merged > 1
-        assert anew(stores) == chosen
+    with rebuilding(node) as context:
+        assert repair.rebuild(context, SkippingClock().now()).taken.left == ()
+        assert everything(context).equals(rows)
+        assert month(context).merged > 1
+        assert anew(context) == chosen
 
 
 def test_an_older_ledger_takes_the_one_in_the_place_of_the_small_ones(node: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    with opened(node) as stores:
-        chosen, rows = curated(stores), everything(stores)
-        stores.ledger.back_up(copy)
-        compact.run_once(stores, SkippingClock())
-        aged(stores)
+    with opened(node) as context:
+        chosen, rows = curated(context), everything(context)
+        context.ledger.back_up(copy)
+        compact.run_once(context, SkippingClock())
+        aged(context)
     for path in node.glob("ledger.db*"):
         path.unlink()
     shutil.copy(copy, node / "ledger.db")
-    with rebuilding(node) as stores:
-        repair.rebuild(stores, SkippingClock().now())
-        assert month(stores).merged > 1
-        assert everything(stores).equals(rows)
-        assert anew(stores) == chosen
-        assert repair.run(stores, SkippingClock(), deep=True).after.findings == ()
+    with rebuilding(node) as context:
+        repair.rebuild(context, SkippingClock().now())
+        assert month(context).merged > 1
+        assert everything(context).equals(rows)
+        assert anew(context) == chosen
+        assert repair.run(context, SkippingClock(), deep=True).after.findings == ()
 
 
 @pytest.mark.parametrize("swept", [False, True], ids=["within a day", "later"])
 def test_a_damaged_one_gives_way_to_the_small_ones_or_is_fetched_again(node: Path, swept: bool) -> None:
-    with opened(node) as stores:
-        rows = everything(stores)
-        compact.run_once(stores, SkippingClock())
+    with opened(node) as context:
+        rows = everything(context)
+        compact.run_once(context, SkippingClock())
         if swept:
-            aged(stores)
-        path = stores.layout.root / month(stores).path
+            aged(context)
+        path = context.layout.root / month(context).path
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-        done = verify.sample(stores, SkippingClock(), seconds=1e9)
-        assert [one.path for one in done.findings] == [stores.layout.relative(path)]
-        parts_of_month = [part for part in raw(stores) if part.folder == FOLDER]
+        done = verify.sample(context, SkippingClock(), seconds=1e9)
+        assert [one.path for one in done.findings] == [context.layout.relative(path)]
+        parts_of_month = [part for part in raw(context) if part.folder == FOLDER]
         assert all(part.merged == 0 for part in parts_of_month)
         if swept:
             assert parts_of_month == []
-            assert stores.ledger.coverage.of_kind(MINUTES.dataset, "present", AGAIN, AGAIN) == []
+            assert context.ledger.coverage.of_kind(MINUTES.dataset, "present", AGAIN, AGAIN) == []
         else:
-            assert everything(stores).equals(rows)
-            assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
-            assert compact.run_once(stores, SkippingClock()).folders == 1
-            assert everything(stores).equals(rows)
-            assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+            assert everything(context).equals(rows)
+            assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
+            assert compact.run_once(context, SkippingClock()).folders == 1
+            assert everything(context).equals(rows)
+            assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -324,44 +324,44 @@ def test_a_kill_before_it_counts_leaves_the_small_ones(
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with opened(node) as stores:
-        before = [part.path for part in raw(stores)]
+    with opened(node) as context:
+        before = [part.path for part in raw(context)]
         with monkeypatch.context() as patch:
             patch.setattr(place, name, killed)
             with pytest.raises(KeyboardInterrupt):
-                compact.run_once(stores, SkippingClock())
-        assert [part.path for part in raw(stores)] == before
-        assert compact.run_once(stores, SkippingClock()).folders == 1
-        there = {stores.layout.relative(path) for path in files.tree(stores.layout.root / "raw")}
-        assert there == {*before, month(stores).path}
+                compact.run_once(context, SkippingClock())
+        assert [part.path for part in raw(context)] == before
+        assert compact.run_once(context, SkippingClock()).folders == 1
+        there = {context.layout.relative(path) for path in files.tree(context.layout.root / "raw")}
+        assert there == {*before, month(context).path}
 
 
 def test_a_damaged_small_one_is_not_written_into_another(node: Path) -> None:
-    with opened(node) as stores:
-        small = next(part for part in raw(stores) if part.folder == FOLDER)
-        path = stores.layout.root / small.path
+    with opened(node) as context:
+        small = next(part for part in raw(context) if part.folder == FOLDER)
+        path = context.layout.root / small.path
         path.write_bytes(path.read_bytes()[:-1])
-        assert compact.run_once(stores, SkippingClock()).folders == 0
-        assert [one.path for one in stores.ledger.damages.all()] == [small.path]
+        assert compact.run_once(context, SkippingClock()).folders == 0
+        assert [one.path for one in context.ledger.damages.all()] == [small.path]
 
 
 def test_rows_that_are_not_the_same_change_nothing(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sums = iter([(1, 1), (1, 2)])
-    with opened(node) as stores:
-        before, there = raw(stores), files.tree(stores.layout.root)
+    with opened(node) as context:
+        before, there = raw(context), files.tree(context.layout.root)
         with monkeypatch.context() as patch:
             patch.setattr(scanning, "digest", lambda _: next(sums))
             with pytest.raises(errors.CorruptPartError, match="is not what its parts hold"):
-                compact.run_once(stores, SkippingClock())
-        assert raw(stores) == before
-        assert [path for path in files.tree(stores.layout.root) if path not in there] == []
+                compact.run_once(context, SkippingClock())
+        assert raw(context) == before
+        assert [path for path in files.tree(context.layout.root) if path not in there] == []
 
 
 def test_without_room_nothing_is_written(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fulltape.context.room.of", lambda _: Room(free=10**9, total=10**12, wanted=10**9))
-    with opened(node) as stores:
-        assert "node.min_free keeps" in compact.run_once(stores, SkippingClock()).left
-        assert all(part.merged == 0 for part in raw(stores))
+    with opened(node) as context:
+        assert "node.min_free keeps" in compact.run_once(context, SkippingClock()).left
+        assert all(part.merged == 0 for part in raw(context))
 
 
 @pytest.mark.parametrize("rows", [150, 5_000])
@@ -372,45 +372,45 @@ def test_pieces_of_any_size_come_to_the_same_file(
     digests = set()
     for place, most in ((node, compact.ROWS), (tmp_path / "other", rows)):
         monkeypatch.setattr(compact, "ROWS", most)
-        with opened(place) as stores:
-            compact.run_once(stores, SkippingClock())
-            digests.add(month(stores).sha256)
+        with opened(place) as context:
+            compact.run_once(context, SkippingClock())
+            digests.add(month(context).sha256)
     assert len(digests) == 1
 
 
 def test_what_was_learned_of_the_small_ones_is_known_of_the_one(
     node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(node) as stores:
-        compact.run_once(stores, SkippingClock())
+    with opened(node) as context:
+        compact.run_once(context, SkippingClock())
         monkeypatch.setattr(profiles, "_made", lambda *_: pytest.fail("rows are read"))
-        wanted = stores.wanted[MINUTES.dataset]
-        context = Context(
+        wanted = context.wanted[MINUTES.dataset]
+        checking = CheckContext(
             dataset=wanted.dataset, calendar=wanted.calendar, instruments=wanted.instruments,
-            now=SkippingClock().now(), thresholds=stores.rules.thresholds,
+            now=SkippingClock().now(), thresholds=context.rules.thresholds,
         )  # fmt: skip
-        kept = profiles.of_parts(stores, context, [month(stores)], lambda some: some)
+        kept = profiles.of_parts(context, checking, [month(context)], lambda some: some)
         assert kept["session"].n_unique() == 21
         assert not kept.select("instrument", "session").is_duplicated().any()
 
 
 def test_a_damage_that_curating_finds_loses_no_rows(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(node) as stores:
-        before = rows_of_days(stores)
-        compact.run_once(stores, SkippingClock())
-        path = stores.layout.root / month(stores).path
+    with opened(node) as context:
+        before = rows_of_days(context)
+        compact.run_once(context, SkippingClock())
+        path = context.layout.root / month(context).path
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-        ask_again(stores)
+        ask_again(context)
         monkeypatch.setattr("fulltape.verify.run.sample", lambda *_, **__: Verified())
-        assert nightly.run(stores, SkippingClock()).complete
-        assert rows_of_days(stores) == before
-        assert all(part.merged == 0 or part.path != stores.layout.relative(path) for part in raw(stores))
+        assert nightly.run(context, SkippingClock()).complete
+        assert rows_of_days(context) == before
+        assert all(part.merged == 0 or part.path != context.layout.relative(path) for part in raw(context))
 
 
-def rows_of_days(stores: NodeContext) -> dict[str, int]:
-    found = stores.ledger.catalogue.current("curated", MINUTES.dataset)
+def rows_of_days(context: NodeContext) -> dict[str, int]:
+    found = context.ledger.catalogue.current("curated", MINUTES.dataset)
     return {part.folder: part.rows for part in found}
 
 
@@ -418,9 +418,9 @@ def test_parts_of_another_version_of_the_schema_become_one_of_their_own(
     node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = parquet.metadata
-    with opened(node) as stores:
-        rows = everything(stores)
-        small = [stores.layout.root / part.path for part in raw(stores) if part.folder == FOLDER]
+    with opened(node) as context:
+        rows = everything(context)
+        small = [context.layout.root / part.path for part in raw(context) if part.folder == FOLDER]
         newer = set(small[2:])
 
         def metadata(path: Path) -> Mapping[str, str] | None:
@@ -428,8 +428,8 @@ def test_parts_of_another_version_of_the_schema_become_one_of_their_own(
             return {**found, "schema_version": "99"} if found and path in newer else found
 
         monkeypatch.setattr(parquet, "metadata", metadata)
-        compact.run_once(stores, SkippingClock())
-        made = [part.merged for part in raw(stores) if part.folder == FOLDER]
+        compact.run_once(context, SkippingClock())
+        made = [part.merged for part in raw(context) if part.folder == FOLDER]
         assert made == [2, len(newer)]
-        assert everything(stores).equals(rows)
-        assert compact.run_once(stores, SkippingClock()).folders == 0
+        assert everything(context).equals(rows)
+        assert compact.run_once(context, SkippingClock()).folders == 0

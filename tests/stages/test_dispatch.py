@@ -43,12 +43,12 @@ def built(tmp_path: Path, text: str) -> tuple[scenario.Scenario, SimulatedClock]
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_dry_run_tells_what_then_happens(tmp_path: Path, name: str) -> None:
     found, clock = built(tmp_path, SCENARIOS[name])
-    stores = scenario.build(found, tmp_path, clock)
+    context = scenario.build(found, tmp_path, clock)
     try:
-        expected = estimate.run_once(stores, clock)
-        ending = World(found, stores, clock).run()
+        expected = estimate.run_once(context, clock)
+        ending = World(found, context, clock).run()
     finally:
-        stores.close()
+        context.close()
     assert expected.left_over == 0
     assert expected.seconds == pytest.approx(ending.makespan, rel=0.1)
     assert sum(one.requests for one in expected.by_source) == pytest.approx(ending.requests, rel=0.1)
@@ -61,12 +61,12 @@ def test_a_dry_run_tells_what_then_happens(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_request_is_wasted_and_no_limit_broken(tmp_path: Path, name: str) -> None:
     found, clock = built(tmp_path, SCENARIOS[name])
-    stores = scenario.build(found, tmp_path, clock)
+    context = scenario.build(found, tmp_path, clock)
     try:
-        works = run.works(stores)
-        ending = World(found, stores, clock).run()
+        works = run.works(context)
+        ending = World(found, context, clock).run()
     finally:
-        stores.close()
+        context.close()
     sources = run.allowances(found)
     assert ending.refused == 0
     assert ending.idle == 0
@@ -80,14 +80,14 @@ def test_the_same_ledger_and_clock_are_dispatched_alike(tmp_path: Path) -> None:
     def once(folder: Path) -> list[tuple[int, str, str]]:
         folder.mkdir()
         found, clock = built(folder, SCENARIOS["entitlements"])
-        stores = scenario.build(found, folder, clock)
+        context = scenario.build(found, folder, clock)
         try:
-            World(found, stores, clock).run()
+            World(found, context, clock).run()
             return sorted(
-                (task.task_id, task.source, task.state) for task in stores.ledger.queue.newest(most=9_999)
+                (task.task_id, task.source, task.state) for task in context.ledger.queue.newest(most=9_999)
             )
         finally:
-            stores.close()
+            context.close()
 
     assert once(tmp_path / "one") == once(tmp_path / "other")
 
@@ -97,14 +97,14 @@ OUTAGE = '[[fault]]\nvendor = "a"\ndo = "outage"\nstart = 60\nstop = 400\n'
 
 def test_an_outage_costs_only_its_own_time_and_no_task_is_blamed(tmp_path: Path) -> None:
     found, clock = built(tmp_path, SCENARIOS["entitlements"] + OUTAGE)
-    stores = scenario.build(found, tmp_path, clock)
+    context = scenario.build(found, tmp_path, clock)
     try:
-        tasks = sum(work.tasks for work in run.works(stores))
-        ending = World(found, stores, clock).run()
-        stalled = stores.ledger.queue.stalled()
-        breaker = stores.ledger.breakers.of("a.sip")
+        tasks = sum(work.tasks for work in run.works(context))
+        ending = World(found, context, clock).run()
+        stalled = context.ledger.queue.stalled()
+        breaker = context.ledger.breakers.of("a.sip")
     finally:
-        stores.close()
+        context.close()
     assert ending.tasks == tasks
     assert not stalled
     assert breaker.state == "closed"

@@ -75,10 +75,10 @@ def test_a_night_fills_the_dataset_with_what_the_vendors_have(
     dataset, symbol, sources, first, last = wish
     with run.running(cases.market(), scenario.Scenario()) as twins:
         folder = node(tmp_path / "node", twins, wish)
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            assert not stores.ledger.rejections() or dataset.startswith("forex_bars_day")
-            verdicts = {one.verdict for one in stores.ledger.verdicts.of_dataset(dataset)}
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            assert not context.ledger.rejections() or dataset.startswith("forex_bars_day")
+            verdicts = {one.verdict for one in context.ledger.verdicts.of_dataset(dataset)}
     rows = fulltape.open(folder).scan(dataset).collect()
     case = next(one for one in cases.CASES if one.source.name == sources[0] and one.serves.dataset == dataset)
     wanted = cases.expected(replace(case, symbols=(symbol,), first=first, last=last))
@@ -117,11 +117,11 @@ def test_a_night_sends_as_many_requests_as_the_dry_run_says(
 ) -> None:
     with run.running(cases.market(), scenario.Scenario()) as twins:
         folder = node(tmp_path / "node", twins, wish)
-        with opened(folder) as stores:
+        with opened(folder) as context:
             clock = SkippingClock()
-            audit.run_once(stores, clock)
-            told = sum(one.requests for one in estimate.run_once(stores, clock).by_source)
-            done = nightly.run(stores, clock)
+            audit.run_once(context, clock)
+            told = sum(one.requests for one in estimate.run_once(context, clock).by_source)
+            done = nightly.run(context, clock)
     assert done.filled.requests == told
 
 
@@ -131,11 +131,11 @@ def test_a_whole_market_is_asked_for_in_as_many_requests_as_the_dry_run_says(tmp
     bar = next(one for one in cases.market().bars["day", "AAPL"] if one.session == session)
     found = market({("day", name): [bar] for name in names})
     wish = Wish("equities_bars_day", "2012-12-03", "2012-12-03", ("massive.sip",))
-    with simulated(tmp_path, found, [wish]) as (folder, twins), opened(folder) as stores:
+    with simulated(tmp_path, found, [wish]) as (folder, twins), opened(folder) as context:
         clock = SkippingClock()
-        audit.run_once(stores, clock)
-        told = sum(one.requests for one in estimate.run_once(stores, clock).by_source)
-        done = nightly.run(stores, clock)
+        audit.run_once(context, clock)
+        told = sum(one.requests for one in estimate.run_once(context, clock).by_source)
+        done = nightly.run(context, clock)
         assert (told, done.filled.requests, done.audit.held) == (1, 1, 60)
         assert len([call for call in twins.log() if "/grouped/" in call.path]) == 1
 
@@ -148,14 +148,14 @@ def test_a_second_night_asks_nobody_and_changes_nothing(tmp_path: Path) -> None:
     ]
     with run.running(cases.market(), scenario.Scenario()) as twins:
         folder = node(tmp_path / "node", twins, *wishes)
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
             asked = len(twins.log())
             before = {
                 path: path.stat().st_mtime_ns
                 for path in sorted((folder / "lake" / "curated").rglob("*.parquet"))
             }
-            nightly.run(stores, SkippingClock())
+            nightly.run(context, SkippingClock())
         assert len(twins.log()) == asked
         after = {
             path: path.stat().st_mtime_ns for path in sorted((folder / "lake" / "curated").rglob("*.parquet"))

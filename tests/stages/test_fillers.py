@@ -32,9 +32,9 @@ def test_minutes_without_trades_are_raw_only(tmp_path: Path, every: int) -> None
     market = replace(market, bars={**market.bars, key: bars})
     with run.running(market, scenario.Scenario()) as twins:
         folder = node(tmp_path / "node", twins, WISH)
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            verdicts = {one.verdict for one in stores.ledger.verdicts.of_dataset(WISH[0])}
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            verdicts = {one.verdict for one in context.ledger.verdicts.of_dataset(WISH[0])}
     raw = pl.read_parquet(folder / "lake" / "raw" / "**" / "*.parquet")
     curated = fulltape.open(folder).scan(WISH[0]).collect()
     assert empty <= set(raw["ts"].dt.epoch("us"))

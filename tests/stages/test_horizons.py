@@ -26,13 +26,13 @@ def test_the_end_of_a_calendar_is_said(tmp_path: Path, days: int, said: str, com
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         settings = folder / "fulltape.toml"
         settings.write_text(settings.read_text().replace("until = 2012-12-14\n", ""))
-        with opened(folder) as stores:
-            end = stores.wanted["equities_bars_day"].calendar.known_to
+        with opened(folder) as context:
+            end = context.wanted["equities_bars_day"].calendar.known_to
             clock = FakeClock(midnight(end + dt.timedelta(days=days)))
-            told = state.horizons(stores, clock.now())
+            told = state.horizons(context, clock.now())
             assert len(told) == bool(said)
             assert all(said in sentence and "calendars refresh XNYS" in sentence for sentence in told)
-            done = nightly.run(stores, clock)
+            done = nightly.run(context, clock)
             assert not done.audit.missing
             assert done.complete == complete
 
@@ -40,9 +40,9 @@ def test_the_end_of_a_calendar_is_said(tmp_path: Path, days: int, said: str, com
 def test_what_ends_before_its_calendar_is_complete_for_ever(tmp_path: Path) -> None:
     with (
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
-        opened(folder) as stores,
+        opened(folder) as context,
     ):
-        end = stores.wanted["equities_bars_day"].calendar.known_to
+        end = context.wanted["equities_bars_day"].calendar.known_to
         clock = FakeClock(midnight(end + dt.timedelta(days=700)))
-        assert state.horizons(stores, clock.now()) == []
-        assert nightly.run(stores, clock).complete
+        assert state.horizons(context, clock.now()) == []
+        assert nightly.run(context, clock).complete

@@ -51,10 +51,10 @@ def test_rows_before_a_silence_after_which_the_price_is_another_one_are_not_gree
     )
     wish = Wish("equities_bars_day", "2012-01-03", "2013-08-30", ("alpaca.sip",))
     universe = "symbol,listed_from,listed_to,instrument\nULTR,2006-10-13,,\n"
-    with simulated(tmp_path, found, [wish], universe=universe) as (folder, _), opened(folder) as stores:
+    with simulated(tmp_path, found, [wish], universe=universe) as (folder, _), opened(folder) as context:
         for _ in range(2):
-            nightly.run(stores, SkippingClock())
-        said = {one.codes for one in stores.ledger.verdicts.of_dataset("equities_bars_day")} - {"continuity"}
+            nightly.run(context, SkippingClock())
+        said = {one.codes for one in context.ledger.verdicts.of_dataset("equities_bars_day")} - {"continuity"}
         bundle = max((folder / "lake" / "exports").rglob("partition_status.parquet"))
     status = pl.read_parquet(bundle).filter(pl.col("availability") == "held")
     early = status.filter(pl.col("session") < dt.date(2013, 1, 1))

@@ -44,42 +44,42 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with simulated(tmp_path_factory.mktemp("laid"), lacking(), [DAYS, MINUTES], universe=UNIVERSE) as (
         folder, _,
     ):  # fmt: skip
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         settings = folder / "fulltape.toml"
         # Some more sessions are wanted, which nobody was asked for yet.
         settings.write_text(settings.read_text().replace("2012-12-14", "2012-12-20"))
         yield folder
 
 
-def told(stores: NodeContext) -> list[Any]:
+def told(context: NodeContext) -> list[Any]:
     clock = SkippingClock()
     now = clock.now()
-    cells = status.gather(stores, now)
-    with stores.ledger.write():
-        broken = [quality._across(stores, wanted, now) for wanted in stores.wanted.values()]
+    cells = status.gather(context, now)
+    with context.ledger.write():
+        broken = [quality._across(context, wanted, now) for wanted in context.wanted.values()]
     return [
-        state.cells(stores, now),
-        [(name, instrument, shown) for name, instrument, shown in pictures(stores, now)],
-        [dataclasses.astuple(gap) for gap in gaps.gaps(stores, now)],
-        dict(gaps.pictures(stores, now)),
-        dict(gaps.pictures(stores, now, all_series=True)),
-        dict(gaps.pictures(stores, now, all_series=True, symbol="IBM")),
+        state.cells(context, now),
+        [(name, instrument, shown) for name, instrument, shown in pictures(context, now)],
+        [dataclasses.astuple(gap) for gap in gaps.gaps(context, now)],
+        dict(gaps.pictures(context, now)),
+        dict(gaps.pictures(context, now, all_series=True)),
+        dict(gaps.pictures(context, now, all_series=True, symbol="IBM")),
         {name: found.facts() for name, found in cells.items()},
         broken,
     ]
 
 
-def pictures(stores: NodeContext, now: int) -> Iterator[tuple[str, str, object]]:
-    return ((wanted.dataset.name, name, shown) for wanted, name, shown in state.pictures(stores, now))
+def pictures(context: NodeContext, now: int) -> Iterator[tuple[str, str, object]]:
+    return ((wanted.dataset.name, name, shown) for wanted, name, shown in state.pictures(context, now))
 
 
 def test_one_by_one_and_all_at_once_say_the_same(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(node) as stores:
-        each = told(stores)
+    with opened(node) as context:
+        each = told(context)
         for few in (1, 3):
             monkeypatch.setattr(bulk_coverage, "FEW", few)
-            for one, other in zip(told(stores), each, strict=True):
+            for one, other in zip(told(context), each, strict=True):
                 assert one == other
     counts = each[0]
     assert all(counts["equities_bars_minute"][name] for name in ("held", "partial", "missing"))

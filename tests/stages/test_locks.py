@@ -23,7 +23,7 @@ UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\n"
 def test_a_stage_is_waited_for(tmp_path: Path) -> None:
     with (
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
-        opened(folder) as stores,
+        opened(folder) as context,
         opened(folder) as other,
     ):
         begun, done = threading.Event(), threading.Event()
@@ -45,7 +45,7 @@ def test_a_stage_is_waited_for(tmp_path: Path) -> None:
                     done.set()
                 super().sleep(seconds)
 
-        seal.run_once(stores, Patient())
+        seal.run_once(context, Patient())
         assert len(looked) >= 3
         thread.join()
 
@@ -53,16 +53,16 @@ def test_a_stage_is_waited_for(tmp_path: Path) -> None:
 def test_what_takes_too_long_is_busy(tmp_path: Path) -> None:
     with (
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
-        opened(folder) as stores,
+        opened(folder) as context,
         opened(folder) as other,
         other.stage("curate", SystemClock()),
     ):
         clock = SkippingClock()
         before = clock.steady()
         with pytest.raises(errors.BusyError, match="running curate"):
-            nightly.run(stores, clock)
+            nightly.run(context, clock)
         assert clock.steady() - before >= 60_000_000
-        impatient = replace(stores, rules=replace(stores.rules, lock_wait=0.0))
+        impatient = replace(context, rules=replace(context.rules, lock_wait=0.0))
         before = clock.steady()
         with pytest.raises(errors.BusyError), impatient.stage("curate", clock):
             pass

@@ -37,15 +37,15 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
         settings = folder / "fulltape.toml"
         whole = settings.read_text()
         settings.write_text(whole.replace("2012-12-04", "2012-12-03"))
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         older = place / "older.db"
         shutil.copy(folder / "ledger.db", older)
         settings.write_text(whole)
-        with pytest.MonkeyPatch.context() as patch, opened(folder) as stores:
+        with pytest.MonkeyPatch.context() as patch, opened(folder) as context:
             # Raw parts become one however few they are.
             patch.setattr(compact, "runs", lambda pieces, **_: [list(pieces)] if len(pieces) > 1 else [])
-            night = nightly.run(stores, SkippingClock())
+            night = nightly.run(context, SkippingClock())
             assert night.complete
             assert night.compacted.folders
         yield folder, older
@@ -98,15 +98,15 @@ def test_damages_are_noticed_and_healed(grown: tuple[Path, Path], tmp_path: Path
             rebuilt(node)
         else:
             assert told, "nothing in the lake is newer than the ledger"
-    with opened(node) as stores:
-        found = verify.run_once(stores, SkippingClock(), deep=True).findings
+    with opened(node) as context:
+        found = verify.run_once(context, SkippingClock(), deep=True).findings
     if ledger == "kept":
         places = {one.path for one in found}
         assert {name for name in told if not places & {name, *map(str, PurePath(name).parents)}} == set()
     if dice.random() < 0.25:
         killed(node, dice.uniform(0.3, 2.5))
-    with opened(node) as stores:
-        done = repair.run(stores, SkippingClock(), deep=True)
+    with opened(node) as context:
+        done = repair.run(context, SkippingClock(), deep=True)
         assert done.after.findings == ()
         assert done.night.complete
     assert bundle(node) == wanted

@@ -34,8 +34,8 @@ SAMPLE_UNIVERSE = markets.sample_universe()
 
 
 def night(folder: Path) -> Night:
-    with opened(folder) as stores:
-        return nightly.run(stores, SkippingClock())
+    with opened(folder) as context:
+        return nightly.run(context, SkippingClock())
 
 
 def different(folder: Path, market: markets.Market, dataset: str, wish: Wish) -> pl.DataFrame:
@@ -89,13 +89,13 @@ def test_nothing_is_asked_of_closed_days_or_before_a_listing(tmp_path: Path) -> 
             if "FB" in (line.params.get("symbols", "") + line.path):
                 start = line.params.get("start") or line.path.split("/")[-2]
                 assert start[:10] >= "2012-05-17"  # the session's evening before
-        with opened(folder) as stores:
-            wanted = stores.wanted["equities_bars_day"]
+        with opened(folder) as context:
+            wanted = context.wanted["equities_bars_day"]
             stories = {
-                day: explain.explain(stores, SkippingClock(), wanted, "IBM", dt.date.fromisoformat(day)).cell
+                day: explain.explain(context, SkippingClock(), wanted, "IBM", dt.date.fromisoformat(day)).cell
                 for day in ("2012-10-29", "2001-09-12", "2012-10-26")
             }
-            fb = explain.explain(stores, SkippingClock(), wanted, "FB", dt.date(2012, 5, 17)).cell
+            fb = explain.explain(context, SkippingClock(), wanted, "FB", dt.date(2012, 5, 17)).cell
     assert done.audit.missing == 0
     assert stories["2012-10-29"].availability is stories["2001-09-12"].availability is Availability.CLOSED
     assert stories["2012-10-26"].availability is Availability.HELD
@@ -162,12 +162,12 @@ def test_a_bad_night_ends_with_the_same_rows(tmp_path: Path) -> None:
         assert not proof.asked_twice(
             twins.log(), [line for line in twins.log() if line.vendor == "massive" and line.rows]
         )
-        with opened(folder) as stores:
+        with opened(folder) as context:
             (refused,) = {
-                why for source in state.sources(stores, SkippingClock()) for why in source.refusals.values()
+                why for source in state.sources(context, SkippingClock()) for why in source.refusals.values()
             }
             assert "not entitled" in refused
-            reasons = [row["reason"] for row in stores.ledger.rejections()]
+            reasons = [row["reason"] for row in context.ledger.rejections()]
             assert any("not a page of equities_bars" in reason for reason in reasons)
 
 
@@ -183,9 +183,9 @@ def test_a_vendor_without_a_day_is_believed_only_with_a_second_opinion(tmp_path:
     ):
         done = night(folder)
         assert (done.audit.empty, done.audit.missing) == (1, 0)
-        with opened(folder) as stores:
-            wanted = stores.wanted["equities_bars_day"]
-            story = explain.explain(stores, SkippingClock(), wanted, "IBM", dt.date(2012, 3, 1))
+        with opened(folder) as context:
+            wanted = context.wanted["equities_bars_day"]
+            story = explain.explain(context, SkippingClock(), wanted, "IBM", dt.date(2012, 3, 1))
         assert story.cell.availability is Availability.EMPTY
         assert {fact["source"] for fact in story.facts} == {"alpaca.sip", "massive.sip"}
         assert story.requests
@@ -221,8 +221,8 @@ def test_unknown_symbols_are_looked_up_once_and_end_unobtainable(tmp_path: Path)
         look_ups = [line for line in twins.log() if "assets" in line.path or "reference" in line.path]
         assert sorted(line.vendor for line in look_ups) == ["alpaca", "massive"]
         assert done.audit.unobtainable == 250
-        with opened(folder) as stores:
-            tasks: list[Task] = stores.ledger.queue.newest(state="unobtainable")
+        with opened(folder) as context:
+            tasks: list[Task] = context.ledger.queue.newest(state="unobtainable")
         assert {task.instrument for task in tasks} == {"ZZZZ"}
         assert "no such asset" in tasks[0].last_error or "not found" in tasks[0].last_error
         night(folder)
@@ -261,10 +261,10 @@ def test_real_minutes_half_days_thin_names_and_a_split(tmp_path: Path) -> None:
         done = night(folder)
         assert done.complete
         assert different(folder, market, "equities_bars_minute", wish).is_empty()
-        with opened(folder) as stores:
-            wanted = stores.wanted["equities_bars_minute"]
-            thin = explain.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 28))
-            half = explain.explain(stores, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 24))
+        with opened(folder) as context:
+            wanted = context.wanted["equities_bars_minute"]
+            thin = explain.explain(context, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 28))
+            half = explain.explain(context, SkippingClock(), wanted, "GOOG", dt.date(2015, 12, 24))
         assert (thin.checked["rows"], thin.checked["expected_high"]) == (382, 390)
         assert thin.cell.availability is Availability.HELD
         assert thin.cell.completeness is Completeness.UNMEASURED
@@ -312,9 +312,9 @@ def test_no_secret_is_anywhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
         echo._handle = echoing  # type: ignore[assignment]
         words: list[str] = []
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock(), lambda event: words.append(event.sentence))
-            assert CANARY not in repr(stores.accounts)
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock(), lambda event: words.append(event.sentence))
+            assert CANARY not in repr(context.accounts)
     assert not any(CANARY in sentence for sentence in words)
     out = capfd.readouterr()
     assert CANARY not in out.out + out.err

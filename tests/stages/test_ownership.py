@@ -28,9 +28,9 @@ def node(tmp_path: Path) -> Path:
     """A node after a night; its vendor is gone."""
     with (
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
-        opened(folder) as stores,
+        opened(folder) as context,
     ):
-        assert nightly.run(stores, SkippingClock()).complete
+        assert nightly.run(context, SkippingClock()).complete
     return folder
 
 
@@ -65,13 +65,13 @@ def test_a_lost_ledger_is_said_at_once_and_nothing_is_removed(node: Path) -> Non
 
 def test_a_ledger_that_is_older_than_the_lake_is_refused(tmp_path: Path) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         shutil.copy(folder / "ledger.db", tmp_path / "older.db")
         settings = folder / "fulltape.toml"
         settings.write_text(settings.read_text().replace("2012-12-03", "2012-11-01"))
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         before = files(folder)
         lose_ledger(folder)
         shutil.copy(tmp_path / "older.db", folder / "ledger.db")
@@ -83,8 +83,8 @@ def test_a_ledger_that_is_older_than_the_lake_is_refused(tmp_path: Path) -> None
 def test_two_nodes_on_one_lake_are_refused(tmp_path: Path, node: Path) -> None:
     before = files(node)
     with simulated(tmp_path / "other", markets.sample(), [WISH], universe=UNIVERSE) as (other, _):
-        with opened(other) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(other) as context:
+            nightly.run(context, SkippingClock())
         settings = other / "fulltape.toml"
         settings.write_text(settings.read_text() + f'\n[node]\nlake = "{node / "lake"}"\n')
         with pytest.raises(errors.ForeignLakeError, match="another node"), opened(other):
@@ -104,11 +104,11 @@ def test_a_lake_whose_mark_is_gone_is_marked_again(node: Path) -> None:
 
 def test_a_node_of_an_earlier_version_is_taken_as_it_is(node: Path) -> None:
     (node / "lake" / "node.json").unlink()
-    with opened(node) as stores, stores.ledger.write():
-        stores.ledger.database.statement("DELETE FROM identity")
+    with opened(node) as context, context.ledger.write():
+        context.ledger.database.statement("DELETE FROM identity")
     (node / "lake" / "node.json").unlink()
-    with opened(node) as stores:
-        assert stores.ledger.identity("node")
+    with opened(node) as context:
+        assert context.ledger.identity("node")
     assert (node / "lake" / "node.json").is_file()
 
 
@@ -127,20 +127,20 @@ def test_after_a_crash_only_what_was_begun_is_removed(
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         with monkeypatch.context() as patch:
             patch.setattr(Catalogue, "register", lambda *_, **__: 1 / 0)
-            with opened(folder) as stores, pytest.raises(ZeroDivisionError):
-                nightly.run(stores, SkippingClock())
+            with opened(folder) as context, pytest.raises(ZeroDivisionError):
+                nightly.run(context, SkippingClock())
         (begun,) = (folder / "lake" / "raw").rglob("*.parquet")
         strange = begun.with_name("19990101_19990101_AAPL_00000000.parquet")
         strange.write_bytes(begun.read_bytes())
         half = begun.with_name(".tmp-123")
         half.write_bytes(b"half")
-        with opened(folder) as stores:
-            raw = stores.layout.relative(begun)
-            assert [path for path, _ in stores.ledger.catalogue.intents("raw")] == [raw]
-            seal.run_once(stores, SkippingClock())
-            assert stores.ledger.catalogue.intents("raw") == []
-            assert [part.path for part in stores.ledger.catalogue.all_current("raw")] == [raw]
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            raw = context.layout.relative(begun)
+            assert [path for path, _ in context.ledger.catalogue.intents("raw")] == [raw]
+            seal.run_once(context, SkippingClock())
+            assert context.ledger.catalogue.intents("raw") == []
+            assert [part.path for part in context.ledger.catalogue.all_current("raw")] == [raw]
+            assert nightly.run(context, SkippingClock()).complete
         assert strange.is_file()
         assert not half.exists()
 
@@ -151,11 +151,11 @@ def test_what_was_begun_stays_where_its_journal_is_gone(
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         with monkeypatch.context() as patch:
             patch.setattr(Catalogue, "register", lambda *_, **__: 1 / 0)
-            with opened(folder) as stores, pytest.raises(ZeroDivisionError):
-                nightly.run(stores, SkippingClock())
+            with opened(folder) as context, pytest.raises(ZeroDivisionError):
+                nightly.run(context, SkippingClock())
         for path in (folder / "lake" / "journal").rglob("*.journal"):
             path.unlink()
         (begun,) = (folder / "lake" / "raw").rglob("*.parquet")
-        with opened(folder) as stores:
-            seal.run_once(stores, SkippingClock())
+        with opened(folder) as context:
+            seal.run_once(context, SkippingClock())
         assert begun.is_file()

@@ -33,8 +33,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder,
         _,
     ):
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         yield folder
 
 
@@ -56,22 +56,22 @@ def lose(node: Path) -> None:
 
 
 def rebuild(node: Path) -> repair.Rebuilt:
-    stores = assemble.open_stores(load.load(node), owning=False)
+    context = assemble.open_context(load.load(node), owning=False)
     try:
-        return repair.rebuild(stores, SkippingClock().now())
+        return repair.rebuild(context, SkippingClock().now())
     finally:
-        stores.close()
+        context.close()
 
 
 def decisions(node: Path) -> list[str]:
-    with opened(node) as stores:
-        return [one.reason for one in stores.ledger.acceptances.of_dataset("equities_bars_day")]
+    with opened(node) as context:
+        return [one.reason for one in context.ledger.acceptances.of_dataset("equities_bars_day")]
 
 
 def decide(node: Path, reason: str) -> None:
-    with opened(node) as stores, stores.ledger.write():
+    with opened(node) as context, context.ledger.write():
         day = dt.date(2012, 11, 5)
-        stores.ledger.acceptances.add(
+        context.ledger.acceptances.add(
             Acceptance(
                 dataset="equities_bars_day", instrument="AAPL", first=day, last=day, reason=reason, at=1
             )
@@ -93,8 +93,8 @@ def test_a_rebuild_that_was_interrupted_goes_on(
     node: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     decide(node, "kept")
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
     lose(node)
     from fulltape.context import ownership
     from fulltape.verify import takeup
@@ -109,10 +109,10 @@ def test_a_rebuild_that_was_interrupted_goes_on(
             pass
     rebuild(node)
     assert decisions(node) == ["kept"]
-    with opened(node) as stores:
-        done = nightly.run(stores, SkippingClock())
+    with opened(node) as context:
+        done = nightly.run(context, SkippingClock())
         assert (done.complete, done.filled.requests) == (True, 0)
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
 
 
 def test_another_nodes_copy_is_refused_before_anything_changes(node: Path, tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_another_nodes_copy_is_refused_before_anything_changes(node: Path, tmp_p
     code, told = command(node, "ledger", "restore", str(tmp_path / "other.db"), "--yes")
     assert code != 0
     assert "another node's ledger" in told
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
 
 
 def test_a_corrupt_ledger_is_set_apart_and_replaced(node: Path, tmp_path: Path) -> None:
@@ -135,13 +135,13 @@ def test_a_corrupt_ledger_is_set_apart_and_replaced(node: Path, tmp_path: Path) 
     assert code == 0, told
     assert "damaged-" in told
     assert list((node / "backups").glob("damaged-*.db"))
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
 
 
 def test_contradictions_and_silences_survive(node: Path) -> None:
-    with opened(node) as stores:
-        wanted = stores.wanted["equities_bars_day"]
+    with opened(node) as context:
+        wanted = context.wanted["equities_bars_day"]
         silent = CoverageFact(
             dataset="equities_bars_day", instrument="AAPL", source="alpaca.sip", first=dt.date(2012, 11, 5),
             last=dt.date(2012, 11, 6), fact="empty", sound=True, final=True, since=SkippingClock().now(), evidence="x",
@@ -149,54 +149,54 @@ def test_contradictions_and_silences_survive(node: Path) -> None:
         refused = replace(
             silent, first=dt.date(2012, 12, 17), last=dt.date(2012, 12, 17), fact="refused", reason="no"
         )
-        with stores.ledger.write():
-            stores.ledger.coverage.record([silent, refused], wanted.next_session)
-        assert len(stores.ledger.coverage.contradicted("equities_bars_day")) == 1
-        knowledge.write(stores.ledger, stores.layout, SkippingClock().now())
+        with context.ledger.write():
+            context.ledger.coverage.record([silent, refused], wanted.next_session)
+        assert len(context.ledger.coverage.contradicted("equities_bars_day")) == 1
+        knowledge.write(context.ledger, context.layout, SkippingClock().now())
     lose(node)
     rebuild(node)
-    with opened(node) as stores:
-        (kept,) = stores.ledger.coverage.contradicted("equities_bars_day")
+    with opened(node) as context:
+        (kept,) = context.ledger.coverage.contradicted("equities_bars_day")
         assert (kept.instrument, kept.first, kept.last) == (
             "AAPL",
             dt.date(2012, 11, 5),
             dt.date(2012, 11, 6),
         )
-        facts = stores.ledger.coverage.of_series("equities_bars_day", "AAPL")
+        facts = context.ledger.coverage.of_series("equities_bars_day", "AAPL")
         assert [one.reason for one in facts if one.fact == "refused"] == ["no"]
-        assert nightly.run(stores, SkippingClock()).quality.cells >= 0
-        codes = {one.codes for one in stores.ledger.verdicts.of_dataset("equities_bars_day")}
+        assert nightly.run(context, SkippingClock()).quality.cells >= 0
+        codes = {one.codes for one in context.ledger.verdicts.of_dataset("equities_bars_day")}
         assert "source.contradiction" in codes
 
 
 def test_silence_that_the_lake_knows_replaces_an_older_presence(node: Path, tmp_path: Path) -> None:
     """The copy says present; later the part was lost, and the source had nothing more."""
     shutil.copy(node / "ledger.db", tmp_path / "older.db")
-    with opened(node) as stores:
-        stores.ledger.database.statement("SELECT 1")
-        with stores.ledger.write():
-            stores.ledger.coverage.forget(
+    with opened(node) as context:
+        context.ledger.database.statement("SELECT 1")
+        with context.ledger.write():
+            context.ledger.coverage.forget(
                 "equities_bars_day", "AAPL", "alpaca.sip", dt.date(2011, 11, 1), dt.date(2011, 11, 30)
             )
-            stores.ledger.coverage.record(
+            context.ledger.coverage.record(
                 [
                     CoverageFact(
                         dataset="equities_bars_day", instrument="AAPL", source="alpaca.sip", first=dt.date(2011, 11, 1),
                         last=dt.date(2011, 11, 30), fact="empty", sound=True, final=True, since=1, evidence="x",
                     )
                 ],
-                stores.wanted["equities_bars_day"].next_session,
+                context.wanted["equities_bars_day"].next_session,
             )  # fmt: skip
-            stores.ledger.catalogue.raise_position(stores.ledger.catalogue.position + 5)
-        knowledge.write(stores.ledger, stores.layout, 1)
+            context.ledger.catalogue.raise_position(context.ledger.catalogue.position + 5)
+        knowledge.write(context.ledger, context.layout, 1)
         from fulltape.context import ownership
 
-        ownership.note(stores.ledger, stores.layout)
+        ownership.note(context.ledger, context.layout)
     lose(node)
     shutil.copy(tmp_path / "older.db", node / "ledger.db")
     assert rebuild(node).knowledge_at is not None
-    with opened(node) as stores:
-        facts = stores.ledger.coverage.of_series("equities_bars_day", "AAPL")
+    with opened(node) as context:
+        facts = context.ledger.coverage.of_series("equities_bars_day", "AAPL")
         assert (facts[0].first, facts[0].fact) == (dt.date(2011, 11, 1), "empty")
         assert facts[1].first == dt.date(2011, 12, 1)
 
@@ -205,18 +205,18 @@ def test_silence_that_the_lake_knows_replaces_an_older_presence(node: Path, tmp_
 def test_what_the_lake_knows_is_believed_only_as_it_was_written(node: Path, what: str) -> None:
     path = node / "lake" / "knowledge.zst"
     content = bytearray(path.read_bytes())
-    with opened(node) as stores:
+    with opened(node) as context:
         if what == "foreign":
-            with stores.ledger.write():
-                own = stores.ledger.identity("node")
-                stores.ledger.set_identity("node", "f" * 32)
+            with context.ledger.write():
+                own = context.ledger.identity("node")
+                context.ledger.set_identity("node", "f" * 32)
             path.unlink()
-            mark = stores.layout.mark.read_bytes()
-            stores.layout.mark.write_bytes(mark.replace(own.encode(), b"f" * 32))
-            knowledge.write(stores.ledger, stores.layout, 1)
-            with stores.ledger.write():
-                stores.ledger.set_identity("node", own)
-            stores.layout.mark.write_bytes(mark)
+            mark = context.layout.mark.read_bytes()
+            context.layout.mark.write_bytes(mark.replace(own.encode(), b"f" * 32))
+            knowledge.write(context.ledger, context.layout, 1)
+            with context.ledger.write():
+                context.ledger.set_identity("node", own)
+            context.layout.mark.write_bytes(mark)
         else:
             path.unlink()
     if what == "flip":
@@ -224,16 +224,16 @@ def test_what_the_lake_knows_is_believed_only_as_it_was_written(node: Path, what
         path.write_bytes(content)
     elif what == "folder":
         path.mkdir()
-    with opened(node) as stores:
-        (found,) = verify.run_once(stores, SkippingClock(), deep=True).findings
+    with opened(node) as context:
+        (found,) = verify.run_once(context, SkippingClock(), deep=True).findings
         assert found.path == "knowledge.zst"
-        assert knowledge.read(stores.ledger, stores.layout) is None
-        assert repair.run(stores, SkippingClock(), deep=True).after.findings == ()
+        assert knowledge.read(context.ledger, context.layout) is None
+        assert repair.run(context, SkippingClock(), deep=True).after.findings == ()
     shutil.rmtree(node / "lake" / "damaged", ignore_errors=True)
     lose(node)
     rebuild(node)
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).filled.requests == 0
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).filled.requests == 0
 
 
 def test_repair_after_a_rebuild_leaves_what_is_whole(node: Path) -> None:

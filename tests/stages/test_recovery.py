@@ -47,10 +47,10 @@ def rows(folder: Path) -> int:
 
 def fetch_only(folder: Path) -> list[Path]:
     """Audit and fetch, without sealing; returns the journal files."""
-    with opened(folder) as stores:
-        audit.run_once(stores, SkippingClock())
-        backfill.run_once(stores, SkippingClock())
-        return stores.layout.journal_files()
+    with opened(folder) as context:
+        audit.run_once(context, SkippingClock())
+        backfill.run_once(context, SkippingClock())
+        return context.layout.journal_files()
 
 
 @pytest.mark.parametrize("at", [20, -20], ids=["the ask", "the end"])
@@ -60,9 +60,9 @@ def test_damage_in_the_journal_is_found_kept_and_fetched_again(tmp_path: Path, a
         spoiled = bytearray(path.read_bytes())
         spoiled[at] ^= 1
         path.write_bytes(spoiled)
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            reasons = {row["reason"] for row in stores.ledger.rejections()}
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            reasons = {row["reason"] for row in context.ledger.rejections()}
         assert done.complete
         assert done.filled.damaged == 1
         assert rows(folder) == 20
@@ -75,8 +75,8 @@ def test_a_journal_that_is_gone_leaves_no_task_waiting(tmp_path: Path) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         for path in fetch_only(folder):
             path.unlink()
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert rows(folder) == 20
 
 
@@ -92,13 +92,13 @@ def test_answers_for_a_dataset_that_is_not_wanted_now_wait_in_the_journal(tmp_pa
             both.index("[dataset.equities_bars_minute]"),
         )
         settings.write_text(both[:days] + both[minute_part:])
-        with opened(folder) as stores:
-            assert list(stores.wanted) == ["equities_bars_minute"]
-            report = seal.run_once(stores, SkippingClock())
+        with opened(folder) as context:
+            assert list(context.wanted) == ["equities_bars_minute"]
+            report = seal.run_once(context, SkippingClock())
             assert (report.asks, report.left_open) == (1, 1)
         settings.write_text(both)
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert len(twins.log()) == asked
         assert rows(folder) == 20
 
@@ -112,8 +112,8 @@ def test_a_row_with_an_impossible_time_costs_its_page_nothing_more(tmp_path: Pat
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         through(twins, zero_time)
         for _ in range(2):
-            with opened(folder) as stores:
-                done = nightly.run(stores, SkippingClock())
+            with opened(folder) as context:
+                done = nightly.run(context, SkippingClock())
         assert rows(folder) == 19
         assert done.audit.empty == 0
 
@@ -126,16 +126,16 @@ def test_a_defect_in_decoding_costs_one_ask_and_is_shown(
 
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         monkeypatch.setattr(alpaca, "decode", broken)
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            assert any("KeyError" in row["reason"] for row in stores.ledger.rejections())
-            stalled = stores.ledger.queue.stalled()
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            assert any("KeyError" in row["reason"] for row in context.ledger.rejections())
+            stalled = context.ledger.queue.stalled()
         assert not done.complete
         assert stalled or done.audit.missing
         monkeypatch.undo()
         CliRunner().invoke(app, ["tasks", "retry", "--node", str(folder)])
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert rows(folder) == 20
 
 
@@ -152,8 +152,8 @@ def test_a_defect_between_two_pages_costs_one_ask_and_keeps_what_came(
 
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         monkeypatch.setattr(alpaca, "history", broken)
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert rows(folder) == 20
 
 
@@ -161,9 +161,9 @@ def test_a_vendor_that_always_says_too_many_is_left_alone_after_a_while(tmp_path
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         past = {"X-RateLimit-Reset": "1"}
         through(twins, lambda _, __: Reply(status=429, body=b"too many requests", headers=past))
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            assert [task.failures for task in stores.ledger.queue.open()] == [0, 0]
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            assert [task.failures for task in context.ledger.queue.open()] == [0, 0]
         ((source, dimension, _),) = done.filled.waiting
         assert (source, dimension) == ("alpaca.sip", "vendor_says_wait")
         assert len(twins.log()) < 20
@@ -173,8 +173,8 @@ def test_a_vendor_that_always_says_too_many_is_left_alone_after_a_while(tmp_path
 def test_an_undocumented_status_proves_nothing(tmp_path: Path, status: int) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         through(twins, lambda _, __: Reply(status=status, body=b""))
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
         assert done.audit.missing == 20
         assert done.audit.unobtainable == 0
 
@@ -184,16 +184,16 @@ def test_a_vendor_that_cannot_be_reached_is_left_alone_and_its_tasks_are_not_bla
         settings = folder / "fulltape.toml"
         good = settings.read_text()
         settings.write_text(good.replace(twins.servers["alpaca"].url, "http://127.0.0.1:9"))
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
             assert [source for source, _ in done.filled.unreachable] == ["alpaca.sip"]
             assert done.filled.requests == 4
-            assert [task.failures for task in stores.ledger.queue.open()] == [0, 0]
+            assert [task.failures for task in context.ledger.queue.open()] == [0, 0]
         failed = CliRunner().invoke(app, ["nightly", "--quiet", "--node", str(folder)])
         assert "cannot be reached" in str(failed.exception)
         settings.write_text(good)
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
 
 
 def test_bodies_that_are_always_cut_stall_their_task_and_starve_nobody(tmp_path: Path) -> None:
@@ -206,9 +206,9 @@ def test_bodies_that_are_always_cut_stall_their_task_and_starve_nobody(tmp_path:
         _,
     ):
         for _night in range(2):
-            with opened(folder) as stores:
-                done = nightly.run(stores, SkippingClock())
-                stalled = [task.symbol for task in stores.ledger.queue.stalled()]
+            with opened(folder) as context:
+                done = nightly.run(context, SkippingClock())
+                stalled = [task.symbol for task in context.ledger.queue.stalled()]
         assert stalled == ["AAPL"]
         assert done.filled.unreachable == ()
         assert fulltape.open(folder).scan("equities_bars_day", symbols="IBM").collect().height == 10
@@ -224,18 +224,18 @@ def test_a_stalled_task_is_not_asked_again_before_somebody_retries_it(tmp_path: 
     ) as (folder, twins):
         genuine = twins.servers["alpaca"]._handle
         twins.servers["alpaca"]._handle = lambda _: Reply(status=500, body=b"")
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
             asked = len(twins.log())
-            nightly.run(stores, SkippingClock())
+            nightly.run(context, SkippingClock())
             assert len(twins.log()) == asked
         twins.servers["alpaca"]._handle = genuine
         listed = CliRunner().invoke(app, ["tasks", "--state", "stalled", "--node", str(folder)])
         assert "HTTP 500" in listed.output
         retried = CliRunner().invoke(app, ["tasks", "retry", "--node", str(folder)])
         assert "2 tasks queued again" in retried.output
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
 
 
 def test_an_unknown_old_spelling_bars_only_its_own_time(tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ def test_an_unknown_old_spelling_bars_only_its_own_time(tmp_path: Path) -> None:
         "symbol,listed_from,listed_to,instrument\nOLDX,2012-12-03,2012-12-07,IBM\nIBM,2012-12-10,,IBM\n"
     )
     with simulated(tmp_path, markets.sample(), [WISH], universe=universe) as (folder, _):
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
         assert (done.audit.held, done.audit.unobtainable) == (5, 5)
         symbols = fulltape.open(folder).scan("equities_bars_day").collect()["symbol"].unique().to_list()
         assert symbols == ["IBM"]
@@ -256,10 +256,10 @@ def test_an_interrupted_ask_goes_on_even_after_its_leases_ran_out(
     """A restart long after the lease: nobody else takes the tasks, and no page is fetched twice."""
     wish = Wish("equities_bars_minute", "2012-12-03", "2012-12-14", ("alpaca.sip", "massive.sip"))
     with simulated(tmp_path, markets.sample(), [wish], universe=UNIVERSE) as (folder, twins):
-        with opened(folder) as stores:
-            alone = replace(stores, feeds={"alpaca.sip": _small_pages(stores.feeds["alpaca.sip"])})
+        with opened(folder) as context:
+            alone = replace(context, feeds={"alpaca.sip": _small_pages(context.feeds["alpaca.sip"])})
             die_after(monkeypatch, pages=3)
-            audit.run_once(stores, SkippingClock())
+            audit.run_once(context, SkippingClock())
             with pytest.raises(Died):
                 backfill.run_once(alone, SkippingClock())
             monkeypatch.undo()
@@ -267,8 +267,8 @@ def test_an_interrupted_ask_goes_on_even_after_its_leases_ran_out(
         assert pages == 4  # three durable, and one in flight
         late = SkippingClock()
         late.sleep(3_600)
-        with opened(folder) as stores:
-            done = nightly.run(stores, late)
+        with opened(folder) as context:
+            done = nightly.run(context, late)
         assert done.complete
         later = [line for line in twins.log() if line.rows][pages:]
         assert later
@@ -316,13 +316,13 @@ def test_an_ask_that_fails_while_it_is_sealed_takes_nothing_along(
         fetch_only(folder)
         with monkeypatch.context() as patch:
             patch.setattr(pl.DataFrame, "join" if where == "join" else "partition_by", failing)
-            with opened(folder) as stores:
-                seal.run_once(stores, SkippingClock())
+            with opened(folder) as context:
+                seal.run_once(context, SkippingClock())
                 assert failed
-                assert stores.ledger.coverage.of_dataset("equities_bars_day") == []
-                assert audit.run_once(stores, SkippingClock()).held == 0
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+                assert context.ledger.coverage.of_dataset("equities_bars_day") == []
+                assert audit.run_once(context, SkippingClock()).held == 0
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert rows(folder) == 20
 
 
@@ -351,6 +351,6 @@ def test_a_full_disk_while_a_part_is_written_is_the_disks_fault(tmp_path: Path) 
         assert done.returncode == 4, done.stderr
         assert "takes no more" in done.stderr
         assert "space" in done.stderr
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         assert rows(folder) == 20

@@ -36,15 +36,15 @@ UNIVERSE = "symbol,listed_from,listed_to,instrument\n" + "".join(
 
 def filled(folder: Path) -> tuple[dict[str, EligibilityState], int]:
     """One audit and one backfill: who was refused, and how many tasks are left."""
-    with opened(folder) as stores:
+    with opened(folder) as context:
         clock = SkippingClock()
-        audit.run_once(stores, clock)
-        backfill.run_once(stores, clock)
-        seal.run_once(stores, clock)
+        audit.run_once(context, clock)
+        backfill.run_once(context, clock)
+        seal.run_once(context, clock)
         refused = {
-            one.symbol: one.state for one in stores.ledger.eligibility.all() if one.forbids(clock.now())
+            one.symbol: one.state for one in context.ledger.eligibility.all() if one.forbids(clock.now())
         }
-        return refused, len(stores.ledger.queue.open())
+        return refused, len(context.ledger.queue.open())
 
 
 def test_of_many_symbols_only_the_one_that_was_meant_is_blamed(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_of_many_symbols_only_the_one_that_was_meant_is_blamed(tmp_path: Path) -
         refused, left = filled(folder)
         assert refused == {"IBM": "not entitled"}
         assert left == 1
-        with opened(folder) as stores:
-            held = {fact.instrument for fact in stores.ledger.coverage.of_dataset(WISH.dataset)}
+        with opened(folder) as context:
+            held = {fact.instrument for fact in context.ledger.coverage.of_dataset(WISH.dataset)}
         assert held == {"AAPL", "GOOG", "MSFT"}
         assert len(twins.log()) <= 6
 
@@ -87,17 +87,17 @@ def test_what_was_refused_comes_back_when_it_is_forgotten(tmp_path: Path) -> Non
         folder,
         twins,
     ):
-        with opened(folder) as stores:
-            assert not nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert not nightly.run(context, SkippingClock()).complete
         asked = len(twins.log())
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         assert len(twins.log()) == asked, "asked again inside the cooldown"
-        with opened(folder) as stores, stores.ledger.write():
-            assert stores.ledger.eligibility.forget_refusals("alpaca.sip", ["IBM"], now=0) == 1
-            stores.ledger.queue.forget_refusals("alpaca.sip")
-        with opened(folder) as stores:
-            nightly.run(stores, SkippingClock())
+        with opened(folder) as context, context.ledger.write():
+            assert context.ledger.eligibility.forget_refusals("alpaca.sip", ["IBM"], now=0) == 1
+            context.ledger.queue.forget_refusals("alpaca.sip")
+        with opened(folder) as context:
+            nightly.run(context, SkippingClock())
         assert len(twins.log()) > asked
 
 
@@ -109,9 +109,9 @@ def test_a_cooldown_doubles_only_once_it_has_run_out(tmp_path: Path) -> None:
         waits = []
         for days in (0, 1, 7, 1, 14):
             clock.sleep(days * 86_400)
-            with opened(folder) as stores:
-                nightly.run(stores, clock)
-                (ibm,) = [one for one in stores.ledger.eligibility.all() if one.symbol == "IBM"]
+            with opened(folder) as context:
+                nightly.run(context, clock)
+                (ibm,) = [one for one in context.ledger.eligibility.all() if one.symbol == "IBM"]
             waits.append((ibm.strikes, round((ibm.until - ibm.since) / DAY)))
         assert waits == [(1, 7), (1, 7), (2, 14), (2, 14), (3, 28)]
 
@@ -126,10 +126,10 @@ def test_an_outage_is_waited_out_and_blames_no_task(tmp_path: Path) -> None:
         faults=faults,
         extra='[backfill]\nretry_wait = "1ms"\nattempts = 2\n',
     ) as (folder, _):
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
-            stalled = stores.ledger.queue.stalled()
-            breaker = stores.ledger.breakers.of("alpaca.sip")
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
+            stalled = context.ledger.queue.stalled()
+            breaker = context.ledger.breakers.of("alpaca.sip")
         assert done.complete
         assert not stalled
         assert breaker == Breaker(source="alpaca.sip")
@@ -139,12 +139,12 @@ def test_failures_of_one_moment_trip_the_breaker_once(tmp_path: Path) -> None:
     """Eight conversations fail together: that is one reason to rest, not eight."""
     with (
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
-        opened(folder) as stores,
+        opened(folder) as context,
     ):
-        guards = SourceBreakers(stores)
+        guards = SourceBreakers(context)
         for _ in range(8):
             guards.came_back("alpaca.sip", Result(outcome=Outcome.TRANSIENT, reason="HTTP 503"), now=0)
-        breaker = stores.ledger.breakers.of("alpaca.sip")
+        breaker = context.ledger.breakers.of("alpaca.sip")
         assert (breaker.state, breaker.until) == ("open", 15 * SECOND)
         assert guards.rest("alpaca.sip", now=1, flying=0) == 15 * SECOND
         guards.sent("alpaca.sip", now=15 * SECOND)
@@ -199,29 +199,29 @@ def test_asking_again_ends_with_the_answer_even_if_it_is_a_refusal(tmp_path: Pat
         clock = SkippingClock()
         for days in (0, 2, 8, 31, 40):
             clock.sleep(days * 86_400)
-            with opened(folder) as stores:
-                nightly.run(stores, clock)
-                assert stores.ledger.queue.open() == []
+            with opened(folder) as context:
+                nightly.run(context, clock)
+                assert context.ledger.queue.open() == []
         ibm = [line for line in twins.log() if line.params.get("symbols") == "IBM"]
         assert len(ibm) >= 3
-        with opened(folder) as stores:
-            (fact,) = [one for one in stores.ledger.coverage.of_dataset(wish.dataset) if one.fact == "empty"]
+        with opened(folder) as context:
+            (fact,) = [one for one in context.ledger.coverage.of_dataset(wish.dataset) if one.fact == "empty"]
         assert (fact.first, fact.shown) == (dt.date(2012, 12, 10), 4)
 
 
 @pytest.mark.parametrize("change", ["from", "universe"])
 def test_an_incremental_audit_notices_that_the_settings_ask_for_more(tmp_path: Path, change: str) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
-        with opened(folder) as stores:
-            assert audit.run_incremental(stores, SkippingClock()).tasks > 0, "the first one is a full one"
-            nightly.run(stores, SkippingClock())
-            assert audit.run_incremental(stores, SkippingClock()).tasks == 0
+        with opened(folder) as context:
+            assert audit.run_incremental(context, SkippingClock()).tasks > 0, "the first one is a full one"
+            nightly.run(context, SkippingClock())
+            assert audit.run_incremental(context, SkippingClock()).tasks == 0
         if change == "from":
             settings = folder / "fulltape.toml"
             settings.write_text(settings.read_text().replace("from = 2012-11-01", "from = 2012-10-01"))
         else:
             with (folder / "universe.csv").open("a") as file:
                 file.write("FB,2012-05-18,,\n")
-        with opened(folder) as stores:
-            assert audit.run_incremental(stores, SkippingClock()).tasks > 0
-            assert audit.run_once(stores, SkippingClock()).tasks == 0
+        with opened(folder) as context:
+            assert audit.run_incremental(context, SkippingClock()).tasks > 0
+            assert audit.run_once(context, SkippingClock()).tasks == 0

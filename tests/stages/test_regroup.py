@@ -42,8 +42,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with simulated(place, markets.sample(), [MINUTES], universe=UNIVERSE) as (folder, _):
             settings = folder / "fulltape.toml"
             settings.write_text(settings.read_text().replace("from = 2012", f"{ON}from = 2012"))
-            with opened(folder) as stores:
-                assert nightly.run(stores, SkippingClock()).complete
+            with opened(folder) as context:
+                assert nightly.run(context, SkippingClock()).complete
             yield folder
 
 
@@ -117,8 +117,8 @@ def test_a_night_without_news_writes_nothing(node: Path) -> None:
 
     before = there()
     assert len(before) == 6
-    with opened(node) as stores:
-        assert regroup.run_once(stores, SkippingClock()) == regroup.RegroupReport()
+    with opened(node) as context:
+        assert regroup.run_once(context, SkippingClock()) == regroup.RegroupReport()
     assert there() == before
 
 
@@ -127,22 +127,24 @@ def test_a_day_that_changes_takes_its_month_away_until_it_is_made_again(
 ) -> None:
     wanted = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts")
     reads = Reads(monkeypatch)
-    with opened(node) as stores:
-        (day,) = stores.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
-        with stores.ledger.write():
-            stores.ledger.catalogue.withdraw(day.part_id, now=SkippingClock().now())
-            stores.ledger.damages.redo(curate.STAGE, MINUTES.dataset, ["date=2012-11-07"])
-        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+    with opened(node) as context:
+        (day,) = context.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
+        with context.ledger.write():
+            context.ledger.catalogue.withdraw(day.part_id, now=SkippingClock().now())
+            context.ledger.damages.redo(curate.STAGE, MINUTES.dataset, ["date=2012-11-07"])
+        held = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
-        curate.run_once(stores, SkippingClock())
+        curate.run_once(context, SkippingClock())
         reads.paths.clear()
         assert fulltape.open(node).scan(MINUTES.dataset, symbols="IBM").collect().sort("ts").equals(wanted)
         assert sum("by_instrument" in path.parts for path in reads.paths) == 1
         monkeypatch.setattr(regroup, "INSTRUMENTS", 2)
-        assert regroup.run_once(stores, SkippingClock()).folders == 1
-        assert len(stores.ledger.catalogue.current_in("by_instrument", MINUTES.dataset, "month=2012-11")) == 2
-        made = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
-        whole = regrouped.complete(made, stores.ledger.catalogue.current("curated", MINUTES.dataset))
+        assert regroup.run_once(context, SkippingClock()).folders == 1
+        assert (
+            len(context.ledger.catalogue.current_in("by_instrument", MINUTES.dataset, "month=2012-11")) == 2
+        )
+        made = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        whole = regrouped.complete(made, context.ledger.catalogue.current("curated", MINUTES.dataset))
         assert whole.keys() == {"month=2012-10", "month=2012-11"}, (
             "a file that is as before is one of two now"
         )
@@ -159,14 +161,14 @@ def test_days_before_those_of_a_folder_are_not_lost(
     if not noticed:
         monkeypatch.setattr("fulltape.ledger.catalogue.Catalogue._regrouped", lambda *_: None)
     monkeypatch.setattr(regroup, "_build", lambda *_: 0)
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
     found = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM", end="2012-10-31").collect()
     assert found["session"].min() == D(2012, 10, 1)
     assert found["session"].n_unique() == 21
     monkeypatch.undo()
-    with opened(node) as stores:
-        assert regroup.run_once(stores, SkippingClock()).folders == 1
+    with opened(node) as context:
+        assert regroup.run_once(context, SkippingClock()).folders == 1
     again = fulltape.open(node).scan(MINUTES.dataset, symbols="IBM", end="2012-10-31").collect()
     assert again.sort("ts").equals(found.sort("ts"))
 
@@ -177,14 +179,16 @@ def test_a_damaged_file_takes_its_whole_folder_with_it(node: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with opened(node) as stores:
-        told = {one.path for one in verify.run_once(stores, SkippingClock()).findings}
+    with opened(node) as context:
+        told = {one.path for one in verify.run_once(context, SkippingClock()).findings}
         assert told == {path.relative_to(node / "lake").as_posix()}
-        done = repair.run(stores, SkippingClock())
+        done = repair.run(context, SkippingClock())
         assert done.after.findings == ()
-        assert stores.ledger.damages.all() == []
-        made = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
-        assert len(regrouped.complete(made, stores.ledger.catalogue.current("curated", MINUTES.dataset))) == 2
+        assert context.ledger.damages.all() == []
+        made = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert (
+            len(regrouped.complete(made, context.ledger.catalogue.current("curated", MINUTES.dataset))) == 2
+        )
     assert fulltape.open(node).scan(MINUTES.dataset).collect().sort("instrument", "ts").equals(wanted)
 
 
@@ -202,26 +206,26 @@ def test_days_that_change_while_they_are_written_get_no_name(
     node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = drafts.publish
-    with opened(node) as stores:
+    with opened(node) as context:
         now = SkippingClock().now()
 
         def publish(*args: Any, **more: Any) -> Any:
-            (day,) = stores.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
-            with stores.ledger.write():
-                stores.ledger.catalogue.withdraw(day.part_id, now=now)
+            (day,) = context.ledger.catalogue.current_in("curated", MINUTES.dataset, "date=2012-11-07")
+            with context.ledger.write():
+                context.ledger.catalogue.withdraw(day.part_id, now=now)
             return genuine(*args, **more)
 
-        with stores.ledger.write():
-            stores.ledger.catalogue.withdraw_folder(
+        with context.ledger.write():
+            context.ledger.catalogue.withdraw_folder(
                 "by_instrument", MINUTES.dataset, "month=2012-11", now=now
             )
         monkeypatch.setattr(drafts, "publish", publish)
         monkeypatch.setattr(regroup, "INSTRUMENTS", 2)
         before = files.tree(node / "lake" / "by_instrument")
-        assert regroup.run_once(stores, SkippingClock()).folders == 0
+        assert regroup.run_once(context, SkippingClock()).folders == 0
         assert files.tree(node / "lake" / "by_instrument") == before, "nothing is left of it"
-        assert stores.ledger.catalogue.intents("by_instrument") == []
-        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        assert context.ledger.catalogue.intents("by_instrument") == []
+        held = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
 
 
@@ -229,31 +233,31 @@ def test_heavy_instruments_are_written_by_days(node: Path, monkeypatch: pytest.M
     before = {path.name for path in files.tree(node / "lake" / "by_instrument")}
     monkeypatch.setattr(regroup, "_ROWS", 1_000)
     monkeypatch.setattr(regroup, "INSTRUMENTS", 1)
-    with opened(node) as stores:
-        with stores.ledger.write():
+    with opened(node) as context:
+        with context.ledger.write():
             for key in ("month=2012-10", "month=2012-11"):
-                stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, key, now=1)
-        assert regroup.run_once(stores, SkippingClock()).folders == 2
+                context.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, key, now=1)
+        assert regroup.run_once(context, SkippingClock()).folders == 2
     assert {path.name for path in files.tree(node / "lake" / "by_instrument")} == before, "the same bytes"
 
 
 def test_without_room_nothing_is_written_a_second_time(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    with opened(node) as stores:
-        with stores.ledger.write():
-            stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
+    with opened(node) as context:
+        with context.ledger.write():
+            context.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
         little = Room(free=10**9, total=10**11, wanted=10**9)
         monkeypatch.setattr("fulltape.context.room.of", lambda _: little)
-        done = regroup.run_once(stores, SkippingClock(), lambda event: told.append(event.sentence))
+        done = regroup.run_once(context, SkippingClock(), lambda event: told.append(event.sentence))
     assert done.folders == 0
     assert any("month=2012-11 was not written by instrument: it takes" in sentence for sentence in told)
 
 
 def test_a_folder_of_which_a_part_is_missing_is_not_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts")
-    with opened(node) as stores, stores.ledger.write():
-        (one, *_) = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
-        stores.ledger.database.run("withdraw_part", part_id=one.part_id, now=1)
+    with opened(node) as context, context.ledger.write():
+        (one, *_) = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+        context.ledger.database.run("withdraw_part", part_id=one.part_id, now=1)
     reads = Reads(monkeypatch)
     assert fulltape.open(node).scan(MINUTES.dataset, symbols="AAPL").collect().sort("ts").equals(wanted)
     assert {path.parent.name for path in reads.paths if "by_instrument" in path.parts} == {"month=2012-11"}
@@ -261,25 +265,25 @@ def test_a_folder_of_which_a_part_is_missing_is_not_read(node: Path, monkeypatch
 
 def test_without_the_setting_it_goes(node: Path) -> None:
     without(node)
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
-        assert stores.ledger.catalogue.current("by_instrument", MINUTES.dataset) == []
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
+        assert context.ledger.catalogue.current("by_instrument", MINUTES.dataset) == []
         assert len(files.tree(node / "lake" / "by_instrument")) == 6, "who reads them may go on"
         later = SkippingClock()
         later.sleep(2 * 86_400)
-        sweep.run_once(stores, later)
+        sweep.run_once(context, later)
     assert files.tree(node / "lake" / "by_instrument") == []
 
 
 def test_what_is_not_what_the_days_hold_gets_no_name(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = Spool.add
     monkeypatch.setattr(Spool, "add", lambda self, rows: genuine(self, rows.head(-1)))
-    with opened(node) as stores:
-        with stores.ledger.write():
-            stores.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
+    with opened(node) as context:
+        with context.ledger.write():
+            context.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
         with pytest.raises(errors.CorruptPartError, match="month=2012-11: what was written by instrument"):
-            regroup.run_once(stores, SkippingClock())
-        held = stores.ledger.catalogue.current("by_instrument", MINUTES.dataset)
+            regroup.run_once(context, SkippingClock())
+        held = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
 
 

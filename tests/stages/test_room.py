@@ -47,8 +47,8 @@ def test_with_little_room_nothing_is_fetched_and_the_rest_goes_on(
 ) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         free(4.9)  # less than 5 %
-        with opened(folder) as stores:
-            done = nightly.run(stores, SkippingClock())
+        with opened(folder) as context:
+            done = nightly.run(context, SkippingClock())
         assert not done.complete
         assert not twins.log()
         assert (
@@ -59,8 +59,8 @@ def test_with_little_room_nothing_is_fetched_and_the_rest_goes_on(
         assert shown.exit_code == 4
         assert "the disk: 4.9 of 100.0 GB free" in shown.output
         free(5.1)
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
 
 
 def test_with_the_least_room_a_night_writes_nothing_and_says_so(
@@ -69,30 +69,30 @@ def test_with_the_least_room_a_night_writes_nothing_and_says_so(
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
         free(1.2)
         with (
-            opened(folder) as stores,
+            opened(folder) as context,
             pytest.raises(errors.StorageError, match="nights stop, live capture goes on"),
         ):
-            nightly.run(stores, SkippingClock())
+            nightly.run(context, SkippingClock())
         assert not twins.log()
         settings = folder / "fulltape.toml"
         settings.write_text(settings.read_text() + '\n[node]\nmin_free = "1GB"\n')
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete, "the settings' word counts"
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete, "the settings' word counts"
 
 
 def test_status_says_for_how_long_there_is_room(tmp_path: Path, free: Callable[[float], None]) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         free(50)
-        with opened(folder) as stores:
+        with opened(folder) as context:
             clock = SkippingClock()
-            nightly.run(stores, clock)
-            begun, grown = stores.ledger.catalogue.grown(0)
+            nightly.run(context, clock)
+            begun, grown = context.ledger.catalogue.grown(0)
             assert begun is not None
             assert grown > 0
-            assert room.forecast(stores, begun + DAY // 2).days_left is None, "too early to tell"
-            here = room.forecast(stores, begun + 10 * DAY)
+            assert room.forecast(context, begun + DAY // 2).days_left is None, "too early to tell"
+            here = room.forecast(context, begun + 10 * DAY)
             assert here.days_left == pytest.approx((50 - 5) * GB / (grown / 10), rel=0.01)
-            assert room.forecast(stores, begun + 60 * DAY).days_left is None, "it has not grown for a month"
+            assert room.forecast(context, begun + 60 * DAY).days_left is None, "it has not grown for a month"
         free(3)
         shown = CliRunner().invoke(app, ["status", "--node", str(folder), "--json"])
         assert shown.exit_code == 0

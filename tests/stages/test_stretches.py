@@ -53,16 +53,16 @@ def node(vendor: Path, tmp_path: Path) -> Path:
 def night(node: Path, day: str) -> dict[str, list[tuple[str, str, str]]]:
     """A night after which sessions until a day are there; the files of the newest year by layer."""
     until(node, day)
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
-        return parts(stores)
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
+        return parts(context)
 
 
-def parts(stores: NodeContext) -> dict[str, list[tuple[str, str, str]]]:
+def parts(context: NodeContext) -> dict[str, list[tuple[str, str, str]]]:
     return {
         layer: sorted(
             (part.first, part.last, part.path)
-            for part in stores.ledger.catalogue.current_in(layer, DAYS.dataset, YEAR)
+            for part in context.ledger.catalogue.current_in(layer, DAYS.dataset, YEAR)
         )
         for layer in LAYERS
     }
@@ -72,11 +72,11 @@ def spans(found: dict[str, list[tuple[str, str, str]]]) -> list[list[tuple[str, 
     return [[(first, last) for first, last, _ in found[layer]] for layer in LAYERS]
 
 
-def facts(stores: NodeContext) -> list[str]:
+def facts(context: NodeContext) -> list[str]:
     """All that was checked, and said about cells."""
     now = SkippingClock().now()
-    cells = status.gather(stores, now)
-    return [status.digest(stores, cells), str(state.verdicts(stores)), str(state.cells(stores, now))]
+    cells = status.gather(context, now)
+    return [status.digest(context, cells), str(state.verdicts(context)), str(state.cells(context, now))]
 
 
 def test_a_night_writes_the_week_and_a_new_week_the_year(node: Path) -> None:
@@ -102,36 +102,36 @@ def test_nights_come_to_the_files_of_one_night(node: Path, vendor: Path, tmp_pat
         assert {path.name for path in bundle(one)} == {path.name for path in bundle(another)}
 
 
-def bundle(stores: NodeContext) -> list[Path]:
-    export = stores.ledger.newest_export()
+def bundle(context: NodeContext) -> list[Path]:
+    export = context.ledger.newest_export()
     assert export is not None
-    return sorted((stores.layout.root / export["path"]).rglob("*.parquet"))
+    return sorted((context.layout.root / export["path"]).rglob("*.parquet"))
 
 
 def test_a_year_that_is_over_is_one_file(node: Path) -> None:
     night(node, "2011-12-28")
-    with opened(node) as stores:
-        assert len(stores.ledger.catalogue.current_in("curated", DAYS.dataset, "year=2011")) == 2
+    with opened(node) as context:
+        assert len(context.ledger.catalogue.current_in("curated", DAYS.dataset, "year=2011")) == 2
     night(node, "2012-01-04")
-    with opened(node) as stores:
+    with opened(node) as context:
         for layer in LAYERS:
-            (whole,) = stores.ledger.catalogue.current_in(layer, DAYS.dataset, "year=2011")
+            (whole,) = context.ledger.catalogue.current_in(layer, DAYS.dataset, "year=2011")
             assert (whole.first, whole.last) == ("2011-06-01", "2011-12-30")
 
 
 def test_a_changed_session_is_written_where_it_lies(node: Path) -> None:
     before = night(node, "2012-11-14")
-    with opened(node) as stores:
+    with opened(node) as context:
         for day, changed in ((D(2012, 11, 13), 1), (D(2012, 5, 15), 0)):
-            with stores.ledger.write():
-                stores.ledger.coverage.forget(DAYS.dataset, "IBM", "alpaca.sip", day, day)
-            assert nightly.run(stores, SkippingClock()).complete
-            raw = stores.ledger.catalogue.current("raw", DAYS.dataset, first=day, last=day)
+            with context.ledger.write():
+                context.ledger.coverage.forget(DAYS.dataset, "IBM", "alpaca.sip", day, day)
+            assert nightly.run(context, SkippingClock()).complete
+            raw = context.ledger.catalogue.current("raw", DAYS.dataset, first=day, last=day)
             assert len(raw) > 1, "it was asked again"
             # The same rows came, so that nothing is written; what was looked at is the stretch alone.
-            assert parts(stores) == before
-            stretch = Stretches(stores, stores.wanted[DAYS.dataset]).holding(YEAR, day)
-            assert stretch == Stretches(stores, stores.wanted[DAYS.dataset]).of(YEAR)[changed]
+            assert parts(context) == before
+            stretch = Stretches(context, context.wanted[DAYS.dataset]).holding(YEAR, day)
+            assert stretch == Stretches(context, context.wanted[DAYS.dataset]).of(YEAR)[changed]
 
 
 def test_a_whole_year_of_before_is_cut_and_holds_the_same(
@@ -143,15 +143,15 @@ def test_a_whole_year_of_before_is_cut_and_holds_the_same(
         )
         whole = night(node, "2012-11-14")
         rows = fulltape.open(node).scan(DAYS.dataset).collect()
-        with opened(node) as stores:
-            told = facts(stores)[1:]
+        with opened(node) as context:
+            told = facts(context)[1:]
     assert spans(whole) == [[("2012-01-03", "2012-11-14")]] * 2
     cut = night(node, "2012-11-14")
     assert spans(cut) == [[("2012-01-03", "2012-11-09"), ("2012-11-12", "2012-11-14")]] * 2
     again = fulltape.open(node).scan(DAYS.dataset).collect()
     assert again.sort("instrument", "ts").equals(rows.sort("instrument", "ts"))
-    with opened(node) as stores:
-        assert facts(stores)[1:] == told
+    with opened(node) as context:
+        assert facts(context)[1:] == told
     assert night(node, "2012-11-14") == cut
 
 
@@ -168,17 +168,17 @@ def test_a_kill_between_two_files_of_checks_leaves_no_cell_unchecked(
             raise KeyboardInterrupt
         return genuine(self, *args)  # type: ignore[arg-type]
 
-    with opened(node) as stores:
+    with opened(node) as context:
         with monkeypatch.context() as patch:
             patch.setattr(Folder, "check", check)
             with pytest.raises(KeyboardInterrupt):
-                nightly.run(stores, SkippingClock())
-        assert parts(stores)["qc"] != before["qc"]
-        assert nightly.run(stores, SkippingClock()).complete
-        checked = [parquet.read([stores.layout.root / path]) for _, _, path in parts(stores)["qc"]]
-        curated = [parquet.read([stores.layout.root / path]) for _, _, path in parts(stores)["curated"]]
+                nightly.run(context, SkippingClock())
+        assert parts(context)["qc"] != before["qc"]
+        assert nightly.run(context, SkippingClock()).complete
+        checked = [parquet.read([context.layout.root / path]) for _, _, path in parts(context)["qc"]]
+        curated = [parquet.read([context.layout.root / path]) for _, _, path in parts(context)["curated"]]
         assert sum(one.height for one in checked) == sum(one.height for one in curated)
-        assert state.verdicts(stores)[DAYS.dataset].keys() == {"GREEN"}
+        assert state.verdicts(context)[DAYS.dataset].keys() == {"GREEN"}
 
 
 def test_rows_of_a_symbol_come_in_time_whichever_file_was_written_last(node: Path) -> None:
@@ -186,8 +186,8 @@ def test_rows_of_a_symbol_come_in_time_whichever_file_was_written_last(node: Pat
     ((_, _, older), (_, _, newer)) = before["curated"]
     (node / "lake" / older).unlink()
     assert night(node, "2012-11-14")["curated"] == before["curated"]
-    with opened(node) as stores:
-        written = {part.path: part.log_pos for part in stores.ledger.catalogue.all_current("curated")}
+    with opened(node) as context:
+        written = {part.path: part.log_pos for part in context.ledger.catalogue.all_current("curated")}
         assert written[older] > written[newer]
     found = fulltape.open(node).scan(DAYS.dataset, symbols="IBM").collect()
     assert found["session"].is_sorted()

@@ -28,27 +28,27 @@ UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915
 def grown(tmp_path: Path) -> Path:
     """A node that has curated the same folder twice, exported twice, and rejected something."""
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         settings = folder / "fulltape.toml"
         settings.write_text(
             settings.read_text().replace("2012-12-03", "2012-11-01").replace("12-14", "12-21")
         )
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
-            path = stores.layout.rejected("alpaca.sip", "ask", 1, hashlib.sha256(b"broken").hexdigest())
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
+            path = context.layout.rejected("alpaca.sip", "ask", 1, hashlib.sha256(b"broken").hexdigest())
             files.publish_bytes(path, b"broken")
             files.publish_bytes(path.with_suffix(".json"), b"[]")
-            with stores.ledger.write():
+            with context.ledger.write():
                 rejection = Rejection(
                     ask="ask",
                     page=1,
                     source="alpaca.sip",
                     reason="broken",
                     rows=1,
-                    path=stores.layout.relative(path),
+                    path=context.layout.relative(path),
                 )
-                stores.ledger.reject(rejection, now=SkippingClock().now())
+                context.ledger.reject(rejection, now=SkippingClock().now())
     return folder
 
 
@@ -69,81 +69,81 @@ def state(folder: Path) -> dict[str, int]:
 def test_nothing_young_goes(tmp_path: Path) -> None:
     folder = grown(tmp_path)
     before = state(folder)
-    with opened(folder) as stores:
-        assert sweep.run_once(stores, SkippingClock()).removals == ()
+    with opened(folder) as context:
+        assert sweep.run_once(context, SkippingClock()).removals == ()
     assert state(folder) == before
 
 
 def test_what_is_old_goes_and_what_counts_stays(tmp_path: Path) -> None:
     folder = grown(tmp_path)
-    with opened(folder) as stores:
+    with opened(folder) as context:
         current = {
-            part.path for layer in verify.LAYERS for part in stores.ledger.catalogue.all_current(layer)
+            part.path for layer in verify.LAYERS for part in context.ledger.catalogue.all_current(layer)
         }
         raw = {path for path in state(folder) if "/raw/" in path}
         clock = later(100)
-        told = sweep.run_once(stores, clock, dry_run=True)
+        told = sweep.run_once(context, clock, dry_run=True)
         before = state(folder)
         assert counts(told).keys() == {"requests", "ended tasks", "rejections", "replaced files"}
-        assert sweep.run_once(stores, clock, dry_run=True) == told
+        assert sweep.run_once(context, clock, dry_run=True) == told
         assert state(folder) == before
-        done = sweep.run_once(stores, clock)
+        done = sweep.run_once(context, clock)
         assert replace(done, dry_run=True) == told
-        assert sweep.run_once(stores, clock).removals == ()
+        assert sweep.run_once(context, clock).removals == ()
         after = state(folder)
         assert raw <= after.keys()
         assert {
-            part.path for layer in verify.LAYERS for part in stores.ledger.catalogue.all_current(layer)
+            part.path for layer in verify.LAYERS for part in context.ledger.catalogue.all_current(layer)
         } == current
         assert all((folder / "lake" / path).exists() for path in current)
-        assert verify.run_once(stores, clock, deep=True).findings == ()
-        assert stores.ledger.rejections() == []
+        assert verify.run_once(context, clock, deep=True).findings == ()
+        assert context.ledger.rejections() == []
 
 
 def test_the_newest_bundles_stay(tmp_path: Path) -> None:
     folder = grown(tmp_path)
-    with opened(folder) as stores:
-        days = [row["day"] for row in stores.ledger.exports()]
+    with opened(folder) as context:
+        days = [row["day"] for row in context.ledger.exports()]
         assert len(days) == 2
         few = replace(
-            stores, rules=replace(stores.rules, retention=replace(stores.rules.retention, bundles=1))
+            context, rules=replace(context.rules, retention=replace(context.rules.retention, bundles=1))
         )
         assert counts(sweep.run_once(few, SkippingClock())) == {"bundles": 1}
-        assert [row["day"] for row in stores.ledger.exports()] == days[1:]
-        assert [path.name for path in stores.layout.bundles()] == days[1:]
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert [row["day"] for row in context.ledger.exports()] == days[1:]
+        assert [path.name for path in context.layout.bundles()] == days[1:]
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
 
 
 def test_damaged_files_go_once_they_were_kept_long_enough(tmp_path: Path) -> None:
     folder = grown(tmp_path)
     path = folder / "lake" / "damaged" / "raw" / "x.parquet"
     files.publish_bytes(path, b"x")
-    with opened(folder) as stores:
-        assert counts(sweep.run_once(stores, later(29))).get("damaged files") is None
-        assert counts(sweep.run_once(stores, later(31)))["damaged files"] == 1
+    with opened(folder) as context:
+        assert counts(sweep.run_once(context, later(29))).get("damaged files") is None
+        assert counts(sweep.run_once(context, later(31)))["damaged files"] == 1
     assert not path.exists()
 
 
 def test_a_ledger_full_of_holes_is_written_anew(tmp_path: Path) -> None:
     folder = grown(tmp_path)
 
-    def fill(stores: NodeContext) -> None:
+    def fill(context: NodeContext) -> None:
         rows = [
             {"ask": "a", "source": "b", "target": "c" * 2_000, "kind": "GAP", "sent_at": at, "status": 200,
              "outcome": "rows", "size": 1, "took": 1}
             for at in range(20_000)
         ]  # fmt: skip
-        with stores.ledger.write():
+        with context.ledger.write():
             for row in rows:
-                stores.ledger.requests.record(**row)  # type: ignore[arg-type]
+                context.ledger.requests.record(**row)  # type: ignore[arg-type]
 
-    with opened(folder) as stores:
-        fill(stores)
+    with opened(folder) as context:
+        fill(context)
         size = (folder / "ledger.db").stat().st_size
-        done = counts(sweep.run_once(stores, SkippingClock()))
+        done = counts(sweep.run_once(context, SkippingClock()))
         assert done["requests"] == 20_000
         assert done["free pages of the ledger"] > 4_000
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
     with opened(folder):
         pass
     assert (folder / "ledger.db").stat().st_size < size / 4
@@ -164,9 +164,9 @@ def test_what_a_kill_left_of_a_file_goes_and_what_is_being_written_stays(tmp_pat
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(b"whole")
-        with opened(folder) as stores:
-            assert counts(sweep.run_once(stores, SkippingClock(), dry_run=True))["unfinished files"] == 2
-            assert counts(sweep.run_once(stores, SkippingClock())) == {"unfinished files": 2}
+        with opened(folder) as context:
+            assert counts(sweep.run_once(context, SkippingClock(), dry_run=True))["unfinished files"] == 2
+            assert counts(sweep.run_once(context, SkippingClock())) == {"unfinished files": 2}
 
     files.publish(folder / "lake" / "rejected" / "alpaca.sip" / "other", write)
     assert (folder / "lake" / "rejected" / "alpaca.sip" / "other").read_bytes() == b"whole"

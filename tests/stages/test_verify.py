@@ -64,8 +64,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A node after a night, whose vendor goes on to answer."""
     place = tmp_path_factory.mktemp("whole")
     with simulated(place, markets.sample(), [DAYS, MINUTES], universe=UNIVERSE) as (folder, _):
-        with opened(folder) as stores:
-            assert nightly.run(stores, SkippingClock()).complete
+        with opened(folder) as context:
+            assert nightly.run(context, SkippingClock()).complete
         yield folder
 
 
@@ -120,13 +120,13 @@ def test_damage_is_noticed_and_healed(whole: Path, node: Path, layer: str, damag
         path.relative_to(node / "lake").as_posix() for path in ((one, other) if damage is swap else (one,))
     }
     damage(one, other)
-    with opened(node) as stores:
-        told = {finding.path for finding in verify.run_once(stores, SkippingClock(), deep=True).findings}
+    with opened(node) as context:
+        told = {finding.path for finding in verify.run_once(context, SkippingClock(), deep=True).findings}
         assert hurt <= told
-        done = repair.run(stores, SkippingClock(), deep=True)
+        done = repair.run(context, SkippingClock(), deep=True)
         assert done.after.findings == ()
         assert done.night.complete
-        assert stores.ledger.damages.all() == []
+        assert context.ledger.damages.all() == []
     assert bundle(node) == wanted
     assert fulltape.open(node).scan("equities_bars_minute").collect().equals(rows)
     after = state(node, "raw", "curated", "qc")
@@ -136,9 +136,9 @@ def test_damage_is_noticed_and_healed(whole: Path, node: Path, layer: str, damag
 
 def test_what_verifies_is_left_as_it_is(node: Path) -> None:
     before = state(node, "raw", "curated", "qc", "exports")
-    with opened(node) as stores:
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
-        assert repair.run(stores, SkippingClock(), deep=True).before.findings == ()
+    with opened(node) as context:
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
+        assert repair.run(context, SkippingClock(), deep=True).before.findings == ()
     assert state(node, "raw", "curated", "qc", "exports") == before
 
 
@@ -149,13 +149,13 @@ def test_a_night_notices_by_itself(node: Path, layer: str, damage: Damage) -> No
     one, other = two(node, layer)
     name = one.relative_to(node / "lake").as_posix()
     damage(one, other)
-    with opened(node) as stores:
-        done = nightly.run(stores, SkippingClock())
+    with opened(node) as context:
+        done = nightly.run(context, SkippingClock())
         assert done.damaged == (name,)
         assert done.complete
     assert bundle(node) == wanted
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).damaged == ()
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).damaged == ()
 
 
 @pytest.mark.parametrize("layer", ["raw", "curated", "qc"])
@@ -167,11 +167,11 @@ def test_a_stage_that_meets_damage_does_not_stop_the_nights(node: Path, layer: s
     )
     for path in (found for found in files.tree(node / "lake" / layer) if found.suffix == ".parquet"):
         flip(path, path)
-    with opened(node) as stores:
+    with opened(node) as context:
         for _ in range(3):
-            done = nightly.run(stores, SkippingClock())
+            done = nightly.run(context, SkippingClock())
         assert done.complete
-        left = {finding.path for finding in verify.run_once(stores, SkippingClock()).findings}
+        left = {finding.path for finding in verify.run_once(context, SkippingClock()).findings}
         # Minutes have not changed, so that no stage has read their raw parts.
         assert not any("equities_bars_day" in path or "curated" in path for path in left)
 
@@ -180,26 +180,26 @@ def test_an_export_never_vouches_for_what_is_damaged(node: Path) -> None:
     one, other = two(node, "curated")
     flip(one, other)
     shutil.rmtree(node / "lake" / "exports")
-    with opened(node) as stores:
-        report = deliver.run_once(stores, SkippingClock())
+    with opened(node) as context:
+        report = deliver.run_once(context, SkippingClock())
         assert report is not None
         assert report.damaged == (one.relative_to(node / "lake").as_posix(),)
         assert not report.written
         assert not (node / "lake" / "exports").exists()
-        assert nightly.run(stores, SkippingClock()).complete
+        assert nightly.run(context, SkippingClock()).complete
 
 
 def test_files_that_the_ledger_does_not_know_are_told_and_set_apart(node: Path) -> None:
     one, _ = two(node, "curated")
     strange = one.with_name("19990101_19990101_AAPL_00000000.parquet")
     shutil.copy(one, strange)
-    with opened(node) as stores:
-        (found,) = verify.run_once(stores, SkippingClock()).findings
+    with opened(node) as context:
+        (found,) = verify.run_once(context, SkippingClock()).findings
         assert found == Finding(
             kind="unknown", path=strange.relative_to(node / "lake").as_posix(),
             what="the ledger does not know it", cure="it is set apart; nothing reads it",
         )  # fmt: skip
-        assert repair.run(stores, SkippingClock()).after.findings == ()
+        assert repair.run(context, SkippingClock()).after.findings == ()
     assert not strange.exists()
     assert (node / "lake" / "damaged" / strange.relative_to(node / "lake")).exists()
 
@@ -213,11 +213,11 @@ def rebuilt(node: Path) -> repair.Rebuilt:
     from fulltape.node import assemble
     from fulltape.settings import load
 
-    stores = assemble.open_stores(load.load(node), owning=False)
+    context = assemble.open_context(load.load(node), owning=False)
     try:
-        return repair.rebuild(stores, SkippingClock().now())
+        return repair.rebuild(context, SkippingClock().now())
     finally:
-        stores.close()
+        context.close()
 
 
 def test_a_lost_ledger_is_rebuilt_from_the_lake(whole: Path, node: Path) -> None:
@@ -228,11 +228,11 @@ def test_a_lost_ledger_is_rebuilt_from_the_lake(whole: Path, node: Path) -> None
     done = rebuilt(node)
     assert done.taken.left == ()
     assert done.knowledge_at is not None
-    with opened(node) as stores:
-        night = nightly.run(stores, SkippingClock())
+    with opened(node) as context:
+        night = nightly.run(context, SkippingClock())
         assert night.complete
         assert night.filled.requests == 0
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
     assert bundle(node) == wanted
     assert state(node, "raw", "curated") == before
 
@@ -242,14 +242,14 @@ def test_an_older_ledger_takes_up_what_came_later(whole: Path, node: Path, tmp_p
     shutil.copy(node / "ledger.db", older)
     settings = node / "fulltape.toml"
     settings.write_text(settings.read_text().replace("2011-11-01", "2010-11-01"))
-    with opened(node) as stores:
-        assert nightly.run(stores, SkippingClock()).complete
+    with opened(node) as context:
+        assert nightly.run(context, SkippingClock()).complete
     wanted = bundle(node)
     forget_ledger(node)
     shutil.copy(older, node / "ledger.db")
     assert rebuilt(node).taken.parts > 0
-    with opened(node) as stores:
-        night = nightly.run(stores, SkippingClock())
+    with opened(node) as context:
+        night = nightly.run(context, SkippingClock())
         assert night.complete
         assert night.filled.requests == 0
     assert bundle(node) == wanted
@@ -271,9 +271,9 @@ def test_random_damages(whole: Path, node: Path, seed: int) -> None:
                 other for other in everything if other.exists() and other.read_bytes() != path.read_bytes()
             ]
             dice.choice(DAMAGES)(path, dice.choice(others))
-    with opened(node) as stores:
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings
-        done = repair.run(stores, SkippingClock(), deep=True)
+    with opened(node) as context:
+        assert verify.run_once(context, SkippingClock(), deep=True).findings
+        done = repair.run(context, SkippingClock(), deep=True)
         assert done.after.findings == ()
         assert done.night.complete
     assert bundle(node) == wanted
@@ -304,27 +304,29 @@ def test_damage_of_what_is_not_wanted_now_is_not_forgotten(node: Path) -> None:
     for layer in ("raw", "curated"):
         path = next(one for one in files.tree(node / "lake" / layer) if "minute" in str(one))
         flip(path, path)
-    with opened(node) as stores:
-        repair.run(stores, SkippingClock(), deep=True)
-        assert any(one.layer == "raw" for one in stores.ledger.damages.all())
+    with opened(node) as context:
+        repair.run(context, SkippingClock(), deep=True)
+        assert any(one.layer == "raw" for one in context.ledger.damages.all())
     (node / "fulltape.toml").write_text(text)
-    with opened(node) as stores:
-        done = nightly.run(stores, SkippingClock())
+    with opened(node) as context:
+        done = nightly.run(context, SkippingClock())
         assert done.complete
         assert done.filled.requests > 0
-        assert stores.ledger.damages.all() == []
+        assert context.ledger.damages.all() == []
     assert bundle(node) == wanted
 
 
 def test_an_older_revision_is_no_substitute_for_a_damaged_newer_one(node: Path) -> None:
-    with opened(node) as stores:
+    with opened(node) as context:
         (part,) = [
-            one for one in stores.ledger.catalogue.current("raw", "equities_bars_day") if "2012" in one.folder
+            one
+            for one in context.ledger.catalogue.current("raw", "equities_bars_day")
+            if "2012" in one.folder
         ]
         newer = part.path.replace("2-instruments_", "2-instruments_0")
-        shutil.copy(stores.layout.root / part.path, stores.layout.root / newer)
-        with stores.ledger.write():
-            stores.ledger.catalogue.register(
+        shutil.copy(context.layout.root / part.path, context.layout.root / newer)
+        with context.ledger.write():
+            context.ledger.catalogue.register(
                 NewPart(
                     layer=part.layer, source=part.source, dataset=part.dataset, folder=part.folder, path=newer,
                     rows=part.rows, bytes=part.bytes, sha256=part.sha256, min_ts=part.min_ts, max_ts=part.max_ts,
@@ -332,8 +334,8 @@ def test_an_older_revision_is_no_substitute_for_a_damaged_newer_one(node: Path) 
                 ),
                 now=1,
             )  # fmt: skip
-        flip(stores.layout.root / newer, stores.layout.root / newer)
-        done = repair.run(stores, SkippingClock(), deep=True)
+        flip(context.layout.root / newer, context.layout.root / newer)
+        done = repair.run(context, SkippingClock(), deep=True)
         assert done.night.filled.requests > 0
         assert done.night.complete
         assert done.after.findings == ()
@@ -347,13 +349,13 @@ def test_another_bundle_in_the_place_of_the_newest_one_is_noticed(node: Path) ->
     manifest.write_text(text.replace(recipe, "0" * 64))
     old = hashlib.sha256(text.encode()).hexdigest()
     sums.write_text(sums.read_text().replace(old, files.sha256(manifest)))
-    with opened(node) as stores:
-        (found,) = verify.run_once(stores, SkippingClock(), deep=True).findings
+    with opened(node) as context:
+        (found,) = verify.run_once(context, SkippingClock(), deep=True).findings
         assert found.what == "it is another bundle than the one that was written"
-        done = nightly.run(stores, SkippingClock())
+        done = nightly.run(context, SkippingClock())
         assert done.export is not None
         assert done.export.written
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings == ()
+        assert verify.run_once(context, SkippingClock(), deep=True).findings == ()
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "SHA256SUMS", "instruments.parquet"])
@@ -368,38 +370,38 @@ def test_whatever_lies_in_the_place_of_a_bundles_file_stops_nothing(node: Path, 
         path.write_bytes(b"x" * size)
     else:
         path.mkdir()
-    with opened(node) as stores:
-        assert verify.run_once(stores, SkippingClock(), deep=True).findings
-        assert nightly.run(stores, SkippingClock()).complete
-        assert repair.run(stores, SkippingClock(), deep=True).after.findings == ()
+    with opened(node) as context:
+        assert verify.run_once(context, SkippingClock(), deep=True).findings
+        assert nightly.run(context, SkippingClock()).complete
+        assert repair.run(context, SkippingClock(), deep=True).after.findings == ()
     assert bundle(node) == wanted
 
 
 def test_a_stray_folder_beside_the_bundles_is_no_bundle(node: Path) -> None:
     (newest,) = (node / "lake" / "exports" / "nightly").iterdir()
     shutil.copytree(newest, newest.with_name("mine"))
-    with opened(node) as stores:
-        repair.run(stores, SkippingClock(), deep=True)
-        assert [row["day"] for row in stores.ledger.exports()] == [newest.name]
+    with opened(node) as context:
+        repair.run(context, SkippingClock(), deep=True)
+        assert [row["day"] for row in context.ledger.exports()] == [newest.name]
 
 
 def test_the_sample_reaches_every_file_whatever_the_clock_was(
     node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "_AT_ONCE", 1)
-    with opened(node) as stores:
-        count = sum(len(stores.ledger.catalogue.all_current(layer)) for layer in verify.LAYERS)
+    with opened(node) as context:
+        count = sum(len(context.ledger.catalogue.all_current(layer)) for layer in verify.LAYERS)
         ahead = SkippingClock()
         ahead.sleep(10**7)
-        assert verify.sample(stores, ahead, seconds=1e6).files == count
-        assert verify.sample(stores, SkippingClock(), seconds=1e6).files == count
+        assert verify.sample(context, ahead, seconds=1e6).files == count
+        assert verify.sample(context, SkippingClock(), seconds=1e6).files == count
 
 
 def test_a_second_damage_at_one_place_keeps_the_first_file(node: Path) -> None:
     one, other = two(node, "curated")
     for _ in range(2):
         flip(one, other)
-        with opened(node) as stores:
-            assert repair.run(stores, SkippingClock()).after.findings == ()
+        with opened(node) as context:
+            assert repair.run(context, SkippingClock()).after.findings == ()
     kept = list((node / "lake" / "damaged").rglob(f"{one.name}*"))
     assert len(kept) == 2

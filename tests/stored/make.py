@@ -63,11 +63,11 @@ def history(folder: Path) -> int:
     market = markets.sample()
     with (
         simulated(folder, market, WISHES, universe=UNIVERSE, faults=FAULTS) as (node, _),
-        opened(node) as stores,
+        opened(node) as context,
     ):
         clock = SkippingClock()
         for _ in range(2):
-            nightly.run(stores, clock)
+            nightly.run(context, clock)
         return clock.now()
 
 
@@ -83,8 +83,8 @@ def captured(folder: Path) -> int:
         node.heal()
         node.stream.pause()
         later = Later(2 * DAY)
-        with node.opened() as stores:
-            nightly.run(stores, later)
+        with node.opened() as context:
+            nightly.run(context, later)
         return later.now()
 
 
@@ -96,8 +96,8 @@ def main() -> None:
     for kind, make in (("history", history), ("captured", captured)):
         with tempfile.TemporaryDirectory() as temporary:
             now = make(Path(temporary))
-            with opened(Path(temporary) / "node") as stores:
-                nightly.run(stores, FakeClock(now))
+            with opened(Path(temporary) / "node") as context:
+                nightly.run(context, FakeClock(now))
             (Path(temporary) / "node" / "now").write_text(str(now))
             with tarfile.open(target / f"{kind}.tar.xz", "w:xz") as archive:
                 archive.add(Path(temporary) / "node", arcname="node")

@@ -58,10 +58,10 @@ def bundle(node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     return found, manifest
 
 
-def exported(stores: NodeContext, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def exported(context: NodeContext, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """The bundle, made anew."""
     shutil.rmtree(node / "lake" / "exports")
-    done = deliver.run_once(stores, clock(node))
+    done = deliver.run_once(context, clock(node))
     assert done is not None
     assert done.written
     return bundle(node)
@@ -70,23 +70,23 @@ def exported(stores: NodeContext, node: Path) -> tuple[dict[str, str], dict[str,
 def test_the_bundle_of_a_stored_node_is_made_again(node: Path) -> None:
     before = bundle(node)
     assert before[1]["rows"] > 0
-    with opened(node) as stores:
-        assert not verify.run_once(stores, clock(node), deep=True).findings
-        assert exported(stores, node) == before
+    with opened(node) as context:
+        assert not verify.run_once(context, clock(node), deep=True).findings
+        assert exported(context, node) == before
 
 
 def test_all_of_it_can_be_curated_and_checked_anew(node: Path) -> None:
     before = bundle(node)
-    with opened(node) as stores:
-        known = judged(stores.ledger)
-        with stores.ledger.write():
-            for name in stores.wanted:
+    with opened(node) as context:
+        known = judged(context.ledger)
+        with context.ledger.write():
+            for name in context.wanted:
                 for stage in (curate.STAGE, quality.STAGE):
-                    stores.ledger.set_bookmark(stage, name, 0)
-        assert curate.run_once(stores, clock(node)).written == 0, "the same rows come to the same files"
-        assert quality.run_once(stores, clock(node)).cells > 0
-        assert judged(stores.ledger) == known
-        assert exported(stores, node)[1]["verdicts"] == before[1]["verdicts"]
+                    context.ledger.set_bookmark(stage, name, 0)
+        assert curate.run_once(context, clock(node)).written == 0, "the same rows come to the same files"
+        assert quality.run_once(context, clock(node)).cells > 0
+        assert judged(context.ledger) == known
+        assert exported(context, node)[1]["verdicts"] == before[1]["verdicts"]
 
 
 def judged(ledger: Ledger) -> list[tuple[object, ...]]:

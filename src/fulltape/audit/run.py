@@ -70,61 +70,61 @@ class _Found:
     silent: bool
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> AuditReport:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> AuditReport:
     """Audit every dataset, end tasks that have become pointless, and enqueue what is missing and not asked for."""
     now = clock.now()
     counts = dict.fromkeys(
         (field.name for field in dataclasses.fields(AuditReport) if field.name != "tasks"), 0
     )
     tasks = 0
-    with stores.stage(STAGE, clock):
-        batch = _new_batch(stores)
-        for wanted in stores.wanted.values():
+    with context.stage(STAGE, clock):
+        batch = _new_batch(context)
+        for wanted in context.wanted.values():
             if not wanted.instruments:
                 words = f"{wanted.title} wants nobody: its universe is empty (see fulltape symbols)"
                 progress(Event(stage=STAGE, sentence=words))
             # One transaction: what is known, what is open and what is enqueued must belong together.
-            with stores.ledger.write():
-                _alone(stores, wanted)
-                tasks += _audit(stores, wanted, counts, batch, now, progress)
-                _looked_at(stores, wanted, now)
-        with stores.ledger.write():
-            cancel.cancel(stores, now)
-            universes.snapshot(stores, now)
+            with context.ledger.write():
+                _alone(context, wanted)
+                tasks += _audit(context, wanted, counts, batch, now, progress)
+                _looked_at(context, wanted, now)
+        with context.ledger.write():
+            cancel.cancel(context, now)
+            universes.snapshot(context, now)
     return AuditReport(tasks=tasks, **counts)
 
 
-def run_incremental(stores: NodeContext, clock: Clock, progress: Progress = silent) -> Incremental:
+def run_incremental(context: NodeContext, clock: Clock, progress: Progress = silent) -> Incremental:
     """Audit only what may have changed since the last audit: series about which something was recorded, sessions that
     have become final, and evidence that has expired. What the settings ask anew of a dataset is audited in full."""
     now = clock.now()
     looked, tasks = 0, 0
-    with stores.stage(STAGE, clock):
-        batch = _new_batch(stores)
-        with stores.ledger.write():
-            cancel.cancel(stores, now)
-        for name, wanted in stores.wanted.items():
-            with stores.ledger.write():
-                _alone(stores, wanted)
-                before = stores.ledger.bookmark(STAGE, name)
-                if not before or stores.ledger.bookmark(STAGE, f"{name} settings") != _settings(wanted):
-                    tasks += _audit(stores, wanted, {}, batch, now, silent)
+    with context.stage(STAGE, clock):
+        batch = _new_batch(context)
+        with context.ledger.write():
+            cancel.cancel(context, now)
+        for name, wanted in context.wanted.items():
+            with context.ledger.write():
+                _alone(context, wanted)
+                before = context.ledger.bookmark(STAGE, name)
+                if not before or context.ledger.bookmark(STAGE, f"{name} settings") != _settings(wanted):
+                    tasks += _audit(context, wanted, {}, batch, now, silent)
                     looked += len(wanted.instruments)
                 else:
-                    more, added = _audit_changes(stores, wanted, before, batch, now)
+                    more, added = _audit_changes(context, wanted, before, batch, now)
                     looked, tasks = looked + more, tasks + added
-                _looked_at(stores, wanted, now)
+                _looked_at(context, wanted, now)
             progress(Event(stage=STAGE, done=looked, total=looked, unit=name))
     return Incremental(series=looked, tasks=tasks)
 
 
 def _audit_changes(
-    stores: NodeContext, wanted: ConfiguredDataset, before: int, batch: int, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, before: int, batch: int, now: Instant
 ) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
-    touched = set(stores.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
-    found = _found(bulk_coverage.read(stores, wanted, now, only=touched), wanted)
-    _settle_pointless(stores, wanted, found.whole, now)
+    touched = set(context.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
+    found = _found(bulk_coverage.read(context, wanted, now, only=touched), wanted)
+    _settle_pointless(context, wanted, found.whole, now)
     tasks, looked = list(found.tasks), len(touched)
     if wanted.final_until(now) > before:
         since = wanted.calendar.label(before)
@@ -133,16 +133,16 @@ def _audit_changes(
             for name, one in wanted.instruments.items()
             if name not in touched and (one.listed_to is None or one.listed_to >= since)
         }
-        fresh = bulk_coverage.read(stores, wanted, now, only=others, start=before)
+        fresh = bulk_coverage.read(context, wanted, now, only=others, start=before)
         tasks += _found(fresh, wanted, newest=before).tasks
         looked = len(wanted.instruments)
-    return looked, _enqueue(stores, tasks, batch, now) + _ask_again(stores, wanted, batch, now)
+    return looked, _enqueue(context, tasks, batch, now) + _ask_again(context, wanted, batch, now)
 
 
-def _alone(stores: NodeContext, wanted: ConfiguredDataset) -> None:
+def _alone(context: NodeContext, wanted: ConfiguredDataset) -> None:
     """Nobody records facts about the dataset while it is audited: what is known and what is open belong together."""
     for source in sorted(wanted.sources):
-        stores.ledger.database.lock(f"coverage {wanted.dataset.name} {source}")
+        context.ledger.database.lock(f"coverage {wanted.dataset.name} {source}")
 
 
 def _settings(wanted: ConfiguredDataset) -> int:
@@ -155,19 +155,19 @@ def _settings(wanted: ConfiguredDataset) -> int:
     return zlib.crc32(repr((wanted.first, wanted.until, tuple(wanted.sources), listed)).encode())
 
 
-def _new_batch(stores: NodeContext) -> int:
-    with stores.ledger.write():
-        return stores.ledger.queue.new_batch()
+def _new_batch(context: NodeContext) -> int:
+    with context.ledger.write():
+        return context.ledger.queue.new_batch()
 
 
-def _looked_at(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> None:
-    stores.ledger.coverage.forget_touched(wanted.dataset.name)
-    stores.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
-    stores.ledger.set_bookmark(STAGE, f"{wanted.dataset.name} settings", _settings(wanted))
+def _looked_at(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> None:
+    context.ledger.coverage.forget_touched(wanted.dataset.name)
+    context.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
+    context.ledger.set_bookmark(STAGE, f"{wanted.dataset.name} settings", _settings(wanted))
 
 
 def _audit(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     counts: dict[str, int],
     batch: int,
@@ -175,8 +175,8 @@ def _audit(
     progress: Progress,
 ) -> int:
     # Series that lack nothing and of which nothing is asked need no further look.
-    settled = dict(bulk_coverage.whole(stores, wanted, now))
-    for instrument in {name for name, _, _ in stores.ledger.queue.spans(wanted.dataset.name)}:
+    settled = dict(bulk_coverage.whole(context, wanted, now))
+    for instrument in {name for name, _, _ in context.ledger.queue.spans(wanted.dataset.name)}:
         settled.pop(instrument, None)
     for name, size in bulk_coverage.sizes_of_whole(settled.values()).items():
         counts[name] = counts.get(name, 0) + size
@@ -185,17 +185,17 @@ def _audit(
     def counted() -> Iterator[Segments]:
         done, total = len(settled), len(wanted.instruments)
         progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
-        for table in bulk_coverage.read(stores, wanted, now, only=rest) if rest else ():
-            for name, size in bulk_coverage.sizes_of(stores, wanted, table, now).items():
+        for table in bulk_coverage.read(context, wanted, now, only=rest) if rest else ():
+            for name, size in bulk_coverage.sizes_of(context, wanted, table, now).items():
                 counts[name] = counts.get(name, 0) + size
             done += len(table.listed)
             progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
             yield table
 
     found = _found(counted(), wanted)
-    _settle_pointless(stores, wanted, found.whole, now)
-    tasks = _enqueue(stores, found.tasks, batch, now)
-    return tasks + (_ask_again(stores, wanted, batch, now) if found.silent else 0)
+    _settle_pointless(context, wanted, found.whole, now)
+    tasks = _enqueue(context, found.tasks, batch, now)
+    return tasks + (_ask_again(context, wanted, batch, now) if found.silent else 0)
 
 
 def _found(tables: Iterable[Segments], wanted: ConfiguredDataset, *, newest: int | None = None) -> _Found:
@@ -217,18 +217,18 @@ def _found(tables: Iterable[Segments], wanted: ConfiguredDataset, *, newest: int
     return _Found(tasks=tasks, whole=whole, silent=silent)
 
 
-def _enqueue(stores: NodeContext, tasks: Sequence[NewTask], batch: int, now: Instant) -> int:
-    return stores.ledger.queue.enqueue(tasks, now=now, batch=batch)
+def _enqueue(context: NodeContext, tasks: Sequence[NewTask], batch: int, now: Instant) -> int:
+    return context.ledger.queue.enqueue(tasks, now=now, batch=batch)
 
 
-def _ask_again(stores: NodeContext, wanted: ConfiguredDataset, batch: int, now: Instant) -> int:
+def _ask_again(context: NodeContext, wanted: ConfiguredDataset, batch: int, now: Instant) -> int:
     """Enqueue, after everything else, what only expired evidence says: emptiness and refusals."""
     name, calendar = wanted.dataset.name, wanted.calendar
-    found = stores.ledger.coverage.expired(name, now=now)
+    found = context.ledger.coverage.expired(name, now=now)
     if not found:
         return 0
     opened: dict[str, list[Range]] = {}
-    for instrument, first, last in stores.ledger.queue.spans(name, AGAIN):
+    for instrument, first, last in context.ledger.queue.spans(name, AGAIN):
         opened.setdefault(instrument, []).append(calendar.span_of(first, last))
     by_name: dict[str, list[tuple[str, str, str, int]]] = {}
     for instrument, source, first, last, is_settled in found:
@@ -238,11 +238,11 @@ def _ask_again(stores: NodeContext, wanted: ConfiguredDataset, batch: int, now: 
     order = [name for name, rows in by_name.items() if not _all_open(rows, opened.get(name, []), wanted)]
     for at in range(0, len(order), _AT_ONCE):
         names = order[at : at + _AT_ONCE]
-        for one in _ordered(known.read(stores, wanted, now, set(names)), names):
+        for one in _ordered(known.read(context, wanted, now, set(names)), names):
             tasks += _again(one, wanted, by_name[one.instrument.instrument], opened)
         if len(tasks) >= MOST_AGAIN:
             break
-    return stores.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
+    return context.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
 
 
 def _all_open(
@@ -291,11 +291,11 @@ def _ordered(many: Iterable[Series], order: Sequence[str]) -> list[Series]:
 
 
 def _settle_pointless(
-    stores: NodeContext, wanted: ConfiguredDataset, whole: Mapping[str, str], now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, whole: Mapping[str, str], now: Instant
 ) -> None:
     """End queued tasks that no source is left to answer, and correct who is left to answer the others. `whole`, by
     instrument: who could answer all that is open."""
-    queue, name = stores.ledger.queue, wanted.dataset.name
+    queue, name = context.ledger.queue, wanted.dataset.name
     refusals = queue.refusals()
     named, ready = queue.takers(name), set(whole.values())
     if not refusals and (not named or (named == ready and len(ready) == 1 and "" not in ready)):
@@ -311,7 +311,7 @@ def _settle_pointless(
     concerned = {instrument for _, instrument, *_ in doubtful}
     # One by one only where they are few: each costs two statements.
     only = concerned if len(concerned) <= bulk_coverage.FEW else None
-    by_name = {one.instrument.instrument: one for one in known.read(stores, wanted, now, only)}
+    by_name = {one.instrument.instrument: one for one in known.read(context, wanted, now, only)}
     suspects = set()
     corrected = {}
     for task_id, instrument, first, last, takers in doubtful:
@@ -327,20 +327,20 @@ def _settle_pointless(
         for task in queue.queued_of(name, instrument):
             if task.purpose == "fill":
                 refused = refusals.get(task.task_id, set())
-                _settle_if_pointless(stores, wanted, by_name[instrument], task, refused, now)
+                _settle_if_pointless(context, wanted, by_name[instrument], task, refused, now)
 
 
 def _settle_if_pointless(
-    stores: NodeContext, wanted: ConfiguredDataset, one: Series, task: Task, refused: set[str], now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, one: Series, task: Task, refused: set[str], now: Instant
 ) -> None:
     span = (wanted.calendar.between(task.first, task.last),)
     if not plan.hopeless(one, span, refused=refused):
         return
     if ranges.subtract(span, one.held):
         error = task.last_error or "no source may serve it"
-        stores.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
+        context.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
     else:
-        stores.ledger.queue.finish(task.task_id, task.attempt, "done", now=now)
+        context.ledger.queue.finish(task.task_id, task.attempt, "done", now=now)
 
 
 def _task(gap: plan.MissingSessions, wanted: ConfiguredDataset) -> NewTask:

@@ -37,13 +37,13 @@ class Out:
 class Admission:
     """Decides for one source at a time; `out` collects those that are out."""
 
-    def __init__(self, stores: NodeContext, clock: Clock, out: Out, *, urgent: bool = False) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext, clock: Clock, out: Out, *, urgent: bool = False) -> None:
+        self._context = context
         self._clock = clock
         self._out = out
-        self.paces = Throughput(stores, clock)
-        self.guards = SourceBreakers(stores)
-        self.dispatcher = Dispatcher(stores, clock, self.paces, out=out.__contains__, urgent=urgent)
+        self.paces = Throughput(context, clock)
+        self.guards = SourceBreakers(context)
+        self.dispatcher = Dispatcher(context, clock, self.paces, out=out.__contains__, urgent=urgent)
 
     def closed(self, source: str, *, flying: int, owed: bool = False) -> Closed | None:
         """None if the source may send something now; `owed` says that it has interrupted work to go on with."""
@@ -54,11 +54,11 @@ class Admission:
         rest = self.guards.rest(source, now=self._clock.now(), flying=flying)
         if rest is not None:
             return self._resting(source, rest - self._clock.now(), owed=owed)
-        feed, now = self._stores.feeds[source], self._clock.steady()
-        room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, Want(kind=""), now=now)
+        feed, now = self._context.feeds[source], self._clock.steady()
+        room = self._context.ledger.budgets.room(feed.vendor, feed.limits, Want(kind=""), now=now)
         if isinstance(room, Granted):
             return None
-        if room.room_at - now > self._stores.rules.max_wait:
+        if room.room_at - now > self._context.rules.max_wait:
             self._out.waiting[source] = (room.dimension, room.room_at)
             return Closed()
         return Closed(again=room.room_at if owed or self.dispatcher.has_left(source) else None)
@@ -70,8 +70,8 @@ class Admission:
         if claim:
             return claim
         now = self._clock.now()
-        chance = self._stores.ledger.queue.next_chance(source, now=now)
-        if chance is not None and chance - now <= self._stores.rules.max_wait:
+        chance = self._context.ledger.queue.next_chance(source, now=now)
+        if chance is not None and chance - now <= self._context.rules.max_wait:
             return Closed(again=self._clock.steady() + chance - now)
         if others_busy and self.dispatcher.has_left(source):
             return Closed(again=self._clock.steady() + TICK)
@@ -79,7 +79,7 @@ class Admission:
 
     def _resting(self, source: str, wait: int, *, owed: bool) -> Closed:
         """When a resting source may be tried again; one that rests longer than we may wait is out for this run."""
-        if wait > self._stores.rules.max_wait:
+        if wait > self._context.rules.max_wait:
             self._out.waiting[source] = ("breaker", self._clock.steady() + wait)
             return Closed()
         return Closed(again=self._clock.steady() + wait if owed or self.dispatcher.has_left(source) else None)

@@ -14,10 +14,10 @@ from fulltape.market.time import Instant
 class SourceBreakers:
     """The breakers as the ledger has them, and whom this run has heard of."""
 
-    def __init__(self, stores: NodeContext) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
         self._turn = threading.Lock()
-        self._breakers = {source: stores.ledger.breakers.of(source) for source in stores.feeds}
+        self._breakers = {source: context.ledger.breakers.of(source) for source in context.feeds}
         self._served: set[str] = set()
 
     def rest(self, source: str, *, now: Instant, flying: int) -> Instant | None:
@@ -58,5 +58,5 @@ class SourceBreakers:
 
     def _store(self, changed: breaker.Breaker) -> None:
         self._breakers[changed.source] = changed
-        with self._stores.ledger.write():
-            self._stores.ledger.breakers.record(changed)
+        with self._context.ledger.write():
+            self._context.ledger.breakers.record(changed)

@@ -49,14 +49,14 @@ class Dispatcher:
 
     def __init__(
         self,
-        stores: NodeContext,
+        context: NodeContext,
         clock: Clock,
         paces: Throughput,
         *,
         out: Callable[[str], bool],
         urgent: bool = False,
     ) -> None:
-        self._stores = stores
+        self._context = context
         self._urgent = urgent
         self._clock = clock
         self._paces = paces
@@ -162,13 +162,13 @@ class Dispatcher:
 
     def _has_share(self, source: str, of: TaskClass) -> bool:
         """Whether the kind of a class may still use some of the source's day."""
-        feed = self._stores.feeds[source]
+        feed = self._context.feeds[source]
         if not (feed.limits.per_day or feed.limits.credits_per_day):
             return True
         if self._no_share.get((source, of.kind), 0) > self._clock.steady():
             return False
-        want = Want(kind=of.kind, shares=self._stores.rules.shares, demand=self.demand(feed.vendor))
-        room = self._stores.ledger.budgets.room(feed.vendor, feed.limits, want, now=self._clock.steady())
+        want = Want(kind=of.kind, shares=self._context.rules.shares, demand=self.demand(feed.vendor))
+        room = self._context.ledger.budgets.room(feed.vendor, feed.limits, want, now=self._clock.steady())
         return isinstance(room, Granted) or room.dimension != "kind_share"
 
     def _claimed_by(self, source: str) -> Claim | None:
@@ -184,7 +184,7 @@ class Dispatcher:
         ask_id = uuid.uuid4().hex
         per_request = self._per_request.get((source, of), 0.0)
         pages = int(self._quota[source, of] / per_request + 0.5) if per_request else batching.MOST_PAGES
-        with self._stores.ledger.write():
+        with self._context.ledger.write():
             found = self._found(source, of, planner, now)
             found, capacity = self.suspicions.alike(source, of.dataset, found, planner.capacity)
             if found and found[0].start is not None:  # spans inside a session: only equal ones go together
@@ -196,13 +196,13 @@ class Dispatcher:
                 capacity,
                 most_pages=min(max(1, pages), batching.MOST_PAGES),
             )
-            attempts = self._stores.ledger.queue.claim(
+            attempts = self._context.ledger.queue.claim(
                 [by_id[one.task_id] for one in taken],
                 source=source,
-                worker=self._stores.rules.worker,
+                worker=self._context.rules.worker,
                 ask=ask_id,
                 now=now,
-                lease_until=now + self._stores.rules.lease,
+                lease_until=now + self._context.rules.lease,
             )
         if not attempts:
             self._dry.add((source, of))
@@ -238,7 +238,7 @@ class Dispatcher:
         while True:
             fence = self._fences.get(of)
             before = fence.before if fence else ""
-            found = self._stores.ledger.queue.candidates(
+            found = self._context.ledger.queue.candidates(
                 source,
                 of,
                 first_day=planner.first_day,
@@ -266,7 +266,7 @@ class Dispatcher:
         """Tasks of a source that is asked for whole sessions of the market, where that takes fewer requests."""
         if not planner.capacity.grouped or (source, of) in self._not_whole:
             return []
-        found = self._stores.ledger.queue.candidates(
+        found = self._context.ledger.queue.candidates(
             source, of, first_day=planner.first_day, now=now, most=most or self._enough(of, planner)
         )
         found = [task for task in found if planner.knows(task)]
@@ -281,7 +281,7 @@ class Dispatcher:
         self, source: str, of: TaskClass, planner: Planner, now: Instant
     ) -> list[Claimable]:
         """The tasks of the next instrument: of the first one queued, or behind a fence from the end of the alphabet."""
-        queue, first_day = self._stores.ledger.queue, planner.first_day
+        queue, first_day = self._context.ledger.queue, planner.first_day
         fence = self._fences.get(of)
         while fence and fence.names:
             found = queue.candidates(
@@ -302,7 +302,7 @@ class Dispatcher:
         for of in self._left:
             capacities = {
                 source: self._planners[source, of.dataset].capacity
-                for source in of.takers or self._stores.feeds
+                for source in of.takers or self._context.feeds
                 if (source, of.dataset) in self._planners
             }
             single = one_at_a_time(capacities)
@@ -310,7 +310,7 @@ class Dispatcher:
                 # What lies behind the fence is whole: as many tasks an instrument as the sample had.
                 tasks = sum(self._quota.get((source, of), 0.0) for source in single)
                 behind = math.ceil(tasks / self._whole.get(of, 1))
-                names = sorted(self._stores.wanted[of.dataset].instruments)
+                names = sorted(self._context.wanted[of.dataset].instruments)
                 found = put(before_now.get(of), names, behind=behind, ask=self._ask.get(of, 1))
                 if found:
                     self._fences[of] = found
@@ -323,13 +323,13 @@ class Dispatcher:
         now = self._clock.now()
         self._stale = False
         # Another thread may put a source out while we count: here it is in or out all through.
-        taking = [source for source in self._stores.feeds if not self._out(source)]
-        with self._stores.ledger.write():
-            self._stores.ledger.queue.requeue_expired(now=now)
+        taking = [source for source in self._context.feeds if not self._out(source)]
+        with self._context.ledger.write():
+            self._context.ledger.queue.requeue_expired(now=now)
         census = {
             of: counted
-            for of, counted in self._stores.ledger.queue.census().items()
-            if of.dataset in self._stores.wanted and (of.priority <= FIRST or not self._urgent)
+            for of, counted in self._context.ledger.queue.census().items()
+            if of.dataset in self._context.wanted and (of.priority <= FIRST or not self._urgent)
         }
         self._left = {of: tasks for of, (tasks, _) in census.items()}
         self._rows = {of: rows / tasks for of, (tasks, rows) in census.items()}
@@ -352,12 +352,12 @@ class Dispatcher:
             for source, part in shared.get(of, {}).items():
                 self._quota[source, of] = part * self._left[of]
         self._put_fences()
-        self._demand = forecast.demand(self._stores, self._quota, self._per_request, now)
+        self._demand = forecast.demand(self._context, self._quota, self._per_request, now)
         self._counted_at = self._clock.steady()
 
     def _takers(self, of: TaskClass, taking: Sequence[str], now: Instant) -> list[str]:
         """Sources that may be asked for a class and take part."""
-        wanted = self._stores.wanted[of.dataset]
+        wanted = self._context.wanted[of.dataset]
         found = [
             source
             for source in (of.takers or wanted.sources)
@@ -365,7 +365,7 @@ class Dispatcher:
         ]
         for source in found:
             if (source, of.dataset) not in self._planners:
-                self._planners[source, of.dataset] = Planner(self._stores.feeds[source], wanted, now)
+                self._planners[source, of.dataset] = Planner(self._context.feeds[source], wanted, now)
         return found
 
     def _load(self, of: TaskClass, takers: Sequence[str], now: Instant) -> Load | None:
@@ -373,7 +373,7 @@ class Dispatcher:
         requests: dict[str, float] = {}
         for source in takers:
             tasks_a_request = 1.0
-            if len(takers) > 1 or self._stores.feeds[source].limits.per_day:
+            if len(takers) > 1 or self._context.feeds[source].limits.per_day:
                 sample = self._found(source, of, self._planners[source, of.dataset], now, most=_SAMPLE)
                 if not sample:
                     self._barren[source].add(of)
@@ -392,5 +392,5 @@ class Dispatcher:
         if not requests:
             return None
         return Load(
-            key=of, requests=requests, preference=facts.preferences(self._stores, of.dataset, requests)
+            key=of, requests=requests, preference=facts.preferences(self._context, of.dataset, requests)
         )

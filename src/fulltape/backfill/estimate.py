@@ -53,23 +53,23 @@ class _Density:
     learned: bool = False
 
 
-def run_once(stores: NodeContext, clock: Clock) -> Estimate:
+def run_once(context: NodeContext, clock: Clock) -> Estimate:
     """Share out everything that is queued, as the dispatcher would, and add up."""
-    paces = Throughput(stores, clock)
+    paces = Throughput(context, clock)
     census = {
-        of: counted for of, counted in stores.ledger.queue.census().items() if of.dataset in stores.wanted
+        of: counted for of, counted in context.ledger.queue.census().items() if of.dataset in context.wanted
     }
     groups: dict[tuple[int, int], list[Load]] = {}
     for of, (tasks, rows) in census.items():
-        requests = _requests(stores, of, rows / tasks, clock.now())
+        requests = _requests(context, of, rows / tasks, clock.now())
         if requests:
-            preference = facts.preferences(stores, of.dataset, requests)
+            preference = facts.preferences(context, of.dataset, requests)
             load = Load(key=of, requests=requests, preference=preference)
             groups.setdefault((of.priority, of.batch), []).append(load)
-    seats = paces.seats(list(stores.feeds))
+    seats = paces.seats(list(context.feeds))
     shared = allocation.share([groups[key] for key in sorted(groups)], seats)
     loads = {load.key: load for group in groups.values() for load in group}
-    density = {name: _density(stores, name) for name in stores.wanted}
+    density = {name: _density(context, name) for name in context.wanted}
     found = []
     for seat in seats:
         total = sum(
@@ -79,9 +79,9 @@ def run_once(stores: NodeContext, clock: Clock) -> Estimate:
             if source in seat.sources
         )
         found += [
-            _expected(stores, source, seat, total, shared, loads, census, density) for source in seat.sources
+            _expected(context, source, seat, total, shared, loads, census, density) for source in seat.sources
         ]
-    order = list(stores.feeds)
+    order = list(context.feeds)
     found.sort(key=lambda one: order.index(one.source))
     seconds = max((one.seconds for one in found if one.requests), default=0.0)
     return Estimate(
@@ -94,7 +94,7 @@ def run_once(stores: NodeContext, clock: Clock) -> Estimate:
 
 
 def _expected(
-    stores: NodeContext,
+    context: NodeContext,
     source: str,
     seat: Seat,
     total: float,
@@ -113,7 +113,7 @@ def _expected(
             here = part * expected * density[of.dataset].rows
             rows += here
             size += here * density[of.dataset].bytes
-    per_day = stores.feeds[source].limits.per_day
+    per_day = context.feeds[source].limits.per_day
     return Expected(
         source=source,
         tasks=tasks,
@@ -125,16 +125,16 @@ def _expected(
     )
 
 
-def _requests(stores: NodeContext, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
+def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
     """How many requests each source would need for all of a class."""
-    wanted = stores.wanted[of.dataset]
+    wanted = context.wanted[of.dataset]
     takers: Sequence[str] = of.takers or wanted.sources
     found = {}
     for source in takers:
-        if source not in stores.feeds or source not in wanted.everybody:
+        if source not in context.feeds or source not in wanted.everybody:
             continue
-        planner = Planner(stores.feeds[source], wanted, now)
-        tasks = stores.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)
+        planner = Planner(context.feeds[source], wanted, now)
+        tasks = context.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)
         candidates = [planner.candidate(task) for task in tasks if planner.knows(task)]
         if candidates:
             window = planner.enough(mean_rows)
@@ -142,9 +142,9 @@ def _requests(stores: NodeContext, of: TaskClass, mean_rows: float, now: Instant
     return found
 
 
-def _density(stores: NodeContext, dataset: str) -> _Density:
-    wanted = stores.wanted[dataset]
-    raw = stores.ledger.catalogue.current("raw", dataset)
+def _density(context: NodeContext, dataset: str) -> _Density:
+    wanted = context.wanted[dataset]
+    raw = context.ledger.catalogue.current("raw", dataset)
     expected = sum(
         wanted.rows(wanted.calendar.between(first, last))
         for part in raw
@@ -154,6 +154,6 @@ def _density(stores: NodeContext, dataset: str) -> _Density:
     rows = sum(part.rows for part in raw)
     if not rows or not expected:
         return _Density()
-    curated = sum(part.bytes for part in stores.ledger.catalogue.current("curated", dataset))
+    curated = sum(part.bytes for part in context.ledger.catalogue.current("curated", dataset))
     size = sum(part.bytes for part in raw) + curated
     return _Density(rows=rows / expected, bytes=size / rows, learned=True)

@@ -98,22 +98,22 @@ class Planner:
         return calendar.label(min(first, earlier)), calendar.label(max(stop, later) - 1)
 
 
-def preferences(stores: NodeContext, dataset: str, sources: Iterable[str]) -> dict[str, float]:
+def preferences(context: NodeContext, dataset: str, sources: Iterable[str]) -> dict[str, float]:
     """The weight of each source for a dataset: its vendor's, less the further down the dataset's list it stands."""
-    order = list(stores.wanted[dataset].everybody)
-    return {source: stores.feeds[source].preference / (1 + order.index(source)) for source in sources}
+    order = list(context.wanted[dataset].everybody)
+    return {source: context.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 
 def known_symbols(
-    stores: NodeContext, source: str, dataset: str, tasks: Sequence[Claimable]
+    context: NodeContext, source: str, dataset: str, tasks: Sequence[Claimable]
 ) -> frozenset[str]:
     """Symbols of these tasks that this source has shown to exist: by a reference answer, or by rows."""
     instruments = {task.symbol: task.instrument for task in tasks}
 
     def shown(symbol: str) -> bool:
-        known = stores.ledger.eligibility.of(source, dataset, symbol)
+        known = context.ledger.eligibility.of(source, dataset, symbol)
         if known is not None and known.state == "ok":
             return True
-        return stores.ledger.coverage.has_rows(dataset, instruments[symbol], source)
+        return context.ledger.coverage.has_rows(dataset, instruments[symbol], source)
 
     return frozenset(symbol for symbol in instruments if shown(symbol))

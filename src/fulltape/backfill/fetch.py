@@ -42,7 +42,7 @@ class Fetcher:
 
     def __init__(
         self,
-        stores: NodeContext,
+        context: NodeContext,
         feed: ConfiguredSource,
         clock: Clock,
         progress: Progress,
@@ -52,13 +52,13 @@ class Fetcher:
     ) -> None:
         self._paces = paces
         self._demand = demand
-        self._stores = stores
+        self._context = context
         self._feed = feed
         self._clock = clock
         self._progress = progress
         self._stop = stop
-        self._vendor: Vendor = stores.vendors[feed.vendor]
-        self._client = HttpClient(stores.accounts[feed.vendor], clock)
+        self._vendor: Vendor = context.vendors[feed.vendor]
+        self._client = HttpClient(context.accounts[feed.vendor], clock)
         self._journal: Journal | None = None
         self._renewed_at: Instant = 0
         self._told = ""
@@ -104,8 +104,8 @@ class Fetcher:
     def _open_journal(self) -> Journal:
         if self._journal is None:
             self._journal = Journal(
-                self._stores.layout,
-                writer=self._stores.rules.worker,
+                self._context.layout,
+                writer=self._context.rules.worker,
                 source=self._feed.source.name,
                 clock=self._clock,
             )
@@ -149,7 +149,7 @@ class Fetcher:
             request = self._following(conversation, result)
 
     def _most_pages(self, ask: FetchRequest) -> int:
-        wanted, serves = self._stores.wanted[ask.dataset], self._feed.serves(ask.dataset)
+        wanted, serves = self._context.wanted[ask.dataset], self._feed.serves(ask.dataset)
         assert serves is not None
         return steps.most_pages(
             rows=wanted.rows(wanted.calendar.between(ask.first, ask.last)) * len(ask.symbols),
@@ -170,7 +170,7 @@ class Fetcher:
         self, work: Work, conversation: Conversation, request: Request, journal: Journal, result: Result
     ) -> PageResult:
         """One request until it has an answer that stands, or until the tries are used up."""
-        rules = self._stores.rules
+        rules = self._context.rules
         answer = PageResult(outcome=Outcome.TRANSIENT, reason="no try was made")
         try:
             for attempt in stamina.retry_context(
@@ -213,7 +213,7 @@ class Fetcher:
             else:
                 result.unreachable = False
                 answer = self._understood(conversation, received)
-            self._stores.ledger.budgets.landed(self._feed.limits, token)
+            self._context.ledger.budgets.landed(self._feed.limits, token)
             took = self._clock.steady() - started
             good = answer.outcome not in (Outcome.TRANSIENT, Outcome.MALFORMED)
             self._paces.answered(self._feed.source.name, took=took, good=good)
@@ -242,7 +242,7 @@ class Fetcher:
         now = self._clock.steady()
         # The vendor's word is how long to wait; as a moment it stands on the wall clock, which may be set meanwhile.
         wait = None if answer.retry_at is None else answer.retry_at - self._clock.now()
-        opens = self._stores.ledger.budgets.closed(
+        opens = self._context.ledger.budgets.closed(
             self._feed.vendor,
             self._feed.limits,
             until=None if wait is None else now + wait,
@@ -254,7 +254,7 @@ class Fetcher:
         return opens
 
     def _wait_for_room(self, work: Work, request: Request, token: str) -> None:
-        waited_until = self._clock.steady() + self._stores.rules.max_wait
+        waited_until = self._clock.steady() + self._context.rules.max_wait
         told = False
         while True:
             if self._stop.is_set():
@@ -266,11 +266,11 @@ class Fetcher:
                 endpoint=request.endpoint,
                 same=steps.fingerprint(request) if self._feed.limits.identical_after else "",
                 token=token,
-                until=now + int(11 * self._stores.accounts[self._feed.vendor].timeout * SECOND),
-                shares=self._stores.rules.shares,
+                until=now + int(11 * self._context.accounts[self._feed.vendor].timeout * SECOND),
+                shares=self._context.rules.shares,
                 demand=self._demand(self._feed.vendor),
             )
-            answer = self._stores.ledger.budgets.reserve(
+            answer = self._context.ledger.budgets.reserve(
                 self._feed.vendor, self._feed.limits, want, steady=self._clock.steady
             )
             if isinstance(answer, Granted):
@@ -295,7 +295,7 @@ class Fetcher:
     ) -> None:
         told = {**request.params, **request.message}
         query = "&".join(f"{name}={value}" for name, value in told.items())
-        self._stores.ledger.requests.record(
+        self._context.ledger.requests.record(
             ask=work.ask_id,
             source=self._feed.source.name,
             target=f"{request.path}?{query}" if query else request.path,
@@ -307,7 +307,7 @@ class Fetcher:
             took=took,
         )
         if response is not None and answer.outcome is not Outcome.RATE_LIMITED:
-            self._stores.ledger.budgets.served(
+            self._context.ledger.budgets.served(
                 self._feed.vendor,
                 self._feed.limits,
                 allowed=answer.allowed_per_minute,
@@ -338,12 +338,12 @@ class Fetcher:
     def _renew(self, work: Work) -> None:
         """A sign of life: leases are extended once a third of their time has gone by."""
         now = self._clock.now()
-        if now - self._renewed_at < self._stores.rules.lease // 3:
+        if now - self._renewed_at < self._context.rules.lease // 3:
             return
         self._renewed_at = now
-        with self._stores.ledger.write():
-            self._stores.ledger.queue.renew(
-                work.tasks, worker=self._stores.rules.worker, lease_until=now + self._stores.rules.lease
+        with self._context.ledger.write():
+            self._context.ledger.queue.renew(
+                work.tasks, worker=self._context.rules.worker, lease_until=now + self._context.rules.lease
             )
 
     def _learn(self, answer: PageResult, result: Result) -> None:

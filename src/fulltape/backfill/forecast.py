@@ -11,20 +11,20 @@ from fulltape.market.time import Instant
 
 
 def demand(
-    stores: NodeContext,
+    context: NodeContext,
     quota: Mapping[tuple[str, TaskClass], float],
     per_request: Mapping[tuple[str, TaskClass], float],
     now: Instant,
 ) -> dict[str, dict[str, int]]:
     """Requests by vendor and kind: those of the queued tasks that were shared out to it, and of sessions still due."""
-    found: dict[str, dict[str, float]] = {feed.vendor: {} for feed in stores.feeds.values()}
+    found: dict[str, dict[str, float]] = {feed.vendor: {} for feed in context.feeds.values()}
     for (source, of), tasks in quota.items():
-        by_kind = found[stores.feeds[source].vendor]
+        by_kind = found[context.feeds[source].vendor]
         by_kind[of.kind] = by_kind.get(of.kind, 0.0) + tasks / per_request.get((source, of), 1.0)
-    for wanted in stores.wanted.values():
+    for wanted in context.wanted.values():
         source = wanted.sources[0]
-        feed = stores.feeds[source]
-        due = _due(wanted, now, stores.ledger.budgets.day_ends(now, feed.limits.day_zone))
+        feed = context.feeds[source]
+        due = _due(wanted, now, context.ledger.budgets.day_ends(now, feed.limits.day_zone))
         serves = feed.serves(wanted.dataset.name)
         if due and serves:
             carried = max(serves.symbols_per_request, serves.symbols_per_grouped_day)

@@ -36,23 +36,23 @@ EVERYBODY = Blame()
 
 
 def settle(
-    stores: NodeContext, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
+    context: NodeContext, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
 ) -> None:
     """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
-    with stores.ledger.write():
+    with context.ledger.write():
         for symbol in result.confirmed:
-            _learn(stores, source, work, symbol, "ok", "a reference answer", now)
+            _learn(context, source, work, symbol, "ok", "a reference answer", now)
         for symbol, (outcome, reason) in result.refused.items():
             if outcome in _STATES:
-                _learn(stores, source, work, symbol, _STATES[outcome], reason, now)
+                _learn(context, source, work, symbol, _STATES[outcome], reason, now)
         if result.outcome is Outcome.ROWS:
-            _heal(stores, source, work, result, now)
+            _heal(context, source, work, result, now)
         if refuses(result) and blame.symbols:
-            _refused(stores, source, work, result, now)
+            _refused(context, source, work, result, now)
         for task_id, attempt in work.tasks.items():
-            task = stores.ledger.queue.get(task_id)
+            task = context.ledger.queue.get(task_id)
             if task is not None:
-                _pass_on(stores, source, result, task, attempt, now, blame)
+                _pass_on(context, source, result, task, attempt, now, blame)
 
 
 def refuses(result: Result) -> bool:
@@ -61,9 +61,9 @@ def refuses(result: Result) -> bool:
 
 
 def _pass_on(
-    stores: NodeContext, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
+    context: NodeContext, source: str, result: Result, task: Task, attempt: int, now: Instant, blame: Blame
 ) -> None:
-    queue, task_id = stores.ledger.queue, task.task_id
+    queue, task_id = context.ledger.queue, task.task_id
     effect = plan.effect(result.outcome)
     failed = effect == "fail" and blame.tasks and not result.unreachable
     refused = effect == "refuse" and blame.symbols
@@ -79,7 +79,7 @@ def _pass_on(
         queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
     if result.pages:
         queue.fetched(task_id, attempt)
-    elif failed and task.failures + 1 >= stores.rules.max_failures:
+    elif failed and task.failures + 1 >= context.rules.max_failures:
         queue.finish(task_id, attempt, "stalled", now=now, error=result.reason)
     elif refused and task.purpose != "fill":
         # It was for this source alone, and this is its answer.
@@ -89,17 +89,17 @@ def _pass_on(
         queue.release(task_id, attempt, error=f"{source}: {reason}" if reason else "", failed=failed)
 
 
-def _refused(stores: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
+def _refused(context: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
     """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions, and for
     none of them where only a span of one was asked for."""
     if work.ask.narrow:
         return
     if result.outcome is Outcome.NOT_ENTITLED:
         for symbol in work.ask.symbols:
-            _learn(stores, source, work, symbol, "not entitled", result.reason, now)
+            _learn(context, source, work, symbol, "not entitled", result.reason, now)
         return
-    wanted = stores.wanted[work.ask.dataset]
-    stores.ledger.coverage.record(
+    wanted = context.wanted[work.ask.dataset]
+    context.ledger.coverage.record(
         (
             CoverageFact(
                 dataset=work.ask.dataset,
@@ -122,7 +122,7 @@ def _refused(stores: NodeContext, source: str, work: Work, result: Result, now: 
 
 
 def _learn(
-    stores: NodeContext,
+    context: NodeContext,
     source: str,
     work: Work,
     symbol: str,
@@ -133,15 +133,15 @@ def _learn(
     """Remember what a source showed of a symbol. A refusal lasts for a cooldown that grows each time one has run out
     and the source refuses again."""
     dataset = work.ask.dataset
-    before = stores.ledger.eligibility.of(source, dataset, symbol)
+    before = context.ledger.eligibility.of(source, dataset, symbol)
     if state == "ok":
         strikes, until = 0, _FOR_EVER
     elif before is not None and before.forbids(now):
         strikes, until = before.strikes, before.until
     else:
         strikes = 1 + (before.strikes if before else 0)
-        until = now + plan.cooldown(stores.rules.cooldown, strikes)
-    stores.ledger.eligibility.record(
+        until = now + plan.cooldown(context.rules.cooldown, strikes)
+    context.ledger.eligibility.record(
         Eligible(
             source=source,
             dataset=dataset,
@@ -153,13 +153,13 @@ def _learn(
             strikes=strikes,
         )
     )
-    stores.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
+    context.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
 
 
-def _heal(stores: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
+def _heal(context: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
     """Symbols that were refused once and are served again are as good as any."""
     for symbol in work.ask.symbols:
         if symbol not in result.refused:
-            known = stores.ledger.eligibility.of(source, work.ask.dataset, symbol)
+            known = context.ledger.eligibility.of(source, work.ask.dataset, symbol)
             if known and known.state != "ok":
-                _learn(stores, source, work, symbol, "ok", "served again", now)
+                _learn(context, source, work, symbol, "ok", "served again", now)

@@ -38,7 +38,7 @@ class BackfillReport:
 
 
 def run_once(
-    stores: NodeContext,
+    context: NodeContext,
     clock: Clock,
     progress: Progress = silent,
     *,
@@ -53,13 +53,13 @@ def run_once(
     `stopped` are sources that refused our credentials before, `unreachable` those that gave no answer, with the
     reasons: they are not asked again.
     """
-    with stores.stage("backfill", clock):
-        with stores.ledger.write():
-            stores.ledger.budgets.forget(now=clock.steady())
-            stores.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
-            cancel.cancel(stores, clock.now())
+    with context.stage("backfill", clock):
+        with context.ledger.write():
+            context.ledger.budgets.forget(now=clock.steady())
+            context.ledger.requests.forget(clock.now() - 30 * 86_400 * SECOND)
+            cancel.cancel(context, clock.now())
         report = BackfillReport(out=Out(stopped=dict(stopped or {}), unreachable=dict(unreachable or {})))
-        return _Round(stores, clock, progress, stop or threading.Event(), report, urgent).run()
+        return _Round(context, clock, progress, stop or threading.Event(), report, urgent).run()
 
 
 class _Round:
@@ -67,31 +67,31 @@ class _Round:
 
     def __init__(
         self,
-        stores: NodeContext,
+        context: NodeContext,
         clock: Clock,
         progress: Progress,
         stop: threading.Event,
         report: BackfillReport,
         urgent: bool,
     ) -> None:
-        self._stores = stores
+        self._context = context
         self._clock = clock
         self._progress = progress
         self._asked_to_stop = stop
         self._shut = threading.Event()
         self._report = report
         self._urgent = urgent
-        self._gate = Admission(stores, clock, report.out, urgent=urgent)
-        self._idle: dict[str, list[Fetcher]] = {source: [] for source in stores.feeds}
+        self._gate = Admission(context, clock, report.out, urgent=urgent)
+        self._idle: dict[str, list[Fetcher]] = {source: [] for source in context.feeds}
         self._fetchers: list[Fetcher] = []
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
-        self._resumable = resumable(stores, clock.now())
+        self._resumable = resumable(context, clock.now())
         self._started = clock.steady()
-        self._total = len(stores.ledger.queue.open())
+        self._total = len(context.ledger.queue.open())
 
     def run(self) -> BackfillReport:
         """Claim, fetch, settle, until nothing moves."""
-        lanes = self._stores.rules.lanes * len(self._stores.feeds)
+        lanes = self._context.rules.lanes * len(self._context.feeds)
         with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
             try:
                 while not self._asked_to_stop.is_set():
@@ -117,11 +117,11 @@ class _Round:
         if self._time_to_seal():
             self._report.more = True
             return None
-        here = room.of(self._stores)
+        here = room.of(self._context)
         if here.tier == "least" or (here.tier == "low" and not self._urgent):
             self._report.out.full = here.sentence if self._total else ""
             return None
-        wakes = [self._serve(pool, source, feed) for source, feed in self._stores.feeds.items()]
+        wakes = [self._serve(pool, source, feed) for source, feed in self._context.feeds.items()]
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def _serve(self, pool: ThreadPoolExecutor, source: str, feed: ConfiguredSource) -> Instant | None:
@@ -136,7 +136,7 @@ class _Round:
                 claim = self._gate.claim(source, others_busy=bool(self._busy))
                 if isinstance(claim, Closed):
                     return claim.again
-                work = _work(self._stores, source, claim)
+                work = _work(self._context, source, claim)
             self._gate.guards.sent(source, now=self._clock.now())
             self._report.asks += 1
             self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
@@ -145,14 +145,14 @@ class _Round:
         """An interrupted ask of an earlier run to go on with."""
         while self._resumable.get(source):
             stored = self._resumable[source].pop(0)
-            if _renewed(self._stores, stored, self._clock.now()):
-                return _resumed(self._stores, stored)
+            if _renewed(self._context, stored, self._clock.now()):
+                return _resumed(self._context, stored)
         return None
 
     def _lane(self, source: str, feed: ConfiguredSource) -> Fetcher:
         if not self._idle[source]:
             fetcher = Fetcher(
-                self._stores,
+                self._context,
                 feed,
                 self._clock,
                 self._progress,
@@ -194,7 +194,7 @@ class _Round:
         now = self._clock.now()
         healthy = self._gate.guards.came_back(source, result, now=now)
         blame = outcomes.Blame(tasks=healthy, symbols=self._to_blame(source, work, result))
-        outcomes.settle(self._stores, source, work, result, now, blame)
+        outcomes.settle(self._context, source, work, result, now, blame)
         if result.no_room and result.no_room.dimension == "kind_share":
             self._gate.dispatcher.no_share(source, work.kind)
         elif result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
@@ -227,12 +227,12 @@ class _Round:
     def _time_to_seal(self) -> bool:
         grown = sum(fetcher.journal_size for fetcher in self._fetchers)
         waited = self._clock.steady() - self._started
-        rules = self._stores.rules
+        rules = self._context.rules
         return grown > 0 and (grown >= rules.seal_bytes or waited >= rules.seal_after)
 
 
-def _work(stores: NodeContext, source: str, claim: Claim) -> Work:
-    wanted = stores.wanted[claim.dataset]
+def _work(context: NodeContext, source: str, claim: Claim) -> Work:
+    wanted = context.wanted[claim.dataset]
     symbols = tuple(sorted({task.symbol for task in claim.tasks}))
     hole = claim.tasks[0]
     if hole.start is not None and hole.end is not None:
@@ -250,12 +250,12 @@ def _work(stores: NodeContext, source: str, claim: Claim) -> Work:
         start=span.start,
         end=span.end,
         narrow=hole.start is not None,
-        known=facts.known_symbols(stores, source, claim.dataset, claim.tasks),
+        known=facts.known_symbols(context, source, claim.dataset, claim.tasks),
         rows_per_page=claim.planner.capacity.rows_per_page,
         spellings={
             symbol: spelling
             for symbol in symbols
-            if (spelling := stores.spellings.get(source, {}).get(symbol)) is not None
+            if (spelling := context.spellings.get(source, {}).get(symbol)) is not None
         },
     )
     return Work(
@@ -267,10 +267,10 @@ def _work(stores: NodeContext, source: str, claim: Claim) -> Work:
     )
 
 
-def resumable(stores: NodeContext, now: Instant) -> dict[str, list[StoredFetch]]:
+def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]]:
     """Asks that an earlier run left open and whose tasks we still hold, by source; our other leases are given back."""
-    held = {task.task_id: task for task in stores.ledger.queue.leased_by(stores.rules.worker)}
-    paths = [path for path in stores.layout.journal_files(stores.rules.worker) if not journal.in_use(path)]
+    held = {task.task_id: task for task in context.ledger.queue.leased_by(context.rules.worker)}
+    paths = [path for path in context.layout.journal_files(context.rules.worker) if not journal.in_use(path)]
     found: dict[str, list[StoredFetch]] = {}
     resumed: set[int] = set()
     for stored in fetches.collect(paths).asks.values():
@@ -279,25 +279,25 @@ def resumable(stores: NodeContext, now: Instant) -> dict[str, list[StoredFetch]]
             for task_id, attempt in stored.record.tasks.items()
             if task_id in held and held[task_id].attempt == attempt
         }
-        known = stored.record.ask.source in stores.feeds and stored.record.ask.dataset in stores.wanted
+        known = stored.record.ask.source in context.feeds and stored.record.ask.dataset in context.wanted
         possible = stored.end is None and stored.whole and known
-        if possible and ours and _can_go_on(stored) and _renewed(stores, stored, now):
+        if possible and ours and _can_go_on(stored) and _renewed(context, stored, now):
             found.setdefault(stored.record.ask.source, []).append(stored)
             resumed |= ours
-    with stores.ledger.write():
+    with context.ledger.write():
         for task_id, task in held.items():
             if task_id not in resumed:
-                stores.ledger.queue.release(
+                context.ledger.queue.release(
                     task_id, task.attempt, error="its worker died before it had an answer"
                 )
     return found
 
 
-def _renewed(stores: NodeContext, stored: StoredFetch, now: Instant) -> bool:
+def _renewed(context: NodeContext, stored: StoredFetch, now: Instant) -> bool:
     """Take the leases of an interrupted ask up again; False if somebody else has all of its tasks by now."""
-    with stores.ledger.write():
-        ours = stores.ledger.queue.renew(
-            stored.record.tasks, worker=stores.rules.worker, lease_until=now + stores.rules.lease
+    with context.ledger.write():
+        ours = context.ledger.queue.renew(
+            stored.record.tasks, worker=context.rules.worker, lease_until=now + context.rules.lease
         )
     return bool(ours)
 
@@ -307,9 +307,9 @@ def _can_go_on(stored: StoredFetch) -> bool:
     return not pages or pages[-1].record.cursor is not None
 
 
-def _resumed(stores: NodeContext, stored: StoredFetch) -> Work:
+def _resumed(context: NodeContext, stored: StoredFetch) -> Work:
     pages = stored.sound_pages()
-    tasks = [stores.ledger.queue.get(task_id) for task_id in stored.record.tasks]
+    tasks = [context.ledger.queue.get(task_id) for task_id in stored.record.tasks]
     return Work(
         ask_id=stored.record.ask_id,
         ask=stored.record.ask,

@@ -27,15 +27,15 @@ class Exchange:
 
 
 def hold(
-    stores: NodeContext, feed: ConfiguredSource, conversation: Conversation, clock: Clock, *, kind: str
+    context: NodeContext, feed: ConfiguredSource, conversation: Conversation, clock: Clock, *, kind: str
 ) -> Iterator[Exchange]:
     """Every exchange of a conversation; a request that fails in passing is repeated as often as the settings say."""
-    client = HttpClient(stores.accounts[feed.vendor], clock)
+    client = HttpClient(context.accounts[feed.vendor], clock)
     try:
         request = steps.following(conversation)
         failed = 0
         while request is not None:
-            _wait(stores, feed, request, clock, kind)
+            _wait(context, feed, request, clock, kind)
             begun = clock.steady()
             response: Response | None = None
             try:
@@ -49,17 +49,17 @@ def hold(
             )
             if answer.outcome in RETRYABLE:
                 failed += 1
-                if failed >= stores.rules.attempts:
+                if failed >= context.rules.attempts:
                     return
                 if answer.outcome is Outcome.RATE_LIMITED:
-                    stores.ledger.budgets.closed(
+                    context.ledger.budgets.closed(
                         feed.vendor,
                         feed.limits,
                         until=answer.retry_at,
                         now=clock.steady(),
                         allowed=answer.allowed_per_minute,
                     )
-                clock.sleep(stores.rules.retry_wait * 2**failed)
+                clock.sleep(context.rules.retry_wait * 2**failed)
                 if response is not None:
                     steps.go_on(conversation, request, answer)
                 continue
@@ -70,16 +70,16 @@ def hold(
         client.close()
 
 
-def _wait(stores: NodeContext, feed: ConfiguredSource, request: Request, clock: Clock, kind: str) -> None:
+def _wait(context: NodeContext, feed: ConfiguredSource, request: Request, clock: Clock, kind: str) -> None:
     """Reserve room, waiting for it no longer than a task would."""
-    until = clock.steady() + stores.rules.max_wait
+    until = clock.steady() + context.rules.max_wait
     while True:
         want = Want(
             kind=kind, cost=request.cost, endpoint=request.endpoint, token=uuid.uuid4().hex, until=until
         )
-        room = stores.ledger.budgets.reserve(feed.vendor, feed.limits, want, steady=clock.steady)
+        room = context.ledger.budgets.reserve(feed.vendor, feed.limits, want, steady=clock.steady)
         if isinstance(room, Granted):
-            stores.ledger.budgets.landed(feed.limits, want.token)
+            context.ledger.budgets.landed(feed.limits, want.token)
             return
         if room.room_at > until:
             raise errors.VendorError(

@@ -24,8 +24,8 @@ another one's task leaves it alone."""
 class Throughput:
     """Running means of the time and the success of each source's requests, begun with those of the last day."""
 
-    def __init__(self, stores: NodeContext, clock: Clock) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext, clock: Clock) -> None:
+        self._context = context
         self._clock = clock
         self._turn = threading.Lock()
         self._took: dict[str, float] = {}
@@ -34,7 +34,7 @@ class Throughput:
 
     def _begin(self) -> None:
         counted: dict[str, list[tuple[float, float, bool]]] = {}
-        for row in self._stores.ledger.requests.by_outcome(since=self._clock.now() - DAY):
+        for row in self._context.ledger.requests.by_outcome(since=self._clock.now() - DAY):
             good = row["outcome"] not in ("transient", "malformed")
             counted.setdefault(row["source"], []).append((row["requests"], row["took_us"] / SECOND, good))
         for source, found in counted.items():
@@ -58,22 +58,22 @@ class Throughput:
 
     def lanes(self, source: str) -> int:
         """How many conversations with a source are held at once: as many as fill its rate, at most what it allows."""
-        limits = self._stores.feeds[source].limits
+        limits = self._context.feeds[source].limits
         rate = min(_rates(limits, limits.per_minute), default=float("inf"))
-        fill = self._stores.rules.lanes if rate == float("inf") else math.ceil(rate * self.took(source)) + 2
-        return min(limits.concurrency or fill, fill, self._stores.rules.lanes)
+        fill = self._context.rules.lanes if rate == float("inf") else math.ceil(rate * self.took(source)) + 2
+        return min(limits.concurrency or fill, fill, self._context.rules.lanes)
 
     def seats(self, sources: Sequence[str]) -> list[Seat]:
         """The vendors of these sources with the room that they have now."""
         by_vendor: dict[str, list[str]] = {}
         for source in sources:
-            by_vendor.setdefault(self._stores.feeds[source].vendor, []).append(source)
+            by_vendor.setdefault(self._context.feeds[source].vendor, []).append(source)
         return [self._seat(vendor, tuple(found)) for vendor, found in sorted(by_vendor.items())]
 
     def _seat(self, vendor: str, sources: tuple[str, ...]) -> Seat:
-        limits = self._stores.feeds[sources[0]].limits
+        limits = self._context.feeds[sources[0]].limits
         now = self._clock.steady()
-        state = self._stores.ledger.budgets.scope_state(vendor, limits, now=now)
+        state = self._context.ledger.budgets.scope_state(vendor, limits, now=now)
         took = max(self.took(source) for source in sources)
         per_minute = state["per_minute"]
         spaced = 0 < per_minute < SPACED_BELOW
@@ -82,7 +82,7 @@ class Throughput:
             fast = min(fast, limits.per_second / (1 + MARGIN / SECOND))
         if limits.per_hour:
             fast = min(fast, limits.per_hour / 3_600)
-        breakers = self._stores.ledger.breakers.all()
+        breakers = self._context.ledger.breakers.all()
         rests = [breakers[source].until - self._clock.now() for source in sources if source in breakers]
         opens = max(0, state["closed_until"] - now, *(rests if len(rests) == len(sources) else [0])) / SECOND
         used = sum(state["today"]["requests_per_day"].values())

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from fulltape.check import plan
-from fulltape.checks.findings import FACTS, Context
+from fulltape.checks.findings import FACTS, CheckContext
 from fulltape.checks.profiles import NEEDED_BY
 from fulltape.checks.registry import Learned
 from fulltape.context import ConfiguredDataset, NodeContext, damage, day_bars, drafts, profiles, scanning
@@ -31,16 +31,16 @@ class Folder:
     """A stretch of a folder of a dataset's checked cells; folders are those of raw parts."""
 
     def __init__(
-        self, stores: NodeContext, wanted: ConfiguredDataset, stretch: Stretch, now: Instant
+        self, context: NodeContext, wanted: ConfiguredDataset, stretch: Stretch, now: Instant
     ) -> None:
-        self._stores, self._wanted, self._stretch, self._now = stores, wanted, stretch, now
-        self._root = stores.layout.root
-        self._context = Context(
+        self._context, self._wanted, self._stretch, self._now = context, wanted, stretch, now
+        self._root = context.layout.root
+        self._checking = CheckContext(
             dataset=wanted.dataset,
             calendar=wanted.calendar,
             instruments=wanted.instruments,
             now=now,
-            thresholds=stores.rules.thresholds,
+            thresholds=context.rules.thresholds,
         )
 
     @property
@@ -57,13 +57,13 @@ class Folder:
         dataset = self._wanted.dataset
         known = [
             self._root / part.path
-            for part in self._stores.ledger.catalogue.current_in("qc", dataset.name, self._stretch.key)
+            for part in self._context.ledger.catalogue.current_in("qc", dataset.name, self._stretch.key)
             if self._stretch.touches(part)
         ]
         counts: dict[Verdict, int] = {}
         verdicts: list[VerdictRange] = []
         facts = hashlib.sha256()
-        folder = self._stores.layout.folder("qc", dataset, "")
+        folder = self._context.layout.folder("qc", dataset, "")
         with Spool(folder, self._wanted.calendar, cut=False) as spool:
             for cells, kept in self._blocks(changed, known):
                 for verdict, count in cells.group_by("verdict").len().iter_rows():
@@ -76,7 +76,7 @@ class Folder:
             if rows is None or not counts:
                 return {}
             draft = drafts.write(
-                self._stores,
+                self._context,
                 self._wanted,
                 rows,
                 layer="qc",
@@ -84,10 +84,10 @@ class Folder:
                 metadata={"software": f"fulltape {VERSION}", FACTS: facts.hexdigest()},
             )
         draft = dataclasses.replace(draft, part=dataclasses.replace(draft.part, replaces=self._days))
-        (part,) = drafts.publish(self._stores, [draft], now=self._now)
-        with self._stores.ledger.write():
-            self._stores.ledger.catalogue.register(part, now=self._now)
-            self._stores.ledger.verdicts.record(verdicts, self._wanted.next_session)
+        (part,) = drafts.publish(self._context, [draft], now=self._now)
+        with self._context.ledger.write():
+            self._context.ledger.catalogue.register(part, now=self._now)
+            self._context.ledger.verdicts.record(verdicts, self._wanted.next_session)
         return counts
 
     def _blocks(
@@ -95,18 +95,18 @@ class Folder:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
         root = self._root
-        told = scanning.rows_of(self._stores, changed, "sha256")
+        told = scanning.rows_of(self._context, changed, "sha256")
         digests = told.select("session", pl.col("sha256").alias("digest")).unique().collect()
         days = _date(digests["session"].min()), _date(digests["session"].max())
-        volumes = day_bars.volumes(self._stores, self._wanted, *days)
-        learned = Learned(self._around(changed, days), self._context)
+        volumes = day_bars.volumes(self._context, self._wanted, *days)
+        learned = Learned(self._around(changed, days), self._checking)
         for block in spooling.portions(self._weights(changed, known, days), profiles.BLOCK):
             rows = scanning.of_block(parquet.scan([root / part.path for part in changed]), block, self._mine)
             frame = rows.filter(pl.col("is_final")).sort("instrument", "ts")
             cells = (
                 plan.none()
                 if frame.is_empty()
-                else plan.cells(frame, learned, volumes, digests, self._context)
+                else plan.cells(frame, learned, volumes, digests, self._checking)
             )
             kept = (
                 scanning.of_block(parquet.scan(known), block, self._mine).cast(pl.Schema(plan.CELLS))
@@ -133,8 +133,8 @@ class Folder:
         """Profiles of the changed files' cells and, where completeness is judged, of those of the sessions around them."""
         if not NEEDED_BY.intersection(self._wanted.dataset.checks):
             return None
-        first, last = profiles.around(self._stores, self._wanted, *days)
-        parts = self._stores.ledger.catalogue.current(
+        first, last = profiles.around(self._context, self._wanted, *days)
+        parts = self._context.ledger.catalogue.current(
             "curated", self._wanted.dataset.name, first=first, last=last
         )
         whole = {part.part_id for part in changed}
@@ -142,10 +142,10 @@ class Folder:
         def sound(some: Sequence[Part]) -> Sequence[Part]:
             new = [part for part in some if part.part_id not in whole]
             return [part for part in some if part.part_id in whole] + damage.sound(
-                self._stores, new, self._now
+                self._context, new, self._now
             )
 
-        found = profiles.of_parts(self._stores, self._context, parts, sound)
+        found = profiles.of_parts(self._context, self._checking, parts, sound)
         return found.filter(pl.col("session").is_between(first, last))
 
     def _verdicts(self, cells: pl.DataFrame) -> Iterator[VerdictRange]:

@@ -19,16 +19,16 @@ from fulltape.market.time import Instant
 
 
 def found(
-    stores: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]], now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]], now: Instant
 ) -> list[VerdictRange]:
     """The verdicts, on sessions that nothing worse is said of: on all that is held before the last jump. `divided` are, by
     instrument, its held stretches, which long silences divide."""
     if not divided or "close" not in wanted.dataset.schema.names:
         return []
-    closes = _closes(stores, wanted, divided)
+    closes = _closes(context, wanted, divided)
     red = {
         (said.instrument, position)
-        for said in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED)
+        for said in context.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED)
         for position in range(*wanted.calendar.between(said.first, said.last))
     }
     cells = [
@@ -73,7 +73,7 @@ def _last_jump(
 
 
 def _closes(
-    stores: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]]
+    context: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]]
 ) -> dict[tuple[str, dt.date], float]:
     """The last close of each session beside a long silence."""
     beside = {
@@ -83,8 +83,8 @@ def _closes(
         for position in (stretch[0][0], stretch[-1][1] - 1)
     }
     parts = [
-        stores.layout.root / part.path
-        for part in stores.ledger.catalogue.current(
+        context.layout.root / part.path
+        for part in context.ledger.catalogue.current(
             "curated", wanted.dataset.name, first=min(beside), last=max(beside)
         )
         if any(

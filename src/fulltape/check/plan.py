@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from fulltape.checks import completeness, findings, registry
-from fulltape.checks.findings import RULES_VERSION, Context
+from fulltape.checks.findings import RULES_VERSION, CheckContext
 
 CELLS: dict[str, Any] = {
     "instrument": pl.String,
@@ -41,7 +41,7 @@ def cells(
     learned: registry.Learned,
     volumes: pl.DataFrame,
     digests: pl.DataFrame,
-    context: Context,
+    context: CheckContext,
 ) -> pl.DataFrame:
     """One row per cell of `frame`, in the shape of `CELLS`.
 

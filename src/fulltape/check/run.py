@@ -35,16 +35,16 @@ class CheckReport:
     broken: int = 0
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CheckReport:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> CheckReport:
     """Check the curated folders that changed since the bookmark."""
-    with stores.stage(STAGE, clock, layer="qc"):
-        latest = stores.ledger.catalogue.last_position("curated")
-        catalogue = stores.ledger.catalogue
+    with context.stage(STAGE, clock, layer="qc"):
+        latest = context.ledger.catalogue.last_position("curated")
+        catalogue = context.ledger.catalogue
         touched: dict[tuple[str, Stretch], list[Part]] = defaultdict(list)
         redo: dict[str, set[str]] = {}
-        for name, wanted in stores.wanted.items():
-            cuts = Stretches(stores, wanted)
-            for part in catalogue.since("curated", stores.ledger.bookmark(STAGE, name), dataset=name):
+        for name, wanted in context.wanted.items():
+            cuts = Stretches(context, wanted)
+            for part in catalogue.since("curated", context.ledger.bookmark(STAGE, name), dataset=name):
                 first = dt.date.fromisoformat(part.first)
                 key = layout.folder_key(wanted.dataset.raw_folder, first)
                 for one in cuts.of(key):
@@ -52,25 +52,25 @@ def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> 
                         touched[name, one].append(part)
             if misfit := cuts.misfit("qc"):
                 # The first of two new files replaces one that has the cells of both: after a kill both are written again.
-                with stores.ledger.write():
-                    stores.ledger.damages.redo(STAGE, name, {one.key for one in misfit})
-            redo[name] = stores.ledger.damages.to_redo(STAGE, name)
+                with context.ledger.write():
+                    context.ledger.damages.redo(STAGE, name, {one.key for one in misfit})
+            redo[name] = context.ledger.damages.to_redo(STAGE, name)
             for one in {one for key in redo[name] for one in cuts.of(key)}:
                 touched[name, one] = catalogue.current("curated", name, first=one.first, last=one.last)
         counts = dict.fromkeys(Verdict, 0)
         broken = 0
         for done, (name, one) in enumerate(sorted(touched), start=1):
-            whole = damage.sound(stores, touched[name, one], clock.now())
+            whole = damage.sound(context, touched[name, one], clock.now())
             if whole:
-                found = Folder(stores, stores.wanted[name], one, clock.now()).check(whole)
+                found = Folder(context, context.wanted[name], one, clock.now()).check(whole)
                 for verdict, count in found.items():
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
-        with stores.ledger.write():
-            for name, wanted in stores.wanted.items():
-                broken += _across(stores, wanted, clock.now())
-                stores.ledger.set_bookmark(STAGE, name, latest)
-                stores.ledger.damages.redone(STAGE, name, redo[name])
+        with context.ledger.write():
+            for name, wanted in context.wanted.items():
+                broken += _across(context, wanted, clock.now())
+                context.ledger.set_bookmark(STAGE, name, latest)
+                context.ledger.damages.redone(STAGE, name, redo[name])
         return CheckReport(
             cells=sum(counts.values()),
             green=counts[Verdict.GREEN],
@@ -81,28 +81,28 @@ def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> 
         )
 
 
-def _across(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:
+def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:
     """Lay AMBER over sessions that are missing between held ones, over those before a silence that perhaps divides two
     companies, and over those of which a source now says that there is nothing, in place of what was said before; returns how
     many are missing."""
     doubted = [
         _amber(wanted, fact.instrument, (fact.first, fact.last), contradiction.CODE, now)
-        for fact in stores.ledger.coverage.contradicted(wanted.dataset.name)
+        for fact in context.ledger.coverage.contradicted(wanted.dataset.name)
     ]
-    _lay(stores, wanted, contradiction.CODE, doubted)
+    _lay(context, wanted, contradiction.CODE, doubted)
     if continuity.CODE not in wanted.dataset.checks:
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
-    for one in bulk_coverage.lacking(stores, wanted, now):
+    for one in bulk_coverage.lacking(context, wanted, now):
         shown, name = series.picture(one), one.instrument.instrument
         missing += [
             _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
         ]
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
-    _lay(stores, wanted, continuity.CODE, missing)
-    _lay(stores, wanted, identity.CODE, jumps.found(stores, wanted, divided, now))
+    _lay(context, wanted, continuity.CODE, missing)
+    _lay(context, wanted, identity.CODE, jumps.found(context, wanted, divided, now))
     calendar = wanted.calendar
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
 
@@ -122,12 +122,12 @@ def _amber(
     )
 
 
-def _lay(stores: NodeContext, wanted: ConfiguredDataset, code: str, found: Sequence[VerdictRange]) -> None:
+def _lay(context: NodeContext, wanted: ConfiguredDataset, code: str, found: Sequence[VerdictRange]) -> None:
     """Lay verdicts of one code, if they are others than before; inside a transaction."""
     name = wanted.dataset.name
     before = {
-        (said.instrument, said.first, said.last) for said in stores.ledger.verdicts.with_codes(name, code)
+        (said.instrument, said.first, said.last) for said in context.ledger.verdicts.with_codes(name, code)
     }
     if before != {(said.instrument, said.first, said.last) for said in found}:
-        stores.ledger.verdicts.forget(name, code)
-        stores.ledger.verdicts.record(found, wanted.next_session)
+        context.ledger.verdicts.forget(name, code)
+        context.ledger.verdicts.record(found, wanted.next_session)

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def lower_band(mean: float, variance: float, skew: float, probability: float) ->
     return count
 
 
-def occupancy(profiles: pl.DataFrame, context: Context) -> pl.DataFrame:
+def occupancy(profiles: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """Per (instrument, minute_of_session): p, how often it was seen out of how many chances, in how many sessions; of the
     `profiles` of up to `baseline_sessions` sessions.
 
@@ -105,7 +105,7 @@ def occupancy(profiles: pl.DataFrame, context: Context) -> pl.DataFrame:
     )
 
 
-def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> pl.DataFrame:
+def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """Per cell of `frame`: rows, minutes, sessions learned from, and the lower band (null while it cannot be judged).
 
     `baseline` is the `occupancy` of up to `baseline_sessions` sessions around the cells.
@@ -163,7 +163,7 @@ def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: Context) -> p
 
 
 def check(
-    frame: pl.DataFrame, baseline: pl.DataFrame, context: Context, volumes: pl.DataFrame | None = None
+    frame: pl.DataFrame, baseline: pl.DataFrame, context: CheckContext, volumes: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """AMBER below the band, for an implausible empty stretch and for much less volume than the day bar's; RED for a long
     stretch in a busy instrument; UNCHECKED where minutes lack and neither a baseline nor a day bar says how many are
@@ -186,7 +186,7 @@ def check(
 
 
 def _by_day(
-    frame: pl.DataFrame, measured: pl.DataFrame, volumes: pl.DataFrame | None, context: Context
+    frame: pl.DataFrame, measured: pl.DataFrame, volumes: pl.DataFrame | None, context: CheckContext
 ) -> pl.DataFrame:
     """What the day bars say of sessions that lack minutes, and which of these nothing measures."""
     import polars as pl
@@ -229,7 +229,7 @@ def _by_day(
 
 
 def _stretches(
-    frame: pl.DataFrame, judged: pl.DataFrame, baseline: pl.DataFrame, context: Context
+    frame: pl.DataFrame, judged: pl.DataFrame, baseline: pl.DataFrame, context: CheckContext
 ) -> pl.DataFrame:
     import polars as pl
 
@@ -287,13 +287,13 @@ def _regular(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _lengths(context: Context) -> pl.DataFrame:
+def _lengths(context: CheckContext) -> pl.DataFrame:
     import polars as pl
 
     return frames.sessions(context.calendar).select("session", pl.col("length").alias("minutes"))
 
 
-def _halted(context: Context) -> pl.DataFrame:
+def _halted(context: CheckContext) -> pl.DataFrame:
     import polars as pl
 
     pairs = context.calendar.interrupted

@@ -56,7 +56,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class CheckContext:
     """What a check may know besides the rows: the market, the instruments, the hour and the thresholds."""
 
     dataset: Dataset

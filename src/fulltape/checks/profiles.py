@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import time_shift
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,7 @@ def none() -> pl.DataFrame:
     )
 
 
-def of(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+def of(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """The profile of each cell of some rows, sorted by (instrument, session)."""
     import polars as pl
 

@@ -15,7 +15,7 @@ from fulltape.checks import (
     session_timing,
     time_shift,
 )
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +39,7 @@ class Beside:
     volumes: pl.DataFrame | None = None
 
 
-def run(frame: pl.DataFrame, beside: Beside, context: Context) -> pl.DataFrame:
+def run(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:
     """All findings about `frame`, whose rows carry `flags`."""
     import polars as pl
 
@@ -61,7 +61,7 @@ class Learned:
     """What the profiles of one source teach, for judging its cells a block of instruments at a time. `profiles` are those of
     the cells to judge and, where completeness is judged, of the sessions around them; without any nothing is taught."""
 
-    def __init__(self, profiles: pl.DataFrame | None, context: Context) -> None:
+    def __init__(self, profiles: pl.DataFrame | None, context: CheckContext) -> None:
         self._profiles, self._context = profiles, context
         timed = profiles is not None and "session_timing" in context.dataset.checks
         self._jumps = time_shift.usual(profiles) if timed and profiles is not None else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 from fulltape.market.schema import Column
 from fulltape.market.time import MINUTE
@@ -29,7 +29,7 @@ class RowRule:
     bit: int
     weight: Weight
     sentence: str
-    test: Callable[[Context], pl.Expr]
+    test: Callable[[CheckContext], pl.Expr]
     needs: tuple[str, ...] = ()
     """Columns without which the rule says nothing."""
 
@@ -49,13 +49,13 @@ def column_breaks(column: Column) -> pl.Expr:
     return broken.fill_null(value=False)
 
 
-def _schema(context: Context) -> pl.Expr:
+def _schema(context: CheckContext) -> pl.Expr:
     import polars as pl
 
     return pl.any_horizontal(column_breaks(column) for column in context.dataset.schema.columns)
 
 
-def _ohlc(_: Context) -> pl.Expr:
+def _ohlc(_: CheckContext) -> pl.Expr:
     import polars as pl
 
     return (pl.col("low") > pl.min_horizontal("open", "close")) | (
@@ -63,7 +63,7 @@ def _ohlc(_: Context) -> pl.Expr:
     )
 
 
-def _vwap(context: Context) -> pl.Expr:
+def _vwap(context: CheckContext) -> pl.Expr:
     import polars as pl
 
     slack = pl.max_horizontal(
@@ -73,7 +73,7 @@ def _vwap(context: Context) -> pl.Expr:
     return (outside & (pl.col("volume") > 0)).fill_null(value=False)
 
 
-def _vwap_without_volume(_: Context) -> pl.Expr:
+def _vwap_without_volume(_: CheckContext) -> pl.Expr:
     import polars as pl
 
     return (pl.col("vwap").is_not_null() & (pl.col("vwap") != 0) & (pl.col("volume") == 0)).fill_null(
@@ -81,13 +81,13 @@ def _vwap_without_volume(_: Context) -> pl.Expr:
     )
 
 
-def _closed_day(_: Context) -> pl.Expr:
+def _closed_day(_: CheckContext) -> pl.Expr:
     import polars as pl
 
     return pl.col("session_open").is_null() & pl.col("known")
 
 
-def _future(context: Context) -> pl.Expr:
+def _future(context: CheckContext) -> pl.Expr:
     import polars as pl
 
     if context.dataset.grain == "event":
@@ -95,13 +95,13 @@ def _future(context: Context) -> pl.Expr:
     return pl.col("ts") > pl.lit(context.now).cast(pl.Datetime("us", "UTC"))
 
 
-def _outside_life(_: Context) -> pl.Expr:
+def _outside_life(_: CheckContext) -> pl.Expr:
     import polars as pl
 
     return (pl.col("session") < pl.col("life_from")) | (pl.col("session") > pl.col("life_to"))
 
 
-def _off_grid(context: Context) -> pl.Expr:
+def _off_grid(context: CheckContext) -> pl.Expr:
     import polars as pl
 
     if context.dataset.grain != "minute":
@@ -109,7 +109,7 @@ def _off_grid(context: Context) -> pl.Expr:
     return (pl.col("ts").dt.epoch("us") % MINUTE) != 0
 
 
-def _declared_late(_: Context) -> pl.Expr:
+def _declared_late(_: CheckContext) -> pl.Expr:
     import polars as pl
 
     return pl.col("declared_date") > pl.col("ex_date")
@@ -166,7 +166,7 @@ HOLDS_OUT = sum(rule.bit for rule in RULES if rule.weight in ("bad", "red"))
 """The flags of rows that `drop_rows` takes out of an export."""
 
 
-def flagged(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+def flagged(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """`frame` with its `flags` computed anew."""
     import polars as pl
 
@@ -186,7 +186,7 @@ def flagged(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     )
 
 
-def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """One finding per cell and broken rule, from the `flags` of its rows."""
     import polars as pl
 
@@ -198,7 +198,7 @@ def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     return pl.concat([findings.none(), *found])
 
 
-def _weighed(hit: pl.DataFrame, rule: RowRule, context: Context) -> pl.DataFrame:
+def _weighed(hit: pl.DataFrame, rule: RowRule, context: CheckContext) -> pl.DataFrame:
     import polars as pl
 
     share = pl.col("rows") / pl.col("total")
@@ -215,7 +215,7 @@ def _weighed(hit: pl.DataFrame, rule: RowRule, context: Context) -> pl.DataFrame
     )
 
 
-def _market(context: Context) -> pl.DataFrame:
+def _market(context: CheckContext) -> pl.DataFrame:
     import polars as pl
 
     return frames.sessions(context.calendar).select("session", pl.col("open").alias("session_open"))

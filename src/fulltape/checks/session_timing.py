@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def check(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """AMBER where an early close looks like a full session: either the calendar or the vendor's clock is wrong.
 
     (A late start and an early end are empty stretches, which `completeness` weighs against the baseline.)

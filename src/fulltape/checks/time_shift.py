@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 from fulltape.market.time import MINUTE
 
@@ -93,7 +93,7 @@ def check(profiles: pl.DataFrame, expected: Usual) -> pl.DataFrame:
     ).sort(_CELL)
 
 
-def shapes(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+def shapes(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """Per busy session: rows, the far lag (0 for none), and the jumps `open` and `close` as lists over -14 … 14. `frame` has
     instrument, session, minute_of_session and volume."""
     import polars as pl
@@ -189,7 +189,7 @@ def _clear(edge: str, due: pl.Expr) -> pl.Expr:
     return pl.when(largest).then(beside).otherwise(0).fill_null(0)
 
 
-def as_minutes(ticks: pl.DataFrame, context: Context) -> pl.DataFrame:
+def as_minutes(ticks: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """Trades as minutes of their session, with the volume of each."""
     import polars as pl
 

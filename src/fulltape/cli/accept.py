@@ -42,9 +42,9 @@ def accept(
     start, end = options.session(first), options.session(last)
     if start > end:
         raise errors.UsageError(f"{first} is after {last}.", hint="The first session comes first.")
-    with options.opened(node) as stores:
+    with options.opened(node) as context:
         done = accepting.accept(
-            stores,
+            context,
             SystemClock(),
             dataset,
             symbol,

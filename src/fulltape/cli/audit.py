@@ -47,8 +47,8 @@ def audit(
     from fulltape.audit import run
     from fulltape.clock import SystemClock
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_once(stores, SystemClock(), watch)
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(context, SystemClock(), watch)
     if json:
         options.emit_json(report)
     elif not quiet:
@@ -64,8 +64,8 @@ def _incremental(node: NodeOption, json: bool, quiet: bool) -> None:
     from fulltape.audit import run
     from fulltape.clock import SystemClock
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_incremental(stores, SystemClock(), watch)
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_incremental(context, SystemClock(), watch)
     if json:
         options.emit_json(report)
     elif not quiet:
@@ -80,11 +80,11 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
 
     dataset, symbol, text = asked
     session = options.session(text)
-    with options.opened(node) as stores:
-        wanted = stores.wanted.get(datasets.get(dataset).name)
+    with options.opened(node) as context:
+        wanted = context.wanted.get(datasets.get(dataset).name)
         if wanted is None:
             raise errors.UsageError(
-                f"this node does not want {dataset}.", hint=f"It wants {', '.join(stores.wanted)}."
+                f"this node does not want {dataset}.", hint=f"It wants {', '.join(context.wanted)}."
             )
         instrument = next(
             (
@@ -99,7 +99,7 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
                 f"{symbol} is not in the universe of {dataset}.",
                 hint=f"It has {', '.join(wanted.instruments)}.",
             )
-        story = explaining.explain(stores, SystemClock(), wanted, instrument, session)
+        story = explaining.explain(context, SystemClock(), wanted, instrument, session)
     if json:
         options.emit_json(story)
         return

@@ -34,11 +34,11 @@ def backfill(
     from fulltape.node import nightly
     from fulltape.seal import run as seal
 
-    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(stores.ledger.budgets.anchor)
-        seal.run_once(stores, clock, watch)
-        filled = nightly.fill(stores, clock, watch)
-        left = len(stores.ledger.queue.open())
+    with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(context.ledger.budgets.anchor)
+        seal.run_once(context, clock, watch)
+        filled = nightly.fill(context, clock, watch)
+        left = len(context.ledger.queue.open())
     if json:
         options.emit_json({"filled": filled, "open_tasks": left})
     elif not quiet:
@@ -61,8 +61,8 @@ def _dry_run(node: NodeOption, json: bool) -> None:
     from fulltape.clock import SystemClock
     from fulltape.market.time import iso
 
-    with options.opened(node) as stores:
-        found = estimate.run_once(stores, SystemClock(stores.ledger.budgets.anchor))
+    with options.opened(node) as context:
+        found = estimate.run_once(context, SystemClock(context.ledger.budgets.anchor))
     if json:
         options.emit_json(found)
         return

@@ -48,9 +48,9 @@ def capture(
     from fulltape.node import capturing
 
     loaded = options.load(node)
-    with options.opened(node, asking=True) as stores:
-        told = capturing.told(loaded, stores)
-        layout = stores.layout
+    with options.opened(node, asking=True) as context:
+        told = capturing.told(loaded, context)
+        layout = context.layout
         path = layout.capture_state(told.writer)
     with files.alone(layout.capture_lock(told.writer), f"a capture of {loaded.folder}"):
         status = _run(told, layout, Path(loaded.folder), seal=seal, seconds=seconds, quiet=quiet)

@@ -21,10 +21,10 @@ def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption 
     from fulltape.clock import SystemClock
     from fulltape.views import state
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_once(stores, SystemClock(), watch)
-        verdicts = state.verdicts(stores)
-        titles = {name: wanted.title for name, wanted in stores.wanted.items()}
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(context, SystemClock(), watch)
+        verdicts = state.verdicts(context)
+        titles = {name: wanted.title for name, wanted in context.wanted.items()}
     if json:
         options.emit_json({"checked": report, "verdicts": verdicts})
     elif not quiet:

@@ -21,8 +21,8 @@ def compact(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     from fulltape.clock import SystemClock
     from fulltape.compact import run
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_once(stores, SystemClock(), watch)
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(context, SystemClock(), watch)
     if json:
         options.emit_json(report)
     elif not quiet:

@@ -20,8 +20,8 @@ def curate(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
     from fulltape.clock import SystemClock
     from fulltape.curate import run
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_once(stores, SystemClock(), watch)
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(context, SystemClock(), watch)
     if json:
         options.emit_json(report)
     elif not quiet:

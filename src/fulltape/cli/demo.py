@@ -60,14 +60,14 @@ def demo(
         typer.echo(f"  {line}")
 
 
-def _draw(stores: NodeContext) -> list[str]:
+def _draw(context: NodeContext) -> list[str]:
     from fulltape.clock import SystemClock
     from fulltape.terminal import drawing
 
-    return drawing.coverage(stores, SystemClock().now())
+    return drawing.coverage(context, SystemClock().now())
 
 
-def _report(stores: NodeContext) -> list[str]:
+def _report(context: NodeContext) -> list[str]:
     """Who fetched what, requests against budgets, refusals, verdicts, the bundle."""
     from fulltape.clock import SystemClock
     from fulltape.terminal import summary
@@ -78,17 +78,17 @@ def _report(stores: NodeContext) -> list[str]:
         "",
         "Who fetched what (a gap is asked with one session more on either side, so a few cells come twice):",
     ]
-    for (name, dataset), (rows, parts) in state.fetched(stores).items():
+    for (name, dataset), (rows, parts) in state.fetched(context).items():
         out.append(
-            f"  {name:<12} {stores.wanted[dataset].title:<33} {rows:>9,} rows in {counted(parts, 'part')}"
+            f"  {name:<12} {context.wanted[dataset].title:<33} {rows:>9,} rows in {counted(parts, 'part')}"
         )
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
-    found = state.sources(stores, SystemClock(stores.ledger.budgets.anchor))
+    found = state.sources(context, SystemClock(context.ledger.budgets.anchor))
     out += [f"  {line}" for line in summary.sources(found, len(found), verbose=True)]
     out += ["", "Verdicts on the curated cells:"]
-    for name, counts in state.verdicts(stores).items():
+    for name, counts in state.verdicts(context).items():
         shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
-        out.append(f"  {stores.wanted[name].title:<33} {shown}")
+        out.append(f"  {context.wanted[name].title:<33} {shown}")
     return out
 
 

@@ -21,8 +21,8 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
     from fulltape.clock import SystemClock
     from fulltape.export import run
 
-    with options.opened(node) as stores, Watch(quiet=quiet or json) as watch:
-        report = run.run_once(stores, SystemClock(), watch)
+    with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
+        report = run.run_once(context, SystemClock(), watch)
     if report and report.damaged:
         raise errors.CorruptPartError(
             f"{', '.join(report.damaged[:3])}: not what was written, and withdrawn; nothing is exported.",

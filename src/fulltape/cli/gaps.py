@@ -52,16 +52,16 @@ def gaps(
         datasets.get(dataset)
     if out and out.suffix not in (".html", ".png"):
         raise errors.UsageError(f"{out} is neither .html nor .png.", hint="Name it gaps.html or gaps.png.")
-    with options.opened(node) as stores:
+    with options.opened(node) as context:
         now = SystemClock().now()
-        if symbol and not finding.listed(stores, dataset, symbol):
+        if symbol and not finding.listed(context, dataset, symbol):
             raise errors.UsageError(
                 f"{symbol} is in no universe of this node.", hint="Symbols are written in capitals."
             )
-        found = list(finding.gaps(stores, now, dataset=dataset, symbol=symbol))
-        drawing = _drawn(stores, now, dataset, symbol, most) if picture else []
+        found = list(finding.gaps(context, now, dataset=dataset, symbol=symbol))
+        drawing = _drawn(context, now, dataset, symbol, most) if picture else []
         if out:
-            _write(stores, now, dataset, symbol, out, found)
+            _write(context, now, dataset, symbol, out, found)
     if json:
         options.emit_json(found)
     else:
@@ -107,13 +107,13 @@ def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> 
     return table
 
 
-def _drawn(stores: NodeContext, now: int, dataset: str, symbol: str, most: int) -> list[str]:
+def _drawn(context: NodeContext, now: int, dataset: str, symbol: str, most: int) -> list[str]:
     from fulltape.terminal import picture
     from fulltape.views import gaps as finding
 
     lines: list[str] = []
-    for name, rows in finding.pictures(stores, now, dataset=dataset, symbol=symbol).items():
-        wanted = stores.wanted[name]
+    for name, rows in finding.pictures(context, now, dataset=dataset, symbol=symbol).items():
+        wanted = context.wanted[name]
         lines += [
             f"{wanted.title} by month, what lacks something",
             *picture.months(wanted.calendar, rows[:most]),
@@ -124,16 +124,18 @@ def _drawn(stores: NodeContext, now: int, dataset: str, symbol: str, most: int) 
     return [*lines, picture.LEGEND] if lines else []
 
 
-def _write(stores: NodeContext, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]) -> None:
+def _write(
+    context: NodeContext, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]
+) -> None:
     from fulltape.terminal import sheet
     from fulltape.views import gaps as finding
 
     grids = []
     for name, pictures in finding.pictures(
-        stores, now, dataset=dataset, symbol=symbol, all_series=True
+        context, now, dataset=dataset, symbol=symbol, all_series=True
     ).items():
         lacking = [row[1:] for row in rows([gap for gap in found if gap.dataset == name])]
-        wanted = stores.wanted[name]
+        wanted = context.wanted[name]
         grids.append(sheet.grid(wanted.title, wanted.calendar, pictures, lacking))
     if out.suffix == ".html":
         out.write_text(sheet.html(grids, HEAD[1:]), encoding="utf-8")

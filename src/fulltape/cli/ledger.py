@@ -30,8 +30,8 @@ def backup(
 
     if path.exists():
         raise errors.UsageError(f"{path} is there already.", hint="Name another file, or remove it first.")
-    with options.opened(node) as stores:
-        stores.ledger.back_up(path)
+    with options.opened(node) as context:
+        context.ledger.back_up(path)
     typer.echo(f"written: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
@@ -57,10 +57,10 @@ def restore(
     moment = iso(clock.now())[:19].replace(":", "")
     loaded = options.load(node, asking=False)
     apart = repair.set_corrupt_apart(loaded, moment)
-    with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
-        ownership.refuse_copy(path, stores.layout)
-        replaced = stores.folder / BACKUPS / f"before-restore-{moment}.db"
-        done = repair.restore(stores, path, replaced, clock.now(), watch)
+    with options.opened(node, owning=False) as context, Watch(quiet=False) as watch:
+        ownership.refuse_copy(path, context.layout)
+        replaced = context.folder / BACKUPS / f"before-restore-{moment}.db"
+        done = repair.restore(context, path, replaced, clock.now(), watch)
     typer.echo(f"restored from {path}; what it replaced is in {apart or replaced}")
     wrapping.say(_taken(done))
 
@@ -76,8 +76,8 @@ def rebuild(node: NodeOption = None) -> None:
     from fulltape.node import repair
     from fulltape.terminal.progress import Watch
 
-    with options.opened(node, owning=False) as stores, Watch(quiet=False) as watch:
-        done = repair.rebuild(stores, SystemClock().now(), watch)
+    with options.opened(node, owning=False) as context, Watch(quiet=False) as watch:
+        done = repair.rebuild(context, SystemClock().now(), watch)
     wrapping.say(_taken(done))
 
 

@@ -25,10 +25,10 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     from fulltape.node import nightly as night
     from fulltape.views import state
 
-    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(stores.ledger.budgets.anchor)
-        done = night.run(stores, clock, watch)
-        future = [*state.not_begun(stores, clock.now()), *state.horizons(stores, clock.now())]
+    with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(context.ledger.budgets.anchor)
+        done = night.run(context, clock, watch)
+        future = [*state.not_begun(context, clock.now()), *state.horizons(context, clock.now())]
     if json:
         options.emit_json({"complete": done.complete, **vars_of(done)})
     elif not quiet:

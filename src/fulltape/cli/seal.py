@@ -38,11 +38,11 @@ def seal(
     from fulltape.node import nightly
     from fulltape.seal import run as sealing
 
-    with options.opened(node, asking=fill) as stores, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(stores.ledger.budgets.anchor)
-        report = sealing.run_once(stores, clock, watch, again=again)
-        filled = nightly.fill(stores, clock, watch, urgent=True) if fill else None
-        held_back = nightly.held_back(stores, clock) if filled else None
+    with options.opened(node, asking=fill) as context, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(context.ledger.budgets.anchor)
+        report = sealing.run_once(context, clock, watch, again=again)
+        filled = nightly.fill(context, clock, watch, urgent=True) if fill else None
+        held_back = nightly.held_back(context, clock) if filled else None
     if json:
         options.emit_json({"sealed": report, "filled": filled})
     elif not quiet:

@@ -41,22 +41,22 @@ def status(
     from fulltape.terminal import summary
     from fulltape.views import state
 
-    with options.opened(node) as stores:
-        now = (clock := SystemClock(stores.ledger.budgets.anchor)).now()
-        export = stores.ledger.newest_export()
-        bundle = str(stores.layout.root / export["path"]) if export else ""
-        drawing = _drawing(stores, now) if picture else []
-        titles = {name: wanted.title for name, wanted in stores.wanted.items()}
-        future = [*state.horizons(stores, now), *state.not_begun(stores, now)]
-        capture = state.captured(stores, now)
-        disk = room.forecast(stores, now)
+    with options.opened(node) as context:
+        now = (clock := SystemClock(context.ledger.budgets.anchor)).now()
+        export = context.ledger.newest_export()
+        bundle = str(context.layout.root / export["path"]) if export else ""
+        drawing = _drawing(context, now) if picture else []
+        titles = {name: wanted.title for name, wanted in context.wanted.items()}
+        future = [*state.horizons(context, now), *state.not_begun(context, now)]
+        capture = state.captured(context, now)
+        disk = room.forecast(context, now)
         found: dict[str, Any] = {
-            "cells": state.cells(stores, now),
-            "verdicts": state.verdicts(stores),
-            "sources": state.sources(stores, clock),
-            "tasks": stores.ledger.queue.counts(),
-            "rejected": stores.ledger.rejections(),
-            "damaged": stores.ledger.damages.all(),
+            "cells": state.cells(context, now),
+            "verdicts": state.verdicts(context),
+            "sources": state.sources(context, clock),
+            "tasks": context.ledger.queue.counts(),
+            "rejected": context.ledger.rejections(),
+            "damaged": context.ledger.damages.all(),
             "disk": disk.told(),
             "export": {**export, "path": bundle} if export else None,
         }
@@ -102,7 +102,7 @@ def _tasks(counts: Sequence[Row]) -> str:
     return "tasks: " + (", ".join(f"{number(count)} {kind}" for kind, count in by_kind.items()) or "none")
 
 
-def _drawing(stores: NodeContext, now: int) -> list[str]:
+def _drawing(context: NodeContext, now: int) -> list[str]:
     from fulltape.terminal import drawing
 
-    return drawing.coverage(stores, now)
+    return drawing.coverage(context, now)

@@ -35,11 +35,11 @@ def streams(
 
     from fulltape.views import streams as telling
 
-    with options.opened(node) as stores:
-        session = options.session(day) if day else stores.ledger.streams.newest_session()
-        found = telling.days(stores, first=session, last=session) if session else []
-        doubts = telling.doubtful(stores, first=session, last=session) if session else []
-        months = telling.months(stores, f"{session:%Y-%m}") if session else []
+    with options.opened(node) as context:
+        session = options.session(day) if day else context.ledger.streams.newest_session()
+        found = telling.days(context, first=session, last=session) if session else []
+        doubts = telling.doubtful(context, first=session, last=session) if session else []
+        months = telling.months(context, f"{session:%Y-%m}") if session else []
     months = [one for one in months if session in one.sessions]
     if json:
         options.emit_json(

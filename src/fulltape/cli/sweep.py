@@ -25,8 +25,8 @@ def sweep(
     from fulltape.clock import SystemClock
     from fulltape.sweep import run
 
-    with options.opened(node) as stores:
-        report = run.run_once(stores, SystemClock(), dry_run=dry_run)
+    with options.opened(node) as context:
+        report = run.run_once(context, SystemClock(), dry_run=dry_run)
     if json:
         options.emit_json(report)
     elif not quiet:

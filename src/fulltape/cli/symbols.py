@@ -45,14 +45,14 @@ def import_(
     from fulltape.clock import SystemClock
     from fulltape.node import reference
 
-    with options.opened(node, asking=bool(vendor)) as stores, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(stores.ledger.budgets.anchor)
+    with options.opened(node, asking=bool(vendor)) as context, Watch(quiet=quiet or json) as watch:
+        clock = SystemClock(context.ledger.budgets.anchor)
         if vendor:
-            done = reference.from_vendor(stores, vendor, what, clock, watch)
+            done = reference.from_vendor(context, vendor, what, clock, watch)
         elif len(what) > 1:
             raise errors.UsageError("one file at a time.", hint="For symbols, add --vendor NAME.")
         else:
-            done = reference.from_file(stores.ledger, Path(what[0]), clock)
+            done = reference.from_file(context.ledger, Path(what[0]), clock)
     _tell(done, json, quiet)
 
 
@@ -67,8 +67,8 @@ def refresh(
     from fulltape.clock import SystemClock
     from fulltape.node import reference
 
-    with options.opened(node, asking=True) as stores, Watch(quiet=quiet or json) as watch:
-        done = reference.refresh(stores, vendor, SystemClock(stores.ledger.budgets.anchor), watch)
+    with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
+        done = reference.refresh(context, vendor, SystemClock(context.ledger.budgets.anchor), watch)
     _tell(done, json, quiet)
 
 
@@ -86,9 +86,9 @@ def show(
     from fulltape import errors
     from fulltape.market import reference
 
-    with options.opened(node) as stores:
-        everything = stores.ledger.reference.listings()
-        wanted = stores.wanted
+    with options.opened(node) as context:
+        everything = context.ledger.reference.listings()
+        wanted = context.wanted
     found = everything
     if symbol and (on or any(one.symbol == symbol for one in everything)):
         day = options.session(on) if on else None

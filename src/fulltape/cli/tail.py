@@ -45,8 +45,8 @@ def tail(
     """Watch a running capture: rate, lag, last price, the provisional bar, and what is doubtful, by stream."""
     from fulltape.views import tailing
 
-    with options.opened(node) as stores:
-        watching = tailing.Tailing(stores, grain=grain, symbols=tuple(symbols or ()))
+    with options.opened(node) as context:
+        watching = tailing.Tailing(context, grain=grain, symbols=tuple(symbols or ()))
         until = clock.steady_seconds() + seconds if seconds else float("inf")
         # Who has seen enough ends it with Ctrl-C.
         with contextlib.suppress(KeyboardInterrupt):

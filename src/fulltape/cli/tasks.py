@@ -24,21 +24,21 @@ app = typer.Typer(
 
 @app.callback()
 def tasks(
-    context: typer.Context,
+    ctx: typer.Context,
     state: Annotated[str, typer.Option(help=f"Only one state: {', '.join(STATES)}.")] = "",
     most: Annotated[int, typer.Option(min=1, max=100_000, help="How many, newest first.")] = 20,
     node: NodeOption = None,
     json: JsonOption = False,
 ) -> None:
     """List tasks, newest first: what was asked for, by whom it was taken, how it ended."""
-    if context.invoked_subcommand:
+    if ctx.invoked_subcommand:
         return
     from fulltape import errors
 
     if state and state not in STATES:
         raise errors.UsageError(f"{state!r} is no state.", hint=f"States: {', '.join(STATES)}.")
-    with options.opened(node) as stores:
-        found = stores.ledger.queue.newest(state=state, most=most)
+    with options.opened(node) as context:
+        found = context.ledger.queue.newest(state=state, most=most)
     if json:
         options.emit_json(found)
         return
@@ -60,10 +60,10 @@ def retry(
     node: NodeOption = None,
 ) -> None:
     """Queue stalled tasks again, with their failures forgotten."""
-    with options.opened(node) as stores:
-        chosen = task_ids or [task.task_id for task in stores.ledger.queue.stalled()]
-        with stores.ledger.write():
-            queued = [task_id for task_id in chosen if stores.ledger.queue.retry(task_id)]
+    with options.opened(node) as context:
+        chosen = task_ids or [task.task_id for task in context.ledger.queue.stalled()]
+        with context.ledger.write():
+            queued = [task_id for task_id in chosen if context.ledger.queue.retry(task_id)]
     typer.echo(f"{counted(len(queued), 'task')} queued again; run fulltape backfill or nightly.")
     _left_alone(task_ids or [], queued, "not stalled")
 
@@ -77,10 +77,10 @@ def show(
     """Tell all about one task: what it asks for, who may take it, who must wait and why, and its requests."""
     from fulltape.market.time import to_second
 
-    with options.opened(node) as stores:
-        task = _found(stores, task_id)
-        waits = stores.ledger.queue.waits(task_id)
-        requests = stores.ledger.requests.of_ask(task.ask) if task.ask else []
+    with options.opened(node) as context:
+        task = _found(context, task_id)
+        waits = context.ledger.queue.waits(task_id)
+        requests = context.ledger.requests.of_ask(task.ask) if task.ask else []
     if json:
         options.emit_json({"task": task, "waits": waits, "requests": requests})
         return
@@ -112,13 +112,13 @@ def cancel(
     """End queued or stalled tasks. The next audit asks again for what is still wanted and missing."""
     from fulltape.clock import SystemClock
 
-    with options.opened(node) as stores:
+    with options.opened(node) as context:
         now = SystemClock().now()
-        with stores.ledger.write():
+        with context.ledger.write():
             ended = [
                 task_id
                 for task_id in task_ids
-                if stores.ledger.queue.cancel(task_id, now=now, error="cancelled by hand")
+                if context.ledger.queue.cancel(task_id, now=now, error="cancelled by hand")
             ]
     typer.echo(f"{counted(len(ended), 'task')} cancelled.")
     _left_alone(task_ids, ended, "neither queued nor stalled")
@@ -139,16 +139,16 @@ def reprioritise(
     places = {"first": FIRST, "last": LAST, **{kind.lower(): at for kind, at in PRIORITY.items()}}
     if to not in places:
         raise errors.UsageError(f"{to!r} is no place in the queue.", hint=f"Places: {', '.join(places)}.")
-    with options.opened(node) as stores, stores.ledger.write():
-        moved = [task_id for task_id in task_ids if stores.ledger.queue.reprioritise(task_id, places[to])]
+    with options.opened(node) as context, context.ledger.write():
+        moved = [task_id for task_id in task_ids if context.ledger.queue.reprioritise(task_id, places[to])]
     typer.echo(f"{counted(len(moved), 'task')} moved: {to}.")
     _left_alone(task_ids, moved, "not queued")
 
 
-def _found(stores: NodeContext, task_id: int) -> Task:
+def _found(context: NodeContext, task_id: int) -> Task:
     from fulltape import errors
 
-    task = stores.ledger.queue.get(task_id)
+    task = context.ledger.queue.get(task_id)
     if task is None:
         raise errors.UsageError(f"there is no task {task_id}.", hint="List them with `fulltape tasks`.")
     return task

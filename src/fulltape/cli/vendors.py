@@ -24,16 +24,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def vendors(context: typer.Context, node: NodeOption = None, json: JsonOption = False) -> None:
+def vendors(ctx: typer.Context, node: NodeOption = None, json: JsonOption = False) -> None:
     """Show what each source serves, its limits and today's budgets, who may not be asked, success and latency."""
-    if context.invoked_subcommand:
+    if ctx.invoked_subcommand:
         return
 
     from fulltape.clock import SystemClock
     from fulltape.views import registry
 
-    with options.opened(node) as stores:
-        found = registry.entries(stores, SystemClock(stores.ledger.budgets.anchor))
+    with options.opened(node) as context:
+        found = registry.entries(context, SystemClock(context.ledger.budgets.anchor))
     if json:
         options.emit_json(found)
         return
@@ -56,15 +56,15 @@ def forget(
     from fulltape import errors
     from fulltape.clock import SystemClock
 
-    with options.opened(node) as stores:
-        if source not in stores.feeds:
+    with options.opened(node) as context:
+        if source not in context.feeds:
             raise errors.UsageError(
-                f"this node has no source {source}.", hint=f"It has {', '.join(stores.feeds)}."
+                f"this node has no source {source}.", hint=f"It has {', '.join(context.feeds)}."
             )
         now = SystemClock().now()
-        with stores.ledger.write():
-            count = stores.ledger.eligibility.forget_refusals(source, symbols or (), now=now)
-            stores.ledger.queue.forget_refusals(source)
+        with context.ledger.write():
+            count = context.ledger.eligibility.forget_refusals(source, symbols or (), now=now)
+            context.ledger.queue.forget_refusals(source)
     typer.echo(
         f"{counted(count, 'refusal')} of {source} forgotten; run fulltape audit, then backfill or nightly."
     )
@@ -83,15 +83,15 @@ def check(
     from fulltape.clock import SystemClock
     from fulltape.node import assemble, selftest
 
-    stores = assemble.open_for(options.load(node), vendor)
+    context = assemble.open_for(options.load(node), vendor)
     try:
         found = []
-        for shown in selftest.run(stores, vendor, SystemClock(stores.ledger.budgets.anchor)):
+        for shown in selftest.run(context, vendor, SystemClock(context.ledger.budgets.anchor)):
             found.append(shown)
             if not json:
                 wrapping.say([_told(shown)])
     finally:
-        stores.close()
+        context.close()
     if json:
         options.emit_json(found)
     allowed = max((shown.allowed_per_minute for shown in found), default=0)

@@ -49,15 +49,15 @@ def verify(
     from fulltape.verify import run
 
     with (
-        options.opened(node, asking=repair, owning=not repair) as stores,
+        options.opened(node, asking=repair, owning=not repair) as context,
         Watch(quiet=quiet or json) as watch,
     ):
-        clock = SystemClock(stores.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.budgets.anchor)
         if repair:
-            done = repairing.run(stores, clock, watch, deep=deep)
+            done = repairing.run(context, clock, watch, deep=deep)
             before, after, complete = done.before, done.after, done.night.complete
         else:
-            before = after = run.run_once(stores, clock, watch, deep=deep)
+            before = after = run.run_once(context, clock, watch, deep=deep)
             complete = True
     if json:
         options.emit_json(

@@ -53,12 +53,14 @@ class CompactReport:
     left: str = ""
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CompactReport:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> CompactReport:
     """Compact every folder that is worth it."""
     until = clock.steady() + _PATIENCE
     report = CompactReport()
     groups = [
-        (wanted, group) for wanted in stores.wanted.values() for group in _groups(stores, wanted, clock.now())
+        (wanted, group)
+        for wanted in context.wanted.values()
+        for group in _groups(context, wanted, clock.now())
     ]
     for done, (wanted, group) in enumerate(groups, start=1):
         if clock.steady() >= until:
@@ -66,11 +68,11 @@ def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> 
                 Event(stage=STAGE, sentence=f"{len(groups) - done + 1} folders are left for the next time")
             )
             break
-        if left := _no_room(stores, group):
+        if left := _no_room(context, group):
             progress(Event(stage=STAGE, sentence=left))
             return replace(report, left=left)
-        with stores.stage(drafts.RAW_STAGE, clock, layer="raw"):
-            if _merge(stores, wanted, group, clock.now()):
+        with context.stage(drafts.RAW_STAGE, clock, layer="raw"):
+            if _merge(context, wanted, group, clock.now()):
                 report = replace(
                     report,
                     folders=report.folders + 1,
@@ -81,14 +83,14 @@ def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> 
     return report
 
 
-def _groups(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[list[Part]]:
+def _groups(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[list[Part]]:
     last = known.last_wanted(wanted, now)
     if last is None:
         return
     # While its journal is there, a captured part may be made anew out of it.
-    pinned = {part_id for capture in stores.ledger.streams.captures() for part_id in capture.parts}
+    pinned = {part_id for capture in context.ledger.streams.captures() for part_id in capture.parts}
     folders: dict[tuple[str, str, str], list[Part]] = defaultdict(list)
-    for part in stores.ledger.catalogue.current("raw", wanted.dataset.name):
+    for part in context.ledger.catalogue.current("raw", wanted.dataset.name):
         folders[part.folder, part.source, part.origin].append(part)
     for (folder, _, _), found in sorted(folders.items()):
         ends = layout.days_of(wanted.dataset.raw_folder, folder)[1]
@@ -96,12 +98,12 @@ def _groups(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Ite
         pieces = [plan.SmallPart(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
         by_id = {part.part_id: part for part in found}
         for run in plan.runs(pieces, last=last.isoformat(), closed=closed, pinned=pinned):
-            yield from _alike(stores, [by_id[piece.part_id] for piece in run])
+            yield from _alike(context, [by_id[piece.part_id] for piece in run])
 
 
-def _alike(stores: NodeContext, run: Sequence[Part]) -> Iterator[list[Part]]:
+def _alike(context: NodeContext, run: Sequence[Part]) -> Iterator[list[Part]]:
     """A group cut where another version of the schema begins: parts of one version have the same columns."""
-    about = [parquet.metadata(stores.layout.root / part.path) for part in run]
+    about = [parquet.metadata(context.layout.root / part.path) for part in run]
     if None in about:
         yield list(run)  # one is damaged, and will be withdrawn
         return
@@ -111,9 +113,9 @@ def _alike(stores: NodeContext, run: Sequence[Part]) -> Iterator[list[Part]]:
             yield parts_of
 
 
-def _no_room(stores: NodeContext, group: Sequence[Part]) -> str:
+def _no_room(context: NodeContext, group: Sequence[Part]) -> str:
     """Why a group is not written: it takes twice its room while it is written, and once until its parts are swept."""
-    here, size = room.of(stores), sum(part.bytes for part in group)
+    here, size = room.of(context), sum(part.bytes for part in group)
     if here.free - 2 * size >= here.wanted:
         return ""
     return (
@@ -122,28 +124,30 @@ def _no_room(stores: NodeContext, group: Sequence[Part]) -> str:
     )
 
 
-def _merge(stores: NodeContext, wanted: ConfiguredDataset, group: Sequence[Part], now: Instant) -> bool:
+def _merge(context: NodeContext, wanted: ConfiguredDataset, group: Sequence[Part], now: Instant) -> bool:
     """Make one part of a group; False where one of them is damaged or counts no more."""
-    catalogue = stores.ledger.catalogue
-    if len(damage.sound(stores, group, now)) < len(group):
+    catalogue = context.ledger.catalogue
+    if len(damage.sound(context, group, now)) < len(group):
         return False
-    about = [parquet.metadata(stores.layout.root / part.path) or {} for part in group]
+    about = [parquet.metadata(context.layout.root / part.path) or {} for part in group]
     told = [merged for part, one in zip(group, about, strict=True) for merged in _told(part, one)]
-    rows = _Rows(stores, group)
-    draft = _write(stores, wanted, group, rows, _metadata(group, about, told))
+    rows = _Rows(context, group)
+    draft = _write(context, wanted, group, rows, _metadata(group, about, told))
     if scanning.digest(rows.all()) != scanning.digest(parquet.scan([draft.file.temporary])):
         parts.discard(draft.file)
         raise errors.CorruptPartError(
             f"{group[0].dataset}, {group[0].folder}: what was written into one part is not what its parts hold.",
             hint="Nothing was changed. `fulltape verify --deep` tells which file is damaged.",
         )
-    profiles.merge(stores, wanted, group, draft.part.sha256)
-    (written,) = drafts.publish(stores, [replace(draft, part=replace(draft.part, merged=len(told)))], now=now)
-    with stores.ledger.write():
+    profiles.merge(context, wanted, group, draft.part.sha256)
+    (written,) = drafts.publish(
+        context, [replace(draft, part=replace(draft.part, merged=len(told)))], now=now
+    )
+    with context.ledger.write():
         if [part.log_pos for part in catalogue.by_ids(part.part_id for part in group)] != [
             part.log_pos for part in group
         ]:
-            drafts.take_back(stores, [written])  # one was withdrawn meanwhile
+            drafts.take_back(context, [written])  # one was withdrawn meanwhile
             return False
         catalogue.merge(written, group, now=now)
     return True
@@ -180,21 +184,21 @@ def _metadata(
 
 
 def _write(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     group: Sequence[Part],
     rows: _Rows,
     metadata: Mapping[str, str],
 ) -> Draft:
     one = group[0]
-    folder = stores.layout.raw(one.source, wanted.dataset, "")
+    folder = context.layout.raw(one.source, wanted.dataset, "")
     with Spool(folder, wanted.calendar, cut=False) as spool:
         for piece in rows.pieces():
             spool.add(piece.sort("instrument", "ts", REVISION, maintain_order=True))
         gathered = spool.between(*layout.days_of(wanted.dataset.raw_folder, one.folder))
         assert gathered is not None
         return drafts.write(
-            stores,
+            context,
             wanted,
             gathered,
             layer="raw",
@@ -209,8 +213,8 @@ def _write(
 class _Rows:
     """The rows of a group of parts, each with its revision."""
 
-    def __init__(self, stores: NodeContext, group: Sequence[Part]) -> None:
-        self._paths = [stores.layout.root / part.path for part in group]
+    def __init__(self, context: NodeContext, group: Sequence[Part]) -> None:
+        self._paths = [context.layout.root / part.path for part in group]
         self._merged = any(part.merged for part in group)
         self._columns = self._schema()
         firsts = [sum(max(1, part.merged) for part in group[:at]) for at in range(len(group))]

@@ -26,7 +26,7 @@ the memory."""
 
 
 def read(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     now: Instant,
     *,
@@ -36,14 +36,14 @@ def read(
     """The series of a dataset in the order of the universe, `only` some of them, with what is known of their sessions
     from position `start` on; many series at a time."""
     since = wanted.calendar.label(start) if start else None
-    listed = list(_listed(stores, wanted, now, since, only))
+    listed = list(_listed(context, wanted, now, since, only))
     facts: dict[str, list[tuple[str, ...]]] = {}
     opened: dict[str, list[tuple[str, ...]]] = {}
-    for fact in _facts(stores, wanted, listed, since):
+    for fact in _facts(context, wanted, listed, since):
         facts.setdefault(fact[0], []).append(fact)
-    for span in _open(stores, wanted, listed, since):
+    for span in _open(context, wanted, listed, since):
         opened.setdefault(span[0], []).append(span)
-    along, sources = segments.axis(wanted.calendar), tuple(known.serving(stores, wanted, now))
+    along, sources = segments.axis(wanted.calendar), tuple(known.serving(context, wanted, now))
     for at in range(0, len(listed), FEW):
         some = listed[at : at + FEW]
         numbers = {one.instrument.instrument: number for number, one in enumerate(some)}
@@ -57,12 +57,12 @@ def read(
         )
 
 
-def whole(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
+def whole(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
     """Instruments that lack nothing, with their wanted positions: every one of these is held whole. They are by far the most,
     and nothing else needs to be known of them."""
     last = known.last_wanted(wanted, now)
     calendar = wanted.calendar
-    held = {name: texts for name, *texts in stores.ledger.coverage.held(wanted.dataset.name)}
+    held = {name: texts for name, *texts in context.ledger.coverage.held(wanted.dataset.name)}
     lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
     found = {}
     for name, one in wanted.instruments.items():
@@ -86,41 +86,41 @@ def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: Co
     return not ranges.subtract(life, held)
 
 
-def lacking(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[Series]:
+def lacking(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Iterator[Series]:
     """Series of which not every wanted session is held whole, in the order of the universe."""
-    rest = wanted.instruments.keys() - whole(stores, wanted, now).keys()
-    return _judged(stores, wanted, now, rest)
+    rest = wanted.instruments.keys() - whole(context, wanted, now).keys()
+    return _judged(context, wanted, now, rest)
 
 
 def pictures(
-    stores: NodeContext, wanted: ConfiguredDataset, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, now: Instant
 ) -> Iterator[tuple[Instrument, Picture]]:
     """Every series of a dataset in ranges, in the order of the universe."""
-    lacks_nothing = whole(stores, wanted, now)
+    lacks_nothing = whole(context, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
-    judged = {one.instrument.instrument: series.picture(one) for one in _judged(stores, wanted, now, rest)}
+    judged = {one.instrument.instrument: series.picture(one) for one in _judged(context, wanted, now, rest)}
     for name, one in wanted.instruments.items():
         yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
 
 
 def _judged(
-    stores: NodeContext, wanted: ConfiguredDataset, now: Instant, names: Collection[str]
+    context: NodeContext, wanted: ConfiguredDataset, now: Instant, names: Collection[str]
 ) -> Iterator[Series]:
     only = names if len(names) <= FEW else None
-    return (one for one in known.read(stores, wanted, now, only) if one.instrument.instrument in names)
+    return (one for one in known.read(context, wanted, now, only) if one.instrument.instrument in names)
 
 
-def sizes(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, int]:
+def sizes(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, int]:
     """How many wanted sessions of a dataset are in each state of `series.Picture`."""
-    lacks_nothing = whole(stores, wanted, now)
+    lacks_nothing = whole(context, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
     found = Counter(sizes_of_whole(lacks_nothing.values()))
     if len(rest) <= FEW:  # without polars, which takes longer to import than these to read
-        for one in known.read(stores, wanted, now, rest):
+        for one in known.read(context, wanted, now, rest):
             found.update(series.sizes(series.picture(one)))
     else:
-        for table in read(stores, wanted, now, only=rest):
-            found.update(sizes_of(stores, wanted, table, now))
+        for table in read(context, wanted, now, only=rest):
+            found.update(sizes_of(context, wanted, table, now))
     return found
 
 
@@ -132,25 +132,25 @@ def sizes_of_whole(lives: Iterable[Ranges]) -> Mapping[str, int]:
 
 
 def sizes_of(
-    stores: NodeContext, wanted: ConfiguredDataset, table: Segments, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, table: Segments, now: Instant
 ) -> Mapping[str, int]:
     """The same of the series of one table. Those with silent sessions, or with a user's decision, are few and judged one by
     one."""
     numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
     apart = {
         *table.silent_series(),
-        *(numbers[one] for one in known.accepted(stores, wanted) if one in numbers),
+        *(numbers[one] for one in known.accepted(context, wanted) if one in numbers),
     }
     found = Counter(table.sizes(sorted(apart)))
     if apart:
         names = [table.listed[at].instrument.instrument for at in sorted(apart)]
-        for one in known.read(stores, wanted, now, names):
+        for one in known.read(context, wanted, now, names):
             found.update(series.sizes(series.picture(one)))
     return found
 
 
 def _listed(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     now: Instant,
     since: dt.date | None,
@@ -158,7 +158,7 @@ def _listed(
 ) -> Iterator[SeriesOnAxis]:
     last = known.last_wanted(wanted, now)
     first = max(wanted.first, since) if since else wanted.first
-    barred, served = known.forbidden(stores, now), known.serving(stores, wanted, now)
+    barred, served = known.forbidden(context, now), known.serving(context, wanted, now)
     lives: dict[tuple[dt.date | None, dt.date | None], Ranges] = {}
     for name, one in wanted.instruments.items():
         if only is None or name in only:
@@ -170,9 +170,9 @@ def _listed(
 
 
 def _facts(
-    stores: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
+    context: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
-    coverage, name = stores.ledger.coverage, wanted.dataset.name
+    coverage, name = context.ledger.coverage, wanted.dataset.name
     if len(listed) > FEW:
         return coverage.packed(name, since)
     return (
@@ -189,10 +189,10 @@ def _facts(
 
 
 def _open(
-    stores: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
+    context: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
     """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
-    queue, name = stores.ledger.queue, wanted.dataset.name
+    queue, name = context.ledger.queue, wanted.dataset.name
     if len(listed) > FEW:
         return queue.packed(name, since)
     return (

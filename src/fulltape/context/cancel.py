@@ -9,16 +9,16 @@ _UNWANTED = "no longer wanted"
 _NO_SOURCE = "none of its sources is configured any more"
 
 
-def cancel(stores: NodeContext, now: Instant) -> None:
+def cancel(context: NodeContext, now: Instant) -> None:
     """End queued tasks of datasets and instruments that the settings no longer name, and those that only sources may take
     which they no longer name, inside a transaction."""
-    queue = stores.ledger.queue
+    queue = context.ledger.queue
     for dataset, instrument in queue.open_series():
-        wanted = stores.wanted.get(dataset)
+        wanted = context.wanted.get(dataset)
         if wanted is None or instrument not in wanted.instruments:
             for task in queue.queued_of(dataset, instrument):
                 queue.finish(task.task_id, task.attempt, "cancelled", now=now, error=_UNWANTED)
-    for dataset, wanted in stores.wanted.items():
+    for dataset, wanted in context.wanted.items():
         for takers in queue.takers(dataset):
             names = set(takers.split(",")) - {""}
             if names and names.isdisjoint(wanted.everybody):

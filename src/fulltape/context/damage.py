@@ -32,22 +32,22 @@ def wrong(path: Path, *, size: int, sha256: str) -> str:
         return f"it cannot be read: {error.strerror}"
 
 
-def sound(stores: NodeContext, parts: Iterable[Part], now: Instant) -> list[Part]:
+def sound(context: NodeContext, parts: Iterable[Part], now: Instant) -> list[Part]:
     """Those of these parts whose files have the content that was recorded. The others are withdrawn."""
     found = []
     for part in parts:
-        what = wrong(stores.layout.root / part.path, size=part.bytes, sha256=part.sha256)
+        what = wrong(context.layout.root / part.path, size=part.bytes, sha256=part.sha256)
         if what:
-            withdraw(stores, part, what, now)
+            withdraw(context, part, what, now)
         else:
             found.append(part)
     return found
 
 
-def withdraw(stores: NodeContext, part: Part, what: str, now: Instant) -> None:
+def withdraw(context: NodeContext, part: Part, what: str, now: Instant) -> None:
     """A part counts no more. Its file is kept apart, and what it held is made again: out of the layer below, out of its
     journal, or by a vendor."""
-    ledger = stores.ledger
+    ledger = context.ledger
     with ledger.write():
         ledger.catalogue.withdraw(part.part_id, now=now)
         ledger.damages.add(part, what, now=now)
@@ -55,60 +55,62 @@ def withdraw(stores: NodeContext, part: Part, what: str, now: Instant) -> None:
             ledger.damages.redo("curate", part.dataset, [part.folder])
         elif part.layer == "qc":
             ledger.damages.redo("quality", part.dataset, [part.folder])
-        elif part.layer == "by_instrument" or _unmerged(stores, part):
+        elif part.layer == "by_instrument" or _unmerged(context, part):
             pass  # the next night sees that its folder is not whole; what was merged counts again
         elif part.origin == "captured":
-            _decode_again(stores, part, now)
+            _decode_again(context, part, now)
         else:
-            _ask_again(stores, part)
-    path = stores.layout.root / part.path
+            _ask_again(context, part)
+    path = context.layout.root / part.path
     if path.exists():
-        set_apart(stores, path)
+        set_apart(context, path)
 
 
-def _unmerged(stores: NodeContext, part: Part) -> bool:
+def _unmerged(context: NodeContext, part: Part) -> bool:
     """Let the parts of which one was made count again, where all of them are still kept; inside a transaction."""
-    originals = stores.ledger.catalogue.originals(part.part_id) if part.merged else []
+    originals = context.ledger.catalogue.originals(part.part_id) if part.merged else []
     kept = sum(max(1, one.merged) for one in originals) == part.merged
-    whole = (not wrong(stores.layout.root / one.path, size=one.bytes, sha256=one.sha256) for one in originals)
+    whole = (
+        not wrong(context.layout.root / one.path, size=one.bytes, sha256=one.sha256) for one in originals
+    )
     if not (originals and kept and all(whole)):
         return False
-    stores.ledger.catalogue.unmerge(part, originals)
-    stores.ledger.damages.healed(part.path)
+    context.ledger.catalogue.unmerge(part, originals)
+    context.ledger.damages.healed(part.path)
     return True
 
 
-def settle(stores: NodeContext) -> None:
+def settle(context: NodeContext) -> None:
     """Note which damages are healed: what they held is there again."""
-    healed = [one.path for one in stores.ledger.damages.all() if _is_healed(stores, one.path)]
+    healed = [one.path for one in context.ledger.damages.all() if _is_healed(context, one.path)]
     if healed:
-        with stores.ledger.write():
+        with context.ledger.write():
             for path in healed:
-                stores.ledger.damages.healed(path)
-                part = stores.ledger.catalogue.by_path(path)
+                context.ledger.damages.healed(path)
+                part = context.ledger.catalogue.by_path(path)
                 if part:
-                    stores.ledger.catalogue.forget(part.part_id)  # unless it counts again
+                    context.ledger.catalogue.forget(part.part_id)  # unless it counts again
 
 
-def _is_healed(stores: NodeContext, path: str) -> bool:
-    part = stores.ledger.catalogue.by_path(path)
-    wanted = stores.wanted.get(part.dataset) if part else None
+def _is_healed(context: NodeContext, path: str) -> bool:
+    part = context.ledger.catalogue.by_path(path)
+    wanted = context.wanted.get(part.dataset) if part else None
     if part is None or wanted is None:
         return part is None
     if part.layer == "by_instrument" and not wanted.by_instrument:
         return True
     if part.layer != "raw":
         stage = {"curated": "curate", "qc": "quality"}.get(part.layer, "")
-        if stage and part.folder in stores.ledger.damages.to_redo(stage, part.dataset):
+        if stage and part.folder in context.ledger.damages.to_redo(stage, part.dataset):
             return False
-        there = stores.ledger.catalogue.current_in(part.layer, part.dataset, part.folder)
+        there = context.ledger.catalogue.current_in(part.layer, part.dataset, part.folder)
         return any(one.first <= part.last and part.first <= one.last for one in there)
     if part.origin == "captured":
-        return not stores.ledger.damages.to_redo("seal", "")
+        return not context.ledger.damages.to_redo("seal", "")
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
     newer = [
         one
-        for one in stores.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
+        for one in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
         if one.log_pos > part.log_pos and one.origin == "fetched"
     ]
     return not any(
@@ -122,9 +124,9 @@ def _cells_of(parts: Sequence[Part], instrument: str) -> list[tuple[dt.date, dt.
     return [span for one in parts for span in one.cells.get(instrument, ())]
 
 
-def set_apart(stores: NodeContext, path: Path) -> Path:
+def set_apart(context: NodeContext, path: Path) -> Path:
     """Move a file out of the way, to where nothing reads it; returns its new place."""
-    target = stores.layout.damaged(stores.layout.relative(path))
+    target = context.layout.damaged(context.layout.relative(path))
     if target.exists():  # what was kept before is kept
         target = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}")
     files.make_folder(target.parent)
@@ -134,18 +136,18 @@ def set_apart(stores: NodeContext, path: Path) -> Path:
     return target
 
 
-def _ask_again(stores: NodeContext, part: Part) -> None:
+def _ask_again(context: NodeContext, part: Part) -> None:
     """Forget what a source has shown, where no newer part of it holds the same cells: an older one may hold other values.
     By days, since the dataset need not be wanted at the moment; between sessions nothing is known that could be lost."""
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
     newer = [
         one
-        for one in stores.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
+        for one in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
         if one.log_pos > part.log_pos and one.source == part.source and one.origin == "fetched"
     ]
     for instrument, spans in part.cells.items():
         for start, stop in ranges.subtract(_days(spans), _days(_cells_of(newer, instrument))):
-            stores.ledger.coverage.forget(
+            context.ledger.coverage.forget(
                 part.dataset,
                 instrument,
                 part.source,
@@ -162,36 +164,36 @@ def _positions(wanted: ConfiguredDataset, spans: Sequence[tuple[dt.date, dt.date
     return ranges.normalise(wanted.calendar.between(first, last) for first, last in spans)
 
 
-def _decode_again(stores: NodeContext, part: Part, now: Instant) -> None:
+def _decode_again(context: NodeContext, part: Part, now: Instant) -> None:
     """Let the journal be decoded again that a part was made of. Where that is gone, history is asked for all of it."""
-    streams = stores.ledger.streams
+    streams = context.ledger.streams
     made_of = next((one for one in streams.captures(part.source) if part.part_id in one.parts), None)
-    if made_of and any(path.stem == made_of.file for path in stores.layout.captured_files(layout.SEALED)):
-        stores.ledger.damages.redo("seal", "", [made_of.file])
+    if made_of and any(path.stem == made_of.file for path in context.layout.captured_files(layout.SEALED)):
+        context.ledger.damages.redo("seal", "", [made_of.file])
         return
-    days = list(_captured_days(stores, part))
-    doubt(stores, days, now)
-    forget_without_rows(stores, days)
+    days = list(_captured_days(context, part))
+    doubt(context, days, now)
+    forget_without_rows(context, days)
 
 
-def _captured_days(stores: NodeContext, part: Part) -> Iterator[Day]:
+def _captured_days(context: NodeContext, part: Part) -> Iterator[Day]:
     for instrument, spans in part.cells.items():
         for start, stop in _days(spans):
             for at in range(start, stop):
                 label = dt.date.fromordinal(at)
-                if day := stores.ledger.streams.day(part.source, part.dataset, instrument, label):
+                if day := context.ledger.streams.day(part.source, part.dataset, instrument, label):
                     yield day
 
 
-def forget_without_rows(stores: NodeContext, days: Iterable[Day]) -> None:
+def forget_without_rows(context: NodeContext, days: Iterable[Day]) -> None:
     """Of a dataset without a history only captured rows show that a session is there: where no part has any, it is not.
     Inside a transaction."""
     for day in days:
-        wanted = stores.wanted.get(day.dataset)
+        wanted = context.wanted.get(day.dataset)
         live_only = wanted.live_only if wanted else datasets.get(day.dataset).live_only
         if not live_only:
             continue
-        parts = stores.ledger.catalogue.current("raw", day.dataset, first=day.session, last=day.session)
+        parts = context.ledger.catalogue.current("raw", day.dataset, first=day.session, last=day.session)
         held = (
             first <= day.session <= last
             for part in parts
@@ -200,12 +202,12 @@ def forget_without_rows(stores: NodeContext, days: Iterable[Day]) -> None:
         )
         if not any(held):
             about = (day.dataset, day.instrument, day.source)
-            stores.ledger.coverage.forget(*about, day.session, day.session)
+            context.ledger.coverage.forget(*about, day.session, day.session)
 
 
-def doubt(stores: NodeContext, days: Iterable[Day], now: Instant) -> None:
+def doubt(context: NodeContext, days: Iterable[Day], now: Instant) -> None:
     """All that was captured of these sessions is doubtful: history is asked. Inside a transaction."""
-    stores.ledger.streams.add_intervals(
+    context.ledger.streams.add_intervals(
         [
             Interval(
                 source=day.source,

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def volumes(stores: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date) -> pl.DataFrame:
+def volumes(context: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date) -> pl.DataFrame:
     """Day volumes from `first` to `last`, both inclusive: source, instrument, session, volume. Empty where the node has no
     day bars of the same kind, or where they say nothing about volume."""
     import polars as pl
 
     schema = {"source": pl.String, "instrument": pl.String, "session": pl.Date, "volume": pl.Float64}
     name = wanted.dataset.name.replace("_bars_minute", "_bars_day")
-    days = stores.wanted.get(name)
+    days = context.wanted.get(name)
     if name == wanted.dataset.name or days is None or "volume" not in _columns(days):
         return pl.DataFrame(schema=schema)
     found = [
         part
-        for part in stores.ledger.catalogue.current("raw", name, first=first, last=last)
+        for part in context.ledger.catalogue.current("raw", name, first=first, last=last)
         if part.origin != "captured"
     ]
     if not found:
@@ -32,7 +32,7 @@ def volumes(stores: NodeContext, wanted: ConfiguredDataset, first: dt.date, last
     kept = ("instrument", "session", "volume")
     columns = {one.name: frames.dtype(one.dtype) for one in days.dataset.schema.columns if one.name in kept}
     rows = (
-        scanning.rows_of(stores, found, "source", "log_pos", columns=columns)
+        scanning.rows_of(context, found, "source", "log_pos", columns=columns)
         .filter(pl.col("session").is_between(first, last))
         .with_columns(pl.col("volume").cast(pl.Float64))
         .collect()

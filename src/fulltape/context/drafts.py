@@ -35,7 +35,7 @@ class Draft:
 
 
 def write(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     rows: pl.DataFrame | Rows,
     *,
@@ -50,7 +50,7 @@ def write(
     found = rows if isinstance(rows, Rows) else spool.of(rows, wanted.calendar)
     written = parts.write(
         found.rows,
-        _place(stores, wanted, layer, source, folder),
+        _place(context, wanted, layer, source, folder),
         first=found.sessions[0],
         last=found.sessions[1],
         names=sorted(found.cells),
@@ -64,7 +64,7 @@ def write(
             source=source,
             dataset=wanted.dataset.name,
             folder=folder,
-            path=stores.layout.relative(written.path),
+            path=context.layout.relative(written.path),
             rows=found.count,
             bytes=written.bytes,
             sha256=written.sha256,
@@ -76,47 +76,47 @@ def write(
     )
 
 
-def _place(stores: NodeContext, wanted: ConfiguredDataset, layer: Layer, source: str, folder: str) -> Path:
+def _place(context: NodeContext, wanted: ConfiguredDataset, layer: Layer, source: str, folder: str) -> Path:
     if layer == "raw":
-        return stores.layout.raw(source, wanted.dataset, folder)
-    return stores.layout.folder(layer, wanted.dataset, folder)
+        return context.layout.raw(source, wanted.dataset, folder)
+    return context.layout.folder(layer, wanted.dataset, folder)
 
 
 def publish(
-    stores: NodeContext, drafts: Sequence[Draft], *, now: Instant, journals: Iterable[Path] = ()
+    context: NodeContext, drafts: Sequence[Draft], *, now: Instant, journals: Iterable[Path] = ()
 ) -> list[NewPart]:
     """Note the names that the files will get, and the journals that they are made of; then name them."""
     if not drafts:
         return []
-    evidence = "\n".join(sorted(stores.layout.relative(path) for path in journals))
-    with stores.ledger.write():
+    evidence = "\n".join(sorted(context.layout.relative(path) for path in journals))
+    with context.ledger.write():
         for layer in sorted({draft.part.layer for draft in drafts}):
             paths = [draft.part.path for draft in drafts if draft.part.layer == layer]
-            stores.ledger.catalogue.intend(paths, layer=layer, evidence=evidence, now=now)
+            context.ledger.catalogue.intend(paths, layer=layer, evidence=evidence, now=now)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         list(pool.map(parts.publish, [draft.file for draft in drafts]))
     return [draft.part for draft in drafts]
 
 
-def take_back(stores: NodeContext, written: Iterable[NewPart]) -> None:
+def take_back(context: NodeContext, written: Iterable[NewPart]) -> None:
     """Remove files that got their names and will not be registered, inside a transaction; those that were before stay until
     they are swept."""
     for part in written:
-        if stores.ledger.catalogue.by_path(part.path) is None:
-            files.remove(stores.layout.root / part.path)
-        stores.ledger.catalogue.drop_intent(part.path)
+        if context.ledger.catalogue.by_path(part.path) is None:
+            files.remove(context.layout.root / part.path)
+        context.ledger.catalogue.drop_intent(part.path)
 
 
-def sweep(stores: NodeContext, layer: Layer) -> None:
+def sweep(context: NodeContext, layer: Layer) -> None:
     """After an unclean end: remove what this ledger was about to name and did not register, as long as it can be made
     again. Other files that it does not know stay where they are: `fulltape verify` tells of them."""
-    catalogue = stores.ledger.catalogue
-    for path in (*stores.layout.part_files(layer), *stores.layout.profile_files()):
+    catalogue = context.ledger.catalogue
+    for path in (*context.layout.part_files(layer), *context.layout.profile_files()):
         if path.name.startswith(files.TEMPORARY):
             files.remove(path)
     for name, journals in catalogue.intents(layer):
-        remade = all((stores.layout.root / journal).exists() for journal in journals)
+        remade = all((context.layout.root / journal).exists() for journal in journals)
         if catalogue.by_path(name) is None and remade:
-            files.remove(stores.layout.root / name)
-        with stores.ledger.write():
+            files.remove(context.layout.root / name)
+        with context.ledger.write():
             catalogue.drop_intent(name)

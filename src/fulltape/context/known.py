@@ -23,14 +23,14 @@ from fulltape.market.time import Instant
 
 
 def read(
-    stores: NodeContext, wanted: ConfiguredDataset, now: Instant, only: Collection[str] | None = None
+    context: NodeContext, wanted: ConfiguredDataset, now: Instant, only: Collection[str] | None = None
 ) -> Iterator[Series]:
     """Every series of a dataset with what is known of it, in the order of the universe; `only` some instruments."""
-    facts, opened = _everything(stores, wanted) if only is None else _some(stores, wanted, only)
+    facts, opened = _everything(context, wanted) if only is None else _some(context, wanted, only)
     last = last_wanted(wanted, now)
-    barred, served = forbidden(stores, now), serving(stores, wanted, now)
-    decided = accepted(stores, wanted)
-    peers, others = _Peers(stores, wanted), _tell_trades(stores, wanted.dataset)
+    barred, served = forbidden(context, now), serving(context, wanted, now)
+    decided = accepted(context, wanted)
+    peers, others = _Peers(context, wanted), _tell_trades(context, wanted.dataset)
     for name, listed in wanted.instruments.items():
         if only is not None and name not in only:
             continue
@@ -46,15 +46,15 @@ def read(
             around=Around(
                 prior=wanted.dataset.density,
                 peers=functools.partial(peers.density, name),
-                siblings=functools.partial(_siblings, stores, wanted, others, name),
+                siblings=functools.partial(_siblings, context, wanted, others, name),
             ),
         )
 
 
-def accepted(stores: NodeContext, wanted: ConfiguredDataset) -> dict[str, Ranges]:
+def accepted(context: NodeContext, wanted: ConfiguredDataset) -> dict[str, Ranges]:
     """By instrument the positions whose silence the user has decided to accept."""
     decided: dict[str, Ranges] = {}
-    for one in stores.ledger.acceptances.of_dataset(wanted.dataset.name):
+    for one in context.ledger.acceptances.of_dataset(wanted.dataset.name):
         span = ranges.normalise([wanted.calendar.between(one.first, one.last)])
         before = decided.get(one.instrument, ranges.EMPTY)
         decided[one.instrument] = ranges.subtract(before, span) if one.revoked else ranges.union(before, span)
@@ -69,8 +69,8 @@ _FEWEST_PEERS = 5
 class _Peers:
     """How dense other instruments' rows are, read when first asked for."""
 
-    def __init__(self, stores: NodeContext, wanted: ConfiguredDataset) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext, wanted: ConfiguredDataset) -> None:
+        self._context = context
         self._wanted = wanted
         self._told = functools.cache(self._read)
 
@@ -98,7 +98,7 @@ class _Peers:
         for name in names:
             spans = [
                 (fact, proof, self._wanted.calendar.span_of(first, last))
-                for of, fact, proof, first, last in self._stores.ledger.coverage.spans_of(
+                for of, fact, proof, first, last in self._context.ledger.coverage.spans_of(
                     self._wanted.dataset.name, name
                 )
                 if of == source
@@ -122,31 +122,31 @@ class _Spans:
         return bisect.bisect_left(self._starts, span[1]) - bisect.bisect_right(self._stops, span[0])
 
 
-def _tell_trades(stores: NodeContext, dataset: Dataset) -> list[str]:
+def _tell_trades(context: NodeContext, dataset: Dataset) -> list[str]:
     """Other datasets, of which something is known, whose rows say that an instrument of this one was traded: bars and
     trades of the same class over the same sessions."""
     kind, found = dataset.name.partition("_")[0], []
     for name, declared in datasets.DATASETS.items():
-        other = stores.wanted[name].dataset if name in stores.wanted else declared
+        other = context.wanted[name].dataset if name in context.wanted else declared
         traded = {"price", "close"}.intersection(other.schema.names)
         alike = name.partition("_")[0] == kind and other.calendar == dataset.calendar
         if alike and traded and name != dataset.name and dataset.expectation != "events":
             found.append(name)
-    streams = stores.ledger.streams
-    return [name for name in found if stores.ledger.coverage.knows(name) or streams.knows(name)]
+    streams = context.ledger.streams
+    return [name for name in found if context.ledger.coverage.knows(name) or streams.knows(name)]
 
 
 def _siblings(
-    stores: NodeContext, wanted: ConfiguredDataset, others: Sequence[str], instrument: str
+    context: NodeContext, wanted: ConfiguredDataset, others: Sequence[str], instrument: str
 ) -> Ranges:
     """Positions in which other datasets of bars or trades hold rows of the same instrument, or any has captured some."""
     found = []
     for name in (wanted.dataset.name, *others):
         found += [
-            wanted.calendar.between(day, day) for day in stores.ledger.streams.captured(name, instrument)
+            wanted.calendar.between(day, day) for day in context.ledger.streams.captured(name, instrument)
         ]
     for other in others:
-        for _, fact, _, first, last in stores.ledger.coverage.spans_of(other, instrument):
+        for _, fact, _, first, last in context.ledger.coverage.spans_of(other, instrument):
             if fact in ("present", "partial"):
                 found.append(wanted.calendar.span_of(first, last))
     return ranges.normalise(found)
@@ -155,27 +155,29 @@ def _siblings(
 _Facts = dict[str, dict[str, list[tuple[FactKind, int, Range]]]]
 
 
-def _everything(stores: NodeContext, wanted: ConfiguredDataset) -> tuple[_Facts, dict[str, list[Range]]]:
+def _everything(context: NodeContext, wanted: ConfiguredDataset) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of all series of a dataset."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
-    facts = _gathered(stores.ledger.coverage.spans(name), wanted)
+    facts = _gathered(context.ledger.coverage.spans(name), wanted)
     # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
     opened: dict[str, list[Range]] = {}
-    for instrument, start, stop in stores.ledger.queue.spans(name):
+    for instrument, start, stop in context.ledger.queue.spans(name):
         opened.setdefault(instrument, []).append(span_of(start, stop))
     return facts, opened
 
 
 def _some(
-    stores: NodeContext, wanted: ConfiguredDataset, only: Collection[str]
+    context: NodeContext, wanted: ConfiguredDataset, only: Collection[str]
 ) -> tuple[_Facts, dict[str, list[Range]]]:
     """Facts and open tasks of some series."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
     rows = (
-        (instrument, *row) for instrument in only for row in stores.ledger.coverage.spans_of(name, instrument)
+        (instrument, *row)
+        for instrument in only
+        for row in context.ledger.coverage.spans_of(name, instrument)
     )
     opened = {
-        instrument: [span_of(*span) for span in stores.ledger.queue.spans_of(name, instrument)]
+        instrument: [span_of(*span) for span in context.ledger.queue.spans_of(name, instrument)]
         for instrument in only
     }
     return _gathered(rows, wanted), opened
@@ -200,15 +202,15 @@ def last_wanted(wanted: ConfiguredDataset, now: Instant) -> dt.date | None:
     return min(last, wanted.until) if wanted.until else last
 
 
-def serving(stores: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
+def serving(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, Ranges]:
     """By source in order of preference, the positions that it has of a dataset."""
     name, calendar = wanted.dataset.name, wanted.calendar
     return {
         source: ranges.normalise(
-            [calendar.between(stores.feeds[source].first_day(name, now), calendar.known_to)]
+            [calendar.between(context.feeds[source].first_day(name, now), calendar.known_to)]
         )
         for source in wanted.sources
-        if stores.feeds[source].serves(name) is not None
+        if context.feeds[source].serves(name) is not None
     }
 
 
@@ -240,8 +242,8 @@ def servable(
     return out
 
 
-def forbidden(stores: NodeContext, now: Instant) -> set[tuple[str, str, str]]:
+def forbidden(context: NodeContext, now: Instant) -> set[tuple[str, str, str]]:
     """(source, dataset, symbol or '*') that must not be asked for now."""
     return {
-        (one.source, one.dataset, one.symbol) for one in stores.ledger.eligibility.all() if one.forbids(now)
+        (one.source, one.dataset, one.symbol) for one in context.ledger.eligibility.all() if one.forbids(now)
     }

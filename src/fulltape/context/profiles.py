@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fulltape.checks import profiles
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.context import ConfiguredDataset, NodeContext, scanning
 from fulltape.context.scanning import REVISION
 from fulltape.decoding import frames
@@ -37,8 +37,8 @@ _LAYERS: tuple[Layer, ...] = ("raw", "curated")
 
 
 def of_parts(
-    stores: NodeContext,
-    context: Context,
+    context: NodeContext,
+    checking: CheckContext,
     parts: Sequence[Part],
     sound: Callable[[Sequence[Part]], Sequence[Part]],
 ) -> pl.DataFrame:
@@ -48,10 +48,10 @@ def of_parts(
 
     found = []
     for part in parts:
-        path = _path(stores, context.dataset, context.calendar, part.sha256)
+        path = _path(context, checking.dataset, checking.calendar, part.sha256)
         kept = _kept(path)
         if kept is None and sound([part]):
-            kept = _made(stores, context, part)
+            kept = _made(context, checking, part)
             _keep(path, kept)
         if kept is not None:
             place = (pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos"))
@@ -60,30 +60,30 @@ def of_parts(
     return pl.concat([none, *found], how="vertical_relaxed")
 
 
-def merge(stores: NodeContext, wanted: ConfiguredDataset, originals: Sequence[Part], sha256: str) -> None:
+def merge(context: NodeContext, wanted: ConfiguredDataset, originals: Sequence[Part], sha256: str) -> None:
     """Keep for a part that is made of others what is known of them, so that its rows need not be read; nothing where that
     of one is not known."""
     import polars as pl
 
     found = []
     for part in originals:
-        kept = _kept(_path(stores, wanted.dataset, wanted.calendar, part.sha256))
+        kept = _kept(_path(context, wanted.dataset, wanted.calendar, part.sha256))
         if kept is None:
             return
         found.append(kept)
     newest = pl.concat(found, how="vertical_relaxed").unique(["instrument", "session"], keep="last")
-    path = _path(stores, wanted.dataset, wanted.calendar, sha256)
+    path = _path(context, wanted.dataset, wanted.calendar, sha256)
     _keep(path, newest.sort("instrument", "session"))
 
 
 def around(
-    stores: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date
+    context: NodeContext, wanted: ConfiguredDataset, first: dt.date, last: dt.date
 ) -> tuple[dt.date, dt.date]:
     """The first and the last session of which profiles are needed to judge those from `first` to `last`: where completeness
     is judged, it is learned from the sessions around them."""
     calendar = wanted.calendar
     learned = "completeness" in wanted.dataset.checks
-    reach = stores.rules.thresholds.baseline_sessions // 2 if learned else 0
+    reach = context.rules.thresholds.baseline_sessions // 2 if learned else 0
     start, stop = calendar.between(first, last)
     return calendar.label(max(0, start - reach)), calendar.label(min(len(calendar) - 1, stop - 1 + reach))
 
@@ -102,28 +102,28 @@ def judged(wanted: ConfiguredDataset, instruments: int, span: Range) -> int:
     return laid_out // _NARROW
 
 
-def unneeded(stores: NodeContext) -> list[Path]:
+def unneeded(context: NodeContext) -> list[Path]:
     """Files of profiles that no current part of a wanted dataset has, by the calendar and the rules of now."""
     needed = {
-        _path(stores, wanted.dataset, wanted.calendar, part.sha256)
-        for name, wanted in stores.wanted.items()
+        _path(context, wanted.dataset, wanted.calendar, part.sha256)
+        for name, wanted in context.wanted.items()
         if profiles.NEEDED_BY.intersection(wanted.dataset.checks)
         for layer in _LAYERS
-        for part in stores.ledger.catalogue.current(layer, name)
+        for part in context.ledger.catalogue.current(layer, name)
     }
-    found = stores.layout.profile_files()
+    found = context.layout.profile_files()
     return [path for path in found if path not in needed and not path.name.startswith(files.TEMPORARY)]
 
 
-def _path(stores: NodeContext, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
+def _path(context: NodeContext, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
     rules = f"{profiles.VERSION} {calendar.name} {calendar.version} {dataset.checks}"
     version = hashlib.sha256(rules.encode()).hexdigest()[:8]
-    return stores.layout.profile(dataset, sha256, version)
+    return context.layout.profile(dataset, sha256, version)
 
 
-def damaged(stores: NodeContext) -> list[Path]:
+def damaged(context: NodeContext) -> list[Path]:
     """Files of profiles that are not what was written."""
-    found = stores.layout.profile_files()
+    found = context.layout.profile_files()
     return [path for path in found if not path.name.startswith(files.TEMPORARY) and _body(path) is None]
 
 
@@ -154,10 +154,10 @@ def _digest(path: Path, body: bytes) -> bytes:
     return hashlib.sha256(path.name.encode() + body).digest()
 
 
-def _made(stores: NodeContext, context: Context, part: Part) -> pl.DataFrame:
+def _made(context: NodeContext, checking: CheckContext, part: Part) -> pl.DataFrame:
     import polars as pl
 
-    path = stores.layout.root / part.path
+    path = context.layout.root / part.path
     pieces = []
     for block in blocks(part.cells, part.rows):
         rows = parquet.scan([path])
@@ -166,7 +166,7 @@ def _made(stores: NodeContext, context: Context, part: Part) -> pl.DataFrame:
         if part.merged:
             newest = pl.col(REVISION).max().over("instrument", "session")
             told = told.filter(pl.col(REVISION) == newest).drop(REVISION)
-        found = profiles.of(frames.traded(told.lazy(), context.dataset).collect(), context)
+        found = profiles.of(frames.traded(told.lazy(), checking.dataset).collect(), checking)
         # A cell in which nothing traded is known, too: no older part stands for it.
         cells = told.select(pl.col("instrument").cast(pl.String), "session").unique()
         silent = cells.join(found, on=["instrument", "session"], how="anti")

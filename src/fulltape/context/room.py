@@ -59,21 +59,21 @@ class Room:
         return f"{told}; at {per_day:,.2f} GB a day it is low in {self.days_left:,.0f} days"
 
 
-def of(stores: NodeContext) -> Room:
+def of(context: NodeContext) -> Room:
     """The room on the lake's disk."""
-    place = stores.layout.root
+    place = context.layout.root
     while not place.exists():
         place = place.parent
     found = shutil.disk_usage(place)
-    wanted = stores.rules.min_free
+    wanted = context.rules.min_free
     if wanted is None:
         wanted = min(max(_LEAST_BYTES, int(found.total * _LEAST_SHARE)), _MOST_BYTES)
     return Room(free=found.free, total=found.total, wanted=wanted)
 
 
-def forecast(stores: NodeContext, now: Instant) -> Room:
+def forecast(context: NodeContext, now: Instant) -> Room:
     """The room, and how the lake has grown in the last thirty days, or since its first file."""
-    here = of(stores)
-    since, grown = stores.ledger.catalogue.grown(now - _LOOK_BACK)
+    here = of(context)
+    since, grown = context.ledger.catalogue.grown(now - _LOOK_BACK)
     days = (now - max(since, now - _LOOK_BACK)) / DAY if since is not None else 0.0
     return Room(free=here.free, total=here.total, wanted=here.wanted, grown=grown, days=days)

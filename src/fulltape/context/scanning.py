@@ -19,7 +19,7 @@ _MOST = 2**20
 
 
 def rows_of(
-    stores: NodeContext, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
+    context: NodeContext, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
 ) -> pl.LazyFrame:
     """All rows of these parts, in their order, with fields of their part as columns of the same name; `columns` as in
     `parquet.scan`. Their `log_pos` orders rows as they became known, those of a merged part, too: greater is newer."""
@@ -28,7 +28,7 @@ def rows_of(
     merged = any(part.merged for part in parts)
     if merged and columns:
         columns = {**columns, REVISION: pl.Int32}
-    paths = [stores.layout.root / part.path for part in parts]
+    paths = [context.layout.root / part.path for part in parts]
     told = {name: [getattr(part, name) for part in parts] for name in about}
     known = pl.LazyFrame({"path": [str(path) for path in paths], **told})
     rows = parquet.scan(paths, path_column="path", columns=columns)

@@ -36,9 +36,9 @@ class Stretch:
 class Stretches:
     """How a dataset's folders are cut now."""
 
-    def __init__(self, stores: NodeContext, wanted: ConfiguredDataset) -> None:
-        self._stores, self._wanted = stores, wanted
-        newest = stores.ledger.catalogue.newest_session("raw", wanted.dataset.name)
+    def __init__(self, context: NodeContext, wanted: ConfiguredDataset) -> None:
+        self._context, self._wanted = context, wanted
+        newest = context.ledger.catalogue.newest_session("raw", wanted.dataset.name)
         by_week = wanted.dataset.grain == "day" and wanted.dataset.expectation == "every"
         self._cut = newest - dt.timedelta(days=newest.weekday()) if newest and by_week else None
 
@@ -58,7 +58,7 @@ class Stretches:
         if self._wanted.dataset.grain != "day":
             return set()
         folders: dict[str, list[Part]] = {}
-        for part in self._stores.ledger.catalogue.current(layer, self._wanted.dataset.name):
+        for part in self._context.ledger.catalogue.current(layer, self._wanted.dataset.name):
             folders.setdefault(part.folder, []).append(part)
         return {one for key, parts in folders.items() for one in _misfit(self.of(key), parts)}
 

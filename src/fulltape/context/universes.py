@@ -6,10 +6,10 @@ from fulltape.context import NodeContext
 from fulltape.market.time import Instant, utc_date
 
 
-def snapshot(stores: NodeContext, now: Instant) -> int:
+def snapshot(context: NodeContext, now: Instant) -> int:
     """Write down who has come into each universe and who has left it since the last time, inside a transaction; returns
     how many."""
     return sum(
-        stores.ledger.reference.snapshot(name, members, utc_date(now), now=now)
-        for name, members in stores.universes.items()
+        context.ledger.reference.snapshot(name, members, utc_date(now), now=now)
+        for name, members in context.universes.items()
     )

@@ -13,7 +13,7 @@ import polars as pl
 
 from fulltape.checks import findings, profiles, registry
 from fulltape.checks import rows as row_checks
-from fulltape.checks.findings import Context
+from fulltape.checks.findings import CheckContext
 from fulltape.checks.registry import Learned
 from fulltape.context import ConfiguredDataset, NodeContext, damage, day_bars, drafts, known, scanning
 from fulltape.context import profiles as kept_profiles
@@ -54,18 +54,18 @@ class Chunk:
     run."""
 
     def __init__(
-        self, stores: NodeContext, wanted: ConfiguredDataset, now: Instant, verified: set[int]
+        self, context: NodeContext, wanted: ConfiguredDataset, now: Instant, verified: set[int]
     ) -> None:
         self._verified = verified
-        self._stores = stores
+        self._context = context
         self._wanted = wanted
         self._now = now
-        self._context = Context(
+        self._checking = CheckContext(
             dataset=wanted.dataset,
             calendar=wanted.calendar,
             instruments=wanted.instruments,
             now=now,
-            thresholds=stores.rules.thresholds,
+            thresholds=context.rules.thresholds,
         )
 
     def curate(self, stretches: Sequence[Stretch]) -> CurateReport:
@@ -75,15 +75,15 @@ class Chunk:
         if not found:
             return CurateReport(folders=len(stretches))
         learned = self._learned(labels, {part.source for part in found if part.origin != "captured"})
-        volumes = day_bars.volumes(self._stores, self._wanted, min(labels), max(labels))
+        volumes = day_bars.volumes(self._context, self._wanted, min(labels), max(labels))
         there = self._there(stretches)
-        judged, rows = Judged(self._stores, self._wanted, (min(labels), max(labels)), self._now), 0
+        judged, rows = Judged(self._context, self._wanted, (min(labels), max(labels)), self._now), 0
         with self._spool() as spool:
             for block in self._blocks(found, labels):
                 raw = self._raw(found, labels, block)
                 if raw.is_empty():
                     continue
-                flagged = row_checks.flagged(raw, self._context)
+                flagged = row_checks.flagged(raw, self._checking)
                 cells = self._judge(flagged, learned, volumes)
                 curated = self._curated(
                     flagged, plan.choose(cells, _present(there, labels, block), self._wanted.everybody)
@@ -94,13 +94,13 @@ class Chunk:
             if not rows:
                 return CurateReport(folders=len(stretches))
             ready = [draft for one in stretches if (draft := self._write(one, spool)) is not None]
-        written = drafts.publish(self._stores, ready, now=self._now)
+        written = drafts.publish(self._context, ready, now=self._now)
         judged.commit(written)
         return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset
-        folder = self._stores.layout.folder("curated", dataset, "")
+        folder = self._context.layout.folder("curated", dataset, "")
         cut = dataset.curated_folder != dataset.raw_folder
         return Spool(folder, self._wanted.calendar, cut=cut)
 
@@ -119,7 +119,7 @@ class Chunk:
 
     def _parts(self, first: dt.date, last: dt.date) -> list[Part]:
         """Raw parts with sessions of a span, of all sources."""
-        found = self._stores.ledger.catalogue.current(
+        found = self._context.ledger.catalogue.current(
             "raw", self._wanted.dataset.name, first=first, last=last
         )
         return [part for part in found if part.source in self._wanted.everybody]
@@ -155,27 +155,27 @@ class Chunk:
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
 
     def _rows(self, found: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
-        return scanning.rows_of(self._stores, found, "source", "log_pos", "origin", columns=columns)
+        return scanning.rows_of(self._context, found, "source", "log_pos", "origin", columns=columns)
 
     def _learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""
         if not profiles.NEEDED_BY.intersection(self._wanted.dataset.checks):
-            return {source: Learned(None, self._context) for source in sources}
+            return {source: Learned(None, self._checking) for source in sources}
         found = self._profiles(labels, sources)
         return {
-            source: Learned(found.filter(pl.col("source") == source), self._context) for source in sources
+            source: Learned(found.filter(pl.col("source") == source), self._checking) for source in sources
         }
 
     def _profiles(self, labels: Sequence[dt.date], sources: Collection[str]) -> pl.DataFrame:
         """Profiles of these sources' cells in these sessions and, where completeness is judged, in those around them: of each
         cell that of its newest fetched part, or of all that was captured of it."""
         calendar = self._wanted.calendar
-        first, last = kept_profiles.around(self._stores, self._wanted, min(labels), max(labels))
+        first, last = kept_profiles.around(self._context, self._wanted, min(labels), max(labels))
         found = [part for part in self._parts(first, last) if part.source in sources]
         fetched = [part for part in found if part.origin != "captured"]
         cell = ["source", "instrument", "session"]
         newest = (
-            kept_profiles.of_parts(self._stores, self._context, fetched, self._sound)
+            kept_profiles.of_parts(self._context, self._checking, fetched, self._sound)
             .filter(pl.col("session").is_between(first, last))
             .sort("log_pos")
             .unique(cell, keep="last")
@@ -184,7 +184,7 @@ class Chunk:
         captured = self._sound([part for part in found if part.origin == "captured"])
         days = [calendar.label(at) for at in range(*calendar.between(first, last))]
         live = [
-            profiles.of(rows, self._context).with_columns(pl.lit(source).alias("source"))
+            profiles.of(rows, self._checking).with_columns(pl.lit(source).alias("source"))
             for block in kept_profiles.blocks(_names(captured), sum(part.rows for part in captured))
             for (source,), rows in self._raw(captured, days, block).group_by(["source"])
         ]
@@ -205,7 +205,7 @@ class Chunk:
         """Parts whose files have the content that was recorded; each is looked at once a run."""
         new = [part for part in found if part.part_id not in self._verified]
         bad = {part.part_id for part in new} - {
-            part.part_id for part in damage.sound(self._stores, new, self._now)
+            part.part_id for part in damage.sound(self._context, new, self._now)
         }
         self._verified |= {part.part_id for part in new} - bad
         return [part for part in found if part.part_id in self._verified]
@@ -220,7 +220,7 @@ class Chunk:
             ordered = frame.sort("instrument", "ts")
             own = volumes.filter(pl.col("source") == source)
             beside = learned[str(source)].beside(ordered["instrument"], own)
-            found = registry.run(ordered, beside, self._context)
+            found = registry.run(ordered, beside, self._checking)
             counted = ordered.group_by("instrument", "session").len("rows").sort("instrument", "session")
             out.append(
                 findings.verdicts(found, counted)
@@ -241,14 +241,14 @@ class Chunk:
 
     def _there(self, stretches: Sequence[Stretch]) -> list[Path]:
         """The files that hold their rows now."""
-        catalogue, name = self._stores.ledger.catalogue, self._wanted.dataset.name
+        catalogue, name = self._context.ledger.catalogue, self._wanted.dataset.name
         found = {
             part.path
             for one in stretches
             for part in catalogue.current_in("curated", name, one.key)
             if one.touches(part)
         }
-        return [self._stores.layout.root / path for path in sorted(found)]
+        return [self._context.layout.root / path for path in sorted(found)]
 
     def _write(self, one: Stretch, spool: Spool) -> Draft | None:
         """Write the rows of one stretch; None if the same rows are there already."""
@@ -257,7 +257,7 @@ class Chunk:
         if rows is None:
             return None
         draft = drafts.write(
-            self._stores,
+            self._context,
             self._wanted,
             rows,
             layer="curated",
@@ -268,7 +268,7 @@ class Chunk:
                 "calendar": self._wanted.calendar.version,
             },
         )
-        current = self._stores.ledger.catalogue.current_in("curated", dataset.name, one.key)
+        current = self._context.ledger.catalogue.current_in("curated", dataset.name, one.key)
         if [part.path for part in current if one.touches(part)] == [draft.part.path]:
             parts.discard(draft.file)
             return None

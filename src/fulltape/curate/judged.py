@@ -24,9 +24,9 @@ class Judged:
     """Verdicts and facts of one dataset's cells in the sessions `days`, inclusive; `doubtful` cells are counted."""
 
     def __init__(
-        self, stores: NodeContext, wanted: ConfiguredDataset, days: tuple[dt.date, dt.date], now: Instant
+        self, context: NodeContext, wanted: ConfiguredDataset, days: tuple[dt.date, dt.date], now: Instant
     ) -> None:
-        self._stores, self._wanted, self._now = stores, wanted, now
+        self._context, self._wanted, self._now = context, wanted, now
         self._before = self._partial_before(*days)
         self._verdicts: list[VerdictRange] = []
         self._facts: list[CoverageFact] = []
@@ -50,7 +50,7 @@ class Judged:
 
     def commit(self, written: Sequence[NewPart]) -> None:
         """Register what was written, and record everything."""
-        ledger, following = self._stores.ledger, self._wanted.next_session
+        ledger, following = self._context.ledger, self._wanted.next_session
         with ledger.write():
             for part in written:
                 ledger.catalogue.register(part, now=self._now)
@@ -62,7 +62,7 @@ class Judged:
         calendar = self._wanted.calendar
         cells = [
             (fact.instrument, calendar.label(position), fact.source)
-            for fact in self._stores.ledger.coverage.of_kind(
+            for fact in self._context.ledger.coverage.of_kind(
                 self._wanted.dataset.name, "partial", first, last
             )
             for position in range(*calendar.between(max(first, fact.first), min(last, fact.last)))

@@ -16,46 +16,48 @@ from fulltape.market.time import Clock, Instant
 __all__ = ["STAGE", "CurateReport", "run_once"]
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> CurateReport:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> CurateReport:
     """Curate what raw parts since the bookmark have touched."""
-    with stores.stage(STAGE, clock, layer="curated"):
-        latest = stores.ledger.catalogue.last_position("raw")
+    with context.stage(STAGE, clock, layer="curated"):
+        latest = context.ledger.catalogue.last_position("raw")
         touched: dict[str, set[Stretch]] = {}
         redo: dict[str, set[str]] = {}
-        for name, wanted in stores.wanted.items():
+        for name, wanted in context.wanted.items():
             # A bookmark for each dataset: one that is not wanted for a while is taken up where it was left.
-            changed = stores.ledger.catalogue.since("raw", stores.ledger.bookmark(STAGE, name), dataset=name)
-            cuts = Stretches(stores, wanted)
+            changed = context.ledger.catalogue.since(
+                "raw", context.ledger.bookmark(STAGE, name), dataset=name
+            )
+            cuts = Stretches(context, wanted)
             touched[name] = {one for part in changed for one in _stretches(part, wanted, cuts)}
-            redo[name] = stores.ledger.damages.to_redo(STAGE, name)
-            whole = _now_over(stores, wanted, cuts, clock.now()) | redo[name]
+            redo[name] = context.ledger.damages.to_redo(STAGE, name)
+            whole = _now_over(context, wanted, cuts, clock.now()) | redo[name]
             touched[name] |= {one for key in whole for one in cuts.of(key)} | cuts.misfit("curated")
         total = CurateReport()
         verified: set[int] = set()
         todo = sum(map(len, touched.values()))
         for name, stretches in sorted(touched.items()):
-            for chunk in _chunks(stretches, stores.wanted[name]):
-                done = Chunk(stores, stores.wanted[name], clock.now(), verified).curate(chunk)
+            for chunk in _chunks(stretches, context.wanted[name]):
+                done = Chunk(context, context.wanted[name], clock.now(), verified).curate(chunk)
                 total += done
                 progress(Event(stage=STAGE, done=total.folders, total=todo, unit="folders"))
-        with stores.ledger.write():
+        with context.ledger.write():
             for name in touched:
-                stores.ledger.set_bookmark(STAGE, name, latest)
-                over = stores.wanted[name].final_until(clock.now())
-                stores.ledger.set_bookmark(STAGE, f"{name} over", over)
-                stores.ledger.damages.redone(STAGE, name, redo[name])
+                context.ledger.set_bookmark(STAGE, name, latest)
+                over = context.wanted[name].final_until(clock.now())
+                context.ledger.set_bookmark(STAGE, f"{name} over", over)
+                context.ledger.damages.redone(STAGE, name, redo[name])
         return total
 
 
-def _now_over(stores: NodeContext, wanted: ConfiguredDataset, cuts: Stretches, now: Instant) -> set[str]:
+def _now_over(context: NodeContext, wanted: ConfiguredDataset, cuts: Stretches, now: Instant) -> set[str]:
     """Curated folders of sessions that are over since the last time, of a dataset that will only ever have what was
     captured: its rows are final now."""
-    before = stores.ledger.bookmark(STAGE, f"{wanted.dataset.name} over")
+    before = context.ledger.bookmark(STAGE, f"{wanted.dataset.name} over")
     over = range(before, wanted.final_until(now))
     if not wanted.live_only or not over:
         return set()
     days = [wanted.calendar.label(position) for position in over]
-    parts = stores.ledger.catalogue.current("raw", wanted.dataset.name, first=days[0], last=days[-1])
+    parts = context.ledger.catalogue.current("raw", wanted.dataset.name, first=days[0], last=days[-1])
     held = {one.key for part in parts for one in _stretches(part, wanted, cuts)}
     return held & {layout.folder_key(wanted.dataset.curated_folder, day) for day in days}
 

@@ -117,12 +117,12 @@ def _nightly(folder: Path, say: Say) -> None:
 
 
 def _show(folder: Path, draw: Draw, say: Say) -> None:
-    stores = assemble.open_stores(load.load(folder))
+    context = assemble.open_context(load.load(folder))
     try:
-        for line in draw(stores):
+        for line in draw(context):
             say(line)
     finally:
-        stores.close()
+        context.close()
 
 
 def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:

@@ -41,26 +41,26 @@ class ExportReport:
     """Files that do not have the content that the ledger recorded: because of them nothing was written."""
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> ExportReport | None:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> ExportReport | None:
     """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""
-    with stores.stage(STAGE, clock):
-        day = _day(stores, clock.now())
-        included = _included(stores, clock.now())
+    with context.stage(STAGE, clock):
+        day = _day(context, clock.now())
+        included = _included(context, clock.now())
         if day is None or not included:
             return None
-        path = stores.layout.bundle(day)
-        gathered = status.gather(stores, clock.now())
-        recipe = plan.digest(included, _inputs(stores, gathered))
-        earlier = stores.ledger.export_of(day.isoformat())
+        path = context.layout.bundle(day)
+        gathered = status.gather(context, clock.now())
+        recipe = plan.digest(included, _inputs(context, gathered))
+        earlier = context.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(path, recipe)
         if fresh:
-            damaged = _unsound(stores, clock.now()) or _damaged(stores, included, clock.now())
+            damaged = _unsound(context, clock.now()) or _damaged(context, included, clock.now())
             if damaged:
                 return _nothing(path, damaged)
-            _write(stores, path, included, gathered, recipe, progress)
-            with stores.ledger.write():
-                stores.ledger.record_export(
-                    day=day.isoformat(), path=stores.layout.relative(path), digest=recipe, at=clock.now()
+            _write(context, path, included, gathered, recipe, progress)
+            with context.ledger.write():
+                context.ledger.record_export(
+                    day=day.isoformat(), path=context.layout.relative(path), digest=recipe, at=clock.now()
                 )
         manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
         return ExportReport(
@@ -75,10 +75,10 @@ def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> 
         )
 
 
-def _damaged(stores: NodeContext, included: list[Included], now: Instant) -> tuple[str, ...]:
+def _damaged(context: NodeContext, included: list[Included], now: Instant) -> tuple[str, ...]:
     """Which of these files are not what the ledger recorded; they are withdrawn, to be made again."""
-    parts = [part for one in included if (part := stores.ledger.catalogue.by_path(one.path))]
-    sound = {part.path for part in damage.sound(stores, parts, now)}
+    parts = [part for one in included if (part := context.ledger.catalogue.by_path(one.path))]
+    sound = {part.path for part in damage.sound(context, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
 
@@ -96,10 +96,10 @@ def _nothing(path: Path, damaged: tuple[str, ...]) -> ExportReport:
     )
 
 
-def _unsound(stores: NodeContext, now: Instant) -> tuple[str, ...]:
+def _unsound(context: NodeContext, now: Instant) -> tuple[str, ...]:
     """Which files of what was checked are not what the ledger recorded; they are withdrawn, to be checked again."""
-    parts = [part for name in stores.wanted for part in stores.ledger.catalogue.current("qc", name)]
-    sound = {part.path for part in damage.sound(stores, parts, now)}
+    parts = [part for name in context.wanted for part in context.ledger.catalogue.current("qc", name)]
+    sound = {part.path for part in damage.sound(context, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
 
@@ -117,23 +117,23 @@ def _whole(path: Path, recipe: str) -> bool:
         return False
 
 
-def _day(stores: NodeContext, now: Instant) -> dt.date | None:
+def _day(context: NodeContext, now: Instant) -> dt.date | None:
     """The newest session that is wanted and final."""
-    days = [last for wanted in stores.wanted.values() if (last := known.last_wanted(wanted, now))]
+    days = [last for wanted in context.wanted.values() if (last := known.last_wanted(wanted, now))]
     return max(days, default=None)
 
 
-def _included(stores: NodeContext, now: Instant) -> list[Included]:
+def _included(context: NodeContext, now: Instant) -> list[Included]:
     out = []
-    for name, wanted in sorted(stores.wanted.items()):
-        red = _red_cells(stores, wanted)
-        for part in stores.ledger.catalogue.current("curated", name):
+    for name, wanted in sorted(context.wanted.items()):
+        red = _red_cells(context, wanted)
+        for part in context.ledger.catalogue.current("curated", name):
             inside = [
                 (instrument, label)
                 for instrument, label in red.get(part.folder, ())
                 if any(first <= label <= last for first, last in part.cells.get(instrument, ()))
             ]
-            provisional = _provisional(stores, wanted, part.path, now)
+            provisional = _provisional(context, wanted, part.path, now)
             if provisional >= part.rows:
                 continue
             out.append(
@@ -151,10 +151,10 @@ def _included(stores: NodeContext, now: Instant) -> list[Included]:
     return out
 
 
-def _red_cells(stores: NodeContext, wanted: ConfiguredDataset) -> dict[str, list[tuple[str, dt.date]]]:
+def _red_cells(context: NodeContext, wanted: ConfiguredDataset) -> dict[str, list[tuple[str, dt.date]]]:
     """RED cells (instrument, session) by curated folder."""
     found: dict[str, list[tuple[str, dt.date]]] = {}
-    for one in stores.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
+    for one in context.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
         for position in range(*wanted.calendar.between(one.first, one.last)):
             label = wanted.calendar.label(position)
             folder = layout.folder_key(wanted.dataset.curated_folder, label)
@@ -168,28 +168,28 @@ def _is_final(wanted: ConfiguredDataset, last: dt.date | None) -> pl.Expr:
     return pl.col("is_final") & over.fill_null(value=False) if wanted.live_only else pl.col("is_final")
 
 
-def _provisional(stores: NodeContext, wanted: ConfiguredDataset, path: str, now: Instant) -> int:
+def _provisional(context: NodeContext, wanted: ConfiguredDataset, path: str, now: Instant) -> int:
     """Rows that were only captured so far: a bundle holds what is final."""
     if not wanted.live:
         return 0
-    rows = parquet.scan([stores.layout.root / path]).filter(
+    rows = parquet.scan([context.layout.root / path]).filter(
         ~_is_final(wanted, known.last_wanted(wanted, now))
     )
     return int(rows.select(pl.len()).collect().item())
 
 
-def _inputs(stores: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict[str, str]:
+def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict[str, str]:
     return {
         "software": VERSION,
-        "policy": stores.rules.export_policy,
-        "status": status.digest(stores, gathered),
-        **{f"calendar.{name}": wanted.calendar.version for name, wanted in stores.wanted.items()},
-        **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in stores.wanted.items()},
+        "policy": context.rules.export_policy,
+        "status": status.digest(context, gathered),
+        **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
+        **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
     }
 
 
 def _write(
-    stores: NodeContext,
+    context: NodeContext,
     path: Path,
     included: list[Included],
     gathered: Mapping[str, CellKnowledge],
@@ -206,22 +206,22 @@ def _write(
     held_out = 0
     linked: dict[str, str] = {}
     for done, one in enumerate(included, start=1):
-        dropped = _place(stores, one, work)
+        dropped = _place(context, one, work)
         if dropped is None:
             linked[one.path] = one.sha256
         held_out += dropped or 0
         progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
-    summary = status.write(stores, gathered, work / "qc" / "partition_status.parquet")
-    for wanted in stores.wanted.values():
+    summary = status.write(context, gathered, work / "qc" / "partition_status.parquet")
+    for wanted in context.wanted.values():
         table = plan.sessions(wanted.calendar, wanted.first, summary.last or wanted.first)
         parquet.publish(
             table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
         )
-    everybody = {name: one for wanted in stores.wanted.values() for name, one in wanted.instruments.items()}
+    everybody = {name: one for wanted in context.wanted.values() for name, one in wanted.instruments.items()}
     parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
-    members = plan.membership(stores.ledger.reference.memberships())
+    members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
-    _manifest(stores, work, included, linked, summary, recipe, held_out)
+    _manifest(context, work, included, linked, summary, recipe, held_out)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
@@ -238,15 +238,15 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _place(stores: NodeContext, one: Included, work: Path) -> int | None:
+def _place(context: NodeContext, one: Included, work: Path) -> int | None:
     """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out, None where the
     file is that of the lake."""
-    source = stores.layout.root / one.path
+    source = context.layout.root / one.path
     target = work / one.path
     files.make_folder(target.parent)
-    if one.provisional or (one.red and stores.rules.export_policy != "keep_flagged"):
-        frame = parquet.read([source]).filter(_is_final(stores.wanted[one.dataset], one.last))
-        kept = plan.keep(frame, one.red, stores.rules.export_policy)
+    if one.provisional or (one.red and context.rules.export_policy != "keep_flagged"):
+        frame = parquet.read([source]).filter(_is_final(context.wanted[one.dataset], one.last))
+        kept = plan.keep(frame, one.red, context.rules.export_policy)
         if kept.height:
             parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})
         return frame.height - kept.height
@@ -260,7 +260,7 @@ def _place(stores: NodeContext, one: Included, work: Path) -> int | None:
 
 
 def _manifest(
-    stores: NodeContext,
+    context: NodeContext,
     work: Path,
     included: list[Included],
     linked: dict[str, str],
@@ -281,18 +281,18 @@ def _manifest(
         "bundle": summary.last.isoformat() if summary.last else "",
         "digest": recipe,
         "software": f"fulltape {VERSION}",
-        "policy": stores.rules.export_policy,
+        "policy": context.rules.export_policy,
         "rows": sum(one.rows for one in included) - held_out,
         "held_out_rows": held_out,
         "survivorship": "BIASED",
-        "survivorship_reason": _survivorship(stores),
+        "survivorship_reason": _survivorship(context),
         "adjustment": "raw: prices and volumes as traded",
         "cells": summary.availability,
         "verdicts": summary.verdicts,
         "knowledge": {
-            layer: stores.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
+            layer: context.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
         },
-        "datasets": [_described(wanted) for _, wanted in sorted(stores.wanted.items())],
+        "datasets": [_described(wanted) for _, wanted in sorted(context.wanted.items())],
         "files": entries,
     }
     files.publish_bytes(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
@@ -301,8 +301,8 @@ def _manifest(
     files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
 
 
-def _survivorship(stores: NodeContext) -> str:
-    days = [row["day"] for row in stores.ledger.reference.memberships()]
+def _survivorship(context: NodeContext) -> str:
+    days = [row["day"] for row in context.ledger.reference.memberships()]
     if not days:
         return "no dated universe membership is known, so the universe is today's"
     return (

@@ -35,39 +35,39 @@ class Summary:
     verdicts: Mapping[str, int]
 
 
-def gather(stores: NodeContext, now: Instant) -> dict[str, CellKnowledge]:
+def gather(context: NodeContext, now: Instant) -> dict[str, CellKnowledge]:
     """What is known of every wanted dataset's cells."""
     found = {}
-    for name, wanted in sorted(stores.wanted.items()):
+    for name, wanted in sorted(context.wanted.items()):
         told = (
             (said.codes, said.instrument, said.first, said.last)
             for code in plan.LAID
-            for said in stores.ledger.verdicts.with_codes(name, code)
+            for said in context.ledger.verdicts.with_codes(name, code)
         )
-        found[name] = plan.known(wanted.calendar, bulk_coverage.pictures(stores, wanted, now), told)
+        found[name] = plan.known(wanted.calendar, bulk_coverage.pictures(context, wanted, now), told)
     return found
 
 
-def digest(stores: NodeContext, gathered: Mapping[str, CellKnowledge]) -> str:
+def digest(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> str:
     """A digest of all that the rows say, but for when cells were checked."""
     whole = hashlib.sha256()
     for name, found in gathered.items():
         whole.update(name.encode())
         whole.update(found.facts())
-        for part in stores.ledger.catalogue.current("qc", name):
-            metadata = parquet.metadata(stores.layout.root / part.path) or {}
+        for part in context.ledger.catalogue.current("qc", name):
+            metadata = parquet.metadata(context.layout.root / part.path) or {}
             whole.update(f"{part.folder} {metadata.get(FACTS, part.sha256)}\n".encode())
     return whole.hexdigest()
 
 
-def write(stores: NodeContext, gathered: Mapping[str, CellKnowledge], path: Path) -> Summary:
+def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Path) -> Summary:
     """Write the rows to `path`, by (dataset, instrument, session)."""
     last: dt.date | None = None
     availability: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
     with Pieces(path.parent) as pieces:
         for name, found in gathered.items():
-            for rows in _blocks(stores, stores.wanted[name], found):
+            for rows in _blocks(context, context.wanted[name], found):
                 days = [day for day in (last, rows["session"].max()) if isinstance(day, dt.date)]
                 last = max(days, default=None)
                 availability.update(dict(rows.group_by("availability").len().iter_rows()))
@@ -80,9 +80,9 @@ def write(stores: NodeContext, gathered: Mapping[str, CellKnowledge], path: Path
     )
 
 
-def _blocks(stores: NodeContext, wanted: ConfiguredDataset, found: CellKnowledge) -> Iterator[pl.DataFrame]:
-    parts = stores.ledger.catalogue.current("qc", wanted.dataset.name)
-    paths = [stores.layout.root / part.path for part in parts]
+def _blocks(context: NodeContext, wanted: ConfiguredDataset, found: CellKnowledge) -> Iterator[pl.DataFrame]:
+    parts = context.ledger.catalogue.current("qc", wanted.dataset.name)
+    paths = [context.layout.root / part.path for part in parts]
     cells = int((found.cells["stop"] - found.cells["start"]).sum())
     for block in profiles.blocks(found.cells["instrument"].unique(), cells):
         checked = (

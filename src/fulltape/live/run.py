@@ -39,7 +39,7 @@ class Follower:
 
     def __init__(
         self,
-        stores: NodeContext,
+        context: NodeContext,
         source: str,
         meaning: Meaning,
         control: re.Pattern[bytes],
@@ -48,7 +48,7 @@ class Follower:
         now: Instant,
         bookmark: Bookmark | None = None,
     ) -> None:
-        wanted = next(one for one in stores.wanted.values() if source in one.live)
+        wanted = next(one for one in context.wanted.values() if source in one.live)
         rule = wanted.calendar.day_rule
         # Without a bookmark: from the present session on, not from the oldest journal that is still there.
         begin = to_datetime(rule.begin(rule.session(now)))
@@ -56,7 +56,7 @@ class Follower:
         self.messages = 0
         self.last: dict[tuple[str, str], float] = {}
         """By dataset and symbol the newest price of streams without trades: a bar's close, the middle of a bid and an ask."""
-        self._layout: Layout = stores.layout
+        self._layout: Layout = context.layout
         self._writer, self._source = writer, source
         self._meaning, self._control = meaning, control
         self._symbols: dict[tuple[str, str], str] = {}

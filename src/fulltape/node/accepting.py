@@ -26,7 +26,7 @@ class Accepted:
 
 
 def accept(
-    stores: NodeContext,
+    context: NodeContext,
     clock: Clock,
     dataset: str,
     symbol: str,
@@ -40,10 +40,10 @@ def accept(
 
     Raises `UsageError` for a dataset, symbol or span that the node does not want.
     """
-    wanted = stores.wanted.get(datasets.get(dataset).name)
+    wanted = context.wanted.get(datasets.get(dataset).name)
     if wanted is None:
         raise errors.UsageError(
-            f"this node does not have {dataset}.", hint=f"It has {', '.join(sorted(stores.wanted))}."
+            f"this node does not have {dataset}.", hint=f"It has {', '.join(sorted(context.wanted))}."
         )
     names = gaps.named(wanted, symbol)
     if len(names) != 1:
@@ -53,12 +53,12 @@ def accept(
             hint=f"It has {', '.join(sorted(wanted.instruments)[:10])}{'' if len(wanted.instruments) <= 10 else ', …'}.",
         )
     now = clock.now()
-    (one,) = known.read(stores, wanted, now, names)
+    (one,) = known.read(context, wanted, now, names)
     span = wanted.calendar.between(first, last)
     within = ranges.clip(one.wanted, *span)
     if span[0] == span[1]:
         raise errors.UsageError(f"the market was closed from {first} to {last}: there is nothing to accept.")
-    if revoke and not ranges.clip(known.accepted(stores, wanted).get(names[0], ()), *span):
+    if revoke and not ranges.clip(known.accepted(context, wanted).get(names[0], ()), *span):
         raise errors.UsageError(f"nothing of {symbol} from {first} to {last} was accepted as empty.")
     if not within:
         raise errors.UsageError(
@@ -73,9 +73,9 @@ def accept(
     decision = Acceptance(
         dataset=dataset, instrument=names[0], first=first, last=last, reason=reason, at=now, revoked=revoke
     )
-    with stores.ledger.write():
-        stores.ledger.acceptances.add(decision)
-        stores.ledger.coverage.touch(dataset, names)
+    with context.ledger.write():
+        context.ledger.acceptances.add(decision)
+        context.ledger.coverage.touch(dataset, names)
     lacking = ranges.subtract(within, held)
     return Accepted(
         instrument=names[0],

@@ -1,4 +1,4 @@
-"""Puts settings, vendors and stores together, and refuses a configuration that cannot work before anything starts."""
+"""Puts settings, vendors, ledger and lake together, and refuses a configuration that cannot work before anything starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from fulltape import context, errors, vendors
+from fulltape import context as opening
+from fulltape import errors, vendors
 from fulltape.calendars import rules
 from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, ownership
 from fulltape.contract import symbology
@@ -77,13 +78,13 @@ def _no_dataset(loaded: Loaded) -> errors.ConfigError:
     )
 
 
-def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> NodeContext:
+def open_context(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> NodeContext:
     """Everything that the stages of this node need; who asks no vendor needs no secrets. Only who mends the ledger works
     without `owning` the lake."""
     specs = _specs(loaded)
     feeds = _feeds(loaded, specs, asking=asking)
     _wanted(loaded, specs)  # what cannot work is refused before anything is created
-    ledger = context.open_ledger(loaded.folder, loaded.ledger_url)
+    ledger = opening.open_ledger(loaded.folder, loaded.ledger_url)
     layout = Layout(root=loaded.folder / loaded.values.node.lake)
     try:
         if owning:
@@ -112,7 +113,7 @@ def open_stores(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> 
 
 
 def open_for(loaded: Loaded, vendor: str) -> NodeContext:
-    """The stores with all sources of one vendor, whether a dataset asks them or not; needs that vendor's secrets only."""
+    """The context with all sources of one vendor, whether a dataset asks them or not; needs that vendor's secrets only."""
     if vendor not in loaded.values.vendor:
         raise errors.UsageError(
             f"there is no [vendor.{vendor}] in {loaded.folder / 'fulltape.toml'}.{near(vendor, loaded.values.vendor)}",
@@ -122,7 +123,7 @@ def open_for(loaded: Loaded, vendor: str) -> NodeContext:
     only = {vendor: specs[vendor]}
     feeds = _feeds(loaded, only)
     return replace(
-        open_stores(loaded, asking=False),
+        open_context(loaded, asking=False),
         feeds=feeds,
         accounts={vendor: _account(loaded, vendor, specs[vendor].SPEC)},
     )
@@ -240,7 +241,7 @@ def _one_wanted(
             f"{key}.until = {one.until} lies before {key}.from = {one.from_}.",
             where=loaded.where(f"{key}.until"),
         )
-    calendar = context.calendar(dataset.calendar, loaded.folder)
+    calendar = opening.calendar(dataset.calendar, loaded.folder)
     for limit, day in (("from", one.from_), ("until", one.until)):
         if day and not calendar.known_from <= day <= calendar.known_to:
             raise errors.ConfigError(
@@ -290,7 +291,7 @@ def _on(loaded: Loaded, dataset: Dataset, calendar: str) -> Dataset:
             where=loaded.where(key),
         )
     try:
-        context.calendar(calendar, loaded.folder)
+        opening.calendar(calendar, loaded.folder)
     except errors.UsageError as error:
         raise errors.ConfigError(
             f"{key}: {error.message}", where=loaded.where(key), hint=error.hint

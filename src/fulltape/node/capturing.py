@@ -25,10 +25,10 @@ _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable."""
 
 
-def told(loaded: Loaded, stores: NodeContext) -> CaptureConfig:
+def told(loaded: Loaded, context: NodeContext) -> CaptureConfig:
     """Everything that a capture process needs to know; `ConfigError` where nothing is to be captured."""
     values = loaded.values.capture
-    feeds = tuple(_feeds(loaded, stores))
+    feeds = tuple(_feeds(loaded, context))
     if not feeds:
         raise errors.ConfigError(
             "no dataset is captured live.",
@@ -36,8 +36,8 @@ def told(loaded: Loaded, stores: NodeContext) -> CaptureConfig:
             hint='Add live = ["SOURCE"] to a dataset; fulltape vendors tells which sources stream.',
         )
     return CaptureConfig(
-        lake=str(stores.layout.root.resolve()),
-        writer=stores.capture_writer,
+        lake=str(context.layout.root.resolve()),
+        writer=context.capture_writer,
         feeds=feeds,
         flush_interval=values.flush_interval,
         rotate_every=values.rotate_every,
@@ -48,20 +48,20 @@ def told(loaded: Loaded, stores: NodeContext) -> CaptureConfig:
     )
 
 
-def _feeds(loaded: Loaded, stores: NodeContext) -> Iterator[SourceConfig]:
+def _feeds(loaded: Loaded, context: NodeContext) -> Iterator[SourceConfig]:
     subscriptions: dict[str, list[Subscription]] = {}
-    for name, wanted in stores.wanted.items():
+    for name, wanted in context.wanted.items():
         for source in wanted.live:
-            spelled = stores.spellings.get(source, {})
+            spelled = context.spellings.get(source, {})
             subscriptions.setdefault(source, []).extend(
                 Subscription(dataset=name, symbol=one.symbol, spelling=spelled.get(one.symbol, ""))
                 for one in wanted.instruments.values()
             )
     for source, found in subscriptions.items():
-        vendor = stores.feeds[source].vendor
-        account = stores.accounts[vendor]
+        vendor = context.feeds[source].vendor
+        account = context.accounts[vendor]
         settings = loaded.values.vendor[vendor]
-        spec = stores.vendors[vendor].SPEC
+        spec = context.vendors[vendor].SPEC
         late = spec.delayed.get(settings.plan or spec.default_plan, Delayed(seconds=0, host=""))
         if found:
             yield SourceConfig(

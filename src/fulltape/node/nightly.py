@@ -93,45 +93,45 @@ class Night:
 
 
 def run(
-    stores: NodeContext, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
+    context: NodeContext, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
     """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
     nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
     again."""
-    make_room(stores, clock, progress)
-    sampled = verify.sample(stores, clock, seconds=stores.rules.verify_for)
+    make_room(context, clock, progress)
+    sampled = verify.sample(context, clock, seconds=context.rules.verify_for)
     damaged = tuple(one.path for one in sampled.findings)
     try:
-        night = _run(stores, clock, progress, stop)
+        night = _run(context, clock, progress, stop)
     except (errors.CorruptPartError, PolarsError) as error:
-        found = verify.sample(stores, clock, seconds=_ALL).findings
+        found = verify.sample(context, clock, seconds=_ALL).findings
         if not found:
             raise
         progress(
             Event(stage="verify", sentence=f"{len(found)} damaged, because of which a stage stopped: {error}")
         )
         damaged += tuple(one.path for one in found)
-        night = _run(stores, clock, progress, stop)
-    return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(stores, clock.now()))
+        night = _run(context, clock, progress, stop)
+    return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(context, clock.now()))
 
 
-def make_room(stores: NodeContext, clock: Clock, progress: Progress = silent) -> None:
+def make_room(context: NodeContext, clock: Clock, progress: Progress = silent) -> None:
     """Where the disk has room for live capture only, sweep; `StorageError` where that is not enough. What only the ledger
     knows is small, and is kept before."""
-    if room.of(stores).tier == "least":
-        knowledge.write(stores.ledger, stores.layout, clock.now())
+    if room.of(context).tier == "least":
+        knowledge.write(context.ledger, context.layout, clock.now())
         # What goes may make room enough.
-        sweep.run_once(stores, clock, progress)
-        here = room.of(stores)
+        sweep.run_once(context, clock, progress)
+        here = room.of(context)
         if here.tier == "least":
             raise errors.StorageError(
-                f"{stores.layout.root}: {here.sentence}.",
+                f"{context.layout.root}: {here.sentence}.",
                 hint="Delete other files, keep fewer bundles (retention.bundles), use a larger disk, or lower node.min_free.",
             )
 
 
-def _run(stores: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
-    leftovers = seal.run_once(stores, clock, progress)
+def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
+    leftovers = seal.run_once(context, clock, progress)
     if leftovers.left_open:
         progress(
             Event(stage="seal", sentence=f"{leftovers.left_open} interrupted asks go on where they stopped")
@@ -143,30 +143,30 @@ def _run(stores: NodeContext, clock: Clock, progress: Progress, stop: threading.
         resumed=bool(leftovers.rows or leftovers.left_open),
     )
     curated = curate.CurateReport()
-    for _ in range(stores.rules.rounds):
-        audit.run_once(stores, clock, progress)
-        more = fill(stores, clock, progress, stop=stop, before=filled)
+    for _ in range(context.rules.rounds):
+        audit.run_once(context, clock, progress)
+        more = fill(context, clock, progress, stop=stop, before=filled)
         filled = _sum(filled, more)
-        curated += curate.run_once(stores, clock, progress)
+        curated += curate.run_once(context, clock, progress)
         if not more.asks:
             break
-    checked = quality.run_once(stores, clock, progress)
-    final = audit.run_once(stores, clock, progress)
-    export = deliver.run_once(stores, clock, progress)
+    checked = quality.run_once(context, clock, progress)
+    final = audit.run_once(context, clock, progress)
+    export = deliver.run_once(context, clock, progress)
     if export and export.damaged:
-        curated += curate.run_once(stores, clock, progress)
-        checked = quality.run_once(stores, clock, progress)
-        export = deliver.run_once(stores, clock, progress)
-    damage.settle(stores)
-    knowledge.write(stores.ledger, stores.layout, clock.now())
-    if stores.ledger.back_up_daily(stores.folder / BACKUPS, utc_date(clock.now()).isoformat()):
+        curated += curate.run_once(context, clock, progress)
+        checked = quality.run_once(context, clock, progress)
+        export = deliver.run_once(context, clock, progress)
+    damage.settle(context)
+    knowledge.write(context.ledger, context.layout, clock.now())
+    if context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat()):
         progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
     # It makes only what reads faster, and may take long: all else is safe by now.
-    regrouped = regroup.run_once(stores, clock, progress)
-    compacted = compact.run_once(stores, clock, progress)
-    damage.settle(stores)
-    knowledge.write(stores.ledger, stores.layout, clock.now())  # positions have moved
-    sweep.run_once(stores, clock, progress)
+    regrouped = regroup.run_once(context, clock, progress)
+    compacted = compact.run_once(context, clock, progress)
+    damage.settle(context)
+    knowledge.write(context.ledger, context.layout, clock.now())  # positions have moved
+    sweep.run_once(context, clock, progress)
     return Night(
         audit=final,
         filled=filled,
@@ -178,10 +178,10 @@ def _run(stores: NodeContext, clock: Clock, progress: Progress, stop: threading.
     )
 
 
-def held_back(stores: NodeContext, clock: Clock) -> str:
+def held_back(context: NodeContext, clock: Clock) -> str:
     """Who has tasks that must wait, and until when; '' where nothing waits."""
     now = clock.now()
-    found = {source: stores.ledger.queue.next_chance(source, now=now) for source in stores.feeds}
+    found = {source: context.ledger.queue.next_chance(source, now=now) for source in context.feeds}
     return "; ".join(
         f"{source} may be asked for more from {to_second(at)} on"
         for source, at in found.items()
@@ -190,7 +190,7 @@ def held_back(stores: NodeContext, clock: Clock) -> str:
 
 
 def fill(
-    stores: NodeContext,
+    context: NodeContext,
     clock: Clock,
     progress: Progress = silent,
     *,
@@ -204,7 +204,7 @@ def fill(
     more = True
     while more:
         fetched = backfill.run_once(
-            stores,
+            context,
             clock,
             progress,
             stop=stop,
@@ -212,7 +212,7 @@ def fill(
             unreachable=dict(total.unreachable),
             urgent=urgent,
         )
-        sealed = seal.run_once(stores, clock, progress)
+        sealed = seal.run_once(context, clock, progress)
         step = FilledGaps(
             tasks=fetched.tasks,
             asks=fetched.asks,

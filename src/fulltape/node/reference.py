@@ -45,16 +45,16 @@ def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
 
 
 def from_vendor(
-    stores: NodeContext, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
+    context: NodeContext, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
 ) -> Imported:
     """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told.
 
     What it told before an error ended the asking is added too.
     """
-    feed = _feed(stores, vendor)
-    ask = getattr(stores.vendors[vendor], "reference", None)
+    feed = _feed(context, vendor)
+    ask = getattr(context.vendors[vendor], "reference", None)
     if ask is None:
-        able = [name for name, one in stores.vendors.items() if hasattr(one, "reference")]
+        able = [name for name, one in context.vendors.items() if hasattr(one, "reference")]
         raise errors.UsageError(
             f"{vendor} has no reference data.",
             hint=f"These have: {', '.join(able) or 'none that is configured'}.",
@@ -63,16 +63,16 @@ def from_vendor(
     refused: dict[str, str] = {}
     try:
         for done, symbol in enumerate(symbols, start=1):
-            found += _told(stores, feed, ask([symbol]), clock, symbol, refused)
+            found += _told(context, feed, ask([symbol]), clock, symbol, refused)
             progress(Event(stage="symbols", done=done, total=len(symbols), unit="symbols"))
     except errors.FulltapeError:
-        _add(stores.ledger, found, clock, refused)
+        _add(context.ledger, found, clock, refused)
         raise
-    return _add(stores.ledger, found, clock, refused)
+    return _add(context.ledger, found, clock, refused)
 
 
 def _told(
-    stores: NodeContext,
+    context: NodeContext,
     feed: ConfiguredSource,
     conversation: Conversation,
     clock: Clock,
@@ -81,7 +81,7 @@ def _told(
 ) -> Sequence[ReferenceEntry]:
     """What a vendor tells of one symbol; `refused` gets its reason where it has nothing."""
     told: Sequence[ReferenceEntry] = ()
-    for exchange in single.hold(stores, feed, conversation, clock, kind="BOOTSTRAP"):
+    for exchange in single.hold(context, feed, conversation, clock, kind="BOOTSTRAP"):
         answer = exchange.answer
         if answer.outcome is Outcome.BAD_CREDENTIALS:
             raise errors.CredentialsRefusedError(
@@ -96,23 +96,23 @@ def _told(
     return told
 
 
-def refresh(stores: NodeContext, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
+def refresh(context: NodeContext, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
     """Ask a vendor again about everybody whom it has told us about."""
     symbols = [
-        one.symbol for one in stores.ledger.reference.listings() if one.origin == vendor and one.last is None
+        one.symbol for one in context.ledger.reference.listings() if one.origin == vendor and one.last is None
     ]
     if not symbols:
         raise errors.UsageError(
             f"nothing in the reference table came from {vendor}.",
             hint=f"Start with fulltape symbols import --vendor {vendor} SYMBOL….",
         )
-    return from_vendor(stores, vendor, sorted(set(symbols)), clock, progress)
+    return from_vendor(context, vendor, sorted(set(symbols)), clock, progress)
 
 
-def _feed(stores: NodeContext, vendor: str) -> ConfiguredSource:
-    found = next((feed for feed in stores.feeds.values() if feed.vendor == vendor), None)
+def _feed(context: NodeContext, vendor: str) -> ConfiguredSource:
+    found = next((feed for feed in context.feeds.values() if feed.vendor == vendor), None)
     if found is None:
-        known = sorted({feed.vendor for feed in stores.feeds.values()})
+        known = sorted({feed.vendor for feed in context.feeds.values()})
         raise errors.UsageError(
             f"no dataset of this node asks {vendor}.", hint=f"Its vendors are {', '.join(known)}."
         )

@@ -42,54 +42,56 @@ class Rebuilt:
 
 
 @contextlib.contextmanager
-def alone(stores: NodeContext) -> Iterator[None]:
+def alone(context: NodeContext) -> Iterator[None]:
     """Hold every stage; `BusyError` where one is at work."""
     with contextlib.ExitStack() as held:
         for stage in STAGES:
-            held.enter_context(stores.ledger.database.hold(stage))
+            held.enter_context(context.ledger.database.hold(stage))
         yield
 
 
-def run(stores: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Repaired:
+def run(context: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False) -> Repaired:
     """Verify, withdraw what is damaged, and let a night make it again; verify once more. Raises where ledger and lake do not
     belong together; a lake that is gone for good is filled again."""
-    ownership.check(stores.ledger, stores.layout, emptied=True)
-    nightly.make_room(stores, clock, progress)  # what is withdrawn can be made again only where there is room
-    with alone(stores):
-        before = verify.run_once(stores, clock, progress, deep=deep)
+    ownership.check(context.ledger, context.layout, emptied=True)
+    nightly.make_room(
+        context, clock, progress
+    )  # what is withdrawn can be made again only where there is room
+    with alone(context):
+        before = verify.run_once(context, clock, progress, deep=deep)
         for finding in before.findings:
             if not _is_derived(finding):
-                _mend(stores, finding, clock.now())
-    night = nightly.run(stores, clock, progress)
-    with alone(stores):
-        after = verify.run_once(stores, clock, progress, deep=deep)
+                _mend(context, finding, clock.now())
+    night = nightly.run(context, clock, progress)
+    with alone(context):
+        after = verify.run_once(context, clock, progress, deep=deep)
         # What the night has made anew has the same name, and is known now. What it has not is in the way.
         # And of a damaged journal that it has needed, what could be read is taken.
         strange = [one for one in after.findings if _is_derived(one) or one.kind == "journal"]
         for finding in strange:
-            _mend(stores, finding, clock.now())
+            _mend(context, finding, clock.now())
         if strange:
-            after = verify.run_once(stores, clock, progress, deep=deep)
+            after = verify.run_once(context, clock, progress, deep=deep)
     return Repaired(before=before, night=night, after=after)
 
 
-def rebuild(stores: NodeContext, now: Instant, progress: Progress = silent) -> Rebuilt:
+def rebuild(context: NodeContext, now: Instant, progress: Progress = silent) -> Rebuilt:
     """Let a ledger that is new or old learn what its lake holds, from its parts, journals and bundles, and from what earlier
     ledgers kept in it. `ForeignLakeError` where the lake is another node's. Interrupted, it goes on when run again."""
-    ownership.refuse_another(stores.ledger, stores.layout)
-    with alone(stores):
-        return _rebuilt(stores, now, progress)
+    ownership.refuse_another(context.ledger, context.layout)
+    with alone(context):
+        return _rebuilt(context, now, progress)
 
 
 def restore(
-    stores: NodeContext, path: Path, replaced: Path, now: Instant, progress: Progress = silent
+    context: NodeContext, path: Path, replaced: Path, now: Instant, progress: Progress = silent
 ) -> Rebuilt:
     """Become what a copy was, and take up what the lake has beyond it; what is replaced is copied first. No stage works
     meanwhile."""
-    with alone(stores):
-        stores.ledger.back_up(replaced)
-        stores.ledger.restore(path)
-        return _rebuilt(stores, now, progress)
+    with alone(context):
+        context.ledger.back_up(replaced)
+        context.ledger.restore(path)
+        return _rebuilt(context, now, progress)
 
 
 def set_corrupt_apart(loaded: Loaded, moment: str) -> Path | None:
@@ -107,24 +109,24 @@ def set_corrupt_apart(loaded: Loaded, moment: str) -> Path | None:
     return target
 
 
-def _rebuilt(stores: NodeContext, now: Instant, progress: Progress) -> Rebuilt:
-    kept = knowledge.read(stores.ledger, stores.layout)
+def _rebuilt(context: NodeContext, now: Instant, progress: Progress) -> Rebuilt:
+    kept = knowledge.read(context.ledger, context.layout)
     newer = kept is not None and (
-        kept.position > stores.ledger.catalogue.position or not stores.ledger.knows_anything
+        kept.position > context.ledger.catalogue.position or not context.ledger.knows_anything
     )
     contradicted: list[CoverageFact] = []
-    with stores.ledger.write():
-        ownership.begin(stores.ledger, stores.layout)
+    with context.ledger.write():
+        ownership.begin(context.ledger, context.layout)
         if newer:
-            contradicted = knowledge.restore(stores.ledger, stores.layout)
+            contradicted = knowledge.restore(context.ledger, context.layout)
     if newer:
-        takeup.name_parts_of_captures(stores)
-    taken = takeup.run(stores, now, progress)
-    with stores.ledger.write():
+        takeup.name_parts_of_captures(context)
+    taken = takeup.run(context, now, progress)
+    with context.ledger.write():
         for fact in contradicted:
-            stores.ledger.coverage.contradict(fact)
-    _take_up_bundles(stores, now)
-    ownership.adopt(stores.ledger, stores.layout)
+            context.ledger.coverage.contradict(fact)
+    _take_up_bundles(context, now)
+    ownership.adopt(context.ledger, context.layout)
     return Rebuilt(taken=taken, knowledge_at=kept.at if kept and newer else None)
 
 
@@ -137,76 +139,76 @@ def _is_derived(finding: Finding) -> bool:
     )
 
 
-def _mend(stores: NodeContext, finding: Finding, now: Instant) -> None:
-    _CURES[finding.kind](stores, finding, now)
+def _mend(context: NodeContext, finding: Finding, now: Instant) -> None:
+    _CURES[finding.kind](context, finding, now)
 
 
-def _mend_part(stores: NodeContext, finding: Finding, now: Instant) -> None:
-    part = stores.ledger.catalogue.by_path(finding.path)
+def _mend_part(context: NodeContext, finding: Finding, now: Instant) -> None:
+    part = context.ledger.catalogue.by_path(finding.path)
     assert part is not None
-    damage.withdraw(stores, part, finding.what, now)
+    damage.withdraw(context, part, finding.what, now)
 
 
-def _mend_unknown(stores: NodeContext, finding: Finding, now: Instant) -> None:
-    path = stores.layout.root / finding.path
+def _mend_unknown(context: NodeContext, finding: Finding, now: Instant) -> None:
+    path = context.layout.root / finding.path
     if path.is_file():
-        _take_up_or_set_apart(stores, finding.path, now)
+        _take_up_or_set_apart(context, finding.path, now)
     else:
-        _take_up_bundles(stores, now)
+        _take_up_bundles(context, now)
 
 
-def _mend_rejected(stores: NodeContext, finding: Finding, _now: Instant) -> None:
-    path = stores.layout.root / finding.path
-    with stores.ledger.write():
-        stores.ledger.forget_rejected(finding.path)
+def _mend_rejected(context: NodeContext, finding: Finding, _now: Instant) -> None:
+    path = context.layout.root / finding.path
+    with context.ledger.write():
+        context.ledger.forget_rejected(finding.path)
     for one in (path, path.with_suffix(".json")):
         if one.exists():
-            damage.set_apart(stores, one)
+            damage.set_apart(context, one)
 
 
-def _mend_mark(stores: NodeContext, _finding: Finding, _now: Instant) -> None:
-    if stores.layout.mark.exists():
-        damage.set_apart(stores, stores.layout.mark)
-    ownership.adopt(stores.ledger, stores.layout)
+def _mend_mark(context: NodeContext, _finding: Finding, _now: Instant) -> None:
+    if context.layout.mark.exists():
+        damage.set_apart(context, context.layout.mark)
+    ownership.adopt(context.ledger, context.layout)
 
 
-def _mend_ledger(stores: NodeContext, finding: Finding, now: Instant) -> None:
+def _mend_ledger(context: NodeContext, finding: Finding, now: Instant) -> None:
     """What the lake keeps of it is written again, an unsound copy is set apart; the ledger itself only a copy can mend."""
-    kept, copy = stores.layout.knowledge, stores.folder / BACKUPS / PurePosixPath(finding.path).name
-    if finding.path == stores.layout.relative(kept):
+    kept, copy = context.layout.knowledge, context.folder / BACKUPS / PurePosixPath(finding.path).name
+    if finding.path == context.layout.relative(kept):
         if kept.exists():
-            damage.set_apart(stores, kept)
-        knowledge.write(stores.ledger, stores.layout, now)
+            damage.set_apart(context, kept)
+        knowledge.write(context.ledger, context.layout, now)
     elif str(copy) == finding.path and copy.exists():
         copy.rename(copy.with_name(f"{copy.name}.damaged"))
 
 
-def _mend_profile(stores: NodeContext, finding: Finding, _now: Instant) -> None:
-    files.remove(stores.layout.root / finding.path)
+def _mend_profile(context: NodeContext, finding: Finding, _now: Instant) -> None:
+    files.remove(context.layout.root / finding.path)
 
 
-def _mend_revision(stores: NodeContext, finding: Finding, _now: Instant) -> None:
+def _mend_revision(context: NodeContext, finding: Finding, _now: Instant) -> None:
     """An older revision is gone for good; newer rows hold."""
     name = finding.path
-    part = stores.ledger.catalogue.by_path(name)
+    part = context.ledger.catalogue.by_path(name)
     if part:
-        with stores.ledger.write():
-            stores.ledger.catalogue.forget(part.part_id)
-    if (stores.layout.root / name).exists():
-        damage.set_apart(stores, stores.layout.root / name)
+        with context.ledger.write():
+            context.ledger.catalogue.forget(part.part_id)
+    if (context.layout.root / name).exists():
+        damage.set_apart(context, context.layout.root / name)
 
 
-def _take_up_or_set_apart(stores: NodeContext, name: str, now: Instant) -> None:
-    path = stores.layout.root / name
+def _take_up_or_set_apart(context: NodeContext, name: str, now: Instant) -> None:
+    path = context.layout.root / name
     raw = PurePosixPath(name).parts[0] == "raw" and not path.name.startswith(files.TEMPORARY)
-    if not raw or takeup.parts(stores, [path], now)[1]:
-        damage.set_apart(stores, path)
+    if not raw or takeup.parts(context, [path], now)[1]:
+        damage.set_apart(context, path)
 
 
-def _mend_journal(stores: NodeContext, finding: Finding, _now: Instant) -> None:
+def _mend_journal(context: NodeContext, finding: Finding, _now: Instant) -> None:
     """A journal that is damaged is no proof any more, and its parts stay. While one of those is damaged, too, the journal
     stays where it is: sealing takes what can be read of it."""
-    path, streams = stores.layout.root / finding.path, stores.ledger.streams
+    path, streams = context.layout.root / finding.path, context.ledger.streams
     name = path.stem if path.suffix else finding.path
     capture = streams.capture(name)
     if path.suffix == layout.SEALED and not path.exists():
@@ -217,50 +219,52 @@ def _mend_journal(stores: NodeContext, finding: Finding, _now: Instant) -> None:
         return
     if capture is None or path.suffix == layout.JOURNAL:
         return
-    if path.exists() and capture.file in stores.ledger.damages.to_redo("seal", ""):
+    if path.exists() and capture.file in context.ledger.damages.to_redo("seal", ""):
         return
-    with stores.ledger.write():
+    with context.ledger.write():
         streams.forget_capture(name)
     if path.exists():
-        damage.set_apart(stores, path)
+        damage.set_apart(context, path)
 
 
-def _mend_bundle(stores: NodeContext, finding: Finding, _now: Instant) -> None:
+def _mend_bundle(context: NodeContext, finding: Finding, _now: Instant) -> None:
     """Put a sound file of the same content in its place; without one the newest bundle is written again, and an older one
     stays as it is, with its checksums that tell."""
     name = finding.path
-    exports = stores.ledger.exports()
+    exports = context.ledger.exports()
     row = next((one for one in exports if name == one["path"] or name.startswith(f"{one['path']}/")), None)
     if row is None:
         return  # it is written again already
     inside = name.removeprefix(row["path"]).lstrip("/")
-    bundle = stores.layout.root / row["path"]
+    bundle = context.layout.root / row["path"]
     wanted = bundles.digests(bundle).get(inside) if inside else None
-    part = stores.ledger.catalogue.by_path(inside) if wanted else None
-    source = stores.layout.root / inside
+    part = context.ledger.catalogue.by_path(inside) if wanted else None
+    source = context.layout.root / inside
     if part and part.sha256 == wanted and not damage.wrong(source, size=part.bytes, sha256=part.sha256):
         if (bundle / inside).is_dir():
-            damage.set_apart(stores, bundle / inside)
+            damage.set_apart(context, bundle / inside)
         bundles.put_back(bundle / inside, source)
     elif inside and not wanted and inside not in bundles.NAMES and (bundle / inside).exists():
-        damage.set_apart(stores, bundle / inside)  # a file that the bundle does not list
+        damage.set_apart(context, bundle / inside)  # a file that the bundle does not list
     elif row["day"] == exports[-1]["day"] or not bundle.exists():
-        with stores.ledger.write():
-            stores.ledger.forget_export(row["day"])
+        with context.ledger.write():
+            context.ledger.forget_export(row["day"])
 
 
-def _take_up_bundles(stores: NodeContext, now: Instant) -> None:
+def _take_up_bundles(context: NodeContext, now: Instant) -> None:
     """Bundles that the ledger does not know, that are named for their day and have what their checksums say."""
-    known = {row["path"] for row in stores.ledger.exports()}
-    for bundle in stores.layout.bundles():
-        name = stores.layout.relative(bundle)
+    known = {row["path"] for row in context.ledger.exports()}
+    for bundle in context.layout.bundles():
+        name = context.layout.relative(bundle)
         if (
             name not in known
             and bundles.day(bundle) == bundle.name
             and not any(bundles.wrong(bundle, deep=True))
         ):
-            with stores.ledger.write():
-                stores.ledger.record_export(day=bundle.name, path=name, digest=bundles.recipe(bundle), at=now)
+            with context.ledger.write():
+                context.ledger.record_export(
+                    day=bundle.name, path=name, digest=bundles.recipe(bundle), at=now
+                )
 
 
 _CURES: dict[plan.Kind, Callable[[NodeContext, Finding, Instant], None]] = {

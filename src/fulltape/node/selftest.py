@@ -45,21 +45,21 @@ class ProbeResult:
     allowed_per_minute: int = 0
 
 
-def run(stores: NodeContext, vendor: str, clock: Clock) -> Iterator[ProbeResult]:
+def run(context: NodeContext, vendor: str, clock: Clock) -> Iterator[ProbeResult]:
     """Ask for the smallest span of every dataset of every source of a vendor, one conversation each."""
-    for feed in stores.feeds.values():
+    for feed in context.feeds.values():
         if feed.vendor != vendor:
             continue
         for serves in feed.source.serves:
-            shown = _ask(stores, feed, serves, clock)
+            shown = _ask(context, feed, serves, clock)
             yield shown
             if shown.outcome == Outcome.BAD_CREDENTIALS.value:
                 return
 
 
-def _ask(stores: NodeContext, feed: ConfiguredSource, serves: Capability, clock: Clock) -> ProbeResult:
+def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock: Clock) -> ProbeResult:
     dataset = datasets.get(serves.dataset)
-    symbol = _symbol(stores, serves.dataset)
+    symbol = _symbol(context, serves.dataset)
     first, last = _span(serves, dataset.grain, clock)
     shown = ProbeResult(
         source=feed.source.name,
@@ -84,8 +84,8 @@ def _ask(stores: NodeContext, feed: ConfiguredSource, serves: Capability, clock:
         known=frozenset({symbol}),
         rows_per_page=serves.rows_per_page,
     )
-    module = stores.vendors[feed.vendor]
-    for exchange in single.hold(stores, feed, module.history(ask, None), clock, kind="QC_PROBE"):
+    module = context.vendors[feed.vendor]
+    for exchange in single.hold(context, feed, module.history(ask, None), clock, kind="QC_PROBE"):
         answer = exchange.answer
         shown = replace(
             shown,
@@ -102,9 +102,9 @@ def _ask(stores: NodeContext, feed: ConfiguredSource, serves: Capability, clock:
     return shown
 
 
-def _symbol(stores: NodeContext, dataset: str) -> str:
+def _symbol(context: NodeContext, dataset: str) -> str:
     """One of the node's own symbols, else one that everybody knows."""
-    wanted = stores.wanted.get(dataset)
+    wanted = context.wanted.get(dataset)
     if wanted is not None and wanted.instruments:
         return next(iter(wanted.instruments.values())).symbol
     return _SYMBOLS.get(dataset.partition("_")[0], "")

@@ -48,35 +48,35 @@ class RegroupReport:
     left: str = ""
 
 
-def run_once(stores: NodeContext, clock: Clock, progress: Progress = silent) -> RegroupReport:
+def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> RegroupReport:
     """Write what is closed, wanted by instrument, and not there; withdraw what is not wanted any more."""
-    with stores.stage(STAGE, clock, layer=LAYER):
+    with context.stage(STAGE, clock, layer=LAYER):
         written = rows = 0
         left = ""
-        for name, wanted in stores.wanted.items():
-            catalogue = stores.ledger.catalogue
+        for name, wanted in context.wanted.items():
+            catalogue = context.ledger.catalogue
             there = regrouped.complete(catalogue.current(LAYER, name), catalogue.current("curated", name))
             desired = _desired(wanted, clock.now())
             for key in (key for key in desired if key not in there):
-                if words := _no_room(stores, name, key):
+                if words := _no_room(context, name, key):
                     progress(Event(stage=STAGE, sentence=words))
                     left = words
                     break
-                found = _build(stores, wanted, key, clock.now(), progress)
+                found = _build(context, wanted, key, clock.now(), progress)
                 written, rows = written + bool(found), rows + found
-            with stores.ledger.write():
+            with context.ledger.write():
                 for key in there.keys() - set(desired):
-                    stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
+                    context.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
         return RegroupReport(folders=written, rows=rows, left=left)
 
 
-def _no_room(stores: NodeContext, name: str, key: str) -> str:
+def _no_room(context: NodeContext, name: str, key: str) -> str:
     """Why one more folder is not written: it takes twice the room of its days while it is written, and as much for good."""
     first, last = layout.days_of(layout.kind_of(key), key)
     size = sum(
-        part.bytes for part in stores.ledger.catalogue.current("curated", name, first=first, last=last)
+        part.bytes for part in context.ledger.catalogue.current("curated", name, first=first, last=last)
     )
-    here = room.of(stores)
+    here = room.of(context)
     if here.free - 2 * size >= here.wanted:
         return ""
     return (
@@ -92,11 +92,13 @@ def _desired(wanted: ConfiguredDataset, now: Instant) -> list[str]:
     return plan.folders(wanted.first, last, wanted.next_session(last) if last else None)
 
 
-def _build(stores: NodeContext, wanted: ConfiguredDataset, key: str, now: Instant, progress: Progress) -> int:
+def _build(
+    context: NodeContext, wanted: ConfiguredDataset, key: str, now: Instant, progress: Progress
+) -> int:
     """Write one folder; how many rows it has."""
     first, last = layout.days_of(layout.kind_of(key), key)
-    name, root = wanted.dataset.name, stores.layout.root
-    days = stores.ledger.catalogue.current("curated", name, first=first, last=last)
+    name, root = wanted.dataset.name, context.layout.root
+    days = context.ledger.catalogue.current("curated", name, first=first, last=last)
     if not days:
         return 0
     paths = [root / part.path for part in days]
@@ -104,7 +106,7 @@ def _build(stores: NodeContext, wanted: ConfiguredDataset, key: str, now: Instan
     blocks = [names[at : at + INSTRUMENTS] for at in range(0, len(names), INSTRUMENTS)]
     ready = []
     for block in blocks:
-        ready.append(_block(stores, wanted, key, paths, block))
+        ready.append(_block(context, wanted, key, paths, block))
         progress(Event(stage=STAGE, done=len(ready), total=len(blocks), unit=f"files of {key}"))
     written_rows = parquet.scan([draft.file.temporary for draft in ready])
     if scanning.digest(parquet.scan(paths)) != scanning.digest(written_rows):
@@ -117,15 +119,17 @@ def _build(stores: NodeContext, wanted: ConfiguredDataset, key: str, now: Instan
     told = [
         dataclasses.replace(one, part=dataclasses.replace(one.part, of_parts=len(ready))) for one in ready
     ]
-    written = drafts.publish(stores, told, now=now)
-    with stores.ledger.write():
-        if _places(stores.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(days):
+    written = drafts.publish(context, told, now=now)
+    with context.ledger.write():
+        if _places(context.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(
+            days
+        ):
             # Days have changed meanwhile: what they are now is written the next time.
-            drafts.take_back(stores, written)
+            drafts.take_back(context, written)
             return 0
-        stores.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
+        context.ledger.catalogue.withdraw_folder(LAYER, name, key, now=now)
         for part in written:
-            stores.ledger.catalogue.register(part, now=now)
+            context.ledger.catalogue.register(part, now=now)
     return sum(part.rows for part in written)
 
 
@@ -134,9 +138,9 @@ def _places(days: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def _block(
-    stores: NodeContext, wanted: ConfiguredDataset, key: str, paths: Sequence[Path], block: Sequence[str]
+    context: NodeContext, wanted: ConfiguredDataset, key: str, paths: Sequence[Path], block: Sequence[str]
 ) -> Draft:
-    folder = stores.layout.folder(LAYER, wanted.dataset, "")
+    folder = context.layout.folder(LAYER, wanted.dataset, "")
     symbols: set[str] = set()
     first, last = layout.days_of(layout.kind_of(key), key)
     with Spool(folder, wanted.calendar, cut=False) as spool:
@@ -147,7 +151,7 @@ def _block(
         gathered = spool.between(first, last)
         assert gathered is not None
         draft = drafts.write(
-            stores,
+            context,
             wanted,
             gathered,
             layer=LAYER,

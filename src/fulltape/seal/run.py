@@ -32,22 +32,22 @@ class SealReport:
 
 
 def run_once(
-    stores: NodeContext, clock: Clock, progress: Progress = silent, *, again: bool = False
+    context: NodeContext, clock: Clock, progress: Progress = silent, *, again: bool = False
 ) -> SealReport:
     """Seal every journal of messages that nobody writes, and every ask that has ended or that nobody can go on with; the
     others stay in the journal. With `again` messages that were sealed before are decoded once more."""
-    with stores.stage(STAGE, clock, layer="raw"):
-        captured_now = captured.run(stores, clock, progress, stage=STAGE, again=again)
-        everything = stores.layout.journal_files()
+    with context.stage(STAGE, clock, layer="raw"):
+        captured_now = captured.run(context, clock, progress, stage=STAGE, again=again)
+        everything = context.layout.journal_files()
         paths = [path for path in everything if not journal.in_use(path)]
         busy = {path.parents[1] for path in set(everything) - set(paths)}
         contents = fetches.collect(paths)
-        ready, waiting = _sorted(stores, contents, busy)
-        lost = _lost(stores, contents) if len(paths) == len(everything) else []
-        batch = Batch(stores, clock.now(), progress)
+        ready, waiting = _sorted(context, contents, busy)
+        lost = _lost(context, contents) if len(paths) == len(everything) else []
+        batch = Batch(context, clock.now(), progress)
         if ready or lost or contents.damage or contents.orphans:
             batch.seal(ready, contents, lost)
-        _clear(stores, contents, waiting, paths)
+        _clear(context, contents, waiting, paths)
         return SealReport(
             asks=len(ready),
             rows=batch.rows,
@@ -60,26 +60,26 @@ def run_once(
 
 
 def _sorted(
-    stores: NodeContext, contents: Contents, busy: AbstractSet[Path]
+    context: NodeContext, contents: Contents, busy: AbstractSet[Path]
 ) -> tuple[list[StoredFetch], set[str]]:
     """Asks that can be sealed now, and the ids of those that must wait; what was sealed before is neither."""
     ready: list[StoredFetch] = []
     waiting: set[str] = set()
     for ask_id, stored in contents.asks.items():
-        if stores.ledger.bookmark(STAGE, ask_id):
+        if context.ledger.bookmark(STAGE, ask_id):
             continue
-        if _waits(stores, stored, busy):
+        if _waits(context, stored, busy):
             waiting.add(ask_id)
         else:
             ready.append(stored)
     return ready, waiting
 
 
-def _waits(stores: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) -> bool:
+def _waits(context: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) -> bool:
     """Whether an ask must stay in the journal: backfill will resume it (it has no end, nothing of it is lost, and a
     task of it is still ours), its writer is at work, or its dataset or source is not configured at the moment."""
     ask = stored.record.ask
-    if ask.dataset not in stores.wanted or ask.source not in stores.feeds:
+    if ask.dataset not in context.wanted or ask.source not in context.feeds:
         return True
     if stored.end is not None:
         return False
@@ -89,22 +89,29 @@ def _waits(stores: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) ->
     if not stored.whole or (pages and pages[-1].record.cursor is None):
         return False
     for task_id, attempt in stored.record.tasks.items():
-        task = stores.ledger.queue.get(task_id)
-        if task and task.state == "leased" and task.attempt == attempt and task.worker == stores.rules.worker:
+        task = context.ledger.queue.get(task_id)
+        if (
+            task
+            and task.state == "leased"
+            and task.attempt == attempt
+            and task.worker == context.rules.worker
+        ):
             return True
     return False
 
 
-def _lost(stores: NodeContext, contents: Contents) -> list[Task]:
+def _lost(context: NodeContext, contents: Contents) -> list[Task]:
     """Tasks that wait for an answer which no journal holds any more."""
     return [
         task
-        for task in stores.ledger.queue.awaiting_seal()
-        if task.worker == stores.rules.worker and task.ask not in contents.asks
+        for task in context.ledger.queue.awaiting_seal()
+        if task.worker == context.rules.worker and task.ask not in contents.asks
     ]
 
 
-def _clear(stores: NodeContext, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]) -> None:
+def _clear(
+    context: NodeContext, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]
+) -> None:
     """Remove files in which no ask waits any more, then the bookmarks that kept their asks from being sealed twice."""
     needed = {path for ask_id in waiting for path in contents.asks[ask_id].paths}
     for ask_id in waiting:
@@ -114,6 +121,6 @@ def _clear(stores: NodeContext, contents: Contents, waiting: AbstractSet[str], p
             files.remove(path)
     gone = [ask_id for ask_id, stored in contents.asks.items() if not stored.paths & needed]
     if gone:
-        with stores.ledger.write():
+        with context.ledger.write():
             for ask_id in gone:
-                stores.ledger.drop_bookmark(STAGE, ask_id)
+                context.ledger.drop_bookmark(STAGE, ask_id)

@@ -21,11 +21,11 @@ _NANOSECONDS = 1_000
 
 
 def run_once(
-    stores: NodeContext, clock: Clock, progress: Progress = silent, *, dry_run: bool = False
+    context: NodeContext, clock: Clock, progress: Progress = silent, *, dry_run: bool = False
 ) -> SweepReport:
     """Remove what is older than its rule allows; with a dry run only tell."""
-    with stores.stage(STAGE, clock):
-        sweep = _Sweep(stores, clock.now(), dry_run=dry_run)
+    with context.stage(STAGE, clock):
+        sweep = _Sweep(context, clock.now(), dry_run=dry_run)
         removals = plan.told(
             [
                 sweep.requests(),
@@ -51,10 +51,10 @@ def run_once(
 class _Sweep:
     """One run over everything. A file goes before its row: what is left after a crash goes the next time."""
 
-    def __init__(self, stores: NodeContext, now: Instant, *, dry_run: bool) -> None:
-        self._stores, self._now, self._dry = stores, now, dry_run
-        self._database = stores.ledger.database
-        self._keep = stores.rules.retention
+    def __init__(self, context: NodeContext, now: Instant, *, dry_run: bool) -> None:
+        self._context, self._now, self._dry = context, now, dry_run
+        self._database = context.ledger.database
+        self._keep = context.rules.retention
 
     def requests(self) -> Removal:
         """Which request an answer came from, as `audit --explain` tells it."""
@@ -67,7 +67,7 @@ class _Sweep:
         before = self._now - self._keep.tasks
         count = self._rows("old_tasks", "forget_tasks", before)
         if count and not self._dry:
-            with self._stores.ledger.write():
+            with self._context.ledger.write():
                 self._database.run("forget_lost_hold_backs")
         return Removal(what="ended tasks", count=count, bytes=0, why="ended before retention.tasks")
 
@@ -75,7 +75,7 @@ class _Sweep:
         """Bytes that could not be taken, with their reasons."""
         before = self._now - self._keep.rejected
         old = {row["path"] for row in self._database.run("old_rejections", before=before)}
-        found = [self._stores.layout.root / path for path in sorted(old - {""})]
+        found = [self._context.layout.root / path for path in sorted(old - {""})]
         size = self._remove([*found, *(path.with_suffix(".json") for path in found)])
         count = self._rows("count_old_rejections", "forget_rejections", before)
         return Removal(what="rejections", count=count, bytes=size, why="older than retention.rejected")
@@ -84,7 +84,7 @@ class _Sweep:
         """Curated files, and what was checked, that others have replaced; raw parts only where another one holds their rows:
         nothing could make them again."""
         before = self._now - self._keep.replaced
-        catalogue = self._stores.ledger.catalogue
+        catalogue = self._context.ledger.catalogue
         old = [
             part
             for part in catalogue.replaced(before)
@@ -93,9 +93,9 @@ class _Sweep:
         # What is regrouped is a second copy, which only who had begun to read it still reads.
         old += [part for part in catalogue.replaced(self._now - DAY) if part.layer == "by_instrument"]
         old += self._merged(catalogue.replaced(self._now - DAY))
-        size = self._remove(self._stores.layout.root / part.path for part in old)
+        size = self._remove(self._context.layout.root / part.path for part in old)
         if old and not self._dry:
-            with self._stores.ledger.write():
+            with self._context.ledger.write():
                 for part in old:
                     catalogue.forget(part.part_id)
         return Removal(
@@ -107,11 +107,11 @@ class _Sweep:
         sound: dict[int, bool] = {}
         found = []
         for part in replaced:
-            whole = self._stores.ledger.catalogue.stands(part) if part.layer == "raw" else None
+            whole = self._context.ledger.catalogue.stands(part) if part.layer == "raw" else None
             if whole is None:
                 continue
             if whole.part_id not in sound:
-                path = self._stores.layout.root / whole.path
+                path = self._context.layout.root / whole.path
                 sound[whole.part_id] = not damage.wrong(path, size=whole.bytes, sha256=whole.sha256)
             if sound[whole.part_id]:
                 found.append(part)
@@ -119,7 +119,7 @@ class _Sweep:
 
     def profiles(self) -> Removal:
         """What was learned of parts that count no more; that of others is made anew when it is needed."""
-        old = profiles.unneeded(self._stores)
+        old = profiles.unneeded(self._context)
         size = self._remove(old)
         return Removal(what="profiles", count=len(old), bytes=size, why="of files that count no more")
 
@@ -128,7 +128,7 @@ class _Sweep:
         before = (self._now - self._keep.damaged) * _NANOSECONDS
         # The moment in which it was moved is that of its entry, not of its content.
         old = [
-            path for path in files.tree(self._stores.layout.damaged("")) if path.stat().st_ctime_ns < before
+            path for path in files.tree(self._context.layout.damaged("")) if path.stat().st_ctime_ns < before
         ]
         return Removal(
             what="damaged files", count=len(old), bytes=self._remove(old),
@@ -137,7 +137,9 @@ class _Sweep:
 
     def bundles(self) -> Removal:
         """Bundles beside the newest ones."""
-        known = {row["day"]: self._stores.layout.root / row["path"] for row in self._stores.ledger.exports()}
+        known = {
+            row["day"]: self._context.layout.root / row["path"] for row in self._context.ledger.exports()
+        }
         old = plan.older_bundles(known, self._keep.bundles)
         size = 0
         for day in old:
@@ -148,8 +150,8 @@ class _Sweep:
                 if known[day].exists():
                     shutil.rmtree(known[day])
                     files.sync_folder(known[day].parent)
-                with self._stores.ledger.write():
-                    self._stores.ledger.forget_export(day)
+                with self._context.ledger.write():
+                    self._context.ledger.forget_export(day)
         return Removal(
             what="bundles",
             count=len(old),
@@ -159,7 +161,7 @@ class _Sweep:
 
     def copies(self) -> Removal:
         """Ledgers that were replaced by a restore; of the daily copies seven are kept where they are made."""
-        folder = self._stores.folder / BACKUPS
+        folder = self._context.folder / BACKUPS
         names = [path.name for path in files.tree(folder)]
         old = [folder / name for name in plan.older_copies(names, _COPIES)]
         return Removal(
@@ -172,9 +174,9 @@ class _Sweep:
     def streams(self) -> Removal:
         """Captured sessions that history has confirmed, and their intervals: they are kept by month."""
         before = utc_date(max(0, self._now - self._keep.streams))
-        months, count = self._stores.ledger.streams.months, 0
+        months, count = self._context.ledger.streams.months, 0
         for stream in months.settled(before):
-            with self._stores.ledger.write():
+            with self._context.ledger.write():
                 count += months.gather(*stream, before, BREAKS, dry_run=self._dry)
         return Removal(
             what="captured sessions", count=count, bytes=0,
@@ -183,7 +185,7 @@ class _Sweep:
 
     def unfinished(self) -> Removal:
         """What a kill has left of files that were being written."""
-        old = [path for path in self._stores.layout.temporary_files() if files.abandoned(path)]
+        old = [path for path in self._context.layout.temporary_files() if files.abandoned(path)]
         return Removal(
             what="unfinished files", count=len(old), bytes=self._remove(old), why="a kill left them behind"
         )
@@ -202,7 +204,7 @@ class _Sweep:
     def _rows(self, counted: str, forgotten: str, before: Instant) -> int:
         count = int(self._database.value(counted, before=before) or 0)
         if count and not self._dry:
-            with self._stores.ledger.write():
+            with self._context.ledger.write():
                 self._database.run(forgotten, before=before)
         return count
 

@@ -7,14 +7,14 @@ from fulltape.terminal import picture
 from fulltape.views import state
 
 
-def coverage(stores: NodeContext, now: int) -> list[str]:
+def coverage(context: NodeContext, now: int) -> list[str]:
     """Every dataset by months, then by sessions of its last quarter."""
     rows: dict[str, list[picture.Row]] = {}
-    for wanted, instrument, shown in state.pictures(stores, now):
+    for wanted, instrument, shown in state.pictures(context, now):
         rows.setdefault(wanted.dataset.name, []).append((instrument, shown))
     lines: list[str] = []
     for name, found in rows.items():
-        wanted = stores.wanted[name]
+        wanted = context.wanted[name]
         lines += [f"{wanted.title} by month", *picture.months(wanted.calendar, found), ""]
         lines += [
             f"{wanted.title}, the last quarter by session",

@@ -41,20 +41,20 @@ def load(node: Path | None, *, asking: bool = True) -> Loaded:
 
 @contextlib.contextmanager
 def opened(node: Path | None, *, asking: bool = False, owning: bool = True) -> Iterator[NodeContext]:
-    """The stores of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C. Only
+    """The context of the chosen node, with vendors' secrets only for who asks them; SIGTERM ends the command like Ctrl-C. Only
     who mends the ledger opens them without `owning` the lake."""
     from fulltape.node import assemble
 
-    stores = assemble.open_stores(load(node, asking=asking), asking=asking, owning=owning)
+    context = assemble.open_context(load(node, asking=asking), asking=asking, owning=owning)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield stores
+        yield context
     except KeyboardInterrupt:
         typer.echo("interrupted; what was fetched is kept, and the next run goes on from there.", err=True)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
-        stores.close()
+        context.close()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ _EVERY = 2.0
 
 
 class Watch:
-    """A `stores.Progress` for people; a context manager."""
+    """A `context.Progress` for people; a context manager."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet

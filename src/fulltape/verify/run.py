@@ -29,45 +29,45 @@ CURES = {
 
 
 def run_once(
-    stores: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False
+    context: NodeContext, clock: Clock, progress: Progress = silent, *, deep: bool = False
 ) -> VerifyReport:
     """Hold everything against each other, and change nothing: every part that counts (there, size, digest), files that the
     ledger does not know, journals, bundles, rejected bytes. `deep` reads also what was replaced, every record of every
     journal, every byte of every bundle, and the ledger's own pages."""
-    parts = [part for layer in LAYERS for part in stores.ledger.catalogue.all_current(layer)]
+    parts = [part for layer in LAYERS for part in context.ledger.catalogue.all_current(layer)]
     found: list[Finding] = []
     size = 0
     for at in range(0, len(parts), _AT_ONCE):
         some = parts[at : at + _AT_ONCE]
-        wrong = {part.path: _wrong(stores, part) for part in some}
+        wrong = {part.path: _wrong(context, part) for part in some}
         found += [
             Finding(kind="part", path=part.path, what=wrong[part.path], cure=CURES[part.layer])
             for part in some
             if wrong[part.path]
         ]
         size += sum(part.bytes for part in some)
-        with stores.ledger.write():
+        with context.ledger.write():
             whole = [part for part in some if not wrong[part.path]]
-            stores.ledger.catalogue.verified(whole, now=clock.now())
+            context.ledger.catalogue.verified(whole, now=clock.now())
         progress(Event(stage=STAGE, done=at + len(some), total=len(parts), unit="parts"))
-    found += _mark(stores)
-    found += _others(stores, deep=deep)
-    found += _journals(stores, deep=deep)
-    found += _bundles(stores, deep=deep)
-    found += _rejected(stores)
+    found += _mark(context)
+    found += _others(context, deep=deep)
+    found += _journals(context, deep=deep)
+    found += _bundles(context, deep=deep)
+    found += _rejected(context)
     if deep:
-        found += _copies(stores)
+        found += _copies(context)
         found += [
             Finding(
-                kind="ledger", path=stores.ledger.database.where, what=what,
+                kind="ledger", path=context.ledger.database.where, what=what,
                 cure="fulltape ledger restore brings back a sound one",
             )
-            for what in stores.ledger.database.faults()
+            for what in context.ledger.database.faults()
         ]  # fmt: skip
     return VerifyReport(files=len(parts), bytes=size, findings=tuple(found))
 
 
-def sample(stores: NodeContext, clock: Clock, *, seconds: float) -> VerifyReport:
+def sample(context: NodeContext, clock: Clock, *, seconds: float) -> VerifyReport:
     """Verify the parts that were verified longest ago, for so many seconds; what is wrong is withdrawn."""
     until = clock.steady() + int(seconds * SECOND)
     now = clock.now()
@@ -76,57 +76,57 @@ def sample(stores: NodeContext, clock: Clock, *, seconds: float) -> VerifyReport
     looked = size = 0
     while clock.steady() < until:
         # In one order from the beginning: what was verified is noted at the end only.
-        some = stores.ledger.catalogue.longest_unverified(_AT_ONCE, skip=len(whole), now=now)
+        some = context.ledger.catalogue.longest_unverified(_AT_ONCE, skip=len(whole), now=now)
         if not some:
             break
         for part in some:
             looked, size = looked + 1, size + part.bytes
-            if what := _wrong(stores, part):
-                damage.withdraw(stores, part, what, now)
+            if what := _wrong(context, part):
+                damage.withdraw(context, part, what, now)
                 found.append(Finding(kind="part", path=part.path, what=what, cure=CURES[part.layer]))
             else:
                 whole.append(part)
             if clock.steady() >= until:
                 break
-    with stores.ledger.write():
-        stores.ledger.catalogue.verified(whole, now=now)
+    with context.ledger.write():
+        context.ledger.catalogue.verified(whole, now=now)
     return VerifyReport(files=looked, bytes=size, findings=tuple(found))
 
 
-def _wrong(stores: NodeContext, part: Part) -> str:
-    return damage.wrong(stores.layout.root / part.path, size=part.bytes, sha256=part.sha256)
+def _wrong(context: NodeContext, part: Part) -> str:
+    return damage.wrong(context.layout.root / part.path, size=part.bytes, sha256=part.sha256)
 
 
-def _mark(stores: NodeContext) -> Iterator[Finding]:
-    if owner.read(stores.layout) is None:
-        path = stores.layout.relative(stores.layout.mark)
+def _mark(context: NodeContext) -> Iterator[Finding]:
+    if owner.read(context.layout) is None:
+        path = context.layout.relative(context.layout.mark)
         yield Finding(
             kind="mark", path=path, what="it is gone, or cannot be read", cure="it is written again"
         )
 
 
-def _others(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
+def _others(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
     """Files that the ledger does not know, and older revisions that are gone or changed."""
-    known = stores.ledger.catalogue.paths()
-    intended = {path for layer in LAYERS for path, _ in stores.ledger.catalogue.intents(layer)}
+    known = context.ledger.catalogue.paths()
+    intended = {path for layer in LAYERS for path, _ in context.ledger.catalogue.intents(layer)}
     for layer in LAYERS:
-        for path in stores.layout.part_files(layer):
-            name = stores.layout.relative(path)
+        for path in context.layout.part_files(layer):
+            name = context.layout.relative(path)
             if name not in known and name not in intended:
                 cure = "it is taken up" if layer == "raw" else "it is set apart; nothing reads it"
                 yield Finding(kind="unknown", path=name, what="the ledger does not know it", cure=cure)
-    for path in profiles.damaged(stores):
-        name = stores.layout.relative(path)
+    for path in profiles.damaged(context):
+        name = context.layout.relative(path)
         yield Finding(
             kind="profile",
             path=name,
             what="it is not what was written",
             cure="can be made again from its part",
         )
-    apart = {one.path for one in stores.ledger.damages.all()}
+    apart = {one.path for one in context.ledger.damages.all()}
     for name, current in known.items() if deep else ():
-        part = None if current or name in apart else stores.ledger.catalogue.by_path(name)
-        if part and (what := _wrong(stores, part)):
+        part = None if current or name in apart else context.ledger.catalogue.by_path(name)
+        if part and (what := _wrong(context, part)):
             yield Finding(
                 kind="revision",
                 path=name,
@@ -135,10 +135,10 @@ def _others(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
             )
 
 
-def _journals(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
-    sealed = {path.stem: path for path in stores.layout.captured_files(layout.SEALED)}
-    waiting = {path.stem for path in stores.layout.captured_files()}
-    known = {one.file: one for one in stores.ledger.streams.captures()}
+def _journals(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
+    sealed = {path.stem: path for path in context.layout.captured_files(layout.SEALED)}
+    waiting = {path.stem for path in context.layout.captured_files()}
+    known = {one.file: one for one in context.ledger.streams.captures()}
     for name, capture in known.items():
         # It may have been sealed in the moment before a crash, and then keeps its old name until the next run.
         if name not in sealed and name not in waiting:
@@ -148,18 +148,18 @@ def _journals(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
             )  # fmt: skip
         elif name in sealed and capture.edges and _edges(sealed[name]) != (capture.bytes, capture.edges):
             yield Finding(
-                kind="journal", path=stores.layout.relative(sealed[name]),
+                kind="journal", path=context.layout.relative(sealed[name]),
                 what="it is not the file that was sealed", cure=_SET_APART,
             )  # fmt: skip
     for name, path in sealed.items():
         if name not in known:
             yield Finding(
-                kind="journal", path=stores.layout.relative(path), what="the ledger does not know it",
+                kind="journal", path=context.layout.relative(path), what="the ledger does not know it",
                 cure="it is sealed again",
             )  # fmt: skip
     if not deep:
         return
-    everything = [*stores.layout.journal_files(), *stores.layout.captured_files(), *sealed.values()]
+    everything = [*context.layout.journal_files(), *context.layout.captured_files(), *sealed.values()]
     for path in everything:
         if not path.is_file() or (path.suffix == layout.JOURNAL and journal.in_use(path)):
             continue
@@ -171,7 +171,7 @@ def _journals(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
                 if path.suffix == layout.SEALED
                 else "what can be read is sealed, the rest is asked again"
             )
-            name = stores.layout.relative(path)
+            name = context.layout.relative(path)
             yield Finding(
                 kind="journal", path=name, what=f"{lost:,} bytes belong to no whole record", cure=cure
             )
@@ -184,10 +184,10 @@ def _edges(path: Path) -> tuple[int, str] | None:
         return None
 
 
-def _bundles(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
-    known = stores.ledger.exports()
+def _bundles(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
+    known = context.ledger.exports()
     for row in known:
-        bundle = stores.layout.root / row["path"]
+        bundle = context.layout.root / row["path"]
         if not bundle.is_dir():
             yield Finding(
                 kind="bundle", path=row["path"], what="it is gone", cure="the newest one is written again"
@@ -203,15 +203,15 @@ def _bundles(stores: NodeContext, *, deep: bool) -> Iterator[Finding]:
                 cure="--repair copies it from the lake; the newest bundle is written again",
             )  # fmt: skip
     paths = {row["path"] for row in known}
-    for bundle in stores.layout.bundles():
-        name = stores.layout.relative(bundle)
+    for bundle in context.layout.bundles():
+        name = context.layout.relative(bundle)
         if name not in paths:
             yield Finding(kind="unknown", path=name, what="the ledger does not know it", cure="it stays")
 
 
-def _rejected(stores: NodeContext) -> Iterator[Finding]:
+def _rejected(context: NodeContext) -> Iterator[Finding]:
     """Bytes that were kept: their names have the beginning of their digest."""
-    there = {stores.layout.relative(path): path for path in stores.layout.rejected_files()}
+    there = {context.layout.relative(path): path for path in context.layout.rejected_files()}
     for name, path in there.items():
         if not _content(path).startswith(path.stem.rpartition("-")[2]):
             yield Finding(
@@ -222,7 +222,7 @@ def _rejected(stores: NodeContext) -> Iterator[Finding]:
                 kind="rejected", path=name, what="its reasons beside it are gone or cannot be read",
                 cure="it is set apart; the ledger has the reason",
             )  # fmt: skip
-    for name in sorted(stores.ledger.rejected_paths() - there.keys()):
+    for name in sorted(context.ledger.rejected_paths() - there.keys()):
         yield Finding(kind="rejected", path=name, what="it is gone", cure="it is not expected any more")
 
 
@@ -241,14 +241,14 @@ def _is_json(path: Path) -> bool:
         return False
 
 
-def _copies(stores: NodeContext) -> Iterator[Finding]:
+def _copies(context: NodeContext) -> Iterator[Finding]:
     """The ledger's daily copies, and what it keeps in the lake."""
-    if knowledge.read(stores.ledger, stores.layout) is None and stores.ledger.exports():
-        name = stores.layout.relative(stores.layout.knowledge)
+    if knowledge.read(context.ledger, context.layout) is None and context.ledger.exports():
+        name = context.layout.relative(context.layout.knowledge)
         yield Finding(
             kind="ledger", path=name, what="it is gone, or not what was written", cure="it is written again"
         )
-    for path in files.tree(stores.folder / BACKUPS):
+    for path in files.tree(context.folder / BACKUPS):
         if path.suffix == ".db" and backup.faults(path):
             yield Finding(
                 kind="ledger", path=str(path), what="it is no sound copy of a ledger", cure="it is set apart"

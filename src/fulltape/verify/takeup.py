@@ -44,21 +44,23 @@ class TakenUp:
     left: tuple[tuple[str, str], ...] = ()
 
 
-def run(stores: NodeContext, now: Instant, progress: Progress = silent) -> TakenUp:
+def run(context: NodeContext, now: Instant, progress: Progress = silent) -> TakenUp:
     """Take up everything that the ledger does not know. Called by whoever holds the stages."""
-    journals = _journals(stores)
-    known = stores.ledger.catalogue.paths()
-    unknown = [path for path in stores.layout.part_files("raw") if stores.layout.relative(path) not in known]
-    taken, left = parts(stores, unknown, now, progress)
+    journals = _journals(context)
+    known = context.ledger.catalogue.paths()
+    unknown = [
+        path for path in context.layout.part_files("raw") if context.layout.relative(path) not in known
+    ]
+    taken, left = parts(context, unknown, now, progress)
     # What was checked is checked again, and says when it was: those files would never be known again.
-    for path in stores.layout.part_files("qc"):
-        if stores.layout.relative(path) not in known:
-            damage.set_apart(stores, path)
+    for path in context.layout.part_files("qc"):
+        if context.layout.relative(path) not in known:
+            damage.set_apart(context, path)
     return TakenUp(parts=taken, journals=journals, left=tuple(left))
 
 
 def parts(
-    stores: NodeContext, paths: Iterable[Path], now: Instant, progress: Progress = silent
+    context: NodeContext, paths: Iterable[Path], now: Instant, progress: Progress = silent
 ) -> tuple[int, list[tuple[str, str]]]:
     """Register raw files that the ledger does not know, the oldest first; returns how many, and which could not be and
     why. Those that a kept journal gives back are left to it."""
@@ -67,36 +69,38 @@ def parts(
     for path in paths:
         metadata = parquet.metadata(path)
         if metadata is None or not {"dataset", "source"} <= metadata.keys():
-            left.append((stores.layout.relative(path), "it is no part that can be read"))
-        elif metadata["dataset"] not in stores.wanted:
-            left.append((stores.layout.relative(path), f"the settings do not want {metadata['dataset']} now"))
+            left.append((context.layout.relative(path), "it is no part that can be read"))
+        elif metadata["dataset"] not in context.wanted:
+            left.append(
+                (context.layout.relative(path), f"the settings do not want {metadata['dataset']} now")
+            )
         else:
             learned = int(metadata.get("known_at") or path.stat().st_mtime_ns // _MICROSECOND)
             found.append((learned, path, metadata))
     found.sort(key=lambda one: (one[0], one[1].name))
-    found = _without_merged(stores, found)
+    found = _without_merged(context, found)
     # Of a journal that the ledger knows by what the lake kept, the parts are not known yet. Of others they are made again.
-    expected = {one.file for one in stores.ledger.streams.captures() if not one.parts}
-    known = {one.file for one in stores.ledger.streams.captures()}
+    expected = {one.file for one in context.ledger.streams.captures() if not one.parts}
+    known = {one.file for one in context.ledger.streams.captures()}
     taken = 0
     for done, (learned, path, metadata) in enumerate(found, start=1):
         made_of = metadata.get("journal", "")
-        if made_of in known - expected and not _holds_more(stores, path, metadata):
-            damage.set_apart(stores, path)  # an older software's: there are newer ones
-        elif made_of and made_of not in known and _kept(stores, made_of):
+        if made_of in known - expected and not _holds_more(context, path, metadata):
+            damage.set_apart(context, path)  # an older software's: there are newer ones
+        elif made_of and made_of not in known and _kept(context, made_of):
             pass  # sealing gives it back
-        elif why := _register(stores, path, metadata, learned, now):
-            left.append((stores.layout.relative(path), why))
+        elif why := _register(context, path, metadata, learned, now):
+            left.append((context.layout.relative(path), why))
         else:
             taken += 1
         progress(Event(stage=STAGE, done=done, total=len(found), unit="parts"))
     return taken, left
 
 
-def _without_merged(stores: NodeContext, found: Sequence[_Found]) -> list[_Found]:
+def _without_merged(context: NodeContext, found: Sequence[_Found]) -> list[_Found]:
     """Files but for those whose rows a sound one holds that was made of them: they are set apart. Taken up after it, they
     would count as newer."""
-    root, catalogue = stores.layout.root, stores.ledger.catalogue
+    root, catalogue = context.layout.root, context.ledger.catalogue
     whole = {path for _, path, metadata in found if "merged" in metadata and _is_whole(path)}
     for dataset, folder in {(metadata["dataset"], path.parent.name) for _, path, metadata in found}:
         known = (part for part in catalogue.current_in("raw", dataset, folder) if part.merged)
@@ -107,7 +111,7 @@ def _without_merged(stores: NodeContext, found: Sequence[_Found]) -> list[_Found
     out = []
     for one in found:
         if (one[1].parent, files.sha256(one[1])) in held:
-            damage.set_apart(stores, one[1])
+            damage.set_apart(context, one[1])
         else:
             out.append(one)
     return out
@@ -118,52 +122,52 @@ def _is_whole(path: Path) -> bool:
     return path.is_file() and path.stem.endswith(files.sha256(path)[:8])
 
 
-def name_parts_of_captures(stores: NodeContext) -> None:
+def name_parts_of_captures(context: NodeContext) -> None:
     """Note again which parts were made of which journal: those that the ledger knows, by what is written into them."""
-    known = {one.file for one in stores.ledger.streams.captures()}
-    with stores.ledger.write():
-        for part in stores.ledger.catalogue.all_current("raw"):
-            made_of = (parquet.metadata(stores.layout.root / part.path) or {}).get("journal", "")
+    known = {one.file for one in context.ledger.streams.captures()}
+    with context.ledger.write():
+        for part in context.ledger.catalogue.all_current("raw"):
+            made_of = (parquet.metadata(context.layout.root / part.path) or {}).get("journal", "")
             if part.origin == "captured" and made_of in known:
-                stores.ledger.streams.add_part(made_of, part.part_id)
+                context.ledger.streams.add_part(made_of, part.part_id)
 
 
-def _journals(stores: NodeContext) -> int:
+def _journals(context: NodeContext) -> int:
     """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
-    known = {one.file for one in stores.ledger.streams.captures()}
-    found = [path for path in stores.layout.captured_files(layout.SEALED) if path.stem not in known]
+    known = {one.file for one in context.ledger.streams.captures()}
+    found = [path for path in context.layout.captured_files(layout.SEALED) if path.stem not in known]
     for path in found:
         path.rename(path.with_suffix(layout.JOURNAL))
         files.sync_folder(path.parent)
     return len(found)
 
 
-def _made_now(stores: NodeContext, path: Path, metadata: Mapping[str, str]) -> list[Part]:
+def _made_now(context: NodeContext, path: Path, metadata: Mapping[str, str]) -> list[Part]:
     """The parts that stand for the same rows of the same journal."""
-    capture = stores.ledger.streams.capture(metadata["journal"])
+    capture = context.ledger.streams.capture(metadata["journal"])
     return [
         part
-        for part in stores.ledger.catalogue.by_ids(capture.parts if capture else ())
+        for part in context.ledger.catalogue.by_ids(capture.parts if capture else ())
         if part.dataset == metadata["dataset"] and part.folder == path.parent.name
     ]
 
 
-def _holds_more(stores: NodeContext, path: Path, metadata: Mapping[str, str]) -> bool:
+def _holds_more(context: NodeContext, path: Path, metadata: Mapping[str, str]) -> bool:
     """Whether a part has more rows than those that its journal gives now: it was whole when it was written."""
-    return parquet.rows(path) > sum(part.rows for part in _made_now(stores, path, metadata))
+    return parquet.rows(path) > sum(part.rows for part in _made_now(context, path, metadata))
 
 
-def _kept(stores: NodeContext, stem: str) -> bool:
+def _kept(context: NodeContext, stem: str) -> bool:
     """Whether a journal of messages is still there."""
-    everything = [*stores.layout.captured_files(layout.SEALED), *stores.layout.captured_files()]
+    everything = [*context.layout.captured_files(layout.SEALED), *context.layout.captured_files()]
     return any(path.stem == stem for path in everything)
 
 
 def _register(
-    stores: NodeContext, path: Path, metadata: Mapping[str, str], learned: Instant, now: Instant
+    context: NodeContext, path: Path, metadata: Mapping[str, str], learned: Instant, now: Instant
 ) -> str:
     """Take up one file; returns why it cannot be, '' otherwise."""
-    wanted = stores.wanted[metadata["dataset"]]
+    wanted = context.wanted[metadata["dataset"]]
     columns = ["instrument", "symbol", "session", "ts"]
     try:
         rows = parquet.scan([path]).select(pl.col(name) for name in columns).collect()
@@ -177,7 +181,7 @@ def _register(
         source=metadata["source"],
         dataset=wanted.dataset.name,
         folder=path.parent.name,
-        path=stores.layout.relative(path),
+        path=context.layout.relative(path),
         rows=rows.height,
         bytes=path.stat().st_size,
         sha256=files.sha256(path),
@@ -189,31 +193,31 @@ def _register(
     )
     if not path.stem.endswith(part.sha256[:8]):
         return "its content is not what its name says"
-    place = stores.layout.raw(
+    place = context.layout.raw(
         part.source, wanted.dataset, layout.folder_key(wanted.dataset.raw_folder, _first(cells))
     )
     if path.parent != place:
-        return f"it does not lie where its rows belong ({stores.layout.relative(place)})"
-    with stores.ledger.write():
-        for one in _made_now(stores, path, metadata) if "journal" in metadata else ():
-            stores.ledger.catalogue.withdraw(one.part_id, now=now)
-        part_id = _enter(stores, part, parts_of.held(metadata), now)
+        return f"it does not lie where its rows belong ({context.layout.relative(place)})"
+    with context.ledger.write():
+        for one in _made_now(context, path, metadata) if "journal" in metadata else ():
+            context.ledger.catalogue.withdraw(one.part_id, now=now)
+        part_id = _enter(context, part, parts_of.held(metadata), now)
         if part.origin == "fetched":
-            stores.ledger.coverage.record(_facts(part, learned), wanted.next_session)
+            context.ledger.coverage.record(_facts(part, learned), wanted.next_session)
         else:
             made_of = {one.made_of for one in parts_of.merged(metadata)} or {metadata["journal"]}
             if any(map(_NAME.match, made_of)):  # what history gave back has the name of an ask
-                _captured(stores, wanted, part, rows, now)
+                _captured(context, wanted, part, rows, now)
             if "journal" in metadata:
-                stores.ledger.streams.add_part(metadata["journal"], part_id)
-            if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
-                stores.ledger.catalogue.withdraw(part_id, now=now)
+                context.ledger.streams.add_part(metadata["journal"], part_id)
+            if context.ledger.streams.answered(part.source, part.dataset, part.cells):
+                context.ledger.catalogue.withdraw(part_id, now=now)
     return ""
 
 
-def _enter(stores: NodeContext, part: NewPart, held: AbstractSet[str], now: Instant) -> int:
+def _enter(context: NodeContext, part: NewPart, held: AbstractSet[str], now: Instant) -> int:
     """Register a part, in the place of those whose rows it holds."""
-    catalogue = stores.ledger.catalogue
+    catalogue = context.ledger.catalogue
     originals = [
         one
         for one in (catalogue.current_in("raw", part.dataset, part.folder) if held else ())
@@ -248,10 +252,10 @@ def _facts(part: NewPart, learned: Instant, *, final: bool = True) -> list[Cover
 
 
 def _captured(
-    stores: NodeContext, wanted: ConfiguredDataset, part: NewPart, rows: pl.DataFrame, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, part: NewPart, rows: pl.DataFrame, now: Instant
 ) -> None:
     """Where nothing says any more when captured rows were live, all of it is doubtful."""
-    streams = stores.ledger.streams
+    streams = context.ledger.streams
     found = rows.group_by("instrument", "symbol", "session").agg(
         pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"), pl.len().alias("rows")
     )
@@ -271,7 +275,7 @@ def _captured(
         streams.add_day(Day(**about, rows=count, reconnects=0))
         streams.add_intervals([Interval(**about, kind="ledger rebuilt", since=now)])
     if wanted.live_only:
-        stores.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
+        context.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
 
 
 def _stamp(value: object) -> Instant:

@@ -40,7 +40,7 @@ class Explanation:
 
 
 def explain(
-    stores: NodeContext, clock: Clock, wanted: ConfiguredDataset, instrument: str, session: dt.date
+    context: NodeContext, clock: Clock, wanted: ConfiguredDataset, instrument: str, session: dt.date
 ) -> Explanation:
     """The story of a cell; `instrument` must be in the dataset's universe."""
     now = clock.now()
@@ -50,40 +50,40 @@ def explain(
     )  # ranges reach over closed days and say nothing of them
     one = next(
         found
-        for found in known.read(stores, wanted, now, {instrument})
+        for found in known.read(context, wanted, now, {instrument})
         if found.instrument.instrument == instrument
     )
     facts = [
         fact
-        for fact in stores.ledger.coverage.of_series(name, instrument)
+        for fact in context.ledger.coverage.of_series(name, instrument)
         if trading and fact.first <= session <= fact.last
     ]
-    checked = _checked(stores, wanted, instrument, session)
-    tasks = stores.ledger.queue.touching(name, instrument, session) if trading else []
+    checked = _checked(context, wanted, instrument, session)
+    tasks = context.ledger.queue.touching(name, instrument, session) if trading else []
     return Explanation(
         title=wanted.title,
-        cell=_answer(stores, wanted, one, session, facts, checked, now),
+        cell=_answer(context, wanted, one, session, facts, checked, now),
         expected=_expected(wanted, instrument, session),
         facts=[_told(fact) for fact in facts],
         sources=[
-            {"source": source, "says": gaps.asked(stores, wanted, one, source, session, now)}
+            {"source": source, "says": gaps.asked(context, wanted, one, source, session, now)}
             for source in wanted.sources
         ],
         parts=[
-            f"{part.layer} {stores.layout.root / part.path}"
+            f"{part.layer} {context.layout.root / part.path}"
             for layer in ("raw", "curated")
-            for part in stores.ledger.catalogue.current(layer, name, first=session, last=session)
+            for part in context.ledger.catalogue.current(layer, name, first=session, last=session)
             if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))
         ],
         tasks=tasks,
-        requests=[row for task in tasks if task.ask for row in stores.ledger.requests.of_ask(task.ask)],
+        requests=[row for task in tasks if task.ask for row in context.ledger.requests.of_ask(task.ask)],
         wanted=wanted.first <= session <= (wanted.until or session),
         checked=checked,
     )
 
 
 def _answer(
-    stores: NodeContext,
+    context: NodeContext,
     wanted: ConfiguredDataset,
     one: Series,
     session: dt.date,
@@ -93,7 +93,7 @@ def _answer(
 ) -> Cell:
     calendar = wanted.calendar
     position = calendar.position(session)
-    said = stores.ledger.verdicts.of_cell(wanted.dataset.name, one.instrument.instrument, session)
+    said = context.ledger.verdicts.of_cell(wanted.dataset.name, one.instrument.instrument, session)
     verdict = said.verdict if said and position is not None else Verdict.UNCHECKED
     return cell(
         day=calendar.day(session),
@@ -115,7 +115,7 @@ def _answer(
             if position is not None and ranges.contains(where, position)
         ],
         doubt="" if one.events or position is None else one.doubt(position),
-        accepted=_accepted(stores, wanted, one, session),
+        accepted=_accepted(context, wanted, one, session),
         explained=False,
         measured=checked.get("expected_low") is not None,
         verdict=verdict,
@@ -123,11 +123,11 @@ def _answer(
     )
 
 
-def _accepted(stores: NodeContext, wanted: ConfiguredDataset, one: Series, session: dt.date) -> str:
+def _accepted(context: NodeContext, wanted: ConfiguredDataset, one: Series, session: dt.date) -> str:
     """The reason of the newest decision about a session, '' where there is none or where it was revoked."""
     said = [
         decision
-        for decision in stores.ledger.acceptances.of_dataset(wanted.dataset.name)
+        for decision in context.ledger.acceptances.of_dataset(wanted.dataset.name)
         if decision.instrument == one.instrument.instrument and decision.first <= session <= decision.last
     ]
     return said[-1].reason if said and not said[-1].revoked else ""
@@ -157,13 +157,13 @@ def _told(fact: CoverageFact) -> dict[str, str]:
 
 
 def _checked(
-    stores: NodeContext, wanted: ConfiguredDataset, instrument: str, session: dt.date
+    context: NodeContext, wanted: ConfiguredDataset, instrument: str, session: dt.date
 ) -> dict[str, Any]:
     key = layout.folder_key(wanted.dataset.raw_folder, session)
-    parts = stores.ledger.catalogue.current_in("qc", wanted.dataset.name, key)
+    parts = context.ledger.catalogue.current_in("qc", wanted.dataset.name, key)
     if not parts:
         return {}
-    rows = parquet.read([stores.layout.root / part.path for part in parts])
+    rows = parquet.read([context.layout.root / part.path for part in parts])
     found = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
     return found.row(0, named=True) if found.height else {}
 

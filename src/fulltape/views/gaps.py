@@ -31,9 +31,9 @@ class Gap:
     next: str
 
 
-def gaps(stores: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
+def gaps(context: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
     """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
-    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
+    for wanted, one, shown in _lacking(context, now, dataset, symbol):
         for reason in REASONS:
             where: Ranges = getattr(shown, reason)
             for span in ranges.split_at(where, [edge for opened in one.open for edge in opened]):
@@ -44,31 +44,31 @@ def gaps(stores: NodeContext, now: Instant, *, dataset: str = "", symbol: str = 
                     last=wanted.calendar.label(span[1] - 1),
                     sessions=span[1] - span[0],
                     reason=reason,
-                    next=_next(stores, wanted, one, span, reason, now),
+                    next=_next(context, wanted, one, span, reason, now),
                 )
 
 
 def pictures(
-    stores: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
+    context: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
 ) -> Mapping[str, list[tuple[str, Picture]]]:
     """By dataset the instruments that lack something, or all of them, with their pictures."""
     found: dict[str, list[tuple[str, Picture]]] = {}
     if all_series:
-        for name, wanted in stores.wanted.items():
+        for name, wanted in context.wanted.items():
             if dataset in ("", name):
                 some = set(named(wanted, symbol)) if symbol else wanted.instruments.keys()
-                told = bulk_coverage.pictures(stores, wanted, now)
+                told = bulk_coverage.pictures(context, wanted, now)
                 found[name] = [(one.instrument, shown) for one, shown in told if one.instrument in some]
         return {name: some for name, some in found.items() if some}
-    for wanted, one, shown in _lacking(stores, now, dataset, symbol):
+    for wanted, one, shown in _lacking(context, now, dataset, symbol):
         if any(getattr(shown, reason) for reason in REASONS):
             found.setdefault(wanted.dataset.name, []).append((one.instrument.instrument, shown))
     return found
 
 
-def listed(stores: NodeContext, dataset: str, symbol: str) -> bool:
+def listed(context: NodeContext, dataset: str, symbol: str) -> bool:
     """Whether any universe has the symbol; of one dataset if asked."""
-    return any(named(wanted, symbol) for name, wanted in stores.wanted.items() if dataset in ("", name))
+    return any(named(wanted, symbol) for name, wanted in context.wanted.items() if dataset in ("", name))
 
 
 def named(wanted: ConfiguredDataset, symbol: str) -> list[str]:
@@ -81,23 +81,23 @@ def named(wanted: ConfiguredDataset, symbol: str) -> list[str]:
 
 
 def _lacking(
-    stores: NodeContext, now: Instant, dataset: str, symbol: str
+    context: NodeContext, now: Instant, dataset: str, symbol: str
 ) -> Iterator[tuple[ConfiguredDataset, Series, Picture]]:
     """Series that may lack something."""
-    for name, wanted in stores.wanted.items():
+    for name, wanted in context.wanted.items():
         if dataset and name != dataset:
             continue
         some = (
-            known.read(stores, wanted, now, named(wanted, symbol))
+            known.read(context, wanted, now, named(wanted, symbol))
             if symbol
-            else bulk_coverage.lacking(stores, wanted, now)
+            else bulk_coverage.lacking(context, wanted, now)
         )
         for one in some:
             yield wanted, one, series.picture(one)
 
 
 def _next(
-    stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, reason: str, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, reason: str, now: Instant
 ) -> str:
     """What happens next with it, or what it waits for."""
     if ranges.overlaps(one.open, span):
@@ -107,40 +107,40 @@ def _next(
         return f"the next audit asks {', '.join(left)}"
     if not any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
         first = wanted.calendar.label(span[0])
-        told = [f"{source} {asked(stores, wanted, one, source, first, now)}" for source in wanted.sources]
+        told = [f"{source} {asked(context, wanted, one, source, first, now)}" for source in wanted.sources]
         return "; ".join(told) or "no source serves it"
     if doubt := one.doubt(span[0]):
-        again = _again(stores, wanted, one, span, now, doubted=True)
+        again = _again(context, wanted, one, span, now, doubted=True)
         return f"{doubt}; {again}, or say that it is right: fulltape accept"
     if reason == "unknown_listing":
         return "no source has rows; give its listed_from (universe.csv, or fulltape symbols import)"
     if ranges.overlaps(one.spoiled, span):
         return "rows came and were rejected: see fulltape status"
-    return f"{_said(stores, wanted, one, span)}; {_again(stores, wanted, one, span, now, doubted=False)}"
+    return f"{_said(context, wanted, one, span)}; {_again(context, wanted, one, span, now, doubted=False)}"
 
 
-def _facts(stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> list[CoverageFact]:
+def _facts(context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> list[CoverageFact]:
     """What sources said of it, but for rows."""
     first, last = wanted.calendar.label(span[0]), wanted.calendar.label(span[1] - 1)
     return [
         fact
-        for fact in stores.ledger.coverage.of_series(wanted.dataset.name, one.instrument.instrument)
+        for fact in context.ledger.coverage.of_series(wanted.dataset.name, one.instrument.instrument)
         if fact.fact in ("empty", "refused") and fact.first <= last and fact.last >= first
     ]
 
 
-def _said(stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> str:
-    told = {fact.source: fact.reason for fact in _facts(stores, wanted, one, span)}
+def _said(context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> str:
+    told = {fact.source: fact.reason for fact in _facts(context, wanted, one, span)}
     return "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in told.items()) or "no rows came"
 
 
 def _again(
-    stores: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, now: Instant, *, doubted: bool
+    context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, now: Instant, *, doubted: bool
 ) -> str:
     """When a source is asked again of its own accord."""
     facts = [
         (fact.again_at, fact.source)
-        for fact in _facts(stores, wanted, one, span)
+        for fact in _facts(context, wanted, one, span)
         if (doubted or not fact.settled)
         and ranges.overlaps(one.servable.get(fact.source, ranges.EMPTY), span)
     ]
@@ -155,17 +155,17 @@ def _again(
 
 
 def asked(
-    stores: NodeContext, wanted: ConfiguredDataset, one: Series, source: str, session: dt.date, now: Instant
+    context: NodeContext, wanted: ConfiguredDataset, one: Series, source: str, session: dt.date, now: Instant
 ) -> str:
     """Whether a source may be asked for a cell, and if not, why and until when."""
     name = wanted.dataset.name
-    if stores.feeds[source].serves(name) is None:
+    if context.feeds[source].serves(name) is None:
         return "has no history of it: it exists live only"
-    first = stores.feeds[source].first_day(name, now)
+    first = context.feeds[source].first_day(name, now)
     if session < first:
         return f"serves from {first} on"
     for symbol in (one.instrument.symbol_on(session), ANY):
-        known_of = stores.ledger.eligibility.of(source, name, symbol)
+        known_of = context.ledger.eligibility.of(source, name, symbol)
         if known_of and known_of.forbids(now):
             return f"{known_of.state} ({known_of.reason}), not asked until {to_second(known_of.until)}"
     return "may be asked"

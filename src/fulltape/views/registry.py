@@ -50,17 +50,17 @@ class Entry:
     """Datasets that it can be captured live for."""
 
 
-def entries(stores: NodeContext, clock: Clock) -> list[Entry]:
+def entries(context: NodeContext, clock: Clock) -> list[Entry]:
     """Every configured source, in order of preference."""
-    return [_entry(stores, feed, clock) for feed in stores.feeds.values()]
+    return [_entry(context, feed, clock) for feed in context.feeds.values()]
 
 
-def _entry(stores: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
+def _entry(context: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
     name, now = feed.source.name, clock.steady()
-    state = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
-    breaker = stores.ledger.breakers.of(name)
+    state = context.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
+    breaker = context.ledger.breakers.of(name)
     rows = [
-        row for row in stores.ledger.requests.by_outcome(since=clock.now() - DAY) if row["source"] == name
+        row for row in context.ledger.requests.by_outcome(since=clock.now() - DAY) if row["source"] == name
     ]
     requests = sum(int(row["requests"]) for row in rows)
     good = sum(int(row["requests"]) for row in rows if row["outcome"] not in ("transient", "malformed"))
@@ -82,13 +82,13 @@ def _entry(stores: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
         requests=requests,
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,
-        serves=tuple(_served(stores, feed, dataset.dataset, clock) for dataset in feed.source.serves),
-        streams=tuple(name for name in datasets.DATASETS if _streams(stores, feed, name)),
+        serves=tuple(_served(context, feed, dataset.dataset, clock) for dataset in feed.source.serves),
+        streams=tuple(name for name in datasets.DATASETS if _streams(context, feed, name)),
     )
 
 
-def _streams(stores: NodeContext, feed: ConfiguredSource, dataset: str) -> bool:
-    vendor = stores.vendors[feed.vendor]
+def _streams(context: NodeContext, feed: ConfiguredSource, dataset: str) -> bool:
+    vendor = context.vendors[feed.vendor]
     if not vendor.SPEC.stream_hosts:
         return False
     try:
@@ -98,10 +98,10 @@ def _streams(stores: NodeContext, feed: ConfiguredSource, dataset: str) -> bool:
         return False
 
 
-def _served(stores: NodeContext, feed: ConfiguredSource, dataset: str, clock: Clock) -> ServedDataset:
+def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: Clock) -> ServedDataset:
     serves = feed.serves(dataset)
     assert serves is not None
-    wanted = stores.wanted.get(dataset)
+    wanted = context.wanted.get(dataset)
     return ServedDataset(
         dataset=dataset,
         wanted=wanted is not None and feed.source.name in wanted.sources,
@@ -111,7 +111,7 @@ def _served(stores: NodeContext, feed: ConfiguredSource, dataset: str, clock: Cl
         final_after_s=serves.delay,
         refused={
             one.symbol: f"{one.state} ({one.reason}) until {to_second(one.until)}"
-            for one in stores.ledger.eligibility.all()
+            for one in context.ledger.eligibility.all()
             if one.source == feed.source.name and one.dataset == dataset and one.forbids(clock.now())
         },
     )

@@ -27,10 +27,10 @@ class SourceState:
     refusals: dict[str, str]
 
 
-def pictures(stores: NodeContext, now: Instant) -> Iterator[tuple[ConfiguredDataset, str, Picture]]:
+def pictures(context: NodeContext, now: Instant) -> Iterator[tuple[ConfiguredDataset, str, Picture]]:
     """Every series as ranges: (dataset as wanted, instrument, picture)."""
-    for wanted in stores.wanted.values():
-        for one, shown in bulk_coverage.pictures(stores, wanted, now):
+    for wanted in context.wanted.values():
+        for one, shown in bulk_coverage.pictures(context, wanted, now):
             yield wanted, one.instrument, shown
 
 
@@ -38,20 +38,20 @@ HORIZON = dt.timedelta(days=60)
 """So long before a calendar ends this is said."""
 
 
-def not_begun(stores: NodeContext, now: Instant) -> list[str]:
+def not_begun(context: NodeContext, now: Instant) -> list[str]:
     """Sentences on datasets that are wanted only from a day on that has not come."""
     return [
         f"{wanted.title} is wanted from {wanted.first} on, a day that has not come: nothing is fetched for it"
-        for wanted in stores.wanted.values()
+        for wanted in context.wanted.values()
         if wanted.first > utc_date(now)
     ]
 
 
-def horizons(stores: NodeContext, now: Instant) -> list[str]:
+def horizons(context: NodeContext, now: Instant) -> list[str]:
     """Sentences on datasets whose calendar ends soon, or has ended."""
     today = utc_date(now)
     found = []
-    for wanted in stores.wanted.values():
+    for wanted in context.wanted.values():
         calendar = wanted.calendar
         if (wanted.until and wanted.until <= calendar.known_to) or today + HORIZON <= calendar.known_to:
             continue
@@ -63,41 +63,41 @@ def horizons(stores: NodeContext, now: Instant) -> list[str]:
     return found
 
 
-def beyond(stores: NodeContext, now: Instant) -> tuple[str, ...]:
+def beyond(context: NodeContext, now: Instant) -> tuple[str, ...]:
     """Datasets of which sessions are wanted that their calendar does not know."""
     today = utc_date(now)
     return tuple(
         name
-        for name, wanted in stores.wanted.items()
+        for name, wanted in context.wanted.items()
         if today > wanted.calendar.known_to
         and (wanted.until is None or wanted.until > wanted.calendar.known_to)
     )
 
 
-def cells(stores: NodeContext, now: Instant) -> dict[str, dict[str, int]]:
+def cells(context: NodeContext, now: Instant) -> dict[str, dict[str, int]]:
     """Number of cells by dataset and availability."""
-    return {name: dict(bulk_coverage.sizes(stores, wanted, now)) for name, wanted in stores.wanted.items()}
+    return {name: dict(bulk_coverage.sizes(context, wanted, now)) for name, wanted in context.wanted.items()}
 
 
-def verdicts(stores: NodeContext) -> dict[str, dict[str, int]]:
+def verdicts(context: NodeContext) -> dict[str, dict[str, int]]:
     """Number of curated cells by dataset and verdict."""
     out: dict[str, dict[str, int]] = {}
-    for name, wanted in stores.wanted.items():
+    for name, wanted in context.wanted.items():
         counts = out.setdefault(name, {})
-        for verdict, first, last, many in stores.ledger.verdicts.spans(name):
+        for verdict, first, last, many in context.ledger.verdicts.spans(name):
             start, stop = wanted.calendar.between(first, last)
             counts[verdict.value] = counts.get(verdict.value, 0) + (stop - start) * many
     return out
 
 
-def sources(stores: NodeContext, clock: Clock) -> list[SourceState]:
+def sources(context: NodeContext, clock: Clock) -> list[SourceState]:
     """Every source of the node."""
     now = clock.steady()
-    by_outcome = stores.ledger.requests.by_outcome()
+    by_outcome = context.ledger.requests.by_outcome()
     out = []
-    for name, feed in stores.feeds.items():
+    for name, feed in context.feeds.items():
         outcomes = {row["outcome"]: int(row["requests"]) for row in by_outcome if row["source"] == name}
-        budget = stores.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
+        budget = context.ledger.budgets.scope_state(feed.vendor, feed.limits, now=now)
         closed = budget["closed_until"]
         out.append(
             SourceState(
@@ -110,8 +110,8 @@ def sources(stores: NodeContext, clock: Clock) -> list[SourceState]:
                 today=sum(budget["today"]["requests_per_day"].values()),
                 closed_until=iso(closed) if closed > now else "",
                 refusals={
-                    f"{_title(stores, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"
-                    for one in stores.ledger.eligibility.all()
+                    f"{_title(context, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"
+                    for one in context.ledger.eligibility.all()
                     if one.source == name and one.forbids(clock.now())
                 },
             )
@@ -119,11 +119,11 @@ def sources(stores: NodeContext, clock: Clock) -> list[SourceState]:
     return out
 
 
-def captured(stores: NodeContext, now: Instant) -> str:
+def captured(context: NodeContext, now: Instant) -> str:
     """A sentence on live capture; '' where nothing is wanted live."""
-    if not any(wanted.live for wanted in stores.wanted.values()):
+    if not any(wanted.live for wanted in context.wanted.values()):
         return ""
-    told = state_file.read(stores.layout.capture_state(stores.capture_writer))
+    told = state_file.read(context.layout.capture_state(context.capture_writer))
     if told is None:
         return "capture: has never run (fulltape capture)"
     at = told.at // 1_000
@@ -135,14 +135,14 @@ def captured(stores: NodeContext, now: Instant) -> str:
     return f"capture: running, {live:,} of {len(channels):,} streams live{f' ({why})' if why else ''}"
 
 
-def _title(stores: NodeContext, dataset: str) -> str:
-    return stores.wanted[dataset].title if dataset in stores.wanted else dataset
+def _title(context: NodeContext, dataset: str) -> str:
+    return context.wanted[dataset].title if dataset in context.wanted else dataset
 
 
-def fetched(stores: NodeContext) -> dict[tuple[str, str], tuple[int, int]]:
+def fetched(context: NodeContext) -> dict[tuple[str, str], tuple[int, int]]:
     """Rows and parts that each source brought, by (source, dataset)."""
     out: dict[tuple[str, str], tuple[int, int]] = {}
-    for part in stores.ledger.catalogue.all_current("raw"):
+    for part in context.ledger.catalogue.all_current("raw"):
         rows, parts = out.get((part.source, part.dataset), (0, 0))
         out[part.source, part.dataset] = (rows + part.rows, parts + 1)
     return dict(sorted(out.items()))

@@ -38,10 +38,10 @@ class StreamDay:
 
 
 def days(
-    stores: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+    context: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
 ) -> list[StreamDay]:
     """Every captured session between two days."""
-    found = stores.ledger.streams
+    found = context.ledger.streams
     intervals: dict[tuple[str, str, str, dt.date], list[Interval]] = {}
     for one in found.intervals(first=first, last=last):
         intervals.setdefault((one.source, one.dataset, one.instrument, one.session), []).append(one)
@@ -79,13 +79,13 @@ def _share(day: Day, doubtful: Sequence[Interval]) -> float:
     return 100.0 * (whole - lost) / whole
 
 
-def months(stores: NodeContext, month: str) -> list[Month]:
+def months(context: NodeContext, month: str) -> list[Month]:
     """Streams whose sessions of a month (2024-11) are confirmed and old."""
-    return stores.ledger.streams.months.of(month)
+    return context.ledger.streams.months.of(month)
 
 
 def doubtful(
-    stores: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+    context: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
 ) -> list[Interval]:
     """Every interval between two days, by stream and time."""
-    return stores.ledger.streams.intervals(first=first, last=last)
+    return context.ledger.streams.intervals(first=first, last=last)

@@ -31,24 +31,24 @@ class Row:
 class Tailing:
     """Looks again and again. Prices and bars come from the journal, as soon as they are written."""
 
-    def __init__(self, stores: NodeContext, *, grain: str, symbols: tuple[str, ...] = ()) -> None:
+    def __init__(self, context: NodeContext, *, grain: str, symbols: tuple[str, ...] = ()) -> None:
         if grain not in GRAINS:
             raise errors.UsageError(
                 f"there are no bars of {grain!r}.", hint=f"There are {', '.join(GRAINS)}."
             )
-        sources = {source for wanted in stores.wanted.values() for source in wanted.live}
+        sources = {source for wanted in context.wanted.values() for source in wanted.live}
         if not sources:
             raise errors.UsageError(
                 "no dataset is captured live.",
                 hint='Add live = ["SOURCE"] to one; fulltape vendors tells which sources stream.',
             )
-        self._stores, self._grain, self._symbols = stores, grain, symbols
-        self._writer = stores.capture_writer
+        self._context, self._grain, self._symbols = context, grain, symbols
+        self._writer = context.capture_writer
         self._followers = {}
         for source in sorted(sources):
-            known = decode.known(stores, source)
+            known = decode.known(context, source)
             self._followers[source] = Follower(
-                stores,
+                context,
                 source,
                 known.meaning,
                 known.control,
@@ -60,7 +60,7 @@ class Tailing:
 
     def look(self) -> tuple[list[Row], str]:
         """Every stream now, and a sentence where there is something to say of the whole."""
-        state = state_file.read(self._stores.layout.capture_state(self._writer))
+        state = state_file.read(self._context.layout.capture_state(self._writer))
         passed = max(clock.steady_seconds() - self._looked, 1e-3)
         self._looked = clock.steady_seconds()
         for follower in self._followers.values():
@@ -110,7 +110,7 @@ class Tailing:
 
     def _doubtful(self) -> dict[tuple[str, str, str], int]:
         found: dict[tuple[str, str, str], int] = {}
-        streams = self._stores.ledger.streams
+        streams = self._context.ledger.streams
         for one in (*streams.intervals(state="unverified"), *streams.intervals(state="filling")):
             key = (one.source, one.dataset, one.symbol)
             found[key] = found.get(key, 0) + 1

@@ -30,73 +30,73 @@ from fulltape.version import VERSION
 
 
 def run(
-    stores: NodeContext, clock: Clock, progress: Progress, *, stage: str, again: bool = False
+    context: NodeContext, clock: Clock, progress: Progress, *, stage: str, again: bool = False
 ) -> CapturedTotals:
     """Seal every journal that nobody writes; with `again` those too that were sealed before and are still there. Called
     by whoever holds the stage."""
     about: dict[str, SourceContext] = {}
     total = CapturedTotals()
-    redo, redone = stores.ledger.damages.to_redo(stage, ""), set[str]()
-    kept = [path for path in stores.layout.captured_files(SEALED) if again or path.stem in redo]
-    found = [*kept, *(path for path in stores.layout.captured_files() if not journal.in_use(path))]
+    redo, redone = context.ledger.damages.to_redo(stage, ""), set[str]()
+    kept = [path for path in context.layout.captured_files(SEALED) if again or path.stem in redo]
+    found = [*kept, *(path for path in context.layout.captured_files() if not journal.in_use(path))]
     for done, path in enumerate(found, start=1):
         source = path.parent.name
-        if source not in stores.feeds or not any(source in one.live for one in stores.wanted.values()):
+        if source not in context.feeds or not any(source in one.live for one in context.wanted.values()):
             continue  # it waits until the source is captured again
         if source not in about:
-            about[source] = decode.known(stores, source)
-        total += _File(stores, clock.now(), path, about[source]).seal()
+            about[source] = decode.known(context, source)
+        total += _File(context, clock.now(), path, about[source]).seal()
         redone.add(path.stem)
         progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
-    with stores.ledger.write():
-        stores.ledger.damages.redone(stage, "", redo & redone)
-        gap_repair.give_up(stores, clock.now())
-        for source in stores.feeds:
-            gap_repair.close_days(stores, source, clock.now())
-    gap_repair.expire(stores, clock.now())
+    with context.ledger.write():
+        context.ledger.damages.redone(stage, "", redo & redone)
+        gap_repair.give_up(context, clock.now())
+        for source in context.feeds:
+            gap_repair.close_days(context, source, clock.now())
+    gap_repair.expire(context, clock.now())
     return total
 
 
 class _File:
     """One journal on its way into the lake."""
 
-    def __init__(self, stores: NodeContext, now: Instant, path: Path, about: SourceContext) -> None:
-        self._stores, self._now, self._path, self._about = stores, now, path, about
+    def __init__(self, context: NodeContext, now: Instant, path: Path, about: SourceContext) -> None:
+        self._context, self._now, self._path, self._about = context, now, path, about
         self._source = path.parent.name
-        self._aside = SetAside(stores.layout)
+        self._aside = SetAside(context.layout)
 
     def seal(self) -> CapturedTotals:
         """Decode, write parts, commit, and give the journal its new name."""
-        earlier = self._stores.ledger.streams.capture(self._path.stem)
+        earlier = self._context.ledger.streams.capture(self._path.stem)
         if earlier and self._path.suffix == JOURNAL:
-            packing.put_away(self._stores, self._path, earlier)  # everything was committed before a crash
+            packing.put_away(self._context, self._path, earlier)  # everything was committed before a crash
             return CapturedTotals()
-        told = decode.read(self._stores, self._path, self._about)
+        told = decode.read(self._context, self._path, self._about)
         if earlier and told.messages < earlier.messages:
             return self._fewer(earlier, told)
         written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
-        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
+        parts_of = drafts.publish(self._context, written, journals=[self._path], now=self._now)
         self._set_aside(told)
         intervals: list[Interval] = []
         tasks = 0
-        with self._stores.ledger.write():
-            ids = [self._stores.ledger.catalogue.register(part, now=self._now) for part in parts_of]
+        with self._context.ledger.write():
+            ids = [self._context.ledger.catalogue.register(part, now=self._now) for part in parts_of]
             if earlier:
                 for part_id in set(earlier.parts) - set(ids):
-                    self._stores.ledger.catalogue.withdraw(part_id, now=self._now)
+                    self._context.ledger.catalogue.withdraw(part_id, now=self._now)
             else:
                 intervals = self._account(told)
-                self._stores.ledger.streams.add_intervals(intervals)
-                tasks = gap_repair.enqueue(self._stores, self._source, self._now)
+                self._context.ledger.streams.add_intervals(intervals)
+                tasks = gap_repair.enqueue(self._context, self._source, self._now)
             for name in told.frames:
-                wanted = self._stores.wanted[name]
+                wanted = self._context.wanted[name]
                 if wanted.live_only:
-                    self._stores.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
+                    self._context.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
             capture = self._capture(told, ids)
-            self._stores.ledger.streams.add_capture(capture)
+            self._context.ledger.streams.add_capture(capture)
             for rejection in self._aside.rejections:
-                self._stores.ledger.reject(rejection, now=self._now)
-        packing.put_away(self._stores, self._path, capture)
+                self._context.ledger.reject(rejection, now=self._now)
+        packing.put_away(self._context, self._path, capture)
         return CapturedTotals(
             files=1,
             messages=told.messages,
@@ -113,7 +113,7 @@ class _File:
     def _fewer(self, earlier: CapturedSpan, told: DecodedJournal) -> CapturedTotals:
         """A journal that has lost messages since it was sealed: parts that are still there hold more than it. Where one of
         them is gone, what is left is taken, and all of its time is doubtful."""
-        catalogue, streams = self._stores.ledger.catalogue, self._stores.ledger.streams
+        catalogue, streams = self._context.ledger.catalogue, self._context.ledger.streams
         there = catalogue.by_ids(earlier.parts)
         lost = set(earlier.parts) - {part.part_id for part in there}
         if not lost or earlier.first is None or earlier.last is None:
@@ -125,14 +125,14 @@ class _File:
             for draft in self._drafts(name, frame)
             if (draft.part.dataset, draft.part.folder) not in held
         ]
-        parts_of = drafts.publish(self._stores, written, journals=[self._path], now=self._now)
-        with self._stores.ledger.write():
+        parts_of = drafts.publish(self._context, written, journals=[self._path], now=self._now)
+        with self._context.ledger.write():
             ids = [catalogue.register(part, now=self._now) for part in parts_of]
             streams.add_capture(replace(earlier, parts=(*(part.part_id for part in there), *ids)))
             days = streams.days(source=self._source, first=earlier.first, last=earlier.last)
-            damage.doubt(self._stores, days, self._now)
-            damage.forget_without_rows(self._stores, days)
-            gap_repair.enqueue(self._stores, self._source, self._now)
+            damage.doubt(self._context, days, self._now)
+            damage.forget_without_rows(self._context, days)
+            gap_repair.enqueue(self._context, self._source, self._now)
         return CapturedTotals(parts=len(parts_of), damaged=1, intervals=len(days))
 
     def _held(self, told: DecodedJournal, wanted: ConfiguredDataset) -> list[CoverageFact]:
@@ -185,7 +185,7 @@ class _File:
             self._aside.damage(self._path, stretch)
 
     def _drafts(self, name: str, frame: pl.DataFrame) -> list[Draft]:
-        wanted = self._stores.wanted[name]
+        wanted = self._context.wanted[name]
         spans = {"year": "1y", "month": "1mo", "date": "1d"}
         if frame.is_empty():
             return []
@@ -203,15 +203,15 @@ class _File:
         return out
 
     def _draft(self, wanted: ConfiguredDataset, key: str, frame: pl.DataFrame) -> Draft:
-        return gap_repair.draft(self._stores, self._source, wanted, key, frame, evidence=self._path.stem)
+        return gap_repair.draft(self._context, self._source, wanted, key, frame, evidence=self._path.stem)
 
     def _account(self, told: DecodedJournal) -> list[Interval]:
         """Move every series forward, and find what may be missing."""
-        streams = self._stores.ledger.streams
+        streams = self._context.ledger.streams
         before = streams.series(self._source)
         found: list[Interval] = []
         for name, channel in told.channels.items():
-            wanted = self._stores.wanted.get(channel.dataset)
+            wanted = self._context.wanted.get(channel.dataset)
             spans = told.timeline.spans(name)
             instrument = next(
                 (one for one in wanted.instruments.values() if one.symbol == channel.symbol), None
@@ -234,7 +234,7 @@ class _File:
                 before=series.live_to if series else None,
                 joined=joined,
                 why=series.why if series else "",
-                tolerance=self._stores.rules.clock_tolerance,
+                tolerance=self._context.rules.clock_tolerance,
                 begin=wanted.calendar.day_rule.begin(wanted.calendar.day_rule.session(spans[0].start)),
             )
             jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
@@ -297,7 +297,7 @@ class _File:
         proved: set[Doubt] = set()
         explained: set[Break] = set()
         for doubt in doubts:
-            beside = [one for one in jumps if timeline.near(doubt, one, self._stores.rules.clock_tolerance)]
+            beside = [one for one in jumps if timeline.near(doubt, one, self._context.rules.clock_tolerance)]
             explained |= set(beside)
             if beside:
                 out.append(doubt.saying(_told(beside)))
@@ -366,7 +366,7 @@ class _File:
             inside = [one for one in spans if one.start < end and one.end >= begin]
             if not (inside or day in counts) or wanted.calendar.day(day) != "session":
                 continue
-            self._stores.ledger.streams.add_day(
+            self._context.ledger.streams.add_day(
                 Day(
                     source=self._source,
                     dataset=wanted.dataset.name,

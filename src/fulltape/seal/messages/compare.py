@@ -32,14 +32,14 @@ def moment(instant: Instant) -> pl.Expr:
     return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
-def span_to_ask(stores: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
+def span_to_ask(context: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
     """What history is asked about an interval."""
     bars = wanted.dataset.grain == "minute"
-    return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=stores.rules.clock_tolerance)
+    return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=context.rules.clock_tolerance)
 
 
 def held_against(
-    stores: NodeContext,
+    context: NodeContext,
     source: str,
     there: pl.DataFrame,
     history: pl.DataFrame,
@@ -49,7 +49,7 @@ def held_against(
 ) -> Comparison:
     """The rows of a span that were captured, against those of history."""
     key = wanted.dataset.schema.key
-    vendor = cast("StreamingVendor", stores.vendors[stores.feeds[source].vendor])
+    vendor = cast("StreamingVendor", context.vendors[context.feeds[source].vendor])
     ids = vendor.meaning(source).contiguous.get(wanted.dataset.name, "")
     around = there.filter(pl.col("ts").is_between(moment(start - EDGE), moment(end + EDGE)))
     inner = there.filter(pl.col("ts").is_between(moment(start + EDGE), moment(end - EDGE), closed="left"))
@@ -72,7 +72,7 @@ def _lost(there: pl.DataFrame, history: pl.DataFrame, ids: str, start: Instant, 
 
 
 def captured_of(
-    stores: NodeContext, source: str, wanted: ConfiguredDataset, days: Sequence[Day]
+    context: NodeContext, source: str, wanted: ConfiguredDataset, days: Sequence[Day]
 ) -> dict[tuple[str, dt.date], pl.DataFrame]:
     """What was captured of these sessions, by instrument and session, with its copies dealt with; nothing of what history
     gave back. Each part is read once."""
@@ -84,8 +84,8 @@ def captured_of(
         & (pl.col("connection") >= LIVE)
     )
     found = [
-        frames.declared_types(scanning.rows_of(stores, [part], "log_pos"), declared).filter(mine)
-        for part in stores.ledger.catalogue.current("raw", wanted.dataset.name, first=first, last=last)
+        frames.declared_types(scanning.rows_of(context, [part], "log_pos"), declared).filter(mine)
+        for part in context.ledger.catalogue.current("raw", wanted.dataset.name, first=first, last=last)
         if part.origin == "captured" and part.source == source
     ]
     if not found:

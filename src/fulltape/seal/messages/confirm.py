@@ -27,34 +27,34 @@ class ConfirmedSessions:
 
 
 def hold(
-    stores: NodeContext, stored: StoredFetch, frame: pl.DataFrame, facts: Sequence[CoverageFact]
+    context: NodeContext, stored: StoredFetch, frame: pl.DataFrame, facts: Sequence[CoverageFact]
 ) -> ConfirmedSessions:
     """Hold captured sessions against the session's own answer, whose rows and facts these are. It reads all that was
     captured of them, so no transaction waits for it."""
     ask = stored.record.ask
-    wanted = stores.wanted[ask.dataset]
+    wanted = context.wanted[ask.dataset]
     silent = [fact for fact in facts if fact.fact == "empty"]
     cells = frame.partition_by("instrument", "session", as_dict=True)
     intervals: dict[tuple[str, dt.date], list[Interval]] = {}
-    for one in stores.ledger.streams.intervals(
+    for one in context.ledger.streams.intervals(
         source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
     ):
         intervals.setdefault((one.instrument, one.session), []).append(one)
     days = [
         day
-        for day in stores.ledger.streams.days(
+        for day in context.ledger.streams.days(
             source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
         )
         if (day.instrument, day.session) in cells or _silence_about(day, silent)
     ]
-    captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
+    captured_rows = compare.captured_of(context, ask.source, wanted, days) if days else {}
     found = ConfirmedSessions()
     for day in days:
         cell = (day.instrument, day.session)
         there = captured_rows.get(cell, compare.nothing(wanted))
         doubts = intervals.get(cell, [])
         if cell in cells:
-            _compare(stores, stored, day, there, cells[cell], doubts, found)
+            _compare(context, stored, day, there, cells[cell], doubts, found)
         else:
             _silence(stored, day, there, doubts, found, proved=_silence_about(day, silent, sound=True))
     return found
@@ -70,7 +70,7 @@ def _silence_about(day: Day, silent: Sequence[CoverageFact], *, sound: bool = Fa
 
 
 def _compare(
-    stores: NodeContext,
+    context: NodeContext,
     stored: StoredFetch,
     day: Day,
     there: pl.DataFrame,
@@ -78,12 +78,12 @@ def _compare(
     doubts: Sequence[Interval],
     out: ConfirmedSessions,
 ) -> None:
-    wanted = stores.wanted[day.dataset]
+    wanted = context.wanted[day.dataset]
     found = captured.compared(there, history, wanted.dataset.schema.key)
-    out.days.append((day, _unnoticed(stores, there, history, wanted, day, doubts), found.extra))
+    out.days.append((day, _unnoticed(context, there, history, wanted, day, doubts), found.extra))
     for one in doubts:
         if one.state != "verified" and one.end <= compare.answered(stored):
-            inside = compare.held_against(stores, day.source, there, history, wanted, one.start, one.end)
+            inside = compare.held_against(context, day.source, there, history, wanted, one.start, one.end)
             # What was captured and is not in history stays visible: one of the two is wrong.
             state: State = "verified" if inside.proves else "unverified"
             told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
@@ -110,16 +110,16 @@ def _silence(
             out.decided.append((one.interval_id, "verified" if whole else "unverified", told))
 
 
-def confirm(stores: NodeContext, held: ConfirmedSessions, now: Instant) -> None:
+def confirm(context: NodeContext, held: ConfirmedSessions, now: Instant) -> None:
     """Settle sessions and intervals that were held against their answers; inside a transaction."""
     for day, missed, extra in held.days:
-        stores.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
+        context.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
     for interval_id, state, told in held.decided:
-        stores.ledger.streams.decide(interval_id, state, told, now=now)
+        context.ledger.streams.decide(interval_id, state, told, now=now)
 
 
 def _unnoticed(
-    stores: NodeContext,
+    context: NodeContext,
     there: pl.DataFrame,
     history: pl.DataFrame,
     wanted: ConfiguredDataset,
@@ -136,6 +136,6 @@ def _unnoticed(
         .filter(pl.col("ts").is_between(compare.moment(day.start), compare.moment(day.end)))
     )
     for one in intervals:
-        start, end = compare.span_to_ask(stores, one, wanted)
+        start, end = compare.span_to_ask(context, one, wanted)
         missing = missing.filter(~pl.col("ts").is_between(compare.moment(start), compare.moment(end)))
     return missing.height

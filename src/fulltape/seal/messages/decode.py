@@ -106,15 +106,15 @@ class SourceContext:
     """As the settings have them now, for files whose own list is damaged."""
 
 
-def known(stores: NodeContext, source: str) -> SourceContext:
+def known(context: NodeContext, source: str) -> SourceContext:
     """What a source's messages mean."""
-    feed = stores.feeds[source]
-    vendor = cast("StreamingVendor", stores.vendors[feed.vendor])
+    feed = context.feeds[source]
+    vendor = cast("StreamingVendor", context.vendors[feed.vendor])
     subscriptions = [
         Subscription(
-            dataset=name, symbol=one.symbol, spelling=stores.spellings.get(source, {}).get(one.symbol, "")
+            dataset=name, symbol=one.symbol, spelling=context.spellings.get(source, {}).get(one.symbol, "")
         )
-        for name, wanted in stores.wanted.items()
+        for name, wanted in context.wanted.items()
         if source in wanted.live
         for one in wanted.instruments.values()
     ]
@@ -126,10 +126,10 @@ def known(stores: NodeContext, source: str) -> SourceContext:
     )
 
 
-def read(stores: NodeContext, path: Path, about: SourceContext) -> DecodedJournal:
+def read(context: NodeContext, path: Path, about: SourceContext) -> DecodedJournal:
     """Everything in a file; never raises for what a vendor, a crash or a disk has made of it."""
     told = DecodedJournal(
-        file=path.stem, source=path.parent.name, timeline=Timeline(tolerance=stores.rules.clock_tolerance)
+        file=path.stem, source=path.parent.name, timeline=Timeline(tolerance=context.rules.clock_tolerance)
     )
     pieces: dict[str, list[pl.DataFrame]] = {}
     for bundle in _bundles(_blocks(path, told, about)):
@@ -142,10 +142,10 @@ def read(stores: NodeContext, path: Path, about: SourceContext) -> DecodedJourna
     told.channels = told.timeline.carried
     told.still_live = told.timeline.finish()
     for dataset, some in pieces.items():
-        if dataset in stores.wanted:
+        if dataset in context.wanted:
             kinds = {shape.kind for shape in about.meaning.shapes if shape.dataset == dataset}
             told.frames[dataset] = _clean(
-                pl.concat(some, how="diagonal_relaxed"), stores.wanted[dataset], told, mixed=len(kinds) > 1
+                pl.concat(some, how="diagonal_relaxed"), context.wanted[dataset], told, mixed=len(kinds) > 1
             )
     return told
 

@@ -37,30 +37,30 @@ class RepairedIntervals:
     """When the answer came: of what happened after it, it knows nothing."""
 
 
-def enqueue(stores: NodeContext, source: str, now: Instant) -> int:
+def enqueue(context: NodeContext, source: str, now: Instant) -> int:
     """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
-    streams, queue = stores.ledger.streams, stores.ledger.queue
+    streams, queue = context.ledger.streams, context.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
     for one in streams.intervals(source=source, state="unverified"):
-        wanted = stores.wanted.get(one.dataset)
+        wanted = context.wanted.get(one.dataset)
         if wanted is None or one.evidence or one.end > now:
             continue  # what is not over yet is asked when it is
-        serves = stores.feeds[source].serves(one.dataset)
+        serves = context.feeds[source].serves(one.dataset)
         if serves is None:
             streams.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
         elif not serves.spans:
             told = "history has whole sessions only; the session's own answer will tell"
             streams.decide(one.interval_id, "unverified", told, now=now)
         else:
-            start, end = compare.span_to_ask(stores, one, wanted)
+            start, end = compare.span_to_ask(context, one, wanted)
             rule = wanted.calendar.day_rule
             start = max(start, rule.begin(one.session))
             end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
             groups.setdefault((one.dataset, start, end), []).append(one)
     for (dataset, start, end), some in groups.items():
-        tasks = [_hole(stores.wanted[dataset], one, start, end, source) for one in some]
+        tasks = [_hole(context.wanted[dataset], one, start, end, source) for one in some]
         queue.enqueue(tasks, now=now, priority=FIRST)
-        serves = stores.feeds[source].serves(dataset)
+        serves = context.feeds[source].serves(dataset)
         for one in some:
             task = queue.for_purpose(f"{HOLE}{one.interval_id}")
             if task and serves and serves.delay:
@@ -89,12 +89,12 @@ def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant
 
 
 def fill(
-    stores: NodeContext, stored: StoredFetch, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
+    context: NodeContext, stored: StoredFetch, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
 ) -> RepairedIntervals:
     """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
     symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
     ask = stored.record.ask
-    wanted = stores.wanted[ask.dataset]
+    wanted = context.wanted[ask.dataset]
     start, end = compare.moment(ask.start), compare.moment(ask.end)
     rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
     if wanted.dataset.grain == "minute" and stored.end is not None:
@@ -108,19 +108,19 @@ def fill(
         if (through := settled.get(symbol)) is not None and through >= ask.last
     }
     rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
-    asked_of = _intervals_of(stores, stored)
+    asked_of = _intervals_of(context, stored)
     days = [
         day
         for instrument in asked_of
-        if (day := stores.ledger.streams.day(ask.source, ask.dataset, instrument, ask.first))
+        if (day := context.ledger.streams.day(ask.source, ask.dataset, instrument, ask.first))
     ]
-    captured_rows = compare.captured_of(stores, ask.source, wanted, days) if days else {}
+    captured_rows = compare.captured_of(context, ask.source, wanted, days) if days else {}
     for instrument, interval_id in asked_of.items():
         if instrument not in by_instrument or not {None, by_instrument[instrument]}.isdisjoint(spoiled):
             continue
         there = captured_rows.get((instrument, ask.first), compare.nothing(wanted))
         history = rows.filter(pl.col("instrument") == instrument)
-        found = compare.held_against(stores, ask.source, there, history, wanted, ask.start, ask.end)
+        found = compare.held_against(context, ask.source, there, history, wanted, ask.start, ask.end)
         out.decided.append((interval_id, found))
     if rows.height:
         key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
@@ -128,82 +128,82 @@ def fill(
             pl.lit(None, dtype=dtype("nanos")).alias(EXTRA[0]),
             pl.lit(captured.delivery(stored.record.ask_id), dtype=pl.UInt32).alias(EXTRA[1]),
         )
-        out.drafts.append(draft(stores, ask.source, wanted, key, given_back, evidence=stored.record.ask_id))
+        out.drafts.append(draft(context, ask.source, wanted, key, given_back, evidence=stored.record.ask_id))
     return out
 
 
-def decide(stores: NodeContext, filled: RepairedIntervals, now: Instant) -> None:
+def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> None:
     """Note what the intervals have turned out to be; inside a transaction."""
-    ends = {one.interval_id: one.end for one in stores.ledger.streams.intervals(state="filling")}
+    ends = {one.interval_id: one.end for one in context.ledger.streams.intervals(state="filling")}
     for interval_id, found in filled.decided:
         if ends.get(interval_id, 0) > filled.answered_at:
-            stores.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
+            context.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
             continue
         # What was captured and is not in history stays visible: one of the two is wrong.
         state: State = "verified" if found.proves else "unverified"
-        stores.ledger.streams.decide(interval_id, state, found.sentence, now=now)
+        context.ledger.streams.decide(interval_id, state, found.sentence, now=now)
 
 
-def give_up(stores: NodeContext, now: Instant) -> None:
+def give_up(context: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
-    for one in stores.ledger.streams.intervals(state="filling"):
-        task = stores.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
+    for one in context.ledger.streams.intervals(state="filling"):
+        task = context.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
         if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
             told = task.last_error if task else ""
-            stores.ledger.streams.decide(
+            context.ledger.streams.decide(
                 one.interval_id, "unverifiable", told or "history gave no answer", now=now
             )
 
 
-def close_days(stores: NodeContext, source: str, now: Instant) -> None:
+def close_days(context: NodeContext, source: str, now: Instant) -> None:
     """Sessions that are over and about which this source will not be asked: it has no history of them, so that what was
     captured is all there is, or another source has answered already. Inside a transaction."""
-    for day in stores.ledger.streams.open_days(source):
-        wanted = stores.wanted.get(day.dataset)
+    for day in context.ledger.streams.open_days(source):
+        wanted = context.wanted.get(day.dataset)
         last = known.last_wanted(wanted, now) if wanted else None
         if wanted is None or last is None or day.session > last:
             continue
-        never = wanted.live_only or stores.feeds[source].serves(day.dataset) is None
-        if never or stores.ledger.coverage.answered_by_others(
+        never = wanted.live_only or context.feeds[source].serves(day.dataset) is None
+        if never or context.ledger.coverage.answered_by_others(
             day.dataset, day.instrument, source, day.session
         ):
-            stores.ledger.streams.compared(day, missed=-1, extra=0, now=now)
+            context.ledger.streams.compared(day, missed=-1, extra=0, now=now)
 
 
-def expire(stores: NodeContext, now: Instant) -> None:
+def expire(context: NodeContext, now: Instant) -> None:
     """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
     soon as it has."""
-    for path in stores.layout.captured_files(layout.SEALED):
-        known = stores.ledger.streams.capture(path.stem)
-        confirmed = stores.ledger.streams.confirmed_at(known) if known else None
-        if known and confirmed is not None and known.source in stores.feeds:
-            with stores.ledger.write():
-                retire(stores, known, now)
-        if known and confirmed is not None and confirmed + stores.rules.keep_messages <= now:
+    for path in context.layout.captured_files(layout.SEALED):
+        known = context.ledger.streams.capture(path.stem)
+        confirmed = context.ledger.streams.confirmed_at(known) if known else None
+        if known and confirmed is not None and known.source in context.feeds:
+            with context.ledger.write():
+                retire(context, known, now)
+        if known and confirmed is not None and confirmed + context.rules.keep_messages <= now:
             files.remove(path)
-            with stores.ledger.write():
-                stores.ledger.streams.forget_capture(known.file)
+            with context.ledger.write():
+                context.ledger.streams.forget_capture(known.file)
 
 
-def retire(stores: NodeContext, capture: CapturedSpan, now: Instant) -> None:
+def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:
     """Parts of a journal whose every session has its own answer by now are replaced by that; inside a transaction."""
-    for part in stores.ledger.catalogue.by_ids(capture.parts):
-        if stores.ledger.streams.answered(part.source, part.dataset, part.cells):
-            stores.ledger.catalogue.withdraw(part.part_id, now=now)
+    for part in context.ledger.catalogue.by_ids(capture.parts):
+        if context.ledger.streams.answered(part.source, part.dataset, part.cells):
+            context.ledger.catalogue.withdraw(part.part_id, now=now)
 
 
-def _intervals_of(stores: NodeContext, stored: StoredFetch) -> dict[str, int]:
+def _intervals_of(context: NodeContext, stored: StoredFetch) -> dict[str, int]:
     """The interval of each instrument that an ask is about."""
     found = {}
     for task_id in stored.record.tasks:
-        task = stores.ledger.queue.get(task_id)
+        task = context.ledger.queue.get(task_id)
         if task and task.purpose.startswith(HOLE):
             found[task.instrument] = int(task.purpose.removeprefix(HOLE))
     return found
 
 
 def draft(
-    stores: NodeContext,
+    context: NodeContext,
     source: str,
     wanted: ConfiguredDataset,
     key: str,
@@ -213,7 +213,7 @@ def draft(
 ) -> Draft:
     """A raw part of captured rows."""
     return drafts.write(
-        stores,
+        context,
         wanted,
         frame,
         layer="raw",

@@ -12,15 +12,15 @@ from fulltape.lake.layout import JOURNAL, PACKED, SEALED
 from fulltape.ledger.streams import CapturedSpan
 
 
-def put_away(stores: NodeContext, path: Path, capture: CapturedSpan) -> None:
+def put_away(context: NodeContext, path: Path, capture: CapturedSpan) -> None:
     """Give a journal whose rows are committed its new name, and note what it looks like; one that has it already stays."""
     if path.suffix != JOURNAL:
         return
     packed, sealed = _packed(path), path.with_suffix(SEALED)
     size, edges = journal.edges(packed)
     if (size, edges) != (capture.bytes, capture.edges):
-        with stores.ledger.write():
-            stores.ledger.streams.add_capture(replace(capture, bytes=size, edges=edges))
+        with context.ledger.write():
+            context.ledger.streams.add_capture(replace(capture, bytes=size, edges=edges))
     packed.rename(sealed)
     files.remove(path)
     files.sync_folder(sealed.parent)

@@ -30,15 +30,15 @@ _WRITERS = 4
 class Batch:
     """The asks of one run, gathered by raw folder so that many small answers make few parts."""
 
-    def __init__(self, stores: NodeContext, now: Instant, progress: Progress) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext, now: Instant, progress: Progress) -> None:
+        self._context = context
         self._now = now
         self._progress = progress
         self._frames: dict[tuple[str, str, str], list[pl.DataFrame]] = defaultdict(list)
         self._ask_ids: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._ended_at: dict[tuple[str, str, str], list[Instant]] = defaultdict(list)
         self._facts: list[CoverageFact] = []
-        self._set_aside = SetAside(stores.layout)
+        self._set_aside = SetAside(context.layout)
         self._covered: dict[tuple[str, str], Ranges] = {}
         self._failed: dict[str, str] = {}
         self._filled: list[gap_repair.RepairedIntervals] = []
@@ -64,35 +64,35 @@ class Batch:
             written = list(pool.map(self._write, sorted(self._frames)))
         written += [draft for filled in self._filled for draft in filled.drafts]
         journals = {path for stored in ready for path in stored.paths}
-        registered = drafts.publish(self._stores, written, journals=journals, now=self._now)
-        with self._stores.ledger.write():
+        registered = drafts.publish(self._context, written, journals=journals, now=self._now)
+        with self._context.ledger.write():
             for part in registered:
-                self._stores.ledger.catalogue.register(part, now=self._now)
+                self._context.ledger.catalogue.register(part, now=self._now)
             for name in dict.fromkeys(fact.dataset for fact in self._facts):
                 of_dataset = [fact for fact in self._facts if fact.dataset == name]
-                self._stores.ledger.coverage.record(of_dataset, self._stores.wanted[name].next_session)
+                self._context.ledger.coverage.record(of_dataset, self._context.wanted[name].next_session)
             for filled in self._filled:
-                gap_repair.decide(self._stores, filled, self._now)
+                gap_repair.decide(self._context, filled, self._now)
             for held in self._held:
-                confirm.confirm(self._stores, held, self._now)
+                confirm.confirm(self._context, held, self._now)
             for rejection in self._set_aside.rejections:
-                self._stores.ledger.reject(rejection, now=self._now)
+                self._context.ledger.reject(rejection, now=self._now)
             for stored in ready:
                 self._finish(stored)
-                self._stores.ledger.set_bookmark(STAGE, stored.record.ask_id, 1)
+                self._context.ledger.set_bookmark(STAGE, stored.record.ask_id, 1)
             for task in lost:
                 error = "what was fetched for it is lost"
-                self._stores.ledger.queue.release(task.task_id, task.attempt, error=error)
-            gap_repair.give_up(self._stores, self._now)
+                self._context.ledger.queue.release(task.task_id, task.attempt, error=error)
+            gap_repair.give_up(self._context, self._now)
         self.parts, self.rejected = len(registered), len(self._set_aside.rejections)
 
     def _isolated(self, stored: StoredFetch) -> None:
         """Take one ask; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
         ask_id, source = stored.record.ask_id, stored.record.ask.source
         try:
-            found = result.read(self._stores, stored, self._now, self._set_aside)
+            found = result.read(self._context, stored, self._now, self._set_aside)
             held = (
-                None if found.whole is None else confirm.hold(self._stores, stored, found.whole, found.facts)
+                None if found.whole is None else confirm.hold(self._context, stored, found.whole, found.facts)
             )
         except errors.StorageError:
             raise
@@ -118,9 +118,9 @@ class Batch:
     def _write(self, key: tuple[str, str, str]) -> Draft:
         source, dataset_name, folder = key
         found = self._frames[key]
-        wanted = self._stores.wanted[dataset_name]
+        wanted = self._context.wanted[dataset_name]
         return drafts.write(
-            self._stores,
+            self._context,
             wanted,
             _merged(found) if len(found) > 1 else found[0].drop("order"),
             layer="raw",
@@ -138,7 +138,7 @@ class Batch:
 
     def _finish(self, stored: StoredFetch) -> None:
         """Tasks whose every session has a fact now are done; what is left of the others goes back to the queue."""
-        queue = self._stores.ledger.queue
+        queue = self._context.ledger.queue
         ask_id = stored.record.ask_id
         outcome = stored.end.outcome if stored.end else Outcome.ROWS
         reason = stored.end.reason if stored.end else "its worker died before it had an answer"
@@ -148,13 +148,13 @@ class Batch:
             task = queue.get(task_id)
             if task is None or task.attempt != attempt or task.state not in ("leased", "fetched"):
                 continue
-            wanted = self._stores.wanted[task.dataset]
+            wanted = self._context.wanted[task.dataset]
             span = (wanted.calendar.between(task.first, task.last),)
             left = ranges.subtract(span, self._covered.get((ask_id, task.symbol), ranges.EMPTY))
             refused = stored.end.refused.get(task.symbol) if stored.end else None
             if not left:
                 queue.finish(task_id, attempt, "done", now=self._now)
-            elif failed and task.failures + 1 >= self._stores.rules.max_failures:
+            elif failed and task.failures + 1 >= self._context.rules.max_failures:
                 queue.finish(task_id, attempt, "stalled", now=self._now, error=reason)
             else:
                 queue.release(task_id, attempt, error=refused or reason, failed=failed)

@@ -43,16 +43,16 @@ def whole_page(page: StoredPage, reason: str) -> Rejected:
     return Rejected(page=page.record.number, symbol=None, session=None, rows=0, reason=reason)
 
 
-def read(stores: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> FetchResult:
+def read(context: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> FetchResult:
     """Decode an ask's pages; what is rejected is kept by `aside`."""
-    return _Reading(stores, stored, now, aside).read()
+    return _Reading(context, stored, now, aside).read()
 
 
 class _Reading:
     """One ask that is being decoded."""
 
-    def __init__(self, stores: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> None:
-        self._stores = stores
+    def __init__(self, context: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> None:
+        self._context = context
         self._stored = stored
         self._now = now
         self._aside = aside
@@ -65,8 +65,8 @@ class _Reading:
             self._aside.page(stored.record.ask_id, ask.source, bad, whole_page(bad, bad.record.reason))
         if not stored.pages:
             return self._found
-        wanted, feed = self._stores.wanted[ask.dataset], self._stores.feeds[ask.source]
-        sealed = decode.decode(stored, self._stores.vendors[feed.vendor], feed, wanted)
+        wanted, feed = self._context.wanted[ask.dataset], self._context.feeds[ask.source]
+        sealed = decode.decode(stored, self._context.vendors[feed.vendor], feed, wanted)
         pages = {page.record.number: page for page in stored.sound_pages()}
         for rejected in sealed.rejected:
             self._aside.page(stored.record.ask_id, ask.source, pages[rejected.page], rejected)
@@ -87,7 +87,7 @@ class _Reading:
         """An answer about an interval: a part of its own, and no fact about the session."""
         stored, ask = self._stored, self._stored.record.ask
         spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
-        self._found.filled = gap_repair.fill(self._stores, stored, sealed.frame, spoiled)
+        self._found.filled = gap_repair.fill(self._context, stored, sealed.frame, spoiled)
         self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
         asked = (wanted.calendar.between(ask.first, ask.last),)
         for symbol, through in stored.settled().items():
@@ -139,7 +139,7 @@ class _Reading:
     def _note(self, shown: plan.ShownSymbol, others: Ranges, wanted: ConfiguredDataset) -> pl.DataFrame:
         """Record the facts about one symbol and return the cells whose rows may be taken."""
         stored, ask = self._stored, self._stored.record.ask
-        history = self._stores.feeds[ask.source].first_day(ask.dataset, self._now)
+        history = self._context.feeds[ask.source].first_day(ask.dataset, self._now)
         found = plan.facts(
             shown,
             others=others,
