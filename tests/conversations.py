@@ -39,10 +39,10 @@ class Talk:
         return {one.symbol: one.through for answer in self.answers for one in answer.settled}
 
 
-def ask(
+def fetch(
     source: str, dataset: str, symbols: tuple[str, ...], first: str, last: str, **more: Any
 ) -> FetchRequest:
-    """An ask over whole sessions."""
+    """A fetch over whole sessions."""
     calendar = tables.load(datasets.get(dataset).calendar)
     span = calendar.span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
     return FetchRequest(
@@ -102,7 +102,7 @@ def talk(
         if answer.keep:
             number = len(said.pages) + 1
             said.pages.append(
-                Page(ask=asked, number=number, status=response.status, body=response.body, memo=answer.memo)
+                Page(fetch=asked, number=number, status=response.status, body=response.body, memo=answer.memo)
             )
         if answer.outcome in RETRYABLE or (stop_after and len(said.pages) >= stop_after):
             break

@@ -39,12 +39,12 @@ def node(folder: Path, case: Case) -> NodeContext:
     """A new node that wants the case's symbols."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    ask = case.pages[0].ask
-    listed = "".join(f"{symbol},1990-01-02,,\n" for symbol in ask.symbols)
+    fetch = case.pages[0].fetch
+    listed = "".join(f"{symbol},1990-01-02,,\n" for symbol in fetch.symbols)
     (folder / "universe.csv").write_text(f"symbol,listed_from,listed_to,instrument\n{listed}")
     (folder / "fulltape.toml").write_text(
         f'[universe.u]\nfile = "universe.csv"\n[dataset.equities_bars_minute]\nuniverse = "u"\n'
-        f'sources = ["{case.source}"]\nfrom = {ask.first - dt.timedelta(days=9)}\n'
+        f'sources = ["{case.source}"]\nfrom = {fetch.first - dt.timedelta(days=9)}\n'
         f'[vendor.{case.vendor}]\nkey = "k"\n' + ('secret = "s"\n' if case.vendor == "alpaca" else "")
     )
     return assemble.open_context(load.load(folder))
@@ -53,19 +53,21 @@ def node(folder: Path, case: Case) -> NodeContext:
 def to_part(context: NodeContext, case: Case) -> int:
     """One answer into the journal, durably, and sealed; returns the rows of the parts."""
     clock = SystemClock()
-    ask = case.pages[0].ask
+    fetch = case.pages[0].fetch
     journal = Journal(context.layout, writer=context.rules.worker, source=case.source, clock=clock)
-    instruments = {symbol: symbol for symbol in ask.symbols}
-    record = FetchRecord(ask_id="bench", ask=ask, tasks={}, instruments=instruments, started_at=clock.now())
-    journal.append(RecordKind.ASK, fetches.encode_ask(record))
-    settled = bars.settled_whole(ask)
+    instruments = {symbol: symbol for symbol in fetch.symbols}
+    record = FetchRecord(
+        fetch_id="bench", fetch=fetch, tasks={}, instruments=instruments, started_at=clock.now()
+    )
+    journal.append(RecordKind.FETCH, fetches.encode_fetch(record))
+    settled = bars.settled_whole(fetch)
     for page in case.pages:
-        head = PageRecord(ask_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
+        head = PageRecord(fetch_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
         journal.append(RecordKind.PAGE, fetches.encode_page(head, page.body))
         journal.sync()
     journal.append(
         RecordKind.END,
-        fetches.encode_end(EndRecord(ask_id="bench", outcome=Outcome.ROWS, ended_at=clock.now())),
+        fetches.encode_end(EndRecord(fetch_id="bench", outcome=Outcome.ROWS, ended_at=clock.now())),
     )
     journal.sync()
     journal.close()

@@ -69,7 +69,7 @@ def many_symbols() -> Case:
     stamps = _minutes(dt.date(2024, 3, 4), 1_000)
     bars = {symbol: [{"t": iso(stamp), **_bar(dice)} for stamp in stamps] for symbol in symbols}
     body = json.dumps({"bars": bars, "next_page_token": None}, separators=(",", ":")).encode()
-    page = Page(ask=_ask("alpaca.sip", symbols, stamps), number=1, status=200, body=body)
+    page = Page(fetch=_ask("alpaca.sip", symbols, stamps), number=1, status=200, body=body)
     return Case(name="10,000 bars of 10 symbols", vendor="alpaca", source="alpaca.sip", pages=(page,), rows=10_000, stamp="iso")  # fmt: skip
 
 
@@ -81,5 +81,5 @@ def one_symbol() -> Case:
     head = {"ticker": "AAPL", "queryCount": len(rows), "resultsCount": len(rows), "adjusted": False}
     content = {**head, "results": rows, "status": "OK", "request_id": "x"}
     body = json.dumps(content, separators=(",", ":")).encode()
-    page = Page(ask=_ask("massive.sip", ("AAPL",), stamps), number=1, status=200, body=body)
+    page = Page(fetch=_ask("massive.sip", ("AAPL",), stamps), number=1, status=200, body=body)
     return Case(name="50,000 aggregates of one", vendor="massive", source="massive.sip", pages=(page,), rows=50_000, stamp="ms")  # fmt: skip

@@ -26,7 +26,7 @@ class Work:
     rows: float
     mean_rows: float
     windows: int
-    takers: tuple[str, ...]
+    eligible_sources: tuple[str, ...]
     dataset: str
 
 
@@ -71,7 +71,10 @@ def seconds(works: Sequence[Work], sources: Sequence[Allowance]) -> float:
 def _solved(works: Sequence[Work], sources: Sequence[Allowance], days: int) -> float | None:
     """The least seconds if it may reach into that many days; None if the daily caps do not allow it."""
     pairs = [
-        (at, source) for at, work in enumerate(works) for source in sources if source.source in work.takers
+        (at, source)
+        for at, work in enumerate(works)
+        for source in sources
+        if source.source in work.eligible_sources
     ]
     vendors: Mapping[str, Allowance] = {source.vendor: source for source in sources}
     limits, bounds = [], []

@@ -86,13 +86,13 @@ def _played(found: Scenario, *, told: bool) -> tuple[list[bound.Work], Ending]:
 
 
 def works(context: NodeContext) -> list[bound.Work]:
-    """Classes of equal tasks, as queued: of the same takers and the same number of rows."""
+    """Classes of equal tasks, as queued: of the same eligible sources and the same number of rows."""
     counts: Counter[tuple[str, str, int]] = Counter()
     windows: dict[str, dict[tuple[str, str], int]] = {}
     for name, wanted in context.wanted.items():
-        for _, _, first, last, takers, _ in context.ledger.queue.queued(name):
+        for _, _, first, last, eligible_sources, _ in context.ledger.queue.queued(name):
             rows = wanted.rows(wanted.calendar.span_of(first, last))
-            counts[name, takers, rows] += 1
+            counts[name, eligible_sources, rows] += 1
             windows.setdefault(name, {})[first, last] = rows
     return [
         bound.Work(
@@ -100,10 +100,10 @@ def works(context: NodeContext) -> list[bound.Work]:
             rows=rows,
             mean_rows=sum(windows[name].values()) / len(windows[name]),
             windows=len(windows[name]),
-            takers=tuple(takers.split(",")),
+            eligible_sources=tuple(eligible_sources.split(",")),
             dataset=name,
         )
-        for (name, takers, rows), tasks in sorted(counts.items())
+        for (name, eligible_sources, rows), tasks in sorted(counts.items())
     ]
 
 
@@ -130,10 +130,10 @@ def allowances(found: Scenario) -> list[bound.Allowance]:
 def fewest(works: Sequence[bound.Work], sources: Sequence[bound.Allowance], ending: Ending) -> float:
     """The fewest requests that could have brought the same tasks from the same sources."""
     by_name = {source.source: source for source in sources}
-    by_kind = {(work.dataset, work.takers, work.rows): work for work in works}
+    by_kind = {(work.dataset, work.eligible_sources, work.rows): work for work in works}
     return sum(
-        done / bound.tasks_per_request(by_kind[dataset, takers, rows], by_name[source])
-        for (dataset, takers, rows, source), done in ending.done.items()
+        done / bound.tasks_per_request(by_kind[dataset, eligible_sources, rows], by_name[source])
+        for (dataset, eligible_sources, rows, source), done in ending.done.items()
     )
 
 

@@ -98,7 +98,7 @@ class Ending:
     idle: float = 0.0
     by_source: dict[str, dict[str, int]] = field(default_factory=dict)
     done: dict[tuple[str, tuple[str, ...], int, str], int] = field(default_factory=dict)
-    """Tasks by (dataset, takers, rows, source that brought them)."""
+    """Tasks by (dataset, eligible sources, rows, source that brought them)."""
 
 
 class World:
@@ -205,7 +205,7 @@ class World:
                 self._busy_again(other, self._clock.at)
         self._gate.guards.sent(source, now=self._clock.at)
         for task_source in self._context.feeds:
-            if not claim.of.takers or task_source in claim.of.takers:
+            if not claim.of.eligible_sources or task_source in claim.of.eligible_sources:
                 self._last_chance[task_source] = self._clock.at
         self._step(source, self._conversation(source, self._context.feeds[source], claim))
 
@@ -289,7 +289,7 @@ class World:
                 task.task_id: claim.attempts[task.task_id] for task in claim.tasks if task.symbol not in whole
             }
             result.pages = 0
-            ask = FetchRequest(
+            fetch = FetchRequest(
                 source=source,
                 dataset=claim.dataset,
                 symbols=(),
@@ -298,11 +298,11 @@ class World:
                 start=0,
                 end=0,
             )
-            work = Work(ask_id=claim.ask_id, ask=ask, kind=claim.kind, tasks=left, instruments={})
+            work = Work(fetch_id=claim.fetch_id, fetch=fetch, kind=claim.kind, tasks=left, instruments={})
             outcomes.settle(context, source, work, result, now, outcomes.Blame(tasks=healthy))
             self._gate.dispatcher.recount()
         for task in done:
-            key = (claim.dataset, claim.of.takers, task.expected_rows, source)
+            key = (claim.dataset, claim.of.eligible_sources, task.expected_rows, source)
             self.ending.done[key] = self.ending.done.get(key, 0) + 1
         self.ending.tasks += len(done)
         self.ending.by_source[source]["tasks"] += len(done)

@@ -45,7 +45,7 @@ def ours(folder: Path, address: str, name: str) -> Turn:
 
 _CLAIM = """UPDATE tasks SET state = 'leased', attempt = attempt + 1, worker = 'w', lease_until = 99
 WHERE task_id IN (SELECT task_id FROM tasks WHERE state = 'queued' AND dataset = 'equities_bars_day'
-                  AND takers = 'a.sip' ORDER BY priority, batch, task_id LIMIT 100 {skip})
+                  AND eligible_sources = 'a.sip' ORDER BY priority, batch, task_id LIMIT 100 {skip})
   AND state = 'queued' RETURNING task_id, attempt"""
 _FINISH = (
     "UPDATE tasks SET state = 'done', worker = '' WHERE task_id = {0} AND attempt = {0} AND state = 'leased'"

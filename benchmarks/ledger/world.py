@@ -28,7 +28,7 @@ SILENT_SHARE, SILENT_EVERY, SILENT_LENGTH = 0.01, 5, 21
 SOURCE = "a.sip"
 CALENDAR = opening.calendar("XNYS")
 BEGIN = CALENDAR.between(dt.date(2004, 1, 2), CALENDAR.known_to)[0]
-CLASS = TaskClass(dataset="equities_bars_day", takers=(SOURCE,), priority=1, batch=1, kind="GAP")
+CLASS = TaskClass(dataset="equities_bars_day", eligible_sources=(SOURCE,), priority=1, batch=1, kind="GAP")
 
 
 def names() -> list[str]:
@@ -114,7 +114,7 @@ def fill_queue(ledger: Ledger) -> None:
                 first=first,
                 last=last,
                 kind="GAP",
-                takers=(SOURCE,),
+                eligible_sources=(SOURCE,),
                 expected_rows=21,
             )
             for first, last in chosen[at : at + 20]

@@ -19,20 +19,20 @@ _TIMES = 7
 def main(folder: str, symbol: str, day: str) -> None:
     """Ask each query, and again."""
     reader = Reader(folder)
-    asks: dict[str, Callable[[], pl.DataFrame]] = {
+    fetches: dict[str, Callable[[], pl.DataFrame]] = {
         "symbol": lambda: reader.scan(MINUTES, symbols=symbol).collect(),
         "day": lambda: reader.scan(MINUTES, start=day, end=day).collect(),
         "scan": lambda: reader.scan(MINUTES).select(pl.col("volume").sum()).collect(),
     }
-    found = {name: _median(ask) for name, ask in asks.items()}
-    print(json.dumps({**found, "rows": {name: asks[name]().height for name in ("symbol", "day")}}))
+    found = {name: _median(fetch) for name, fetch in fetches.items()}
+    print(json.dumps({**found, "rows": {name: fetches[name]().height for name in ("symbol", "day")}}))
 
 
-def _median(ask: Callable[[], object]) -> float:
+def _median(fetch: Callable[[], object]) -> float:
     spans = []
     for _ in range(_TIMES):
         began = time.perf_counter()
-        ask()
+        fetch()
         spans.append(time.perf_counter() - began)
     return statistics.median(spans[1:])
 

@@ -86,12 +86,12 @@ def enqueue(
     dataset: datasets.Dataset = DAYS,
     session: dt.date = SESSIONS[0],
     batch: int = 1,
-    takers: tuple[str, ...] = ("a.x",),
+    eligible_sources: tuple[str, ...] = ("a.x",),
 ) -> None:
     tasks = [
         NewTask(
             dataset=dataset.name, instrument=name, symbol=name, first=session, last=session, kind=kind,
-            takers=takers, expected_rows=1 if dataset is DAYS else 390,
+            eligible_sources=eligible_sources, expected_rows=1 if dataset is DAYS else 390,
         )
         for name in names
     ]  # fmt: skip
@@ -196,8 +196,8 @@ def test_equal_ledgers_and_clocks_make_equal_claims(open_ledger: Opener, tmp_pat
     def plan(name: str) -> list[tuple[str, tuple[str, str, str]]]:
         ledger = open_ledger(name)
         for session in SESSIONS:
-            enqueue(ledger, "ABCDEFGH", session=session, takers=("a.x", "b.x"))
-            enqueue(ledger, "ABCD", session=session, dataset=MINUTES, takers=("b.x",))
+            enqueue(ledger, "ABCDEFGH", session=session, eligible_sources=("a.x", "b.x"))
+            enqueue(ledger, "ABCD", session=session, dataset=MINUTES, eligible_sources=("b.x",))
         one = dispatcher(node(tmp_path, ledger), FakeClock())
         made = []
         for turn in range(40):
@@ -212,8 +212,8 @@ def test_equal_ledgers_and_clocks_make_equal_claims(open_ledger: Opener, tmp_pat
 @pytest.mark.parametrize("symbols", [1, 2])
 def test_what_others_hold_back_from_is_left_to_who_can(ledger: Ledger, tmp_path: Path, symbols: int) -> None:
     """Tasks that only one source may take are never offered to the other."""
-    enqueue(ledger, "AB", takers=("b.x",))
-    enqueue(ledger, "CD", takers=("a.x", "b.x"))
+    enqueue(ledger, "AB", eligible_sources=("b.x",))
+    enqueue(ledger, "CD", eligible_sources=("a.x", "b.x"))
     one = dispatcher(node(tmp_path, ledger, symbols=symbols), FakeClock())
     first = [claimed(found)[2] for _ in range(4) if (found := one.claim("a.x"))]
     assert set("".join(first)) <= set("CD")

@@ -38,8 +38,8 @@ def problems(draw: st.DrawFn) -> tuple[list[Load], list[Seat]]:
     seats = [seat(source, draw(st.floats(0.05, 5))) for source in SOURCES]
     loads = []
     for number in range(draw(st.integers(1, 6))):
-        takers = draw(st.lists(st.sampled_from(SOURCES), min_size=1, max_size=4, unique=True))
-        loads.append(load(f"c{number}", {one: draw(st.floats(50, 5_000)) for one in takers}))
+        eligible_sources = draw(st.lists(st.sampled_from(SOURCES), min_size=1, max_size=4, unique=True))
+        loads.append(load(f"c{number}", {one: draw(st.floats(50, 5_000)) for one in eligible_sources}))
     return loads, seats
 
 

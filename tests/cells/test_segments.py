@@ -116,7 +116,7 @@ def test_segments_ask_for_what_the_series_lack(many: list[dict[str, Any]]) -> No
     found: dict[int, list[tuple[Range, tuple[str, ...]]]] = {at: [] for at in range(len(many))}
     table = as_table(many, events=False)
     for one in table.missing():
-        found[one.series].append((one.span, one.takers))
+        found[one.series].append((one.span, one.eligible_sources))
     for at, single in enumerate(many):
         about = as_series(single, events=False)
         lacking = ranges.subtract(about.to_ask, about.open)

@@ -80,7 +80,7 @@ def test_history_and_a_coarser_stream_tell_the_same_trade_once() -> None:
 
 def test_one_sources_resolution_says_nothing_of_anothers() -> None:
     def quote(at: int, source: str, over: int) -> dict[str, Any]:
-        row = trade("", at=at, over=over, source=source, bid=1.0, ask=2.0)
+        row = trade("", at=at, over=over, source=source, bid=1.0, fetch=2.0)
         return {name: value for name, value in row.items() if name not in ("trade_id", "correction", "price")}
 
     coarse = [quote(at * 1_000_000, "massive.sip", LIVE) for at in range(5)]

@@ -51,13 +51,13 @@ def decoded(*pages: list[Row], volume: float = 100.0, positional: bool = False) 
         source="a.sip", dataset=NAME, symbols=("A", "B", "C"), first=FIRST, last=LAST, start=0, end=0
     )
     record = FetchRecord(
-        ask_id="x", ask=request, tasks={}, instruments={"A": "a", "B": "b", "C": "c"}, started_at=0
+        fetch_id="x", fetch=request, tasks={}, instruments={"A": "a", "B": "b", "C": "c"}, started_at=0
     )
     stored = StoredFetch(record=record)
     tables: list[Table] = []
     for number, rows in enumerate(pages, start=1):
         head = PageRecord(
-            ask_id="x", number=number, status=200, outcome=Outcome.ROWS, cursor=None, settled=(),
+            fetch_id="x", number=number, status=200, outcome=Outcome.ROWS, cursor=None, settled=(),
             positional=positional,
         )  # fmt: skip
         stored.pages[number] = StoredPage(record=head, packed=compression.pack(b""), path=Path())

@@ -77,7 +77,7 @@ def test_a_thousand_bit_flips_lose_one_record_each_and_never_hide() -> None:
 
 
 def test_rubbish_between_records_is_skipped_and_counted() -> None:
-    one, two = journal.encode(RecordKind.ASK, 1, b"one"), journal.encode(RecordKind.END, 2, b"two")
+    one, two = journal.encode(RecordKind.FETCH, 1, b"one"), journal.encode(RecordKind.END, 2, b"two")
     payloads, damage = read(one + journal.MAGIC + b"rubbish" * 9 + two)
     assert payloads == [b"one", b"two"]
     assert [(found.offset, found.length) for found in damage] == [(len(one), 4 + 63)]
@@ -85,7 +85,7 @@ def test_rubbish_between_records_is_skipped_and_counted() -> None:
 
 def test_a_living_writer_holds_its_file_and_a_closed_file_is_free(tmp_path: Path) -> None:
     writer = Journal(Layout(root=tmp_path), writer="node", source="alpaca.sip", clock=FakeClock())
-    writer.append(RecordKind.ASK, b"x")
+    writer.append(RecordKind.FETCH, b"x")
     assert journal.in_use(writer.path)
     writer.close()
     assert not journal.in_use(writer.path)

@@ -34,7 +34,7 @@ def filled(ledger: Ledger) -> None:
                     first=DAY,
                     last=DAY,
                     kind="GAP",
-                    takers=("a.sip",),
+                    eligible_sources=("a.sip",),
                 )
             ],
             now=NOW,

@@ -118,18 +118,18 @@ def test_concurrency_is_shared_and_a_dead_process_gives_its_place_back(open_ledg
     one, other = open_ledger("ledger"), open_ledger("ledger")
     limits = Limits(concurrency=2)
 
-    def ask(ledger: Ledger, token: str, now: int) -> Granted | Refused:
+    def fetch(ledger: Ledger, token: str, now: int) -> Granted | Refused:
         want = Want(kind="GAP", token=token, until=now + 60 * SECOND)
         return ledger.budgets.reserve("key", limits, want, steady=at(now))
 
-    assert isinstance(ask(one, "a", START), Granted)
-    assert isinstance(ask(other, "b", START), Granted)
-    refused = ask(one, "c", START)
+    assert isinstance(fetch(one, "a", START), Granted)
+    assert isinstance(fetch(other, "b", START), Granted)
+    refused = fetch(one, "c", START)
     assert isinstance(refused, Refused)
     assert (refused.dimension, refused.limit) == ("concurrency", "2 at a time")
     other.budgets.landed(limits, "b")
-    assert isinstance(ask(one, "c", START), Granted)
-    assert isinstance(ask(other, "d", START + 61 * SECOND), Granted)
+    assert isinstance(fetch(one, "c", START), Granted)
+    assert isinstance(fetch(other, "d", START + 61 * SECOND), Granted)
 
 
 def test_an_endpoint_class_is_limited_beside_the_whole(ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ def next_session(day: dt.date) -> dt.date:
     return following
 
 
-def fact(first: int, last: int, kind: FactKind, ask: str = "x") -> CoverageFact:
+def fact(first: int, last: int, kind: FactKind, fetch: str = "x") -> CoverageFact:
     return CoverageFact(
         dataset="d",
         instrument="A",
@@ -36,7 +36,7 @@ def fact(first: int, last: int, kind: FactKind, ask: str = "x") -> CoverageFact:
         sound=True,
         final=True,
         since=1,
-        evidence=ask,
+        evidence=fetch,
     )
 
 
@@ -67,13 +67,13 @@ def test_the_last_fact_holds_for_every_session(
 def test_silence_about_rows_that_were_shown_is_a_contradiction(ledger: Ledger) -> None:
     with ledger.write():
         ledger.coverage.record([fact(1, 4, "present")], next_session)
-        ledger.coverage.record([replace(fact(0, 2, "empty", ask="later"), since=2)], next_session)
+        ledger.coverage.record([replace(fact(0, 2, "empty", fetch="later"), since=2)], next_session)
     said = [(one.first.day, one.last.day, one.fact) for one in ledger.coverage.of_dataset("d")]
     assert said == [(1, 1, "empty"), (2, 3, "present"), (4, 5, "present")]
     (doubted,) = ledger.coverage.contradicted("d")
     assert (doubted.first.day, doubted.last.day) == (2, 3)
     with ledger.write():
-        ledger.coverage.record([replace(fact(1, 1, "present", ask="again"), since=3)], next_session)
+        ledger.coverage.record([replace(fact(1, 1, "present", fetch="again"), since=3)], next_session)
     (doubted,) = ledger.coverage.contradicted("d")
     assert (doubted.first.day, doubted.last.day) == (3, 3)
 
@@ -83,11 +83,11 @@ def test_a_year_of_nights_is_one_row_and_evidence_of_emptiness_stays(ledger: Led
     with ledger.write():
         for number in range(250):
             position = (day - START).days
-            ledger.coverage.record([fact(position, position, "present", ask=f"ask-{number}")], next_session)
+            ledger.coverage.record([fact(position, position, "present", fetch=f"ask-{number}")], next_session)
             day = next_session(day)
     assert len(ledger.coverage.of_dataset("d")) == 1
     with ledger.write():
         ledger.coverage.record(
-            [fact(400, 400, "empty", ask="one"), fact(401, 401, "empty", ask="two")], next_session
+            [fact(400, 400, "empty", fetch="one"), fact(401, 401, "empty", fetch="two")], next_session
         )
     assert [one.evidence for one in ledger.coverage.of_dataset("d")][1:] == ["one", "two"]

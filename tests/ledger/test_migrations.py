@@ -52,7 +52,7 @@ def test_a_released_ledger_comes_forward_with_all_it_knew(stored: Store, version
         assert states == {1: "done", 2: "unobtainable", 3: "queued"}
         assert [part.layer for part in ledger.catalogue.all_current("raw")] == ["raw"]
         (of,) = ledger.queue.census()
-        assert of.takers == ()
+        assert of.eligible_sources == ()
         assert sum(one["requests"] for one in ledger.requests.by_outcome()) == 4
         assert {one.symbol for one in ledger.eligibility.all()} == {"NOBODY"}
     finally:

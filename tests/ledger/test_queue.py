@@ -45,7 +45,9 @@ def claim(
     ledger: Ledger, tasks: list[Claimable], *, now: int = NOW, worker: str = "w", until: int = NOW + 10
 ) -> dict[int, int]:
     with ledger.write():
-        return ledger.queue.claim(tasks, source="a.sip", worker=worker, ask="x", now=now, lease_until=until)
+        return ledger.queue.claim(
+            tasks, source="a.sip", worker=worker, fetch_id="x", now=now, lease_until=until
+        )
 
 
 def test_order_is_by_kind_then_batch_then_id(ledger: Ledger) -> None:

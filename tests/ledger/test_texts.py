@@ -25,7 +25,8 @@ def test_any_error_text_is_kept(open_ledger: Opener, text: str) -> None:
     symbol = uuid.uuid4().hex
     with ledger.write():
         ledger.reject(
-            Rejection(ask=symbol, page=1, source="a", reason=text, rows=1, path=f"rejected/{text}"), now=1
+            Rejection(fetch_id=symbol, page=1, source="a", reason=text, rows=1, path=f"rejected/{text}"),
+            now=1,
         )
         ledger.eligibility.record(
             Eligible(

@@ -112,7 +112,7 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
             ),
             wanted.dataset.schema.columns,
         )
-        ask = SimpleNamespace(
+        fetch = SimpleNamespace(
             dataset=ALPACA.dataset,
             source="alpaca.iex",
             start=OPEN,
@@ -122,7 +122,7 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
             symbols=("AAPL",),
         )
         record = SimpleNamespace(
-            ask=ask, ask_id="ask", instruments={"AAPL": "AAPL"}, tasks={}, started_at=OPEN
+            fetch=fetch, fetch_id="ask", instruments={"AAPL": "AAPL"}, tasks={}, started_at=OPEN
         )
         # Half a minute after the fifth bar began.
         end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
@@ -278,9 +278,9 @@ def test_only_a_sound_silence_of_its_own_sessions_verifies(tmp_path: Path, sound
                         session=session, start=OPEN, end=OPEN + HOUR, rows=0, reconnects=1,
                     )
                 )  # fmt: skip
-        ask = SimpleNamespace(source="alpaca.iex", dataset=ALPACA.dataset, first=SESSION, last=SESSION)
+        fetch = SimpleNamespace(source="alpaca.iex", dataset=ALPACA.dataset, first=SESSION, last=SESSION)
         stored = SimpleNamespace(
-            record=SimpleNamespace(ask=ask, started_at=OPEN), end=SimpleNamespace(ended_at=OPEN + HOUR)
+            record=SimpleNamespace(fetch=fetch, started_at=OPEN), end=SimpleNamespace(ended_at=OPEN + HOUR)
         )
         fact = CoverageFact(
             dataset=ALPACA.dataset, instrument="AAPL", source="alpaca.iex", first=SESSION, last=later,

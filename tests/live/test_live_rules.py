@@ -39,13 +39,13 @@ def test_waits_grow_to_a_minute_and_no_further(attempt: int, dice: float) -> Non
 
 @given(st.lists(st.integers(0, 500), max_size=80), st.integers(1, 10), st.integers(1, 120))
 def test_no_window_ever_holds_more_attempts_than_allowed(
-    asks: list[int], attempts: int, seconds: int
+    fetches: list[int], attempts: int, seconds: int
 ) -> None:
     limits = Connecting(attempts=attempts, seconds=seconds)
     made: list[float] = []
     now = 0.0
-    for ask in sorted(asks):
-        now = max(now, float(ask))
+    for fetch in sorted(fetches):
+        now = max(now, float(fetch))
         now += plan.room_for_attempt(made, now, limits)
         made.append(now)
     for at in made:
@@ -306,11 +306,11 @@ def test_gaps_lie_between_what_was_live() -> None:
 
 
 def test_what_is_asked_for_covers_clocks_that_differ_and_bars_that_come_late() -> None:
-    assert timeline.span_to_ask(100 * SECOND + 1, 101 * SECOND, bars=False, tolerance=5 * SECOND) == (
+    assert timeline.span_to_fetch(100 * SECOND + 1, 101 * SECOND, bars=False, tolerance=5 * SECOND) == (
         95 * SECOND,
         106 * SECOND,
     )
-    start, end = timeline.span_to_ask(10 * MINUTE, 11 * MINUTE, bars=True, tolerance=5 * SECOND)
+    start, end = timeline.span_to_fetch(10 * MINUTE, 11 * MINUTE, bars=True, tolerance=5 * SECOND)
     assert start <= 8 * MINUTE
     assert end >= 11 * MINUTE
     assert start % MINUTE == end % MINUTE == 0

@@ -222,7 +222,7 @@ def test_names_that_the_venue_is_silent_about_hold_nothing_up_for_long(
     names = [f"N{number}" for number in range(count)]
     mute = data.draw(st.sets(st.sampled_from(names), max_size=4))
     asking = Subscribing(lambda some, _: ",".join(some), most=100)
-    turn = asking.ask(names)
+    turn = asking.subscribe(names)
     live: set[str] = set()
     asked = in_vain = worst = 0
     while len(live) < count - len(mute):
@@ -232,7 +232,7 @@ def test_names_that_the_venue_is_silent_about_hold_nothing_up_for_long(
             worst, in_vain = max(worst, in_vain), 0
             live |= set(turn.confirmed)
         missing = [name for name in names if name not in live]
-        turn = asking.ask(missing)
+        turn = asking.subscribe(missing)
         asked, in_vain = asked + 1, in_vain + 1
         assert asked <= 3 + 25 * len(mute)
     assert live == {*names} - mute

@@ -100,7 +100,7 @@ def record(
 
 def queued(context: NodeContext, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
     return sorted(
-        (task.instrument, task.first.isoformat(), task.last.isoformat(), task.kind, task.takers)
+        (task.instrument, task.first.isoformat(), task.last.isoformat(), task.kind, task.eligible_sources)
         for task in context.ledger.queue.open()
         if task.purpose == purpose
     )
@@ -115,7 +115,7 @@ def test_tasks_know_who_could_take_them_and_are_one_batch(context: NodeContext) 
     tasks = context.ledger.queue.open()
     assert len({task.batch for task in tasks}) == 1
     assert all(task.expected_rows > 0 for task in tasks)
-    assert [of.takers for of in context.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
+    assert [of.eligible_sources for of in context.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
 
 
 def test_who_is_no_longer_able_is_taken_off_queued_tasks(context: NodeContext) -> None:
@@ -177,7 +177,7 @@ def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kep
                 dt.date(2024, 1, 10),
                 dt.date(2024, 1, 11),
             )
-            assert (task.takers, task.priority) == (("a.x",), LAST)
+            assert (task.eligible_sources, task.priority) == (("a.x",), LAST)
             asked_after.append(days)
             record(context, "A", "a.x", "2024-01-10", "2024-01-11", "empty", at=at)
             with context.ledger.write():

@@ -97,7 +97,7 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
         found = ledger.queue.candidates("a.sip", of, first_day=days[0], now=NOW + 1)
         with ledger.write():
             ledger.queue.claim(
-                found, source="a.sip", worker=worker, ask=worker, now=NOW + 1, lease_until=until
+                found, source="a.sip", worker=worker, fetch_id=worker, now=NOW + 1, lease_until=until
             )
     wanted = SimpleNamespace(calendar=calendar, dataset=datasets.get("equities_bars_day"))
     context = SimpleNamespace(
@@ -107,7 +107,7 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
     one._covered["ask", "A"] = (calendar.between(days[0], days[1]),)
     (held,) = ledger.queue.leased_by("alive")
     stored: Any = SimpleNamespace(
-        end=None, record=SimpleNamespace(ask_id="ask", tasks={held.task_id: attempt})
+        end=None, record=SimpleNamespace(fetch_id="ask", tasks={held.task_id: attempt})
     )
     with ledger.write():
         one._finish(cast("StoredFetch", stored))

@@ -53,7 +53,7 @@ def fetch_only(folder: Path) -> list[Path]:
         return context.layout.journal_files()
 
 
-@pytest.mark.parametrize("at", [20, -20], ids=["the ask", "the end"])
+@pytest.mark.parametrize("at", [20, -20], ids=["the fetch", "the end"])
 def test_damage_in_the_journal_is_found_kept_and_fetched_again(tmp_path: Path, at: int) -> None:
     with simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _):
         (path,) = fetch_only(folder)
@@ -95,7 +95,7 @@ def test_answers_for_a_dataset_that_is_not_wanted_now_wait_in_the_journal(tmp_pa
         with opened(folder) as context:
             assert list(context.wanted) == ["equities_bars_minute"]
             report = seal.run_once(context, SkippingClock())
-            assert (report.asks, report.left_open) == (1, 1)
+            assert (report.fetches, report.left_open) == (1, 1)
         settings.write_text(both)
         with opened(folder) as context:
             assert nightly.run(context, SkippingClock()).complete

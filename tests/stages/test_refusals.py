@@ -166,7 +166,7 @@ def test_who_waits_for_the_ledger_is_counted_when_it_sends(tmp_path: Path) -> No
 
     granted: list[int] = []
 
-    def ask() -> None:
+    def fetch() -> None:
         answer = ledgers[1].budgets.reserve("a", limits, Want(kind="GAP"), steady=clock.steady)
         if isinstance(answer, Granted):
             granted.append(clock.steady())
@@ -176,7 +176,7 @@ def test_who_waits_for_the_ledger_is_counted_when_it_sends(tmp_path: Path) -> No
     holder = threading.Thread(target=hold)
     holder.start()
     holding.wait(10)
-    askers = [threading.Thread(target=ask) for _ in range(6)]
+    askers = [threading.Thread(target=fetch) for _ in range(6)]
     for number, asker in enumerate(askers):
         asker.start()
         if number == 2:

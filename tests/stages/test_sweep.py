@@ -41,7 +41,7 @@ def grown(tmp_path: Path) -> Path:
             files.publish_bytes(path.with_suffix(".json"), b"[]")
             with context.ledger.write():
                 rejection = Rejection(
-                    ask="ask",
+                    fetch_id="ask",
                     page=1,
                     source="alpaca.sip",
                     reason="broken",

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from cases import CASES, Case, decoded_rows, expected, market
 
-from conversations import ask, talk, twin
+from conversations import fetch, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.contract.vendor import RETRYABLE, FetchRequest, Outcome, Page, PageResult, Response
@@ -25,7 +25,7 @@ BARS = pytest.mark.parametrize(
 
 
 def asked(case: Case, *symbols: str, pages: bool = True, **more: object) -> FetchRequest:
-    return ask(
+    return fetch(
         case.source.name,
         case.serves.dataset,
         symbols or case.symbols,
@@ -107,7 +107,7 @@ def test_resumed_from_any_cursor_the_rest_comes_and_nothing_is_asked_twice(case:
         cursor = begun.answers[-1].cursor
         rest = talk(request, twin(case.twin, market()), resume=cursor, most=600)
         pages = [*begun.pages, *rest.pages]
-        pages = [Page(ask=one.ask, number=at, status=one.status, body=one.body, memo=one.memo) for at, one in enumerate(pages, start=1)]  # fmt: skip
+        pages = [Page(fetch=one.fetch, number=at, status=one.status, body=one.body, memo=one.memo) for at, one in enumerate(pages, start=1)]  # fmt: skip
         rows, _ = decoded_rows(case, vendors.load(case.vendor).decode(pages))
         assert inside(case, set(rows)) == expected(case)
         assert len(rows) == len(set(rows))
@@ -134,10 +134,10 @@ def test_what_is_known_to_exist_is_not_looked_up_again() -> None:
     for source in ("alpaca.sip", "massive.sip"):
         dates = ("2011-01-03", "2011-01-07")
         send = twin(source.partition(".")[0], market())
-        empty = talk(ask(source, "equities_bars_day", ("FB",), *dates), send)
+        empty = talk(fetch(source, "equities_bars_day", ("FB",), *dates), send)
         assert [answer.outcome for answer in empty.answers] == [Outcome.EMPTY, Outcome.EMPTY]
         assert empty.answers[-1].confirmed == ("FB",)
-        known = talk(ask(source, "equities_bars_day", ("FB",), *dates, known=frozenset({"FB"})), send)
+        known = talk(fetch(source, "equities_bars_day", ("FB",), *dates, known=frozenset({"FB"})), send)
         assert len(known.requests) == 1
 
 

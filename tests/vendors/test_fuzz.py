@@ -96,7 +96,7 @@ def test_no_body_ends_in_an_exception_or_in_a_row_that_breaks_the_types(vendor: 
         said = talk(asked, canned(body), most=3)
         assert said.answers
         assert all(isinstance(answer.outcome, Outcome) for answer in said.answers)
-        page = Page(ask=asked, number=1, status=200, body=body, memo=told.get("memo", ""))
+        page = Page(fetch=asked, number=1, status=200, body=body, memo=told.get("memo", ""))
         decoded = vendors.load(vendor).decode([page])
         frame, rejected = frames.rows(decoded, dataset, serves, calendar)
         assert frame.columns == [*dataset.schema.names, "page"]

@@ -11,7 +11,7 @@ import cases
 import pytest
 from cases import market
 
-from conversations import Send, ask, canned, talk, twin
+from conversations import Send, canned, fetch, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.contract.vendor import Outcome, Page, Request, Response
@@ -55,7 +55,7 @@ def coinbase(cap: int, *, ignores_after: bool = False, empty_at: int = 0) -> Sen
 
 
 def test_a_page_that_the_server_caps_loses_no_trade() -> None:
-    asked = ask("coinbase.exchange", "crypto_trades", ("BTC/USD",), *CRYPTO, rows_per_page=1_000)
+    asked = fetch("coinbase.exchange", "crypto_trades", ("BTC/USD",), *CRYPTO, rows_per_page=1_000)
     said = talk(asked, coinbase(cap=100), most=2_000)
     case = next(one for one in cases.CASES if one.id == "coinbase.exchange-crypto_trades")
     rows, _ = cases.decoded_rows(case, vendors.load("coinbase").decode(said.pages))
@@ -65,7 +65,7 @@ def test_a_page_that_the_server_caps_loses_no_trade() -> None:
 
 @pytest.mark.parametrize("server", [coinbase(1_000, ignores_after=True), coinbase(1_000, empty_at=3_000)])
 def test_trades_of_other_ids_or_none_at_all_settle_nothing(server: Send) -> None:
-    asked = ask(
+    asked = fetch(
         "coinbase.exchange", "crypto_trades", ("BTC/USD",), "2024-11-03", "2024-11-03", rows_per_page=1_000
     )
     said = talk(asked, server, most=200)
@@ -75,7 +75,9 @@ def test_trades_of_other_ids_or_none_at_all_settle_nothing(server: Send) -> None
 
 def test_a_cursor_that_stands_still_before_the_end_is_no_end() -> None:
     body = {"error": [], "result": {"XXBTZUSD": [["1", "1", START / 1e6 + 1, "b", "m", "", 1]], "last": "0"}}
-    said = talk(ask("kraken.spot", "crypto_trades", ("BTC/USD",), *CRYPTO), canned(json.dumps(body).encode()))
+    said = talk(
+        fetch("kraken.spot", "crypto_trades", ("BTC/USD",), *CRYPTO), canned(json.dumps(body).encode())
+    )
     assert said.answers[-1].outcome is Outcome.MALFORMED
     assert not said.settled()
 
@@ -96,14 +98,14 @@ def klines(stamps: list[int], limit: int) -> Send:
 
 def test_candles_off_the_grid_are_not_stepped_over() -> None:
     seconds = (0, 60, 123, 180, 240)
-    asked = ask("binance.spot", "crypto_bars_minute", ("BTC/USDT",), "2024-11-03", "2024-11-03")
+    asked = fetch("binance.spot", "crypto_bars_minute", ("BTC/USDT",), "2024-11-03", "2024-11-03")
     said = talk(asked, klines([START + second * SECOND for second in seconds], 3))
     found = [row[0] for page in said.pages for row in json.loads(page.body)]
     assert found == [START // 1_000 + second * 1_000 for second in seconds]
 
 
 def test_a_checksum_that_is_none_is_asked_again_and_a_young_file_is_waited_for() -> None:
-    asked = ask("binance.spot", "crypto_trades", ("BTC/USDT",), "2024-11-03", "2024-11-03")
+    asked = fetch("binance.spot", "crypto_trades", ("BTC/USDT",), "2024-11-03", "2024-11-03")
     assert talk(asked, canned(b"")).answers[-1].outcome is Outcome.MALFORMED
 
     def young(_: Request) -> Response:
@@ -122,14 +124,14 @@ def test_after_a_day_without_a_file_the_archive_is_taken_up_again() -> None:
             return (500, b"")
         return []
 
-    asked = ask("binance.spot", "crypto_aggtrades", ("BTC/USDT",), *CRYPTO)
+    asked = fetch("binance.spot", "crypto_aggtrades", ("BTC/USDT",), *CRYPTO)
     said = talk(asked, answering(reply))
     assert [request.path.split("/")[1] for request in said.requests] == ["data", "api", "data"]
     assert said.settled() == {"BTC/USDT": dt.date(2024, 11, 3)}
 
 
 def test_a_firewalls_page_names_no_symbol() -> None:
-    asked = ask("binance.spot", "crypto_bars_day", ("BTC/USDT",), *CRYPTO)
+    asked = fetch("binance.spot", "crypto_bars_day", ("BTC/USDT",), *CRYPTO)
     page = answering(lambda _: (403, b"<html>ID: 8f3a-1100-77</html>"))
     assert talk(asked, page).answers[-1].outcome is Outcome.TRANSIENT
     stocks = ("equities_bars_day", ("AAPL",), "2012-12-03", "2012-12-07")
@@ -138,12 +140,12 @@ def test_a_firewalls_page_names_no_symbol() -> None:
             (404, b"<html>404</html>") if "assets" in request.path else {"bars": {}, "next_page_token": None}
         )
     )
-    said = talk(ask("alpaca.sip", *stocks), nowhere)
+    said = talk(fetch("alpaca.sip", *stocks), nowhere)
     assert Outcome.UNKNOWN_SYMBOL not in {answer.outcome for answer in said.answers}
     proxy = answering(lambda _: (403, b"<html>csrf-token</html>"))
-    assert talk(ask("tiingo.eod", *stocks), proxy).answers[-1].outcome is Outcome.TRANSIENT
+    assert talk(fetch("tiingo.eod", *stocks), proxy).answers[-1].outcome is Outcome.TRANSIENT
     wrong = answering(lambda _: (404, b"<html>404 Not found</html>"))
-    said = talk(ask("coinbase.exchange", "crypto_bars_day", ("BTC/USD",), *CRYPTO), wrong)
+    said = talk(fetch("coinbase.exchange", "crypto_bars_day", ("BTC/USD",), *CRYPTO), wrong)
     assert said.answers[-1].outcome is Outcome.TRANSIENT
 
 
@@ -158,7 +160,9 @@ def test_ticks_of_one_second_at_a_pages_edge_are_all_there() -> None:
         found = [tick for tick in ticks if first <= tick[0] <= last][-3:]
         return {"history": {"prices": [tick[1] for tick in found], "times": [tick[0] for tick in found]}}
 
-    asked = ask("deriv.synthetic", "synthetic_ticks", ("R_100",), "2024-11-03", "2024-11-03", rows_per_page=3)
+    asked = fetch(
+        "deriv.synthetic", "synthetic_ticks", ("R_100",), "2024-11-03", "2024-11-03", rows_per_page=3
+    )
     said = talk(asked, answering(reply))
     decoded = vendors.load("deriv").decode(said.pages)
     prices = [price for table in decoded.tables for price in table.columns["price"]]
@@ -167,7 +171,7 @@ def test_ticks_of_one_second_at_a_pages_edge_are_all_there() -> None:
 
 
 def test_an_answer_about_another_symbol_is_not_taken() -> None:
-    asked = ask("deriv.synthetic", "synthetic_ticks", ("R_100",), "2024-11-03", "2024-11-03")
+    asked = fetch("deriv.synthetic", "synthetic_ticks", ("R_100",), "2024-11-03", "2024-11-03")
     body = {"echo_req": {"ticks_history": "R_50"}, "history": {"prices": [], "times": []}}
     assert talk(asked, canned(json.dumps(body).encode())).answers[-1].outcome is Outcome.MALFORMED
     assert dict(talk(asked, canned(b"{}")).requests[0].message)["req_id"]
@@ -176,7 +180,7 @@ def test_an_answer_about_another_symbol_is_not_taken() -> None:
 def test_an_action_may_be_processed_before_its_ex_date_and_mergers_have_ratios() -> None:
     merger = {"id": "m", "acquirer_symbol": "B", "acquirer_rate": 2, "acquiree_symbol": "AAPL", "acquiree_rate": 3, "process_date": "2024-05-16", "effective_date": "2024-05-17"}  # fmt: skip
     body = {"corporate_actions": {"stock_mergers": [merger]}, "next_page_token": None}
-    asked = ask("alpaca.sip", "corporate_actions", ("AAPL",), "2024-05-17", "2024-05-17")
+    asked = fetch("alpaca.sip", "corporate_actions", ("AAPL",), "2024-05-17", "2024-05-17")
     said = talk(asked, canned(json.dumps(body).encode()))
     assert said.requests[0].params["start"] < "2024-05-01"
     (table,) = vendors.load("alpaca").decode(said.pages).tables
@@ -191,7 +195,7 @@ def test_a_span_before_the_first_vintage_is_empty_and_refuses_no_series() -> Non
             return {"vintage_dates": ["1991-12-04"], "count": 393}
         return (400, refusal)
 
-    asked = ask("fred.alfred", "macro_series", ("GDP",), "1985-01-01", "1985-12-31")
+    asked = fetch("fred.alfred", "macro_series", ("GDP",), "1985-01-01", "1985-12-31")
     said = talk(asked, answering(reply))
     assert {answer.outcome for answer in said.answers} == {Outcome.EMPTY}
     assert said.settled() == {"GDP": asked.last}
@@ -201,7 +205,7 @@ def test_a_span_before_the_first_vintage_is_empty_and_refuses_no_series() -> Non
 
 
 def test_a_whole_markets_day_leads_to_no_look_up_of_those_who_are_in_it() -> None:
-    asked = ask("massive.sip", "equities_bars_day", ("AAPL", "FB", "IBM"), "2012-12-03", "2012-12-03")
+    asked = fetch("massive.sip", "equities_bars_day", ("AAPL", "FB", "IBM"), "2012-12-03", "2012-12-03")
     said = talk(asked, twin("massive", market()))
     assert len(said.requests) == 1
     assert said.settled() == dict.fromkeys(asked.symbols, asked.last)
@@ -211,7 +215,8 @@ def test_a_day_without_prices_has_no_bar_whatever_its_volume_says() -> None:
     chart = {"timestamp": [1704205800], "indicators": {"quote": [{"open": [None], "high": [None], "low": [None], "close": [None], "volume": [0]}]}}  # fmt: skip
     body = json.dumps({"chart": {"result": [chart], "error": None}}).encode()
     said = talk(
-        ask("yahoo.chart", "equities_adjusted_evidence", ("AAPL",), "2024-01-02", "2024-01-03"), canned(body)
+        fetch("yahoo.chart", "equities_adjusted_evidence", ("AAPL",), "2024-01-02", "2024-01-03"),
+        canned(body),
     )
     assert not [
         row for table in vendors.load("yahoo").decode(said.pages).tables for row in table.columns["stamp"]
@@ -236,7 +241,7 @@ def exchange(stamps: list[int], limit: int, *, newest_only: bool = False) -> Sen
 
 def test_through_ccxt_an_empty_window_ends_nothing() -> None:
     stamps = [START + minute * MINUTE for minute in (*range(300), *range(900, 2_880))]
-    asked = ask("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
+    asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
     said = talk(asked, exchange(stamps, 100), most=200)
     found = {row[0] for page in said.pages for row in json.loads(page.body)}
     assert found == {at // 1_000 for at in stamps}
@@ -244,7 +249,7 @@ def test_through_ccxt_an_empty_window_ends_nothing() -> None:
 
 def test_through_ccxt_the_newest_rows_are_no_answer_to_an_old_question() -> None:
     stamps = [START + minute * MINUTE for minute in range(2_000, 2_880)]
-    asked = ask("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=720)
+    asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=720)
     said = talk(asked, exchange(stamps, 720, newest_only=True))
     assert said.answers[-1].outcome is Outcome.NOT_SUPPORTED
     assert not said.settled()
@@ -267,8 +272,8 @@ def test_one_bad_trade_costs_no_other_and_no_nanosecond() -> None:
     )
     for name, body, conditions in (("alpaca.sip", alpaca, "@,I"), ("massive.sip", massive, "12,37")):
         vendor = vendors.load(name.partition(".")[0])
-        asked = ask(name, "equities_trades", ("AAPL",), "2021-02-22", "2021-02-22")
-        decoded = vendor.decode([Page(ask=asked, number=1, status=200, body=body)])
+        asked = fetch(name, "equities_trades", ("AAPL",), "2021-02-22", "2021-02-22")
+        decoded = vendor.decode([Page(fetch=asked, number=1, status=200, body=body)])
         source = vendor.SPEC.source(name)
         assert source
         serves = source.of("equities_trades")
@@ -282,14 +287,14 @@ def test_one_bad_trade_costs_no_other_and_no_nanosecond() -> None:
 
 def test_a_side_without_an_order_is_zero() -> None:
     vendor = vendors.load("massive")
-    asked = ask("massive.sip", "equities_quotes", ("AAPL",), "2021-02-22", "2021-02-22")
+    asked = fetch("massive.sip", "equities_quotes", ("AAPL",), "2021-02-22", "2021-02-22")
     body = b'{"status":"OK","results":[{"ask_exchange":12,"ask_price":9.5,"ask_size":100,"sip_timestamp":1614009105335689322}]}'
     source = vendor.SPEC.source("massive.sip")
     assert source
     serves = source.of("equities_quotes")
     assert serves
     dataset = datasets.get("equities_quotes")
-    decoded = vendor.decode([Page(ask=asked, number=1, status=200, body=body)])
+    decoded = vendor.decode([Page(fetch=asked, number=1, status=200, body=body)])
     frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
     assert not rejected
     assert frame.select("bid", "bid_size", "ask").row(0) == (0.0, 0.0, 9.5)
@@ -304,7 +309,7 @@ def test_through_ccxt_a_body_of_another_shape_is_no_empty_answer(body: bytes) ->
             return markets(request)
         return Response(status=200, headers={}, body=body, received_at=0)
 
-    asked = ask("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
+    asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
     said = talk(asked, send, most=8)
     assert said.answers[-1].outcome is Outcome.MALFORMED
     assert not said.settled()

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import pytest
 
-from conversations import Talk, ask, talk
+from conversations import Talk, fetch, talk
 from fulltape import vendors
 from fulltape.contract.vendor import Outcome, Request, Response
 from fulltape.decoding import archives
 from fulltape.market.time import MINUTE
 from fulltape.vendors.binance import sampling
 
-ASK = ask("binance.spot", "crypto_bars_minute", ("BTC/USDT",), "2024-02-01", "2024-02-29")
+FETCH = fetch("binance.spot", "crypto_bars_minute", ("BTC/USDT",), "2024-02-01", "2024-02-29")
 MINUTES = 29 * 1_440
 Row = list[str]
 
@@ -27,7 +27,7 @@ def rows() -> list[Row]:
     out = []
     for at in range(MINUTES):
         if not 20_000 <= at < 20_060:
-            stamp = (ASK.start + at * MINUTE) // 1_000
+            stamp = (FETCH.start + at * MINUTE) // 1_000
             price = f"{100 + at % 7}.5"
             out.append(
                 [
@@ -89,7 +89,7 @@ def found(said: Talk) -> dict[int, str]:
 
 def test_a_file_that_agrees_is_taken_and_asked_about_where_it_lacks_minutes() -> None:
     send, asked = venue(lambda whole: whole)
-    said = talk(ASK, send, most=100)
+    said = talk(FETCH, send, most=100)
     assert found(said) == {int(row[0]): row[4] for row in rows()}
     assert len([page for page in said.pages if archives.is_archive(page.body)]) == 1
     assert len(asked) == 5, "the checksum, two samples, and the file before and after the second"
@@ -107,7 +107,7 @@ def test_a_file_that_agrees_is_taken_and_asked_about_where_it_lacks_minutes() ->
 )
 def test_a_file_that_says_otherwise_gives_way_to_the_api(spoil: Callable[[list[Row]], list[Row]]) -> None:
     send, _ = venue(spoil)
-    said = talk(ASK, send, most=200)
+    said = talk(FETCH, send, most=200)
     assert found(said) == {int(row[0]): row[4] for row in rows()}
     assert not any(archives.is_archive(page.body) for page in said.pages)
     assert any("the API is asked" in answer.reason for answer in said.answers)
@@ -123,7 +123,7 @@ def test_without_a_page_of_the_api_the_file_stands() -> None:
             )
         return genuine(request)
 
-    said = talk(ASK, send, most=100)
+    said = talk(FETCH, send, most=100)
     assert said.answers[-1].outcome is Outcome.ROWS
     assert found(said) == {int(row[0]): row[4] for row in rows()}
 

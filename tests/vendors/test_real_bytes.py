@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from conversations import ask
+from conversations import fetch
 from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.contract.vendor import Outcome, Page, PageResult, Rejected, Response
@@ -31,7 +31,7 @@ def decoded(
     found = vendors.load(vendor).SPEC.source(source)
     serves = found.of(dataset) if found else None
     assert serves
-    page = Page(ask=ask(source, dataset, (symbol,), first, last), number=1, status=200, body=body)
+    page = Page(fetch=fetch(source, dataset, (symbol,), first, last), number=1, status=200, body=body)
     return frames.rows(vendors.load(vendor).decode([page]), declared, serves, tables.load(declared.calendar))
 
 
@@ -91,7 +91,7 @@ def test_adjusted_columns_are_evidence_of_the_ex_date_close_convention() -> None
 @needs_data
 def test_an_unadjusted_answer_is_demanded_of_a_vendor_that_adjusts_by_default() -> None:
     body = (REST / "fmp-polygon-intrinio" / "polygon_AAPL_day_2023-01-01_2023-01-10.json").read_bytes()
-    asked = ask("massive.sip", "equities_bars_day", ("AAPL",), "2023-01-03", "2023-01-10")
+    asked = fetch("massive.sip", "equities_bars_day", ("AAPL",), "2023-01-03", "2023-01-10")
     conversation = vendors.load("massive").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=200, headers={}, body=body, received_at=0))
@@ -107,9 +107,9 @@ def test_a_grouped_day_belongs_to_the_day_at_whose_end_it_is_stamped() -> None:
     found = vendors.load("massive").SPEC.source("massive.sip")
     serves = found.of("equities_bars_day") if found else None
     assert serves
-    asked = ask("massive.sip", "equities_bars_day", ("GIK", "X"), "2020-10-14", "2020-10-14")
+    asked = fetch("massive.sip", "equities_bars_day", ("GIK", "X"), "2020-10-14", "2020-10-14")
     for memo, rows in (("2020-10-14", 1), ("2020-10-15", 0)):
-        page = Page(ask=asked, number=1, status=200, body=path.read_bytes(), memo=memo)
+        page = Page(fetch=asked, number=1, status=200, body=path.read_bytes(), memo=memo)
         frame, rejected = frames.rows(
             vendors.load("massive").decode([page]), declared, serves, tables.load("XNYS")
         )
@@ -120,7 +120,7 @@ def test_a_grouped_day_belongs_to_the_day_at_whose_end_it_is_stamped() -> None:
 @needs_data
 def test_a_refused_permission_is_not_an_empty_answer() -> None:
     ((_, status, body),) = cassette(REST / "tiingo" / "news_bulk.yaml")
-    asked = ask("tiingo.eod", "equities_bars_day", ("AAPL",), "2023-01-03", "2023-01-10")
+    asked = fetch("tiingo.eod", "equities_bars_day", ("AAPL",), "2023-01-03", "2023-01-10")
     conversation = vendors.load("tiingo").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=status, headers={}, body=body, received_at=0))
@@ -132,8 +132,8 @@ def test_a_refused_permission_is_not_an_empty_answer() -> None:
 def test_the_forming_candle_at_the_end_of_an_answer_is_left_out() -> None:
     """720 minutes of Kraken, 1502402520 to 1502445660: the last one is still open."""
     body = (DATA / "crypto-rest-xchange" / "kraken" / "example-ohlc-data.json").read_bytes()
-    page_ask = ask("kraken.spot", "crypto_bars_day", ("BTC/USD",), "2017-08-10", "2017-08-11")
-    page = Page(ask=page_ask, number=1, status=200, body=body)
+    page_ask = fetch("kraken.spot", "crypto_bars_day", ("BTC/USD",), "2017-08-10", "2017-08-11")
+    page = Page(fetch=page_ask, number=1, status=200, body=body)
     (one,) = vendors.load("kraken").decode([page]).slices
     minutes = datasets.get("crypto_bars_minute")
     found = vendors.load("kraken").SPEC.source("kraken.spot")
@@ -182,7 +182,7 @@ def as_of(frame: pl.DataFrame, period: dt.date, day: dt.date) -> float | None:
 def test_the_vintage_dates_of_gdp_are_read_before_its_revisions() -> None:
     path = FRED / "test_get_series_vintagedates.yaml"
     body = next(body for _, _, body in cassette(path) if b'"vintage_dates"' in body)
-    asked = ask("fred.alfred", "macro_series", ("GDP",), "1990-01-01", "2024-10-31")
+    asked = fetch("fred.alfred", "macro_series", ("GDP",), "1990-01-01", "2024-10-31")
     conversation = vendors.load("fred").history(asked, None)
     next(conversation)
     answer = conversation.send(Response(status=200, headers={}, body=body, received_at=0))
@@ -239,8 +239,8 @@ def test_a_stamp_of_kraken_is_exact_to_the_nanosecond() -> None:
         b'{"error":[],"result":{"XXBTZUSD":[["30243.4","0.345",1688669597.827736901,"b","m","",61044952],'
         b'["30243.5","1e-8",1688669598,"s","l","",61044953]],"last":"1688669598000000000"}}'
     )
-    page_ask = ask("kraken.spot", "crypto_trades", ("BTC/USD",), "2023-07-06", "2023-07-06")
-    decoded = vendors.load("kraken").decode([Page(ask=page_ask, number=1, status=200, body=body)])
+    page_ask = fetch("kraken.spot", "crypto_trades", ("BTC/USD",), "2023-07-06", "2023-07-06")
+    decoded = vendors.load("kraken").decode([Page(fetch=page_ask, number=1, status=200, body=body)])
     found = vendors.load("kraken").SPEC.source("kraken.spot")
     assert found
     serves = found.of("crypto_trades")

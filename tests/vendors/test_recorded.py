@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conversations import ask
+from conversations import fetch
 from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.contract.vendor import Conversation, FetchRequest, Page, PageResult, Request, Response
@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def question(told: dict[str, Any]) -> FetchRequest:
     symbols = tuple(told["symbols"])
-    return ask(told["source"], told["dataset"], symbols, str(told["first"]), str(told["last"]))
+    return fetch(told["source"], told["dataset"], symbols, str(told["first"]), str(told["last"]))
 
 
 @pytest.mark.parametrize("vendor", vendors.names())
@@ -52,7 +52,7 @@ def test_recorded_bytes_become_the_rows_that_were_written_beside_them(path: Path
     serves = source.of(dataset.name)
     assert serves
     page = Page(
-        ask=question(told), number=1, status=200, body=told["body"].encode(), memo=told.get("memo", "")
+        fetch=question(told), number=1, status=200, body=told["body"].encode(), memo=told.get("memo", "")
     )
     frame, rejected = frames.rows(vendor.decode([page]), dataset, serves, tables.load(dataset.calendar))
     assert not rejected
@@ -104,7 +104,7 @@ def test_a_page_that_ends_inside_the_span_settles_no_further_than_its_last_whole
 
 
 def test_a_symbol_named_as_invalid_is_dropped_and_the_rest_asked_again() -> None:
-    asked = ask("alpaca.sip", "equities_bars_day", ("AAPL", "bad1", "IBM"), "2012-12-03", "2012-12-07")
+    asked = fetch("alpaca.sip", "equities_bars_day", ("AAPL", "bad1", "IBM"), "2012-12-03", "2012-12-07")
     conversation = vendors.load("alpaca").history(asked, None)
     next(conversation)
     body = b'{"message":"invalid symbol: bad1"}'

@@ -22,13 +22,13 @@ Kind = Literal["FORWARD", "GAP", "BOOTSTRAP"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingSessions:
-    """Consecutive sessions to ask for, under the spelling valid on them; `takers` could answer all of it."""
+    """Consecutive sessions to ask for, under the spelling valid on them; `eligible_sources` could answer all of it."""
 
     instrument: str
     symbol: str
     span: Range
     kind: Kind
-    takers: tuple[str, ...]
+    eligible_sources: tuple[str, ...]
 
 
 def gaps(
@@ -47,7 +47,7 @@ def gaps(
             symbol=instrument.symbol_on(calendar.label(start)),
             span=(start, stop),
             kind="BOOTSTRAP" if newest is None else "FORWARD" if start >= newest else "GAP",
-            takers=missing.takers,
+            eligible_sources=missing.eligible_sources,
         )
         for start, stop in ranges.split_at((missing.span,), edges)
     ]

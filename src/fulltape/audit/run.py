@@ -61,7 +61,7 @@ _AT_ONCE = 50
 class _Found:
     """What an audit of some series has found.
 
-    `whole`, by instrument, names as takers are stored every source that may be asked, if each could answer for all that
+    `whole`, by instrument, names as eligible sources are stored every source that may be asked, if each could answer for all that
     is open; `silent` is whether a source has said that there is nothing, or has refused.
     """
 
@@ -279,7 +279,7 @@ def _again(
         for span in ranges.split_at(spans, cuts):
             symbol = one.instrument.symbol_on(wanted.calendar.label(span[0]))
             gap = plan.MissingSessions(
-                instrument=instrument, symbol=symbol, span=span, kind="GAP", takers=(source,)
+                instrument=instrument, symbol=symbol, span=span, kind="GAP", eligible_sources=(source,)
             )
             yield dataclasses.replace(_task(gap, wanted), purpose=AGAIN)
             opened.setdefault(instrument, []).append(span)
@@ -297,16 +297,16 @@ def _settle_pointless(
     instrument: who could answer all that is open."""
     queue, name = context.ledger.queue, wanted.dataset.name
     refusals = queue.refusals()
-    named, ready = queue.takers(name), set(whole.values())
+    named, ready = queue.eligible_sources(name), set(whole.values())
     if not refusals and (not named or (named == ready and len(ready) == 1 and "" not in ready)):
         return
     few = list(whole) if len(whole) < len(wanted.instruments) else None
     doubtful = [
-        (task_id, instrument, first, last, takers)
-        for task_id, instrument, first, last, takers, purpose in queue.queued(name, few)
+        (task_id, instrument, first, last, eligible_sources)
+        for task_id, instrument, first, last, eligible_sources, purpose in queue.queued(name, few)
         if purpose == "fill"
         and instrument in whole
-        and (not takers or takers != whole[instrument] or task_id in refusals)
+        and (not eligible_sources or eligible_sources != whole[instrument] or task_id in refusals)
     ]
     concerned = {instrument for _, instrument, *_ in doubtful}
     # One by one only where they are few: each costs two statements.
@@ -314,15 +314,15 @@ def _settle_pointless(
     by_name = {one.instrument.instrument: one for one in known.read(context, wanted, now, only)}
     suspects = set()
     corrected = {}
-    for task_id, instrument, first, last, takers in doubtful:
+    for task_id, instrument, first, last, eligible_sources in doubtful:
         span = wanted.calendar.span_of(first, last)
         left = by_name[instrument].left
         able = tuple(source for source, where in left.items() if ranges.overlaps(where, span))
         if not able or task_id in refusals:
             suspects.add(instrument)
-        if able and ",".join(able) != takers:
+        if able and ",".join(able) != eligible_sources:
             corrected[task_id] = able
-    queue.set_takers(corrected)
+    queue.set_eligible_sources(corrected)
     for instrument in sorted(suspects):
         for task in queue.queued_of(name, instrument):
             if task.purpose == "fill":
@@ -351,6 +351,6 @@ def _task(gap: plan.MissingSessions, wanted: ConfiguredDataset) -> NewTask:
         first=wanted.calendar.label(gap.span[0]),
         last=wanted.calendar.label(gap.span[1] - 1),
         kind=gap.kind,
-        takers=gap.takers,
+        eligible_sources=gap.eligible_sources,
         expected_rows=wanted.rows(gap.span),
     )

@@ -35,7 +35,7 @@ class Seat:
 
     `allowed` requests a `span` (seconds; 0 allowed: no window); `frees` are the seconds from now at which the requests
     now in the window leave it, ascending; `fast` is how many a second its lanes manage. `opens` is when it may be asked
-    at all, in seconds from now. `finish` is how long one ask takes from its claim to its answer. `left_today` and
+    at all, in seconds from now. `finish` is how long one fetch takes from its claim to its answer. `left_today` and
     `per_day` in requests, None without a cap.
     """
 

@@ -1,4 +1,4 @@
-"""Which tasks a source takes together, as one ask. Pure.
+"""Which tasks a source takes together, as one fetch. Pure.
 
 A request carries so many symbols and a page so many rows. Tasks over the same sessions are taken as many as fill whole
 pages best; others join as long as the box of all symbols and all sessions costs no page more than the tasks themselves.
@@ -46,7 +46,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """What one request of a source can carry of a dataset; `grouped`: of how many symbols one whole session. It takes
-    `look_ups` further requests an ask, and `per_session` or `per_page` of them, as the source declares."""
+    `look_ups` further requests a fetch, and `per_session` or `per_page` of them, as the source declares."""
 
     symbols_per_request: int
     rows_per_page: int
@@ -63,7 +63,7 @@ class Capacity:
 def pack(
     candidates: Sequence[Candidate], capacity: Capacity, *, most_pages: int = MOST_PAGES
 ) -> tuple[Candidate, ...]:
-    """The tasks to take as one ask: the first one, and others with it. All are of one dataset, in order of dispatch."""
+    """The tasks to take as one fetch: the first one, and others with it. All are of one dataset, in order of dispatch."""
     if not candidates:
         return ()
     seed = candidates[0]
@@ -180,7 +180,7 @@ def _joined(
 
 
 def _cost(taken: Sequence[Candidate], capacity: Capacity) -> int:
-    """Requests of one ask."""
+    """Requests of one fetch."""
     if capacity.per_session:
         return capacity.per_session * _sessions(taken)
     return capacity.pages(_box(taken)) * capacity.per_page + capacity.look_ups

@@ -31,14 +31,14 @@ class SourceBreakers:
             return found.until if flying and now < found.until else None
 
     def sent(self, source: str, *, now: Instant) -> None:
-        """An ask goes out: for a breaker that is not closed, it is the trial."""
+        """A fetch goes out: for a breaker that is not closed, it is the trial."""
         with self._turn:
             found = self._breakers[source]
             if found.state != "closed":
                 self._store(breaker.trial(found, now=now) or found)
 
     def came_back(self, source: str, result: Result, *, now: Instant) -> bool:
-        """Take an ask's end into account; False if its failure says something about the source, not about its tasks."""
+        """Take a fetch's end into account; False if its failure says something about the source, not about its tasks."""
         with self._turn:
             found = self._breakers[source]
             if result.outcome is Outcome.TRANSIENT:

@@ -54,7 +54,7 @@ def answer(step: Request | PageResult) -> PageResult:
 
 
 def go_on(conversation: Conversation, request: Request, answer: PageResult) -> None:
-    """Take the conversation to the same request again; one that has died, or breaks its contract, ends its ask."""
+    """Take the conversation to the same request again; one that has died, or breaks its contract, ends its fetch."""
     try:
         alive = _goes_on(conversation, request)
     except Exception as error:

@@ -33,7 +33,7 @@ _TASKS_A_SECOND = 100_000
 class Claim:
     """Tasks that a source holds now, to be asked for together."""
 
-    ask_id: str
+    fetch_id: str
     of: TaskClass
     dataset: str
     kind: str
@@ -113,7 +113,9 @@ class Dispatcher:
         if self._is_old():
             self._count()
         return any(
-            tasks > 0 and (not of.takers or source in of.takers) and of not in self._barren[source]
+            tasks > 0
+            and (not of.eligible_sources or source in of.eligible_sources)
+            and of not in self._barren[source]
             for of, tasks in self._left.items()
         )
 
@@ -154,8 +156,8 @@ class Dispatcher:
                 of.priority,
                 of.batch,
                 self._served[of.dataset],
-                len(of.takers) or 99,
-                of.takers,
+                len(of.eligible_sources) or 99,
+                of.eligible_sources,
                 of.dataset,
             ),
         )
@@ -181,7 +183,7 @@ class Dispatcher:
     def _claim_of(self, source: str, of: TaskClass) -> Claim | None:
         planner = self._planner(source, of.dataset)
         now = self._clock.now()
-        ask_id = uuid.uuid4().hex
+        fetch_id = uuid.uuid4().hex
         per_request = self._per_request.get((source, of), 0.0)
         pages = int(self._quota[source, of] / per_request + 0.5) if per_request else batching.MOST_PAGES
         with self._context.ledger.write():
@@ -200,7 +202,7 @@ class Dispatcher:
                 [by_id[one.task_id] for one in taken],
                 source=source,
                 worker=self._context.rules.worker,
-                ask=ask_id,
+                fetch_id=fetch_id,
                 now=now,
                 lease_until=now + self._context.rules.lease,
             )
@@ -215,7 +217,7 @@ class Dispatcher:
         self._served[of.dataset] += planner.capacity.pages(sum(one.asked for one in taken))
         tasks = [by_id[one.task_id] for one in taken]
         return Claim(
-            ask_id=ask_id,
+            fetch_id=fetch_id,
             of=of,
             dataset=of.dataset,
             kind=of.kind,
@@ -302,7 +304,7 @@ class Dispatcher:
         for of in self._left:
             capacities = {
                 source: self._planners[source, of.dataset].capacity
-                for source in of.takers or self._context.feeds
+                for source in of.eligible_sources or self._context.feeds
                 if (source, of.dataset) in self._planners
             }
             single = one_at_a_time(capacities)
@@ -311,7 +313,7 @@ class Dispatcher:
                 tasks = sum(self._quota.get((source, of), 0.0) for source in single)
                 behind = math.ceil(tasks / self._whole.get(of, 1))
                 names = sorted(self._context.wanted[of.dataset].instruments)
-                found = put(before_now.get(of), names, behind=behind, ask=self._ask.get(of, 1))
+                found = put(before_now.get(of), names, behind=behind, fetch=self._ask.get(of, 1))
                 if found:
                     self._fences[of] = found
 
@@ -342,8 +344,8 @@ class Dispatcher:
         self._per_request.clear()
         groups: dict[tuple[int, int], list[Load]] = {}
         for of in self._left:
-            takers = self._takers(of, taking, now)
-            load = self._load(of, takers, now)
+            eligible_sources = self._eligible_sources(of, taking, now)
+            load = self._load(of, eligible_sources, now)
             if load:
                 groups.setdefault((of.priority, of.batch), []).append(load)
         seats = self._paces.seats(taking)
@@ -355,12 +357,12 @@ class Dispatcher:
         self._demand = forecast.demand(self._context, self._quota, self._per_request, now)
         self._counted_at = self._clock.steady()
 
-    def _takers(self, of: TaskClass, taking: Sequence[str], now: Instant) -> list[str]:
+    def _eligible_sources(self, of: TaskClass, taking: Sequence[str], now: Instant) -> list[str]:
         """Sources that may be asked for a class and take part."""
         wanted = self._context.wanted[of.dataset]
         found = [
             source
-            for source in (of.takers or wanted.sources)
+            for source in (of.eligible_sources or wanted.sources)
             if source in wanted.everybody and source in taking
         ]
         for source in found:
@@ -368,12 +370,12 @@ class Dispatcher:
                 self._planners[source, of.dataset] = Planner(self._context.feeds[source], wanted, now)
         return found
 
-    def _load(self, of: TaskClass, takers: Sequence[str], now: Instant) -> Load | None:
-        """What a class costs each of its takers; who is alone needs no estimate."""
+    def _load(self, of: TaskClass, eligible_sources: Sequence[str], now: Instant) -> Load | None:
+        """What a class costs each of its eligible sources; who is alone needs no estimate."""
         requests: dict[str, float] = {}
-        for source in takers:
+        for source in eligible_sources:
             tasks_a_request = 1.0
-            if len(takers) > 1 or self._context.feeds[source].limits.per_day:
+            if len(eligible_sources) > 1 or self._context.feeds[source].limits.per_day:
                 sample = self._found(source, of, self._planners[source, of.dataset], now, most=_SAMPLE)
                 if not sample:
                     self._barren[source].add(of)

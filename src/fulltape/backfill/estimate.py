@@ -128,9 +128,9 @@ def _expected(
 def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instant) -> dict[str, float]:
     """How many requests each source would need for all of a class."""
     wanted = context.wanted[of.dataset]
-    takers: Sequence[str] = of.takers or wanted.sources
+    eligible_sources: Sequence[str] = of.eligible_sources or wanted.sources
     found = {}
-    for source in takers:
+    for source in eligible_sources:
         if source not in context.feeds or source not in wanted.everybody:
             continue
         planner = Planner(context.feeds[source], wanted, now)

@@ -14,7 +14,7 @@ from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant
 
 _WIDER = 3
-"""So many sessions more on either side does an ask have that is asked again."""
+"""So many sessions more on either side does a fetch have that is asked again."""
 
 
 class Planner:

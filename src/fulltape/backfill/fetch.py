@@ -75,22 +75,22 @@ class Fetcher:
             self._journal.close()
 
     def fetch(self, work: Work) -> Result:
-        """Carry the ask to its end; `StoppedError` leaves it open."""
+        """Carry the fetch to its end; `StoppedError` leaves it open."""
         journal = self._open_journal()
         self._renewed_at = self._clock.now()
         record = FetchRecord(
-            ask_id=work.ask_id,
-            ask=work.ask,
+            fetch_id=work.fetch_id,
+            fetch=work.fetch,
             tasks=dict(work.tasks),
             instruments=dict(work.instruments),
             started_at=self._clock.now(),
         )
-        journal.append(RecordKind.ASK, fetches.encode_ask(record))
+        journal.append(RecordKind.FETCH, fetches.encode_fetch(record))
         journal.sync()
         result = Result(pages=work.pages)
         self._converse(work, journal, result)
         end = EndRecord(
-            ask_id=work.ask_id,
+            fetch_id=work.fetch_id,
             outcome=result.outcome,
             ended_at=self._clock.now(),
             refused={symbol: reason for symbol, (_, reason) in result.refused.items()},
@@ -112,10 +112,10 @@ class Fetcher:
         return self._journal
 
     def _converse(self, work: Work, journal: Journal, result: Result) -> None:
-        conversation = self._vendor.history(work.ask, work.resume)
+        conversation = self._vendor.history(work.fetch, work.resume)
         tokens = {work.resume.token} if work.resume else set()
         request = self._following(conversation, result)
-        most = self._most_pages(work.ask)
+        most = self._most_pages(work.fetch)
         while request is not None:
             if result.pages - work.pages >= most:
                 # What it has settled counts; a vendor that turns in circles with new cursors does not go on for ever.
@@ -148,18 +148,18 @@ class Fetcher:
                 self._keep(work, journal, answer, result)
             request = self._following(conversation, result)
 
-    def _most_pages(self, ask: FetchRequest) -> int:
-        wanted, serves = self._context.wanted[ask.dataset], self._feed.serves(ask.dataset)
+    def _most_pages(self, fetch: FetchRequest) -> int:
+        wanted, serves = self._context.wanted[fetch.dataset], self._feed.serves(fetch.dataset)
         assert serves is not None
         return steps.most_pages(
-            rows=wanted.rows(wanted.calendar.between(ask.first, ask.last)) * len(ask.symbols),
+            rows=wanted.rows(wanted.calendar.between(fetch.first, fetch.last)) * len(fetch.symbols),
             rows_per_page=serves.rows_per_page,
-            symbols=len(ask.symbols),
+            symbols=len(fetch.symbols),
             counted=wanted.dataset.grain in ("day", "minute"),
         )
 
     def _following(self, conversation: Conversation, result: Result) -> Request | None:
-        """The next request; a vendor's file that fails here ends its ask, as one that fails over a response does."""
+        """The next request; a vendor's file that fails here ends its fetch, as one that fails over a response does."""
         try:
             return steps.following(conversation)
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
@@ -232,7 +232,7 @@ class Fetcher:
                 raise NoRoomError(Refused(dimension="vendor_says_wait", room_at=opens))
 
     def _understood(self, conversation: Conversation, response: Response) -> PageResult:
-        """What the vendor's file makes of a response; where it fails, the bytes are kept and the ask ends."""
+        """What the vendor's file makes of a response; where it fails, the bytes are kept and the fetch ends."""
         try:
             return steps.answer(conversation.send(response))
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must not stop the node
@@ -258,7 +258,7 @@ class Fetcher:
         told = False
         while True:
             if self._stop.is_set():
-                raise StoppedError("stopped; the ask goes on with the next run.")
+                raise StoppedError("stopped; the fetch goes on with the next run.")
             now = self._clock.steady()
             want = Want(
                 kind=work.kind,
@@ -296,7 +296,7 @@ class Fetcher:
         told = {**request.params, **request.message}
         query = "&".join(f"{name}={value}" for name, value in told.items())
         self._context.ledger.requests.record(
-            ask=work.ask_id,
+            fetch_id=work.fetch_id,
             source=self._feed.source.name,
             target=f"{request.path}?{query}" if query else request.path,
             kind=work.kind,
@@ -317,7 +317,7 @@ class Fetcher:
 
     def _keep(self, work: Work, journal: Journal, answer: PageResult, result: Result) -> None:
         record = PageRecord(
-            ask_id=work.ask_id,
+            fetch_id=work.fetch_id,
             number=result.pages + 1,
             status=self._body.status,
             outcome=answer.outcome,

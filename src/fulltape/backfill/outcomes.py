@@ -1,4 +1,4 @@
-"""What the end of an ask means for the queue and for the source's eligibility."""
+"""What the end of a fetch means for the queue and for the source's eligibility."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_YET = 15 * MINUTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blame:
-    """What an ask's bad end counts against. Not against the `tasks` if the source answers nobody; not against the
+    """What a fetch's bad end counts against. Not against the `tasks` if the source answers nobody; not against the
     `symbols` while it is not known which of them was meant."""
 
     tasks: bool = True
@@ -56,7 +56,7 @@ def settle(
 
 
 def refuses(result: Result) -> bool:
-    """Whether the whole ask was refused for good."""
+    """Whether the whole fetch was refused for good."""
     return plan.effect(result.outcome) == "refuse"
 
 
@@ -72,9 +72,9 @@ def _pass_on(
     elif failed:
         queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
     if refused or task.symbol in result.refused:
-        others = tuple(one for one in task.takers if one != source)
+        others = tuple(one for one in task.eligible_sources if one != source)
         if others:
-            queue.set_takers({task_id: others})
+            queue.set_eligible_sources({task_id: others})
     if refused:
         queue.hold_back(task_id, source, refusal=result.reason or result.outcome.value)
     if result.pages:
@@ -90,31 +90,31 @@ def _pass_on(
 
 
 def _refused(context: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
-    """The whole ask was refused: not entitled holds for its symbols, everything else for just these sessions, and for
+    """The whole fetch was refused: not entitled holds for its symbols, everything else for just these sessions, and for
     none of them where only a span of one was asked for."""
-    if work.ask.narrow:
+    if work.fetch.narrow:
         return
     if result.outcome is Outcome.NOT_ENTITLED:
-        for symbol in work.ask.symbols:
+        for symbol in work.fetch.symbols:
             _learn(context, source, work, symbol, "not entitled", result.reason, now)
         return
-    wanted = context.wanted[work.ask.dataset]
+    wanted = context.wanted[work.fetch.dataset]
     context.ledger.coverage.record(
         (
             CoverageFact(
-                dataset=work.ask.dataset,
+                dataset=work.fetch.dataset,
                 instrument=work.instruments[symbol],
                 source=source,
-                first=work.ask.first,
-                last=work.ask.last,
+                first=work.fetch.first,
+                last=work.fetch.last,
                 fact="refused",
                 sound=False,
                 final=True,
                 since=now,
-                evidence=work.ask_id,
+                evidence=work.fetch_id,
                 reason=result.reason,
             )
-            for symbol in work.ask.symbols
+            for symbol in work.fetch.symbols
             if symbol not in result.refused
         ),
         wanted.next_session,
@@ -132,7 +132,7 @@ def _learn(
 ) -> None:
     """Remember what a source showed of a symbol. A refusal lasts for a cooldown that grows each time one has run out
     and the source refuses again."""
-    dataset = work.ask.dataset
+    dataset = work.fetch.dataset
     before = context.ledger.eligibility.of(source, dataset, symbol)
     if state == "ok":
         strikes, until = 0, _FOR_EVER
@@ -158,8 +158,8 @@ def _learn(
 
 def _heal(context: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:
     """Symbols that were refused once and are served again are as good as any."""
-    for symbol in work.ask.symbols:
+    for symbol in work.fetch.symbols:
         if symbol not in result.refused:
-            known = context.ledger.eligibility.of(source, work.ask.dataset, symbol)
+            known = context.ledger.eligibility.of(source, work.fetch.dataset, symbol)
             if known and known.state != "ok":
                 _learn(context, source, work, symbol, "ok", "served again", now)

@@ -38,18 +38,18 @@ def one_at_a_time(capacities: Mapping[str, Capacity]) -> list[str]:
     return [source for source, one in capacities.items() if one.symbols_per_request == 1 and not one.grouped]
 
 
-def put(walked: Partition | None, names: Sequence[str], *, behind: int, ask: int) -> Partition | None:
+def put(walked: Partition | None, names: Sequence[str], *, behind: int, fetch: int) -> Partition | None:
     """A fence that leaves the last `behind` of the instruments to the sources of one symbol; None where these would be
-    all. `walked` is the one before, `ask` how many tasks make a request of many symbols.
+    all. `walked` is the one before, `fetch` how many tasks make a request of many symbols.
 
-    Where some takers ask for one symbol at a time and others for many, the former take whole instruments from the end
+    Where some sources ask for one symbol at a time and others for many, the former take whole instruments from the end
     of the alphabet, and the latter go through the others block by block: else every instrument would lose some windows
     to the latter, and a request for one symbol would bring fewer of them.
     """
     left = walked.names if walked else list(names)
     if not left or behind >= len(left):
         return None
-    # Whole asks, so that no block ends with a half-empty page.
-    block = _ASKS_A_BLOCK * ask
+    # Whole fetches, so that no block ends with a half-empty page.
+    block = _ASKS_A_BLOCK * fetch
     reach = walked.reach if walked else block
     return Partition(names=left, stop=len(left) - behind, reach=reach, block=block)

@@ -8,7 +8,7 @@ from fulltape.contract.vendor import Outcome
 from fulltape.market.time import SECOND
 
 Effect = Literal["none", "fail", "refuse", "hold", "stop"]
-"""What an ask's end does beside sealing what is durable: nothing more; a failure is counted and the source leaves the
+"""What a fetch's end does beside sealing what is durable: nothing more; a failure is counted and the source leaves the
 task alone for a while; the source has refused it for good; the source waits; the source stops for everything."""
 
 _EFFECTS: dict[Outcome, Effect] = {
@@ -28,7 +28,7 @@ _EFFECTS: dict[Outcome, Effect] = {
 
 
 def effect(outcome: Outcome) -> Effect:
-    """What an ask's end does to its tasks and its source."""
+    """What a fetch's end does to its tasks and its source."""
     return _EFFECTS[outcome]
 
 

@@ -29,7 +29,7 @@ class BackfillReport:
     """What was asked and answered; `more` says that tasks are left which only wait for sealing, `out` which sources
     took no further part, and why."""
 
-    asks: int = 0
+    fetches: int = 0
     tasks: int = 0
     requests: int = 0
     pages: int = 0
@@ -138,11 +138,11 @@ class _Round:
                     return claim.again
                 work = _work(self._context, source, claim)
             self._gate.guards.sent(source, now=self._clock.now())
-            self._report.asks += 1
+            self._report.fetches += 1
             self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
 
     def _owed(self, source: str) -> Work | None:
-        """An interrupted ask of an earlier run to go on with."""
+        """An interrupted fetch of an earlier run to go on with."""
         while self._resumable.get(source):
             stored = self._resumable[source].pop(0)
             if _renewed(self._context, stored, self._clock.now()):
@@ -215,13 +215,13 @@ class _Round:
         return work, result
 
     def _to_blame(self, source: str, work: Work, result: Result) -> bool:
-        """Whether a refusal of a whole ask says something about each of its symbols."""
+        """Whether a refusal of a whole fetch says something about each of its symbols."""
         suspicions = self._gate.dispatcher.suspicions
-        symbols = set(work.ask.symbols) - set(result.refused)
+        symbols = set(work.fetch.symbols) - set(result.refused)
         if outcomes.refuses(result):
-            return suspicions.refused(source, work.ask.dataset, symbols)
+            return suspicions.refused(source, work.fetch.dataset, symbols)
         if result.outcome in (Outcome.ROWS, Outcome.EMPTY):
-            suspicions.served(source, work.ask.dataset, symbols)
+            suspicions.served(source, work.fetch.dataset, symbols)
         return True
 
     def _time_to_seal(self) -> bool:
@@ -241,7 +241,7 @@ def _work(context: NodeContext, source: str, claim: Claim) -> Work:
     else:
         first, last = claim.planner.asked(claim.taken)
         span = wanted.calendar.span(first, last)
-    ask = FetchRequest(
+    fetch = FetchRequest(
         source=source,
         dataset=claim.dataset,
         symbols=symbols,
@@ -259,8 +259,8 @@ def _work(context: NodeContext, source: str, claim: Claim) -> Work:
         },
     )
     return Work(
-        ask_id=claim.ask_id,
-        ask=ask,
+        fetch_id=claim.fetch_id,
+        fetch=fetch,
         kind=claim.kind,
         tasks=claim.attempts,
         instruments={task.symbol: task.instrument for task in claim.tasks},
@@ -273,16 +273,16 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
     paths = [path for path in context.layout.journal_files(context.rules.worker) if not journal.in_use(path)]
     found: dict[str, list[StoredFetch]] = {}
     resumed: set[int] = set()
-    for stored in fetches.collect(paths).asks.values():
+    for stored in fetches.collect(paths).fetches.values():
         ours = {
             task_id
             for task_id, attempt in stored.record.tasks.items()
             if task_id in held and held[task_id].attempt == attempt
         }
-        known = stored.record.ask.source in context.feeds and stored.record.ask.dataset in context.wanted
+        known = stored.record.fetch.source in context.feeds and stored.record.fetch.dataset in context.wanted
         possible = stored.end is None and stored.whole and known
         if possible and ours and _can_go_on(stored) and _renewed(context, stored, now):
-            found.setdefault(stored.record.ask.source, []).append(stored)
+            found.setdefault(stored.record.fetch.source, []).append(stored)
             resumed |= ours
     with context.ledger.write():
         for task_id, task in held.items():
@@ -294,7 +294,7 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
 
 
 def _renewed(context: NodeContext, stored: StoredFetch, now: Instant) -> bool:
-    """Take the leases of an interrupted ask up again; False if somebody else has all of its tasks by now."""
+    """Take the leases of an interrupted fetch up again; False if somebody else has all of its tasks by now."""
     with context.ledger.write():
         ours = context.ledger.queue.renew(
             stored.record.tasks, worker=context.rules.worker, lease_until=now + context.rules.lease
@@ -311,8 +311,8 @@ def _resumed(context: NodeContext, stored: StoredFetch) -> Work:
     pages = stored.sound_pages()
     tasks = [context.ledger.queue.get(task_id) for task_id in stored.record.tasks]
     return Work(
-        ask_id=stored.record.ask_id,
-        ask=stored.record.ask,
+        fetch_id=stored.record.fetch_id,
+        fetch=stored.record.fetch,
         kind=next((task.kind for task in tasks if task), "GAP"),
         tasks=stored.record.tasks,
         instruments=stored.record.instruments,

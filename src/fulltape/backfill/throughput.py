@@ -17,7 +17,7 @@ _FRESH = 0.1
 _GUESS = 0.5
 """Seconds for an answer of a source that was never asked."""
 _SETTLING = 2.0
-"""Seconds that an ask costs beside its requests, for claiming, journaling and sealing: who would save less by taking
+"""Seconds that a fetch costs beside its requests, for claiming, journaling and sealing: who would save less by taking
 another one's task leaves it alone."""
 
 

@@ -11,7 +11,7 @@ from fulltape.ledger.budgets import Refused
 
 
 class StoppedError(errors.FulltapeError):
-    """Somebody asked us to stop; the ask stays open in the journal and goes on with the next run."""
+    """Somebody asked us to stop; the fetch stays open in the journal and goes on with the next run."""
 
 
 class NoRoomError(errors.FulltapeError):
@@ -24,10 +24,10 @@ class NoRoomError(errors.FulltapeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What to fetch: a new ask, or one to go on with from a cursor after `pages` pages."""
+    """What to fetch: a new fetch, or one to go on with from a cursor after `pages` pages."""
 
-    ask_id: str
-    ask: FetchRequest
+    fetch_id: str
+    fetch: FetchRequest
     kind: str
     tasks: Mapping[int, int]
     """Task ids and their attempts."""
@@ -39,7 +39,7 @@ class Work:
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """How an ask went: its last outcome, its durable pages, and what was learned on the way."""
+    """How a fetch went: its last outcome, its durable pages, and what was learned on the way."""
 
     outcome: Outcome = Outcome.EMPTY
     pages: int = 0

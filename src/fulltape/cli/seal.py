@@ -60,7 +60,7 @@ def lines(report: SealReport, filled: FilledGaps | None) -> list[str]:
     out = [
         f"captured  {counted(live.messages, 'message')} of {counted(live.files, 'journal')}: "
         f"{counted(live.rows, 'row')} in {counted(live.parts, 'part')}",
-        f"fetched   {counted(report.asks, 'ask')}: {counted(report.rows, 'row')} in {counted(report.parts, 'part')}",
+        f"fetched   {counted(report.fetches, 'fetch')}: {counted(report.rows, 'row')} in {counted(report.parts, 'part')}",
     ]
     if live.intervals:
         out.append(

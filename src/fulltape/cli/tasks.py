@@ -80,7 +80,7 @@ def show(
     with options.opened(node) as context:
         task = _found(context, task_id)
         waits = context.ledger.queue.waits(task_id)
-        requests = context.ledger.requests.of_ask(task.ask) if task.ask else []
+        requests = context.ledger.requests.of_fetch(task.fetch_id) if task.fetch_id else []
     if json:
         options.emit_json({"task": task, "waits": waits, "requests": requests})
         return
@@ -89,7 +89,7 @@ def show(
         f"  state      {task.state}" + (f" by {task.source} ({task.worker})" if task.worker else ""),
         f"  kind       {task.kind}, {task.purpose}, batch {task.batch}, priority {task.priority}",
         f"  queued     {to_second(task.enqueued_at)}",
-        f"  takers     {', '.join(task.takers) or 'any source of the dataset'}",
+        f"  sources    {', '.join(task.eligible_sources) or 'any source of the dataset'}",
         f"  attempts   {task.attempt}, {counted(task.failures, 'real failure')}",
     ]
     if task.last_error:

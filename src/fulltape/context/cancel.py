@@ -19,7 +19,7 @@ def cancel(context: NodeContext, now: Instant) -> None:
             for task in queue.queued_of(dataset, instrument):
                 queue.finish(task.task_id, task.attempt, "cancelled", now=now, error=_UNWANTED)
     for dataset, wanted in context.wanted.items():
-        for takers in queue.takers(dataset):
-            names = set(takers.split(",")) - {""}
+        for eligible_sources in queue.eligible_sources(dataset):
+            names = set(eligible_sources.split(",")) - {""}
             if names and names.isdisjoint(wanted.everybody):
-                queue.cancel_for(dataset, takers, now=now, error=_NO_SOURCE)
+                queue.cancel_for(dataset, eligible_sources, now=now, error=_NO_SOURCE)

@@ -9,7 +9,7 @@ from fulltape.market.time import SECOND, Instant
 
 State = Literal["closed", "open", "half-open"]
 TRIPS_AFTER = 3
-"""So many asks in a row must fail before a source is left alone."""
+"""So many fetches in a row must fail before a source is left alone."""
 TRIAL = 120 * SECOND
 """How long a half-open breaker waits for its one trial before it allows another."""
 _FIRST_REST = 15 * SECOND
@@ -30,7 +30,7 @@ class Breaker:
 
 
 def failed(breaker: Breaker, *, now: Instant, reason: str) -> Breaker:
-    """After an ask that failed: closed until it trips, then open for a time that doubles with every failed trial."""
+    """After a fetch that failed: closed until it trips, then open for a time that doubles with every failed trial."""
     failures = breaker.failures + 1
     if failures < TRIPS_AFTER:
         return replace(breaker, failures=failures, reason=reason)
@@ -46,5 +46,5 @@ def trial(breaker: Breaker, *, now: Instant) -> Breaker | None:
 
 
 def served(breaker: Breaker) -> Breaker:
-    """After an ask that was answered: closed."""
+    """After a fetch that was answered: closed."""
     return Breaker(source=breaker.source)

@@ -48,7 +48,7 @@ class Subscribing:
         """All that are not answered."""
         return {*self.outstanding, *(name for some in self._waiting for name in some)}
 
-    def ask(self, names: Collection[str]) -> ProtocolStep:
+    def subscribe(self, names: Collection[str]) -> ProtocolStep:
         """Ask for these first. What the last command asked for without an answer comes last and in ten pieces: it may be
         what keeps the vendor from answering, and stays apart until it is answered."""
         wanted = set(names)

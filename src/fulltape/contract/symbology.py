@@ -19,26 +19,26 @@ _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The symbols of one ask: how the source writes each, and what we call what it writes."""
+    """The symbols of one fetch: how the source writes each, and what we call what it writes."""
 
     wire: Mapping[str, str]
     ours: Mapping[str, str]
 
 
-def names(ask: FetchRequest, rule: Callable[[str], str]) -> Names:
-    """Both directions for an ask; the reference table's spelling comes before the vendor's rule."""
-    wire = {symbol: _written(ask, symbol, rule) for symbol in ask.symbols}
+def names(fetch: FetchRequest, rule: Callable[[str], str]) -> Names:
+    """Both directions for a fetch; the reference table's spelling comes before the vendor's rule."""
+    wire = {symbol: _written(fetch, symbol, rule) for symbol in fetch.symbols}
     return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
 
 
-def wire(ask: FetchRequest, rule: Callable[[str], str] = str) -> str:
-    """How the source writes the one symbol of an ask."""
-    (symbol,) = ask.symbols
-    return _written(ask, symbol, rule)
+def wire(fetch: FetchRequest, rule: Callable[[str], str] = str) -> str:
+    """How the source writes the one symbol of a fetch."""
+    (symbol,) = fetch.symbols
+    return _written(fetch, symbol, rule)
 
 
-def _written(ask: FetchRequest, symbol: str, rule: Callable[[str], str]) -> str:
-    return ask.spellings.get(symbol) or rule(symbol)
+def _written(fetch: FetchRequest, symbol: str, rule: Callable[[str], str]) -> str:
+    return fetch.spellings.get(symbol) or rule(symbol)
 
 
 def hyphenated(symbol: str) -> str:

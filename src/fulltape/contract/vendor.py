@@ -3,7 +3,7 @@
 A vendor is one file in `vendors/` with three names:
 
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
-- `history(ask, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `PageResult` to it;
+- `history(fetch, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `PageResult` to it;
   continued after a retryable answer it yields the same request again, so that whoever drives decides about retries;
 - `reference(symbols)`, where the vendor has one: a generator like `history` whose answers carry `listings`;
 - `decode(pages)`: where the rows of these pages lie and how their fields are read (see `decoding/tables.py`).
@@ -54,7 +54,7 @@ class FetchRequest:
 
     `start` and `end` are the same span in UTC microseconds, [start, end), from the first session's beginning to the
     last one's end. `known` are the symbols that this source has shown to exist, `spellings` how the reference table
-    says that this source writes a symbol, where that differs from what the vendor's own rule makes of it. A `narrow` ask is about
+    says that this source writes a symbol, where that differs from what the vendor's own rule makes of it. A `narrow` fetch is about
     a span inside of one session: what it settles is that span, never the session.
     """
 
@@ -73,7 +73,7 @@ class FetchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Where an interrupted ask goes on: the last durable cursor, the symbols still asked, and those that had rows."""
+    """Where an interrupted fetch goes on: the last durable cursor, the symbols still asked, and those that had rows."""
 
     token: str
     symbols: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class PageResult:
     - `keep`: whether the bytes hold data (or should hold it) and belong in the journal;
     - `cursor`: where to go on after this page, None at the end;
     - `settled`: what this page completes; spans only grow;
-    - `symbols`: whom a refusal concerns, empty for the whole ask;
+    - `symbols`: whom a refusal concerns, empty for the whole fetch;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
     - `positional`: whether the page is limited by count and comes from the one venue where everything is traded, so that
       rows on both sides of a silence say that nothing was traded in it; a window of time, a file, or a feed that
@@ -161,9 +161,9 @@ Conversation = Generator[Request | PageResult, Response | None, None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One journalled response of an ask, with its number from 1."""
+    """One journalled response of a fetch, with its number from 1."""
 
-    ask: FetchRequest
+    fetch: FetchRequest
     number: int
     status: int
     body: bytes
@@ -256,7 +256,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Where the rows of one ask lie, and what could not be taken."""
+    """Where the rows of one fetch lie, and what could not be taken."""
 
     slices: tuple[Slice, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -273,7 +273,7 @@ class Capability:
     - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
     - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
     - `symbols_per_grouped_day`: of how many symbols one request can carry one whole session, 0 where none can;
-    - `look_ups`: requests that an ask takes beside those for its pages; `requests_per_session`: of one symbol, where each
+    - `look_ups`: requests that a fetch takes beside those for its pages; `requests_per_session`: of one symbol, where each
       session is a file of its own, 0 elsewhere; `requests_per_page`: those that a page takes;
     - `spans`: whether a part of a session can be asked for;
     - `delay`: seconds after the close until the vendor's answer is final.
@@ -351,11 +351,11 @@ class Vendor(Protocol):
     SPEC: VendorSpec
 
     @staticmethod
-    def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
-        """The conversation that fetches `ask`, from its beginning or from where it was interrupted."""
+    def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
+        """The conversation that fetches `fetch`, from its beginning or from where it was interrupted."""
         ...
 
     @staticmethod
     def decode(pages: Sequence[Page]) -> Decoded:
-        """The rows of these pages of one ask; never raises for bytes that a vendor could send."""
+        """The rows of these pages of one fetch; never raises for bytes that a vendor could send."""
         ...

@@ -39,11 +39,11 @@ class SeriesOnAxis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Consecutive positions of a series that nobody has been asked for; `takers` could all answer all of them."""
+    """Consecutive positions of a series that nobody has been asked for; `eligible_sources` could all answer all of them."""
 
     series: int
     span: Range
-    takers: tuple[str, ...]
+    eligible_sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Segments:
         )
         marks = zip(*(merged[name].to_list() for name in left), strict=True)
         return [
-            Missing(series=series, span=(start, stop), takers=self._named(mark))
+            Missing(series=series, span=(start, stop), eligible_sources=self._named(mark))
             for series, start, stop, mark in zip(
                 *(merged[name].to_list() for name in ("series", "start", "stop")), marks, strict=True
             )

@@ -59,7 +59,7 @@ def tables(
                 )
             )
             continue
-        if page.ask.first <= row["session"] <= page.ask.last:  # type: ignore[operator]
+        if page.fetch.first <= row["session"] <= page.fetch.last:  # type: ignore[operator]
             by_symbol.setdefault(symbol, []).append(row)
     return [
         Table(

@@ -19,7 +19,7 @@ SHORT = (
 
 
 def settled_before(
-    ask: FetchRequest, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
+    fetch: FetchRequest, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
 ) -> tuple[CompleteThrough, ...]:
     """What a page proves that is not the last: every session before the one in whose midst it ends.
 
@@ -28,9 +28,9 @@ def settled_before(
     if not stamps or list(stamps) != sorted(stamps):
         return ()
     through = session_of(stamps[-1]) - dt.timedelta(days=1)
-    return (CompleteThrough(symbol=symbol, through=through),) if through >= ask.first else ()
+    return (CompleteThrough(symbol=symbol, through=through),) if through >= fetch.first else ()
 
 
-def settled_whole(ask: FetchRequest) -> tuple[CompleteThrough, ...]:
+def settled_whole(fetch: FetchRequest) -> tuple[CompleteThrough, ...]:
     """What the last page proves: everything that was asked."""
-    return tuple(CompleteThrough(symbol=symbol, through=ask.last) for symbol in ask.symbols)
+    return tuple(CompleteThrough(symbol=symbol, through=fetch.last) for symbol in fetch.symbols)

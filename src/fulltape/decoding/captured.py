@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LIVE = 2**31
-"""Connections have numbers from here on; smaller ones are those of asks, over which history gave rows back."""
+"""Connections have numbers from here on; smaller ones are those of fetches, over which history gave rows back."""
 EXTRA = ("ts_recv", "connection")
 """Columns that raw captured rows have beside those of their dataset."""
 CORRECTED = "corrected"
@@ -24,9 +24,9 @@ _MILLISECOND = 1_000_000
 _ABOUT = frozenset({*EXTRA, "log_pos", "origin", "order", "newest", "symbol"})
 
 
-def delivery(ask_id: str) -> int:
-    """The number under which an ask's rows stand beside those of connections."""
-    return zlib.crc32(ask_id.encode()) % LIVE
+def delivery(fetch_id: str) -> int:
+    """The number under which a fetch's rows stand beside those of connections."""
+    return zlib.crc32(fetch_id.encode()) % LIVE
 
 
 def merged(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:

@@ -1,6 +1,6 @@
-"""What fetching writes into the journal: asks, their pages and their ends, and asks put together again.
+"""What fetching writes into the journal: fetches, their pages and their ends, and fetches put together again.
 
-An ask that was interrupted goes on in a new file under the same id: its pages are then spread over several files and
+A fetch that was interrupted goes on in a new file under the same id: its pages are then spread over several files and
 are joined by number.
 """
 
@@ -19,22 +19,24 @@ from fulltape.lake import compression, journal
 from fulltape.lake.journal import JournalDamage, RecordKind
 
 _HEAD = struct.Struct("<I")
+_STORED = {"fetch_id": "ask_id", "fetch": "ask"}
+"""How fields are called in journals."""
 
 
-class FetchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The beginning (or the continuation) of an ask: which tasks it serves, under which attempts."""
+class FetchRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED):
+    """The beginning (or the continuation) of a fetch: which tasks it serves, under which attempts."""
 
-    ask_id: str
-    ask: FetchRequest
+    fetch_id: str
+    fetch: FetchRequest
     tasks: dict[int, int]
     instruments: dict[str, str]
     started_at: int
 
 
-class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class PageRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED):
     """What is known of a page beside its bytes; a malformed one counts as the next number but does not take it."""
 
-    ask_id: str
+    fetch_id: str
     number: int
     status: int
     outcome: Outcome
@@ -45,10 +47,10 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     positional: bool = False
 
 
-class EndRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How an ask ended; `symbols` are those that were refused on the way."""
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED):
+    """How a fetch ended; `symbols` are those that were refused on the way."""
 
-    ask_id: str
+    fetch_id: str
     outcome: Outcome
     ended_at: int
     refused: dict[str, str] = {}
@@ -72,7 +74,7 @@ class StoredPage:
 
 @dataclass(slots=True, kw_only=True)
 class StoredFetch:
-    """An ask as its journal files tell it; `pages` by number from 1, `malformed` those that could not be read."""
+    """A fetch as its journal files tell it; `pages` by number from 1, `malformed` those that could not be read."""
 
     record: FetchRecord
     pages: dict[int, StoredPage] = field(default_factory=dict)
@@ -111,16 +113,16 @@ class StoredFetch:
 
 @dataclass(slots=True, kw_only=True)
 class Contents:
-    """All asks in a set of journal files, and what was damaged in them."""
+    """All fetches in a set of journal files, and what was damaged in them."""
 
-    asks: dict[str, StoredFetch] = field(default_factory=dict)
+    fetches: dict[str, StoredFetch] = field(default_factory=dict)
     orphans: list[StoredPage] = field(default_factory=list)
     damage: list[tuple[Path, JournalDamage]] = field(default_factory=list)
     records: int = 0
 
 
-def encode_ask(record: FetchRecord) -> bytes:
-    """The payload of an ask record."""
+def encode_fetch(record: FetchRecord) -> bytes:
+    """The payload of a fetch record."""
     return msgspec.json.encode(record)
 
 
@@ -136,7 +138,7 @@ def encode_end(record: EndRecord) -> bytes:
 
 
 def collect(paths: Iterable[Path]) -> Contents:
-    """Put the asks in these files together again."""
+    """Put the fetches in these files together again."""
     contents = Contents()
     pages: list[StoredPage] = []
     ends: list[EndRecord] = []
@@ -146,9 +148,9 @@ def collect(paths: Iterable[Path]) -> Contents:
                 contents.damage.append((path, item))
                 continue
             contents.records += 1
-            if item.kind is RecordKind.ASK:
+            if item.kind is RecordKind.FETCH:
                 record = msgspec.json.decode(item.payload, type=FetchRecord)
-                stored = contents.asks.setdefault(record.ask_id, StoredFetch(record=record))
+                stored = contents.fetches.setdefault(record.fetch_id, StoredFetch(record=record))
                 stored.record = record
                 stored.paths.add(path)
             elif item.kind is RecordKind.PAGE:
@@ -156,7 +158,7 @@ def collect(paths: Iterable[Path]) -> Contents:
             elif item.kind is RecordKind.END:
                 ends.append(msgspec.json.decode(item.payload, type=EndRecord))
     for page in pages:
-        owner = contents.asks.get(page.record.ask_id)
+        owner = contents.fetches.get(page.record.fetch_id)
         if owner and page.record.outcome is Outcome.MALFORMED:
             owner.malformed.append(page)
         elif owner:
@@ -164,7 +166,7 @@ def collect(paths: Iterable[Path]) -> Contents:
         else:
             contents.orphans.append(page)
     for end in ends:
-        if owner := contents.asks.get(end.ask_id):
+        if owner := contents.fetches.get(end.fetch_id):
             owner.end = end
     return contents
 

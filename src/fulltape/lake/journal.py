@@ -48,7 +48,7 @@ Content = bytes | memoryview
 class RecordKind(IntEnum):
     """What a record is about. Live messages lie many in a record (see `messages.py`)."""
 
-    ASK = 1
+    FETCH = 1
     PAGE = 2
     END = 3
     MESSAGES = 4

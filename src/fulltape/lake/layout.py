@@ -101,7 +101,7 @@ class Layout:
         )
 
     def rejected(self, source: str, origin: str, number: int, digest: str) -> Path:
-        """Bytes that could not be taken, by where they came from (an ask and its page, a journal and an offset); the
+        """Bytes that could not be taken, by where they came from (a fetch and its page, a journal and an offset); the
         reason lies beside them with the suffix .json."""
         name = f"{_identifier(origin)}-{number:05d}-{_identifier(digest[:8])}.body"
         return self.root / "rejected" / _identifier(source) / name
@@ -178,7 +178,7 @@ def part_name(first: dt.date, last: dt.date, names: tuple[str, ...], digest: str
 
 
 def _identifier(name: str) -> str:
-    """A name of our own (source, writer, ask) as a path component."""
+    """A name of our own (source, writer, fetch) as a path component."""
     if not _IDENTIFIER.fullmatch(name) or ".." in name:
         raise errors.UsageError(
             f"{name!r} cannot name a folder.", hint="Use small letters, digits, _ . and -."

@@ -26,7 +26,7 @@ class PartFile:
 
 class Merged(msgspec.Struct, frozen=True, kw_only=True):
     """What a part that was made of others keeps of each, in the metadatum `merged`: the digest of its file, when its rows
-    became known and when they were registered (microseconds), and the asks or the journal it was made of. Their order is that
+    became known and when they were registered (microseconds), and the fetches or the journal it was made of. Their order is that
     of the log, and rows refer to it by their `revision`."""
 
     sha256: str

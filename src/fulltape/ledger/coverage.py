@@ -28,7 +28,7 @@ has rows on both sides; '' unknown."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageFact:
-    """What a source showed for sessions `first` to `last` of an instrument; `evidence` names the ask."""
+    """What a source showed for sessions `first` to `last` of an instrument; `evidence` names the fetch."""
 
     dataset: str
     instrument: str
@@ -45,7 +45,7 @@ class CoverageFact:
     """How often the source said the same again after its evidence had expired."""
     extent: Extent = ""
     asked: str = ""
-    """The first and last session of the ask that showed it, as first/last; '' unknown."""
+    """The first and last session of the fetch that showed it, as first/last; '' unknown."""
     repeated: int = 0
     """How often the same emptiness was shown again, at least `LATER` afterwards over another span."""
 
@@ -341,7 +341,7 @@ def _over(
 
 
 def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
-    """Rows that are there are found again through their parts; emptiness and refusal keep the ask that showed them."""
+    """Rows that are there are found again through their parts; emptiness and refusal keep the fetch that showed them."""
     if any(getattr(left, name) != getattr(right, name) for name in _SAID):
         return False
     return left.fact in ("present", "partial") or left.evidence == right.evidence

@@ -82,7 +82,7 @@ class Requests:
     def record(
         self,
         *,
-        ask: str,
+        fetch_id: str,
         source: str,
         target: str,
         kind: str,
@@ -97,7 +97,7 @@ class Requests:
             self._database.run(
                 "record_request",
                 request_id=self._database.next("request"),
-                ask=ask,
+                fetch_id=fetch_id,
                 source=source,
                 target=target,
                 kind=kind,
@@ -108,9 +108,9 @@ class Requests:
                 took_us=took,
             )
 
-    def of_ask(self, ask: str) -> list[Row]:
-        """The requests of one ask, in order."""
-        return self._database.run("requests_of_ask", ask=ask)
+    def of_fetch(self, fetch_id: str) -> list[Row]:
+        """The requests of one fetch, in order."""
+        return self._database.run("requests_of_fetch", fetch_id=fetch_id)
 
     def by_outcome(self, since: Instant = 0) -> list[Row]:
         """Count, bytes and mean time per source and outcome."""

@@ -27,7 +27,7 @@ from fulltape.market.time import Instant
 class Rejection:
     """Bytes that were kept because they could not be taken as data; `path` relative to the lake."""
 
-    ask: str
+    fetch_id: str
     page: int
     source: str
     reason: str
@@ -116,7 +116,7 @@ class Ledger:
         """Count bytes that were kept under `rejected/`, inside a transaction."""
         self.database.run(
             "record_rejection",
-            ask=rejection.ask,
+            fetch_id=rejection.fetch_id,
             page=rejection.page,
             source=rejection.source,
             reason=rejection.reason,

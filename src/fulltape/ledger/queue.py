@@ -61,16 +61,16 @@ class Queue:
     def queued(
         self, dataset: str, instruments: Iterable[str] | None = None
     ) -> list[tuple[int, str, str, str, str, str]]:
-        """(task id, instrument, first, last, takers, purpose) of every queued task of a dataset, or of some of its
+        """(task id, instrument, first, last, eligible sources, purpose) of every queued task of a dataset, or of some of its
         instruments, dates as ISO text."""
         if instruments is None:
-            found = self._database.tuples("queued_takers", dataset=dataset)
+            found = self._database.tuples("queued_eligible_sources", dataset=dataset)
         else:
             found = [
                 row
                 for instrument in instruments
                 for row in self._database.tuples(
-                    "queued_takers_of_series", dataset=dataset, instrument=instrument
+                    "queued_eligible_sources_of_series", dataset=dataset, instrument=instrument
                 )
             ]
         return cast("list[tuple[int, str, str, str, str, str]]", found)
@@ -90,9 +90,9 @@ class Queue:
             ),
         )
 
-    def takers(self, dataset: str) -> set[str]:
+    def eligible_sources(self, dataset: str) -> set[str]:
         """All that is said, in any queued task of a dataset, about who could take it."""
-        return {row[0] for row in self._database.tuples("takers", dataset=dataset)}
+        return {row[0] for row in self._database.tuples("eligible_sources", dataset=dataset)}
 
     def open_series(self) -> list[tuple[str, str]]:
         """(dataset, instrument) of all tasks that are queued, leased or fetched."""
@@ -129,7 +129,7 @@ class Queue:
                     "priority": PRIORITY[task.kind] if priority is None else priority,
                     "batch": batch,
                     "now": now,
-                    "takers": ",".join(task.takers),
+                    "eligible_sources": ",".join(task.eligible_sources),
                     "expected_rows": task.expected_rows,
                 }
                 for at, task in enumerate(tasks)
@@ -151,12 +151,12 @@ class Queue:
         return {
             TaskClass(
                 dataset=dataset,
-                takers=tuple(takers.split(",")) if takers else (),
+                eligible_sources=tuple(eligible_sources.split(",")) if eligible_sources else (),
                 priority=priority,
                 batch=batch,
                 kind=kind,
             ): (tasks, int(rows))
-            for dataset, takers, priority, batch, kind, tasks, rows in found
+            for dataset, eligible_sources, priority, batch, kind, tasks, rows in found
         }
 
     def candidates(
@@ -181,7 +181,7 @@ class Queue:
             "candidates_of_series" if instrument else "candidates",
             source=source,
             dataset=of.dataset,
-            takers=",".join(of.takers),
+            eligible_sources=",".join(of.eligible_sources),
             kind=of.kind,
             priority=of.priority,
             batch=of.batch,
@@ -198,7 +198,7 @@ class Queue:
         *,
         source: str,
         worker: str,
-        ask: str,
+        fetch_id: str,
         now: Instant,
         lease_until: Instant,
     ) -> dict[int, int]:
@@ -208,7 +208,7 @@ class Queue:
             [(task.task_id, task.attempt) for task in candidates],
             source=source,
             worker=worker,
-            ask=ask,
+            fetch_id=fetch_id,
             now=now,
             lease_until=lease_until,
         )
@@ -294,20 +294,25 @@ class Queue:
         self._database.run_many("touch", ended)
         return bool(ended)
 
-    def cancel_for(self, dataset: str, takers: str, *, now: Instant, error: str) -> None:
+    def cancel_for(self, dataset: str, eligible_sources: str, *, now: Instant, error: str) -> None:
         """End the queued tasks of a dataset that only these may take."""
-        ended = self._database.run("cancel_for", dataset=dataset, takers=takers, now=now, error=error)
+        ended = self._database.run(
+            "cancel_for", dataset=dataset, eligible_sources=eligible_sources, now=now, error=error
+        )
         self._database.run_many("touch", ended)
 
     def reprioritise(self, task_id: int, priority: int) -> bool:
         """Let a queued task be taken earlier or later; False if it is not queued."""
         return bool(self._database.run("reprioritise", task_id=task_id, priority=priority))
 
-    def set_takers(self, takers: Mapping[int, tuple[str, ...]]) -> None:
+    def set_eligible_sources(self, eligible_sources: Mapping[int, tuple[str, ...]]) -> None:
         """Correct who could answer tasks, inside a transaction."""
         self._database.run_many(
-            "set_takers",
-            [{"task_id": task_id, "takers": ",".join(found)} for task_id, found in takers.items()],
+            "set_eligible_sources",
+            [
+                {"task_id": task_id, "eligible_sources": ",".join(found)}
+                for task_id, found in eligible_sources.items()
+            ],
         )
 
     def forget_refusals(self, source: str) -> None:

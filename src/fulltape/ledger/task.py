@@ -22,7 +22,7 @@ AGAIN = "again"
 class NewTask:
     """A request to fill sessions `first` to `last` of an instrument from any source.
 
-    `takers` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
+    `eligible_sources` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
     what is expected at most. A `purpose` other than "fill" is also for sources that have answered before; `start` and `end` (UTC
     microseconds) narrow a task to a span inside of its session.
     """
@@ -36,16 +36,16 @@ class NewTask:
     purpose: str = "fill"
     start: Instant | None = None
     end: Instant | None = None
-    takers: tuple[str, ...] = ()
+    eligible_sources: tuple[str, ...] = ()
     expected_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskClass:
-    """Queued tasks that are alike to a dispatcher: the same dataset, kind, priority and batch, and the same takers."""
+    """Queued tasks that are alike to a dispatcher: the same dataset, kind, priority and batch, and the same eligible sources."""
 
     dataset: str
-    takers: tuple[str, ...]
+    eligible_sources: tuple[str, ...]
     priority: int
     batch: int
     kind: Kind
@@ -80,7 +80,7 @@ class Task(NewTask):
     source: str
     worker: str
     lease_until: Instant
-    ask: str
+    fetch_id: str
     last_error: str
     enqueued_at: Instant
 
@@ -98,7 +98,7 @@ def stored(row: Row) -> Task:
         purpose=row["purpose"],
         start=row["from_ts"],
         end=row["to_ts"],
-        takers=tuple(row["takers"].split(",")) if row["takers"] else (),
+        eligible_sources=tuple(row["eligible_sources"].split(",")) if row["eligible_sources"] else (),
         expected_rows=row["expected_rows"],
         priority=row["priority"],
         batch=row["batch"],
@@ -108,7 +108,7 @@ def stored(row: Row) -> Task:
         source=row["source"],
         worker=row["worker"],
         lease_until=row["lease_until"],
-        ask=row["ask"],
+        fetch_id=row["fetch_id"],
         last_error=row["last_error"],
         enqueued_at=row["enqueued_at"],
     )

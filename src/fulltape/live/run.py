@@ -55,7 +55,7 @@ class Follower:
         self.bookmark = bookmark or Bookmark(file=f"{begin:%Y%m%dT%H%M%S}")
         self.messages = 0
         self.last: dict[tuple[str, str], float] = {}
-        """By dataset and symbol the newest price of streams without trades: a bar's close, the middle of a bid and an ask."""
+        """By dataset and symbol the newest price of streams without trades: a bar's close, the middle of a bid and a fetch."""
         self._layout: Layout = context.layout
         self._writer, self._source = writer, source
         self._meaning, self._control = meaning, control

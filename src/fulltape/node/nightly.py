@@ -49,7 +49,7 @@ class FilledGaps:
     """What filling gaps came to, over all rounds."""
 
     tasks: int = 0
-    asks: int = 0
+    fetches: int = 0
     requests: int = 0
     pages: int = 0
     rows: int = 0
@@ -133,9 +133,7 @@ def make_room(context: NodeContext, clock: Clock, progress: Progress = silent) -
 def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
     leftovers = seal.run_once(context, clock, progress)
     if leftovers.left_open:
-        progress(
-            Event(stage="seal", sentence=f"{leftovers.left_open} interrupted asks go on where they stopped")
-        )
+        progress(Event(stage="seal", sentence=f"resuming {leftovers.left_open} interrupted requests"))
     filled = FilledGaps(
         rows=leftovers.rows,
         rejected=leftovers.rejected,
@@ -148,7 +146,7 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading
         more = fill(context, clock, progress, stop=stop, before=filled)
         filled = _sum(filled, more)
         curated += curate.run_once(context, clock, progress)
-        if not more.asks:
+        if not more.fetches:
             break
     checked = quality.run_once(context, clock, progress)
     final = audit.run_once(context, clock, progress)
@@ -215,7 +213,7 @@ def fill(
         sealed = seal.run_once(context, clock, progress)
         step = FilledGaps(
             tasks=fetched.tasks,
-            asks=fetched.asks,
+            fetches=fetched.fetches,
             requests=fetched.requests,
             pages=fetched.pages,
             rows=sealed.rows,
@@ -235,7 +233,7 @@ def fill(
 def _sum(one: FilledGaps, other: FilledGaps) -> FilledGaps:
     return FilledGaps(
         tasks=one.tasks + other.tasks,
-        asks=one.asks + other.asks,
+        fetches=one.fetches + other.fetches,
         requests=one.requests + other.requests,
         pages=one.pages + other.pages,
         rows=one.rows + other.rows,

@@ -52,8 +52,8 @@ def from_vendor(
     What it told before an error ended the asking is added too.
     """
     feed = _feed(context, vendor)
-    ask = getattr(context.vendors[vendor], "reference", None)
-    if ask is None:
+    fetch = getattr(context.vendors[vendor], "reference", None)
+    if fetch is None:
         able = [name for name, one in context.vendors.items() if hasattr(one, "reference")]
         raise errors.UsageError(
             f"{vendor} has no reference data.",
@@ -63,7 +63,7 @@ def from_vendor(
     refused: dict[str, str] = {}
     try:
         for done, symbol in enumerate(symbols, start=1):
-            found += _told(context, feed, ask([symbol]), clock, symbol, refused)
+            found += _told(context, feed, fetch([symbol]), clock, symbol, refused)
             progress(Event(stage="symbols", done=done, total=len(symbols), unit="symbols"))
     except errors.FulltapeError:
         _add(context.ledger, found, clock, refused)

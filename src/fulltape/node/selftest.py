@@ -23,7 +23,7 @@ _SYMBOLS = {
     "synthetic": "R_100",
     "macro": "DGS10",
 }
-"""Whom to ask for where the node has nobody of its own in a dataset: names that every such vendor has."""
+"""What to ask for where the node has no symbol of its own in a dataset: names that every such vendor has."""
 _DAYS = {"event": 40, "day": 7}
 
 
@@ -73,7 +73,7 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
         return replace(shown, outcome="not asked", reason=reason)
     calendar = opening.calendar(dataset.calendar)
     span = calendar.span(first, last)
-    ask = FetchRequest(
+    fetch = FetchRequest(
         source=feed.source.name,
         dataset=serves.dataset,
         symbols=(symbol,),
@@ -85,7 +85,7 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
         rows_per_page=serves.rows_per_page,
     )
     module = context.vendors[feed.vendor]
-    for exchange in single.hold(context, feed, module.history(ask, None), clock, kind="QC_PROBE"):
+    for exchange in single.hold(context, feed, module.history(fetch, None), clock, kind="QC_PROBE"):
         answer = exchange.answer
         shown = replace(
             shown,
@@ -96,7 +96,7 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
             allowed_per_minute=answer.allowed_per_minute or shown.allowed_per_minute,
         )
         if answer.keep and exchange.response is not None:
-            page = Page(ask=ask, number=1, status=exchange.response.status, body=exchange.response.body, memo=answer.memo)  # fmt: skip
+            page = Page(fetch=fetch, number=1, status=exchange.response.status, body=exchange.response.body, memo=answer.memo)  # fmt: skip
             rows = frames.rows(module.decode([page]), dataset, serves, calendar)[0].height
             return replace(shown, rows=rows)
     return shown

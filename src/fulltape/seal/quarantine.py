@@ -23,7 +23,7 @@ class SetAside:
         self._layout = layout
         self.rejections: list[Rejection] = []
 
-    def page(self, ask_id: str, source: str, page: StoredPage, rejected: Rejected) -> None:
+    def page(self, fetch_id: str, source: str, page: StoredPage, rejected: Rejected) -> None:
         """A page of which something was rejected."""
         entry = {
             "reason": rejected.reason,
@@ -31,7 +31,7 @@ class SetAside:
             "session": rejected.session.isoformat() if rejected.session else None,
             "rows": rejected.rows,
         }
-        self._keep(source, ask_id, page.record.number, page.body, entry, rejected.rows)
+        self._keep(source, fetch_id, page.record.number, page.body, entry, rejected.rows)
 
     def damage(self, path: Path, damage: JournalDamage) -> None:
         """A stretch of a journal that no checksum vouches for."""
@@ -56,7 +56,7 @@ class SetAside:
             files.publish_bytes(reasons, msgspec.json.format(msgspec.json.encode([*known, entry])))
         self.rejections.append(
             Rejection(
-                ask=origin,
+                fetch_id=origin,
                 page=number,
                 source=source,
                 reason=str(entry["reason"]),

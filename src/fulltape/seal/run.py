@@ -1,4 +1,4 @@
-"""Reads closed journal files and decides which asks are ready; `batch.py` makes parts of them."""
+"""Reads closed journal files and decides which fetches are ready; `batch.py` makes parts of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from fulltape.seal.pages.batch import STAGE, Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealReport:
-    """What was sealed; `damaged` counts stretches of journal that no checksum vouches for, `left_open` the asks that
+    """What was sealed; `damaged` counts stretches of journal that no checksum vouches for, `left_open` the fetches that
     wait in the journal."""
 
-    asks: int = 0
+    fetches: int = 0
     rows: int = 0
     parts: int = 0
     rejected: int = 0
@@ -34,7 +34,7 @@ class SealReport:
 def run_once(
     context: NodeContext, clock: Clock, progress: Progress = silent, *, again: bool = False
 ) -> SealReport:
-    """Seal every journal of messages that nobody writes, and every ask that has ended or that nobody can go on with; the
+    """Seal every journal of messages that nobody writes, and every fetch that has ended or that nobody can go on with; the
     others stay in the journal. With `again` messages that were sealed before are decoded once more."""
     with context.stage(STAGE, clock, layer="raw"):
         captured_now = captured.run(context, clock, progress, stage=STAGE, again=again)
@@ -49,7 +49,7 @@ def run_once(
             batch.seal(ready, contents, lost)
         _clear(context, contents, waiting, paths)
         return SealReport(
-            asks=len(ready),
+            fetches=len(ready),
             rows=batch.rows,
             parts=batch.parts,
             rejected=batch.rejected,
@@ -65,21 +65,21 @@ def _sorted(
     """Asks that can be sealed now, and the ids of those that must wait; what was sealed before is neither."""
     ready: list[StoredFetch] = []
     waiting: set[str] = set()
-    for ask_id, stored in contents.asks.items():
-        if context.ledger.bookmark(STAGE, ask_id):
+    for fetch_id, stored in contents.fetches.items():
+        if context.ledger.bookmark(STAGE, fetch_id):
             continue
         if _waits(context, stored, busy):
-            waiting.add(ask_id)
+            waiting.add(fetch_id)
         else:
             ready.append(stored)
     return ready, waiting
 
 
 def _waits(context: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) -> bool:
-    """Whether an ask must stay in the journal: backfill will resume it (it has no end, nothing of it is lost, and a
+    """Whether a fetch must stay in the journal: backfill will resume it (it has no end, nothing of it is lost, and a
     task of it is still ours), its writer is at work, or its dataset or source is not configured at the moment."""
-    ask = stored.record.ask
-    if ask.dataset not in context.wanted or ask.source not in context.feeds:
+    fetch = stored.record.fetch
+    if fetch.dataset not in context.wanted or fetch.source not in context.feeds:
         return True
     if stored.end is not None:
         return False
@@ -105,22 +105,22 @@ def _lost(context: NodeContext, contents: Contents) -> list[Task]:
     return [
         task
         for task in context.ledger.queue.awaiting_seal()
-        if task.worker == context.rules.worker and task.ask not in contents.asks
+        if task.worker == context.rules.worker and task.fetch_id not in contents.fetches
     ]
 
 
 def _clear(
     context: NodeContext, contents: Contents, waiting: AbstractSet[str], paths: Iterable[Path]
 ) -> None:
-    """Remove files in which no ask waits any more, then the bookmarks that kept their asks from being sealed twice."""
-    needed = {path for ask_id in waiting for path in contents.asks[ask_id].paths}
-    for ask_id in waiting:
-        needed |= {page.path for page in contents.asks[ask_id].pages.values()}
+    """Remove files in which no fetch waits any more, then the bookmarks that kept their fetches from being sealed twice."""
+    needed = {path for fetch_id in waiting for path in contents.fetches[fetch_id].paths}
+    for fetch_id in waiting:
+        needed |= {page.path for page in contents.fetches[fetch_id].pages.values()}
     for path in paths:
         if path not in needed:
             files.remove(path)
-    gone = [ask_id for ask_id, stored in contents.asks.items() if not stored.paths & needed]
+    gone = [fetch_id for fetch_id, stored in contents.fetches.items() if not stored.paths & needed]
     if gone:
         with context.ledger.write():
-            for ask_id in gone:
-                context.ledger.drop_bookmark(STAGE, ask_id)
+            for fetch_id in gone:
+                context.ledger.drop_bookmark(STAGE, fetch_id)

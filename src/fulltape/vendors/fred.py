@@ -1,6 +1,6 @@
 """FRED and ALFRED: macro series with every vintage; the treasury curve is DGS1MO to DGS30.
 
-A session is the day on which values were published. An ask names days of publication; we first read which of them
+A session is the day on which values were published. A fetch names days of publication; we first read which of them
 have a vintage and then ask for the revisions, at most 1,900 vintages at once. What a bounded answer says of the edges
 of its window is clipped: a row that begins where the window begins is older, one that ends where it ends may still be
 current. So the window begins a day early, its first day is left out, and an end at its last day is unknown. `.` is a
@@ -107,21 +107,21 @@ _observations = msgspec.json.Decoder(_Observations)
 _observation = msgspec.json.Decoder(_Observation)
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """The vintages of the span, then their revisions, window by window and page by page."""
-    series = symbology.wire(ask)
-    start, _, offset = resume.token.partition(":") if resume else (ask.first.isoformat(), "", "0")
+    series = symbology.wire(fetch)
+    start, _, offset = resume.token.partition(":") if resume else (fetch.first.isoformat(), "", "0")
     dates: list[dt.date] = []
 
     def read_vintages(response: Response) -> PageResult:
-        answer, found = _dates(ask, response)
+        answer, found = _dates(fetch, response)
         dates[:] = found
         return answer
 
     params = {
         "series_id": series,
         "realtime_start": start,
-        "realtime_end": ask.last.isoformat(),
+        "realtime_end": fetch.last.isoformat(),
         "file_type": "json",
         "limit": "10000",
     }
@@ -129,7 +129,7 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         Request(path="/fred/series/vintagedates", params=params), read_vintages
     )
     if answer.reason.startswith(_NO_VINTAGES):
-        yield from _look_up(ask, series)
+        yield from _look_up(fetch, series)
         return
     if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
         return
@@ -137,9 +137,9 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
     while dates:
         window, rest = dates[:_MOST_VINTAGES], dates[_MOST_VINTAGES:]
         answer = yield from envelopes.until_it_stands(
-            _revisions(ask, series, window, skip),
+            _revisions(fetch, series, window, skip),
             lambda response, window=window, rest=rest, skip=skip: _page(  # type: ignore[misc]
-                ask, response, window, rest, skip
+                fetch, response, window, rest, skip
             ),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
@@ -149,10 +149,10 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         dates = [date for date in dates if date.isoformat() >= start]
 
 
-def _dates(ask: FetchRequest, response: Response) -> tuple[PageResult, list[dt.date]]:
+def _dates(fetch: FetchRequest, response: Response) -> tuple[PageResult, list[dt.date]]:
     """Which days of the span have a vintage; without one the answer itself proves that nothing was published."""
     if response.status != 200:
-        refusal = _refusal(ask, response)
+        refusal = _refusal(fetch, response)
         if refusal.outcome is Outcome.NOT_SUPPORTED:
             # The same words for a span before the first vintage, for a series without any, and for an unknown one.
             reason = f"{_NO_VINTAGES}: {refusal.reason}"
@@ -162,23 +162,23 @@ def _dates(ask: FetchRequest, response: Response) -> tuple[PageResult, list[dt.d
         found = _vintages.decode(response.body)
     except UNREADABLE as error:
         return envelopes.malformed(f"no vintage dates: {error}"), []
-    dates = [date for date in found.vintage_dates if ask.first <= date <= ask.last]
+    dates = [date for date in found.vintage_dates if fetch.first <= date <= fetch.last]
     if dates != sorted(dates) or found.count > len(found.vintage_dates):
         return envelopes.malformed("vintage dates that are out of order or not whole"), []
-    answer = PageResult(outcome=Outcome.EMPTY, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.EMPTY, confirmed=fetch.symbols)
     if not dates:
         answer = PageResult(
             outcome=Outcome.EMPTY,
             keep=True,
-            confirmed=ask.symbols,
-            settled=bars.settled_whole(ask),
+            confirmed=fetch.symbols,
+            settled=bars.settled_whole(fetch),
             memo="vintages",
         )
     return answer, dates
 
 
-def _revisions(ask: FetchRequest, series: str, window: Sequence[dt.date], offset: int) -> Request:
-    limit = min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE)
+def _revisions(fetch: FetchRequest, series: str, window: Sequence[dt.date], offset: int) -> Request:
+    limit = min(fetch.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE)
     params = {
         "series_id": series,
         "realtime_start": (window[0] - _DAY).isoformat(),
@@ -192,10 +192,10 @@ def _revisions(ask: FetchRequest, series: str, window: Sequence[dt.date], offset
 
 
 def _page(
-    ask: FetchRequest, response: Response, window: Sequence[dt.date], rest: Sequence[dt.date], skip: int
+    fetch: FetchRequest, response: Response, window: Sequence[dt.date], rest: Sequence[dt.date], skip: int
 ) -> PageResult:
     if response.status != 200:
-        return _refusal(ask, response)
+        return _refusal(fetch, response)
     try:
         page = _observations.decode(response.body)
     except UNREADABLE as error:
@@ -203,18 +203,20 @@ def _page(
     if page.offset != skip or (not page.observations and page.count > skip):
         return envelopes.malformed(f"{len(page.observations)} rows from {page.offset} of {page.count}")
     answer = PageResult(
-        outcome=Outcome.ROWS if page.observations else Outcome.EMPTY, keep=True, confirmed=ask.symbols
+        outcome=Outcome.ROWS if page.observations else Outcome.EMPTY, keep=True, confirmed=fetch.symbols
     )
     done = skip + len(page.observations)
     if done < page.count:
-        return replace(answer, cursor=Cursor(token=f"{window[0].isoformat()}:{done}", seen=ask.symbols))
+        return replace(answer, cursor=Cursor(token=f"{window[0].isoformat()}:{done}", seen=fetch.symbols))
     if not rest:
-        return replace(answer, settled=bars.settled_whole(ask))
-    settled = (CompleteThrough(symbol=ask.symbols[0], through=rest[0] - _DAY),)
-    return replace(answer, cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=ask.symbols), settled=settled)
+        return replace(answer, settled=bars.settled_whole(fetch))
+    settled = (CompleteThrough(symbol=fetch.symbols[0], through=rest[0] - _DAY),)
+    return replace(
+        answer, cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=fetch.symbols), settled=settled
+    )
 
 
-def _refusal(ask: FetchRequest, response: Response) -> PageResult:
+def _refusal(fetch: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "error_message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
@@ -227,15 +229,15 @@ def _refusal(ask: FetchRequest, response: Response) -> PageResult:
     if "api_key" in text:
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if "does not exist in ALFRED" in text:
-        return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=fetch.symbols, reason=reason)
     if "series does not exist" in text:
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     if "after today's date" in text:
         return PageResult(outcome=Outcome.NOT_YET, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
-def _look_up(ask: FetchRequest, series: str) -> Conversation:
+def _look_up(fetch: FetchRequest, series: str) -> Conversation:
     """Whether a series has vintages at another time; if not, the plain request tells whether it is one at all."""
     whole = {
         "series_id": series,
@@ -250,11 +252,11 @@ def _look_up(ask: FetchRequest, series: str) -> Conversation:
             return PageResult(
                 outcome=Outcome.EMPTY,
                 keep=True,
-                confirmed=ask.symbols,
-                settled=bars.settled_whole(ask),
+                confirmed=fetch.symbols,
+                settled=bars.settled_whole(fetch),
                 memo="vintages",
             )
-        refusal = _refusal(ask, response)
+        refusal = _refusal(fetch, response)
         again = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL, Outcome.BAD_CREDENTIALS)
         return (
             refusal if refusal.outcome in again else PageResult(outcome=Outcome.EMPTY, reason=refusal.reason)
@@ -269,8 +271,8 @@ def _look_up(ask: FetchRequest, series: str) -> Conversation:
     def plain(response: Response) -> PageResult:
         if response.status == 200:
             reason = f"{series} is in FRED, but without vintages"
-            return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=ask.symbols, reason=reason)
-        return _refusal(ask, response)
+            return PageResult(outcome=Outcome.NOT_SUPPORTED, symbols=fetch.symbols, reason=reason)
+        return _refusal(fetch, response)
 
     params = {"series_id": series, "file_type": "json"}
     yield from envelopes.until_it_stands(Request(path="/fred/series", params=params), plain)
@@ -305,9 +307,9 @@ class _Open:
 def _table(
     page: Page, body: _Observations, rejected: list[Rejected], replaced: dict[dt.date, _Open]
 ) -> Table:
-    """The vintages of one window. Those of a date follow each other, so that one that an earlier window of the ask left
+    """The vintages of one window. Those of a date follow each other, so that one that an earlier window of the fetch left
     open ends on the day before the next begins; `replaced` are the open ones by date."""
-    (symbol,) = page.ask.symbols
+    (symbol,) = page.fetch.symbols
     columns: dict[str, list[object]] = {
         name: [] for name in ("stamp", "session", "value", "realtime_start", "realtime_end")
     }
@@ -324,7 +326,7 @@ def _table(
             continue
         if (
             one.realtime_start == body.realtime_start
-            or not page.ask.first <= one.realtime_start <= page.ask.last
+            or not page.fetch.first <= one.realtime_start <= page.fetch.last
         ):
             continue  # older than the window, whose edge clips it
         before = replaced.pop(one.date, None)

@@ -92,22 +92,22 @@ class _Row(msgspec.Struct):
 _rows = msgspec.json.Decoder(list[_Row])
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span; a ticker that is not known is an error of its own."""
-    wire = urllib.parse.quote(symbology.wire(ask, symbology.hyphenated), safe="")
+    wire = urllib.parse.quote(symbology.wire(fetch, symbology.hyphenated), safe="")
     params = {
-        "startDate": ask.first.isoformat(),
-        "endDate": ask.last.isoformat(),
+        "startDate": fetch.first.isoformat(),
+        "endDate": fetch.last.isoformat(),
         "format": "json",
         "sort": "date",
     }
     request = Request(path=f"/tiingo/daily/{wire}/prices", params=params)
-    yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
+    yield from envelopes.until_it_stands(request, lambda response: _read(fetch, response))
 
 
-def _read(ask: FetchRequest, response: Response) -> PageResult:
+def _read(fetch: FetchRequest, response: Response) -> PageResult:
     if response.status != 200:
-        return _refusal(ask, response)
+        return _refusal(fetch, response)
     try:
         rows = envelopes.read(_rows, response.body)
     except UNREADABLE as error:
@@ -118,12 +118,12 @@ def _read(ask: FetchRequest, response: Response) -> PageResult:
     return PageResult(
         outcome=Outcome.ROWS if rows else Outcome.EMPTY,
         keep=True,
-        confirmed=ask.symbols,
-        settled=bars.settled_whole(ask),
+        confirmed=fetch.symbols,
+        settled=bars.settled_whole(fetch),
     )
 
 
-def _refusal(ask: FetchRequest, response: Response) -> PageResult:
+def _refusal(fetch: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "detail")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY or "allocation" in text:
@@ -131,14 +131,14 @@ def _refusal(ask: FetchRequest, response: Response) -> PageResult:
     if trouble := envelopes.server_trouble(response, text):
         return trouble
     if response.status == 404 and "not found" in text:
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     told = response.body.lstrip().startswith(b"{")  # anything else is a proxy's page
     if told and response.status in (401, 403) and "token" in text.casefold():
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if told and response.status == 401:
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if told and response.status == 403:
-        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=fetch.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
@@ -148,10 +148,10 @@ def decode(pages: Sequence[Page]) -> Decoded:
         slices=tuple(
             Slice(
                 page=page.number,
-                symbol=page.ask.symbols[0],
+                symbol=page.fetch.symbols[0],
                 rows=page.body,
-                shape=_SHAPES[page.ask.dataset],
-                fixed={"adjustment": "split_dividend"} if page.ask.dataset == _ADJUSTED else {},
+                shape=_SHAPES[page.fetch.dataset],
+                fixed={"adjustment": "split_dividend"} if page.fetch.dataset == _ADJUSTED else {},
             )
             for page in pages
         )

@@ -106,20 +106,20 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
-    wire = urllib.parse.quote(symbology.wire(ask, symbology.suffixed), safe="^=")
+    wire = urllib.parse.quote(symbology.wire(fetch, symbology.suffixed), safe="^=")
     params = {
-        "period1": str(ask.start // SECOND),
-        "period2": str(ask.end // SECOND),
+        "period1": str(fetch.start // SECOND),
+        "period2": str(fetch.end // SECOND),
         "interval": "1d",
         "includePrePost": "false",
     }
     request = Request(path=f"/v8/finance/chart/{wire}", params=params)
-    yield from envelopes.until_it_stands(request, lambda response: _read(ask, response))
+    yield from envelopes.until_it_stands(request, lambda response: _read(fetch, response))
 
 
-def _read(ask: FetchRequest, response: Response) -> PageResult:
+def _read(fetch: FetchRequest, response: Response) -> PageResult:
     try:
         chart = envelopes.read(_envelope, response.body).chart
     except UNREADABLE as error:
@@ -127,7 +127,7 @@ def _read(ask: FetchRequest, response: Response) -> PageResult:
             return envelopes.malformed(f"no chart: {error}")
         chart = _Chart()
     if response.status != 200 or chart.error:
-        return _refusal(ask, response, chart.error or _Error())
+        return _refusal(fetch, response, chart.error or _Error())
     if not chart.result or len(chart.result[0].indicators.quote) != 1:
         return envelopes.malformed("a chart without a result")
     stamps = chart.result[0].timestamp
@@ -136,12 +136,12 @@ def _read(ask: FetchRequest, response: Response) -> PageResult:
         stamps = []  # the documented form of an answer without rows
     if stamps and lengths != {len(stamps)}:
         return envelopes.malformed("arrays of different lengths")
-    inside = any(ask.start <= stamp * SECOND < ask.end for stamp in stamps)
+    inside = any(fetch.start <= stamp * SECOND < fetch.end for stamp in stamps)
     return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
-        confirmed=ask.symbols,
-        settled=bars.settled_whole(ask),
+        confirmed=fetch.symbols,
+        settled=bars.settled_whole(fetch),
     )
 
 
@@ -150,7 +150,7 @@ def _values(result: _Result) -> dict[str, list[float | None]]:
     return {name: getattr(quote, name) for name in ("open", "high", "low", "close", "volume")}
 
 
-def _refusal(ask: FetchRequest, response: Response, error: _Error) -> PageResult:
+def _refusal(fetch: FetchRequest, response: Response, error: _Error) -> PageResult:
     reason = envelopes.reason(
         error.description or response.body[:100].decode(errors="replace"), response.status
     )
@@ -159,7 +159,7 @@ def _refusal(ask: FetchRequest, response: Response, error: _Error) -> PageResult
     if trouble := envelopes.server_trouble(response, error.description):
         return trouble
     if response.status == 404 and error.code == "Not Found":
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     if response.status == 401:
         return PageResult(outcome=Outcome.NOT_ENTITLED, reason=reason)
     return envelopes.undocumented(response, reason)
@@ -190,7 +190,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 for stamp, *prices in _days(
                     [list(row) for row in zip(result.timestamp, *values.values(), strict=True)]
                 )
-                if page.ask.start <= stamp * SECOND < page.ask.end
+                if page.fetch.start <= stamp * SECOND < page.fetch.end
                 if any(price is not None for price in prices[:4])  # without prices there was no trade
             ]
         except (*UNREADABLE, IndexError) as error:
@@ -200,5 +200,5 @@ def decode(pages: Sequence[Page]) -> Decoded:
             name: [row[at] for row in rows] for at, name in enumerate(("stamp", *values))
         }
         columns["adjustment"] = ["split"] * len(rows)
-        tables.append(Table(page=page.number, symbol=page.ask.symbols[0], columns=columns))
+        tables.append(Table(page=page.number, symbol=page.fetch.symbols[0], columns=columns))
     return Decoded(tables=tuple(tables), rejected=tuple(rejected))

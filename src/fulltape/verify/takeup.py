@@ -206,7 +206,7 @@ def _register(
             context.ledger.coverage.record(_facts(part, learned), wanted.next_session)
         else:
             made_of = {one.made_of for one in parts_of.merged(metadata)} or {metadata["journal"]}
-            if any(map(_NAME.match, made_of)):  # what history gave back has the name of an ask
+            if any(map(_NAME.match, made_of)):  # what history gave back has the name of a fetch
                 _captured(context, wanted, part, rows, now)
             if "journal" in metadata:
                 context.ledger.streams.add_part(metadata["journal"], part_id)

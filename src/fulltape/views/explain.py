@@ -76,7 +76,9 @@ def explain(
             if trading and any(first <= session <= last for first, last in part.cells.get(instrument, ()))
         ],
         tasks=tasks,
-        requests=[row for task in tasks if task.ask for row in context.ledger.requests.of_ask(task.ask)],
+        requests=[
+            row for task in tasks if task.fetch_id for row in context.ledger.requests.of_fetch(task.fetch_id)
+        ],
         wanted=wanted.first <= session <= (wanted.until or session),
         checked=checked,
     )

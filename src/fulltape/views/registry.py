@@ -78,7 +78,7 @@ def _entry(context: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
         closed_until=iso(state["closed_until"]) if state["closed_until"] > now else "",
         breaker=breaker.state
         + (f" until {to_second(breaker.until)}" if breaker.state != "closed" else "")
-        + (f", {breaker.failures} asks failed in a row: {breaker.reason}" if breaker.failures else ""),
+        + (f", {breaker.failures} fetches failed in a row: {breaker.reason}" if breaker.failures else ""),
         requests=requests,
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,

@@ -54,9 +54,9 @@ INSERT INTO exports (day, path, digest, at) VALUES (:day, :path, :digest, :at)
 ON CONFLICT (day) DO UPDATE SET path = excluded.path, digest = excluded.digest, at = excluded.at
 
 -- name: record_rejection
-INSERT INTO rejections (ask, page, source, reason, row_count, path, at)
-VALUES (:ask, :page, :source, :reason, :row_count, :path, :at)
-ON CONFLICT (ask, page, reason) DO NOTHING
+INSERT INTO rejections (fetch_id, page, source, reason, row_count, path, at)
+VALUES (:fetch_id, :page, :source, :reason, :row_count, :path, :at)
+ON CONFLICT (fetch_id, page, reason) DO NOTHING
 
 -- name: rejections_by_source
 SELECT source, reason, COUNT(*) AS pages, SUM(row_count) AS row_count FROM rejections GROUP BY source, reason ORDER BY source, reason

@@ -25,8 +25,8 @@ WHERE dataset = :dataset AND state = 'stalled' AND purpose = :purpose
 -- name: open_series
 SELECT DISTINCT dataset, instrument FROM tasks WHERE state IN ('queued', 'leased', 'fetched')
 
--- name: takers
-SELECT DISTINCT takers FROM tasks WHERE dataset = :dataset AND state = 'queued'
+-- name: eligible_sources
+SELECT DISTINCT eligible_sources FROM tasks WHERE dataset = :dataset AND state = 'queued'
 
 -- name: queued_of_series
 -- SQLite takes a partial index only where its own condition is spelt out; here and below.
@@ -38,19 +38,19 @@ SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task
 
 -- name: add_task
 INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, from_ts, to_ts, kind, purpose,
-                   priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, ask,
-                   last_error, enqueued_at, finished_at, takers, expected_rows)
+                   priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, fetch_id,
+                   last_error, enqueued_at, finished_at, eligible_sources, expected_rows)
 VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, :from_ts, :to_ts, :kind, :purpose,
-        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :takers, :expected_rows)
+        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :eligible_sources, :expected_rows)
 
 -- name: requeue_expired
 UPDATE tasks SET state = 'queued', worker = '', lease_until = 0
 WHERE state = 'leased' AND lease_until <= :now RETURNING task_id
 
 -- name: census
-SELECT dataset, takers, priority, batch, kind, COUNT(*) AS tasks, SUM(expected_rows) AS expected_rows FROM tasks
-WHERE state = 'queued' GROUP BY dataset, takers, priority, batch, kind
-ORDER BY priority, batch, dataset, takers, kind
+SELECT dataset, eligible_sources, priority, batch, kind, COUNT(*) AS tasks, SUM(expected_rows) AS expected_rows FROM tasks
+WHERE state = 'queued' GROUP BY dataset, eligible_sources, priority, batch, kind
+ORDER BY priority, batch, dataset, eligible_sources, kind
 
 -- name: may_take
 -- Part of the two statements below: the source has not refused the task, need not wait for it, may be asked for its
@@ -73,7 +73,7 @@ NOT EXISTS (SELECT 1 FROM task_sources
 -- that they are constant, PostgreSQL would walk the primary key, past all that is done.
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows,
        from_ts, to_ts FROM tasks
-WHERE state = 'queued' AND dataset = :dataset AND takers = :takers AND kind = :kind
+WHERE state = 'queued' AND dataset = :dataset AND eligible_sources = :eligible_sources AND kind = :kind
   AND (priority, batch, task_id) > (:priority, :batch, :after) AND priority <= :priority AND batch <= :batch
   AND (:before = '' OR instrument < :before) AND first_session >= :first_day
   AND {may_take}
@@ -84,14 +84,14 @@ ORDER BY priority, batch, task_id LIMIT :most {skip_locked}
 SELECT task_id, attempt, instrument, symbol, first_session, last_session, kind, purpose, expected_rows,
        from_ts, to_ts FROM tasks
 WHERE state = 'queued' AND state IN ('queued', 'leased', 'fetched')
-  AND dataset = :dataset AND instrument = :instrument AND takers = :takers AND kind = :kind
+  AND dataset = :dataset AND instrument = :instrument AND eligible_sources = :eligible_sources AND kind = :kind
   AND priority = :priority AND batch = :batch AND first_session >= :first_day
   AND {may_take}
 ORDER BY first_session LIMIT :most {skip_locked}
 
 -- name: claim
 UPDATE tasks SET state = 'leased', attempt = attempt + 1, source = :source, worker = :worker,
-                 lease_until = :lease_until, ask = :ask
+                 lease_until = :lease_until, fetch_id = :fetch_id
 WHERE task_id IN ({ids}) AND (task_id, attempt) IN (VALUES {keys})
   AND (state = 'queued' OR (state = 'leased' AND lease_until <= :now))
 RETURNING task_id, attempt
@@ -155,25 +155,25 @@ RETURNING dataset, instrument
 
 -- name: cancel_for
 UPDATE tasks SET state = 'cancelled', worker = '', lease_until = 0, last_error = :error, finished_at = :now
-WHERE dataset = :dataset AND takers = :takers AND state = 'queued'
+WHERE dataset = :dataset AND eligible_sources = :eligible_sources AND state = 'queued'
 RETURNING dataset, instrument
 
 -- name: reprioritise
 UPDATE tasks SET priority = :priority WHERE task_id = :task_id AND state = 'queued'
 RETURNING task_id
 
--- name: set_takers
-UPDATE tasks SET takers = :takers WHERE task_id = :task_id
+-- name: set_eligible_sources
+UPDATE tasks SET eligible_sources = :eligible_sources WHERE task_id = :task_id
 
 -- name: task_sources
 SELECT source, not_before, refusal FROM task_sources WHERE task_id = :task_id ORDER BY source
 
--- name: queued_takers
-SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
+-- name: queued_eligible_sources
+SELECT task_id, instrument, first_session, last_session, eligible_sources, purpose FROM tasks
 WHERE dataset = :dataset AND state = 'queued' ORDER BY task_id
 
--- name: queued_takers_of_series
-SELECT task_id, instrument, first_session, last_session, takers, purpose FROM tasks
+-- name: queued_eligible_sources_of_series
+SELECT task_id, instrument, first_session, last_session, eligible_sources, purpose FROM tasks
 WHERE dataset = :dataset AND instrument = :instrument AND state = 'queued' AND state IN ('queued', 'leased', 'fetched') ORDER BY task_id
 
 -- name: old_tasks

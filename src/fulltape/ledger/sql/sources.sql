@@ -1,9 +1,9 @@
 -- name: record_request
-INSERT INTO requests (request_id, ask, source, target, kind, sent_at, status, outcome, byte_count, took_us)
-VALUES (:request_id, :ask, :source, :target, :kind, :sent_at, :status, :outcome, :byte_count, :took_us)
+INSERT INTO requests (request_id, fetch_id, source, target, kind, sent_at, status, outcome, byte_count, took_us)
+VALUES (:request_id, :fetch_id, :source, :target, :kind, :sent_at, :status, :outcome, :byte_count, :took_us)
 
--- name: requests_of_ask
-SELECT * FROM requests WHERE ask = :ask ORDER BY request_id
+-- name: requests_of_fetch
+SELECT * FROM requests WHERE fetch_id = :fetch_id ORDER BY request_id
 
 -- name: requests_by_outcome
 SELECT source, outcome, COUNT(*) AS requests, SUM(byte_count) AS byte_count, AVG(took_us) AS took_us

@@ -32,10 +32,10 @@ def moment(instant: Instant) -> pl.Expr:
     return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
-def span_to_ask(context: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
+def span_to_fetch(context: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
     """What history is asked about an interval."""
     bars = wanted.dataset.grain == "minute"
-    return timeline.span_to_ask(one.start, one.end, bars=bars, tolerance=context.rules.clock_tolerance)
+    return timeline.span_to_fetch(one.start, one.end, bars=bars, tolerance=context.rules.clock_tolerance)
 
 
 def held_against(

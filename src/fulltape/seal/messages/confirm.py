@@ -31,23 +31,23 @@ def hold(
 ) -> ConfirmedSessions:
     """Hold captured sessions against the session's own answer, whose rows and facts these are. It reads all that was
     captured of them, so no transaction waits for it."""
-    ask = stored.record.ask
-    wanted = context.wanted[ask.dataset]
+    fetch = stored.record.fetch
+    wanted = context.wanted[fetch.dataset]
     silent = [fact for fact in facts if fact.fact == "empty"]
     cells = frame.partition_by("instrument", "session", as_dict=True)
     intervals: dict[tuple[str, dt.date], list[Interval]] = {}
     for one in context.ledger.streams.intervals(
-        source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
+        source=fetch.source, dataset=fetch.dataset, first=fetch.first, last=fetch.last
     ):
         intervals.setdefault((one.instrument, one.session), []).append(one)
     days = [
         day
         for day in context.ledger.streams.days(
-            source=ask.source, dataset=ask.dataset, first=ask.first, last=ask.last
+            source=fetch.source, dataset=fetch.dataset, first=fetch.first, last=fetch.last
         )
         if (day.instrument, day.session) in cells or _silence_about(day, silent)
     ]
-    captured_rows = compare.captured_of(context, ask.source, wanted, days) if days else {}
+    captured_rows = compare.captured_of(context, fetch.source, wanted, days) if days else {}
     found = ConfirmedSessions()
     for day in days:
         cell = (day.instrument, day.session)
@@ -136,6 +136,6 @@ def _unnoticed(
         .filter(pl.col("ts").is_between(compare.moment(day.start), compare.moment(day.end)))
     )
     for one in intervals:
-        start, end = compare.span_to_ask(context, one, wanted)
+        start, end = compare.span_to_fetch(context, one, wanted)
         missing = missing.filter(~pl.col("ts").is_between(compare.moment(start), compare.moment(end)))
     return missing.height

@@ -52,7 +52,7 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
             told = "history has whole sessions only; the session's own answer will tell"
             streams.decide(one.interval_id, "unverified", told, now=now)
         else:
-            start, end = compare.span_to_ask(context, one, wanted)
+            start, end = compare.span_to_fetch(context, one, wanted)
             rule = wanted.calendar.day_rule
             start = max(start, rule.begin(one.session))
             end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
@@ -83,7 +83,7 @@ def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant
         purpose=f"{HOLE}{one.interval_id}",
         start=start,
         end=end,
-        takers=(source,),
+        eligible_sources=(source,),
         expected_rows=max(1, int(rows * share)),
     )
 
@@ -91,11 +91,11 @@ def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant
 def fill(
     context: NodeContext, stored: StoredFetch, frame: pl.DataFrame, spoiled: Collection[str | None] = ()
 ) -> RepairedIntervals:
-    """What a narrow ask has brought: rows of its span become a part, and are held against what was captured in it. Of
+    """What a narrow fetch has brought: rows of its span become a part, and are held against what was captured in it. Of
     symbols that are `spoiled` (None: the symbol is unknown) rows were rejected, so that the answer verifies nothing."""
-    ask = stored.record.ask
-    wanted = context.wanted[ask.dataset]
-    start, end = compare.moment(ask.start), compare.moment(ask.end)
+    fetch = stored.record.fetch
+    wanted = context.wanted[fetch.dataset]
+    start, end = compare.moment(fetch.start), compare.moment(fetch.end)
     rows = frame.filter((pl.col("ts") >= start) & (pl.col("ts") < end))
     if wanted.dataset.grain == "minute" and stored.end is not None:
         # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
@@ -104,31 +104,33 @@ def fill(
     settled = stored.settled()
     by_instrument = {
         stored.record.instruments[symbol]: symbol
-        for symbol in ask.symbols
-        if (through := settled.get(symbol)) is not None and through >= ask.last
+        for symbol in fetch.symbols
+        if (through := settled.get(symbol)) is not None and through >= fetch.last
     }
     rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
     asked_of = _intervals_of(context, stored)
     days = [
         day
         for instrument in asked_of
-        if (day := context.ledger.streams.day(ask.source, ask.dataset, instrument, ask.first))
+        if (day := context.ledger.streams.day(fetch.source, fetch.dataset, instrument, fetch.first))
     ]
-    captured_rows = compare.captured_of(context, ask.source, wanted, days) if days else {}
+    captured_rows = compare.captured_of(context, fetch.source, wanted, days) if days else {}
     for instrument, interval_id in asked_of.items():
         if instrument not in by_instrument or not {None, by_instrument[instrument]}.isdisjoint(spoiled):
             continue
-        there = captured_rows.get((instrument, ask.first), compare.nothing(wanted))
+        there = captured_rows.get((instrument, fetch.first), compare.nothing(wanted))
         history = rows.filter(pl.col("instrument") == instrument)
-        found = compare.held_against(context, ask.source, there, history, wanted, ask.start, ask.end)
+        found = compare.held_against(context, fetch.source, there, history, wanted, fetch.start, fetch.end)
         out.decided.append((interval_id, found))
     if rows.height:
-        key = layout.folder_key(wanted.dataset.raw_folder, ask.first)
+        key = layout.folder_key(wanted.dataset.raw_folder, fetch.first)
         given_back = rows.with_columns(
             pl.lit(None, dtype=dtype("nanos")).alias(EXTRA[0]),
-            pl.lit(captured.delivery(stored.record.ask_id), dtype=pl.UInt32).alias(EXTRA[1]),
+            pl.lit(captured.delivery(stored.record.fetch_id), dtype=pl.UInt32).alias(EXTRA[1]),
         )
-        out.drafts.append(draft(context, ask.source, wanted, key, given_back, evidence=stored.record.ask_id))
+        out.drafts.append(
+            draft(context, fetch.source, wanted, key, given_back, evidence=stored.record.fetch_id)
+        )
     return out
 
 
@@ -193,7 +195,7 @@ def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:
 
 
 def _intervals_of(context: NodeContext, stored: StoredFetch) -> dict[str, int]:
-    """The interval of each instrument that an ask is about."""
+    """The interval of each instrument that a fetch is about."""
     found = {}
     for task_id in stored.record.tasks:
         task = context.ledger.queue.get(task_id)

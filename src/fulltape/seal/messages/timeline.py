@@ -231,7 +231,7 @@ def by_session(
     return [(day, one) for day, one in ((first, head), (last, tail)) if one.end > one.start]
 
 
-def span_to_ask(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> tuple[Instant, Instant]:
+def span_to_fetch(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> tuple[Instant, Instant]:
     """What to ask history for so that nothing of [start, end) is missed: whole seconds, or whole minutes of bars. The
     clocks of the venue and ours lie `tolerance` (microseconds) apart at most."""
     unit = MINUTE if bars else SECOND

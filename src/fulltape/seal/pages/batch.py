@@ -28,14 +28,14 @@ _WRITERS = 4
 
 
 class Batch:
-    """The asks of one run, gathered by raw folder so that many small answers make few parts."""
+    """The fetches of one run, gathered by raw folder so that many small answers make few parts."""
 
     def __init__(self, context: NodeContext, now: Instant, progress: Progress) -> None:
         self._context = context
         self._now = now
         self._progress = progress
         self._frames: dict[tuple[str, str, str], list[pl.DataFrame]] = defaultdict(list)
-        self._ask_ids: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        self._fetch_ids: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._ended_at: dict[tuple[str, str, str], list[Instant]] = defaultdict(list)
         self._facts: list[CoverageFact] = []
         self._set_aside = SetAside(context.layout)
@@ -52,10 +52,10 @@ class Batch:
         """Decode, write parts, commit; `lost` tasks go back to the queue."""
         for done, stored in enumerate(ready, start=1):
             self._isolated(stored)
-            self._progress(Event(stage=STAGE, done=done, total=len(ready), unit="asks"))
+            self._progress(Event(stage=STAGE, done=done, total=len(ready), unit="fetches"))
         for page in contents.orphans:
             self._set_aside.page(
-                page.record.ask_id, "unknown", page, result.whole_page(page, "its ask was lost")
+                page.record.fetch_id, "unknown", page, result.whole_page(page, "its fetch was lost")
             )
         for path, damage in contents.damage:
             self._set_aside.damage(path, damage)
@@ -79,7 +79,7 @@ class Batch:
                 self._context.ledger.reject(rejection, now=self._now)
             for stored in ready:
                 self._finish(stored)
-                self._context.ledger.set_bookmark(STAGE, stored.record.ask_id, 1)
+                self._context.ledger.set_bookmark(STAGE, stored.record.fetch_id, 1)
             for task in lost:
                 error = "what was fetched for it is lost"
                 self._context.ledger.queue.release(task.task_id, task.attempt, error=error)
@@ -87,8 +87,8 @@ class Batch:
         self.parts, self.rejected = len(registered), len(self._set_aside.rejections)
 
     def _isolated(self, stored: StoredFetch) -> None:
-        """Take one ask; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
-        ask_id, source = stored.record.ask_id, stored.record.ask.source
+        """Take one fetch; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
+        fetch_id, source = stored.record.fetch_id, stored.record.fetch.source
         try:
             found = result.read(self._context, stored, self._now, self._set_aside)
             held = (
@@ -96,22 +96,22 @@ class Batch:
             )
         except errors.StorageError:
             raise
-        except Exception as error:  # noqa: BLE001 — a defect must cost one ask, not every later run
+        except Exception as error:  # noqa: BLE001 — a defect must cost one fetch, not every later run
             reason = f"{type(error).__name__}: {error}"
-            self._failed[ask_id] = reason
+            self._failed[fetch_id] = reason
             for page in stored.pages.values():
-                self._set_aside.page(ask_id, source, page, result.whole_page(page, reason))
+                self._set_aside.page(fetch_id, source, page, result.whole_page(page, reason))
             return
-        # Only now: of an ask that failed half-way nothing counts.
+        # Only now: of a fetch that failed half-way nothing counts.
         self._facts += found.facts
-        self._covered |= {(ask_id, symbol): spans for symbol, spans in found.covered.items()}
+        self._covered |= {(fetch_id, symbol): spans for symbol, spans in found.covered.items()}
         self._filled += [found.filled] if found.filled else []
         self._held += [held] if held else []
         self._order += 1
         for folder, frame in found.frames:
-            place = (source, stored.record.ask.dataset, folder)
+            place = (source, stored.record.fetch.dataset, folder)
             self._frames[place].append(frame.with_columns(pl.lit(self._order).alias("order")))
-            self._ask_ids[place].append(ask_id)
+            self._fetch_ids[place].append(fetch_id)
             self._ended_at[place].append(stored.end.ended_at if stored.end else stored.record.started_at)
         self.rows += found.rows
 
@@ -130,7 +130,7 @@ class Batch:
             metadata={
                 "schema_version": str(wanted.dataset.schema.version),
                 "source": source,
-                "asks": ",".join(sorted(set(self._ask_ids[key]))),
+                "asks": ",".join(sorted(set(self._fetch_ids[key]))),
                 "software": f"fulltape {VERSION}",
                 "known_at": str(max(self._ended_at[key])),
             },
@@ -139,18 +139,18 @@ class Batch:
     def _finish(self, stored: StoredFetch) -> None:
         """Tasks whose every session has a fact now are done; what is left of the others goes back to the queue."""
         queue = self._context.ledger.queue
-        ask_id = stored.record.ask_id
+        fetch_id = stored.record.fetch_id
         outcome = stored.end.outcome if stored.end else Outcome.ROWS
         reason = stored.end.reason if stored.end else "its worker died before it had an answer"
-        reason = self._failed.get(ask_id, reason)
-        failed = ask_id in self._failed or outcome in (Outcome.TRANSIENT, Outcome.MALFORMED)
+        reason = self._failed.get(fetch_id, reason)
+        failed = fetch_id in self._failed or outcome in (Outcome.TRANSIENT, Outcome.MALFORMED)
         for task_id, attempt in stored.record.tasks.items():
             task = queue.get(task_id)
             if task is None or task.attempt != attempt or task.state not in ("leased", "fetched"):
                 continue
             wanted = self._context.wanted[task.dataset]
             span = (wanted.calendar.between(task.first, task.last),)
-            left = ranges.subtract(span, self._covered.get((ask_id, task.symbol), ranges.EMPTY))
+            left = ranges.subtract(span, self._covered.get((fetch_id, task.symbol), ranges.EMPTY))
             refused = stored.end.refused.get(task.symbol) if stored.end else None
             if not left:
                 queue.finish(task_id, attempt, "done", now=self._now)
@@ -164,7 +164,7 @@ class Batch:
 
 
 def _merged(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The rows of several asks, each sorted already; where two hold the same cell, the later answer replaces the
+    """The rows of several fetches, each sorted already; where two hold the same cell, the later answer replaces the
     earlier one as a whole."""
     newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
     return pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)

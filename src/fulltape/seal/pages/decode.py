@@ -1,4 +1,4 @@
-"""From the pages of one ask to rows in the dataset's schema, and to what was rejected."""
+"""From the pages of one fetch to rows in the dataset's schema, and to what was rejected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fulltape.lake.fetches import StoredFetch, StoredPage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedFetch:
-    """Clean rows of one ask, sorted by (instrument, ts) and unique, and the rejections with the page's bytes."""
+    """Clean rows of one fetch, sorted by (instrument, ts) and unique, and the rejections with the page's bytes."""
 
     frame: pl.DataFrame
     rejected: tuple[Rejected, ...]
@@ -25,18 +25,18 @@ class DecodedFetch:
 def decode(
     stored: StoredFetch, vendor: Vendor, feed: ConfiguredSource, wanted: ConfiguredDataset
 ) -> DecodedFetch:
-    """All rows of an ask's sound pages; whatever breaks the contract is rejected with a reason."""
-    ask = stored.record.ask
+    """All rows of a fetch's sound pages; whatever breaks the contract is rejected with a reason."""
+    fetch = stored.record.fetch
     pages = [_page(stored, page) for page in stored.sound_pages()]
     decoded = vendor.decode(pages)
-    serves = feed.serves(ask.dataset)
+    serves = feed.serves(fetch.dataset)
     assert serves is not None
     frame, unread = frames.rows(decoded, wanted.dataset, serves, wanted.calendar)
     frame = frame.with_columns(
         pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
     )
     frame, broken = _schema(frame, wanted)
-    frame, outside = _inside(frame, ask.first, ask.last, positional=stored.positional)
+    frame, outside = _inside(frame, fetch.first, fetch.last, positional=stored.positional)
     frame, closed = _open_days(frame, wanted)
     unsorted = _unsorted(frame)
     frame, doubles = _unique(frame, wanted)
@@ -47,7 +47,11 @@ def decode(
 def _page(stored: StoredFetch, page: StoredPage) -> Page:
     record = page.record
     return Page(
-        ask=stored.record.ask, number=record.number, status=record.status, body=page.body, memo=record.memo
+        fetch=stored.record.fetch,
+        number=record.number,
+        status=record.status,
+        body=page.body,
+        memo=record.memo,
     )
 
 

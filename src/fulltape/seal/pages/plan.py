@@ -1,4 +1,4 @@
-"""What an ask proves: facts per symbol and session, and what remains of its tasks. Pure."""
+"""What a fetch proves: facts per symbol and session, and what remains of its tasks. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fulltape.market.ranges import Range, Ranges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSymbol:
-    """What an ask showed of one symbol, in positions: asked, settled, with rows, with rejected rows."""
+    """What a fetch showed of one symbol, in positions: asked, settled, with rows, with rejected rows."""
 
     symbol: str
     asked: Range
@@ -54,9 +54,9 @@ def facts(
     Before position `quiet_until` silence needs no neighbour: most sessions of such a dataset have no rows, and vendors
     have had their time to add late ones.
 
-    `others` are positions for which the same ask carried another symbol's rows; `history_from` is the first position
+    `others` are positions for which the same fetch carried another symbol's rows; `history_from` is the first position
     inside the source's history; `ended` says that paging and look-ups came to their end. A symbol whose existence was
-    never settled, because the ask was cut off before it was looked up, proves nothing by silence.
+    never settled, because the fetch was cut off before it was looked up, proves nothing by silence.
     """
     settled: Ranges = ranges.clip((shown.asked,), shown.asked[0], shown.settled_to)
     refused = settled if shown.anywhere else ranges.intersect(shown.rejected, settled)

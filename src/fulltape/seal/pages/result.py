@@ -1,4 +1,4 @@
-"""What one ask has come to: rows by raw folder, facts, and what was rejected. Nothing of it is written here."""
+"""What one fetch has come to: rows by raw folder, facts, and what was rejected. Nothing of it is written here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPANS = {"year": "1y", "month": "1mo", "date": "1d"}
 
 @dataclass(slots=True, kw_only=True)
 class FetchResult:
-    """Of one ask: rows by raw folder, facts, by symbol the positions about which there are some, an interval that it
+    """Of one fetch: rows by raw folder, facts, by symbol the positions about which there are some, an interval that it
     filled, and, where its sessions were captured live, all of its rows to hold those against."""
 
     frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
@@ -44,12 +44,12 @@ def whole_page(page: StoredPage, reason: str) -> Rejected:
 
 
 def read(context: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> FetchResult:
-    """Decode an ask's pages; what is rejected is kept by `aside`."""
+    """Decode a fetch's pages; what is rejected is kept by `aside`."""
     return _Reading(context, stored, now, aside).read()
 
 
 class _Reading:
-    """One ask that is being decoded."""
+    """One fetch that is being decoded."""
 
     def __init__(self, context: NodeContext, stored: StoredFetch, now: Instant, aside: SetAside) -> None:
         self._context = context
@@ -60,21 +60,21 @@ class _Reading:
 
     def read(self) -> FetchResult:
         stored = self._stored
-        ask = stored.record.ask
+        fetch = stored.record.fetch
         for bad in stored.malformed:
-            self._aside.page(stored.record.ask_id, ask.source, bad, whole_page(bad, bad.record.reason))
+            self._aside.page(stored.record.fetch_id, fetch.source, bad, whole_page(bad, bad.record.reason))
         if not stored.pages:
             return self._found
-        wanted, feed = self._context.wanted[ask.dataset], self._context.feeds[ask.source]
+        wanted, feed = self._context.wanted[fetch.dataset], self._context.feeds[fetch.source]
         sealed = decode.decode(stored, self._context.vendors[feed.vendor], feed, wanted)
         pages = {page.record.number: page for page in stored.sound_pages()}
         for rejected in sealed.rejected:
-            self._aside.page(stored.record.ask_id, ask.source, pages[rejected.page], rejected)
-        if ask.narrow:
+            self._aside.page(stored.record.fetch_id, fetch.source, pages[rejected.page], rejected)
+        if fetch.narrow:
             self._fill(sealed, wanted)
             return self._found
         frame = self._settled_rows(sealed, wanted)
-        if ask.source in wanted.live:
+        if fetch.source in wanted.live:
             self._found.whole = frame
         folder = pl.col("session").dt.truncate(_SPANS[wanted.dataset.raw_folder]).alias("folder")
         for piece in frame.with_columns(folder).partition_by("folder", maintain_order=True):
@@ -85,13 +85,13 @@ class _Reading:
 
     def _fill(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> None:
         """An answer about an interval: a part of its own, and no fact about the session."""
-        stored, ask = self._stored, self._stored.record.ask
-        spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, ask.first)}
+        stored, fetch = self._stored, self._stored.record.fetch
+        spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, fetch.first)}
         self._found.filled = gap_repair.fill(self._context, stored, sealed.frame, spoiled)
         self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
-        asked = (wanted.calendar.between(ask.first, ask.last),)
+        asked = (wanted.calendar.between(fetch.first, fetch.last),)
         for symbol, through in stored.settled().items():
-            if through >= ask.last:
+            if through >= fetch.last:
                 self._found.covered[symbol] = asked
 
     def _settled_rows(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> pl.DataFrame:
@@ -106,7 +106,7 @@ class _Reading:
             .iter_rows()
         }
         keep = []
-        for symbol in self._stored.record.ask.symbols:
+        for symbol in self._stored.record.fetch.symbols:
             others = ranges.union(*(found for other, found in rows.items() if other != symbol))
             keep.append(self._note(self._shown(symbol, sealed, rows, wanted), others, wanted))
         kept = pl.concat([frame for frame in keep if not frame.is_empty()] or [_no_cells()])
@@ -115,8 +115,8 @@ class _Reading:
     def _shown(
         self, symbol: str, sealed: DecodedFetch, rows: dict[str, Ranges], wanted: ConfiguredDataset
     ) -> plan.ShownSymbol:
-        stored, ask = self._stored, self._stored.record.ask
-        asked = wanted.calendar.between(ask.first, ask.last)
+        stored, fetch = self._stored, self._stored.record.fetch
+        asked = wanted.calendar.between(fetch.first, fetch.last)
         labels = [wanted.calendar.label(position) for position in range(*asked)]
         lost = [one for one in sealed.rejected if one.symbol in (None, symbol) and one.lost]
         refused = stored.end is not None and symbol in stored.end.refused
@@ -131,15 +131,15 @@ class _Reading:
             unlocated=any(one.session is None for one in lost),
             anywhere=wanted.dataset.grain != "day"
             and any(one.session is None and not one.placed for one in lost),
-            exists=symbol in ask.known or symbol in rows or confirmed,
+            exists=symbol in fetch.known or symbol in rows or confirmed,
             refused=refused and symbol not in rows,
             positional=stored.positional,
         )
 
     def _note(self, shown: plan.ShownSymbol, others: Ranges, wanted: ConfiguredDataset) -> pl.DataFrame:
         """Record the facts about one symbol and return the cells whose rows may be taken."""
-        stored, ask = self._stored, self._stored.record.ask
-        history = self._context.feeds[ask.source].first_day(ask.dataset, self._now)
+        stored, fetch = self._stored, self._stored.record.fetch
+        history = self._context.feeds[fetch.source].first_day(fetch.dataset, self._now)
         found = plan.facts(
             shown,
             others=others,
@@ -168,22 +168,22 @@ class _Reading:
     def _facts(
         self, instrument: str, found: list[FactRange], wanted: ConfiguredDataset
     ) -> Iterator[CoverageFact]:
-        ask = self._stored.record.ask
+        fetch = self._stored.record.fetch
         for fact in found:
             yield CoverageFact(
-                dataset=ask.dataset,
+                dataset=fetch.dataset,
                 instrument=instrument,
-                source=ask.source,
+                source=fetch.source,
                 first=wanted.calendar.label(fact.span[0]),
                 last=wanted.calendar.label(fact.span[1] - 1),
                 fact=fact.fact,
                 sound=fact.sound,
                 final=True,
                 since=self._now,
-                evidence=self._stored.record.ask_id,
+                evidence=self._stored.record.fetch_id,
                 reason=fact.reason,
                 extent=fact.extent,
-                asked=f"{ask.first}/{ask.last}" if fact.extent else "",
+                asked=f"{fetch.first}/{fetch.last}" if fact.extent else "",
             )
 
     def _quiet_until(self, wanted: ConfiguredDataset) -> int:

@@ -128,17 +128,17 @@ _SHAPES = {
 }
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
     symbols never seen and without rows are looked up once."""
-    names = symbology.names(ask, str)
-    symbols = resume.symbols if resume else tuple(sorted(ask.symbols, key=names.wire.__getitem__))
+    names = symbology.names(fetch, str)
+    symbols = resume.symbols if resume else tuple(sorted(fetch.symbols, key=names.wire.__getitem__))
     token = resume.token if resume else ""
     seen = set(resume.seen) if resume else set()
     while symbols:
-        response = yield _request(ask, [names.wire[symbol] for symbol in symbols], token)
+        response = yield _request(fetch, [names.wire[symbol] for symbol in symbols], token)
         assert response is not None
-        answer, page = _read(ask, names, symbols, response, seen, first=not token)
+        answer, page = _read(fetch, names, symbols, response, seen, first=not token)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
@@ -150,26 +150,26 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         if not page.next_page_token:
             break
         token = page.next_page_token
-    if ENDPOINTS[ask.dataset].looked_up:
-        unseen = (symbol for symbol in symbols if symbol not in seen and symbol not in ask.known)
+    if ENDPOINTS[fetch.dataset].looked_up:
+        unseen = (symbol for symbol in symbols if symbol not in seen and symbol not in fetch.known)
         yield from _look_up(unseen, names)
 
 
-def _request(ask: FetchRequest, symbols: Sequence[str], token: str) -> Request:
-    endpoint = ENDPOINTS[ask.dataset]
-    limit = str(ask.rows_per_page or endpoint.serves.rows_per_page)
+def _request(fetch: FetchRequest, symbols: Sequence[str], token: str) -> Request:
+    endpoint = ENDPOINTS[fetch.dataset]
+    limit = str(fetch.rows_per_page or endpoint.serves.rows_per_page)
     params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
     if endpoint.path == ACTIONS:
         params |= {
-            "start": (ask.first - _PROCESSED_BEFORE).isoformat(),
-            "end": (ask.last + _PROCESSED_WITHIN).isoformat(),
+            "start": (fetch.first - _PROCESSED_BEFORE).isoformat(),
+            "end": (fetch.last + _PROCESSED_WITHIN).isoformat(),
         }
     else:
-        params |= {"start": iso(ask.start), "end": _just_before(ask.end), **endpoint.params}
+        params |= {"start": iso(fetch.start), "end": _just_before(fetch.end), **endpoint.params}
         if endpoint.timeframe:
             params["timeframe"] = endpoint.timeframe
     if endpoint.path.startswith("/v2/stocks/"):
-        params["feed"] = ask.source.partition(".")[2]
+        params["feed"] = fetch.source.partition(".")[2]
     if token:
         params["page_token"] = token
     return Request(path=endpoint.path, params=params)
@@ -180,7 +180,7 @@ def _just_before(end: Instant) -> str:
 
 
 def _read(
-    ask: FetchRequest,
+    fetch: FetchRequest,
     names: Names,
     symbols: Sequence[str],
     response: Response,
@@ -194,10 +194,10 @@ def _read(
         return replace(refusal, symbols=tuple(ours & set(symbols))), None
     try:
         page = _envelope.decode(response.body)
-        found = _found(ask, page)
-        settled = _settled(ask, names, symbols, page)
+        found = _found(fetch, page)
+        settled = _settled(fetch, names, symbols, page)
     except UNREADABLE as error:
-        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), None
+        return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
     strangers = sorted(found - set(names.ours))
     if strangers:
         return envelopes.malformed(f"rows of {', '.join(strangers)}, which were not asked for"), None
@@ -214,13 +214,13 @@ def _read(
     return answer, page
 
 
-def _found(ask: FetchRequest, page: _Envelope) -> set[str]:
+def _found(fetch: FetchRequest, page: _Envelope) -> set[str]:
     """The spellings that have rows on a page; `ValueError` where it is a page of something else."""
-    if ask.dataset == "corporate_actions":
+    if fetch.dataset == "corporate_actions":
         if page.corporate_actions is None:
             raise ValueError("it has no corporate_actions")
-        return {one.symbol for one in told(page.corporate_actions)} & set(symbology.names(ask, str).ours)
-    key = ENDPOINTS[ask.dataset].key
+        return {one.symbol for one in told(page.corporate_actions)} & set(symbology.names(fetch, str).ours)
+    key = ENDPOINTS[fetch.dataset].key
     rows: _Rows = getattr(page, key)
     if rows is None:
         raise ValueError(f"it has no {key}")
@@ -228,26 +228,26 @@ def _found(ask: FetchRequest, page: _Envelope) -> set[str]:
 
 
 def _settled(
-    ask: FetchRequest, names: Names, symbols: Sequence[str], page: _Envelope
+    fetch: FetchRequest, names: Names, symbols: Sequence[str], page: _Envelope
 ) -> tuple[CompleteThrough, ...]:
     if not page.next_page_token:
-        return tuple(CompleteThrough(symbol=symbol, through=ask.last) for symbol in symbols)
-    rows: _Rows = getattr(page, ENDPOINTS[ask.dataset].key)
+        return tuple(CompleteThrough(symbol=symbol, through=fetch.last) for symbol in symbols)
+    rows: _Rows = getattr(page, ENDPOINTS[fetch.dataset].key)
     present = list(rows or ())
     if not present or present != sorted(present):
         return ()
     last = present[-1]
     done = tuple(
-        CompleteThrough(symbol=symbol, through=ask.last) for symbol in symbols if names.wire[symbol] < last
+        CompleteThrough(symbol=symbol, through=fetch.last) for symbol in symbols if names.wire[symbol] < last
     )
     try:
         stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((rows or {})[last])]
     except UNREADABLE:
         return done  # the rows are judged when they are decoded; until the end nothing is settled
-    rule = datasets.get(ask.dataset).session_of(ENDPOINTS[ask.dataset].serves.stamp_zone)
+    rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].serves.stamp_zone)
     if last not in names.ours:
         return done
-    return done + bars.settled_before(ask, names.ours[last], stamps, rule)
+    return done + bars.settled_before(fetch, names.ours[last], stamps, rule)
 
 
 def _refusal(response: Response, *, first: bool) -> PageResult:
@@ -313,19 +313,19 @@ def decode(pages: Sequence[Page]) -> Decoded:
     tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
-        names = symbology.names(page.ask, str)
+        names = symbology.names(page.fetch, str)
         try:
             envelope = _envelope.decode(page.body)
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
         tables += actions.tables(page, names.ours, told(envelope.corporate_actions or {}), rejected)
-        rows: _Rows = getattr(envelope, ENDPOINTS[page.ask.dataset].key)
+        rows: _Rows = getattr(envelope, ENDPOINTS[page.fetch.dataset].key)
         for theirs, raw in (rows or {}).items():
             symbol = names.ours.get(theirs)
             if symbol is not None:
-                option = page.ask.dataset.startswith("options")
+                option = page.fetch.dataset.startswith("options")
                 fixed = symbology.contract_columns(theirs) if option else {}
-                shape = _SHAPES.get(page.ask.dataset, _SHAPE)
+                shape = _SHAPES.get(page.fetch.dataset, _SHAPE)
                 slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=shape))
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

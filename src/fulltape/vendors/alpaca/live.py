@@ -102,7 +102,7 @@ def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
         message = yield step
         if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
-            step = subscribing.ask(message.channels) if subscribing.number else _LOG_IN
+            step = subscribing.subscribe(message.channels) if subscribing.number else _LOG_IN
         else:
             step = _answered(message, names, subscribing)
 
@@ -125,7 +125,7 @@ def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) ->
         if one.T == "success" and one.msg == "connected":
             return _LOG_IN
         if one.T == "success" and one.msg == "authenticated":
-            return subscribing.ask(names)
+            return subscribing.subscribe(names)
         if one.T == "subscription":
             listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
             subscribing.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires or ())
@@ -134,7 +134,7 @@ def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) ->
             if one.code in _ENDS:
                 return ProtocolStep(end=_ENDS[one.code], reason=reason)
             if one.code == _AUTHENTICATED:
-                return ProtocolStep() if subscribing.number else subscribing.ask(names)
+                return ProtocolStep() if subscribing.number else subscribing.subscribe(names)
             if not subscribing.number:
                 return ProtocolStep(refused=dict.fromkeys(names, reason))
             if one.code == _TOO_MANY:

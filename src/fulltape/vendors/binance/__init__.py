@@ -116,28 +116,28 @@ def ticker(symbol: str) -> str:
     return "".join(symbology.pair(symbol)).upper()
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
-    kind = KINDS[ask.dataset]
-    wire = symbology.wire(ask, ticker)
-    place: Place | None = Place.read(resume.token) if resume else Place(at=ask.start)
+    kind = KINDS[fetch.dataset]
+    wire = symbology.wire(fetch, ticker)
+    place: Place | None = Place.read(resume.token) if resume else Place(at=fetch.start)
     while place is not None:
         day = utc_date(place.at)
         stop = file_stop(kind, day)
         archived = day >= place.archived_from and place.at == midnight(day)
-        if place.next_id < 0 and archived and stop and midnight(stop) <= ask.end:
-            place = yield from from_archive(ask, kind, wire, place, stop)
+        if place.next_id < 0 and archived and stop and midnight(stop) <= fetch.end:
+            place = yield from from_archive(fetch, kind, wire, place, stop)
         elif kind.path:
-            place = yield from _from_api(ask, kind, wire, place)
+            place = yield from _from_api(fetch, kind, wire, place)
         else:
             return
 
 
-def _from_api(ask: FetchRequest, kind: Kind, wire: str, place: Place) -> Step:
+def _from_api(fetch: FetchRequest, kind: Kind, wire: str, place: Place) -> Step:
     """One page; a short one is not taken for the last."""
-    params = {"symbol": wire, "limit": str(min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE))}
+    params = {"symbol": wire, "limit": str(min(fetch.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE))}
     if kind.interval:
-        end = str(bound(ask, kind, place) // MILLISECOND - 1)
+        end = str(bound(fetch, kind, place) // MILLISECOND - 1)
         params |= {"interval": kind.interval, "startTime": str(place.at // MILLISECOND), "endTime": end}
     elif place.next_id >= 0:
         params["fromId"] = str(place.next_id)
@@ -147,37 +147,39 @@ def _from_api(ask: FetchRequest, kind: Kind, wire: str, place: Place) -> Step:
     while True:
         response = yield request
         assert response is not None
-        answer, following = _page(ask, kind, response, place)
+        answer, following = _page(fetch, kind, response, place)
         yield answer
         if answer.outcome not in RETRYABLE:
             return following if answer.outcome in (Outcome.ROWS, Outcome.EMPTY) else None
 
 
-def _page(ask: FetchRequest, kind: Kind, response: Response, place: Place) -> tuple[PageResult, Place | None]:
+def _page(
+    fetch: FetchRequest, kind: Kind, response: Response, place: Place
+) -> tuple[PageResult, Place | None]:
     if response.status != 200:
-        return refusal(response, ask.symbols), None
+        return refusal(response, fetch.symbols), None
     try:
         found = KLINE_PAGE.decode(response.body) if kind.interval else _aggs.decode(response.body)
         stamps, last_id = _stamps(found)
     except (*UNREADABLE, TypeError, IndexError) as error:
-        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), None
+        return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
     ids = [row.a for row in found if isinstance(row, _Agg)]
     order = ids or stamps
     slack = _STEP_BACK if ids else 0
     if order != sorted(order) or any(stamp < place.at - slack for stamp in stamps):
         return envelopes.malformed("rows that do not go on from where they were asked"), None
     outcome = Outcome.ROWS if stamps else Outcome.EMPTY
-    until = bound(ask, kind, place)
+    until = bound(fetch, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
-    answer = PageResult(outcome=outcome, keep=True, confirmed=ask.symbols, memo=str(until), positional=True)
+    answer = PageResult(outcome=outcome, keep=True, confirmed=fetch.symbols, memo=str(until), positional=True)
     latest = max(stamps, default=0)
     if not stamps or latest + kind.step >= until + slack:
-        return moved(ask, Place(at=until, archived_from=place.archived_from), answer, until)
+        return moved(fetch, Place(at=until, archived_from=place.archived_from), answer, until)
     # Some candles lie off the grid: the next one may begin at any later millisecond.
     # Trades stay on this side of the bound until the step is over: what lies beyond it is read with the rest of its day.
     at = latest + MILLISECOND if kind.interval else min(latest, until - 1)
     # A trade with a later id may bear a time of the day before: that day is complete only when the step is over.
-    return moved(ask, replace(place, at=at, next_id=last_id), answer, min(latest - slack, ask.end - 1))
+    return moved(fetch, replace(place, at=at, next_id=last_id), answer, min(latest - slack, fetch.end - 1))
 
 
 def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:

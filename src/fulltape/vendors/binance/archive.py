@@ -21,38 +21,38 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}\s")
 _Sampled = dict[Instant, sampling.Prices | None]
 
 
-def from_archive(ask: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date) -> Step:
+def from_archive(fetch: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date) -> Step:
     """One file, if it is there; without it the API is asked up to the file's end."""
     day = utc_date(place.at)
     span, label = ("monthly", f"{day:%Y-%m}") if kind.file == "month" else ("daily", day.isoformat())
     middle = f"{kind.interval}/" if kind.interval else ""
     name = f"{wire}-{kind.interval or kind.archive}-{label}.zip"
     path = f"/data/spot/{span}/{kind.archive}/{wire}/{middle}{name}"
-    digest, answer = yield from _digest(ask, f"{path}.CHECKSUM", kind, stop)
+    digest, answer = yield from _digest(fetch, f"{path}.CHECKSUM", kind, stop)
     if digest:
-        return (yield from _taken(ask, kind, wire, place, stop, path, digest))
+        return (yield from _taken(fetch, kind, wire, place, stop, path, digest))
     if answer.outcome is not Outcome.EMPTY:
         yield answer
         return None
     following: Place | None = replace(place, archived_from=stop)
     if not kind.path:
-        answer, following = moved(ask, Place(at=midnight(stop)), answer, midnight(stop))
+        answer, following = moved(fetch, Place(at=midnight(stop)), answer, midnight(stop))
     yield answer
-    if not kind.path and place.at <= ask.start and ask.symbols[0] not in ask.known:
-        known = yield from _look_up(ask, wire)
+    if not kind.path and place.at <= fetch.start and fetch.symbols[0] not in fetch.known:
+        known = yield from _look_up(fetch, wire)
         return following if known.outcome is Outcome.EMPTY else None
     return following
 
 
 def _digest(
-    ask: FetchRequest, path: str, kind: Kind, stop: dt.date
+    fetch: FetchRequest, path: str, kind: Kind, stop: dt.date
 ) -> Generator[Request | PageResult, Response | None, tuple[str, PageResult]]:
     """A file's checksum, or '' and the answer that says why there is none: whoever asks for it yields that."""
     name = path.rpartition("/")[2].removesuffix(".CHECKSUM")
     while True:
         response = yield Request(path=path, host="archive")
         assert response is not None
-        digest, answer = _checksum(ask, response, name, kind, stop)
+        digest, answer = _checksum(fetch, response, name, kind, stop)
         if not digest and answer.outcome not in RETRYABLE:
             return "", answer
         yield answer
@@ -61,7 +61,7 @@ def _digest(
 
 
 def _checksum(
-    ask: FetchRequest, response: Response, name: str, kind: Kind, stop: dt.date
+    fetch: FetchRequest, response: Response, name: str, kind: Kind, stop: dt.date
 ) -> tuple[str, PageResult]:
     if response.status == 404:
         young = response.received_at and response.received_at - midnight(stop) < _LATE
@@ -69,26 +69,26 @@ def _checksum(
             return "", PageResult(outcome=Outcome.NOT_YET, reason=f"{name} is not published yet")
         return "", PageResult(outcome=Outcome.EMPTY, keep=not kind.path, reason=f"{name} is not published")
     if response.status != 200:
-        return "", refusal(response, ask.symbols)
+        return "", refusal(response, fetch.symbols)
     if not _DIGEST.match(response.body):
         return "", replace(envelopes.malformed("a checksum that is none"), keep=False)
     return response.body[:64].decode(), PageResult(outcome=Outcome.EMPTY)
 
 
 def _taken(
-    ask: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date, path: str, digest: str
+    fetch: FetchRequest, kind: Kind, wire: str, place: Place, stop: dt.date, path: str, digest: str
 ) -> Step:
     """A file that is held against its checksum, and a month's against the API: where it is wrong, the API is asked."""
     name, end = path.rpartition("/")[2], midnight(stop)
     sampled: _Sampled = {}
     if kind.file == "month":
         at = sampling.anywhere(name, place.at, end)
-        sampled[at] = yield from _sample(ask, kind, wire, at)
+        sampled[at] = yield from _sample(fetch, kind, wire, at)
     broken = 0
     while True:
         response = yield Request(path=path, host="archive")
         assert response is not None
-        answer, following = _file(ask, response, digest, end)
+        answer, following = _file(fetch, response, digest, end)
         broken += answer.outcome is Outcome.MALFORMED
         wrong, gap = "", None
         if answer.outcome is Outcome.ROWS and sampled:
@@ -103,7 +103,7 @@ def _taken(
             yield PageResult(
                 outcome=Outcome.EMPTY, reason=f"{name} is held against the API where it lacks minutes"
             )
-            sampled[gap] = yield from _sample(ask, kind, wire, gap)
+            sampled[gap] = yield from _sample(fetch, kind, wire, gap)
             continue
         yield answer
         if answer.outcome not in RETRYABLE:
@@ -111,7 +111,7 @@ def _taken(
 
 
 def _sample(
-    ask: FetchRequest, kind: Kind, wire: str, at: Instant
+    fetch: FetchRequest, kind: Kind, wire: str, at: Instant
 ) -> Generator[Request | PageResult, Response | None, sampling.Prices | None]:
     """A page of the API to hold a file against; None where it gives none (a symbol that is no longer listed)."""
     found: sampling.Prices | None = None
@@ -119,13 +119,13 @@ def _sample(
     def read(response: Response) -> PageResult:
         nonlocal found
         if response.status != 200:
-            refused = refusal(response, ask.symbols)
+            refused = refusal(response, fetch.symbols)
             told = refused.outcome in RETRYABLE
             return refused if told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
         try:
             found = sampling.prices(KLINE_PAGE.decode(response.body))
         except (*UNREADABLE, TypeError) as error:
-            return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
+            return envelopes.malformed(f"not a page of {fetch.dataset}: {error}")
         return PageResult(outcome=Outcome.EMPTY, reason="a sample, to hold a file against")
 
     until = at + sampling.PAGE * MINUTE
@@ -152,13 +152,13 @@ def _held_against(
     return "", at if minutes and at not in sampled else None
 
 
-def _look_up(ask: FetchRequest, wire: str) -> Generator[Request | PageResult, Response | None, PageResult]:
+def _look_up(fetch: FetchRequest, wire: str) -> Generator[Request | PageResult, Response | None, PageResult]:
     """A symbol without files may be one that was never listed."""
 
     def read(response: Response) -> PageResult:
         if response.status == 200:
-            return PageResult(outcome=Outcome.EMPTY, confirmed=ask.symbols)
-        refused = refusal(response, ask.symbols)
+            return PageResult(outcome=Outcome.EMPTY, confirmed=fetch.symbols)
+        refused = refusal(response, fetch.symbols)
         told = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL)
         return (
             refused if refused.outcome in told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
@@ -169,11 +169,11 @@ def _look_up(ask: FetchRequest, wire: str) -> Generator[Request | PageResult, Re
 
 
 def _file(
-    ask: FetchRequest, response: Response, digest: str, until: Instant
+    fetch: FetchRequest, response: Response, digest: str, until: Instant
 ) -> tuple[PageResult, Place | None]:
     if response.status != 200:
-        return refusal(response, ask.symbols), None
+        return refusal(response, fetch.symbols), None
     if hashlib.sha256(response.body).hexdigest() != digest:
         return envelopes.malformed("a file that does not match its checksum"), None
-    answer = PageResult(outcome=Outcome.ROWS, keep=True, confirmed=ask.symbols)
-    return moved(ask, Place(at=until), answer, until)
+    answer = PageResult(outcome=Outcome.ROWS, keep=True, confirmed=fetch.symbols)
+    return moved(fetch, Place(at=until), answer, until)

@@ -57,10 +57,10 @@ def decode(pages: Sequence[Page]) -> Decoded:
     slices: list[Slice] = []
     rejected: list[Rejected] = []
     for page in pages:
-        (symbol,) = page.ask.symbols
-        within = (page.ask.start, int(page.memo or page.ask.end))
+        (symbol,) = page.fetch.symbols
+        within = (page.fetch.start, int(page.memo or page.fetch.end))
         if not archives.is_archive(page.body):
-            shape = _AGG_API if page.ask.dataset == "crypto_aggtrades" else _KLINE
+            shape = _AGG_API if page.fetch.dataset == "crypto_aggtrades" else _KLINE
             if page.status == 200:
                 slices.append(
                     Slice(page=page.number, symbol=symbol, rows=page.body, shape=shape, within=within)
@@ -73,7 +73,9 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
             )
             continue
-        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(page.ask.dataset, _AGG_FILE)
+        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(
+            page.fetch.dataset, _AGG_FILE
+        )
         headed = rows[:1].isalpha()
         rows = rows.partition(b"\n")[2] if headed else rows
         slices.append(

@@ -80,28 +80,28 @@ def file_stop(kind: Kind, day: dt.date) -> dt.date | None:
     return None
 
 
-def bound(ask: FetchRequest, kind: Kind, place: Place) -> Instant:
+def bound(fetch: FetchRequest, kind: Kind, place: Place) -> Instant:
     """Up to where the API is asked: the next instant from which the archive may have a file, or the end."""
     day = utc_date(place.at)
     if place.archived_from > day:
-        return min(midnight(place.archived_from), ask.end)
+        return min(midnight(place.archived_from), fetch.end)
     if kind.file == "month":
         following = (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
         stop = file_stop(kind, following)
-        if stop and midnight(stop) <= ask.end:
+        if stop and midnight(stop) <= fetch.end:
             return midnight(following)
-    return ask.end
+    return fetch.end
 
 
 def moved(
-    ask: FetchRequest, place: Place, answer: PageResult, until: Instant
+    fetch: FetchRequest, place: Place, answer: PageResult, until: Instant
 ) -> tuple[PageResult, Place | None]:
-    """The answer with what it settles up to `until` and where to go on, None at the end of the ask."""
-    if until >= ask.end:
-        return replace(answer, settled=bars.settled_whole(ask)), None
+    """The answer with what it settles up to `until` and where to go on, None at the end of the fetch."""
+    if until >= fetch.end:
+        return replace(answer, settled=bars.settled_whole(fetch)), None
     through = utc_date(until) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
-    cursor = Cursor(token=place.token, seen=ask.symbols if answer.outcome is Outcome.ROWS else ())
+    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    cursor = Cursor(token=place.token, seen=fetch.symbols if answer.outcome is Outcome.ROWS else ())
     return replace(answer, settled=settled, cursor=cursor), place
 
 

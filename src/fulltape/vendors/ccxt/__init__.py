@@ -170,34 +170,37 @@ _known: dict[str, list[Any]] = {}
 """The markets of each exchange, as this process has loaded them: they take two requests and megabytes."""
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
-    feed = ask.source.partition(".")[2]
+    feed = fetch.source.partition(".")[2]
     exchange = _Exchange(feed)
-    wire = symbology.wire(ask)
+    wire = symbology.wire(fetch)
     if wire not in {market["symbol"] for market in _known.get(feed, ())}:
         # What this process has seen may be old: the exchange itself must say that it does not list a symbol.
         listed = yield from _called(
-            ask, exchange, lambda api: api.load_markets(), lambda markets: _listed(ask, feed, wire, markets)
+            fetch,
+            exchange,
+            lambda api: api.load_markets(),
+            lambda markets: _listed(fetch, feed, wire, markets),
         )
         if listed.outcome is not Outcome.EMPTY:
             return
     exchange.api.set_markets(_known[feed])
-    timeframe, step = _TIMEFRAMES[ask.dataset]
-    limit = min(ask.rows_per_page or 10_000, _limit(exchange))
-    at = int(resume.token) if resume else ask.start
+    timeframe, step = _TIMEFRAMES[fetch.dataset]
+    limit = min(fetch.rows_per_page or 10_000, _limit(exchange))
+    at = int(resume.token) if resume else fetch.start
     probed = resume is not None
     asked = functools.partial(_candles, wire, timeframe)
-    while at < ask.end:
+    while at < fetch.end:
         page: list[Instant] = []
-        read = functools.partial(_page, ask, exchange, wire, at, limit, step, page, probed=probed)
-        answer = yield from _called(ask, exchange, functools.partial(asked, at, limit), read)
+        read = functools.partial(_page, fetch, exchange, wire, at, limit, step, page, probed=probed)
+        answer = yield from _called(fetch, exchange, functools.partial(asked, at, limit), read)
         if answer.reason == _PROBE:
             # Full, and it begins later than asked: listed late, or its newest rows whatever is asked? Asked from one
             # candle later on, the one sends a candle more at the end, the other one less at the beginning.
             last, later = page[-1], page[0] + step
-            judge = functools.partial(_probe, ask, last)
-            answer = yield from _called(ask, exchange, functools.partial(asked, later, limit), judge)
+            judge = functools.partial(_probe, fetch, last)
+            answer = yield from _called(fetch, exchange, functools.partial(asked, later, limit), judge)
             if answer.outcome is not Outcome.EMPTY:
                 return
             probed = True
@@ -207,22 +210,22 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         probed, at = True, int(answer.cursor.token)
 
 
-def _probe(ask: FetchRequest, last: Instant, rows: Any) -> PageResult:
+def _probe(fetch: FetchRequest, last: Instant, rows: Any) -> PageResult:
     stamps = [int(row[0]) * _MILLISECOND for row in rows]
     if stamps and stamps[-1] > last:
         return PageResult(outcome=Outcome.EMPTY)
-    reason = f"{ask.source} answers with its newest candles, whatever is asked"
+    reason = f"{fetch.source} answers with its newest candles, whatever is asked"
     return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
 
 
-def _listed(ask: FetchRequest, feed: str, wire: str, markets: Mapping[str, Any]) -> PageResult:
+def _listed(fetch: FetchRequest, feed: str, wire: str, markets: Mapping[str, Any]) -> PageResult:
     if not markets:
         return envelopes.malformed("a list of no markets")
     _known[feed] = list(markets.values())
     if wire in markets:
         return PageResult(outcome=Outcome.EMPTY)
-    reason = f"{ask.source} lists no {ask.symbols[0]}"
-    return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+    reason = f"{fetch.source} lists no {fetch.symbols[0]}"
+    return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
 
 
 def _limit(exchange: _Exchange) -> int:
@@ -231,7 +234,7 @@ def _limit(exchange: _Exchange) -> int:
 
 
 def _called(
-    ask: FetchRequest, exchange: _Exchange, call: Callable[[Any], Any], read: Callable[[Any], PageResult]
+    fetch: FetchRequest, exchange: _Exchange, call: Callable[[Any], Any], read: Callable[[Any], PageResult]
 ) -> Any:
     """Run a call of ccxt to its end, yielding the requests that it makes; returns the answer that stands."""
     answers: list[Response] = []
@@ -246,7 +249,7 @@ def _called(
         except _NeededError as needed:
             yield needed.request
         answer = _refusal(
-            ask, exchange.errors, error, Response(status=200, headers={}, body=b"", received_at=0)
+            fetch, exchange.errors, error, Response(status=200, headers={}, body=b"", received_at=0)
         )
         yield answer
         return answer
@@ -259,7 +262,7 @@ def _called(
         except _NeededError as needed:
             answer, following = PageResult(outcome=Outcome.EMPTY), needed.request
         except exchange.errors.BaseError as error:
-            answer = _refusal(ask, exchange.errors, error, response)
+            answer = _refusal(fetch, exchange.errors, error, response)
         except (*UNREADABLE, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
             answer = envelopes.malformed(f"ccxt cannot read it: {type(error).__name__}: {error}"[:200])
         yield answer
@@ -276,7 +279,7 @@ def _candles(wire: str, timeframe: str, since: Instant, limit: int, api: Any) ->
 
 
 def _page(
-    ask: FetchRequest,
+    fetch: FetchRequest,
     exchange: _Exchange,
     wire: str,
     since: Instant,
@@ -297,20 +300,20 @@ def _page(
     page[:] = stamps
     if not probed and len(stamps) >= limit and stamps[0] > since + step:
         return PageResult(outcome=Outcome.EMPTY, reason=_PROBE)
-    inside = [stamp for stamp in stamps if since <= stamp < ask.end]
+    inside = [stamp for stamp in stamps if since <= stamp < fetch.end]
     market = exchange.api.market(wire)
     memo = {"since": since, "limit": limit, "market": {name: market.get(name) for name in _KEPT}}
     at = max(stamps[-1] + step, since + step) if stamps else since + limit * step
     answer = PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
-        confirmed=ask.symbols,
+        confirmed=fetch.symbols,
         memo=msgspec.json.encode(memo).decode(),
-        settled=bars.settled_whole(ask),
+        settled=bars.settled_whole(fetch),
     )
-    if at >= ask.end:
+    if at >= fetch.end:
         return answer
-    settled = bars.settled_before(ask, ask.symbols[0], [at], datasets.get(ask.dataset).session_of())
+    settled = bars.settled_before(fetch, fetch.symbols[0], [at], datasets.get(fetch.dataset).session_of())
     return replace(answer, settled=settled, cursor=Cursor(token=str(at)))
 
 
@@ -323,7 +326,7 @@ def _holds_an_empty_list(body: object) -> bool:
     return False
 
 
-def _refusal(ask: FetchRequest, kinds: Any, error: Exception, response: Response) -> PageResult:
+def _refusal(fetch: FetchRequest, kinds: Any, error: Exception, response: Response) -> PageResult:
     """ccxt's exceptions; some that look as if they could be tried again are for ever, as the status shows."""
     reason = envelopes.reason(f"{type(error).__name__}: {error}", response.status)
     if response.status in (401, 407) or isinstance(error, kinds.AuthenticationError):
@@ -335,7 +338,7 @@ def _refusal(ask: FetchRequest, kinds: Any, error: Exception, response: Response
     ):
         return envelopes.rate_limited(response, reason)
     if isinstance(error, kinds.BadSymbol):
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     if isinstance(error, kinds.NotSupported):
         return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
     if isinstance(error, kinds.NetworkError):
@@ -363,7 +366,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
             name: [row[at] for row in rows] for at, name in enumerate(names, start=1)
         }
         columns["stamp"] = [int(row[0] or 0) * _MILLISECOND for row in rows]
-        tables.append(Table(page=page.number, symbol=page.ask.symbols[0], columns=columns))
+        tables.append(Table(page=page.number, symbol=page.fetch.symbols[0], columns=columns))
     return Decoded(tables=tuple(tables), rejected=tuple(rejected))
 
 
@@ -375,16 +378,16 @@ class _Memo(msgspec.Struct):
 
 def _rows(page: Page) -> list[list[float | None]]:
     """The candles of a page that lie in the span, with numbers or nulls and nothing else."""
-    ask = page.ask
+    fetch = page.fetch
     memo = msgspec.json.decode(page.memo, type=_Memo)
-    exchange = _Exchange(ask.source.partition(".")[2])
+    exchange = _Exchange(fetch.source.partition(".")[2])
     exchange.api.set_markets([exchange.api.safe_market_structure(memo.market)])
-    timeframe, _ = _TIMEFRAMES[ask.dataset]
+    timeframe, _ = _TIMEFRAMES[fetch.dataset]
     answer = Response(status=page.status, headers={}, body=page.body, received_at=0)
     asked = functools.partial(_candles, memo.market["symbol"], timeframe, memo.since, memo.limit)
     found = exchange.run(asked, [answer])
     rows = [[_number(value) for value in row[:6]] for row in found]
-    return [row for row in rows if row[0] is not None and ask.start <= row[0] * _MILLISECOND < ask.end]
+    return [row for row in rows if row[0] is not None and fetch.start <= row[0] * _MILLISECOND < fetch.end]
 
 
 def _number(value: object) -> float | None:

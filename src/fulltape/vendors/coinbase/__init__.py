@@ -123,28 +123,30 @@ def ticker(symbol: str) -> str:
     return "-".join(symbology.pair(symbol)).upper()
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Windows of candles, or pages of trades from the first one of the span on."""
-    wire = symbology.wire(ask, ticker)
-    if ask.dataset == _TRADES:
-        yield from _all_trades(ask, wire, [int(part) for part in resume.token.split(":")] if resume else None)
+    wire = symbology.wire(fetch, ticker)
+    if fetch.dataset == _TRADES:
+        yield from _all_trades(
+            fetch, wire, [int(part) for part in resume.token.split(":")] if resume else None
+        )
     else:
-        yield from _all_candles(ask, wire, int(resume.token) if resume else ask.start)
+        yield from _all_candles(fetch, wire, int(resume.token) if resume else fetch.start)
 
 
-def _all_candles(ask: FetchRequest, wire: str, at: Instant) -> Conversation:
+def _all_candles(fetch: FetchRequest, wire: str, at: Instant) -> Conversation:
     """Windows of at most 300 candles, oldest first: a window is whole, whatever it holds."""
-    step = _GRANULARITY[ask.dataset]
-    most = min(ask.rows_per_page or _CANDLES_PER_PAGE, _CANDLES_PER_PAGE)
-    while at < ask.end:
-        stop = min(at + most * step, ask.end)
+    step = _GRANULARITY[fetch.dataset]
+    most = min(fetch.rows_per_page or _CANDLES_PER_PAGE, _CANDLES_PER_PAGE)
+    while at < fetch.end:
+        stop = min(at + most * step, fetch.end)
         # Both ends count, so the last candle's open is the end.
         params = {"granularity": str(step // SECOND), "start": iso(at), "end": iso(stop - step)}
         request = Request(path=f"/products/{wire}/candles", params=params)
         window = (at, stop)
         answer = yield from envelopes.until_it_stands(
             request,
-            lambda response, window=window: _window(ask, response, *window),  # type: ignore[misc]
+            lambda response, window=window: _window(fetch, response, *window),  # type: ignore[misc]
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return
@@ -155,7 +157,7 @@ def _all_candles(ask: FetchRequest, wire: str, at: Instant) -> Conversation:
 class _Book:
     """The trades of a product: the last page of them that was read, and the lowest id of all pages."""
 
-    ask: FetchRequest
+    fetch: FetchRequest
     wire: str
     page: list[_Trade] = field(default_factory=list)
     lowest: int = 2**53
@@ -168,7 +170,7 @@ class _Book:
 
     def read(self, response: Response) -> PageResult:
         """Take a page in."""
-        answer, self.page = _page(self.ask, response)
+        answer, self.page = _page(self.fetch, response)
         self.lowest = min([self.lowest, *(trade.trade_id for trade in self.page)])
         return answer
 
@@ -177,9 +179,9 @@ class _Book:
         return replace(self.read(response), keep=False)
 
 
-def _all_trades(ask: FetchRequest, wire: str, begun: list[int] | None) -> Conversation:
+def _all_trades(fetch: FetchRequest, wire: str, begun: list[int] | None) -> Conversation:
     """Ids run without gaps: the first one of the span is searched for, then pages go forward."""
-    book = _Book(ask, wire)
+    book = _Book(fetch, wire)
     newest = yield from envelopes.until_it_stands(book.before(None, 1), book.glance)
     if newest.outcome is not Outcome.ROWS:
         return
@@ -193,8 +195,8 @@ def _all_trades(ask: FetchRequest, wire: str, begun: list[int] | None) -> Conver
 
 
 def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Response | None, int | None]:
-    """An id at most `_NEAR` before the first trade of the span; None where an answer ends the ask."""
-    start = book.ask.start
+    """An id at most `_NEAR` before the first trade of the span; None where an answer ends the fetch."""
+    start = book.fetch.start
     low, high = 0, stop
     opened, closed = 0, parse_stamp(book.page[0].time)
     by_halves = False
@@ -217,7 +219,7 @@ def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Respons
 
 def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
     """Blocks of ids forward; one that the server cuts short is gone through backwards before the next."""
-    most = min(book.ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
+    most = min(book.fetch.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE)
     next_id = begun[0]
     following = min(next_id + most, stop)
     upper, newest = begun[1:] or (following, 0)
@@ -236,9 +238,9 @@ def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
         following = upper = min(next_id + most, stop)
 
 
-def _page(ask: FetchRequest, response: Response) -> tuple[PageResult, list[_Trade]]:
+def _page(fetch: FetchRequest, response: Response) -> tuple[PageResult, list[_Trade]]:
     if response.status != 200:
-        return _refusal(ask, response), []
+        return _refusal(fetch, response), []
     try:
         trades = _trades.decode(response.body)
         stamps = [parse_stamp(trade.time) for trade in trades]
@@ -247,13 +249,13 @@ def _page(ask: FetchRequest, response: Response) -> tuple[PageResult, list[_Trad
     if stamps != sorted(stamps, reverse=True):
         return envelopes.malformed("trades that do not come newest first"), []
     outcome = Outcome.ROWS if trades else Outcome.EMPTY
-    return PageResult(outcome=outcome, keep=True, confirmed=ask.symbols), trades
+    return PageResult(outcome=outcome, keep=True, confirmed=fetch.symbols), trades
 
 
 def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Response) -> PageResult:
     """A page of a block of ids: whether it is one, where the conversation goes on, and what that settles."""
     next_id, upper, following, stop, newest = place
-    ask, answer = book.ask, book.read(response)
+    fetch, answer = book.fetch, book.read(response)
     trades = book.page
     if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
         return answer
@@ -264,20 +266,20 @@ def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Res
     if not trades and book.lowest < upper:
         return envelopes.malformed(f"no trades before {upper}, though there is one with the id {book.lowest}")
     newest = max(newest, parse_stamp(trades[0].time) if trades else 0)
-    inside = any(ask.start <= parse_stamp(trade.time) < ask.end for trade in trades)
+    inside = any(fetch.start <= parse_stamp(trade.time) < fetch.end for trade in trades)
     answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)
     if trades and trades[-1].trade_id > next_id:
         return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}:{newest}"))
-    if newest >= ask.end or following >= stop:
-        return replace(answer, settled=bars.settled_whole(ask))
+    if newest >= fetch.end or following >= stop:
+        return replace(answer, settled=bars.settled_whole(fetch))
     through = utc_date(newest) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
     return replace(answer, cursor=Cursor(token=str(following)), settled=settled)
 
 
-def _window(ask: FetchRequest, response: Response, at: Instant, stop: Instant) -> PageResult:
+def _window(fetch: FetchRequest, response: Response, at: Instant, stop: Instant) -> PageResult:
     if response.status != 200:
-        return _refusal(ask, response)
+        return _refusal(fetch, response)
     try:
         rows = _candles.decode(response.body)
         stamps = [row[0] for row in rows]
@@ -285,21 +287,23 @@ def _window(ask: FetchRequest, response: Response, at: Instant, stop: Instant) -
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of candles: {error}")
     through = utc_date(stop) - dt.timedelta(days=1)
-    settled = bars.settled_whole(ask)
-    if stop < ask.end:
-        settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = bars.settled_whole(fetch)
+    if stop < fetch.end:
+        settled = (
+            (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+        )
     return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         # An unknown product is an error of its own, so that even an empty window confirms it.
-        confirmed=ask.symbols,
-        cursor=Cursor(token=str(stop)) if stop < ask.end else None,
+        confirmed=fetch.symbols,
+        cursor=Cursor(token=str(stop)) if stop < fetch.end else None,
         settled=settled,
         memo=f"{at}:{stop}",
     )
 
 
-def _refusal(ask: FetchRequest, response: Response) -> PageResult:
+def _refusal(fetch: FetchRequest, response: Response) -> PageResult:
     text = envelopes.error_text(response, "message")
     reason = envelopes.reason(text, response.status)
     if response.status in envelopes.TOO_MANY:
@@ -311,7 +315,7 @@ def _refusal(ask: FetchRequest, response: Response) -> PageResult:
         and response.body[:1] == b"{"
         and "notfound" in text.replace(" ", "").casefold()
     ):
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 
 
@@ -321,12 +325,12 @@ def decode(pages: Sequence[Page]) -> Decoded:
     for page in pages:
         at, _, stop = page.memo.partition(":")
         windowed = at.isdigit()
-        within = (int(at), int(stop)) if windowed else (page.ask.start, page.ask.end)
-        shape = _TRADE if page.ask.dataset == _TRADES else _CANDLE
+        within = (int(at), int(stop)) if windowed else (page.fetch.start, page.fetch.end)
+        shape = _TRADE if page.fetch.dataset == _TRADES else _CANDLE
         slices.append(
             Slice(
                 page=page.number,
-                symbol=page.ask.symbols[0],
+                symbol=page.fetch.symbols[0],
                 rows=page.body,
                 shape=shape,
                 within=within,

@@ -84,11 +84,11 @@ def _channel(source: str, one: Subscription) -> Channel:
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
     subscribing = Subscribing(_subscribe, most=_PER_CONNECTION)
-    step = subscribing.ask([channel.name for channel in channels])
+    step = subscribing.subscribe([channel.name for channel in channels])
     while True:
         message = yield step
         step = (
-            subscribing.ask(message.channels)
+            subscribing.subscribe(message.channels)
             if isinstance(message, Resubscribe)
             else _answered(message, subscribing)
         )

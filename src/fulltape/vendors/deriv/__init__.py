@@ -138,18 +138,18 @@ def ticker(dataset: str, symbol: str) -> str:
     return f"frx{symbol.replace('/', '')}" if dataset.startswith("forex") else symbol
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Stretch by stretch forward, each from its end backwards."""
-    wire = symbology.wire(ask, functools.partial(ticker, ask.dataset))
-    start, _, end = resume.token.partition(":") if resume else (str(ask.start), "", "")
+    wire = symbology.wire(fetch, functools.partial(ticker, fetch.dataset))
+    start, _, end = resume.token.partition(":") if resume else (str(fetch.start), "", "")
     at = int(start)
     upto = int(end) if end else 0
-    while at < ask.end:
-        stop = min(at + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
+    while at < fetch.end:
+        stop = min(at + _STRETCH[datasets.get(fetch.dataset).grain], fetch.end)
         upto = upto or stop
         answer = yield from envelopes.until_it_stands(
-            _request(ask, wire, at, upto),
-            functools.partial(_read, ask, wire, at, upto, stop),
+            _request(fetch, wire, at, upto),
+            functools.partial(_read, fetch, wire, at, upto, stop),
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
@@ -157,14 +157,14 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
         at, upto = int(start), int(end)
 
 
-def _request(ask: FetchRequest, wire: str, start: Instant, upto: Instant) -> Request:
+def _request(fetch: FetchRequest, wire: str, start: Instant, upto: Instant) -> Request:
     """The rows of [start, upto): both ends count at the vendor, and the end is text. The answer repeats `req_id`."""
-    step = _CANDLES.get(datasets.get(ask.dataset).grain)
+    step = _CANDLES.get(datasets.get(fetch.dataset).grain)
     message: dict[str, str | int] = {
         "ticks_history": wire,
         "start": start // SECOND,
         "end": str(upto // SECOND - 1),
-        "count": min(ask.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE),
+        "count": min(fetch.rows_per_page or _ROWS_PER_PAGE, _ROWS_PER_PAGE),
         "style": "candles" if step else "ticks",
         "req_id": upto // SECOND % 2**31,
     }
@@ -174,41 +174,41 @@ def _request(ask: FetchRequest, wire: str, start: Instant, upto: Instant) -> Req
 
 
 def _read(
-    ask: FetchRequest, wire: str, start: Instant, upto: Instant, stop: Instant, response: Response
+    fetch: FetchRequest, wire: str, start: Instant, upto: Instant, stop: Instant, response: Response
 ) -> PageResult:
     try:
         page = _envelope.decode(response.body)
         if page.error:
-            return _refusal(ask, page.error)
+            return _refusal(fetch, page.error)
         about = page.echo_req.get("ticks_history", wire)
         if about != wire:
             raise ValueError(f"it is about {about}")
-        times = _times(ask, page)
+        times = _times(fetch, page)
     except UNREADABLE as error:
-        return envelopes.malformed(f"not a page of {ask.dataset}: {error}")
+        return envelopes.malformed(f"not a page of {fetch.dataset}: {error}")
     if times != sorted(times) or (times and not start <= times[0] <= times[-1] < upto):
         return envelopes.malformed("rows out of order or out of the span that was asked for")
-    answer = PageResult(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    answer = PageResult(outcome=Outcome.ROWS if times else Outcome.EMPTY, keep=True, confirmed=fetch.symbols)
     if times and times[0] > start:
         # There may be more before the first row: only an empty answer shows that there is not. A second may hold
         # several ticks, some of them cut off: unless the page has nothing else, its first second is asked for again.
-        again = times[0] + SECOND if times[0] < times[-1] and not _is_candles(ask) else times[0]
+        again = times[0] + SECOND if times[0] < times[-1] and not _is_candles(fetch) else times[0]
         memo = str(again) if again > times[0] else ""
         return replace(answer, cursor=Cursor(token=f"{start}:{again}"), memo=memo)
-    if stop >= ask.end:
-        return replace(answer, settled=bars.settled_whole(ask))
-    through = datasets.get(ask.dataset).session_of()(stop) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
-    following = min(stop + _STRETCH[datasets.get(ask.dataset).grain], ask.end)
+    if stop >= fetch.end:
+        return replace(answer, settled=bars.settled_whole(fetch))
+    through = datasets.get(fetch.dataset).session_of()(stop) - dt.timedelta(days=1)
+    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    following = min(stop + _STRETCH[datasets.get(fetch.dataset).grain], fetch.end)
     return replace(answer, settled=settled, cursor=Cursor(token=f"{stop}:{following}"))
 
 
-def _is_candles(ask: FetchRequest) -> bool:
-    return datasets.get(ask.dataset).grain in _CANDLES
+def _is_candles(fetch: FetchRequest) -> bool:
+    return datasets.get(fetch.dataset).grain in _CANDLES
 
 
-def _times(ask: FetchRequest, page: _Envelope) -> list[Instant]:
-    if datasets.get(ask.dataset).grain == "tick":
+def _times(fetch: FetchRequest, page: _Envelope) -> list[Instant]:
+    if datasets.get(fetch.dataset).grain == "tick":
         if page.history is None or len(page.history.prices) != len(page.history.times):
             raise ValueError("it has no history of prices and times")
         return [time * SECOND for time in page.history.times]
@@ -217,14 +217,14 @@ def _times(ask: FetchRequest, page: _Envelope) -> list[Instant]:
     return [one.epoch * SECOND for one in _epochs.decode(page.candles)]
 
 
-def _refusal(ask: FetchRequest, error: _Error) -> PageResult:
+def _refusal(fetch: FetchRequest, error: _Error) -> PageResult:
     reason = f"{error.code}: {error.message}"[:200]
     if error.code == "RateLimit":
         return PageResult(outcome=Outcome.RATE_LIMITED, reason=reason)
     if error.code == "InvalidSymbol":
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     if error.code in ("NoRealtimeQuotes", "AuthorizationRequired"):
-        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=fetch.symbols, reason=reason)
     if error.code in ("InvalidToken", "InvalidAppID"):
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
     if error.code == "MarketIsClosed":
@@ -240,7 +240,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
     tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
-        symbol, dataset = page.ask.symbols[0], page.ask.dataset
+        symbol, dataset = page.fetch.symbols[0], page.fetch.dataset
         fixed: dict[str, object] = {"price_kind": "mid"} if dataset.startswith("forex") else {}
         try:
             if datasets.get(dataset).grain == "tick":

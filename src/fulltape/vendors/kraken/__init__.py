@@ -129,56 +129,56 @@ def ticker(symbol: str) -> str:
     return "".join(_OTHER_NAMES.get(part, part) for part in symbology.pair(symbol))
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
-    wire = symbology.wire(ask, ticker)
-    if ask.dataset == _BARS:
+    wire = symbology.wire(fetch, ticker)
+    if fetch.dataset == _BARS:
         # What lies before `since` is not sent, so that it must lie before the first candle.
-        params = {"pair": wire, "interval": "1440", "since": str((ask.start - DAY) // SECOND)}
+        params = {"pair": wire, "interval": "1440", "since": str((fetch.start - DAY) // SECOND)}
         yield from envelopes.until_it_stands(
-            Request(path="/0/public/OHLC", params=params), lambda response: _candles(ask, response)
+            Request(path="/0/public/OHLC", params=params), lambda response: _candles(fetch, response)
         )
         return
-    since = resume.token if resume else str(ask.start * 1_000 - 1)
-    count = str(min(ask.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE))
+    since = resume.token if resume else str(fetch.start * 1_000 - 1)
+    count = str(min(fetch.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE))
     while True:
         params = {"pair": wire, "since": since, "count": count}
         answer = yield from envelopes.until_it_stands(
             Request(path="/0/public/Trades", params=params),
-            lambda response, before=since: _trades(ask, response, before),  # type: ignore[misc]
+            lambda response, before=since: _trades(fetch, response, before),  # type: ignore[misc]
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
         since = answer.cursor.token
 
 
-def _opened(ask: FetchRequest, response: Response) -> tuple[msgspec.Raw, str]:
+def _opened(fetch: FetchRequest, response: Response) -> tuple[msgspec.Raw, str]:
     """The rows and the cursor of an answer; `ValueError` where it is none."""
     found = _envelope.decode(response.body).result
     last = _last.decode(found["last"]) if "last" in found else ""
     names = [name for name in found if name != "last"]
     if len(names) != 1 or last == "":
-        raise ValueError(f"{len(names)} pairs in an answer about {ask.symbols[0]}, last {last!r}")
+        raise ValueError(f"{len(names)} pairs in an answer about {fetch.symbols[0]}, last {last!r}")
     return found[names[0]], str(last)
 
 
-def _candles(ask: FetchRequest, response: Response) -> PageResult:
-    if refusal := _refusal(ask, response):
+def _candles(fetch: FetchRequest, response: Response) -> PageResult:
+    if refusal := _refusal(fetch, response):
         return refusal
     try:
-        rows = _rows.decode(_opened(ask, response)[0])
+        rows = _rows.decode(_opened(fetch, response)[0])
         opens = [_seconds(row[0]) for row in rows]
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of candles: {error}")
-    if len(rows) >= _CANDLES and opens[0] > ask.start:
+    if len(rows) >= _CANDLES and opens[0] > fetch.start:
         reason = f"only the newest {_CANDLES} candles are served, and they begin later"
         return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
-    inside = any(ask.start <= opened < ask.end for opened in opens)
+    inside = any(fetch.start <= opened < fetch.end for opened in opens)
     return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
-        confirmed=ask.symbols,
-        settled=bars.settled_whole(ask),
+        confirmed=fetch.symbols,
+        settled=bars.settled_whole(fetch),
     )
 
 
@@ -192,28 +192,28 @@ _STEP_BACK = MINUTE
 """Trades come in the order in which the venue wrote them, and one may bear an earlier time than the one before it."""
 
 
-def _trades(ask: FetchRequest, response: Response, before: str) -> PageResult:
-    if refusal := _refusal(ask, response):
+def _trades(fetch: FetchRequest, response: Response, before: str) -> PageResult:
+    if refusal := _refusal(fetch, response):
         return refusal
     try:
-        raw, last = _opened(ask, response)
+        raw, last = _opened(fetch, response)
         times = [_seconds(row[2]) for row in _rows.decode(raw)]
         moved = int(last) > int(before)
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of trades: {error}")
-    inside = any(ask.start <= time < ask.end for time in times)
-    answer = PageResult(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=ask.symbols)
+    inside = any(fetch.start <= time < fetch.end for time in times)
+    answer = PageResult(outcome=Outcome.ROWS if inside else Outcome.EMPTY, keep=True, confirmed=fetch.symbols)
     latest = max(times, default=0)
-    if times and latest < ask.end and not moved:
+    if times and latest < fetch.end and not moved:
         return envelopes.malformed(f"trades whose cursor does not move on from {before}")
-    if not times or latest >= ask.end + _STEP_BACK or not moved:
-        return replace(answer, settled=bars.settled_whole(ask))
+    if not times or latest >= fetch.end + _STEP_BACK or not moved:
+        return replace(answer, settled=bars.settled_whole(fetch))
     through = utc_date(latest - _STEP_BACK) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=ask.symbols[0], through=through),) if through >= ask.first else ()
+    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
     return replace(answer, cursor=Cursor(token=last), settled=settled)
 
 
-def _refusal(ask: FetchRequest, response: Response) -> PageResult | None:
+def _refusal(fetch: FetchRequest, response: Response) -> PageResult | None:
     """What an error says; None for a success."""
     text = ""
     if response.status == 200:
@@ -227,7 +227,7 @@ def _refusal(ask: FetchRequest, response: Response) -> PageResult | None:
             return None
     reason = envelopes.reason(text or response.body[:200].decode(errors="replace"), response.status)
     if "asset pair" in text:
-        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=ask.symbols, reason=reason)
+        return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
     if (
         response.status in envelopes.TOO_MANY
         or "Too many requests" in text
@@ -251,14 +251,14 @@ def decode(pages: Sequence[Page]) -> Decoded:
     rejected: list[Rejected] = []
     for page in pages:
         try:
-            raw, _ = _opened(page.ask, Response(status=200, headers={}, body=page.body, received_at=0))
+            raw, _ = _opened(page.fetch, Response(status=200, headers={}, body=page.body, received_at=0))
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        rows, shape = (bytes(raw), _CANDLE) if page.ask.dataset == _BARS else _exact(bytes(raw))
-        within = (page.ask.start, page.ask.end)
+        rows, shape = (bytes(raw), _CANDLE) if page.fetch.dataset == _BARS else _exact(bytes(raw))
+        within = (page.fetch.start, page.fetch.end)
         slices.append(
-            Slice(page=page.number, symbol=page.ask.symbols[0], rows=rows, shape=shape, within=within)
+            Slice(page=page.number, symbol=page.fetch.symbols[0], rows=rows, shape=shape, within=within)
         )
     return Decoded(slices=tuple(slices), rejected=tuple(rejected))
 

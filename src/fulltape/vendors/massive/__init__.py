@@ -139,16 +139,16 @@ def ticker(dataset: str, symbol: str) -> str:
     return prefix + (symbol.replace("/", "") if prefix in ("C:", "X:") else symbol)
 
 
-def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
+def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
     ticker never seen and without rows is looked up once."""
-    wire = symbology.names(ask, lambda symbol: ticker(ask.dataset, symbol)).wire
-    request: Request | None = _after(resume.token) if resume else _first(ask, wire)
+    wire = symbology.names(fetch, lambda symbol: ticker(fetch.dataset, symbol)).wire
+    request: Request | None = _after(resume.token) if resume else _first(fetch, wire)
     seen = set(resume.seen) if resume else set()
     while request is not None:
         response = yield request
         assert response is not None
-        answer, found = _read(ask, wire, request, response, seen)
+        answer, found = _read(fetch, wire, request, response, seen)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
@@ -156,48 +156,48 @@ def history(ask: FetchRequest, resume: Cursor | None) -> Conversation:
             return
         seen |= found
         request = _after(answer.cursor.token) if answer.cursor else None
-    for symbol in ask.symbols:
-        if symbol not in seen and symbol not in ask.known:
+    for symbol in fetch.symbols:
+        if symbol not in seen and symbol not in fetch.known:
             path = f"/v3/reference/tickers/{urllib.parse.quote(wire[symbol], safe=':')}"
             read = functools.partial(_ticker, symbol, wire[symbol])
             yield from envelopes.until_it_stands(Request(path=path), read)
 
 
-def _first(ask: FetchRequest, wire: Mapping[str, str]) -> Request:
-    if ask.dataset == "corporate_actions":
-        return _of_actions(ask, wire, next(iter(_ACTIONS)))
-    if len(ask.symbols) > 1:
-        return _grouped(ask, ask.first)
-    if ask.dataset in ticks.PATHS:
-        return ticks.request(ask, wire[ask.symbols[0]])
-    span = "day" if ask.dataset.endswith("_day") else "minute"
+def _first(fetch: FetchRequest, wire: Mapping[str, str]) -> Request:
+    if fetch.dataset == "corporate_actions":
+        return _of_actions(fetch, wire, next(iter(_ACTIONS)))
+    if len(fetch.symbols) > 1:
+        return _grouped(fetch, fetch.first)
+    if fetch.dataset in ticks.PATHS:
+        return ticks.request(fetch, wire[fetch.symbols[0]])
+    span = "day" if fetch.dataset.endswith("_day") else "minute"
     first, last = (
-        (ask.first.isoformat(), ask.last.isoformat())
+        (fetch.first.isoformat(), fetch.last.isoformat())
         if span == "day"
-        else (str(ask.start // _MILLISECOND), str(ask.end // _MILLISECOND - 1))
+        else (str(fetch.start // _MILLISECOND), str(fetch.end // _MILLISECOND - 1))
     )
-    name = urllib.parse.quote(wire[ask.symbols[0]], safe=":")
+    name = urllib.parse.quote(wire[fetch.symbols[0]], safe=":")
     return Request(
         path=f"/v2/aggs/ticker/{name}/range/1/{span}/{first}/{last}",
-        params={"adjusted": "false", "sort": "asc", "limit": str(ask.rows_per_page or ROWS_PER_PAGE)},
+        params={"adjusted": "false", "sort": "asc", "limit": str(fetch.rows_per_page or ROWS_PER_PAGE)},
     )
 
 
-def _grouped(ask: FetchRequest, day: dt.date) -> Request:
-    path = f"/v2/aggs/grouped/locale/{GROUPED[ask.dataset]}/{day.isoformat()}"
+def _grouped(fetch: FetchRequest, day: dt.date) -> Request:
+    path = f"/v2/aggs/grouped/locale/{GROUPED[fetch.dataset]}/{day.isoformat()}"
     return Request(path=path, params={"adjusted": "false"})
 
 
-def _of_actions(ask: FetchRequest, wire: Mapping[str, str], path: str) -> Request:
+def _of_actions(fetch: FetchRequest, wire: Mapping[str, str], path: str) -> Request:
     when = _ACTIONS[path]
-    many = "ticker.any_of" if len(ask.symbols) > 1 else "ticker"
+    many = "ticker.any_of" if len(fetch.symbols) > 1 else "ticker"
     return Request(
         path=path,
         params={
-            many: ",".join(wire[symbol] for symbol in ask.symbols),
-            f"{when}.gte": ask.first.isoformat(),
-            f"{when}.lte": ask.last.isoformat(),
-            "limit": str(ask.rows_per_page or ACTIONS_PER_PAGE),
+            many: ",".join(wire[symbol] for symbol in fetch.symbols),
+            f"{when}.gte": fetch.first.isoformat(),
+            f"{when}.lte": fetch.last.isoformat(),
+            "limit": str(fetch.rows_per_page or ACTIONS_PER_PAGE),
             "sort": f"{when}.asc",
         },
     )
@@ -212,20 +212,20 @@ def _after(token: str) -> Request:
 
 
 def _read(
-    ask: FetchRequest, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
+    fetch: FetchRequest, wire: Mapping[str, str], request: Request, response: Response, seen: set[str]
 ) -> tuple[PageResult, set[str]]:
     """The answer, and who has rows in it."""
     if response.status != 200:
-        return _refusal(response, ask.symbols, first="cursor" not in request.params), set()
+        return _refusal(response, fetch.symbols, first="cursor" not in request.params), set()
     try:
         page = envelopes.read(_envelope, response.body)
         count = len(_slices.decode(page.results))
-        following = _following(ask, wire, request, page)
-        named = _named(wire, page) if len(ask.symbols) > 1 else set(ask.symbols) if count else set()
+        following = _following(fetch, wire, request, page)
+        named = _named(wire, page) if len(fetch.symbols) > 1 else set(fetch.symbols) if count else set()
         if page.status not in ("OK", "DELAYED"):
             raise ValueError(f"status {page.status!r} in a 200 answer")
     except UNREADABLE as error:
-        return envelopes.malformed(f"not a page of {ask.dataset}: {error}"), set()
+        return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), set()
     aggregates = request.path.startswith("/v2/aggs/")
     if aggregates and page.ticker and page.ticker not in wire.values():
         return envelopes.malformed(f"aggregates of {page.ticker}, which was not asked for"), set()
@@ -237,7 +237,7 @@ def _read(
         outcome=Outcome.ROWS if count else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
-        settled=_settled(ask, request, page, last=cursor is None),
+        settled=_settled(fetch, request, page, last=cursor is None),
         memo=request.path.rpartition("/")[2] if "/grouped/" in request.path else "",
     )
     return answer, named
@@ -249,7 +249,7 @@ def _named(wire: Mapping[str, str], page: _Envelope) -> set[str]:
     return {symbol for symbol, theirs in wire.items() if theirs in names}
 
 
-def _following(ask: FetchRequest, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
+def _following(fetch: FetchRequest, wire: Mapping[str, str], request: Request, page: _Envelope) -> str:
     """The path and query of the next request, '' at the end."""
     if page.next_url:
         parts = urllib.parse.urlsplit(page.next_url)
@@ -259,35 +259,35 @@ def _following(ask: FetchRequest, wire: Mapping[str, str], request: Request, pag
     if request.path in _ACTIONS:
         kinds = list(_ACTIONS)
         later = kinds[kinds.index(request.path) + 1 :]
-        return _of_actions(ask, wire, later[0]).target if later else ""
+        return _of_actions(fetch, wire, later[0]).target if later else ""
     if "/grouped/" in request.path:
         day = dt.date.fromisoformat(request.path.rpartition("/")[2]) + dt.timedelta(days=1)
-        while day.weekday() > 4 and not ask.dataset.startswith("crypto"):
+        while day.weekday() > 4 and not fetch.dataset.startswith("crypto"):
             day += dt.timedelta(days=1)
-        return _grouped(ask, day).target if day <= ask.last else ""
+        return _grouped(fetch, day).target if day <= fetch.last else ""
     return ""
 
 
 def _settled(
-    ask: FetchRequest, request: Request, page: _Envelope, *, last: bool
+    fetch: FetchRequest, request: Request, page: _Envelope, *, last: bool
 ) -> tuple[CompleteThrough, ...]:
     if last:
-        return bars.settled_whole(ask)
+        return bars.settled_whole(fetch)
     if "/grouped/" in request.path:
         day = dt.date.fromisoformat(request.path.rpartition("/")[2])
-        return tuple(CompleteThrough(symbol=symbol, through=day) for symbol in ask.symbols)
+        return tuple(CompleteThrough(symbol=symbol, through=day) for symbol in fetch.symbols)
     if request.path in _ACTIONS:
         return ()
     try:
         stamps = (
-            ticks.stamps(ask, page.results)
-            if ask.dataset in ticks.PATHS
+            ticks.stamps(fetch, page.results)
+            if fetch.dataset in ticks.PATHS
             else [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
         )
     except UNREADABLE:
         return ()  # the rows are judged when they are decoded
-    zone = NEW_YORK if ask.dataset.startswith(("equities", "options")) else "UTC"
-    return bars.settled_before(ask, ask.symbols[0], stamps, datasets.get(ask.dataset).session_of(zone))
+    zone = NEW_YORK if fetch.dataset.startswith(("equities", "options")) else "UTC"
+    return bars.settled_before(fetch, fetch.symbols[0], stamps, datasets.get(fetch.dataset).session_of(zone))
 
 
 def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> PageResult:
@@ -337,19 +337,19 @@ def decode(pages: Sequence[Page]) -> Decoded:
     tables: list[Table] = []
     rejected: list[Rejected] = []
     for page in pages:
-        ask = page.ask
-        names = symbology.names(ask, lambda symbol, of=ask.dataset: ticker(of, symbol))  # type: ignore[misc]
+        fetch = page.fetch
+        names = symbology.names(fetch, lambda symbol, of=fetch.dataset: ticker(of, symbol))  # type: ignore[misc]
         try:
             results = envelopes.read(_envelope, page.body).results
-            if ask.dataset == "corporate_actions":
+            if fetch.dataset == "corporate_actions":
                 told = [told_of(row) for row in _actions.decode(results)]
                 tables += actions.tables(page, names.ours, told, rejected)
                 continue
-            fixed = _fixed(ask, page)
+            fixed = _fixed(fetch, page)
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        symbol = "" if page.memo else ask.symbols[0]
+        symbol = "" if page.memo else fetch.symbols[0]
         slices.append(
             Slice(
                 page=page.number,
@@ -357,19 +357,19 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 names=names.ours,
                 rows=results,
                 fixed=fixed,
-                shape=ticks.SHAPES.get(ask.dataset) or _shape(ask.dataset),
+                shape=ticks.SHAPES.get(fetch.dataset) or _shape(fetch.dataset),
             )
         )
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))
 
 
-def _fixed(ask: FetchRequest, page: Page) -> dict[str, object]:
+def _fixed(fetch: FetchRequest, page: Page) -> dict[str, object]:
     """Columns that all rows of a page share."""
     fixed: dict[str, object] = {}
     if page.memo:
         fixed["session"] = dt.date.fromisoformat(page.memo)
-    if ask.dataset.startswith("options"):
-        fixed |= symbology.contract_columns(ask.symbols[0])
-    if ask.dataset.startswith("forex_bars"):
+    if fetch.dataset.startswith("options"):
+        fixed |= symbology.contract_columns(fetch.symbols[0])
+    if fetch.dataset.startswith("forex_bars"):
         fixed |= {"price_kind": "mid", "day_boundary": "utc"}
     return fixed

@@ -126,7 +126,7 @@ def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
         message = yield step
         if isinstance(message, Resubscribe):
             # Who was turned away at the door comes in first.
-            step = subscribing.ask(message.channels) if subscribing.number else _LOG_IN
+            step = subscribing.subscribe(message.channels) if subscribing.number else _LOG_IN
         else:
             step = _answered(message, names, subscribing)
 
@@ -145,7 +145,7 @@ def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) ->
         if one.status == "connected":
             return _LOG_IN
         if one.status == "auth_success":
-            return subscribing.ask(names)
+            return subscribing.subscribe(names)
         if one.status == "success" and one.message.startswith("subscribed"):
             told = one.message.rpartition(": ")[2].split(",")
             subscribing.confirm(name.strip().replace(".", "|", 1) for name in told)

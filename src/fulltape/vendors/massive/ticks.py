@@ -59,24 +59,24 @@ class _Stamps(msgspec.Struct):
 _stamps = msgspec.json.Decoder(list[_Stamps])
 
 
-def request(ask: FetchRequest, wire: str) -> Request:
+def request(fetch: FetchRequest, wire: str) -> Request:
     """The first page of a ticker's span. Only here a pair is written with a hyphen: `C:EUR-USD`."""
-    if ask.dataset.startswith("forex"):
+    if fetch.dataset.startswith("forex"):
         wire = f"{wire[:-3]}-{wire[-3:]}"
     return Request(
-        path=PATHS[ask.dataset] + urllib.parse.quote(wire, safe=":"),
+        path=PATHS[fetch.dataset] + urllib.parse.quote(wire, safe=":"),
         params={
-            "timestamp.gte": str(ask.start * 1_000),
-            "timestamp.lt": str(ask.end * 1_000),
+            "timestamp.gte": str(fetch.start * 1_000),
+            "timestamp.lt": str(fetch.end * 1_000),
             "order": "asc",
-            "limit": str(ask.rows_per_page or ROWS_PER_PAGE),
+            "limit": str(fetch.rows_per_page or ROWS_PER_PAGE),
         },
     )
 
 
-def stamps(ask: FetchRequest, rows: msgspec.Raw) -> list[int]:
+def stamps(fetch: FetchRequest, rows: msgspec.Raw) -> list[int]:
     """The stamps of a page, UTC microseconds; `ValueError` for one that no market data can have."""
-    forex = ask.dataset.startswith("forex")
+    forex = fetch.dataset.startswith("forex")
     found = [one.participant_timestamp if forex else one.sip_timestamp for one in _stamps.decode(rows)]
     if any(not 0 < stamp < LATEST * 1_000 for stamp in found):
         raise ValueError("a stamp outside of 1970 to 2200")
