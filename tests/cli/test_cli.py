@@ -58,7 +58,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_importing_fulltape_and_conversing_with_a_vendor_imports_no_polars() -> None:
     code = (
-        "import sys, fulltape\nfrom fulltape import vendors\nfrom fulltape.lake import journal, asks\n"
+        "import sys, fulltape\nfrom fulltape import vendors\nfrom fulltape.lake import fetches, journal\n"
         "[vendors.load(name) for name in vendors.names()]\nprint('polars' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
