@@ -16,7 +16,7 @@ from fulltape.contract.vendor import Capability, Source
 from fulltape.decoding import frames
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.market import datasets
 from fulltape.market.datasets import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument

@@ -14,7 +14,7 @@ from fulltape import errors
 from fulltape.contract.plans import Limits
 from fulltape.ledger import backup
 from fulltape.ledger.budgets import Refused, Want
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.ledger.task import NewTask

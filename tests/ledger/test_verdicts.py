@@ -6,7 +6,7 @@ import datetime as dt
 
 from fulltape.coverage.cell import Verdict
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.verdicts import VerdictRange
+from fulltape.ledger.verdict_ranges import VerdictRange
 
 D = dt.date
 DAYS = "equities_bars_day"

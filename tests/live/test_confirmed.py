@@ -12,7 +12,7 @@ from living import BINANCE, COINBASE, DERIV, KRAKEN, Later, Living, Venue, livin
 
 from fulltape.audit import run as audit
 from fulltape.lake import files
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.seal import run as seal

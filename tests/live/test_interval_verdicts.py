@@ -16,7 +16,7 @@ from fulltape.context import NodeContext
 from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare, confirm, gap_repair

@@ -12,7 +12,7 @@ from fulltape.clock import SystemClock
 from fulltape.context import known
 from fulltape.coverage import series
 from fulltape.coverage.cell import Availability, FactKind
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.streams import Day
 from fulltape.market import ranges
 from fulltape.node import accepting

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clocks import SkippingClock
+from clocks import FakeClock, SkippingClock
 from fulltape.context import NodeContext
 from fulltape.lake import files
+from fulltape.ledger import changes
 from fulltape.ledger.ledger import Rejection
 from fulltape.market.time import DAY
 from fulltape.node import nightly
@@ -129,7 +130,7 @@ def test_a_ledger_full_of_holes_is_written_anew(tmp_path: Path) -> None:
 
     def fill(context: NodeContext) -> None:
         rows = [
-            {"ask": "a", "source": "b", "target": "c" * 2_000, "kind": "GAP", "sent_at": at, "status": 200,
+            {"fetch_id": "a", "source": "b", "target": "c" * 2_000, "kind": "GAP", "sent_at": at, "status": 200,
              "outcome": "rows", "size": 1, "took": 1}
             for at in range(20_000)
         ]  # fmt: skip
@@ -171,3 +172,26 @@ def test_what_a_kill_left_of_a_file_goes_and_what_is_being_written_stays(tmp_pat
     files.publish(folder / "lake" / "rejected" / "alpaca.sip" / "other", write)
     assert (folder / "lake" / "rejected" / "alpaca.sip" / "other").read_bytes() == b"whole"
     assert not any(path.exists() for path in left)
+
+
+def test_what_was_learned_long_ago_is_known_by_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_MOST_REPLAYED", 0)
+    with (
+        simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
+        opened(folder) as context,
+    ):
+        nightly.run(context, SkippingClock())
+        log, (name,) = context.ledger.changes, context.wanted
+        following = context.wanted[name].next_session
+        newest = log.known(name, log.position, following)
+        assert newest.facts
+        assert log.horizon == 0
+        later = FakeClock(SkippingClock().now() + 731 * DAY)
+        told = {one.what: one.count for one in sweep.run_once(context, later, dry_run=True).removals}
+        assert told["changes of knowledge"] > 0
+        done = {one.what: one.count for one in sweep.run_once(context, later).removals}
+        assert done["changes of knowledge"] == told["changes of knowledge"]
+        assert 0 < log.horizon <= log.position
+        assert log.known(name, log.position, following) == newest

@@ -20,6 +20,7 @@ from fulltape.context import NodeContext
 from fulltape.curate import run as curate
 from fulltape.export import run as deliver
 from fulltape.lake import files
+from fulltape.ledger.changes import Knowledge
 from fulltape.ledger.ledger import Ledger
 from fulltape.verify import run as verify
 from nodes import opened
@@ -102,3 +103,31 @@ def judged(ledger: Ledger) -> list[tuple[object, ...]]:
         for one in ledger.verdicts.of_dataset(name)
     ]
     return sorted(facts, key=repr) + sorted(verdicts, key=repr)
+
+
+def test_what_is_known_follows_from_the_log(node: Path) -> None:
+    """Also after everything was curated and checked anew; what was known before is known still."""
+    with opened(node) as context:
+        changes = context.ledger.changes
+        before = {name: told(context, name) for name in context.wanted}
+        position = changes.position
+        with context.ledger.write():
+            for name in context.wanted:
+                for stage in (curate.STAGE, quality.STAGE):
+                    context.ledger.set_bookmark(stage, name, 0)
+                context.ledger.verdicts.forget(name, "")
+        curate.run_once(context, clock(node))
+        quality.run_once(context, clock(node))
+        for name, wanted in context.wanted.items():
+            assert changes.known(name, changes.position, wanted.next_session) == told(context, name)
+            assert changes.known(name, position, wanted.next_session) == before[name]
+
+
+def told(context: NodeContext, name: str) -> Knowledge:
+    """What the ledger's tables say of a dataset now."""
+    sources = sorted({"", *context.feeds})
+    verdicts = [one for source in sources for one in context.ledger.verdicts.of_dataset(name, source)]
+    return Knowledge(
+        facts=context.ledger.coverage.of_dataset(name),
+        verdicts=sorted(verdicts, key=lambda one: (one.instrument, one.source, one.first)),
+    )

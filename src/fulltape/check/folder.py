@@ -22,7 +22,7 @@ from fulltape.coverage.cell import Verdict
 from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.ledger.catalogue import Part
-from fulltape.ledger.verdicts import VerdictRange
+from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 from fulltape.version import VERSION
 

@@ -12,7 +12,7 @@ from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import Verdict
 from fulltape.decoding import frames
 from fulltape.lake import parquet
-from fulltape.ledger.verdicts import VerdictRange
+from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant

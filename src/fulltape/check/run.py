@@ -16,7 +16,7 @@ from fulltape.coverage import series
 from fulltape.coverage.cell import Verdict
 from fulltape.lake import layout
 from fulltape.ledger.catalogue import Part
-from fulltape.ledger.verdicts import VerdictRange
+from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Clock, Instant
 

@@ -149,6 +149,7 @@ class RetentionRules:
     replaced: int = 30 * DAY
     damaged: int = 30 * DAY
     streams: int = 90 * DAY
+    knowledge: int = 730 * DAY
     bundles: int = 30
 
 

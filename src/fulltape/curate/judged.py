@@ -12,8 +12,8 @@ from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import FactKind, Verdict
 from fulltape.decoding import frames
 from fulltape.ledger.catalogue import NewPart
-from fulltape.ledger.coverage import CoverageFact
-from fulltape.ledger.verdicts import VerdictRange
+from fulltape.ledger.facts import CoverageFact
+from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 
 STAGE = "curate"

@@ -12,6 +12,7 @@ from fulltape.ledger.acceptances import Acceptances
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
+from fulltape.ledger.changes import Changes
 from fulltape.ledger.coverage import Coverage
 from fulltape.ledger.damages import Damages
 from fulltape.ledger.database import Database, Row
@@ -42,8 +43,9 @@ class Ledger:
         self.database = database
         self.catalogue = Catalogue(self.database)
         self.damages = Damages(self.database)
-        self.coverage = Coverage(self.database)
-        self.verdicts = Verdicts(self.database)
+        self.changes = Changes(self.database)
+        self.coverage = Coverage(self.database, self.changes)
+        self.verdicts = Verdicts(self.database, self.changes)
         self.acceptances = Acceptances(self.database)
         self.queue = Queue(self.database)
         self.budgets = Budgets(self.database)

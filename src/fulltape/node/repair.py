@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from fulltape.context import BACKUPS, LEDGER, NodeContext, Progress, damage, ownership, silent
 from fulltape.lake import files, layout
 from fulltape.ledger import backup
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import Clock, Instant
 from fulltape.node import nightly
 from fulltape.node.nightly import Night

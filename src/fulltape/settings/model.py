@@ -346,6 +346,9 @@ class RetentionSettings(Section):
         ge=0,
         description="how long captured sessions that history has confirmed are told one by one; then by month",
     )
+    knowledge: Duration = Field(
+        _text("730d"), ge=0, description="for how long back it can be asked what was known at a moment"
+    )
     bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
 
 

@@ -37,6 +37,7 @@ def run_once(
                 sweep.bundles(),
                 sweep.copies(),
                 sweep.streams(),
+                sweep.knowledge(),
                 sweep.unfinished(),
                 sweep.pages(),
             ]
@@ -182,6 +183,18 @@ class _Sweep:
             what="captured sessions", count=count, bytes=0,
             why="older than retention.streams; their months say what they came to",
         )  # fmt: skip
+
+    def knowledge(self) -> Removal:
+        """What was learned so long ago that it is not asked for as it was any more; checkpoints stand in its place."""
+        changes, before = self._context.ledger.changes, self._now - self._keep.knowledge
+        if self._dry:
+            count = changes.forgettable(before)
+        else:
+            with self._context.ledger.write():
+                changes.checkpoint(now=self._now)
+                count = changes.forget(before)
+        why = "learned before retention.knowledge; what followed is known"
+        return Removal(what="changes of knowledge", count=count, bytes=0, why=why)
 
     def unfinished(self) -> Removal:
         """What a kill has left of files that were being written."""

@@ -15,9 +15,8 @@ import msgspec
 
 from fulltape.lake import compression, files, owner
 from fulltape.lake.layout import Layout
-from fulltape.ledger import coverage
-from fulltape.ledger.coverage import CoverageFact
 from fulltape.ledger.database import migrations
+from fulltape.ledger.facts import CoverageFact, fact_of
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import Instant
 
@@ -122,11 +121,11 @@ def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
 
 def _lay(ledger: Ledger, rows: list[dict[str, Any]]) -> list[CoverageFact]:
     """Silence and refusals in place of whatever was known of their sessions; returns the other facts."""
-    facts = [coverage.fact_of(row) for row in rows]
+    facts = [fact_of(row) for row in rows]
     silent = [one for one in facts if one.fact != "present"]
     for one in silent:
         ledger.coverage.forget(one.dataset, one.instrument, one.source, one.first, one.last)
-    _insert(ledger, _Rows(table="coverage", rows=[row for row in rows if row["fact"] != "present"]))
+    ledger.coverage.put(silent)
     return [one for one in facts if one.fact == "present"]
 
 

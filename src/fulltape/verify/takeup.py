@@ -21,7 +21,7 @@ from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
 from fulltape.ledger.catalogue import Cells, NewPart, Part
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import Instant, from_datetime
 

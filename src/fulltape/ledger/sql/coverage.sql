@@ -107,6 +107,9 @@ ORDER BY first_session
 -- name: verdicts_of_dataset
 SELECT * FROM verdicts WHERE dataset = :dataset AND source = :source ORDER BY instrument, first_session
 
+-- name: all_verdicts
+SELECT * FROM verdicts WHERE dataset = :dataset ORDER BY instrument, source, first_session
+
 -- name: verdicts_with_codes
 SELECT * FROM verdicts WHERE dataset = :dataset AND source = '' AND codes = :codes ORDER BY instrument, first_session
 

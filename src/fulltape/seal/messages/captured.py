@@ -18,7 +18,7 @@ from fulltape.context.drafts import Draft
 from fulltape.decoding import frames
 from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.streams import CapturedSpan, Day, Interval, StreamSeries
 from fulltape.market.time import LATEST, Clock, Instant
 from fulltape.seal.messages import decode, gap_repair, packing, timeline

@@ -11,7 +11,7 @@ import polars as pl
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.decoding import captured
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.coverage import CoverageFact
+from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.streams import Day, Interval, State
 from fulltape.market.time import Instant
 from fulltape.seal.messages import compare

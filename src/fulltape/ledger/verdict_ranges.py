@@ -1,0 +1,81 @@
+"""Verdicts as ranges of sessions, and how a new one is laid over older ones. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fulltape.coverage.cell import Verdict
+from fulltape.ledger import ranged
+from fulltape.ledger.ranged import NextSession, Ranged
+from fulltape.market.time import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRange:
+    """What the checks said of sessions `first` to `last`; `source` '' is the curated series."""
+
+    dataset: str
+    instrument: str
+    source: str
+    first: dt.date
+    last: dt.date
+    verdict: Verdict
+    codes: str
+    since: Instant
+
+
+def laid(
+    verdict: VerdictRange, known: Sequence[Ranged[VerdictRange]], next_session: NextSession
+) -> list[Ranged[VerdictRange]]:
+    """`known` with a verdict laid over it."""
+    near = [
+        one
+        for one in known
+        if one.first <= verdict.last + ranged.REACH and one.last >= verdict.first - ranged.REACH
+    ]
+    new = Ranged(first=verdict.first, last=verdict.last, label=verdict)
+    removed, added = ranged.overlay(near, new, same=same, next_session=next_session)
+    gone = {id(one) for one in removed}
+    return [one for one in known if id(one) not in gone] + added
+
+
+def on(one: Ranged[VerdictRange]) -> VerdictRange:
+    """The verdict on the sessions of its range."""
+    return replace(one.label, first=one.first, last=one.last)
+
+
+def same(left: VerdictRange, right: VerdictRange) -> bool:
+    """Whether two verdicts say the same."""
+    return (left.verdict, left.codes) == (right.verdict, right.codes)
+
+
+def verdict_of(row: Mapping[str, Any]) -> VerdictRange:
+    """A verdict from its row."""
+    return VerdictRange(
+        dataset=row["dataset"],
+        instrument=row["instrument"],
+        source=row["source"],
+        first=dt.date.fromisoformat(row["first_session"]),
+        last=dt.date.fromisoformat(row["last_session"]),
+        verdict=Verdict(row["verdict"]),
+        codes=row["codes"],
+        since=row["since"],
+    )
+
+
+def verdict_row(one: Ranged[VerdictRange]) -> dict[str, object]:
+    """The row of a verdict, on the sessions of its range."""
+    verdict = one.label
+    return {
+        "dataset": verdict.dataset,
+        "instrument": verdict.instrument,
+        "source": verdict.source,
+        "first_session": one.first.isoformat(),
+        "last_session": one.last.isoformat(),
+        "verdict": verdict.verdict.value,
+        "codes": verdict.codes,
+        "since": verdict.since,
+    }
