@@ -139,6 +139,47 @@ def test_nothing_speaks_of_a_workplace_or_an_address() -> None:
         assert not re.search(r"/root/|/home/|/work/", path.read_text()), path
 
 
+def test_no_two_public_classes_share_a_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(name(path))
+    assert not {one: where for one, where in found.items() if len(where) > 1}
+
+
+RETIRED = {
+    "ask", "asks", "ask_id", "takers", "stores", "Stores", "Wanted", "Feed", "Ask", "Answer", "Serves", "Shape", "Settled",
+    "Told", "Line", "Leg", "Turn", "Dialogue", "Again", "Rhythm", "Pull", "Orders", "Guards", "Gate", "Fence",
+    "Suspicions", "Paces", "Story", "Keeper", "Twin", "unwanted", "deliver", "quality", "leg", "legs",
+}  # fmt: skip
+"""Words that the field does not know for what they named."""
+QUOTES = ("simulator/", "settings/model.py", "settings/load.py", "node/rules.py")
+"""Where such a word is another one: the sides of a quote, a section of the settings."""
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if not name(path).startswith(QUOTES)], ids=name)
+def test_retired_words_name_nothing(path: Path) -> None:
+    names = {
+        word
+        for node in ast.walk(tree(path))
+        for word in (
+            getattr(node, "id", ""),
+            getattr(node, "arg", "") or "",
+            getattr(node, "name", "") if isinstance(getattr(node, "name", ""), str) else "",
+            node.attr if isinstance(node, ast.Attribute) else "",
+        )
+    }
+    assert not names & RETIRED
+    assert path.stem not in RETIRED
+
+
+def test_retired_words_name_no_column() -> None:
+    for path in (SOURCE / "ledger" / "sql").glob("*.sql"):
+        words = set(re.findall(r"\w+", re.sub(r"--.*|'[^']*'", "", path.read_text())))
+        assert not words & {"ask", "asks", "takers"}, path.name
+
+
 def _without_docstrings(module: ast.Module) -> ast.Module:
     for node in ast.walk(module):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):

@@ -14,9 +14,9 @@ from typing import Self
 from benchmarks.growth import hours, world
 from benchmarks.growth.world import BEGIN, Fixed, World
 from fulltape.audit import run as audit
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.curate import run as curate
-from fulltape.export import run as deliver
+from fulltape.export import run as export
 from fulltape.node import nightly
 from fulltape.reader import Reader
 from fulltape.views import state
@@ -88,9 +88,9 @@ def steps(node: World, dataset: str, sessions: int, changed: int) -> dict[str, f
         clock = Fixed(at)
         note("incremental audit", audit.run_incremental, context, clock)
         note("curate", curate.run_once, context, clock)
-        note("check", quality.run_once, context, clock)
+        note("check", check.run_once, context, clock)
         with Links() as links:
-            note("export", deliver.run_once, context, clock)
+            note("export", export.run_once, context, clock)
         found["export"][-1] -= links.seconds
         found.setdefault("a link", []).append(links.seconds / max(1, links.count))
         note("idle night", nightly.run, context, clock)

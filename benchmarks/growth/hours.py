@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.live import flood
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.context import NodeContext
 from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Channel, StreamingVendor, Subscription
@@ -71,7 +71,7 @@ from = 2026-11-22
         sealing.append(_timed(lambda: seal.run_once(context, clock)))
         if hour % _DAY == _DAY - 1:
             clock.at += 10 * MINUTE
-            days.append(_timed(lambda: (curate.run_once(context, clock), quality.run_once(context, clock))))
+            days.append(_timed(lambda: (curate.run_once(context, clock), check.run_once(context, clock))))
     rows = sum(part.rows for part in context.ledger.catalogue.current("raw", _DATASET))
     intervals = len(list(context.ledger.streams.intervals()))
     context.close()

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from clocks import SkippingClock
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.checks.findings import FACTS, CheckContext
 from fulltape.context import NodeContext, drafts, profiles
 from fulltape.curate import run as curate
-from fulltape.export import run as deliver
+from fulltape.export import run as export
 from fulltape.lake import files, parquet
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
@@ -58,7 +58,7 @@ def anew(context: NodeContext) -> None:
     """Let everything be curated and checked again."""
     with context.ledger.write():
         for name in context.wanted:
-            for stage in (curate.STAGE, quality.STAGE):
+            for stage in (curate.STAGE, check.STAGE):
                 context.ledger.set_bookmark(stage, name, 0)
 
 
@@ -87,9 +87,9 @@ def test_blocks_of_any_size_come_to_the_same(night: Path, monkeypatch: pytest.Mo
         anew(context)
         monkeypatch.setattr(profiles, "BLOCK", rows)
         assert curate.run_once(context, SkippingClock()).written == 0
-        assert quality.run_once(context, SkippingClock()).cells > 0
+        assert check.run_once(context, SkippingClock()).cells > 0
         assert said(context) == before
-        done = deliver.run_once(context, SkippingClock())
+        done = export.run_once(context, SkippingClock())
         assert done is not None
         assert not done.written
 
@@ -130,7 +130,7 @@ def test_damaged_profiles_are_made_anew(night: Path, harm: Callable[[Path], None
         assert told == {context.layout.relative(path) for path in whole if path.exists()}
         anew(context)
         assert curate.run_once(context, SkippingClock()).written == 0
-        quality.run_once(context, SkippingClock())
+        check.run_once(context, SkippingClock())
         assert said(context) == before
         remade = kept(context)
         assert set(remade) == set(whole)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clocks import SkippingClock
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.context import NodeContext, bulk_coverage
 from fulltape.export import status
 from fulltape.node import nightly
@@ -57,7 +57,7 @@ def told(context: NodeContext) -> list[Any]:
     now = clock.now()
     cells = status.gather(context, now)
     with context.ledger.write():
-        broken = [quality._across(context, wanted, now) for wanted in context.wanted.values()]
+        broken = [check._across(context, wanted, now) for wanted in context.wanted.values()]
     return [
         state.cells(context, now),
         [(name, instrument, shown) for name, instrument, shown in pictures(context, now)],

@@ -201,7 +201,7 @@ def test_a_single_source_is_not_believed_about_a_busy_name_and_not_asked_again(t
         done = night(folder)
         assert not done.complete
         assert (done.audit.empty, done.audit.missing) == (0, 1)
-        assert done.quality.broken == 1
+        assert done.check.broken == 1
         (bundle,) = (folder / "lake" / "exports" / "nightly").iterdir()
         cell = pl.read_parquet(bundle / "qc" / "partition_status.parquet").filter(
             pl.col("availability") == "missing"

@@ -164,7 +164,7 @@ def test_contradictions_and_silences_survive(node: Path) -> None:
         )
         facts = context.ledger.coverage.of_series("equities_bars_day", "AAPL")
         assert [one.reason for one in facts if one.fact == "refused"] == ["no"]
-        assert nightly.run(context, SkippingClock()).quality.cells >= 0
+        assert nightly.run(context, SkippingClock()).check.cells >= 0
         codes = {one.codes for one in context.ledger.verdicts.of_dataset("equities_bars_day")}
         assert "source.contradiction" in codes
 

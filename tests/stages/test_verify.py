@@ -17,7 +17,7 @@ import fulltape
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
-from fulltape.export import run as deliver
+from fulltape.export import run as export
 from fulltape.lake import files
 from fulltape.ledger.catalogue import NewPart
 from fulltape.node import nightly, repair
@@ -181,7 +181,7 @@ def test_an_export_never_vouches_for_what_is_damaged(node: Path) -> None:
     flip(one, other)
     shutil.rmtree(node / "lake" / "exports")
     with opened(node) as context:
-        report = deliver.run_once(context, SkippingClock())
+        report = export.run_once(context, SkippingClock())
         assert report is not None
         assert report.damaged == (one.relative_to(node / "lake").as_posix(),)
         assert not report.written

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.context import NodeContext
 from fulltape.curate import run as curate
-from fulltape.export import run as deliver
+from fulltape.export import run as export
 from fulltape.lake import files
 from fulltape.ledger.changes import Knowledge
 from fulltape.ledger.ledger import Ledger
@@ -62,7 +62,7 @@ def bundle(node: Path) -> tuple[dict[str, str], dict[str, Any]]:
 def exported(context: NodeContext, node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """The bundle, made anew."""
     shutil.rmtree(node / "lake" / "exports")
-    done = deliver.run_once(context, clock(node))
+    done = export.run_once(context, clock(node))
     assert done is not None
     assert done.written
     return bundle(node)
@@ -82,10 +82,10 @@ def test_all_of_it_can_be_curated_and_checked_anew(node: Path) -> None:
         known = judged(context.ledger)
         with context.ledger.write():
             for name in context.wanted:
-                for stage in (curate.STAGE, quality.STAGE):
+                for stage in (curate.STAGE, check.STAGE):
                     context.ledger.set_bookmark(stage, name, 0)
         assert curate.run_once(context, clock(node)).written == 0, "the same rows come to the same files"
-        assert quality.run_once(context, clock(node)).cells > 0
+        assert check.run_once(context, clock(node)).cells > 0
         assert judged(context.ledger) == known
         assert exported(context, node)[1]["verdicts"] == before[1]["verdicts"]
 
@@ -113,11 +113,11 @@ def test_what_is_known_follows_from_the_log(node: Path) -> None:
         position = changes.position
         with context.ledger.write():
             for name in context.wanted:
-                for stage in (curate.STAGE, quality.STAGE):
+                for stage in (curate.STAGE, check.STAGE):
                     context.ledger.set_bookmark(stage, name, 0)
                 context.ledger.verdicts.forget(name, "")
         curate.run_once(context, clock(node))
-        quality.run_once(context, clock(node))
+        check.run_once(context, clock(node))
         for name, wanted in context.wanted.items():
             assert changes.known(name, changes.position, wanted.next_session) == told(context, name)
             assert changes.known(name, position, wanted.next_session) == before[name]

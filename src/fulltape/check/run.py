@@ -20,7 +20,7 @@ from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Clock, Instant
 
-STAGE = "quality"
+STAGE = "check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,5 +4,5 @@ A check is one function `check(frame, context) -> findings` in a file of its own
 vectorised, raises nothing for bad data, and puts a measure, a threshold and a sentence into each finding. It never
 reads a file, a clock or the ledger: all it may know is in `Context`.
 
-Belongs here: what is judged of rows and cells. The stage that runs the checks is `quality`.
+Belongs here: what is judged of rows and cells. The stage that runs the checks is `check`.
 """

@@ -49,15 +49,15 @@ def lines(done: Night) -> list[str]:
         f"for {counted(filled.tasks, 'task')}",
         f"sealed    {counted(filled.rows, 'row')}{earlier}",
         f"curated   {counted(done.curated.written, 'folder')} written",
-        f"checked   {counted(done.quality.cells, 'cell')}: {number(done.quality.green)} GREEN, "
-        f"{number(done.quality.amber)} AMBER, {number(done.quality.red)} RED, "
-        f"{number(done.quality.unchecked)} UNCHECKED",
+        f"checked   {counted(done.check.cells, 'cell')}: {number(done.check.green)} GREEN, "
+        f"{number(done.check.amber)} AMBER, {number(done.check.red)} RED, "
+        f"{number(done.check.unchecked)} UNCHECKED",
         f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "
         f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
         f"{number(audited.unknown_listing)} of unknown listing, {number(audited.missing)} missing",
     ]
-    if done.quality.broken:
-        out.append(f"gaps      {counted(done.quality.broken, 'session')} missing between held ones (AMBER)")
+    if done.check.broken:
+        out.append(f"gaps      {counted(done.check.broken, 'session')} missing between held ones (AMBER)")
     if filled.rejected:
         out.append(
             f"rejected  {counted(filled.rejected, 'time')}, with the reason in fulltape status; the pages are kept under rejected/"

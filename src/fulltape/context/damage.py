@@ -54,7 +54,7 @@ def withdraw(context: NodeContext, part: Part, what: str, now: Instant) -> None:
         if part.layer == "curated":
             ledger.damages.redo("curate", part.dataset, [part.folder])
         elif part.layer == "qc":
-            ledger.damages.redo("quality", part.dataset, [part.folder])
+            ledger.damages.redo("check", part.dataset, [part.folder])
         elif part.layer == "by_instrument" or _unmerged(context, part):
             pass  # the next night sees that its folder is not whole; what was merged counts again
         elif part.origin == "captured":
@@ -100,7 +100,7 @@ def _is_healed(context: NodeContext, path: str) -> bool:
     if part.layer == "by_instrument" and not wanted.by_instrument:
         return True
     if part.layer != "raw":
-        stage = {"curated": "curate", "qc": "quality"}.get(part.layer, "")
+        stage = {"curated": "curate", "qc": "check"}.get(part.layer, "")
         if stage and part.folder in context.ledger.damages.to_redo(stage, part.dataset):
             return False
         there = context.ledger.catalogue.current_in(part.layer, part.dataset, part.folder)

@@ -12,11 +12,11 @@ from polars.exceptions import PolarsError
 from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import run as backfill
-from fulltape.check import run as quality
+from fulltape.check import run as check
 from fulltape.compact import run as compact
 from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, room, silent
 from fulltape.curate import run as curate
-from fulltape.export import run as deliver
+from fulltape.export import run as export
 from fulltape.market.time import Clock, Instant, to_second, utc_date
 from fulltape.regroup import run as regroup
 from fulltape.seal import run as seal
@@ -74,8 +74,8 @@ class Night:
     audit: audit.AuditReport
     filled: FilledGaps
     curated: curate.CurateReport
-    quality: quality.CheckReport
-    export: deliver.ExportReport | None
+    check: check.CheckReport
+    export: export.ExportReport | None
     regrouped: regroup.RegroupReport = field(default_factory=regroup.RegroupReport)
     compacted: compact.CompactReport = field(default_factory=compact.CompactReport)
     damaged: tuple[str, ...] = ()
@@ -148,13 +148,13 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading
         curated += curate.run_once(context, clock, progress)
         if not more.fetches:
             break
-    checked = quality.run_once(context, clock, progress)
+    checked = check.run_once(context, clock, progress)
     final = audit.run_once(context, clock, progress)
-    export = deliver.run_once(context, clock, progress)
-    if export and export.damaged:
+    bundle = export.run_once(context, clock, progress)
+    if bundle and bundle.damaged:
         curated += curate.run_once(context, clock, progress)
-        checked = quality.run_once(context, clock, progress)
-        export = deliver.run_once(context, clock, progress)
+        checked = check.run_once(context, clock, progress)
+        bundle = export.run_once(context, clock, progress)
     damage.settle(context)
     knowledge.write(context.ledger, context.layout, clock.now())
     if context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat()):
@@ -169,8 +169,8 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading
         audit=final,
         filled=filled,
         curated=curated,
-        quality=checked,
-        export=export,
+        check=checked,
+        export=bundle,
         regrouped=regrouped,
         compacted=compacted,
     )

@@ -20,7 +20,7 @@ from fulltape.verify import run as verify
 from fulltape.verify.plan import Finding
 from fulltape.verify.takeup import TakenUp
 
-STAGES = ("seal", "audit", "backfill", "curate", "quality", "export", "regroup", "sweep")
+STAGES = ("seal", "audit", "backfill", "curate", "check", "export", "regroup", "sweep")
 """No stage may work on what is being mended."""
 
 
