@@ -174,6 +174,16 @@ def test_retired_words_name_nothing(path: Path) -> None:
     assert path.stem not in RETIRED
 
 
+def test_texts_speak_of_no_one() -> None:
+    """Sentences name the thing that they are about: a source, a worker, an instrument."""
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in [*FILES, *(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+        for word in re.findall(r"(?i)\b(?:nobody|somebody|everybody|whoever|whom)\b", path.read_text())
+    ]
+    assert not found
+
+
 def test_retired_words_name_no_column() -> None:
     for path in (SOURCE / "ledger" / "sql").glob("*.sql"):
         words = set(re.findall(r"\w+", re.sub(r"--.*|'[^']*'", "", path.read_text())))

@@ -42,7 +42,7 @@ class NodeNotFoundError(ConfigError):
 
 
 class VendorError(FulltapeError):
-    """A vendor cannot be used until somebody acts."""
+    """A vendor cannot be used until the user acts."""
 
     exit_code = 3
 
@@ -91,4 +91,4 @@ class TransportError(FulltapeError):
 
 
 class UnreachableError(TransportError):
-    """There was no connection at all: nothing is known about what was asked, only that nobody answers."""
+    """There was no connection at all: nothing is known about what was asked, only that there is no answer."""

@@ -47,7 +47,7 @@ def test_listings_come_from_a_file_and_from_a_vendor_and_are_shown(tmp_path: Pat
     assert [line.split()[:2] for line in told] == [["FB", "FB"], ["FB", "META"]]
     nobody = run("symbols", "show", "META", "--on", "2015-01-02", cwd=folder)
     assert nobody.returncode == 2
-    assert "nobody is known by the symbol META on 2015-01-02" in nobody.stderr
+    assert "no instrument is known by the symbol META on 2015-01-02" in nobody.stderr
 
 
 def test_a_file_that_contradicts_the_table_is_refused_whole(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_universe_by_query_is_who_the_table_has_and_its_membership_is_exported
         text = text.replace('file = "equities_bars_day.csv"', 'query = "type=CS venue=XNAS active=yes"')
         (folder / "fulltape.toml").write_text(text)
         empty = run("audit", cwd=folder)
-        assert "equities_bars_day wants nobody: its universe is empty" in empty.stdout + empty.stderr
+        assert "equities_bars_day has no symbols: its universe is empty" in empty.stdout + empty.stderr
         (folder / "listings.csv").write_text(LISTINGS)
         run("symbols", "import", "listings.csv", cwd=folder)
         with opened(folder) as context:

@@ -100,6 +100,6 @@ def table(told: Iterable[Told]) -> str:
     for name in vendors.names():
         for source in vendors.load(name).SPEC.sources:
             for serves in source.serves:
-                by = ", ".join(sorted(clients.get((source.name, serves.dataset), []))) or "nobody"
+                by = ", ".join(sorted(clients.get((source.name, serves.dataset), []))) or "none"
                 lines.append(f"| `{source.name}` | `{serves.dataset}` | {by} |")
     return "\n".join(lines)

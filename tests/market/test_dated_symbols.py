@@ -52,7 +52,7 @@ def test_a_symbol_means_who_bore_it_that_day(symbol: str, on: str, instrument: s
     ("symbol", "on"), [("FB", "2008-01-02"), ("META", "2012-06-01"), ("NOBODY", "2020-01-02")]
 )
 def test_nobody_is_nobody(symbol: str, on: str) -> None:
-    with pytest.raises(errors.UsageError, match="nobody is known"):
+    with pytest.raises(errors.UsageError, match="no instrument is known"):
         reference.resolve(TABLE, symbol, day(on))
 
 

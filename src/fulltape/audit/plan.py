@@ -59,7 +59,7 @@ def cuts(instrument: Instrument, gap: Ranges, calendar: Calendar, folder: Folder
 
 
 def again(series: Series, servable: Ranges, expired: Ranges, opened: Ranges) -> Ranges:
-    """What to ask a source again: what its expired evidence says of wanted positions that nobody holds."""
+    """What to ask a source again: what its expired evidence says of wanted positions that no source holds."""
     due = ranges.intersect(ranges.intersect(expired, servable), series.wanted)
     return ranges.subtract(ranges.subtract(due, series.held), opened)
 

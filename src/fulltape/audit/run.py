@@ -81,7 +81,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         batch = _new_batch(context)
         for wanted in context.wanted.values():
             if not wanted.instruments:
-                words = f"{wanted.title} wants nobody: its universe is empty (see fulltape symbols)"
+                words = f"{wanted.title} has no symbols: its universe is empty (see fulltape symbols)"
                 progress(Event(stage=STAGE, sentence=words))
             # One transaction: what is known, what is open and what is enqueued must belong together.
             with context.ledger.write():
@@ -140,7 +140,7 @@ def _audit_changes(
 
 
 def _alone(context: NodeContext, wanted: ConfiguredDataset) -> None:
-    """Nobody records facts about the dataset while it is audited: what is known and what is open belong together."""
+    """No facts about the dataset are recorded while it is audited: what is known and what is open belong together."""
     for source in sorted(wanted.sources):
         context.ledger.database.lock(f"coverage {wanted.dataset.name} {source}")
 

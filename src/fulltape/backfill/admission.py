@@ -15,7 +15,7 @@ from fulltape.market.time import Clock, Instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Nothing now; `again` is when to look again, None if only somebody's return can change it."""
+    """Nothing now; `again` is when to look again, None if only a source's return can change it."""
 
     again: Instant | None = None
 

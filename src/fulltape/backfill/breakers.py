@@ -12,7 +12,7 @@ from fulltape.market.time import Instant
 
 
 class SourceBreakers:
-    """The breakers as the ledger has them, and whom this run has heard of."""
+    """The breakers as the ledger has them, and which sources this run has heard of."""
 
     def __init__(self, context: NodeContext) -> None:
         self._context = context

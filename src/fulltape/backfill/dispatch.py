@@ -45,7 +45,7 @@ class Claim:
 
 class Dispatcher:
     """The dispatcher of one process. What it counted may be old; the claim itself checks again. An `urgent` one hands out
-    only what comes before all kinds: doubtful intervals, and what somebody wants first."""
+    only what comes before all kinds: doubtful intervals, and what the user wants first."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Dispatcher:
     def claim(self, source: str, *, idle: bool = False) -> Claim | None:
         """Lease the tasks that this source should ask for next, None if there are none for it now.
 
-        With `idle` nobody is at work: then what was counted a moment ago is counted again before we give up.
+        With `idle` no worker is busy: then what was counted a moment ago is counted again before we give up.
         """
         if self._is_old():
             self._count()
@@ -363,7 +363,7 @@ class Dispatcher:
         found = [
             source
             for source in (of.eligible_sources or wanted.sources)
-            if source in wanted.everybody and source in taking
+            if source in wanted.every_source and source in taking
         ]
         for source in found:
             if (source, of.dataset) not in self._planners:

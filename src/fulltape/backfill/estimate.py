@@ -1,4 +1,4 @@
-"""What a backfill of everything queued would take: requests, time, share of the daily caps, rows and disk. Asks nobody."""
+"""What a backfill of everything queued would take: requests, time, share of the daily caps, rows and disk. Asks no vendor."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instan
     eligible_sources: Sequence[str] = of.eligible_sources or wanted.sources
     found = {}
     for source in eligible_sources:
-        if source not in context.feeds or source not in wanted.everybody:
+        if source not in context.feeds or source not in wanted.every_source:
             continue
         planner = Planner(context.feeds[source], wanted, now)
         tasks = context.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)

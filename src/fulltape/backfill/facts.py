@@ -100,7 +100,7 @@ class Planner:
 
 def preferences(context: NodeContext, dataset: str, sources: Iterable[str]) -> dict[str, float]:
     """The weight of each source for a dataset: its vendor's, less the further down the dataset's list it stands."""
-    order = list(context.wanted[dataset].everybody)
+    order = list(context.wanted[dataset].every_source)
     return {source: context.feeds[source].preference / (1 + order.index(source)) for source in sources}
 
 

@@ -25,18 +25,18 @@ _NOT_YET = 15 * MINUTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blame:
-    """What a fetch's bad end counts against. Not against the `tasks` if the source answers nobody; not against the
+    """What a fetch's bad end counts against. Not against the `tasks` if the source answers no request; not against the
     `symbols` while it is not known which of them was meant."""
 
     tasks: bool = True
     symbols: bool = True
 
 
-EVERYBODY = Blame()
+ALL_OF_THEM = Blame()
 
 
 def settle(
-    context: NodeContext, source: str, work: Work, result: Result, now: Instant, blame: Blame = EVERYBODY
+    context: NodeContext, source: str, work: Work, result: Result, now: Instant, blame: Blame = ALL_OF_THEM
 ) -> None:
     """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
     with context.ledger.write():

@@ -48,7 +48,7 @@ def run_once(
     urgent: bool = False,
 ) -> BackfillReport:
     """Fetch until nothing is left that a source may take and has room for, or until it is time to seal; `urgent`: only
-    doubtful intervals of live capture, and what somebody wants before everything else.
+    doubtful intervals of live capture, and what the user wants before everything else.
 
     `stopped` are sources that refused our credentials before, `unreachable` those that gave no answer, with the
     reasons: they are not asked again.
@@ -294,7 +294,7 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
 
 
 def _renewed(context: NodeContext, stored: StoredFetch, now: Instant) -> bool:
-    """Take the leases of an interrupted fetch up again; False if somebody else has all of its tasks by now."""
+    """Take the leases of an interrupted fetch up again; False if other workers have all of its tasks by now."""
     with context.ledger.write():
         ours = context.ledger.queue.renew(
             stored.record.tasks, worker=context.rules.worker, lease_until=now + context.rules.lease

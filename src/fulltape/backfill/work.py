@@ -11,7 +11,7 @@ from fulltape.ledger.budgets import Refused
 
 
 class StoppedError(errors.FulltapeError):
-    """Somebody asked us to stop; the fetch stays open in the journal and goes on with the next run."""
+    """The user asked us to stop; the fetch stays open in the journal and goes on with the next run."""
 
 
 class NoRoomError(errors.FulltapeError):

@@ -1,4 +1,4 @@
-"""What the capture process is told by whoever starts it, over its standard input: settings are read elsewhere."""
+"""What the capture process is told by its parent, over its standard input: settings are read elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fulltape.contract.streams import Subscription
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One source to capture: its vendor's file, whom to subscribe to, and how to reach it. `url` replaces the address
+    """One source to capture: its vendor's file, what to subscribe to, and how to reach it. `url` replaces the address
     of its live host, `base_url` that of all others, where they are not empty. `delay` is how many seconds late its live
     data comes."""
 

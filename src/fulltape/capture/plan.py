@@ -1,4 +1,4 @@
-"""When to connect, whom to doubt, what to give up first. Pure."""
+"""When to connect, which streams to doubt, what to give up first. Pure."""
 
 from __future__ import annotations
 

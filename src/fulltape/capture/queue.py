@@ -187,12 +187,12 @@ def _told_together(items: list[Block | ConnectionEvent]) -> list[Block | Connect
             continue
         before = out[place]
         assert isinstance(before, ConnectionEvent)
-        everybody = not (before.channels and item.channels)
+        of_all = not (before.channels and item.channels)
         out[place] = msgspec.structs.replace(
             item,
             since=min(before.since, item.since),
             at=max(before.at, item.at),
             count=before.count + item.count,
-            channels=() if everybody else tuple(sorted({*before.channels, *item.channels})),
+            channels=() if of_all else tuple(sorted({*before.channels, *item.channels})),
         )
     return out

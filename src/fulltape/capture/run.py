@@ -140,7 +140,7 @@ def _source(feed: SourceCapture) -> CapturedSource:
 
 def main() -> None:
     """Read orders from the first line of standard input, and capture until SIGTERM, SIGINT, or the end of that input:
-    then nobody is left who could stop us."""
+    then there is no parent that could stop us."""
     import uvloop
 
     from fulltape.clock import SystemClock

@@ -31,7 +31,7 @@ Feeding = Callable[[Stream, str, Mapping[str, str]], AsyncIterator[SdkMessage]]
 
 
 class SdkStream:
-    """Keeps one such stream alive. It looks like a `StreamSupervisor` to whoever captures a source. `on_change` is called when
+    """Keeps one such stream alive. It looks like a `StreamSupervisor` to the source's capture. `on_change` is called when
     interruptions have ended, once for all channels that are live again within half a minute."""
 
     def __init__(

@@ -44,7 +44,7 @@ class TooManyError(errors.TransportError):
 
 
 class RefusedError(errors.TransportError):
-    """The vendor lets nobody in with these credentials."""
+    """The vendor refuses these credentials."""
 
 
 class Socket(WSListener):
@@ -119,7 +119,7 @@ class Socket(WSListener):
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
-        """The connection is over, whoever ended it."""
+        """The connection is over, on whichever side."""
         self.ended = self.ended or "the connection broke"
         self._on_end(self)
 

@@ -152,7 +152,7 @@ class SourceCapture:
         """That the wall clock has been set, if it has."""
         before = self._clock.steady()
         wall = self._stamp()
-        # Whoever was put to sleep between the two readings reads them again in the next interval.
+        # A process that was put to sleep between the two readings reads them again in the next interval.
         if self._clock.steady() - before > MOMENT:
             return []
         found = self.clocks.read(wall, before)

@@ -237,7 +237,7 @@ class StreamSupervisor:
         ]
         if missing and now - connection.asked_at > ACK_TIMEOUT:
             if connection.asked >= _MOST_ASKED and connection.live:
-                # One name that nobody answers for must not take the others down with it.
+                # One name without an answer must not take the others down with it.
                 self._refuse(connection, dict.fromkeys(missing, "the vendor does not acknowledge it"))
             else:
                 self._ask_again(connection, missing, now, "was not acknowledged")
@@ -287,12 +287,12 @@ class StreamSupervisor:
             return old
         deadline = loop.time() + _OVERLAP
         while not (new.over.is_set() or old.over.is_set()) and loop.time() < deadline:
-            everybody = len(new.live) + len(new.refused) == len(self._names)
-            if everybody and (new.socket.last_ns or new.socket.count):
+            complete = len(new.live) + len(new.refused) == len(self._names)
+            if complete and (new.socket.last_ns or new.socket.count):
                 break
             await asyncio.sleep(_TICK)
-        everybody = len(new.live) + len(new.refused) >= len(self._names)
-        if not old.over.is_set() and (new.over.is_set() or not everybody):
+        complete = len(new.live) + len(new.refused) >= len(self._names)
+        if not old.over.is_set() and (new.over.is_set() or not complete):
             new.socket.close("not confirmed in time; the old connection stays")
             self._gone(new)
             old.began += 10.0 / _RENEW_AT

@@ -27,7 +27,7 @@ Synced = Callable[[Sequence[Block | ConnectionEvent], int], None]
 
 @dataclass(slots=True)
 class Written:
-    """What a writer has made durable so far, for whoever watches; `lag` is the longest wait of a message from its receipt until
+    """What a writer has made durable so far, for observers; `lag` is the longest wait of a message from its receipt until
     it was durable, in the last sync, in seconds."""
 
     messages: int = 0

@@ -47,7 +47,7 @@ def cells(
 
     `learned` is what these and other sessions teach; `volumes` are the day bars' volumes (source, instrument, session,
     volume); `digests` the digest of the file by session.
-    For day bars one row is expected; for ticks and events nobody says how many; for minutes the learned band (null while it cannot be judged) up to the regular
+    For day bars one row is expected; for ticks and events it is not said how many; for minutes the learned band (null while it cannot be judged) up to the regular
     minutes of the session, and `rows` counts regular minutes.
     """
     cell = ["instrument", "session", "source"]

@@ -1,4 +1,4 @@
-"""Continuity: sessions that an instrument's life should have and nobody holds."""
+"""Continuity: sessions that an instrument's life should have and no source holds."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def capture(
 def _run(
     told: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
 ) -> int:
-    """Keep the process running until somebody asks for its end; its exit status."""
+    """Keep the process running until it is asked to end; its exit status."""
     from fulltape.node import capturing
 
     path = layout.capture_state(told.writer)

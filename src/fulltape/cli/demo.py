@@ -46,7 +46,7 @@ def demo(
     try:
         ending = story.tell(place, typer.echo, _draw, _report)
     finally:
-        # Only what this call has made is removed, never a folder that somebody named.
+        # Only what this call has made is removed, never a folder that the user named.
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
     typer.echo(f"\n{ending.seconds:.0f} s, the largest process {ending.largest_mb:.0f} MB.")

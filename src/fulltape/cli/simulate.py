@@ -28,7 +28,10 @@ def simulate(
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65_000, help="Port of the first twin; the others follow. 0: any.")
+        int,
+        typer.Option(
+            min=0, max=65_000, help="Port of the first simulated vendor; the others follow. 0: any."
+        ),
     ] = 0,
     live: Annotated[
         bool,

@@ -114,7 +114,7 @@ def _state(one: StreamDay) -> str:
 
 
 def _percent(share: float, rows: int) -> str:
-    """Cut off, not rounded: 100 % means all of it. Of a stream that has told nothing, nobody knows."""
+    """Cut off, not rounded: 100 % means all of it. Of a stream that has told nothing it is unknown."""
     return f"{int(share * 100) / 100:.2f}%" if rows else "-"
 
 

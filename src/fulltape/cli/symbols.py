@@ -63,7 +63,7 @@ def refresh(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a vendor again about everybody it has told about: delistings and new symbols."""
+    """Ask a vendor again about all that it has told: delistings and new symbols."""
     from fulltape.clock import SystemClock
     from fulltape.node import reference
 
@@ -75,7 +75,7 @@ def refresh(
 @app.command(epilog="Example: fulltape symbols show META --on 2015-06-01")
 def show(
     symbol: Annotated[
-        str, typer.Argument(help="A symbol or an instrument; everybody without.", show_default=False)
+        str, typer.Argument(help="A symbol or an instrument; without one all are shown.", show_default=False)
     ] = "",
     on: Annotated[str, typer.Option(help="Who bore the symbol on this day.", show_default=False)] = "",
     node: NodeOption = None,

@@ -17,7 +17,7 @@ STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "can
 
 app = typer.Typer(
     invoke_without_command=True,
-    help="List tasks, newest first: what was asked for, by whom it was taken, how it ended.",
+    help="List tasks, newest first: what was asked for, which source took it, how it ended.",
     epilog="Example: fulltape tasks --state stalled",
 )
 
@@ -30,7 +30,7 @@ def tasks(
     node: NodeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List tasks, newest first: what was asked for, by whom it was taken, how it ended."""
+    """List tasks, newest first: what was asked for, which source took it, how it ended."""
     if ctx.invoked_subcommand:
         return
     from fulltape import errors

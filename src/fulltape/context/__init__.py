@@ -71,7 +71,7 @@ class ConfiguredSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredDataset:
-    """A dataset as this node wants it: whom, from whom in order of preference, since and until when."""
+    """A dataset as this node wants it: which instruments, from which sources in order of preference, since and until when."""
 
     dataset: Dataset
     calendar: Calendar
@@ -95,7 +95,7 @@ class ConfiguredDataset:
         return self.dataset.live_only or self.unserved
 
     @property
-    def everybody(self) -> tuple[str, ...]:
+    def every_source(self) -> tuple[str, ...]:
         """Sources of history in order of preference, then those that are only captured."""
         return tuple(dict.fromkeys((*self.sources, *self.live)))
 
@@ -260,7 +260,7 @@ Progress = Callable[["Event"], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a stage tells whoever watches: the stage, how much is done of how much, and a sentence for the log."""
+    """What a stage tells observers: the stage, how much is done of how much, and a sentence for the log."""
 
     stage: str
     done: int = 0
@@ -270,4 +270,4 @@ class Event:
 
 
 def silent(_: Event) -> None:
-    """Nobody watches."""
+    """There is no observer."""

@@ -191,7 +191,7 @@ def _facts(
 def _open(
     context: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
-    """Open tasks. A stalled one stands for its sessions until somebody retries it: a new one would fail just as often."""
+    """Open tasks. A stalled one stands for its sessions until the user retries it: a new one would fail just as often."""
     queue, name = context.ledger.queue, wanted.dataset.name
     if len(listed) > FEW:
         return queue.packed(name, since)

@@ -21,5 +21,5 @@ def cancel(context: NodeContext, now: Instant) -> None:
     for dataset, wanted in context.wanted.items():
         for eligible_sources in queue.eligible_sources(dataset):
             names = set(eligible_sources.split(",")) - {""}
-            if names and names.isdisjoint(wanted.everybody):
+            if names and names.isdisjoint(wanted.every_source):
                 queue.cancel_for(dataset, eligible_sources, now=now, error=_NO_SOURCE)

@@ -21,7 +21,7 @@ from fulltape.ledger.catalogue import Layer, NewPart
 from fulltape.market.time import Instant
 
 RAW_STAGE = "seal"
-"""The stage that writes raw parts, and removes what a kill left of them; whoever else writes some holds it."""
+"""The stage that writes raw parts, and removes what a kill left of them; any other writer of them holds it."""
 _AT_ONCE = 4
 """Each name waits for the disk, so several wait together."""
 

@@ -83,7 +83,7 @@ class _Peers:
         # Where fewer than half of them lack anything, the one in the middle lacks nothing.
         if len(told) > _FEWEST_PEERS and 2 * (lacking.overlapping(span) + 1) < len(told):
             return 1.0
-        # Sessions that the source lacks for everybody say nothing about one of them.
+        # Sessions that the source lacks for all symbols say nothing about one of them.
         alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in told if peer != instrument))
         found = []
         for peer, rows, answered in told:
@@ -159,7 +159,7 @@ def _everything(context: NodeContext, wanted: ConfiguredDataset) -> tuple[_Facts
     """Facts and open tasks of all series of a dataset."""
     name, span_of = wanted.dataset.name, wanted.calendar.span_of
     facts = _gathered(context.ledger.coverage.spans(name), wanted)
-    # A stalled task stands for its sessions until somebody retries it: a new one would fail just as often.
+    # A stalled task stands for its sessions until the user retries it: a new one would fail just as often.
     opened: dict[str, list[Range]] = {}
     for instrument, start, stop in context.ledger.queue.spans(name):
         opened.setdefault(instrument, []).append(span_of(start, stop))

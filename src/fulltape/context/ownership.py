@@ -50,7 +50,7 @@ def claim(ledger: Ledger, layout: Layout) -> None:
 
 
 def still(ledger: Ledger, layout: Layout) -> None:
-    """Raise where a ledger that owned the lake was replaced meanwhile: whoever waits for a stage looks again."""
+    """Raise where a ledger that owned the lake was replaced meanwhile: a process that waits for a stage looks again."""
     found, own = owner.read(layout), ledger.identity(_NODE)
     if found and own and (found.node != own or found.position > ledger.catalogue.position):
         check(ledger, layout)

@@ -103,7 +103,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def undocumented(response: Response, why: str) -> PageResult:
-    """A refusal: a wrong request for 400 and 422; any other status is nobody's answer to our question (a proxy, a
+    """A refusal: a wrong request for 400 and 422; any other status is no answer to our question (a proxy, a
     captive portal, a wrong address) and proves nothing."""
     outcome = Outcome.BAD_REQUEST if response.status in (400, 422) else Outcome.TRANSIENT
     return PageResult(outcome=outcome, reason=why)

@@ -39,7 +39,7 @@ class Channel:
     """One subscription on one connection.
 
     `name` is what `Stream.route` finds in its messages, `wire` how its rows name the symbol. `cadence` is within how
-    many seconds the venue is known to send something; 0: nobody knows, it is learned.
+    many seconds the venue is known to send something; 0: unknown, it is learned.
     """
 
     name: str
@@ -175,7 +175,7 @@ class MessageShape:
 class Meaning:
     """All kinds of messages of a source: `pattern` finds the kind (its first group) in one message, in many that stand
     one a line, or in one row of an array. Of those in `ignored` no rows are made; those in `recorded` are kept as they
-    came, as recordings of a dataset; `symbol` finds in them whom they are about. `contiguous` names, by dataset, the
+    came, as recordings of a dataset; `symbol` finds in them which symbol they are about. `contiguous` names, by dataset, the
     column of ids of which each follows the one before it, for a symbol. `told_by` is the top-level field that names the kind:
     what no pattern matches is parsed and told by it, wherever it stands."""
 

@@ -4,11 +4,11 @@ A vendor is one file in `vendors/` with three names:
 
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
 - `history(fetch, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `PageResult` to it;
-  continued after a retryable answer it yields the same request again, so that whoever drives decides about retries;
+  continued after a retryable answer it yields the same request again, so that its driver decides about retries;
 - `reference(symbols)`, where the vendor has one: a generator like `history` whose answers carry `listings`;
 - `decode(pages)`: where the rows of these pages lie and how their fields are read (see `decoding/tables.py`).
 
-The same file runs on recorded bytes, against the simulator and in production: whoever drives the generator decides.
+The same file runs on recorded bytes, against the simulator and in production: its driver decides.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class PageResult:
     - `keep`: whether the bytes hold data (or should hold it) and belong in the journal;
     - `cursor`: where to go on after this page, None at the end;
     - `settled`: what this page completes; spans only grow;
-    - `symbols`: whom a refusal concerns, empty for the whole fetch;
+    - `symbols`: which a refusal concerns, empty for the whole fetch;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
     - `positional`: whether the page is limited by count and comes from the one venue where everything is traded, so that
       rows on both sides of a silence say that nothing was traded in it; a window of time, a file, or a feed that
@@ -211,7 +211,7 @@ class Slice:
     `shape`.
 
     `symbol` is whose they are, in our spelling; where it is empty a field gives the column `symbol`, and `names` says
-    whom we call what (rows of others were not asked for and are left out).
+    which symbol is which instrument's (rows of others were not asked for and are left out).
     `fixed` are columns that have one value in all rows. Rows outside of `within`, a span of stamps [start, end) in UTC
     microseconds, are a page's overhang and left out.
     `descending`: the newest row comes first.

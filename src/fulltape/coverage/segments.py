@@ -39,7 +39,7 @@ class SeriesOnAxis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Consecutive positions of a series that nobody has been asked for; `eligible_sources` could all answer all of them."""
+    """Consecutive positions of a series that no source has been asked for; `eligible_sources` could all answer all of them."""
 
     series: int
     span: Range
@@ -96,7 +96,7 @@ class Segments:
         return {name: int(found[name][0]) for name in states}
 
     def missing(self) -> list[Missing]:
-        """What nobody has been asked for, cut where other sources are left to ask."""
+        """What no source has been asked for, cut where other sources are left to ask."""
         import polars as pl
 
         left = [f"left {source}" for source in self.sources]

@@ -77,7 +77,7 @@ class Series:
 
     @cached_property
     def to_ask(self) -> Ranges:
-        """Wanted positions that nobody holds whole and that some source could still answer."""
+        """Wanted positions that no source holds whole and that some source could still answer."""
         lacking = ranges.subtract(self.wanted, self.held)
         return ranges.union(*(ranges.intersect(lacking, positions) for positions in self.left.values()))
 

@@ -158,7 +158,7 @@ def _surprises(
 
 def _prior(run: _Run, by_source: Mapping[str, Empty], around: Around) -> float:
     """The peers' density where there is one. Peers that are all silent say that the source lacks the sessions as likely
-    as that nobody traded: then the declared prior holds."""
+    as that nothing traded: then the declared prior holds."""
     for source in sorted(by_source):
         if ranges.overlaps(by_source[source].sound, run.span) and (density := around.peers(source, run.span)):
             return density

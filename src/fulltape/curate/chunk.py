@@ -86,7 +86,7 @@ class Chunk:
                 flagged = row_checks.flagged(raw, self._checking)
                 cells = self._judge(flagged, learned, volumes)
                 curated = self._curated(
-                    flagged, plan.choose(cells, _present(there, labels, block), self._wanted.everybody)
+                    flagged, plan.choose(cells, _present(there, labels, block), self._wanted.every_source)
                 )
                 judged.add(cells)
                 rows += curated.height
@@ -122,7 +122,7 @@ class Chunk:
         found = self._context.ledger.catalogue.current(
             "raw", self._wanted.dataset.name, first=first, last=last
         )
-        return [part for part in found if part.source in self._wanted.everybody]
+        return [part for part in found if part.source in self._wanted.every_source]
 
     def _blocks(self, found: Sequence[Part], labels: Sequence[dt.date]) -> list[list[str]]:
         names = _names(found)

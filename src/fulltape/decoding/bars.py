@@ -23,7 +23,7 @@ def settled_before(
 ) -> tuple[CompleteThrough, ...]:
     """What a page proves that is not the last: every session before the one in whose midst it ends.
 
-    Nothing where the stamps (UTC microseconds) do not run forward: then nobody knows what is still to come.
+    Nothing where the stamps (UTC microseconds) do not run forward: then it is unknown what is still to come.
     """
     if not stamps or list(stamps) != sorted(stamps):
         return ()

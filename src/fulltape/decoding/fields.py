@@ -78,7 +78,7 @@ def held_to_range(counts: pl.Series, first: int, last: int) -> None:
 
 
 def _read_iso(wire: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """ISO 8601 with a zone; a naive time is refused, since nobody knows what it means."""
+    """ISO 8601 with a zone; a naive time is refused, since its meaning is unknown."""
     import polars as pl
 
     for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%dT%H:%M:%S%.f%:z"):

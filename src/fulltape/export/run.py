@@ -217,8 +217,10 @@ def _write(
         parquet.publish(
             table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
         )
-    everybody = {name: one for wanted in context.wanted.values() for name, one in wanted.instruments.items()}
-    parquet.publish(plan.instruments(everybody), work / "instruments.parquet", {"table": "instruments"})
+    instruments = {
+        name: one for wanted in context.wanted.values() for name, one in wanted.instruments.items()
+    }
+    parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
     _manifest(context, work, included, linked, summary, recipe, held_out)

@@ -53,7 +53,7 @@ class CaptureState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(path: Path, state: CaptureState) -> None:
-    """Replace the file whole. Nobody relies on it after a crash, so a disk that refuses is no reason to stop."""
+    """Replace the file whole. Nothing relies on it after a crash, so a disk that refuses is no reason to stop."""
     temporary = path.with_suffix(".tmp")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,7 @@ class JournalDamage:
 
 
 def encoded(kind: RecordKind, received_ns: int, *payload: Content) -> tuple[Content, ...]:
-    """The bytes of one record, in pieces that nobody has copied; `StorageError` for one that is too long to be read
+    """The bytes of one record, in pieces that were not copied; `StorageError` for one that is too long to be read
     again."""
     length = _BODY.size + sum(len(piece) for piece in payload)
     if length > LONGEST:
@@ -251,14 +251,14 @@ class Journal:
     """One growing file of one writer and source. Not thread-safe: one thread owns it.
 
     `append` hands the bytes to the kernel at once, so that a killed process loses nothing; `sync` makes them survive
-    a power cut, and whoever waits for a network syncs first.
+    a power cut, and a caller that waits for a network syncs first.
     """
 
     def __init__(self, layout: Layout, *, writer: str, source: str, clock: Clock) -> None:
         self._clock = clock
         self.path = layout.journal(writer, source, to_datetime(clock.now()), uuid.uuid4().hex)
         files.make_folder(self.path.parent)
-        # Locked before it has a name that others look for, so that nobody can take it for a leftover.
+        # Locked before it has a name that others look for, so that it is not taken for a leftover.
         unborn = self.path.with_suffix(".unborn")
         self._fd = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)

@@ -50,7 +50,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """One request that somebody wants to send.
+    """One request that a worker wants to send.
 
     `same` tells identical requests; `token` names the request while it is in flight, at most until `until`. Of a daily
     cap, each kind of `shares` may keep its share for itself as far as it has `demand` (requests still due today).
@@ -102,7 +102,7 @@ class Budgets:
     def reserve(
         self, vendor: str, limits: Limits, want: Want, *, steady: Callable[[], Instant]
     ) -> Granted | Refused:
-        """Count one request that is about to be sent, or say why not. `steady` is asked for the time only once nobody
+        """Count one request that is about to be sent, or say why not. `steady` is asked for the time only once no other process
         else is counting: who waited for others is counted when it sends, not when it came."""
         with self._database.write():
             for scope, _ in _scopes(vendor, limits, want.endpoint):

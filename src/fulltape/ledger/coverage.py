@@ -216,7 +216,7 @@ class Coverage:
         before: Mapping[str, Sequence[Ranged[CoverageFact]]],
         after: Mapping[str, Sequence[Ranged[CoverageFact]]],
     ) -> None:
-        """Store what changed, and note whom it concerns."""
+        """Store what changed, and note which instruments it concerns."""
         series = {"dataset": dataset, "source": source}
         drop: list[Mapping[str, object]] = []
         add: list[Mapping[str, object]] = []

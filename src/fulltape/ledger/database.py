@@ -95,7 +95,7 @@ class Database(ABC):
 
     @abstractmethod
     def lock(self, name: str) -> None:
-        """Inside `write`: wait until nobody else's transaction holds this name, and hold it until the end of ours."""
+        """Inside `write`: wait until no other transaction holds this name, and hold it until the end of ours."""
 
     @abstractmethod
     def hold(self, name: str) -> contextlib.AbstractContextManager[None]:

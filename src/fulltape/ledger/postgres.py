@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
 class Postgres(Database):
-    """One connection; transactions of other processes run beside ours, so whoever reads in order to write locks."""
+    """One connection; transactions of other processes run beside ours, so a transaction that reads in order to write locks."""
 
     blob = "BYTEA"
     skip_locked = "FOR UPDATE OF tasks SKIP LOCKED"

@@ -4,7 +4,7 @@
       ▲                 │                    │
       └────release──────┴────release─────────┘        also: stalled, unobtainable, cancelled
 
-A claim gives a task a new `attempt`, the fencing token: whoever finishes must name it. An expired lease is claimable
+A claim gives a task a new `attempt`, the fencing token: a worker that finishes must name it. An expired lease is claimable
 by the same statement.
 """
 
@@ -235,7 +235,7 @@ class Queue:
         )
 
     def finish(self, task_id: int, attempt: int, state: State, *, now: Instant, error: str = "") -> bool:
-        """End a task; False if somebody else holds it by now."""
+        """End a task; False if another worker holds it by now."""
         return bool(
             self._database.run("finish", task_id=task_id, attempt=attempt, state=state, now=now, error=error)
         )
@@ -243,7 +243,7 @@ class Queue:
     def finish_all(
         self, attempts: Mapping[int, int], state: State, *, now: Instant, error: str = ""
     ) -> set[int]:
-        """End many tasks alike; returns those that nobody else holds by now."""
+        """End many tasks alike; returns those that no other worker holds by now."""
         rows = self._database.run_over(
             "finish_all", list(attempts.items()), state=state, now=now, error=error
         )

@@ -105,7 +105,7 @@ class Sqlite(Database):
         with self._turn:
             if hasattr(self, "_connection"):
                 self._connection.close()
-            if self._lock_fd >= 0:  # closing a number twice may close somebody else's file
+            if self._lock_fd >= 0:  # closing a number twice may close another file
                 os.close(self._lock_fd)
                 self._lock_fd = -1
 

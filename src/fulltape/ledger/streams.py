@@ -13,8 +13,8 @@ from fulltape.ledger.stream_months import StreamMonths
 from fulltape.market.time import Instant
 
 State = Literal["unverified", "filling", "verified", "unverifiable"]
-"""Of an interval: nobody has looked; history is being asked; history or ids have proved what happened in it; nobody
-can."""
+"""Of an interval: not looked at yet; history is being asked; history or ids have proved what happened in it; no
+source can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
 State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]
 PRIORITY: dict[Kind, int] = {"FORWARD": 0, "GAP": 1, "QC_PROBE": 2, "BOOTSTRAP": 3}
 FIRST, LAST = -1, 4
-"""Priorities before and after all kinds: for what somebody wants first, and for asking again what is settled."""
+"""Priorities before and after all kinds: for what the user wants first, and for asking again what is settled."""
 AGAIN = "again"
 """The purpose of tasks that ask a source once more for what it has answered."""
 

@@ -45,7 +45,7 @@ class Instrument:
 
     @property
     def listed_to(self) -> dt.date | None:
-        """Last session of its life, None while it trades or where nobody knows."""
+        """Last session of its life, None while it trades or where unknown."""
         return self.symbols[-1].last
 
     @property

@@ -121,7 +121,8 @@ def resolve(listings: Iterable[ReferenceEntry], symbol: str, day: dt.date | None
     if not found:
         when = f" on {day}" if day else ""
         raise errors.UsageError(
-            f"nobody is known by the symbol {symbol}{when}.", hint="fulltape symbols show lists who is."
+            f"no instrument is known by the symbol {symbol}{when}.",
+            hint="fulltape symbols show lists who is.",
         )
     if len({one.instrument for one in found}) > 1:
         raise errors.UsageError(f"{symbol} means several instruments; say on which day.")

@@ -73,7 +73,7 @@ def to_second(instant: Instant) -> str:
 
 
 def from_datetime(moment: dt.datetime) -> Instant:
-    """The instant of an aware datetime; a naive one is refused, since nobody knows its zone."""
+    """The instant of an aware datetime; a naive one is refused, since its zone is unknown."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")
     delta = moment - _EPOCH

@@ -213,7 +213,7 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
 def _wanted(
     loaded: Loaded, specs: Mapping[str, Vendor], listings: Sequence[ReferenceEntry] | None = None
 ) -> dict[str, ConfiguredDataset]:
-    """The datasets; without `listings` nobody has looked into the reference table yet."""
+    """The datasets; without `listings` the reference table was not read: the reference table yet."""
     if not loaded.values.dataset:
         raise _no_dataset(loaded)
     return {
@@ -254,7 +254,7 @@ def _one_wanted(
         raise errors.ConfigError(
             f"{key}.sources: no source has a history of {name}.",
             where=loaded.where(f"{key}.sources"),
-            hint="Leave sources empty; live says from whom it is captured.",
+            hint="Leave sources empty; live names the sources that are captured.",
         )
     sources = one.sources or one.live
     serving = [source for source in sources if source in one.sources or _has_history(specs, name, source)]

@@ -47,7 +47,7 @@ def from_file(ledger: Ledger, path: Path, clock: Clock) -> Imported:
 def from_vendor(
     context: NodeContext, vendor: str, symbols: Sequence[str], clock: Clock, progress: Progress = silent
 ) -> Imported:
-    """Ask a vendor who these symbols are; what it knows is added, whoever it does not know is told.
+    """Ask a vendor who these symbols are; what it knows is added, what it does not know is told.
 
     What it told before an error ended the asking is added too.
     """
@@ -97,7 +97,7 @@ def _told(
 
 
 def refresh(context: NodeContext, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
-    """Ask a vendor again about everybody whom it has told us about."""
+    """Ask a vendor again about every instrument that it has told us about."""
     symbols = [
         one.symbol for one in context.ledger.reference.listings() if one.origin == vendor and one.last is None
     ]

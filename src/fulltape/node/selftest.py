@@ -103,7 +103,7 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
 
 
 def _symbol(context: NodeContext, dataset: str) -> str:
-    """One of the node's own symbols, else one that everybody knows."""
+    """One of the node's own symbols, else one that every vendor has."""
     wanted = context.wanted.get(dataset)
     if wanted is not None and wanted.instruments:
         return next(iter(wanted.instruments.values())).symbol

@@ -20,7 +20,7 @@ _MOST_TOLD = 10
 def members(
     loaded: Loaded, dataset: str, name: str, listings: Sequence[ReferenceEntry] | None
 ) -> tuple[Instrument, ...]:
-    """The instruments of the universe `name` that a dataset covers; without `listings` nobody has looked into the
+    """The instruments of the universe `name` that a dataset covers; without `listings` the reference table was not read: the
     reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
     key = f"dataset.{dataset}"
     found = _members(loaded, key, name, listings)
@@ -91,7 +91,9 @@ def _members(
         found += tuple(table[instrument] for instrument in sorted(chosen))
         return found  # it may be empty: the table is filled by a command of this very node
     if not found:
-        raise errors.ConfigError(f"[universe.{name}] names nobody.", where=loaded.where(f"universe.{name}"))
+        raise errors.ConfigError(
+            f"[universe.{name}] names no instrument.", where=loaded.where(f"universe.{name}")
+        )
     return found
 
 

@@ -34,7 +34,7 @@ class SealReport:
 def run_once(
     context: NodeContext, clock: Clock, progress: Progress = silent, *, again: bool = False
 ) -> SealReport:
-    """Seal every journal of messages that nobody writes, and every fetch that has ended or that nobody can go on with; the
+    """Seal every journal of messages that no process writes, and every fetch that has ended or cannot go on; the
     others stay in the journal. With `again` messages that were sealed before are decoded once more."""
     with context.stage(STAGE, clock, layer="raw"):
         captured_now = captured.run(context, clock, progress, stage=STAGE, again=again)

@@ -120,7 +120,7 @@ class UniverseSettings(Section):
     file: str = Field("", description="a universe.csv (symbol, listed_from, listed_to, instrument)")
     query: str = Field(
         "",
-        description="whom of the reference table: conditions that must all hold, such as type=ETF venue=XNAS active=yes",
+        description="which instruments of the reference table: conditions that must all hold, such as type=ETF venue=XNAS active=yes",
     )
 
 

@@ -23,7 +23,7 @@ class Coinbase(SimulatedVendor):
     garbage = b"[[1673391780, 17414.36,"
 
     def refused(self, call: Call) -> Reply | None:
-        """Without a User-Agent nobody is let in."""
+        """Without a User-Agent a request is refused."""
         if call.headers.get("user-agent"):
             return None
         return said(400, {"message": "User-Agent header is required."})

@@ -23,7 +23,7 @@ class Deriv(SimulatedVendor):
     garbage = b'{"echo_req":{"ticks_history":"R_100"},"history":{"prices":['
 
     def refused(self, call: Call) -> Reply | None:
-        """Nobody; but errors too repeat what was asked."""
+        """None; but errors too repeat what was asked."""
         self._last = dict(call.params)  # type: ignore[misc]
         return None
 

@@ -24,7 +24,7 @@ class Kraken(SimulatedVendor):
         return _error("EGeneral:Too many requests")
 
     def banned(self, wait: float) -> Reply:  # noqa: ARG002
-        """The lockout of somebody who went on."""
+        """The lockout after further requests."""
         return _error("EGeneral:Temporary lockout")
 
     def trouble(self, status: int) -> Reply:

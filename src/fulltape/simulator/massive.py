@@ -200,11 +200,11 @@ class Massive(SimulatedVendor):
         return None
 
     def _grouped(self, call: Call, market: str, day: dt.date) -> Reply:
-        """Everybody's bar of one day, stamped at its end."""
+        """Every symbol's bar of one day, stamped at its end."""
         if refusal := self._refusal("day", ""):
             return refusal
-        everybody = sorted({symbol for grain, symbol in self.market.bars if grain == "day"})
-        fault = self.strike("day", everybody)
+        symbols = sorted({symbol for grain, symbol in self.market.bars if grain == "day"})
+        fault = self.strike("day", symbols)
         if reply := self.faulty(fault):
             return reply
         stocks = market == "stocks"
@@ -214,7 +214,7 @@ class Massive(SimulatedVendor):
         adjusted = call.params.get("adjusted", "true") != "false"
         adjusted = call.params.get("adjusted", "true") != "false"
         rows = []
-        for symbol in everybody:
+        for symbol in symbols:
             if _market_of(symbol) == market and self.entitled("day", symbol):
                 wire = prefix + symbol.replace("/", "")
                 bars = self.bars("day", symbol, start, start)

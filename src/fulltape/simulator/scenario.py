@@ -122,7 +122,7 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def of_stream(self, vendor: str, *, connecting: bool = False, heard: bool = True) -> list[Fault]:
         """The faults of streams that strike now, of those about connecting or of all others; each counts as struck. What
-        strikes connections waits until somebody has subscribed and is `heard`."""
+        strikes connections waits until a subscriber is `heard`."""
         elapsed = time.monotonic() - self.began
         due = [
             fault

@@ -1,4 +1,4 @@
-"""Live sockets on loopback: a tape, played to whoever has subscribed, with the faults that networks have."""
+"""Live sockets on loopback: a tape, played to its subscribers, with the faults that networks have."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class StreamServer:
     """One vendor's live socket in a thread of its own; a context manager. `said` is everything that clients have said.
 
     The tape runs as long as the server does. `pause` stops it, so that what has happened is all there will be. A
-    `recording` is played beside it, `speed` times as fast as it was made, from the moment somebody has subscribed;
+    `recording` is played beside it, `speed` times as fast as it was made, from the first subscription on;
     `played` is set at its end.
     """
 
@@ -155,7 +155,7 @@ class StreamServer:
         self._loop.call_soon_threadsafe(do)
 
     def repeats(self, talk: Talk, symbols: Iterable[str]) -> list[bytes]:
-        """What somebody who subscribes is told again, where a fault says so."""
+        """What a subscriber is told again, where a fault says so."""
         found = []
         for symbol in symbols:
             for tick in self.tape.ticks.get(symbol, [])[-self._repeat :] if self._repeat else []:

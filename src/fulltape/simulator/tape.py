@@ -1,4 +1,4 @@
-"""A market that happens while somebody watches: invented trades, and the minutes that they make.
+"""A market that happens while it is watched: invented trades, and the minutes that they make.
 
 What has happened is history at once: the twins' answers and their streams come from the same ticks.
 """

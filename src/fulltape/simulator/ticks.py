@@ -13,7 +13,7 @@ from fulltape.simulator.minutes import Bar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """One trade or quote; `at` in UTC nanoseconds. Where nobody trades, size, side and id are absent."""
+    """One trade or quote; `at` in UTC nanoseconds. Where nothing trades, size, side and id are absent."""
 
     at: int
     price: float

@@ -62,7 +62,7 @@ class SimulatedVendor:
         raise NotImplementedError
 
     def banned(self, wait: float) -> Reply:
-        """The refusal of somebody who went on after it."""
+        """The refusal after further requests."""
         return self.too_many(wait)
 
     def trouble(self, status: int) -> Reply:

@@ -63,7 +63,7 @@ class BinanceWire(Wire):
         return books.binance(talk.subscribed, symbol, tick)
 
     def unknown(self) -> bytes:
-        """A stream that nobody has asked for."""
+        """A stream that was not asked for."""
         return b'{"stream":"btcusdt@mystery","data":{"e":"mystery","s":"BTCUSDT","z":[1,2]}}'
 
 

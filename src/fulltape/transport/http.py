@@ -52,7 +52,7 @@ class Account:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The authentication headers, and those that the vendor wants from everybody."""
+        """The authentication headers, and those that the vendor wants with every request."""
         keys = {name: template.format(**self.secrets) for name, template in self.auth.items()}
         return {**self.extra_headers, **keys}
 

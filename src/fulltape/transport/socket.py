@@ -52,7 +52,7 @@ class SocketClient:
             try:
                 found = msgspec.json.decode(answer)
             except msgspec.DecodeError:
-                return answer  # nobody can say whose it is: the vendor's file will call it malformed
+                return answer  # it cannot be said whose it is: the vendor's file will call it malformed
             if isinstance(found, dict) and found.get(key) == value:
                 return answer
         raise TimeoutError(f"{_MOST_STRANGERS} messages, and none that answers")

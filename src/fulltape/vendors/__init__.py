@@ -1,7 +1,7 @@
 """Vendors: one file each, found by being there.
 
 Belongs here: how a vendor is asked and what its bytes mean, from its documents. Does not belong here: sockets, clocks,
-other vendors, polars. Nobody imports a vendor by name; `load` finds it.
+other vendors, polars. No module imports a vendor by name; `load` finds it.
 """
 
 from __future__ import annotations

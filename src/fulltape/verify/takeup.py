@@ -45,7 +45,7 @@ class TakenUp:
 
 
 def run(context: NodeContext, now: Instant, progress: Progress = silent) -> TakenUp:
-    """Take up everything that the ledger does not know. Called by whoever holds the stages."""
+    """Take up everything that the ledger does not know. Called by the holder of the stages."""
     journals = _journals(context)
     known = context.ledger.catalogue.paths()
     unknown = [

@@ -32,8 +32,8 @@ from fulltape.version import VERSION
 def run(
     context: NodeContext, clock: Clock, progress: Progress, *, stage: str, again: bool = False
 ) -> CapturedTotals:
-    """Seal every journal that nobody writes; with `again` those too that were sealed before and are still there. Called
-    by whoever holds the stage."""
+    """Seal every journal that no process writes; with `again` those too that were sealed before and are still there. Called
+    by the holder of the stage."""
     about: dict[str, SourceContext] = {}
     total = CapturedTotals()
     redo, redone = context.ledger.damages.to_redo(stage, ""), set[str]()
@@ -136,7 +136,7 @@ class _File:
         return CapturedTotals(parts=len(parts_of), damaged=1, intervals=len(days))
 
     def _held(self, told: DecodedJournal, wanted: ConfiguredDataset) -> list[CoverageFact]:
-        """Of a dataset without a history what was captured is there: nobody will ever have more."""
+        """Of a dataset without a history what was captured is there: there will never be more."""
         cells = frames.spans(told.frames[wanted.dataset.name], wanted.calendar)
         return [
             CoverageFact(

@@ -38,7 +38,7 @@ class RepairedIntervals:
 
 
 def enqueue(context: NodeContext, source: str, now: Instant) -> int:
-    """Ask history for every interval of a source that nobody has looked at; inside a transaction."""
+    """Ask history for every interval of a source that was not looked at yet; inside a transaction."""
     streams, queue = context.ledger.streams, context.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
     for one in streams.intervals(source=source, state="unverified"):

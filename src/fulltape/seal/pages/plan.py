@@ -25,7 +25,7 @@ class ShownSymbol:
     why: str
     """Why rows were rejected; '' where none were."""
     unlocated: bool
-    """Whether rows were rejected of which nobody knows the session."""
+    """Whether rows were rejected of which the session is unknown."""
     anywhere: bool
     """Whether such rows may belong to sessions that have other rows, too: to any of a page that cannot be read."""
     exists: bool

@@ -47,7 +47,7 @@ def from_archive(fetch: FetchRequest, kind: Kind, wire: str, place: Place, stop:
 def _digest(
     fetch: FetchRequest, path: str, kind: Kind, stop: dt.date
 ) -> Generator[Request | PageResult, Response | None, tuple[str, PageResult]]:
-    """A file's checksum, or '' and the answer that says why there is none: whoever asks for it yields that."""
+    """A file's checksum, or '' and the answer that says why there is none: the caller yields that."""
     name = path.rpartition("/")[2].removesuffix(".CHECKSUM")
     while True:
         response = yield Request(path=path, host="archive")

@@ -110,7 +110,7 @@ def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
     if reply.e == "serverShutdown" or reply.stream == "!serverShutdown":
         return ProtocolStep(end="reconnect", reason="the server goes down")
     if reply.code or reply.error:
-        # Whoever cannot read a command cannot tell its number either.
+        # A server that cannot read a command cannot tell its number either.
         if reply.id in (None, subscribing.number):
             subscribing.refuse(reply.msg or str(reply.error.get("msg", "refused")))
     elif reply.id == subscribing.number:

@@ -59,7 +59,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
 
 
 def _silent(_: Sequence[Channel]) -> ProtocolSteps:
-    """Nobody converses: ccxt does."""
+    """There is no conversation: ccxt holds it."""
     yield NOTHING
 
 

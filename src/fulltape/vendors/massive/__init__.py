@@ -244,7 +244,7 @@ def _read(
 
 
 def _named(wire: Mapping[str, str], page: _Envelope) -> set[str]:
-    """Whom the rows of a page about many are about."""
+    """Which symbols the rows of a page about many are about."""
     names = {row.T or row.ticker for row in _names.decode(page.results)}
     return {symbol for symbol, theirs in wire.items() if theirs in names}
 
