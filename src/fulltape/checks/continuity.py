@@ -11,7 +11,7 @@ SENTENCE = "no rows, though sessions before and after have some"
 
 
 def broken(shown: Picture) -> Ranges:
-    """Positions between the first and the last held session that are neither held nor known to be rightly empty."""
+    """Positions between the first and the last held session that are neither held nor known to be confirmed empty."""
     held = ranges.union(shown.held, shown.partial)
     if not held:
         return ranges.EMPTY

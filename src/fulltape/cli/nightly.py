@@ -53,7 +53,7 @@ def lines(done: Night) -> list[str]:
         f"{number(done.check.amber)} AMBER, {number(done.check.red)} RED, "
         f"{number(done.check.unchecked)} UNCHECKED",
         f"coverage  {number(audited.held)} of {number(audited.wanted)} cells held, {number(audited.partial)} partly, "
-        f"{number(audited.empty)} rightly empty, {number(audited.unobtainable)} unobtainable, "
+        f"{number(audited.empty)} confirmed empty, {number(audited.unobtainable)} that no vendor has, "
         f"{number(audited.unknown_listing)} of unknown listing, {number(audited.missing)} missing",
     ]
     if done.check.broken:

@@ -125,7 +125,7 @@ def error_text(response: Response, *keys: str) -> str:
     return next((text for key in keys if isinstance(text := found.get(key), str) and text), "")
 
 
-def until_it_stands(
+def retried(
     request: Request, read: Callable[[Response], PageResult]
 ) -> Generator[Request | PageResult, Response | None, PageResult]:
     """One request, repeated after every retryable answer; returns the answer that stands."""

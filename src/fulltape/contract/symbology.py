@@ -21,17 +21,19 @@ _OCC = re.compile(r"([A-Z]{1,6}\d?)(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 class Names:
     """The symbols of one fetch: how the source writes each, and what we call what it writes."""
 
-    wire: Mapping[str, str]
+    vendor_symbols: Mapping[str, str]
     ours: Mapping[str, str]
 
 
 def names(fetch: FetchRequest, rule: Callable[[str], str]) -> Names:
     """Both directions for a fetch; the reference table's spelling comes before the vendor's rule."""
-    wire = {symbol: _written(fetch, symbol, rule) for symbol in fetch.symbols}
-    return Names(wire=wire, ours={theirs: ours for ours, theirs in wire.items()})
+    vendor_symbols = {symbol: _written(fetch, symbol, rule) for symbol in fetch.symbols}
+    return Names(
+        vendor_symbols=vendor_symbols, ours={theirs: ours for ours, theirs in vendor_symbols.items()}
+    )
 
 
-def wire(fetch: FetchRequest, rule: Callable[[str], str] = str) -> str:
+def vendor_symbol(fetch: FetchRequest, rule: Callable[[str], str] = str) -> str:
     """How the source writes the one symbol of a fetch."""
     (symbol,) = fetch.symbols
     return _written(fetch, symbol, rule)

@@ -18,7 +18,7 @@ SHORT = (
 )
 
 
-def settled_before(
+def complete_before(
     fetch: FetchRequest, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
 ) -> tuple[CompleteThrough, ...]:
     """What a page proves that is not the last: every session before the one in whose midst it ends.

@@ -10,9 +10,7 @@ from fulltape.market import ranges
 from fulltape.market.ranges import Range
 from fulltape.market.sessions import Calendar
 
-LEGEND = (
-    "█ held   ▒ partly   ░ missing   o rightly empty   × unobtainable   · not wanted (closed, not listed)"
-)
+LEGEND = "█ held   ▒ partly   ░ missing   o confirmed empty   × no vendor has it   · not wanted (closed, not listed)"
 _WIDTH = 72
 
 Row = tuple[str, Picture]

@@ -21,8 +21,8 @@ COLOURS = {
     "█": ("#2f7d4f", "held"),
     "▒": ("#d9a441", "partly"),
     "░": ("#c8453b", "missing"),
-    "o": ("#a9c4d8", "rightly empty"),
-    "×": ("#5b3a6b", "unobtainable"),
+    "o": ("#a9c4d8", "confirmed empty"),
+    "×": ("#5b3a6b", "no vendor has it"),
     "·": ("#eeeeec", "not wanted (closed, not listed)"),
 }
 _CELL, _ROW, _TOP, _LETTER = 14, 18, 40, 8

@@ -109,7 +109,7 @@ _observation = msgspec.json.Decoder(_Observation)
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """The vintages of the span, then their revisions, window by window and page by page."""
-    series = symbology.wire(fetch)
+    series = symbology.vendor_symbol(fetch)
     start, _, offset = resume.token.partition(":") if resume else (fetch.first.isoformat(), "", "0")
     dates: list[dt.date] = []
 
@@ -125,7 +125,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
         "file_type": "json",
         "limit": "10000",
     }
-    answer = yield from envelopes.until_it_stands(
+    answer = yield from envelopes.retried(
         Request(path="/fred/series/vintagedates", params=params), read_vintages
     )
     if answer.reason.startswith(_NO_VINTAGES):
@@ -136,7 +136,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     skip = int(offset)
     while dates:
         window, rest = dates[:_MOST_VINTAGES], dates[_MOST_VINTAGES:]
-        answer = yield from envelopes.until_it_stands(
+        answer = yield from envelopes.retried(
             _revisions(fetch, series, window, skip),
             lambda response, window=window, rest=rest, skip=skip: _page(  # type: ignore[misc]
                 fetch, response, window, rest, skip
@@ -262,9 +262,7 @@ def _look_up(fetch: FetchRequest, series: str) -> Conversation:
             refusal if refusal.outcome in again else PageResult(outcome=Outcome.EMPTY, reason=refusal.reason)
         )
 
-    answer = yield from envelopes.until_it_stands(
-        Request(path="/fred/series/vintagedates", params=whole), elsewhere
-    )
+    answer = yield from envelopes.retried(Request(path="/fred/series/vintagedates", params=whole), elsewhere)
     if answer.keep or answer.outcome is not Outcome.EMPTY:
         return
 
@@ -275,7 +273,7 @@ def _look_up(fetch: FetchRequest, series: str) -> Conversation:
         return _refusal(fetch, response)
 
     params = {"series_id": series, "file_type": "json"}
-    yield from envelopes.until_it_stands(Request(path="/fred/series", params=params), plain)
+    yield from envelopes.retried(Request(path="/fred/series", params=params), plain)
 
 
 def decode(pages: Sequence[Page]) -> Decoded:

@@ -94,7 +94,7 @@ _rows = msgspec.json.Decoder(list[_Row])
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span; a ticker that is not known is an error of its own."""
-    wire = urllib.parse.quote(symbology.wire(fetch, symbology.hyphenated), safe="")
+    wire = urllib.parse.quote(symbology.vendor_symbol(fetch, symbology.hyphenated), safe="")
     params = {
         "startDate": fetch.first.isoformat(),
         "endDate": fetch.last.isoformat(),
@@ -102,7 +102,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa
         "sort": "date",
     }
     request = Request(path=f"/tiingo/daily/{wire}/prices", params=params)
-    yield from envelopes.until_it_stands(request, lambda response: _read(fetch, response))
+    yield from envelopes.retried(request, lambda response: _read(fetch, response))
 
 
 def _read(fetch: FetchRequest, response: Response) -> PageResult:

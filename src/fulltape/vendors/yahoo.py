@@ -108,7 +108,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa: ARG001 — there is one page, so nothing to resume
     """One answer holds the whole span."""
-    wire = urllib.parse.quote(symbology.wire(fetch, symbology.suffixed), safe="^=")
+    wire = urllib.parse.quote(symbology.vendor_symbol(fetch, symbology.suffixed), safe="^=")
     params = {
         "period1": str(fetch.start // SECOND),
         "period2": str(fetch.end // SECOND),
@@ -116,7 +116,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:  # noqa
         "includePrePost": "false",
     }
     request = Request(path=f"/v8/finance/chart/{wire}", params=params)
-    yield from envelopes.until_it_stands(request, lambda response: _read(fetch, response))
+    yield from envelopes.retried(request, lambda response: _read(fetch, response))
 
 
 def _read(fetch: FetchRequest, response: Response) -> PageResult:

@@ -132,11 +132,11 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
     symbols never seen and without rows are looked up once."""
     names = symbology.names(fetch, str)
-    symbols = resume.symbols if resume else tuple(sorted(fetch.symbols, key=names.wire.__getitem__))
+    symbols = resume.symbols if resume else tuple(sorted(fetch.symbols, key=names.vendor_symbols.__getitem__))
     token = resume.token if resume else ""
     seen = set(resume.seen) if resume else set()
     while symbols:
-        response = yield _request(fetch, [names.wire[symbol] for symbol in symbols], token)
+        response = yield _request(fetch, [names.vendor_symbols[symbol] for symbol in symbols], token)
         assert response is not None
         answer, page = _read(fetch, names, symbols, response, seen, first=not token)
         yield answer
@@ -238,7 +238,9 @@ def _settled(
         return ()
     last = present[-1]
     done = tuple(
-        CompleteThrough(symbol=symbol, through=fetch.last) for symbol in symbols if names.wire[symbol] < last
+        CompleteThrough(symbol=symbol, through=fetch.last)
+        for symbol in symbols
+        if names.vendor_symbols[symbol] < last
     )
     try:
         stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((rows or {})[last])]
@@ -247,7 +249,7 @@ def _settled(
     rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].serves.stamp_zone)
     if last not in names.ours:
         return done
-    return done + bars.settled_before(fetch, names.ours[last], stamps, rule)
+    return done + bars.complete_before(fetch, names.ours[last], stamps, rule)
 
 
 def _refusal(response: Response, *, first: bool) -> PageResult:
@@ -280,11 +282,11 @@ def _look_up(symbols: Iterable[str], names: Names) -> Conversation:
     the symbol, nothing is confirmed and nothing is refused.
     """
     for symbol in symbols:
-        path = f"/v2/assets/{urllib.parse.quote(names.wire[symbol], safe='')}"
+        path = f"/v2/assets/{urllib.parse.quote(names.vendor_symbols[symbol], safe='')}"
         for host in ("trading", "paper"):
-            answer = yield from envelopes.until_it_stands(
+            answer = yield from envelopes.retried(
                 Request(path=path, host=host),
-                lambda response, ours=symbol: _asset(ours, names.wire[ours], response),  # type: ignore[misc]
+                lambda response, ours=symbol: _asset(ours, names.vendor_symbols[ours], response),  # type: ignore[misc]
             )
             if answer.confirmed or answer.symbols:
                 break

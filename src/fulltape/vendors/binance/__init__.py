@@ -119,7 +119,7 @@ def ticker(symbol: str) -> str:
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
     kind = KINDS[fetch.dataset]
-    wire = symbology.wire(fetch, ticker)
+    wire = symbology.vendor_symbol(fetch, ticker)
     place: Place | None = Place.read(resume.token) if resume else Place(at=fetch.start)
     while place is not None:
         day = utc_date(place.at)

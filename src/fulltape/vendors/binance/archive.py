@@ -131,7 +131,7 @@ def _sample(
     until = at + sampling.PAGE * MINUTE
     params = {"symbol": wire, "limit": str(sampling.PAGE), "interval": kind.interval,
               "startTime": str(at // MILLISECOND), "endTime": str(until // MILLISECOND - 1)}  # fmt: skip
-    yield from envelopes.until_it_stands(Request(path=kind.path, params=params, cost=kind.weight), read)
+    yield from envelopes.retried(Request(path=kind.path, params=params, cost=kind.weight), read)
     return found
 
 
@@ -165,7 +165,7 @@ def _look_up(fetch: FetchRequest, wire: str) -> Generator[Request | PageResult, 
         )
 
     request = Request(path="/api/v3/exchangeInfo", params={"symbol": wire}, cost=20)
-    return (yield from envelopes.until_it_stands(request, read))
+    return (yield from envelopes.retried(request, read))
 
 
 def _file(

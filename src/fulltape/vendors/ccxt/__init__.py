@@ -174,7 +174,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """The exchange's markets, if this process has not seen them, then pages of candles until one is empty."""
     feed = fetch.source.partition(".")[2]
     exchange = _Exchange(feed)
-    wire = symbology.wire(fetch)
+    wire = symbology.vendor_symbol(fetch)
     if wire not in {market["symbol"] for market in _known.get(feed, ())}:
         # What this process has seen may be old: the exchange itself must say that it does not list a symbol.
         listed = yield from _called(
@@ -313,7 +313,7 @@ def _page(
     )
     if at >= fetch.end:
         return answer
-    settled = bars.settled_before(fetch, fetch.symbols[0], [at], datasets.get(fetch.dataset).session_of())
+    settled = bars.complete_before(fetch, fetch.symbols[0], [at], datasets.get(fetch.dataset).session_of())
     return replace(answer, settled=settled, cursor=Cursor(token=str(at)))
 
 

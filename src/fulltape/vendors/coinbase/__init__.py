@@ -125,7 +125,7 @@ def ticker(symbol: str) -> str:
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Windows of candles, or pages of trades from the first one of the span on."""
-    wire = symbology.wire(fetch, ticker)
+    wire = symbology.vendor_symbol(fetch, ticker)
     if fetch.dataset == _TRADES:
         yield from _all_trades(
             fetch, wire, [int(part) for part in resume.token.split(":")] if resume else None
@@ -144,7 +144,7 @@ def _all_candles(fetch: FetchRequest, wire: str, at: Instant) -> Conversation:
         params = {"granularity": str(step // SECOND), "start": iso(at), "end": iso(stop - step)}
         request = Request(path=f"/products/{wire}/candles", params=params)
         window = (at, stop)
-        answer = yield from envelopes.until_it_stands(
+        answer = yield from envelopes.retried(
             request,
             lambda response, window=window: _window(fetch, response, *window),  # type: ignore[misc]
         )
@@ -182,7 +182,7 @@ class _Book:
 def _all_trades(fetch: FetchRequest, wire: str, begun: list[int] | None) -> Conversation:
     """Ids run without gaps: the first one of the span is searched for, then pages go forward."""
     book = _Book(fetch, wire)
-    newest = yield from envelopes.until_it_stands(book.before(None, 1), book.glance)
+    newest = yield from envelopes.retried(book.before(None, 1), book.glance)
     if newest.outcome is not Outcome.ROWS:
         return
     stop = book.page[0].trade_id + 1
@@ -204,7 +204,7 @@ def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Respons
         # By proportion as far as trading is even, by halves where it is not.
         share = (start - opened) / max(1, closed - opened) if opened and not by_halves else 0.5
         middle = min(max(low + int((high - low) * share), low + 1), high - 1)
-        one = yield from envelopes.until_it_stands(book.before(middle + 1, 1), book.glance)
+        one = yield from envelopes.retried(book.before(middle + 1, 1), book.glance)
         if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return None
         size = high - low
@@ -224,7 +224,7 @@ def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
     following = min(next_id + most, stop)
     upper, newest = begun[1:] or (following, 0)
     while True:
-        answer = yield from envelopes.until_it_stands(
+        answer = yield from envelopes.retried(
             book.before(upper, max(1, upper - next_id)),
             functools.partial(_block, book, (next_id, upper, following, stop, newest)),
         )

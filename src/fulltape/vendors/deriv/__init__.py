@@ -140,14 +140,14 @@ def ticker(dataset: str, symbol: str) -> str:
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Stretch by stretch forward, each from its end backwards."""
-    wire = symbology.wire(fetch, functools.partial(ticker, fetch.dataset))
+    wire = symbology.vendor_symbol(fetch, functools.partial(ticker, fetch.dataset))
     start, _, end = resume.token.partition(":") if resume else (str(fetch.start), "", "")
     at = int(start)
     upto = int(end) if end else 0
     while at < fetch.end:
         stop = min(at + _STRETCH[datasets.get(fetch.dataset).grain], fetch.end)
         upto = upto or stop
-        answer = yield from envelopes.until_it_stands(
+        answer = yield from envelopes.retried(
             _request(fetch, wire, at, upto),
             functools.partial(_read, fetch, wire, at, upto, stop),
         )

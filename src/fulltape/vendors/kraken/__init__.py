@@ -131,11 +131,11 @@ def ticker(symbol: str) -> str:
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """One page of candles, or pages of trades until the span ends or the cursor no longer moves."""
-    wire = symbology.wire(fetch, ticker)
+    wire = symbology.vendor_symbol(fetch, ticker)
     if fetch.dataset == _BARS:
         # What lies before `since` is not sent, so that it must lie before the first candle.
         params = {"pair": wire, "interval": "1440", "since": str((fetch.start - DAY) // SECOND)}
-        yield from envelopes.until_it_stands(
+        yield from envelopes.retried(
             Request(path="/0/public/OHLC", params=params), lambda response: _candles(fetch, response)
         )
         return
@@ -143,7 +143,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     count = str(min(fetch.rows_per_page or _TRADES_PER_PAGE, _TRADES_PER_PAGE))
     while True:
         params = {"pair": wire, "since": since, "count": count}
-        answer = yield from envelopes.until_it_stands(
+        answer = yield from envelopes.retried(
             Request(path="/0/public/Trades", params=params),
             lambda response, before=since: _trades(fetch, response, before),  # type: ignore[misc]
         )

@@ -142,7 +142,7 @@ def ticker(dataset: str, symbol: str) -> str:
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
     ticker never seen and without rows is looked up once."""
-    wire = symbology.names(fetch, lambda symbol: ticker(fetch.dataset, symbol)).wire
+    wire = symbology.names(fetch, lambda symbol: ticker(fetch.dataset, symbol)).vendor_symbols
     request: Request | None = _after(resume.token) if resume else _first(fetch, wire)
     seen = set(resume.seen) if resume else set()
     while request is not None:
@@ -160,7 +160,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
         if symbol not in seen and symbol not in fetch.known:
             path = f"/v3/reference/tickers/{urllib.parse.quote(wire[symbol], safe=':')}"
             read = functools.partial(_ticker, symbol, wire[symbol])
-            yield from envelopes.until_it_stands(Request(path=path), read)
+            yield from envelopes.retried(Request(path=path), read)
 
 
 def _first(fetch: FetchRequest, wire: Mapping[str, str]) -> Request:
@@ -287,7 +287,7 @@ def _settled(
     except UNREADABLE:
         return ()  # the rows are judged when they are decoded
     zone = NEW_YORK if fetch.dataset.startswith(("equities", "options")) else "UTC"
-    return bars.settled_before(fetch, fetch.symbols[0], stamps, datasets.get(fetch.dataset).session_of(zone))
+    return bars.complete_before(fetch, fetch.symbols[0], stamps, datasets.get(fetch.dataset).session_of(zone))
 
 
 def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> PageResult:

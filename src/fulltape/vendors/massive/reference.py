@@ -56,7 +56,7 @@ def reference(symbols: Sequence[str]) -> Conversation:
     for symbol in symbols:
         details: list[_Details] = []
         wire = urllib.parse.quote(symbol, safe="")
-        yield from envelopes.until_it_stands(
+        yield from envelopes.retried(
             Request(path=f"/v3/reference/tickers/{wire}"), functools.partial(_details, symbol, details)
         )
         if not details:
@@ -64,7 +64,7 @@ def reference(symbols: Sequence[str]) -> Conversation:
         name = details[0].composite_figi or wire
         params = {"types": "ticker_change"}
         request = Request(path=f"/vX/reference/tickers/{name}/events", params=params)
-        yield from envelopes.until_it_stands(request, functools.partial(_events, symbol, details[0]))
+        yield from envelopes.retried(request, functools.partial(_events, symbol, details[0]))
 
 
 def _details(symbol: str, into: list[_Details], response: Response) -> PageResult:
