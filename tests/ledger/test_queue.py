@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -205,3 +206,34 @@ def test_what_is_cancelled_says_why(ledger: Ledger) -> None:
     ended = ledger.queue.get(task.task_id)
     assert ended is not None
     assert (ended.state, ended.last_error) == ("cancelled", "not wanted any more")
+
+
+def test_a_task_that_is_tried_again_waits_for_no_source(ledger: Ledger) -> None:
+    first, second = enqueue(ledger, new("A"), new("B"))
+    claimed = claim(ledger, [first, second])
+    with ledger.write():
+        for task in (first, second):
+            ledger.queue.hold_back(task.task_id, "a.sip", not_before=NOW + 99)
+            assert ledger.queue.finish(
+                task.task_id, attempt=claimed[task.task_id], state="stalled", now=NOW, error="broken"
+            )
+        assert ledger.queue.retry(first.task_id)
+    assert ledger.queue.waits(first.task_id) == []
+    assert len(ledger.queue.waits(second.task_id)) == 1
+    assert [task.instrument for task in candidates(ledger)] == ["A"]
+
+
+def test_a_purpose_without_a_task_has_none(ledger: Ledger) -> None:
+    enqueue(ledger, replace(new(), purpose="interval 6"))
+    known = ledger.queue.for_purpose("interval 6")
+    assert known is not None
+    assert known.purpose == "interval 6"
+    assert ledger.queue.for_purpose("interval 7") is None
+
+
+def test_a_stage_that_did_not_end_is_known(ledger: Ledger) -> None:
+    assert ledger.stage_started("seal", NOW), "it never ran"
+    assert not ledger.stage_started("seal", NOW)
+    assert ledger.stage_started("audit", NOW), "another one"
+    ledger.stage_finished("seal", NOW)
+    assert ledger.stage_started("seal", NOW)
