@@ -224,7 +224,7 @@ def test_a_task_that_is_tried_again_waits_for_no_source(ledger: Ledger) -> None:
 
 
 def test_a_purpose_without_a_task_has_none(ledger: Ledger) -> None:
-    enqueue(ledger, replace(new(), purpose="interval 6"))
+    enqueue(ledger, replace(new(), purpose="interval 6", start=5, end=9))
     known = ledger.queue.for_purpose("interval 6")
     assert known is not None
     assert known.purpose == "interval 6"
