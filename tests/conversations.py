@@ -34,9 +34,9 @@ class Talk:
     answers: list[PageResult] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
 
-    def settled(self) -> dict[str, dt.date]:
+    def complete_through(self) -> dict[str, dt.date]:
         """Per symbol the last settled session."""
-        return {one.symbol: one.through for answer in self.answers for one in answer.settled}
+        return {one.symbol: one.through for answer in self.answers for one in answer.complete_through}
 
 
 def fetch(

@@ -174,12 +174,18 @@ def test_retired_words_name_nothing(path: Path) -> None:
     assert path.stem not in RETIRED
 
 
+IN_MANIFESTS = "anybody could have had the row, UTC; null where nobody knows"
+"""Stands in the manifest of every bundle, which stays as it is."""
+
+
 def test_texts_speak_of_no_one() -> None:
     """Sentences name the thing that they are about: a source, a worker, an instrument."""
     found = [
         f"{path.relative_to(ROOT)}: {word}"
         for path in [*FILES, *(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-        for word in re.findall(r"(?i)\b(?:nobody|somebody|everybody|whoever|whom)\b", path.read_text())
+        for word in re.findall(
+            r"(?i)\b(?:nobody|somebody|everybody|whoever|whom)\b", path.read_text().replace(IN_MANIFESTS, "")
+        )
     ]
     assert not found
 

@@ -60,9 +60,9 @@ def to_part(context: NodeContext, case: Case) -> int:
         fetch_id="bench", fetch=fetch, tasks={}, instruments=instruments, started_at=clock.now()
     )
     journal.append(RecordKind.FETCH, fetches.encode_fetch(record))
-    settled = bars.settled_whole(fetch)
+    complete_through = bars.all_complete(fetch)
     for page in case.pages:
-        head = PageRecord(fetch_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, settled=settled)  # fmt: skip
+        head = PageRecord(fetch_id="bench", number=page.number, status=200, outcome=Outcome.ROWS, cursor=None, complete_through=complete_through)  # fmt: skip
         journal.append(RecordKind.PAGE, fetches.encode_page(head, page.body))
         journal.sync()
     journal.append(

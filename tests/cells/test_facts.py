@@ -22,7 +22,7 @@ from fulltape.seal.pages import plan
 from fulltape.seal.pages.plan import ShownSymbol
 
 SHOWN = ShownSymbol(
-    symbol="A", asked=(0, 10), settled_to=10, rows=((2, 4), (6, 7)), rejected=(), why="", unlocated=False,
+    symbol="A", asked=(0, 10), complete_to=10, rows=((2, 4), (6, 7)), rejected=(), why="", unlocated=False,
     anywhere=False, exists=True, refused=False,
 )  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_a_symbol_that_was_never_looked_up_proves_nothing_until_the_end_says_so(
 
 
 def test_nothing_is_known_beyond_what_is_settled() -> None:
-    assert told(replace(SHOWN, settled_to=5)) == [
+    assert told(replace(SHOWN, complete_to=5)) == [
         ("empty", True, "span", (0, 2)), ("empty", True, "span", (4, 5)), PRESENT[0],
     ]  # fmt: skip
 

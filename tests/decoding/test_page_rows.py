@@ -57,7 +57,7 @@ def decoded(*pages: list[Row], volume: float = 100.0, positional: bool = False) 
     tables: list[Table] = []
     for number, rows in enumerate(pages, start=1):
         head = PageRecord(
-            fetch_id="x", number=number, status=200, outcome=Outcome.ROWS, cursor=None, settled=(),
+            fetch_id="x", number=number, status=200, outcome=Outcome.ROWS, cursor=None, complete_through=(),
             positional=positional,
         )  # fmt: skip
         stored.pages[number] = StoredPage(record=head, packed=compression.pack(b""), path=Path())

@@ -89,7 +89,7 @@ def test_a_page_that_cannot_be_read_leaves_no_session_of_its_answer_present() ->
     shown = plan.ShownSymbol(
         symbol="A",
         asked=(0, 5),
-        settled_to=5,
+        complete_to=5,
         rows=((0, 2),),
         rejected=(),
         why="no JSON",

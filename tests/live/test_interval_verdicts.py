@@ -126,7 +126,7 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
         )
         # Half a minute after the fifth bar began.
         end = SimpleNamespace(ended_at=OPEN + 4 * MINUTE + MINUTE // 2)
-        stored = SimpleNamespace(record=record, end=end, settled=lambda: {"AAPL": SESSION})
+        stored = SimpleNamespace(record=record, end=end, complete_through=lambda: {"AAPL": SESSION})
         (draft,) = gap_repair.fill(context, cast("StoredFetch", stored), bars).drafts
         newest = pl.read_parquet(draft.file.temporary)["ts"].max()
         assert newest == dt.datetime.fromtimestamp((OPEN + 3 * MINUTE) / SECOND, tz=dt.UTC)

@@ -63,7 +63,7 @@ def test_pages_together_are_exactly_what_the_vendor_has(case: Case) -> None:
     assert not [one for one in rejected if one.reason != "rows on a closed day"]
     assert len(rows) == len(set(rows))
     assert inside(case, set(rows)) == expected(case)
-    assert said.settled() == dict.fromkeys(case.symbols, request.last)
+    assert said.complete_through() == dict.fromkeys(case.symbols, request.last)
 
 
 def inside(case: Case, rows: set[tuple[object, ...]]) -> set[tuple[object, ...]]:
@@ -85,7 +85,7 @@ def test_a_page_settles_only_sessions_whose_rows_have_all_come(case: Case) -> No
     for stop_after in sorted({1, 2, count // 2, count - 1} & set(range(1, count + 1))):
         said = talk(request, twin(case.twin, market()), stop_after=stop_after, most=600)
         have = inside(case, set(decoded_rows(case, vendors.load(case.vendor).decode(said.pages))[0]))
-        settled = said.settled()
+        complete_through = said.complete_through()
         for row in whole - have:
             session = (
                 row[1] if isinstance(row[1], dt.date) else row[2] if isinstance(row[2], dt.date) else None
@@ -93,7 +93,10 @@ def test_a_page_settles_only_sessions_whose_rows_have_all_come(case: Case) -> No
             if session is None:
                 assert isinstance(row[1], int)
                 session = rule.session(row[1])
-            assert not (row[0] in settled and session <= settled[str(row[0])]), (row, settled)
+            assert not (row[0] in complete_through and session <= complete_through[str(row[0])]), (
+                row,
+                complete_through,
+            )
 
 
 @EVERY

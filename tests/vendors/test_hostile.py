@@ -60,7 +60,7 @@ def test_a_page_that_the_server_caps_loses_no_trade() -> None:
     case = next(one for one in cases.CASES if one.id == "coinbase.exchange-crypto_trades")
     rows, _ = cases.decoded_rows(case, vendors.load("coinbase").decode(said.pages))
     assert {row[3] for row in rows} == set(range(8_640))
-    assert said.settled() == {"BTC/USD": asked.last}
+    assert said.complete_through() == {"BTC/USD": asked.last}
 
 
 @pytest.mark.parametrize("server", [coinbase(1_000, ignores_after=True), coinbase(1_000, empty_at=3_000)])
@@ -70,7 +70,7 @@ def test_trades_of_other_ids_or_none_at_all_settle_nothing(server: Send) -> None
     )
     said = talk(asked, server, most=200)
     assert said.answers[-1].outcome is Outcome.MALFORMED
-    assert not said.settled()
+    assert not said.complete_through()
 
 
 def test_a_cursor_that_stands_still_before_the_end_is_no_end() -> None:
@@ -79,7 +79,7 @@ def test_a_cursor_that_stands_still_before_the_end_is_no_end() -> None:
         fetch("kraken.spot", "crypto_trades", ("BTC/USD",), *CRYPTO), canned(json.dumps(body).encode())
     )
     assert said.answers[-1].outcome is Outcome.MALFORMED
-    assert not said.settled()
+    assert not said.complete_through()
 
 
 def candles(stamps: list[int]) -> list[list[object]]:
@@ -113,7 +113,7 @@ def test_a_checksum_that_is_none_is_asked_again_and_a_young_file_is_waited_for()
 
     said = talk(asked, young)
     assert said.answers[-1].outcome is Outcome.NOT_YET
-    assert not said.settled()
+    assert not said.complete_through()
 
 
 def test_after_a_day_without_a_file_the_archive_is_taken_up_again() -> None:
@@ -127,7 +127,7 @@ def test_after_a_day_without_a_file_the_archive_is_taken_up_again() -> None:
     asked = fetch("binance.spot", "crypto_aggtrades", ("BTC/USDT",), *CRYPTO)
     said = talk(asked, answering(reply))
     assert [request.path.split("/")[1] for request in said.requests] == ["data", "api", "data"]
-    assert said.settled() == {"BTC/USDT": dt.date(2024, 11, 3)}
+    assert said.complete_through() == {"BTC/USDT": dt.date(2024, 11, 3)}
 
 
 def test_a_firewalls_page_names_no_symbol() -> None:
@@ -167,7 +167,7 @@ def test_ticks_of_one_second_at_a_pages_edge_are_all_there() -> None:
     decoded = vendors.load("deriv").decode(said.pages)
     prices = [price for table in decoded.tables for price in table.columns["price"]]
     assert sorted(prices) == [1.0, 2.0, 3.0, 4.0, 5.0]  # type: ignore[type-var]
-    assert said.settled() == {"R_100": asked.last}
+    assert said.complete_through() == {"R_100": asked.last}
 
 
 def test_an_answer_about_another_symbol_is_not_taken() -> None:
@@ -198,7 +198,7 @@ def test_a_span_before_the_first_vintage_is_empty_and_refuses_no_series() -> Non
     asked = fetch("fred.alfred", "macro_series", ("GDP",), "1985-01-01", "1985-12-31")
     said = talk(asked, answering(reply))
     assert {answer.outcome for answer in said.answers} == {Outcome.EMPTY}
-    assert said.settled() == {"GDP": asked.last}
+    assert said.complete_through() == {"GDP": asked.last}
     without = answering(lambda request: {"seriess": []} if request.path == "/fred/series" else (400, refusal))
     last = talk(asked, without).answers[-1]
     assert (last.outcome, last.symbols) == (Outcome.NOT_SUPPORTED, ("GDP",))
@@ -208,7 +208,7 @@ def test_a_whole_markets_day_leads_to_no_look_up_of_those_who_are_in_it() -> Non
     asked = fetch("massive.sip", "equities_bars_day", ("AAPL", "FB", "IBM"), "2012-12-03", "2012-12-03")
     said = talk(asked, twin("massive", market()))
     assert len(said.requests) == 1
-    assert said.settled() == dict.fromkeys(asked.symbols, asked.last)
+    assert said.complete_through() == dict.fromkeys(asked.symbols, asked.last)
 
 
 def test_a_day_without_prices_has_no_bar_whatever_its_volume_says() -> None:
@@ -252,7 +252,7 @@ def test_through_ccxt_the_newest_rows_are_no_answer_to_an_old_question() -> None
     asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=720)
     said = talk(asked, exchange(stamps, 720, newest_only=True))
     assert said.answers[-1].outcome is Outcome.NOT_SUPPORTED
-    assert not said.settled()
+    assert not said.complete_through()
 
 
 def test_a_stamp_a_hair_before_1970_is_no_stamp() -> None:
@@ -312,4 +312,4 @@ def test_through_ccxt_a_body_of_another_shape_is_no_empty_answer(body: bytes) ->
     asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
     said = talk(asked, send, most=8)
     assert said.answers[-1].outcome is Outcome.MALFORMED
-    assert not said.settled()
+    assert not said.complete_through()

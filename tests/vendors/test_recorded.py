@@ -96,7 +96,7 @@ def test_a_page_that_ends_inside_the_span_settles_no_further_than_its_last_whole
     next(conversation)
     given = conversation.send(Response(status=200, headers={}, body=told["body"].encode(), received_at=0))
     assert isinstance(given, PageResult)
-    assert [one.through for one in given.settled] == [dt.date(2020, 1, 2)]
+    assert [one.through for one in given.complete_through] == [dt.date(2020, 1, 2)]
     following = next(conversation)
     assert isinstance(following, Request)
     assert following.path == "/v2/aggs/ticker/AAPL/range/1/day/1578114000000/2020-01-10"

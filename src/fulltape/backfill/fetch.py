@@ -322,7 +322,7 @@ class Fetcher:
             status=self._body.status,
             outcome=answer.outcome,
             cursor=answer.cursor,
-            settled=answer.settled,
+            complete_through=answer.complete_through,
             reason=answer.reason,
             memo=answer.memo,
             positional=answer.positional,

@@ -131,7 +131,7 @@ class PageResult:
 
     - `keep`: whether the bytes hold data (or should hold it) and belong in the journal;
     - `cursor`: where to go on after this page, None at the end;
-    - `settled`: what this page completes; spans only grow;
+    - `complete_through`: what this page completes; spans only grow;
     - `symbols`: which a refusal concerns, empty for the whole fetch;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;
     - `positional`: whether the page is limited by count and comes from the one venue where everything is traded, so that
@@ -145,7 +145,7 @@ class PageResult:
     outcome: Outcome
     keep: bool = False
     cursor: Cursor | None = None
-    settled: tuple[CompleteThrough, ...] = ()
+    complete_through: tuple[CompleteThrough, ...] = ()
     symbols: tuple[str, ...] = ()
     confirmed: tuple[str, ...] = ()
     reason: str = ""

@@ -31,6 +31,6 @@ def complete_before(
     return (CompleteThrough(symbol=symbol, through=through),) if through >= fetch.first else ()
 
 
-def settled_whole(fetch: FetchRequest) -> tuple[CompleteThrough, ...]:
+def all_complete(fetch: FetchRequest) -> tuple[CompleteThrough, ...]:
     """What the last page proves: everything that was asked."""
     return tuple(CompleteThrough(symbol=symbol, through=fetch.last) for symbol in fetch.symbols)

@@ -19,7 +19,7 @@ from fulltape.lake import compression, journal
 from fulltape.lake.journal import JournalDamage, RecordKind
 
 _HEAD = struct.Struct("<I")
-_STORED = {"fetch_id": "ask_id", "fetch": "ask"}
+_STORED = {"fetch_id": "ask_id", "fetch": "ask", "complete_through": "settled"}
 """How fields are called in journals."""
 
 
@@ -41,7 +41,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED):
     status: int
     outcome: Outcome
     cursor: Cursor | None
-    settled: tuple[CompleteThrough, ...]
+    complete_through: tuple[CompleteThrough, ...]
     reason: str = ""
     memo: str = ""
     positional: bool = False
@@ -102,11 +102,11 @@ class StoredFetch:
             page.record.outcome is Outcome.ROWS for page in pages[:-1]
         )
 
-    def settled(self) -> dict[str, dt.date]:
+    def complete_through(self) -> dict[str, dt.date]:
         """Per symbol the last session that the sound pages prove complete."""
         through: dict[str, dt.date] = {}
         for page in self.sound_pages():
-            for one in page.record.settled:
+            for one in page.record.complete_through:
                 through[one.symbol] = max(one.through, through.get(one.symbol, one.through))
         return through
 

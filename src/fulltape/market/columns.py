@@ -40,7 +40,7 @@ PROVENANCE = (
         name="available_at",
         dtype="instant",
         nullable=True,
-        unit="earliest moment at which the row was public, UTC; null where unknown",
+        unit="earliest moment anybody could have had the row, UTC; null where nobody knows",
     ),
     Column(name="source", dtype="cat"),
     Column(name="is_final", dtype="bool"),

@@ -171,7 +171,7 @@ def _dates(fetch: FetchRequest, response: Response) -> tuple[PageResult, list[dt
             outcome=Outcome.EMPTY,
             keep=True,
             confirmed=fetch.symbols,
-            settled=bars.settled_whole(fetch),
+            complete_through=bars.all_complete(fetch),
             memo="vintages",
         )
     return answer, dates
@@ -209,10 +209,12 @@ def _page(
     if done < page.count:
         return replace(answer, cursor=Cursor(token=f"{window[0].isoformat()}:{done}", seen=fetch.symbols))
     if not rest:
-        return replace(answer, settled=bars.settled_whole(fetch))
-    settled = (CompleteThrough(symbol=fetch.symbols[0], through=rest[0] - _DAY),)
+        return replace(answer, complete_through=bars.all_complete(fetch))
+    complete_through = (CompleteThrough(symbol=fetch.symbols[0], through=rest[0] - _DAY),)
     return replace(
-        answer, cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=fetch.symbols), settled=settled
+        answer,
+        cursor=Cursor(token=f"{rest[0].isoformat()}:0", seen=fetch.symbols),
+        complete_through=complete_through,
     )
 
 
@@ -253,7 +255,7 @@ def _look_up(fetch: FetchRequest, series: str) -> Conversation:
                 outcome=Outcome.EMPTY,
                 keep=True,
                 confirmed=fetch.symbols,
-                settled=bars.settled_whole(fetch),
+                complete_through=bars.all_complete(fetch),
                 memo="vintages",
             )
         refusal = _refusal(fetch, response)

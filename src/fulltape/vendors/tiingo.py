@@ -119,7 +119,7 @@ def _read(fetch: FetchRequest, response: Response) -> PageResult:
         outcome=Outcome.ROWS if rows else Outcome.EMPTY,
         keep=True,
         confirmed=fetch.symbols,
-        settled=bars.settled_whole(fetch),
+        complete_through=bars.all_complete(fetch),
     )
 
 

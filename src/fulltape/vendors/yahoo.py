@@ -141,7 +141,7 @@ def _read(fetch: FetchRequest, response: Response) -> PageResult:
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         confirmed=fetch.symbols,
-        settled=bars.settled_whole(fetch),
+        complete_through=bars.all_complete(fetch),
     )
 
 

@@ -101,11 +101,11 @@ def fill(
         # The newest bar of an answer is mostly unfinished; the stream will deliver it whole.
         rows = rows.filter(pl.col("ts") < compare.moment(stored.end.ended_at - MINUTE - compare.EDGE))
     out = RepairedIntervals(answered_at=compare.answered(stored))
-    settled = stored.settled()
+    complete_through = stored.complete_through()
     by_instrument = {
         stored.record.instruments[symbol]: symbol
         for symbol in fetch.symbols
-        if (through := settled.get(symbol)) is not None and through >= fetch.last
+        if (through := complete_through.get(symbol)) is not None and through >= fetch.last
     }
     rows = rows.filter(pl.col("instrument").is_in(list(by_instrument)))
     asked_of = _intervals_of(context, stored)

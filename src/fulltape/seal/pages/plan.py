@@ -18,7 +18,7 @@ class ShownSymbol:
 
     symbol: str
     asked: Range
-    settled_to: int
+    complete_to: int
     """One past the last settled position."""
     rows: Ranges
     rejected: Ranges
@@ -58,10 +58,10 @@ def facts(
     inside the source's history; `ended` says that paging and look-ups came to their end. A symbol whose existence was
     never settled, because the fetch was cut off before it was looked up, proves nothing by silence.
     """
-    settled: Ranges = ranges.clip((shown.asked,), shown.asked[0], shown.settled_to)
-    refused = settled if shown.anywhere else ranges.intersect(shown.rejected, settled)
-    present = ranges.subtract(ranges.intersect(shown.rows, settled), refused)
-    silent = ranges.subtract(ranges.subtract(settled, present), refused)
+    complete_through: Ranges = ranges.clip((shown.asked,), shown.asked[0], shown.complete_to)
+    refused = complete_through if shown.anywhere else ranges.intersect(shown.rejected, complete_through)
+    present = ranges.subtract(ranges.intersect(shown.rows, complete_through), refused)
+    silent = ranges.subtract(ranges.subtract(complete_through, present), refused)
     found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
     found += [
         FactRange(
@@ -77,9 +77,9 @@ def facts(
     if not shown.exists and not ended:
         return found
     # Rows of its own before or after, or another instrument's rows for that very session.
-    proof = settled if present else others
+    proof = complete_through if present else others
     if quiet_until and ended:
-        proof = ranges.clip(settled, 0, quiet_until)
+        proof = ranges.clip(complete_through, 0, quiet_until)
     sound = (
         ranges.clip(ranges.intersect(silent, proof), history_from, shown.asked[1])
         if shown.exists
@@ -110,11 +110,11 @@ def reach(rows: Ranges, position: int) -> Range:
     return start, stop
 
 
-def settled_through(
-    settled: Mapping[str, dt.date], symbol: str, asked: Range, last: Sequence[dt.date]
+def complete_through(
+    complete_through: Mapping[str, dt.date], symbol: str, asked: Range, last: Sequence[dt.date]
 ) -> int:
     """One past the last position of `asked` that is settled for a symbol; `last` are the labels of `asked`."""
-    through = settled.get(symbol)
+    through = complete_through.get(symbol)
     if through is None:
         return asked[0]
     return asked[0] + sum(1 for label in last if label <= through)

@@ -73,7 +73,7 @@ class _Reading:
         if fetch.narrow:
             self._fill(sealed, wanted)
             return self._found
-        frame = self._settled_rows(sealed, wanted)
+        frame = self._complete_rows(sealed, wanted)
         if fetch.source in wanted.live:
             self._found.whole = frame
         folder = pl.col("session").dt.truncate(_SPANS[wanted.dataset.raw_folder]).alias("folder")
@@ -90,11 +90,11 @@ class _Reading:
         self._found.filled = gap_repair.fill(self._context, stored, sealed.frame, spoiled)
         self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
         asked = (wanted.calendar.between(fetch.first, fetch.last),)
-        for symbol, through in stored.settled().items():
+        for symbol, through in stored.complete_through().items():
             if through >= fetch.last:
                 self._found.covered[symbol] = asked
 
-    def _settled_rows(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> pl.DataFrame:
+    def _complete_rows(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> pl.DataFrame:
         """The rows of sessions that the answer settles and that hold nothing rejected, with their facts noted."""
         calendar = wanted.calendar
         rows = {
@@ -124,7 +124,7 @@ class _Reading:
         return plan.ShownSymbol(
             symbol=symbol,
             asked=asked,
-            settled_to=plan.settled_through(stored.settled(), symbol, asked, labels),
+            complete_to=plan.complete_through(stored.complete_through(), symbol, asked, labels),
             rows=rows.get(symbol, ()),
             rejected=_rejected(sealed, symbol, rows.get(symbol, ()), wanted),
             why=next((one.reason for one in lost), ""),

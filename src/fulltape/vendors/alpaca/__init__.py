@@ -195,7 +195,7 @@ def _read(
     try:
         page = _envelope.decode(response.body)
         found = _found(fetch, page)
-        settled = _settled(fetch, names, symbols, page)
+        complete_through = _complete_through(fetch, names, symbols, page)
     except UNREADABLE as error:
         return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
     strangers = sorted(found - set(names.ours))
@@ -208,7 +208,7 @@ def _read(
         outcome=Outcome.ROWS if found else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
-        settled=settled,
+        complete_through=complete_through,
         allowed_per_minute=envelopes.whole_number(response.headers.get("x-ratelimit-limit")),
     )
     return answer, page
@@ -227,7 +227,7 @@ def _found(fetch: FetchRequest, page: _Envelope) -> set[str]:
     return {symbol for symbol, raw in rows.items() if bytes(raw).strip() != b"[]"}
 
 
-def _settled(
+def _complete_through(
     fetch: FetchRequest, names: Names, symbols: Sequence[str], page: _Envelope
 ) -> tuple[CompleteThrough, ...]:
     if not page.next_page_token:

@@ -98,11 +98,13 @@ def moved(
 ) -> tuple[PageResult, Place | None]:
     """The answer with what it settles up to `until` and where to go on, None at the end of the fetch."""
     if until >= fetch.end:
-        return replace(answer, settled=bars.settled_whole(fetch)), None
+        return replace(answer, complete_through=bars.all_complete(fetch)), None
     through = utc_date(until) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    complete_through = (
+        (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    )
     cursor = Cursor(token=place.token, seen=fetch.symbols if answer.outcome is Outcome.ROWS else ())
-    return replace(answer, settled=settled, cursor=cursor), place
+    return replace(answer, complete_through=complete_through, cursor=cursor), place
 
 
 def refusal(response: Response, symbols: tuple[str, ...]) -> PageResult:

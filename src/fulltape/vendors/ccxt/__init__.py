@@ -309,12 +309,13 @@ def _page(
         keep=True,
         confirmed=fetch.symbols,
         memo=msgspec.json.encode(memo).decode(),
-        settled=bars.settled_whole(fetch),
+        complete_through=bars.all_complete(fetch),
     )
     if at >= fetch.end:
         return answer
-    settled = bars.complete_before(fetch, fetch.symbols[0], [at], datasets.get(fetch.dataset).session_of())
-    return replace(answer, settled=settled, cursor=Cursor(token=str(at)))
+    session_of = datasets.get(fetch.dataset).session_of()
+    through = bars.complete_before(fetch, fetch.symbols[0], [at], session_of)
+    return replace(answer, complete_through=through, cursor=Cursor(token=str(at)))
 
 
 def _holds_an_empty_list(body: object) -> bool:

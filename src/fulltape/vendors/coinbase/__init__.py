@@ -271,10 +271,12 @@ def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Res
     if trades and trades[-1].trade_id > next_id:
         return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}:{newest}"))
     if newest >= fetch.end or following >= stop:
-        return replace(answer, settled=bars.settled_whole(fetch))
+        return replace(answer, complete_through=bars.all_complete(fetch))
     through = utc_date(newest) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
-    return replace(answer, cursor=Cursor(token=str(following)), settled=settled)
+    complete_through = (
+        (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    )
+    return replace(answer, cursor=Cursor(token=str(following)), complete_through=complete_through)
 
 
 def _window(fetch: FetchRequest, response: Response, at: Instant, stop: Instant) -> PageResult:
@@ -287,9 +289,9 @@ def _window(fetch: FetchRequest, response: Response, at: Instant, stop: Instant)
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of candles: {error}")
     through = utc_date(stop) - dt.timedelta(days=1)
-    settled = bars.settled_whole(fetch)
+    complete_through = bars.all_complete(fetch)
     if stop < fetch.end:
-        settled = (
+        complete_through = (
             (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
         )
     return PageResult(
@@ -298,7 +300,7 @@ def _window(fetch: FetchRequest, response: Response, at: Instant, stop: Instant)
         # An unknown product is an error of its own, so that even an empty window confirms it.
         confirmed=fetch.symbols,
         cursor=Cursor(token=str(stop)) if stop < fetch.end else None,
-        settled=settled,
+        complete_through=complete_through,
         memo=f"{at}:{stop}",
     )
 

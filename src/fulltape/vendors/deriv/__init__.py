@@ -196,11 +196,13 @@ def _read(
         memo = str(again) if again > times[0] else ""
         return replace(answer, cursor=Cursor(token=f"{start}:{again}"), memo=memo)
     if stop >= fetch.end:
-        return replace(answer, settled=bars.settled_whole(fetch))
+        return replace(answer, complete_through=bars.all_complete(fetch))
     through = datasets.get(fetch.dataset).session_of()(stop) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    complete_through = (
+        (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    )
     following = min(stop + _STRETCH[datasets.get(fetch.dataset).grain], fetch.end)
-    return replace(answer, settled=settled, cursor=Cursor(token=f"{stop}:{following}"))
+    return replace(answer, complete_through=complete_through, cursor=Cursor(token=f"{stop}:{following}"))
 
 
 def _is_candles(fetch: FetchRequest) -> bool:

@@ -178,7 +178,7 @@ def _candles(fetch: FetchRequest, response: Response) -> PageResult:
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
         confirmed=fetch.symbols,
-        settled=bars.settled_whole(fetch),
+        complete_through=bars.all_complete(fetch),
     )
 
 
@@ -207,10 +207,12 @@ def _trades(fetch: FetchRequest, response: Response, before: str) -> PageResult:
     if times and latest < fetch.end and not moved:
         return envelopes.malformed(f"trades whose cursor does not move on from {before}")
     if not times or latest >= fetch.end + _STEP_BACK or not moved:
-        return replace(answer, settled=bars.settled_whole(fetch))
+        return replace(answer, complete_through=bars.all_complete(fetch))
     through = utc_date(latest - _STEP_BACK) - dt.timedelta(days=1)
-    settled = (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
-    return replace(answer, cursor=Cursor(token=last), settled=settled)
+    complete_through = (
+        (CompleteThrough(symbol=fetch.symbols[0], through=through),) if through >= fetch.first else ()
+    )
+    return replace(answer, cursor=Cursor(token=last), complete_through=complete_through)
 
 
 def _refusal(fetch: FetchRequest, response: Response) -> PageResult | None:

@@ -237,7 +237,7 @@ def _read(
         outcome=Outcome.ROWS if count else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
-        settled=_settled(fetch, request, page, last=cursor is None),
+        complete_through=_complete_through(fetch, request, page, last=cursor is None),
         memo=request.path.rpartition("/")[2] if "/grouped/" in request.path else "",
     )
     return answer, named
@@ -268,11 +268,11 @@ def _following(fetch: FetchRequest, wire: Mapping[str, str], request: Request, p
     return ""
 
 
-def _settled(
+def _complete_through(
     fetch: FetchRequest, request: Request, page: _Envelope, *, last: bool
 ) -> tuple[CompleteThrough, ...]:
     if last:
-        return bars.settled_whole(fetch)
+        return bars.all_complete(fetch)
     if "/grouped/" in request.path:
         day = dt.date.fromisoformat(request.path.rpartition("/")[2])
         return tuple(CompleteThrough(symbol=symbol, through=day) for symbol in fetch.symbols)
