@@ -272,3 +272,37 @@ def test_days_end_by_the_true_time_where_a_boot_began_ahead_of_it(ledger: Ledger
     assert [by_day[day] for day in settled] == [10, 10]
     first = {day: min(at for at in sent if at // DAY == day) for day in settled}
     assert all(at % DAY < HOUR for at in first.values())
+
+
+def test_rebooting_does_not_move_the_days_again_and_older_processes_learn_of_it(ledger: Ledger) -> None:
+    limits, true = Limits(per_day=5), START
+    machine = Machine(since_boot=60 * SECOND, wall=START + 2 * HOUR)
+    right = {"synchronised": False}
+    sent: list[int] = []
+
+    def clock(boot: str) -> SystemClock:
+        return SystemClock(
+            ledger.budgets.anchor, boot=boot, wall=lambda: machine.wall * 1_000,
+            since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
+        )  # fmt: skip
+
+    def send(by: SystemClock) -> bool:
+        granted = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=by.steady)
+        sent.extend([true] * isinstance(granted, Granted))
+        return isinstance(granted, Granted)
+
+    older = clock("first")
+    assert send(older)
+    machine.wall, right["synchronised"] = true, True
+    clock("first")
+    for number in range(6 * 24):
+        if number % 12 == 5:  # a reboot, half a minute later
+            machine.since_boot = 30 * SECOND
+            older = clock(f"boot {number}")
+        while send(older):
+            pass
+        true += HOUR
+        machine.pass_by(HOUR)
+    by_day = Counter(at // DAY for at in sent)
+    assert max(by_day.values()) == 5
+    assert len(by_day) >= 6, "nor is a whole day without a request"

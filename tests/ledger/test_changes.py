@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from fulltape.ledger import changes
 from fulltape.ledger.changes import Knowledge
 from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.sqlite import Sqlite
 from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import DAY, HOUR
 
@@ -195,3 +197,27 @@ def test_what_is_said_alike_of_many_is_one_change(ledger: Ledger) -> None:
     )
     assert (row["changes"], row["sets"]) == (3, 1)
     assert len(ledger.changes.known(NAME, 2, following).facts) == 500
+
+
+def test_a_ledger_that_was_another_one_tells_nothing_of_before(ledger: Ledger) -> None:
+    with ledger.write():
+        ledger.coverage.record([fact("A", "a.sip", (FIRST, FIRST), "present", 1)], following)
+    with ledger.write():
+        ledger.changes.restart()
+    assert ledger.changes.known(NAME, 1, following) == told(ledger)
+    with ledger.write():
+        ledger.coverage.record([fact("B", "a.sip", (FIRST, FIRST), "present", 2)], following)
+        ledger.changes.restart()
+    with pytest.raises(errors.UsageError, match="reaches from 2 to 2"):
+        ledger.changes.known(NAME, 1, following)
+
+
+def test_a_ledger_that_is_only_read_tells_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    writer = Ledger(Sqlite(path))
+    with writer.write():
+        writer.coverage.record([fact("A", "a.sip", (FIRST, FIRST), "present", 1)], following)
+    reader = Ledger(Sqlite(path, read_only=True))
+    assert reader.changes.known(NAME, 1, following) == told(writer)
+    reader.close()
+    writer.close()

@@ -40,6 +40,7 @@ def settle(
 ) -> None:
     """Record what was learned and pass every task on: to seal if pages are durable, else back to the queue."""
     with context.ledger.write():
+        context.ledger.changes.begin()
         for symbol in result.confirmed:
             _learn(context, source, work, symbol, "ok", "a reference answer", now)
         for symbol, (outcome, reason) in result.refused.items():

@@ -85,6 +85,7 @@ class SdkStream:
             except Exception as error:  # noqa: BLE001 — a library of others may raise anything
                 self.reason = self._address.redact(f"{type(error).__name__}: {error}".encode()).decode()
             self._put(self._mark("disconnected", since=self._last, reason=self.reason))
+            self._tell(ended=True)
             self.live.pop(self._connection, None)
             self._queue.routers.pop(self._connection, None)
             self.state = "connecting"
@@ -126,12 +127,12 @@ class SdkStream:
         if doubted:
             raise errors.TransportError(f"silent: {', '.join(doubted[:5])}")
 
-    def _tell(self) -> None:
-        """Call out a change once it is whole, or due."""
+    def _tell(self, *, ended: bool = False) -> None:
+        """Call out a change once it is whole, or due, or the connection has ended."""
         if self._change is None:
             return
         whole = self._ever <= self.live[self._connection] | self._refused.keys()
-        if whole or asyncio.get_running_loop().time() >= self._change:
+        if ended or whole or asyncio.get_running_loop().time() >= self._change:
             self._change = None
             self._on_change()
 

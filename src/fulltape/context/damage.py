@@ -49,6 +49,7 @@ def withdraw(context: NodeContext, part: Part, what: str, now: Instant) -> None:
     journal, or by a vendor."""
     ledger = context.ledger
     with ledger.write():
+        ledger.changes.begin()
         ledger.catalogue.withdraw(part.part_id, now=now)
         ledger.damages.add(part, what, now=now)
         if part.layer == "curated":

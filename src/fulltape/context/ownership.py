@@ -81,6 +81,7 @@ def adopt(ledger: Ledger, layout: Layout) -> None:
     with ledger.write():
         ledger.set_identity(_NODE, found.node)
         ledger.catalogue.raise_position(found.position)
+        ledger.changes.restart()
     owner.write(layout, LakeOwner(node=found.node, position=ledger.catalogue.position))
 
 

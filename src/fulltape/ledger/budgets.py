@@ -82,13 +82,20 @@ class Budgets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._ahead = 0
+        self._boot = ""
+
+    @property
+    def _ahead(self) -> int:
+        """How far steady time is ahead of UTC: asked each time, since another process may have learned it meanwhile."""
+        row = self._anchored(self._boot) if self._boot else None
+        return int(row["ahead_us"]) if row else 0
 
     def day_ends(self, now: Instant, zone: str) -> Instant:
         """When the day of a zone ends, in steady time, which may be ahead of UTC (see `anchor`)."""
-        local = to_datetime(now - self._ahead).astimezone(zoneinfo.ZoneInfo(zone))
+        ahead = self._ahead
+        local = to_datetime(now - ahead).astimezone(zoneinfo.ZoneInfo(zone))
         following = (local + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return from_datetime(following) + self._ahead
+        return from_datetime(following) + ahead
 
     def room(self, vendor: str, limits: Limits, want: Want, *, now: Instant) -> Granted | Refused:
         """Whether this request could be sent now; counts nothing."""
@@ -181,7 +188,7 @@ class Budgets:
                 row = self._anchored(boot)
                 if not row or not row["synchronised"]:
                     row = self._anchor(row, boot, offset, since_boot=since_boot, synchronised=synchronised)
-        self._ahead = int(row["ahead_us"])
+        self._boot = boot
         return int(row["offset_us"])
 
     def _anchor(self, row: Row | None, boot: str, told: int, *, since_boot: int, synchronised: bool) -> Row:
@@ -191,8 +198,13 @@ class Budgets:
         ahead = offset - told if synchronised else 0
         if before is not None and offset > before:
             self._move(offset - before, since=before, now=before + since_boot)
-        elif ahead:
-            self._database.run("move_days", by=ahead % _DAY, now=offset + since_boot)
+        elif synchronised:
+            # Days that were counted by a wrong midnight end later, never too early; once for each such clock.
+            host = f"clock ahead {socket.gethostname()}"
+            known = int(self._database.value("identity", name=host) or 0)
+            if ahead > known:
+                self._database.run("move_days", by=(ahead - known) % _DAY, now=offset + since_boot)
+            self._database.run("set_identity", name=host, value=str(ahead))
         self._database.run(
             "set_clock", boot=boot, offset_us=offset, synchronised=int(synchronised), ahead_us=ahead
         )

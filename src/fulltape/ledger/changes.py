@@ -1,8 +1,7 @@
 """What was learned of coverage and verdicts, in order: nothing here is ever changed, and any earlier moment can be asked for.
 
 The tables `coverage` and `verdicts` say what is known now; they follow from these changes. A change has a place in the log
-that parts have, too (`seq`), so that one number says what was known of everything. Instruments of which the same is said
-share one change. From time to time all that is known is kept as a checkpoint, from which later moments are replayed.
+(`seq`). Instruments of which the same is said share one change. From time to time all that is known is kept as a checkpoint, from which later moments are replayed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from fulltape.ledger.ranged import NextSession, Ranged
 from fulltape.ledger.verdict_ranges import VerdictRange, verdict_of, verdict_row
 from fulltape.market.time import Instant
 
-_LOG = "parts_log"
+_LOG = "knowledge"
 _HORIZON = "knowledge_horizon"
 _MOST_REPLAYED = 200_000
 """So many facts and verdicts of single instruments are replayed on top of a checkpoint, about: a few seconds."""
@@ -52,13 +51,23 @@ class Changes:
 
     @property
     def position(self) -> int:
-        """The newest place in the log, of changes and of parts."""
+        """The newest place in the log; 0 where nothing was learned since the log began."""
         return int(self._database.value("counter", name=_LOG) or 0)
 
     @property
     def horizon(self) -> int:
         """The first place in the log whose knowledge can be asked for."""
         return int(self._database.value("counter", name=_HORIZON) or 0)
+
+    def begin(self) -> int:
+        """Hold the log until the end of a transaction, and return its newest place. A transaction that changes rows which
+        others change after they have learned something calls this first, else each may wait for the other."""
+        return self._database.next(_LOG, 0)
+
+    def restart(self) -> None:
+        """What was known before this moment cannot be asked for any more, since the ledger was another one; inside a
+        transaction."""
+        self._database.run("raise_counter", name=_HORIZON, value=self.begin())
 
     def facts(self, facts: Sequence[CoverageFact]) -> None:
         """Facts of one source were laid over what was known, inside a transaction."""
@@ -127,7 +136,8 @@ class Changes:
     def checkpoint(self, *, now: Instant) -> int:
         """Keep all that is known at this moment, inside a transaction, if enough was learned since the last time; how many
         datasets that concerned."""
-        names, position = self._names(), self.position
+        position = self.begin()  # what others learn meanwhile comes after it
+        names = self._names()
         due = False
         for name in names:
             kept = self._database.run("newest_checkpoint", dataset=name, known=position)
@@ -155,6 +165,7 @@ class Changes:
     def forget(self, before: Instant) -> int:
         """Let the horizon move to the newest checkpoint from before a moment, inside a transaction; returns the changes that
         are gone."""
+        self.begin()
         names = self._names()
         horizon = self._checkpoint_before(names, before)
         gone = sum(self._count(name, until=horizon) for name in names)

@@ -67,6 +67,7 @@ def laid(
 ) -> list[Ranged[CoverageFact]]:
     """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is; over rows it
     weighs nothing."""
+    known = sorted(known, key=lambda one: one.first)  # as they are stored: of several the first one counts
     if fact.fact in ("empty", "refused"):
         shown = next((one for one in known if _shows_rows(one, fact)), None)
         if shown is not None:

@@ -36,23 +36,42 @@ def overlay(
 ) -> tuple[list[Ranged[T]], list[Ranged[T]]]:
     """What to remove from `stored` and what to add, so that `new` holds on its sessions.
 
-    `stored` are the ranges that overlap `new` or touch it. Neighbours of the `same` label, with no session between,
-    grow together and take the new label.
+    `stored` are the ranges that overlap `new` or touch it, in any order. Neighbours of the `same` label, with no session
+    between, grow together and take the new label. What is left of others is kept as far as it has a session.
     """
+    others = list(stored)
     removed: list[Ranged[T]] = []
-    kept: list[Ranged[T]] = []
-    for old in stored:
-        overlaps = old.first <= new.last and new.first <= old.last
-        if same(old.label, new.label) and (overlaps or _touch(old, new, next_session)):
-            removed.append(old)
-            new = replace(new, first=min(old.first, new.first), last=max(old.last, new.last))
-        elif overlaps:
-            removed.append(old)
-            if old.first < new.first:
-                kept.append(replace(old, last=new.first - ONE_DAY))
-            if old.last > new.last:
-                kept.append(replace(old, first=new.last + ONE_DAY))
-    return removed, [*kept, new]
+    grown = True
+    while grown:
+        alike = [one for one in others if same(one.label, new.label) and _joins(one, new, next_session)]
+        grown = bool(alike)
+        if alike:
+            removed += alike
+            others = [one for one in others if not any(one is old for old in alike)]
+            new = replace(
+                new,
+                first=min(new.first, *(one.first for one in alike)),
+                last=max(new.last, *(one.last for one in alike)),
+            )
+    cut = [one for one in others if _overlap(one, new)]
+    kept = [
+        piece
+        for old in cut
+        for piece in (
+            replace(old, last=min(old.last, new.first - ONE_DAY)),
+            replace(old, first=max(old.first, new.last + ONE_DAY)),
+        )
+        if piece.first <= piece.last and next_session(piece.first - ONE_DAY) <= piece.last
+    ]
+    return [*removed, *cut], [*kept, new]
+
+
+def _overlap(old: Ranged[T], new: Ranged[T]) -> bool:
+    return old.first <= new.last and new.first <= old.last
+
+
+def _joins(old: Ranged[T], new: Ranged[T], next_session: NextSession) -> bool:
+    return _overlap(old, new) or _touch(old, new, next_session)
 
 
 def _touch(old: Ranged[T], new: Ranged[T], next_session: NextSession) -> bool:

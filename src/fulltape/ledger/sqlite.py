@@ -42,9 +42,11 @@ class Sqlite(Database):
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        writes = self._lock_fd >= 0
+        if writes:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
         try:
-            self._execute("BEGIN IMMEDIATE", {})
+            self._execute("BEGIN IMMEDIATE" if writes else "BEGIN", {})
             try:
                 yield
                 self._execute("COMMIT", {})
@@ -53,7 +55,8 @@ class Sqlite(Database):
                     self._connection.execute("ROLLBACK")
                 raise
         finally:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+            if writes:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
     def lock(self, name: str) -> None:
         """Nothing to do: there is one writer at a time."""

@@ -199,6 +199,7 @@ def _register(
     if path.parent != place:
         return f"it does not lie where its rows belong ({context.layout.relative(place)})"
     with context.ledger.write():
+        context.ledger.changes.begin()
         for one in _made_now(context, path, metadata) if "journal" in metadata else ():
             context.ledger.catalogue.withdraw(one.part_id, now=now)
         part_id = _enter(context, part, parts_of.held(metadata), now)

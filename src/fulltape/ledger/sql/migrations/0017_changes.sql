@@ -1,5 +1,5 @@
 -- Everything that was ever learned of coverage and verdicts, in the order in which it was learned: what the tables coverage
--- and verdicts say follows from it. `seq` is a position of the log that parts have, too.
+-- and verdicts say follows from it.
 CREATE TABLE instrument_sets (
     set_id      BIGINT NOT NULL PRIMARY KEY,
     digest      TEXT   NOT NULL UNIQUE,
@@ -46,9 +46,8 @@ CREATE TABLE checkpoints (
     content {blob} NOT NULL,
     PRIMARY KEY (dataset, seq)
 );
-INSERT INTO counters (name, value) VALUES ('instrument_set', 0);
--- What is known by now was learned at no moment that is known: reads from before are refused.
-INSERT INTO counters (name, value) SELECT 'knowledge_horizon', value FROM counters WHERE name = 'parts_log';
+INSERT INTO counters (name, value) VALUES ('instrument_set', 0), ('knowledge', 0), ('knowledge_horizon', 0);
+-- What is known by now was learned at no moment that is known: it lies before all that follows.
 INSERT INTO instrument_sets (set_id, digest, members, instruments)
 SELECT -ROW_NUMBER() OVER (ORDER BY instrument), instrument, 1, instrument
 FROM (SELECT instrument FROM coverage UNION SELECT instrument FROM verdicts) AS names;
