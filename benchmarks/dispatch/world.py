@@ -110,7 +110,7 @@ class World:
         self._scenario = scenario
         self._context = context
         self._clock = clock
-        self._gate = Admission(context, clock, Out())
+        self._admission = Admission(context, clock, Out())
         self._events: list[tuple[Instant, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._flying = dict.fromkeys(context.feeds, 0)
@@ -151,7 +151,7 @@ class World:
             feed = next(feed for feed in self._context.feeds.values() if feed.vendor == fault.vendor)
             until = START + int(fault.stop * SECOND)
             self._context.ledger.budgets.closed(feed.vendor, feed.limits, until=until, now=self._clock.at)
-            self._gate.dispatcher.recount()
+            self._admission.dispatcher.recount()
 
         return warn
 
@@ -164,9 +164,9 @@ class World:
 
     def _serve(self, source: str) -> None:
         while True:
-            closed = self._gate.closed(source, flying=self._flying[source])
+            closed = self._admission.closed(source, flying=self._flying[source])
             if closed is None:
-                claim = self._gate.claim(source, others_busy=any(self._flying.values()))
+                claim = self._admission.claim(source, others_busy=any(self._flying.values()))
                 if not isinstance(claim, Closed):
                     self._start(source, claim)
                     continue
@@ -195,7 +195,7 @@ class World:
     def _busy_again(self, source: str, now: Instant) -> None:
         since = self._idle_since.pop(source, None)
         if since is not None:
-            (seat,) = self._gate.paces.seats([source])
+            (seat,) = self._admission.throughput.seats([source])
             self.ending.idle += max(0.0, (now - since - TICK) / SECOND - seat.finish)
 
     def _start(self, source: str, claim: Claim) -> None:
@@ -203,7 +203,7 @@ class World:
         for other, feed in self._context.feeds.items():
             if feed.vendor == self._context.feeds[source].vendor:
                 self._busy_again(other, self._clock.at)
-        self._gate.guards.sent(source, now=self._clock.at)
+        self._admission.breakers.sent(source, now=self._clock.at)
         for task_source in self._context.feeds:
             if not claim.of.eligible_sources or task_source in claim.of.eligible_sources:
                 self._last_chance[task_source] = self._clock.at
@@ -240,7 +240,7 @@ class World:
                 want = Want(
                     kind=claim.kind,
                     shares=self._context.rules.shares,
-                    demand=self._gate.dispatcher.demand(feed.vendor),
+                    demand=self._admission.dispatcher.demand(feed.vendor),
                 )
                 room = budgets.reserve(feed.vendor, feed.limits, want, steady=self._clock.steady)
                 if isinstance(room, Granted):
@@ -257,7 +257,7 @@ class World:
             yield sent + latency // 2 + self._dice.randrange(-100_000, 100_000) * (latency > 250_000)
             status, again = self._vendors[feed.vendor].answer(self._clock.at)
             yield sent + latency
-            self._gate.paces.answered(source, took=latency, good=status != 503)
+            self._admission.throughput.answered(source, took=latency, good=status != 503)
             if status == 200:
                 budgets.served(feed.vendor, feed.limits, allowed=None, now=self._clock.at)
                 return
@@ -283,7 +283,7 @@ class World:
         with context.ledger.write():
             attempts = {task.task_id: claim.attempts[task.task_id] for task in done}
             context.ledger.queue.finish_all(attempts, "done", now=now)
-        healthy = self._gate.guards.came_back(source, result, now=now)
+        healthy = self._admission.breakers.came_back(source, result, now=now)
         if len(done) < len(claim.tasks):
             left = {
                 task.task_id: claim.attempts[task.task_id] for task in claim.tasks if task.symbol not in whole
@@ -300,7 +300,7 @@ class World:
             )
             work = Work(fetch_id=claim.fetch_id, fetch=fetch, kind=claim.kind, tasks=left, instruments={})
             outcomes.settle(context, source, work, result, now, outcomes.Blame(tasks=healthy))
-            self._gate.dispatcher.recount()
+            self._admission.dispatcher.recount()
         for task in done:
             key = (claim.dataset, claim.of.eligible_sources, task.expected_rows, source)
             self.ending.done[key] = self.ending.done.get(key, 0) + 1

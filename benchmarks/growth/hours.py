@@ -94,8 +94,8 @@ class _Hours:
         """The hour from `begin` on: marks, and a block of messages a second or so."""
         self._clock.at = begin
         journal = Journal(self._layout, writer=self._writer, source=_SOURCE, clock=self._clock)
-        for mark in self._marks(begin * 1_000):
-            journal.append(RecordKind.MARK, messages.encode_mark(mark))
+        for event in self._events(begin * 1_000):
+            journal.append(RecordKind.MARK, messages.encode_event(event))
         step = HOUR // _A_HOUR
         block, received = [], array("q")
         for at in range(_A_HOUR):
@@ -112,7 +112,7 @@ class _Hours:
         journal.close()
         self._before = journal.path.stem
 
-    def _marks(self, at: int) -> Iterator[ConnectionEvent]:
+    def _events(self, at: int) -> Iterator[ConnectionEvent]:
         names = tuple(channel.name for channel in self._carried)
         live = {_CONNECTION: names} if self._before else {}
         yield ConnectionEvent(what="opened", at=at, carried=self._carried, follows=self._before, live=live)

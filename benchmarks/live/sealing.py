@@ -65,14 +65,14 @@ def journalled(context: NodeContext, found: Sequence[bytes]) -> Path:
     began = flood.AT * 1_000_000
     live = {7: tuple(channel.name for channel in channels)}
     opened = ConnectionEvent(what="opened", at=began, carried=channels, live=live)
-    written.append(RecordKind.MARK, messages.encode_mark(opened))
+    written.append(RecordKind.MARK, messages.encode_event(opened))
     for number, at in enumerate(range(0, len(found), _BLOCK), start=1):
         some = found[at : at + _BLOCK]
         received = array("q", range(began + at * 1_000_000, began + (at + len(some)) * 1_000_000, 1_000_000))
         written.append(RecordKind.MESSAGES, *messages.encode_block(messages.block(7, number, some, received)))
     end = began + len(found) * 1_000_000
     written.append(
-        RecordKind.MARK, messages.encode_mark(ConnectionEvent(what="closed", at=end, connection=7))
+        RecordKind.MARK, messages.encode_event(ConnectionEvent(what="closed", at=end, connection=7))
     )
     written.close()
     return written.path

@@ -43,7 +43,7 @@ class _World:
     live: bool = False
     next_id: int = 1_000
     clocks: Clocks = field(init=False)
-    marks: list[ConnectionEvent] = field(default_factory=list)
+    events: list[ConnectionEvent] = field(default_factory=list)
     got: list[tuple[int, int]] = field(default_factory=list)
     """Second and id."""
     traded: set[int] = field(default_factory=set)
@@ -56,19 +56,19 @@ class _World:
         """What the wall clock tells, in nanoseconds."""
         return (self.now + self.wrong) * _NS
 
-    def mark(self, what: EventKind, *, since: int = 0, count: int = 0) -> None:
+    def event(self, what: EventKind, *, since: int = 0, count: int = 0) -> None:
         """As the capture process writes it, after a look at both clocks."""
         if found := self.clocks.read(self.wall, self.now * SECOND):
-            self.marks.append(found)
+            self.events.append(found)
         names = (_CHANNEL.name,)
-        self.marks.append(
+        self.events.append(
             ConnectionEvent(what=what, at=self.wall, since=since, count=count, connection=1, channels=names)
         )
 
     def set_clock(self, wrong: int) -> None:
         """Somebody, or the network, sets the wall clock."""
         self.wrong = wrong
-        self.mark("pulse")
+        self.event("pulse")
 
     def pass_seconds(self, count: int, *, lost: bool = False) -> None:
         for _ in range(count):
@@ -82,7 +82,7 @@ class _World:
         """Something happens."""
         kind = self.dice.choice(("live", "live", "restart", "lost", "dropped", "clock", "wait"))
         if kind == "live":
-            self.mark("disconnected" if self.live else "confirmed")
+            self.event("disconnected" if self.live else "confirmed")
             self.live = not self.live
         elif kind == "restart":
             self.next_id = self.dice.choice((1, self.dice.randint(1, max(1, self.next_id - 1))))
@@ -92,7 +92,7 @@ class _World:
         elif kind == "dropped" and self.live:
             since = self.wall
             self.pass_seconds(self.dice.randint(1, 20), lost=True)
-            self.mark("dropped", since=since, count=1)
+            self.event("dropped", since=since, count=1)
         elif kind == "clock" and (self.wrong or self.dice.random() < _SET_WRONG):
             self.set_clock(
                 0 if self.wrong and self.dice.random() < 1 - _SET_WRONG else self.dice.choice(_WRONG)
@@ -116,9 +116,9 @@ def measure() -> Counts:
 
 def _count(world: _World, counts: Counts) -> None:
     told = Timeline(carried={_CHANNEL.name: _CHANNEL})
-    for mark in world.marks:
-        told.mark(mark)
-    told.mark(ConnectionEvent(what="pulse", at=world.now * _NS, connection=1))
+    for event in world.events:
+        told.event(event)
+    told.event(ConnectionEvent(what="pulse", at=world.now * _NS, connection=1))
     told.finish()
     claimed: set[int] = set()
     for one in told.spans(_CHANNEL.name):

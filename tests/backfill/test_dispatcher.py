@@ -224,7 +224,7 @@ def test_a_fence_with_thousands_of_empty_blocks_is_passed(ledger: Ledger, tmp_pa
     one = dispatcher(node(tmp_path, ledger), FakeClock())
     assert one.has_left("a.x")
     (of,) = ledger.queue.census()
-    one._fences[of] = Partition(
+    one._partitions[of] = Partition(
         names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1
     )
     assert claimed(one.claim("a.x"))[2] == "H"

@@ -36,7 +36,7 @@ def timeline(*events: ConnectionEvent) -> Timeline:
         event("confirmed", 1, channels=("a", "b")),
         *events,
     ):
-        found.mark(one)
+        found.event(one)
     return found
 
 
@@ -136,7 +136,7 @@ def test_of_spans_that_end_together_the_first_says_why() -> None:
 
 def test_late_data_tells_of_an_earlier_time() -> None:
     found = Timeline()
-    found.mark(event("opened", 900, carried=CHANNELS, delay=at(900)))
-    found.mark(event("confirmed", 910, channels=("a",)))
-    found.mark(event("stale", 960, since=950, channels=("a",), reason="silent"))
+    found.event(event("opened", 900, carried=CHANNELS, delay=at(900)))
+    found.event(event("confirmed", 910, channels=("a",)))
+    found.event(event("stale", 960, since=950, channels=("a",), reason="silent"))
     assert live(found, "a") == [(10, 50, "stale: silent")]

@@ -39,7 +39,7 @@ def rejected(*rows: dict[str, object], symbol: str = "") -> list[Rejected]:
         page=1,
         symbol=symbol,
         names={} if symbol else {"A": "A", "B": "B"},
-        shape=SHAPE,
+        row_format=SHAPE,
         rows=json.dumps(rows).encode(),
     )
     rowwise.one_by_one(one, SHAPE, utc_date, found)

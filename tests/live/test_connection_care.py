@@ -154,13 +154,13 @@ def test_a_quiet_symbol_is_no_alarm(tmp_path: Path) -> None:
             node.until(node.ticks(300))
             node.stream.pause()
         assert node.stream.connections == 1
-        marks = [
-            messages.decode_mark(item.payload).what
+        events = [
+            messages.decode_event(item.payload).what
             for path in node.journals()
             for item in journal.read(path)
             if not isinstance(item, JournalDamage) and item.kind is RecordKind.MARK
         ]
-        assert "stale" not in marks
+        assert "stale" not in events
 
 
 def test_a_stream_is_live_also_where_a_refusal_comes_last(tmp_path: Path) -> None:

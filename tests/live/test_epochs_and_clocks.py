@@ -45,10 +45,10 @@ def test_ids_below_those_of_an_earlier_file_begin_anew_and_older_ones_are_repeat
     assert newest == (1010, 10 * SECOND)
 
 
-def told(*marks: tuple[str, int]) -> Timeline:
+def told(*events: tuple[str, int]) -> Timeline:
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    for what, at in marks:
-        found.mark(ConnectionEvent(what=what, at=at * NS, connection=1, channels=(CHANNEL.name,)))  # type: ignore[arg-type]
+    for what, at in events:
+        found.event(ConnectionEvent(what=what, at=at * NS, connection=1, channels=(CHANNEL.name,)))  # type: ignore[arg-type]
     found.finish()
     return found
 
@@ -74,13 +74,13 @@ def test_a_clock_that_was_behind_proves_nothing_of_the_time_that_it_told() -> No
     that it listened while it was off."""
     clocks = Clocks(apart=0, since=10_000 * NS)
     assert clocks.read(10_060 * NS, 10_060 * SECOND) is None
-    mark = clocks.read(17_260 * NS, 10_061 * SECOND)
-    assert mark is not None
-    assert (mark.since // NS, mark.at // NS, mark.by // NS) == (10_000, 17_260, 7_199)
+    event = clocks.read(17_260 * NS, 10_061 * SECOND)
+    assert event is not None
+    assert (event.since // NS, event.at // NS, event.by // NS) == (10_000, 17_260, 7_199)
     assert clocks.read(17_261 * NS, 10_062 * SECOND) is None
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    found.mark(ConnectionEvent(what="confirmed", at=10_030 * NS, connection=1, channels=(CHANNEL.name,)))
-    found.mark(mark)
+    found.event(ConnectionEvent(what="confirmed", at=10_030 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.event(event)
     found.finish()
     (doubt,) = found.doubts(CHANNEL.name)
     assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("clock", 10_000, 17_260)
@@ -104,8 +104,8 @@ def test_a_clock_that_was_days_behind_makes_every_session_doubtful() -> None:
 def test_what_was_dropped_is_no_clock_that_was_put_back() -> None:
     """The mark of what was dropped stands before what was kept, and tells of a time after it."""
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    found.mark(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
-    found.mark(
+    found.event(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    found.event(
         ConnectionEvent(what="dropped", since=1_010 * NS, at=1_110 * NS, count=100, channels=(CHANNEL.name,))
     )
     found.heard(1_012 * NS)
@@ -113,7 +113,7 @@ def test_what_was_dropped_is_no_clock_that_was_put_back() -> None:
     found.finish()
     (doubt,) = found.doubts(CHANNEL.name)
     assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("dropped", 1_010, 1_110)
-    found.mark(ConnectionEvent(what="pulse", at=1_050 * NS))
+    found.event(ConnectionEvent(what="pulse", at=1_050 * NS))
     assert [one.end // SECOND for one in found.doubts(CHANNEL.name) if one.kind == "dropped"] == [1_110]
 
 
@@ -123,7 +123,7 @@ def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
     by = 600
     found = Timeline(carried={CHANNEL.name: CHANNEL})
     for what, at in (("confirmed", 1_000), ("disconnected", 2_000), ("confirmed", 2_100), ("pulse", 4_600)):
-        found.mark(
+        found.event(
             ConnectionEvent(
                 what=cast("EventKind", what),
                 at=(at + by) * NS,
@@ -132,7 +132,7 @@ def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
                 channels=(CHANNEL.name,),
             )
         )
-    found.mark(ConnectionEvent(what="clock", at=4_601 * NS, since=(1_000 + by) * NS, by=-by * NS))
+    found.event(ConnectionEvent(what="clock", at=4_601 * NS, since=(1_000 + by) * NS, by=-by * NS))
     found.finish()
     doubted = {
         second
@@ -141,8 +141,8 @@ def test_what_was_missed_while_the_clock_was_ahead_lies_elsewhere() -> None:
     }
     assert set(range(2_000, 2_100)) <= doubted
     quiet = Timeline(carried={CHANNEL.name: CHANNEL})
-    quiet.mark(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
-    quiet.mark(ConnectionEvent(what="clock", at=4_600 * NS, since=1_000 * NS, by=-12 * NS))
+    quiet.event(ConnectionEvent(what="confirmed", at=1_000 * NS, connection=1, channels=(CHANNEL.name,)))
+    quiet.event(ConnectionEvent(what="clock", at=4_600 * NS, since=1_000 * NS, by=-12 * NS))
     quiet.finish()
     assert [(one.start // SECOND, one.end // SECOND) for one in quiet.doubts(CHANNEL.name)] == [(988, 4_600)]
 
@@ -154,13 +154,13 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
     dice = random.Random(seed)
     wrong, now, live = dice.choice([0, 600, 7_200, -600, -7_200]), 100_000, False
     clocks = Clocks(apart=wrong * NS, since=(now + wrong) * NS)
-    marks: list[ConnectionEvent] = []
+    events: list[ConnectionEvent] = []
     truth: set[int] = set()
 
     def told(what: EventKind) -> None:
         if set_ := clocks.read((now + wrong) * NS, now * SECOND):
-            marks.append(set_)
-        marks.append(
+            events.append(set_)
+        events.append(
             ConnectionEvent(what=what, at=(now + wrong) * NS, connection=1, channels=(CHANNEL.name,))
         )
 
@@ -181,8 +181,8 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
     if wrong:
         return  # a clock that is never put right is seen by the next file
     found = Timeline(carried={CHANNEL.name: CHANNEL})
-    for mark in marks:
-        found.mark(mark)
+    for event in events:
+        found.event(event)
     found.finish()
     doubted: set[int] = set()
     for doubt in found.doubts(CHANNEL.name):
@@ -196,13 +196,13 @@ def test_over_random_clocks_nothing_is_live_that_was_not(seed: int) -> None:
 def test_what_a_delayed_stream_misses_happened_before() -> None:
     """Data that comes 15 minutes late: while the connection was broken, that is what was missed."""
     found = Timeline()
-    found.mark(ConnectionEvent(what="opened", at=10_000 * NS, carried=(CHANNEL,), delay=900 * NS))
+    found.event(ConnectionEvent(what="opened", at=10_000 * NS, carried=(CHANNEL,), delay=900 * NS))
     for what, at, since in (
         ("confirmed", 10_010, 0),
         ("disconnected", 10_100, 10_090),
         ("confirmed", 10_200, 0),
     ):
-        found.mark(
+        found.event(
             ConnectionEvent(
                 what=cast("EventKind", what),
                 at=at * NS,

@@ -18,7 +18,7 @@ from fulltape.capture.plan import SilenceMonitor, WaitingMessages
 from fulltape.capture.queue import MessageQueue, Router, size_of
 from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.plans import Connecting
-from fulltape.contract.streams import DETAILS, Channel, Detail, MessageShape
+from fulltape.contract.streams import DETAILS, Channel, Detail, MessageFormat
 from fulltape.contract.vendor import RowFormat, WireField
 from fulltape.decoding import captured, template
 from fulltape.lake import messages
@@ -205,10 +205,10 @@ def test_a_trade_too_late_for_every_bar_is_counted() -> None:
     assert day.trades == 9, "the day's bar has them"
 
 
-_SHAPE = MessageShape(
+_SHAPE = MessageFormat(
     kind="x",
     dataset="d",
-    shape=RowFormat(
+    row_format=RowFormat(
         fields=(
             WireField(wire="s", column="symbol", kind="text"),
             WireField(wire="p", column="price", kind="decimal"),

@@ -141,16 +141,16 @@ def test_failures_of_one_moment_trip_the_breaker_once(tmp_path: Path) -> None:
         simulated(tmp_path, markets.sample(), [WISH], universe=UNIVERSE) as (folder, _),
         opened(folder) as context,
     ):
-        guards = SourceBreakers(context)
+        breakers = SourceBreakers(context)
         for _ in range(8):
-            guards.came_back("alpaca.sip", Result(outcome=Outcome.TRANSIENT, reason="HTTP 503"), now=0)
+            breakers.came_back("alpaca.sip", Result(outcome=Outcome.TRANSIENT, reason="HTTP 503"), now=0)
         breaker = context.ledger.breakers.of("alpaca.sip")
         assert (breaker.state, breaker.until) == ("open", 15 * SECOND)
-        assert guards.rest("alpaca.sip", now=1, flying=0) == 15 * SECOND
-        guards.sent("alpaca.sip", now=15 * SECOND)
-        assert guards.rest("alpaca.sip", now=16 * SECOND, flying=1) is not None, "one trial at a time"
-        guards.came_back("alpaca.sip", Result(outcome=Outcome.ROWS), now=17 * SECOND)
-        assert guards.rest("alpaca.sip", now=17 * SECOND, flying=3) is None
+        assert breakers.rest("alpaca.sip", now=1, flying=0) == 15 * SECOND
+        breakers.sent("alpaca.sip", now=15 * SECOND)
+        assert breakers.rest("alpaca.sip", now=16 * SECOND, flying=1) is not None, "one trial at a time"
+        breakers.came_back("alpaca.sip", Result(outcome=Outcome.ROWS), now=17 * SECOND)
+        assert breakers.rest("alpaca.sip", now=17 * SECOND, flying=3) is None
 
 
 def test_who_waits_for_the_ledger_is_counted_when_it_sends(tmp_path: Path) -> None:

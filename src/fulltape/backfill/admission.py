@@ -41,17 +41,17 @@ class Admission:
         self._context = context
         self._clock = clock
         self._out = out
-        self.paces = Throughput(context, clock)
-        self.guards = SourceBreakers(context)
-        self.dispatcher = Dispatcher(context, clock, self.paces, out=out.__contains__, urgent=urgent)
+        self.throughput = Throughput(context, clock)
+        self.breakers = SourceBreakers(context)
+        self.dispatcher = Dispatcher(context, clock, self.throughput, out=out.__contains__, urgent=urgent)
 
     def closed(self, source: str, *, flying: int, owed: bool = False) -> Closed | None:
         """None if the source may send something now; `owed` says that it has interrupted work to go on with."""
         # Until a source has answered once, one conversation is enough to learn whether it answers at all.
-        lanes = self.paces.lanes(source) if self.guards.ever_served(source) else 1
+        lanes = self.throughput.lanes(source) if self.breakers.ever_served(source) else 1
         if source in self._out or flying >= lanes:
             return Closed()
-        rest = self.guards.rest(source, now=self._clock.now(), flying=flying)
+        rest = self.breakers.rest(source, now=self._clock.now(), flying=flying)
         if rest is not None:
             return self._resting(source, rest - self._clock.now(), owed=owed)
         feed, now = self._context.feeds[source], self._clock.steady()

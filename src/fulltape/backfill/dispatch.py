@@ -51,7 +51,7 @@ class Dispatcher:
         self,
         context: NodeContext,
         clock: Clock,
-        paces: Throughput,
+        throughput: Throughput,
         *,
         out: Callable[[str], bool],
         urgent: bool = False,
@@ -59,15 +59,15 @@ class Dispatcher:
         self._context = context
         self._urgent = urgent
         self._clock = clock
-        self._paces = paces
+        self._throughput = throughput
         self._out = out
-        self.suspicions = Bisection()
+        self.bisection = Bisection()
         self._planners: dict[tuple[str, str], Planner] = {}
         self._left: dict[TaskClass, int] = {}
         self._rows: dict[TaskClass, float] = {}
         self._quota: dict[tuple[str, TaskClass], float] = {}
         self._per_request: dict[tuple[str, TaskClass], float] = {}
-        self._fences: dict[TaskClass, Partition] = {}
+        self._partitions: dict[TaskClass, Partition] = {}
         self._after: dict[tuple[str, TaskClass], int] = {}
         self._whole: dict[TaskClass, int] = {}
         self._ask: dict[TaskClass, int] = {}
@@ -188,7 +188,7 @@ class Dispatcher:
         pages = int(self._quota[source, of] / per_request + 0.5) if per_request else batching.MOST_PAGES
         with self._context.ledger.write():
             found = self._found(source, of, planner, now)
-            found, capacity = self.suspicions.alike(source, of.dataset, found, planner.capacity)
+            found, capacity = self.bisection.alike(source, of.dataset, found, planner.capacity)
             if found and found[0].start is not None:  # spans inside a session: only equal ones go together
                 found = [task for task in found if (task.start, task.end) == (found[0].start, found[0].end)]
                 capacity = replace(capacity, grouped=0)
@@ -238,8 +238,8 @@ class Dispatcher:
             found = self._of_one_instrument(source, of, planner, now)
             return [task for task in found if task.symbol == found[0].symbol]
         while True:
-            fence = self._fences.get(of)
-            before = fence.before if fence else ""
+            partition = self._partitions.get(of)
+            before = partition.before if partition else ""
             found = self._context.ledger.queue.candidates(
                 source,
                 of,
@@ -249,11 +249,11 @@ class Dispatcher:
                 after=self._after.get((source, of), 0),
                 before=before,
             )
-            if found or not fence or not before:
+            if found or not partition or not before:
                 break
             # Further on; at last what the others were left and have not taken by now is anybody's.
-            if not fence.widen():
-                del self._fences[of]
+            if not partition.widen():
+                del self._partitions[of]
             self._after.clear()
         if before and found:
             self._after[source, of] = found[0].task_id - 1
@@ -284,14 +284,14 @@ class Dispatcher:
     ) -> list[Claimable]:
         """The tasks of the next instrument: of the first one queued, or behind a fence from the end of the alphabet."""
         queue, first_day = self._context.ledger.queue, planner.first_day
-        fence = self._fences.get(of)
-        while fence and fence.names:
+        partition = self._partitions.get(of)
+        while partition and partition.names:
             found = queue.candidates(
-                source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=fence.names[-1]
+                source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=partition.names[-1]
             )
             if found:
                 return found
-            fence.names.pop()
+            partition.names.pop()
         first = queue.candidates(source, of, first_day=first_day, now=now, most=1)
         if not first or not planner.knows(first[0]):
             return []
@@ -300,7 +300,7 @@ class Dispatcher:
         )
 
     def _put_fences(self) -> None:
-        before_now, self._fences = self._fences, {}
+        before_now, self._partitions = self._partitions, {}
         for of in self._left:
             capacities = {
                 source: self._planners[source, of.dataset].capacity
@@ -315,7 +315,7 @@ class Dispatcher:
                 names = sorted(self._context.wanted[of.dataset].instruments)
                 found = put(before_now.get(of), names, behind=behind, fetch=self._ask.get(of, 1))
                 if found:
-                    self._fences[of] = found
+                    self._partitions[of] = found
 
     def _planner(self, source: str, dataset: str) -> Planner:
         return self._planners[source, dataset]
@@ -348,7 +348,7 @@ class Dispatcher:
             load = self._load(of, eligible_sources, now)
             if load:
                 groups.setdefault((of.priority, of.batch), []).append(load)
-        seats = self._paces.seats(taking)
+        seats = self._throughput.seats(taking)
         shared = allocation.share([groups[key] for key in sorted(groups)], seats) if groups else {}
         for of in self._left:
             for source, part in shared.get(of, {}).items():

@@ -55,7 +55,7 @@ class _Density:
 
 def run_once(context: NodeContext, clock: Clock) -> Estimate:
     """Share out everything that is queued, as the dispatcher would, and add up."""
-    paces = Throughput(context, clock)
+    throughput = Throughput(context, clock)
     census = {
         of: counted for of, counted in context.ledger.queue.census().items() if of.dataset in context.wanted
     }
@@ -66,7 +66,7 @@ def run_once(context: NodeContext, clock: Clock) -> Estimate:
             preference = facts.preferences(context, of.dataset, requests)
             load = Load(key=of, requests=requests, preference=preference)
             groups.setdefault((of.priority, of.batch), []).append(load)
-    seats = paces.seats(list(context.feeds))
+    seats = throughput.seats(list(context.feeds))
     shared = allocation.share([groups[key] for key in sorted(groups)], seats)
     loads = {load.key: load for group in groups.values() for load in group}
     density = {name: _density(context, name) for name in context.wanted}

@@ -47,10 +47,10 @@ class Fetcher:
         clock: Clock,
         progress: Progress,
         stop: threading.Event,
-        paces: Throughput,
+        throughput: Throughput,
         demand: Callable[[str], Mapping[str, int]],
     ) -> None:
-        self._paces = paces
+        self._throughput = throughput
         self._demand = demand
         self._context = context
         self._feed = feed
@@ -216,7 +216,7 @@ class Fetcher:
             self._context.ledger.budgets.landed(self._feed.limits, token)
             took = self._clock.steady() - started
             good = answer.outcome not in (Outcome.TRANSIENT, Outcome.MALFORMED)
-            self._paces.answered(self._feed.source.name, took=took, good=good)
+            self._throughput.answered(self._feed.source.name, took=took, good=good)
             self._note(work, request, response, answer, sent_at, took)
             if response is not None:
                 self._body = response

@@ -81,7 +81,7 @@ class _Round:
         self._shut = threading.Event()
         self._report = report
         self._urgent = urgent
-        self._gate = Admission(context, clock, report.out, urgent=urgent)
+        self._admission = Admission(context, clock, report.out, urgent=urgent)
         self._idle: dict[str, list[Fetcher]] = {source: [] for source in context.feeds}
         self._fetchers: list[Fetcher] = []
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
@@ -128,16 +128,16 @@ class _Round:
         """Fill the lanes of one source; returns when it may have room or work again, in steady time."""
         while True:
             flying = sum(1 for one in self._busy.values() if one == source)
-            closed = self._gate.closed(source, flying=flying, owed=bool(self._resumable.get(source)))
+            closed = self._admission.closed(source, flying=flying, owed=bool(self._resumable.get(source)))
             if closed:
                 return closed.again
             work = self._owed(source)
             if work is None:
-                claim = self._gate.claim(source, others_busy=bool(self._busy))
+                claim = self._admission.claim(source, others_busy=bool(self._busy))
                 if isinstance(claim, Closed):
                     return claim.again
                 work = _work(self._context, source, claim)
-            self._gate.guards.sent(source, now=self._clock.now())
+            self._admission.breakers.sent(source, now=self._clock.now())
             self._report.fetches += 1
             self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
 
@@ -157,8 +157,8 @@ class _Round:
                 self._clock,
                 self._progress,
                 self._shut,
-                self._gate.paces,
-                self._gate.dispatcher.demand,
+                self._admission.throughput,
+                self._admission.dispatcher.demand,
             )
             self._fetchers.append(fetcher)
             return fetcher
@@ -192,19 +192,19 @@ class _Round:
         finally:
             self._idle[source].append(fetcher)
         now = self._clock.now()
-        healthy = self._gate.guards.came_back(source, result, now=now)
+        healthy = self._admission.breakers.came_back(source, result, now=now)
         blame = outcomes.Blame(tasks=healthy, symbols=self._to_blame(source, work, result))
         outcomes.settle(self._context, source, work, result, now, blame)
         if result.no_room and result.no_room.dimension == "kind_share":
-            self._gate.dispatcher.no_share(source, work.kind)
+            self._admission.dispatcher.no_share(source, work.kind)
         elif result.outcome not in (Outcome.ROWS, Outcome.EMPTY) or result.refused:
-            self._gate.dispatcher.recount()
+            self._admission.dispatcher.recount()
         if result.outcome is Outcome.BAD_CREDENTIALS:
             self._report.out.stopped[source] = result.reason
         if (
             result.unreachable
             and result.outcome is Outcome.TRANSIENT
-            and not self._gate.guards.ever_served(source)
+            and not self._admission.breakers.ever_served(source)
         ):
             self._report.out.unreachable[source] = result.reason
             self._progress(
@@ -216,12 +216,12 @@ class _Round:
 
     def _to_blame(self, source: str, work: Work, result: Result) -> bool:
         """Whether a refusal of a whole fetch says something about each of its symbols."""
-        suspicions = self._gate.dispatcher.suspicions
+        bisection = self._admission.dispatcher.bisection
         symbols = set(work.fetch.symbols) - set(result.refused)
         if outcomes.refuses(result):
-            return suspicions.refused(source, work.fetch.dataset, symbols)
+            return bisection.refused(source, work.fetch.dataset, symbols)
         if result.outcome in (Outcome.ROWS, Outcome.EMPTY):
-            suspicions.served(source, work.fetch.dataset, symbols)
+            bisection.served(source, work.fetch.dataset, symbols)
         return True
 
     def _time_to_seal(self) -> bool:

@@ -152,7 +152,7 @@ class MessageQueue:
         }
         stamps = [block.received[place] for place in gone]
         self.dropped += len(gone)
-        mark = ConnectionEvent(
+        event = ConnectionEvent(
             what="dropped",
             at=max(stamps),
             since=min(stamps),
@@ -163,11 +163,11 @@ class MessageQueue:
         )
         left = [place for place in range(len(all_messages)) if place not in gone]
         if not left:
-            return [mark]
+            return [event]
         received = array("q", (block.received[place] for place in left))
         return [
             messages.block(block.connection, block.number, [all_messages[place] for place in left], received),
-            mark,
+            event,
         ]
 
 

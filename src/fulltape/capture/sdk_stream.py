@@ -75,7 +75,7 @@ class SdkStream:
             self._connection = int.from_bytes(os.urandom(4), "little") | LIVE
             self._number = 0
             self._queue.routers[self._connection] = self._router
-            self._put(self._mark("connected"))
+            self._put(self._event("connected"))
             self.live[self._connection] = set()
             began = asyncio.get_running_loop().time()
             try:
@@ -84,7 +84,7 @@ class SdkStream:
                 self.reason = self._address.redact(str(error).encode()).decode()
             except Exception as error:  # noqa: BLE001 — a library of others may raise anything
                 self.reason = self._address.redact(f"{type(error).__name__}: {error}".encode()).decode()
-            self._put(self._mark("disconnected", since=self._last, reason=self.reason))
+            self._put(self._event("disconnected", since=self._last, reason=self.reason))
             self._tell(ended=True)
             self.live.pop(self._connection, None)
             self._queue.routers.pop(self._connection, None)
@@ -122,7 +122,7 @@ class SdkStream:
         doubted = plan.doubtful(monitors, self._cadences, now, self._stale_after)
         for name in doubted:
             self._monitors[name].doubted(now)
-            self._put(self._mark("stale", channels=(name,), since=self.last_ns[name], reason="silent"))
+            self._put(self._event("stale", channels=(name,), since=self.last_ns[name], reason="silent"))
             self.live[self._connection].discard(name)
         if doubted:
             raise errors.TransportError(f"silent: {', '.join(doubted[:5])}")
@@ -149,11 +149,11 @@ class SdkStream:
 
     def pulse(self) -> list[ConnectionEvent]:
         """That it is still asked, for times in which nothing comes."""
-        return [self._mark("pulse")] if self.live else []
+        return [self._event("pulse")] if self.live else []
 
     def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """What it delivered, and that it is closed."""
-        found = [*self.cut(), *([self._mark("closed", reason=why)] if self.live else [])]
+        found = [*self.cut(), *([self._event("closed", reason=why)] if self.live else [])]
         self.live.clear()
         self.state, self.reason = why, ""
         return found
@@ -161,7 +161,7 @@ class SdkStream:
     def _take(self, fed: SdkMessage) -> None:
         if fed.refused:
             self.reason = self._refused[fed.channel] = fed.refused
-            self._put(self._mark("refused", channels=(fed.channel,), reason=fed.refused))
+            self._put(self._event("refused", channels=(fed.channel,), reason=fed.refused))
             return
         self._last = self._stamp()
         self._messages.append(fed.message)
@@ -172,17 +172,17 @@ class SdkStream:
         live = self.live[self._connection]
         if fed.channel not in live:
             live.add(fed.channel)
-            self._put(self._mark("confirmed", channels=(fed.channel,), since=self._last))
+            self._put(self._event("confirmed", channels=(fed.channel,), since=self._last))
             self.state, self.reason = "live", next(iter(self._refused.values()), "")
             # Before a channel was live for the first time there is nothing to heal.
             if fed.channel in self._ever and self._change is None:
                 self._change = now + _TOGETHER
             self._ever.add(fed.channel)
 
-    def _put(self, mark: ConnectionEvent) -> None:
-        self._queue.put([*self._gather(), mark], now_ns=self._stamp())
+    def _put(self, event: ConnectionEvent) -> None:
+        self._queue.put([*self._gather(), event], now_ns=self._stamp())
 
-    def _mark(
+    def _event(
         self, what: EventKind, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
     ) -> ConnectionEvent:
         return ConnectionEvent(

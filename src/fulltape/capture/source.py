@@ -142,7 +142,7 @@ class SourceCapture:
             await asyncio.sleep(due - loop.time())
             items = self._gathered()
             if not items and loop.time() - self._pulsed >= PULSE_EVERY:
-                items = [mark for line in self.lines for mark in line.pulse()]
+                items = [event for line in self.lines for event in line.pulse()]
             items += self._set()
             if items:
                 self._pulsed = loop.time()

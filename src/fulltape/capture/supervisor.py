@@ -355,8 +355,8 @@ class StreamSupervisor:
         """The vendor does not serve these now; they are asked for again later, since many reasons pass."""
         connection.refused.update(refused)
         connection.refused_at = asyncio.get_running_loop().time()
-        marks = (connection.event("refused", channels=(name,), reason=why) for name, why in refused.items())
-        self._put(*marks)
+        events = (connection.event("refused", channels=(name,), reason=why) for name, why in refused.items())
+        self._put(*events)
         self.reason = next(iter(refused.values()))
         self._settled(connection, fresh=self.state != "live")
 
@@ -392,6 +392,6 @@ class StreamSupervisor:
         self._heard(block)
         self._queue.put([block, *self._gather()], now_ns=self._stamp())
 
-    def _put(self, *marks: ConnectionEvent) -> None:
+    def _put(self, *events: ConnectionEvent) -> None:
         """Write marks, after all that any connection of the source has delivered before."""
-        self._queue.put([*self._gather(), *marks], now_ns=self._stamp())
+        self._queue.put([*self._gather(), *events], now_ns=self._stamp())

@@ -119,7 +119,7 @@ class Writer:
     def _append(self, item: Block | ConnectionEvent) -> None:
         journal = self._open()
         if isinstance(item, ConnectionEvent):
-            journal.append(RecordKind.MARK, self._redaction.masked(messages.encode_mark(item)))
+            journal.append(RecordKind.MARK, self._redaction.masked(messages.encode_event(item)))
             self._note(item)
         else:
             # Whatever kind a message is of: no secret goes beyond this door.
@@ -128,14 +128,14 @@ class Writer:
             journal.append(RecordKind.MESSAGES, *messages.encode_block(item))
         self._pending.append(item)
 
-    def _note(self, mark: ConnectionEvent) -> None:
+    def _note(self, event: ConnectionEvent) -> None:
         """Who is live, as far as it is written: the next file's head must not know more than the marks before it."""
-        if mark.what == "confirmed":
-            self._live.setdefault(mark.connection, set()).update(mark.channels)
-        elif mark.what == "stale":
-            self._live.get(mark.connection, set()).difference_update(mark.channels)
-        elif mark.what in ("disconnected", "closed"):
-            self._live.pop(mark.connection, None)
+        if event.what == "confirmed":
+            self._live.setdefault(event.connection, set()).update(event.channels)
+        elif event.what == "stale":
+            self._live.get(event.connection, set()).difference_update(event.channels)
+        elif event.what in ("disconnected", "closed"):
+            self._live.pop(event.connection, None)
 
     def _open(self) -> Journal:
         if self._journal is None:
@@ -150,7 +150,7 @@ class Writer:
                 delay=self._delay,
             )
             try:
-                journal.append(RecordKind.MARK, messages.encode_mark(head))
+                journal.append(RecordKind.MARK, messages.encode_event(head))
             except errors.StorageError:
                 journal.discard()
                 raise

@@ -148,12 +148,12 @@ Rows = Literal["object", "array", "object_of_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageShape:
+class MessageFormat:
     """How messages of one kind become rows of a dataset; a kind of which one message tells two rows has two of these.
 
     - `kind`: what `Meaning.pattern` finds in such a message;
     - `rows`: where its rows lie; `inside` is the field that holds them (a dotted path), or the object that is the row;
-    - `shape`: their fields, whose `wire` names are relative to `inside`; the column `symbol` is the source's spelling;
+    - `row_format`: their fields, whose `wire` names are relative to `inside`; the column `symbol` is the source's spelling;
     - `fixed`: columns that have one value in all rows;
     - `scaled`: columns that count something else than the dataset does, and by what they are multiplied;
     - `only`: a column and the value that a row must have there to be one (a bar that is closed);
@@ -162,7 +162,7 @@ class MessageShape:
 
     kind: str
     dataset: str
-    shape: RowFormat
+    row_format: RowFormat
     rows: Rows = "object"
     inside: str = ""
     fixed: Mapping[str, object] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class Meaning:
     what no pattern matches is parsed and told by it, wherever it stands."""
 
     pattern: bytes
-    shapes: tuple[MessageShape, ...]
+    formats: tuple[MessageFormat, ...]
     ignored: frozenset[str] = frozenset()
     recorded: Mapping[str, str] = field(default_factory=dict)
     symbol: bytes = b""

@@ -208,7 +208,7 @@ class RowFormat:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """Rows of one page as they came: the bytes of a JSON array of objects or of arrays, or CSV without a header, in
-    `shape`.
+    `row_format`.
 
     `symbol` is whose they are, in our spelling; where it is empty a field gives the column `symbol`, and `names` says
     which symbol is which instrument's (rows of others were not asked for and are left out).
@@ -219,7 +219,7 @@ class Slice:
 
     page: int
     rows: bytes | msgspec.Raw
-    shape: RowFormat
+    row_format: RowFormat
     symbol: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def wire_type(part: WireField, shape: RowFormat) -> Any:
+def wire_type(part: WireField, row_format: RowFormat) -> Any:
     """The polars type of a field as JSON gives it."""
     import polars as pl
 
-    kind = shape.stamp_kind if part.column == "stamp" else part.kind
+    kind = row_format.stamp_kind if part.column == "stamp" else part.kind
     types: dict[FieldKind, Any] = {
         "float": pl.Float64, "integer": pl.Int64, "text": pl.String, "boolean": pl.Boolean,
         "decimal": pl.String, "date": pl.String, "list": pl.List(pl.String),
@@ -23,14 +23,14 @@ def wire_type(part: WireField, shape: RowFormat) -> Any:
     return types[kind]
 
 
-def csv_type(part: WireField, shape: RowFormat) -> Any:
+def csv_type(part: WireField, row_format: RowFormat) -> Any:
     """The polars type of a field as CSV gives it."""
     import polars as pl
 
-    return pl.Float64 if part.kind == "decimal" and part.column != "stamp" else wire_type(part, shape)
+    return pl.Float64 if part.kind == "decimal" and part.column != "stamp" else wire_type(part, row_format)
 
 
-def typed(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
+def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """Digits as numbers and dates as dates; raises for anything else, and for numbers that are not finite."""
     import polars as pl
 
@@ -40,30 +40,30 @@ def typed(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
         else pl.col(part.column).list.join(",")
         if part.kind == "list"
         else pl.col(part.column).str.to_date("%Y-%m-%d", strict=True)
-        for part in shape.fields
+        for part in row_format.fields
         if part.kind in ("decimal", "date", "list") and part.column != "stamp"
     ]
     if not casts:
         return found
     typed = found.with_columns(casts)
-    numbers = [part.column for part in shape.fields if part.kind == "decimal" and part.column != "stamp"]
+    numbers = [part.column for part in row_format.fields if part.kind == "decimal" and part.column != "stamp"]
     if not all(typed[name].is_finite().fill_null(value=True).all() for name in numbers):
         raise ValueError("a number that is not finite")
     return typed
 
 
-def stamped(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
+def stamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """`stamp` in UTC microseconds and `stamp_ns` beside it; raises where one is missing or lies outside 1970 to 2200."""
     import polars as pl
 
     wire = found["stamp"]
-    if shape.unit == "iso":
+    if row_format.unit == "iso":
         stamp, exact = _read_iso(wire)
-    elif shape.unit == "date":
+    elif row_format.unit == "date":
         stamp = wire.str.to_date("%Y-%m-%d", strict=True).cast(pl.Datetime("us")).dt.epoch("us")
         exact = stamp * 1_000
     else:
-        exact = _counted(wire, shape)
+        exact = _counted(wire, row_format)
         stamp = exact // 1_000
     held_to_range(stamp, EARLIEST, LATEST - 1)
     place = found.columns.index("stamp")
@@ -95,19 +95,19 @@ def _read_iso(wire: pl.Series) -> tuple[pl.Series, pl.Series]:
     raise ValueError("a stamp that is no ISO 8601 time with a zone")
 
 
-def _counted(wire: pl.Series, shape: RowFormat) -> pl.Series:
+def _counted(wire: pl.Series, row_format: RowFormat) -> pl.Series:
     """A count since 1970 in nanoseconds; what could run over is refused first."""
     import polars as pl
 
     per_ns = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "received": 1}
-    held_to_range(wire, 0, LATEST * 1_000 // per_ns.get(shape.unit, 1))
-    if shape.unit == "epoch":
+    held_to_range(wire, 0, LATEST * 1_000 // per_ns.get(row_format.unit, 1))
+    if row_format.unit == "epoch":
         scale = (
             pl.when(wire < 10**11).then(10**9).when(wire < 10**14).then(10**6).when(wire < 10**17).then(10**3)
             .otherwise(1)
         )  # fmt: skip
         return wire * pl.select(scale.cast(pl.Int64)).to_series()
-    if shape.stamp_kind == "float":
+    if row_format.stamp_kind == "float":
         # A float of seconds carries microseconds and no more.
-        return (wire * (per_ns[shape.unit] // 1_000)).round(0).cast(pl.Int64, strict=True) * 1_000
-    return wire * per_ns[shape.unit]
+        return (wire * (per_ns[row_format.unit] // 1_000)).round(0).cast(pl.Int64, strict=True) * 1_000
+    return wire * per_ns[row_format.unit]

@@ -30,7 +30,9 @@ _PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def one_by_one(one: Slice, shape: RowFormat, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+def one_by_one(
+    one: Slice, row_format: RowFormat, session_of: SessionOf, rejected: list[Rejected]
+) -> pl.DataFrame:
     """The good rows of a slice in the types of the wire; each bad one is added to `rejected`."""
     import polars as pl
 
@@ -39,11 +41,11 @@ def one_by_one(one: Slice, shape: RowFormat, session_of: SessionOf, rejected: li
     for raw in _pieces(one, rejected):
         try:
             row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
-            good.append({part.column: _value(row, part, shape) for part in shape.fields})
+            good.append({part.column: _value(row, part, row_format) for part in row_format.fields})
         except WRONG as error:
-            session = _session(raw, shape, session_of)
+            session = _session(raw, row_format, session_of)
             reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
-            symbol = one.symbol or _symbol(raw, shape, one)
+            symbol = one.symbol or _symbol(raw, row_format, one)
             if symbol is not None and one.names and symbol not in one.names.values():
                 continue  # a symbol that was not asked for: normal in an answer for all symbols
             found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
@@ -52,17 +54,17 @@ def one_by_one(one: Slice, shape: RowFormat, session_of: SessionOf, rejected: li
             else:
                 rejected.append(found)
     for at, found in lost:
-        rejected += _placed(found, _beside(good, at, found.symbol, one), shape, session_of)
-    types = {part.column: _value_type(part, shape) for part in shape.fields}
+        rejected += _placed(found, _beside(good, at, found.symbol, one), row_format, session_of)
+    types = {part.column: _value_type(part, row_format) for part in row_format.fields}
     return pl.DataFrame(good, schema=types, orient="row")
 
 
 def _placed(
-    lost: Rejected, beside: list[dict[str, Any]], shape: RowFormat, session_of: SessionOf
+    lost: Rejected, beside: list[dict[str, Any]], row_format: RowFormat, session_of: SessionOf
 ) -> list[Rejected]:
     """A row without a session, and the sessions of the good rows beside it: rows come in order, so that it belongs to one
     of them, or to one between."""
-    sessions = {session_of(_instant(row["stamp"], shape.unit)) for row in beside}
+    sessions = {session_of(_instant(row["stamp"], row_format.unit)) for row in beside}
     edge = len(beside) < 2
     return [
         replace(lost, placed=bool(sessions)),
@@ -95,24 +97,30 @@ def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
         return []
 
 
-def _value_type(part: WireField, shape: RowFormat) -> Any:
+def _value_type(part: WireField, row_format: RowFormat) -> Any:
     import polars as pl
 
     typed: dict[FieldKind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
     if part.column == "stamp" or part.kind not in typed:
-        return fields.wire_type(part, shape)
+        return fields.wire_type(part, row_format)
     return typed[part.kind]
 
 
-def _value(row: Any, part: WireField, shape: RowFormat) -> Any:
+def _value(row: Any, part: WireField, row_format: RowFormat) -> Any:
     """One field's value in its declared type; `ValueError` for anything else."""
     found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
     loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
     if part.column == "stamp":
-        instant = _instant(found, shape.unit)
-        if shape.unit == "iso":
+        instant = _instant(found, row_format.unit)
+        if row_format.unit == "iso":
             return found if _PLAIN_ISO.fullmatch(found) else iso(instant)
-        return found if shape.unit == "date" else float(found) if shape.stamp_kind == "float" else int(found)
+        return (
+            found
+            if row_format.unit == "date"
+            else float(found)
+            if row_format.stamp_kind == "float"
+            else int(found)
+        )
     if found is None:
         return None
     try:
@@ -163,9 +171,9 @@ def _instant(found: Any, unit: TimestampUnit) -> int:
     return instant
 
 
-def _symbol(raw: Any, shape: RowFormat, one: Slice) -> str | None:
+def _symbol(raw: Any, row_format: RowFormat, one: Slice) -> str | None:
     """Whose a row is, in our spelling where we have one; None if it cannot be read."""
-    part = next((part for part in shape.fields if part.column == "symbol"), None)
+    part = next((part for part in row_format.fields if part.column == "symbol"), None)
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
         found = row[part.wire] if part else None
@@ -174,15 +182,15 @@ def _symbol(raw: Any, shape: RowFormat, one: Slice) -> str | None:
     return one.names.get(found, found) if isinstance(found, str) else None
 
 
-def _session(raw: Any, shape: RowFormat, session_of: SessionOf) -> dt.date | None:
-    part = next(part for part in shape.fields if part.column == "stamp")
+def _session(raw: Any, row_format: RowFormat, session_of: SessionOf) -> dt.date | None:
+    part = next(part for part in row_format.fields if part.column == "stamp")
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
         found = row[part.wire]
     except WRONG:
         return None
     # In another unit than the declared one the row is not taken, but its size still shows which session it spoils.
-    for unit in (shape.unit, "epoch"):
+    for unit in (row_format.unit, "epoch"):
         try:
             return session_of(_instant(found, unit))
         except WRONG:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fulltape.contract.streams import Meaning, MessageShape
+from fulltape.contract.streams import Meaning, MessageFormat
 from fulltape.contract.vendor import RowFormat
 from fulltape.decoding import captured, fields, template
 
@@ -85,29 +85,29 @@ def read(bundle: MessageBatch, meaning: Meaning, control: re.Pattern[bytes]) -> 
     over."""
     found = DecodedMessages()
     pattern = re.compile(meaning.pattern)
-    shapes: dict[str, list[MessageShape]] = {}
-    for shape in meaning.shapes:
-        shapes.setdefault(shape.kind, []).append(shape)
-    if _all_alike(bundle, pattern, shapes, control, found):
+    formats: dict[str, list[MessageFormat]] = {}
+    for row_format in meaning.formats:
+        formats.setdefault(row_format.kind, []).append(row_format)
+    if _all_alike(bundle, pattern, formats, control, found):
         return found
     by_kind: dict[str, list[int]] = {}
     lines = bundle.lines()
     for at, line in enumerate(lines):
         for kind in _told(line, pattern, meaning, control):
             by_kind.setdefault(kind, []).append(at)
-    declared = list(shapes)
+    declared = list(formats)
     unknown: set[int] = set()
     for kind, places in sorted(by_kind.items(), key=lambda one: _place(declared, one[0])):
         some = bundle.some(places, lines)
         if kind in meaning.recorded:
             _record(some, meaning, meaning.recorded[kind], found)
-        elif kind not in shapes:
+        elif kind not in formats:
             unknown.update(places if kind not in meaning.ignored else ())
         else:
             broken = len(found.broken)
-            for shape in shapes[kind]:
-                if not _bulk(some, shape, found, only=pattern):
-                    _apart(some, shape, found, pattern)
+            for row_format in formats[kind]:
+                if not _bulk(some, row_format, found, only=pattern):
+                    _apart(some, row_format, found, pattern)
             found.broken[broken:] = dict.fromkeys(found.broken[broken:])
     found.unknown += (lines[at] for at in sorted(unknown))
     return found
@@ -132,22 +132,22 @@ def _place(declared: Sequence[str], kind: str) -> int:
 def _all_alike(
     bundle: MessageBatch,
     pattern: re.Pattern[bytes],
-    shapes: Mapping[str, Sequence[MessageShape]],
+    formats: Mapping[str, Sequence[MessageFormat]],
     control: re.Pattern[bytes],
     found: DecodedMessages,
 ) -> bool:
     """Read all messages at once, if they are all of one kind: False where they are not."""
     first = pattern.search(bundle.text)
-    made = shapes.get(first.group(1).decode(errors="replace"), ()) if first else ()
+    made = formats.get(first.group(1).decode(errors="replace"), ()) if first else ()
     if len(made) != 1 or control.match(bundle.text):
         return False
-    shape = made[0]
-    if shape.marker:
-        alike = bundle.text.count(shape.marker) == len(bundle.lengths)
+    row_format = made[0]
+    if row_format.marker:
+        alike = bundle.text.count(row_format.marker) == len(bundle.lengths)
     else:
         kinds = pattern.findall(bundle.text)
         alike = len(kinds) == len(bundle.lengths) and kinds.count(kinds[0]) == len(kinds)
-    return alike and _bulk(bundle, shape, found)
+    return alike and _bulk(bundle, row_format, found)
 
 
 def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Sequence[str]:
@@ -155,7 +155,7 @@ def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Sequenc
     found = [kind.decode(errors="replace") for kind in pattern.findall(line)]
     if not found:
         return _structure(line, meaning)
-    arrays = {shape.kind for shape in meaning.shapes if shape.rows == "array"}
+    arrays = {row_format.kind for row_format in meaning.formats if row_format.rows == "array"}
     return tuple(dict.fromkeys(found)) if found[0] in arrays else found[:1]
 
 
@@ -199,7 +199,7 @@ def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: Decoded
 
 def _bulk(
     bundle: MessageBatch,
-    shape: MessageShape,
+    row_format: MessageFormat,
     found: DecodedMessages,
     *,
     only: re.Pattern[bytes] | None = None,
@@ -208,15 +208,15 @@ def _bulk(
     import polars as pl
 
     try:
-        frame = _frame(bundle, shape, only)
-        frame = fields.stamped(fields.typed(frame, shape.shape), shape.shape)
+        frame = _frame(bundle, row_format, only)
+        frame = fields.stamped(fields.typed(frame, row_format.row_format), row_format.row_format)
     except (pl.exceptions.PolarsError, ValueError, OverflowError):
         return False
-    found.frames.setdefault(shape.dataset, []).append(_finished(frame, shape))
+    found.frames.setdefault(row_format.dataset, []).append(_finished(frame, row_format))
     return True
 
 
-def _frame(bundle: MessageBatch, shape: MessageShape, only: re.Pattern[bytes] | None) -> pl.DataFrame:
+def _frame(bundle: MessageBatch, row_format: MessageFormat, only: re.Pattern[bytes] | None) -> pl.DataFrame:
     """The fields of the rows as they are on the wire, named as columns, with `ts_recv` and `connection`."""
     import polars as pl
 
@@ -225,21 +225,23 @@ def _frame(bundle: MessageBatch, shape: MessageShape, only: re.Pattern[bytes] | 
         pl.Series("ts_recv", bundle.received, dtype=pl.Int64),
         pl.Series("connection", bundle.connections, dtype=pl.UInt32),
     ]
-    types = {str(part.wire): fields.wire_type(part, shape.shape) for part in shape.shape.fields}
-    names = {str(part.wire): part.column for part in shape.shape.fields}
-    if shape.rows == "array":
-        text, about = _rows_of_arrays(bundle, about, shape, only)
+    types = {
+        str(part.wire): fields.wire_type(part, row_format.row_format) for part in row_format.row_format.fields
+    }
+    names = {str(part.wire): part.column for part in row_format.row_format.fields}
+    if row_format.rows == "array":
+        text, about = _rows_of_arrays(bundle, about, row_format, only)
         found = pl.read_ndjson(text, schema=types) if text else pl.DataFrame(schema=types)
         if found.height != len(about[0]):
             raise ValueError("lines and rows do not add up")
         found.columns = list(names.values())
-        return _received(found.hstack(about), shape.shape)
-    inside = shape.inside.split(".") if shape.inside else []
-    alike = template.read(bundle.text, count, shape)
+        return _received(found.hstack(about), row_format.row_format)
+    inside = row_format.inside.split(".") if row_format.inside else []
+    alike = template.read(bundle.text, count, row_format)
     if alike is not None:
-        return _received(alike.hstack(about), shape.shape)
+        return _received(alike.hstack(about), row_format.row_format)
     schema: Any = types
-    if shape.rows == "object_of_rows":
+    if row_format.rows == "object_of_rows":
         schema = pl.List(pl.Struct(types))
     for name in reversed(inside):
         schema = {name: pl.Struct(schema) if isinstance(schema, dict) else schema}
@@ -248,23 +250,23 @@ def _frame(bundle: MessageBatch, shape: MessageShape, only: re.Pattern[bytes] | 
         raise ValueError("lines and messages do not add up")
     for name in inside[:-1]:
         found = found.unnest(name)
-    if shape.rows == "object_of_rows":
+    if row_format.rows == "object_of_rows":
         found = found.hstack(about).explode(inside[-1]).drop_nulls(inside[-1])
     if inside:
         found = found.unnest(inside[-1])
     found = found.rename({old: new for old, new in names.items() if old != new})
-    return _received(found if "ts_recv" in found.columns else found.hstack(about), shape.shape)
+    return _received(found if "ts_recv" in found.columns else found.hstack(about), row_format.row_format)
 
 
-def _received(found: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
+def _received(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """Where a message bears no time it is stamped by its receipt."""
-    if shape.unit != "received":
+    if row_format.unit != "received":
         return found
     return found.with_columns(found["ts_recv"].alias("stamp"))
 
 
 def _rows_of_arrays(
-    bundle: MessageBatch, about: list[pl.Series], shape: MessageShape, only: re.Pattern[bytes] | None
+    bundle: MessageBatch, about: list[pl.Series], row_format: MessageFormat, only: re.Pattern[bytes] | None
 ) -> tuple[bytes, list[pl.Series]]:
     """Arrays of objects, one object a line, and the receipt of each."""
     text = bundle.text[1:-1].replace(b"]\n[", b"\n").replace(b"},{", b"}\n{")
@@ -274,7 +276,7 @@ def _rows_of_arrays(
     if only is None:
         return text, about
     lines = text.split(b"\n")
-    mine = [at for at, line in enumerate(lines) if _is(line, only, shape.kind)]
+    mine = [at for at, line in enumerate(lines) if _is(line, only, row_format.kind)]
     if len(mine) == len(lines):
         return text, about
     return b"\n".join(lines[at] for at in mine), [column.gather(mine) for column in about]
@@ -291,15 +293,15 @@ def _repeated(column: pl.Series, counts: Sequence[int]) -> pl.Series:
     return column.gather(pl.Series([at for at, count in enumerate(counts) for _ in range(count)]))
 
 
-def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
+def _finished(frame: pl.DataFrame, row_format: MessageFormat) -> pl.DataFrame:
     import polars as pl
 
     if "delivery" in frame.columns:
         frame = _delivered(frame)
-    if shape.only is not None:
-        column, value = shape.only
+    if row_format.only is not None:
+        column, value = row_format.only
         frame = frame.filter(pl.col(column) == value).drop(column)
-    renames: Mapping[str, Mapping[str, str]] = shape.shape.renamed
+    renames: Mapping[str, Mapping[str, str]] = row_format.row_format.renamed
     casts = []
     for column, words in renames.items():
         if frame[column].dtype == pl.Boolean:
@@ -311,8 +313,8 @@ def _finished(frame: pl.DataFrame, shape: MessageShape) -> pl.DataFrame:
             )
         else:
             casts.append(pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String))
-    fixed = [pl.lit(value).alias(name) for name, value in shape.fixed.items()]
-    fixed += [pl.col(name) * factor for name, factor in shape.scaled.items()]
+    fixed = [pl.lit(value).alias(name) for name, value in row_format.fixed.items()]
+    fixed += [pl.col(name) * factor for name, factor in row_format.scaled.items()]
     return frame.with_columns(*casts, *fixed) if casts or fixed else frame
 
 
@@ -334,7 +336,7 @@ def _delivered(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _apart(
-    bundle: MessageBatch, shape: MessageShape, found: DecodedMessages, pattern: re.Pattern[bytes]
+    bundle: MessageBatch, row_format: MessageFormat, found: DecodedMessages, pattern: re.Pattern[bytes]
 ) -> None:
     """Messages that cannot all be read at once: those of one form at a time, since mostly one form is broken as a whole."""
     import polars as pl
@@ -343,12 +345,12 @@ def _apart(
     forms: dict[object, list[int]] = {}
     for at, line in enumerate(lines):
         forms.setdefault(_form(line), []).append(at)
-    before = len(found.frames.get(shape.dataset, ()))
+    before = len(found.frames.get(row_format.dataset, ()))
     for places in forms.values():
         some = bundle.some(places, lines)
-        if not _bulk(some, shape, found, only=pattern):
-            _one_by_one(some, shape, found, pattern)
-    pieces = found.frames.get(shape.dataset, [])
+        if not _bulk(some, row_format, found, only=pattern):
+            _one_by_one(some, row_format, found, pattern)
+    pieces = found.frames.get(row_format.dataset, [])
     if len(pieces) > before + 1:  # in the order of their receipt again
         whole = pl.concat(pieces[before:], how="diagonal_relaxed")
         pieces[before:] = [whole.sort("ts_recv", maintain_order=True)]
@@ -373,15 +375,15 @@ def _form_of(value: object) -> object:
 
 
 def _one_by_one(
-    bundle: MessageBatch, shape: MessageShape, found: DecodedMessages, pattern: re.Pattern[bytes]
+    bundle: MessageBatch, row_format: MessageFormat, found: DecodedMessages, pattern: re.Pattern[bytes]
 ) -> None:
     """Halve until what is broken stands alone; everything else is read as ever."""
     lines = bundle.lines()
     if len(lines) == 1:
-        found.broken.append((lines[0], f"not a message of {shape.kind} as declared"))
+        found.broken.append((lines[0], f"not a message of {row_format.kind} as declared"))
         return
     middle = len(lines) // 2
     for part in (range(middle), range(middle, len(lines))):
         some = bundle.some(part, lines)
-        if not _bulk(some, shape, found, only=pattern):
-            _one_by_one(some, shape, found, pattern)
+        if not _bulk(some, row_format, found, only=pattern):
+            _one_by_one(some, row_format, found, pattern)

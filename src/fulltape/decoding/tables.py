@@ -74,7 +74,9 @@ def _alike(slices: Sequence[Slice]) -> Iterable[list[Slice]]:
     """Slices that can be read in one go: each call of a reader costs as much as a thousand rows."""
     group: list[Slice] = []
     for one in slices:
-        if group and (not _plain(one) or one.shape != group[0].shape or one.within != group[0].within):
+        if group and (
+            not _plain(one) or one.row_format != group[0].row_format or one.within != group[0].within
+        ):
             yield group
             group = []
         group.append(one)
@@ -86,7 +88,7 @@ def _alike(slices: Sequence[Slice]) -> Iterable[list[Slice]]:
 
 
 def _plain(one: Slice) -> bool:
-    by_name = isinstance(one.shape.fields[0].wire, str)
+    by_name = isinstance(one.row_format.fields[0].wire, str)
     return one.form == "json" and by_name and bool(one.symbol) and not one.descending
 
 
@@ -94,14 +96,16 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
     """The rows of slices of one shape, None where any of them is not as declared."""
     import polars as pl
 
-    shape = group[0].shape
+    row_format = group[0].row_format
     if not _plain(group[0]) or len({frozenset(one.fixed) for one in group}) > 1:
         return None
     try:
-        found, counts = _small(group, shape) if _are_small(group, shape) else _large(group, shape)
+        found, counts = (
+            _small(group, row_format) if _are_small(group, row_format) else _large(group, row_format)
+        )
         if not found.height:
             return pl.DataFrame()
-        wide = fields.stamped(fields.typed(found, shape), shape)
+        wide = fields.stamped(fields.typed(found, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
         return None
     wide = wide[[name for name in wide.columns if name != "symbol"]].hstack(
@@ -113,23 +117,23 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
     )
     if group[0].within:
         wide = wide.filter(pl.col("stamp").is_between(*group[0].within, closed="left"))
-    return _renamed(wide, shape)
+    return _renamed(wide, row_format)
 
 
-def _are_small(group: Sequence[Slice], shape: RowFormat) -> bool:
+def _are_small(group: Sequence[Slice], row_format: RowFormat) -> bool:
     """Whether an array is read quicker than its lines: while it fits into the processor's cache. Counts beyond 2^53
     would lose digits there."""
-    if shape.unit in ("ns", "epoch") and shape.stamp_kind == "integer":
+    if row_format.unit in ("ns", "epoch") and row_format.stamp_kind == "integer":
         return False
     return all(len(memoryview(one.rows)) <= _SMALL for one in group)
 
 
-def _small(group: Sequence[Slice], shape: RowFormat) -> tuple[pl.DataFrame, list[int]]:
+def _small(group: Sequence[Slice], row_format: RowFormat) -> tuple[pl.DataFrame, list[int]]:
     """Each slice by `read_json`, which is lenient where lines are not: it takes true for 1 and 3.5 for 3. So whole
     numbers are read as floats and held to be whole, and a slice with a truth value is left to the strict way."""
     import polars as pl
 
-    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
     whole = [name for name, kind in types.items() if kind == pl.Int64]
     loose = types | dict.fromkeys(whole, pl.Float64)
     found = []
@@ -144,18 +148,18 @@ def _small(group: Sequence[Slice], shape: RowFormat) -> tuple[pl.DataFrame, list
         if not (exact == frame[name]).all():
             raise ValueError(f"{name} is not whole")
         frame = frame.replace_column(frame.columns.index(name), exact)
-    frame.columns = [part.column for part in shape.fields]
+    frame.columns = [part.column for part in row_format.fields]
     return frame, [piece.height for piece in found]
 
 
-def _large(group: Sequence[Slice], shape: RowFormat) -> tuple[pl.DataFrame, list[int]]:
+def _large(group: Sequence[Slice], row_format: RowFormat) -> tuple[pl.DataFrame, list[int]]:
     """All slices as lines, in one go."""
     texts = [_cut(one) for one in group]
     counts = [text.count(b"\n") + 1 if text else 0 for text in texts]
     whole = texts[0] if len(texts) == 1 else b"\n".join(text for text in texts if text)
-    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
     found = _lines(whole, sum(counts), types)
-    found.columns = [part.column for part in shape.fields]
+    found.columns = [part.column for part in row_format.fields]
     return found, counts
 
 
@@ -178,17 +182,17 @@ def _repeated(name: str, values: Sequence[object], counts: Sequence[int]) -> pl.
 def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
     import polars as pl
 
-    shape = one.shape
+    row_format = one.row_format
 
     try:
-        wide = fields.stamped(_bulk(one, shape), shape)
+        wide = fields.stamped(_bulk(one, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
-        wide = fields.stamped(rowwise.one_by_one(one, shape, session_of, rejected), shape)
+        wide = fields.stamped(rowwise.one_by_one(one, row_format, session_of, rejected), row_format)
     if one.descending:
         wide = wide.reverse()
     if one.within:
         wide = wide.filter(pl.col("stamp").is_between(*one.within, closed="left"))
-    wide = _renamed(wide, shape)
+    wide = _renamed(wide, row_format)
     if one.symbol:
         wide = wide.with_columns(pl.lit(one.symbol).alias("symbol"))
     else:
@@ -201,44 +205,46 @@ def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.Da
     )
 
 
-def _renamed(wide: pl.DataFrame, shape: RowFormat) -> pl.DataFrame:
+def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """The vendor's words, blanks and units in ours."""
     import polars as pl
 
-    if not (shape.renamed or shape.absent or shape.counted):
+    if not (row_format.renamed or row_format.absent or row_format.counted):
         return wide
     found = wide.with_columns(
         *(
             pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
-            for column, words in shape.renamed.items()
+            for column, words in row_format.renamed.items()
         ),
-        *(pl.col(column).fill_null(value) for column, value in shape.absent.items()),
+        *(pl.col(column).fill_null(value) for column, value in row_format.absent.items()),
     )
     return found.with_columns(
         pl.when(pl.col("stamp") < moment)
         .then(pl.col(column) * factor)
         .otherwise(pl.col(column))
         .alias(column)
-        for column, (moment, factor) in shape.counted.items()
+        for column, (moment, factor) in row_format.counted.items()
     )
 
 
-def _bulk(one: Slice, shape: RowFormat) -> pl.DataFrame:
+def _bulk(one: Slice, row_format: RowFormat) -> pl.DataFrame:
     """The slice in the types of the wire; raises for anything that is not as declared."""
     import polars as pl
 
     if one.form == "csv":
-        return _csv(one, shape)
+        return _csv(one, row_format)
     text = bytes(one.rows).strip()
     if text in (b"[]", b""):
-        return pl.DataFrame(schema={part.column: fields.wire_type(part, shape) for part in shape.fields})
-    if isinstance(shape.fields[0].wire, int):
-        return _arrays(text, shape)
+        return pl.DataFrame(
+            schema={part.column: fields.wire_type(part, row_format) for part in row_format.fields}
+        )
+    if isinstance(row_format.fields[0].wire, int):
+        return _arrays(text, row_format)
     # Spaces between the rows, or `},{` inside a text: take the rows apart as JSON says.
-    types = {str(part.wire): fields.wire_type(part, shape) for part in shape.fields}
+    types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
     pieces = [bytes(raw).replace(b"\n", b" ") for raw in rowwise.ROWS.decode(text)]
     found = _lines(b"\n".join(pieces), len(pieces), types)
-    return fields.typed(found.rename({str(part.wire): part.column for part in shape.fields}), shape)
+    return fields.typed(found.rename({str(part.wire): part.column for part in row_format.fields}), row_format)
 
 
 def _lines(text: bytes, count: int, types: Mapping[str, Any]) -> pl.DataFrame:
@@ -250,21 +256,21 @@ def _lines(text: bytes, count: int, types: Mapping[str, Any]) -> pl.DataFrame:
     return found
 
 
-def _arrays(text: bytes, shape: RowFormat) -> pl.DataFrame:
+def _arrays(text: bytes, row_format: RowFormat) -> pl.DataFrame:
     import polars as pl
 
     rows = msgspec.json.decode(text, type=list[list[Any]])
-    last = max(int(part.wire) for part in shape.fields)
+    last = max(int(part.wire) for part in row_format.fields)
     if any(len(row) <= last for row in rows):
         raise ValueError("a row is too short")
     columns = list(zip(*(row[: last + 1] for row in rows), strict=True))
     found = pl.DataFrame(
-        {part.column: _series(columns[int(part.wire)], part, shape) for part in shape.fields}
+        {part.column: _series(columns[int(part.wire)], part, row_format) for part in row_format.fields}
     )
-    return fields.typed(found, shape)
+    return fields.typed(found, row_format)
 
 
-def _series(values: Sequence[Any], part: WireField, shape: RowFormat) -> pl.Series:
+def _series(values: Sequence[Any], part: WireField, row_format: RowFormat) -> pl.Series:
     import polars as pl
 
     if part.kind == "text":
@@ -276,19 +282,21 @@ def _series(values: Sequence[Any], part: WireField, shape: RowFormat) -> pl.Seri
         if not (found.dtype.is_numeric() or found.dtype == pl.Null):
             raise ValueError(f"{part.column} is neither a number nor digits")
         return found.cast(pl.Float64, strict=True)
-    return pl.Series(values, dtype=fields.wire_type(part, shape), strict=True)
+    return pl.Series(values, dtype=fields.wire_type(part, row_format), strict=True)
 
 
-def _csv(one: Slice, shape: RowFormat) -> pl.DataFrame:
+def _csv(one: Slice, row_format: RowFormat) -> pl.DataFrame:
     import polars as pl
 
-    last = max(int(part.wire) for part in shape.fields)
-    names = {f"column_{int(part.wire) + 1}": part for part in shape.fields}
+    last = max(int(part.wire) for part in row_format.fields)
+    names = {f"column_{int(part.wire) + 1}": part for part in row_format.fields}
     found = pl.read_csv(
         one.rows,
         has_header=False,
-        schema_overrides={name: fields.csv_type(part, shape) for name, part in names.items()},
+        schema_overrides={name: fields.csv_type(part, row_format) for name, part in names.items()},
         columns=list(range(last + 1)),
         raise_if_empty=False,
     )
-    return fields.typed(found.select(pl.col(name).alias(part.column) for name, part in names.items()), shape)
+    return fields.typed(
+        found.select(pl.col(name).alias(part.column) for name, part in names.items()), row_format
+    )

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fulltape.contract.streams import MessageShape
+from fulltape.contract.streams import MessageFormat
 from fulltape.decoding import fields
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ class _Place:
     after: str
 
 
-def read(text: bytes, count: int, shape: MessageShape) -> pl.DataFrame | None:
+def read(text: bytes, count: int, row_format: MessageFormat) -> pl.DataFrame | None:
     """The fields of `count` lines in the types of the wire, named as columns; None where the lines are not alike."""
     import polars as pl
 
     if count < _WORTH_IT or b"\\" in text:
         return None
-    places = _places(text[: text.index(b"\n")].decode(errors="replace"), shape)
+    places = _places(text[: text.index(b"\n")].decode(errors="replace"), row_format)
     if places is None:
         return None
     numbers = sorted({place.piece for place in places})
@@ -52,8 +52,8 @@ def read(text: bytes, count: int, shape: MessageShape) -> pl.DataFrame | None:
     if cut.height != count:
         return None
     named = {place.wire: cut.columns[numbers.index(place.piece)] for place in places}
-    by_name = {str(part.wire): part for part in shape.shape.fields}
-    kinds = {place.wire: fields.wire_type(by_name[place.wire], shape.shape) for place in places}
+    by_name = {str(part.wire): part for part in row_format.row_format.fields}
+    kinds = {place.wire: fields.wire_type(by_name[place.wire], row_format.row_format) for place in places}
     alike = [_alike(pl.col(named[place.wire]), place, kinds[place.wire]).all() for place in places]
     try:
         found = cut.select(
@@ -89,11 +89,11 @@ def _cast(piece: pl.Expr, place: _Place, kind: Any) -> pl.Expr:
     return value if kind == pl.String else value.cast(kind, strict=True)
 
 
-def _places(line: str, shape: MessageShape) -> list[_Place] | None:
+def _places(line: str, row_format: MessageFormat) -> list[_Place] | None:
     """Where the fields stand in a line, None where that cannot be told for sure."""
     pieces = line.split(",")
     found = []
-    for part in shape.shape.fields:
+    for part in row_format.row_format.fields:
         key = f'"{part.wire}":'
         holding = [at for at, piece in enumerate(pieces) if key in piece]
         if len(holding) != 1 or line.count(key) != 1:

@@ -84,12 +84,12 @@ def decode_block(payload: bytes) -> Block:
     )
 
 
-def encode_mark(mark: ConnectionEvent) -> bytes:
+def encode_event(event: ConnectionEvent) -> bytes:
     """The payload of a mark's record."""
-    return msgspec.json.encode(mark)
+    return msgspec.json.encode(event)
 
 
-def decode_mark(payload: bytes) -> ConnectionEvent:
+def decode_event(payload: bytes) -> ConnectionEvent:
     """A mark from its record's payload."""
     return msgspec.json.decode(payload, type=ConnectionEvent)
 

@@ -86,8 +86,8 @@ class Follower:
             for record, after in journal.follow(path, start):
                 self.bookmark = Bookmark(file=path.stem, offset=after)
                 if record.kind is RecordKind.MARK:
-                    mark = messages.decode_mark(record.payload)
-                    self._symbols.update({(one.dataset, one.wire): one.symbol for one in mark.carried})
+                    event = messages.decode_event(record.payload)
+                    self._symbols.update({(one.dataset, one.wire): one.symbol for one in event.carried})
                 elif record.kind is RecordKind.MESSAGES:
                     block = messages.decode_block(record.payload)
                     self.messages += len(block.lengths)

@@ -71,7 +71,7 @@ SPEC = VendorSpec(
 )
 
 
-def _shape(*columns: str) -> RowFormat:
+def _row_format(*columns: str) -> RowFormat:
     names = ("open", "high", "low", "close", "volume")
     fields = (WireField(wire=wire, column=column) for wire, column in zip(columns, names, strict=True))
     return RowFormat(
@@ -80,8 +80,8 @@ def _shape(*columns: str) -> RowFormat:
 
 
 _SHAPES = {
-    _RAW: _shape("open", "high", "low", "close", "volume"),
-    _ADJUSTED: _shape("adjOpen", "adjHigh", "adjLow", "adjClose", "adjVolume"),
+    _RAW: _row_format("open", "high", "low", "close", "volume"),
+    _ADJUSTED: _row_format("adjOpen", "adjHigh", "adjLow", "adjClose", "adjVolume"),
 }
 
 
@@ -150,7 +150,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 page=page.number,
                 symbol=page.fetch.symbols[0],
                 rows=page.body,
-                shape=_SHAPES[page.fetch.dataset],
+                row_format=_SHAPES[page.fetch.dataset],
                 fixed={"adjustment": "split_dividend"} if page.fetch.dataset == _ADJUSTED else {},
             )
             for page in pages

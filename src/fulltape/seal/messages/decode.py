@@ -143,7 +143,7 @@ def read(context: NodeContext, path: Path, about: SourceContext) -> DecodedJourn
     told.still_live = told.timeline.finish()
     for dataset, some in pieces.items():
         if dataset in context.wanted:
-            kinds = {shape.kind for shape in about.meaning.shapes if shape.dataset == dataset}
+            kinds = {shape.kind for shape in about.meaning.formats if shape.dataset == dataset}
             told.frames[dataset] = _clean(
                 pl.concat(some, how="diagonal_relaxed"), context.wanted[dataset], told, mixed=len(kinds) > 1
             )
@@ -174,9 +174,9 @@ def _blocks(path: Path, told: DecodedJournal, about: SourceContext) -> Iterator[
 def _taken(record: Record, timeline: Timeline, numbers: dict[int, int]) -> tuple[int, Block | None]:
     """A record's moment (UTC nanoseconds), and its block where it is one that was not there before."""
     if record.kind is RecordKind.MARK:
-        mark = messages.decode_mark(record.payload)
-        timeline.mark(mark)
-        return mark.at, None
+        event = messages.decode_event(record.payload)
+        timeline.event(event)
+        return event.at, None
     if record.kind is not RecordKind.MESSAGES:
         return record.received_ns, None
     block = messages.decode_block(record.payload)

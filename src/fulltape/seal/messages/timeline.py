@@ -61,48 +61,50 @@ class Timeline:
     _spans: dict[str, list[Live]] = field(default_factory=dict)
     _doubts: dict[str, list[Doubt]] = field(default_factory=dict)
 
-    def mark(self, mark: ConnectionEvent) -> None:
+    def event(self, event: ConnectionEvent) -> None:
         """Take in one mark; instants are UTC nanoseconds until here."""
-        what = mark.what
+        what = event.what
         if what == "opened":
-            self.delay = mark.delay
+            self.delay = event.delay
         if what != "dropped":
             # What was dropped is told together and may stand before what was kept: its moments are no clock's.
-            self.heard(mark.at)
-        mark = msgspec.structs.replace(mark, at=mark.at - self.delay, since=max(0, mark.since - self.delay))
+            self.heard(event.at)
+        event = msgspec.structs.replace(
+            event, at=event.at - self.delay, since=max(0, event.since - self.delay)
+        )
         if what == "opened":
-            self.carried = {channel.name: channel for channel in mark.carried}
-            self.follows, self.software = mark.follows, mark.software
-            self.live_at_first = frozenset(name for names in mark.live.values() for name in names)
-            for connection, names in mark.live.items():
-                self._began.update({(connection, name): mark.at for name in names})
+            self.carried = {channel.name: channel for channel in event.carried}
+            self.follows, self.software = event.follows, event.software
+            self.live_at_first = frozenset(name for names in event.live.values() for name in names)
+            for connection, names in event.live.items():
+                self._began.update({(connection, name): event.at for name in names})
         elif what == "confirmed":
-            for name in mark.channels:
-                self._began.setdefault((mark.connection, name), min(mark.since or mark.at, mark.at))
+            for name in event.channels:
+                self._began.setdefault((event.connection, name), min(event.since or event.at, event.at))
         elif what == "stale":
-            since = min(mark.since or mark.at, mark.at)
-            self._end(mark.connection, mark.channels, since, f"stale: {mark.reason}")
+            since = min(event.since or event.at, event.at)
+            self._end(event.connection, event.channels, since, f"stale: {event.reason}")
         elif what in ("disconnected", "closed"):
-            at = mark.at if what == "closed" else min(mark.since or mark.at, mark.at)
-            self._end(mark.connection, (), at, f"{what}: {mark.reason}")
+            at = event.at if what == "closed" else min(event.since or event.at, event.at)
+            self._end(event.connection, (), at, f"{what}: {event.reason}")
         elif what == "clock":
-            self._set(mark)
+            self._set(event)
         elif what == "dropped":
-            for name in mark.channels or tuple(self.carried):
-                self._doubt(name, mark.since, mark.at, "dropped", f"{mark.count:,} messages did not fit")
+            for name in event.channels or tuple(self.carried):
+                self._doubt(name, event.since, event.at, "dropped", f"{event.count:,} messages did not fit")
 
-    def _set(self, mark: ConnectionEvent) -> None:
-        """The clock was set: what it told since `mark.since` lies elsewhere by as much, as does what was missed then."""
-        if mark.at < self._last:
-            self._put_back(mark.at)
-        way = "forward" if mark.by > 0 else "back"
+    def _set(self, event: ConnectionEvent) -> None:
+        """The clock was set: what it told since `event.since` lies elsewhere by as much, as does what was missed then."""
+        if event.at < self._last:
+            self._put_back(event.at)
+        way = "forward" if event.by > 0 else "back"
         for name in self.carried:
             self._doubt(
                 name,
-                mark.since + min(mark.by, 0),
-                mark.at,
+                event.since + min(event.by, 0),
+                event.at,
                 "clock",
-                f"the clock was put {way} by {abs(mark.by) / 1e9:,.0f} s",
+                f"the clock was put {way} by {abs(event.by) / 1e9:,.0f} s",
             )
 
     def heard(self, at: int) -> None:

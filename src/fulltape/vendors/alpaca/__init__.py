@@ -123,8 +123,10 @@ _SHAPE = RowFormat(
     fields=(WireField(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
 )
 _SHAPES = {
-    "equities_trades": ticks.shape("equities_trades", WireField(wire="u", column="correction", kind="text")),
-    "equities_quotes": ticks.shape("equities_quotes"),
+    "equities_trades": ticks.row_format(
+        "equities_trades", WireField(wire="u", column="correction", kind="text")
+    ),
+    "equities_quotes": ticks.row_format("equities_quotes"),
 }
 
 
@@ -328,6 +330,8 @@ def decode(pages: Sequence[Page]) -> Decoded:
             if symbol is not None:
                 option = page.fetch.dataset.startswith("options")
                 fixed = symbology.contract_columns(theirs) if option else {}
-                shape = _SHAPES.get(page.fetch.dataset, _SHAPE)
-                slices.append(Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, shape=shape))
+                row_format = _SHAPES.get(page.fetch.dataset, _SHAPE)
+                slices.append(
+                    Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, row_format=row_format)
+                )
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

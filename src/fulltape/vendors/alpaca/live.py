@@ -16,7 +16,7 @@ from fulltape.contract.streams import (
     Detail,
     End,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -169,22 +169,28 @@ def meaning(source: str) -> Meaning:
     with trades, and are versions of the trades that they are about."""
     kind = _class(source)
     bars, trades, quotes = (f"{kind}_{name}" for name in ("bars_minute", "trades", "quotes"))
-    shapes = [MessageShape(kind=letter, dataset=bars, rows="array", shape=_BAR) for letter in ("b", "u")]
-    shapes += [
-        MessageShape(kind=letter, dataset=dataset, rows="array", shape=ticks.shape(dataset, _SYMBOL))
+    formats = [
+        MessageFormat(kind=letter, dataset=bars, rows="array", row_format=_BAR) for letter in ("b", "u")
+    ]
+    formats += [
+        MessageFormat(
+            kind=letter, dataset=dataset, rows="array", row_format=ticks.row_format(dataset, _SYMBOL)
+        )
         for letter, dataset in (("t", trades), ("q", quotes))
     ]
     if kind == "equities":
         taken_back = (("c", "incorrect"), ("c", "corrected"), ("x", "canceled"))
-        shapes += [
-            MessageShape(kind=letter, dataset=trades, rows="array", shape=shape, fixed={"correction": word})
-            for (letter, word), shape in zip(
+        formats += [
+            MessageFormat(
+                kind=letter, dataset=trades, rows="array", row_format=row_format, fixed={"correction": word}
+            )
+            for (letter, word), row_format in zip(
                 taken_back, (*ticks.corrected(_SYMBOL), ticks.cancelled(_SYMBOL)), strict=True
             )
         ]
     return Meaning(
         pattern=rb'"T":"(\w+)"',
-        shapes=tuple(shapes),
+        formats=tuple(formats),
         told_by="T",
         ignored=frozenset({"success", "subscription", "error"}),
     )

@@ -43,7 +43,7 @@ _SHARES_SINCE = midnight(dt.date(2025, 11, 3)) + 5 * HOUR  # in New York
 _LOTS = dict.fromkeys(("bid_size", "ask_size"), (_SHARES_SINCE, 100.0))
 
 
-def shape(dataset: str, *more: WireField) -> RowFormat:
+def row_format(dataset: str, *more: WireField) -> RowFormat:
     """The fields of a row of trades or quotes, and `more`."""
     return RowFormat(
         fields=(*more, _STAMP, *_FIELDS[dataset]),

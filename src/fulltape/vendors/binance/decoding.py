@@ -60,10 +60,12 @@ def decode(pages: Sequence[Page]) -> Decoded:
         (symbol,) = page.fetch.symbols
         within = (page.fetch.start, int(page.memo or page.fetch.end))
         if not archives.is_archive(page.body):
-            shape = _AGG_API if page.fetch.dataset == "crypto_aggtrades" else _KLINE
+            row_format = _AGG_API if page.fetch.dataset == "crypto_aggtrades" else _KLINE
             if page.status == 200:
                 slices.append(
-                    Slice(page=page.number, symbol=symbol, rows=page.body, shape=shape, within=within)
+                    Slice(
+                        page=page.number, symbol=symbol, rows=page.body, row_format=row_format, within=within
+                    )
                 )
             continue
         try:
@@ -73,12 +75,14 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))
             )
             continue
-        shape = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(
+        row_format = {"crypto_bars_minute": _KLINE, "crypto_trades": _TRADE_FILE}.get(
             page.fetch.dataset, _AGG_FILE
         )
         headed = rows[:1].isalpha()
         rows = rows.partition(b"\n")[2] if headed else rows
         slices.append(
-            Slice(page=page.number, symbol=symbol, rows=rows, form="csv", shape=shape, within=within)
+            Slice(
+                page=page.number, symbol=symbol, rows=rows, form="csv", row_format=row_format, within=within
+            )
         )
     return Decoded(slices=tuple(slices), rejected=tuple(rejected))

@@ -16,7 +16,7 @@ from fulltape.contract.streams import (
     Channel,
     Detail,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -132,29 +132,29 @@ def _trades(*more: WireField) -> RowFormat:
 
 
 _SHAPES = (
-    MessageShape(
+    MessageFormat(
         kind="trade",
         marker=b'@trade","data":{',
         dataset="crypto_trades",
         inside="data",
-        shape=_trades(WireField(wire="t", column="trade_id", kind="integer")),
+        row_format=_trades(WireField(wire="t", column="trade_id", kind="integer")),
     ),
-    MessageShape(
+    MessageFormat(
         kind="aggTrade",
         marker=b'@aggTrade","data":{',
         dataset="crypto_aggtrades",
         inside="data",
-        shape=_trades(
+        row_format=_trades(
             WireField(wire="a", column="trade_id", kind="integer"),
             WireField(wire="f", column="first_trade_id", kind="integer"),
             WireField(wire="l", column="last_trade_id", kind="integer"),
         ),
     ),
-    MessageShape(
+    MessageFormat(
         kind="kline_1m",
         dataset="crypto_bars_minute",
         inside="data.k",
-        shape=RowFormat(
+        row_format=RowFormat(
             fields=(
                 WireField(wire="s", column="symbol", kind="text"),
                 WireField(wire="t", column="stamp", kind="integer"),
@@ -172,12 +172,12 @@ _SHAPES = (
         ),
         only=("closed", True),
     ),
-    MessageShape(
+    MessageFormat(
         kind="bookTicker",
         marker=b'@bookTicker","data":{',
         dataset="crypto_quotes",
         inside="data",
-        shape=RowFormat(
+        row_format=RowFormat(
             fields=(
                 WireField(wire="s", column="symbol", kind="text"),
                 WireField(wire="b", column="bid", kind="decimal"),
@@ -197,7 +197,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
     return Meaning(
         pattern=rb'\{"stream":"[^@"]+@([A-Za-z0-9_]+)',
         told_by="stream",
-        shapes=_SHAPES,
+        formats=_SHAPES,
         contiguous={"crypto_trades": "trade_id", "crypto_aggtrades": "trade_id"},
         symbol=rb'"s":"([^"]+)"',
         recorded={

@@ -16,7 +16,7 @@ from fulltape.contract.streams import (
     NOTHING,
     Channel,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolSteps,
     SdkMessage,
     Stream,
@@ -161,11 +161,11 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
     """ccxt's unified trades; `side` is the taker's."""
     return Meaning(
         pattern=rb'\{"kind":"(\w+)"',
-        shapes=(
-            MessageShape(
+        formats=(
+            MessageFormat(
                 kind="trade",
                 dataset=_DATASET,
-                shape=RowFormat(
+                row_format=RowFormat(
                     fields=(
                         WireField(wire="symbol", column="symbol", kind="text"),
                         WireField(wire="timestamp", column="stamp", kind="integer"),

@@ -328,13 +328,13 @@ def decode(pages: Sequence[Page]) -> Decoded:
         at, _, stop = page.memo.partition(":")
         windowed = at.isdigit()
         within = (int(at), int(stop)) if windowed else (page.fetch.start, page.fetch.end)
-        shape = _TRADE if page.fetch.dataset == _TRADES else _CANDLE
+        row_format = _TRADE if page.fetch.dataset == _TRADES else _CANDLE
         slices.append(
             Slice(
                 page=page.number,
                 symbol=page.fetch.symbols[0],
                 rows=page.body,
-                shape=shape,
+                row_format=row_format,
                 within=within,
                 descending=True,
             )

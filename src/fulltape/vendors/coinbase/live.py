@@ -17,7 +17,7 @@ from fulltape.contract.streams import (
     Channel,
     Detail,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -166,10 +166,14 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Matches, tickers; books are kept as they came."""
     return Meaning(
         pattern=rb'\{"type":"(\w+)"',
-        shapes=(
-            MessageShape(kind="match", dataset="crypto_trades", shape=_TRADE, marker=b'{"type":"match",'),
-            MessageShape(kind="last_match", dataset="crypto_trades", shape=_TRADE),
-            MessageShape(kind="ticker", dataset="crypto_quotes", shape=_QUOTE, marker=b'{"type":"ticker",'),
+        formats=(
+            MessageFormat(
+                kind="match", dataset="crypto_trades", row_format=_TRADE, marker=b'{"type":"match",'
+            ),
+            MessageFormat(kind="last_match", dataset="crypto_trades", row_format=_TRADE),
+            MessageFormat(
+                kind="ticker", dataset="crypto_quotes", row_format=_QUOTE, marker=b'{"type":"ticker",'
+            ),
         ),
         contiguous={"crypto_trades": "trade_id"},
         symbol=rb'"product_id":"([^"]+)"',

@@ -261,7 +261,9 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 tables.append(Table(page=page.number, symbol=symbol, columns=columns))
             else:
                 rows = bytes(_envelope.decode(page.body).candles)
-                slices.append(Slice(page=page.number, symbol=symbol, rows=rows, shape=_CANDLE, fixed=fixed))
+                slices.append(
+                    Slice(page=page.number, symbol=symbol, rows=rows, row_format=_CANDLE, fixed=fixed)
+                )
         except UNREADABLE as error:
             rejected.append(
                 Rejected(page=page.number, symbol=symbol, session=None, rows=0, reason=str(error))

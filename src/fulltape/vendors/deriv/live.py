@@ -14,7 +14,7 @@ from fulltape.contract.streams import (
     NOTHING,
     Channel,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -160,19 +160,19 @@ def meaning(source: str) -> Meaning:
     fixed: dict[str, object] = dict(_MID) if forex else {}
     return Meaning(
         pattern=rb'"msg_type":"(\w+)"',
-        shapes=(
-            MessageShape(
+        formats=(
+            MessageFormat(
                 kind="tick",
                 dataset="forex_ticks" if forex else "synthetic_ticks",
                 inside="tick",
-                shape=_TICK,
+                row_format=_TICK,
                 fixed=fixed,
             ),
-            MessageShape(
+            MessageFormat(
                 kind="ohlc",
                 dataset="forex_bars_minute" if forex else "synthetic_bars_minute",
                 inside="ohlc",
-                shape=_OHLC,
+                row_format=_OHLC,
                 fixed=fixed,
             ),
         ),

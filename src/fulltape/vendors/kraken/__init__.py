@@ -257,10 +257,16 @@ def decode(pages: Sequence[Page]) -> Decoded:
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        rows, shape = (bytes(raw), _CANDLE) if page.fetch.dataset == _BARS else _exact(bytes(raw))
+        rows, row_format = (bytes(raw), _CANDLE) if page.fetch.dataset == _BARS else _exact(bytes(raw))
         within = (page.fetch.start, page.fetch.end)
         slices.append(
-            Slice(page=page.number, symbol=page.fetch.symbols[0], rows=rows, shape=shape, within=within)
+            Slice(
+                page=page.number,
+                symbol=page.fetch.symbols[0],
+                rows=rows,
+                row_format=row_format,
+                within=within,
+            )
         )
     return Decoded(slices=tuple(slices), rejected=tuple(rejected))
 

@@ -16,7 +16,7 @@ from fulltape.contract.streams import (
     Channel,
     Detail,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -181,30 +181,30 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
     """Trades, minutes and tickers; books are kept as they came."""
     return Meaning(
         pattern=rb'\{"channel":"(\w+)"',
-        shapes=(
-            MessageShape(
+        formats=(
+            MessageFormat(
                 kind="trade",
                 marker=b'{"channel":"trade",',
                 dataset="crypto_trades",
                 rows="object_of_rows",
                 inside="data",
-                shape=_TRADE,
+                row_format=_TRADE,
             ),
-            MessageShape(
+            MessageFormat(
                 kind="ohlc",
                 marker=b'{"channel":"ohlc",',
                 dataset="crypto_bars_minute",
                 rows="object_of_rows",
                 inside="data",
-                shape=_OHLC,
+                row_format=_OHLC,
             ),
-            MessageShape(
+            MessageFormat(
                 kind="ticker",
                 marker=b'{"channel":"ticker",',
                 dataset="crypto_quotes",
                 rows="object_of_rows",
                 inside="data",
-                shape=_TICKER,
+                row_format=_TICKER,
             ),
         ),
         contiguous={"crypto_trades": "trade_id"},

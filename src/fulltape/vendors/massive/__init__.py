@@ -119,7 +119,7 @@ _slices = msgspec.json.Decoder(list[msgspec.Raw])
 _actions = msgspec.json.Decoder(list[dict[str, object]])
 
 
-def _shape(dataset: str) -> RowFormat:
+def _row_format(dataset: str) -> RowFormat:
     count = "tick_count" if dataset.startswith("forex") else "trade_count"
     return RowFormat(
         fields=(
@@ -357,7 +357,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
                 names=names.ours,
                 rows=results,
                 fixed=fixed,
-                shape=ticks.SHAPES.get(fetch.dataset) or _shape(fetch.dataset),
+                row_format=ticks.SHAPES.get(fetch.dataset) or _row_format(fetch.dataset),
             )
         )
     return Decoded(slices=tuple(slices), tables=tuple(tables), rejected=tuple(rejected))

@@ -18,7 +18,7 @@ from fulltape.contract.streams import (
     Channel,
     Detail,
     Meaning,
-    MessageShape,
+    MessageFormat,
     ProtocolStep,
     ProtocolSteps,
     Resubscribe,
@@ -175,12 +175,12 @@ def meaning(source: str) -> Meaning:
     cluster = _CLUSTERS[source]
     return Meaning(
         pattern=rb'"ev":"(\w+)"',
-        shapes=tuple(
-            MessageShape(
+        formats=tuple(
+            MessageFormat(
                 kind=channel,
                 dataset=dataset,
                 rows="array",
-                shape=RowFormat(
+                row_format=RowFormat(
                     fields=_fields(channel, symbol), unit="ms", renamed=_TAKER if channel == "XT" else {}
                 ),
                 fixed={"price_kind": "mid"} if channel == "CA" else {},
