@@ -1,4 +1,4 @@
-"""Drives a vendor's conversation without sockets: against a twin called directly, or against canned answers."""
+"""Drives a vendor's conversation without sockets: against a simulated vendor called directly, or against canned answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def fetch(
 
 def twin(name: str, market: Market, scenario: Scenario | None = None) -> Send:
     """A vendor's twin as a function, without a socket; through ccxt an exchange's own twin answers."""
-    handle = run.TWINS[name](market, scenario or Scenario())
+    handle = run.SIMULATED[name](market, scenario or Scenario())
     headers = {**HEADERS, "authorization": AUTHORIZATION.get(name, "")}
 
     def send(request: Request) -> Response:

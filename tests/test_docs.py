@@ -60,7 +60,7 @@ def test_every_column_and_fault_is_described(tmp_path: Path) -> None:
     for fault in typing.get_args(scenario.Do):
         assert f"`{fault}`" in simulator
     node, faults = re.findall(r"```toml\n(.*?)```", simulator, re.DOTALL)
-    scenario.parse(faults, where="docs/simulator.md", vendors=list(run.TWINS))
+    scenario.parse(faults, where="docs/simulator.md", vendors=list(run.SIMULATED))
     (tmp_path / "fulltape.toml").write_text(node)
     assemble.check(load.load(tmp_path))
 

@@ -39,7 +39,7 @@ def python(client: str) -> Path:
 
 
 def ask(client: str) -> Told:
-    """Run a client against all twins."""
+    """Run a client against all simulated vendors."""
     with run.running(cases.market(), scenario.Scenario()) as twins:
         urls = json.dumps({name: server.url for name, server in twins.servers.items()})
         command = [str(python(client)), str(HERE / "clients" / f"{client}.py"), urls]

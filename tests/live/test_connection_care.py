@@ -119,7 +119,7 @@ def test_a_connection_is_renewed_before_it_is_cut_and_nothing_is_doubtful(
 
 
 def test_a_library_that_holds_the_socket_is_one_more_source(tmp_path: Path) -> None:
-    """ccxt.pro against the twin of one of its exchanges; nobody has a history to ask, and the interval says so."""
+    """ccxt.pro against the simulated vendor of one of its exchanges; nobody has a history to ask, and the interval says so."""
     venue = Venue(
         "ccxt",
         "ccxt.binance",

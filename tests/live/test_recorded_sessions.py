@@ -1,4 +1,4 @@
-"""Real sessions, played by the twin over a real socket, end as their descriptions say."""
+"""Real sessions, played by the simulated vendor over a real socket, end as their descriptions say."""
 
 from __future__ import annotations
 

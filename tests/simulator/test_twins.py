@@ -185,4 +185,4 @@ def test_synthetic_minutes_are_the_same_for_the_same_seed(seed: int, thinness: f
 )
 def test_a_wrong_scenario_says_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(errors.ConfigError, match=words):
-        scenario.parse(text, where="s.toml", vendors=list(run.TWINS))
+        scenario.parse(text, where="s.toml", vendors=list(run.SIMULATED))

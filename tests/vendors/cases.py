@@ -18,7 +18,7 @@ from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
 
 EXCHANGES = ("binance", "coinbaseexchange", "kraken")
-"""The exchanges through which ccxt is tried: those that have a twin."""
+"""The exchanges through which ccxt is tried: those that have a simulated vendor."""
 _TWINS_OF_CCXT = {"coinbaseexchange": "coinbase"}
 
 

@@ -1,4 +1,4 @@
-"""`fulltape simulate`: the vendors' twins alone."""
+"""`fulltape simulate`: the simulated vendors alone."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def simulate(
     from fulltape.simulator import run
     from fulltape.simulator import scenario as scenarios
 
-    chosen = scenarios.load(scenario, list(run.TWINS)) if scenario else scenarios.Scenario()
+    chosen = scenarios.load(scenario, list(run.SIMULATED)) if scenario else scenarios.Scenario()
     if live:
         _live(chosen, port, rate)
         return
-    ports = {name: port + at if port else 0 for at, name in enumerate(run.TWINS)}
+    ports = {name: port + at if port else 0 for at, name in enumerate(run.SIMULATED)}
     market, what = _market(lake)
     try:
         serving = contextlib.ExitStack()
-        twins = serving.enter_context(run.running(market, chosen, vendors=ports))
+        simulated_vendors = serving.enter_context(run.running(market, chosen, vendors=ports))
     except OSError as error:
         raise errors.UsageError(f"no server can be started at port {port}: {error.strerror}.") from None
     with serving:
-        for name, server in twins.servers.items():
+        for name, server in simulated_vendors.servers.items():
             typer.echo(f'[vendor.{name}]\nbase_url = "{server.url}"\n')
         typer.echo(what)
         typer.echo("Any key is accepted. Ctrl-C ends.")

@@ -54,18 +54,18 @@ def tell(folder: Path, say: Say, draw: Draw, report: Callable[[NodeContext], lis
     say("The plan, all of it ordinary settings:")
     for line in node.plan():
         say(f"  {line}")
-    with run.running(market.sample(), faults) as twins:
-        node.create(folder, {name: server.url for name, server in twins.servers.items()})
+    with run.running(market.sample(), faults) as simulated_vendors:
+        node.create(folder, {name: server.url for name, server in simulated_vendors.servers.items()})
         say(f"\nA node in {folder}, and both vendors simulated on loopback. Before the night:\n")
         _show(folder, draw, say)
-        killed = _until_killed(folder, twins, say)
+        killed = _until_killed(folder, simulated_vendors, say)
         say("\nThe restart:\n")
         _nightly(folder, say)
         say("\nAfter the night:\n")
         _show(folder, draw, say)
         _show(folder, report, say)
         say("\nThe proof:")
-        proved = _prove(folder, twins, killed, say)
+        proved = _prove(folder, simulated_vendors, killed, say)
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return Ending(
         proved=proved, seconds=time.monotonic() - started, largest_mb=max(children, _own_peak_kb()) / 1_000
@@ -78,13 +78,13 @@ def _own_peak_kb() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
+def _until_killed(folder: Path, simulated_vendors: Running, say: Say) -> Killed:
     """Start the night, and kill the node while a page of a multi-symbol answer is on its way."""
     say(
         "\nThe night begins. One page of an answer for several symbols will be held open, and the node killed:\n"
     )
     child = _start(folder, "--quiet")
-    held = twins.servers["alpaca"].held
+    held = simulated_vendors.servers["alpaca"].held
     patience = time.monotonic() + _PATIENCE
     while not held.wait(0.05):
         if child.poll() is not None or time.monotonic() > patience:
@@ -94,11 +94,13 @@ def _until_killed(folder: Path, twins: Running, say: Say) -> Killed:
             )
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    last = tuple(line for server in twins.servers.values() for line in server.log[-node.LANES :])
-    on_its_way = next(line for line in twins.log() if line.held)
+    last = tuple(line for server in simulated_vendors.servers.values() for line in server.log[-node.LANES :])
+    on_its_way = next(line for line in simulated_vendors.log() if line.held)
     symbols = on_its_way.params.get("symbols", "")
-    say(f"  killed (-9) while a page of {symbols} was on its way; {len(twins.log())} requests had been sent")
-    twins.release()
+    say(
+        f"  killed (-9) while a page of {symbols} was on its way; {len(simulated_vendors.log())} requests had been sent"
+    )
+    simulated_vendors.release()
     return Killed(in_flight=(*last, on_its_way))
 
 
@@ -125,7 +127,7 @@ def _show(folder: Path, draw: Draw, say: Say) -> None:
         context.close()
 
 
-def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:
+def _prove(folder: Path, simulated_vendors: Running, killed: Killed, say: Say) -> bool:
     good = True
 
     def claim(holds: bool, words: str) -> None:
@@ -133,10 +135,10 @@ def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:
         good = good and holds
         say(f"  {'ok  ' if holds else 'FAIL'} {words}")
 
-    twice = proof.asked_twice(twins.log(), killed.in_flight)
+    twice = proof.asked_twice(simulated_vendors.log(), killed.in_flight)
     claim(
         not twice,
-        f"none of {len(twins.log())} requests asked again for an answer that had come (in flight at the kill: excepted)",
+        f"none of {len(simulated_vendors.log())} requests asked again for an answer that had come (in flight at the kill: excepted)",
     )
     lake = folder / "lake"
     bundle = max((lake / "exports" / "nightly").iterdir())
@@ -148,9 +150,9 @@ def _prove(folder: Path, twins: Running, killed: Killed, say: Say) -> bool:
             rows > 0 and not different,
             f"{dataset}: {rows:,} curated rows equal the {kind} sample, {different} differ",
         )
-    before, asked = proof.snapshot(lake), len(twins.log())
+    before, asked = proof.snapshot(lake), len(simulated_vendors.log())
     _nightly(folder, lambda _: None)
-    same = proof.snapshot(lake) == before and len(twins.log()) == asked
+    same = proof.snapshot(lake) == before and len(simulated_vendors.log()) == asked
     claim(same, "a second night sent no request and changed no file of the lake")
     return good
 

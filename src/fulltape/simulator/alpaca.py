@@ -1,4 +1,4 @@
-"""Alpaca's twin: bars of stocks, options and crypto, corporate actions and assets, as the vendor documents them."""
+"""Alpaca, simulated: bars of stocks, options and crypto, corporate actions and assets, as the vendor documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binance's twin: klines, trades, aggregate trades, exchangeInfo and the archive of files, as documented."""
+"""Binance, simulated: klines, trades, aggregate trades, exchangeInfo and the archive of files, as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coinbase Exchange's twin: products, candles and trades, as documented."""
+"""Coinbase Exchange, simulated: products, candles and trades, as documented."""
 
 from __future__ import annotations
 

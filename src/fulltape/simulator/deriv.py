@@ -1,4 +1,4 @@
-"""Deriv's twin: ticks_history, active_symbols, time and ping over a websocket, as documented."""
+"""Deriv, simulated: ticks_history, active_symbols, time and ping over a websocket, as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FRED's twin: observations by real-time period in JSON and XML, vintage dates, series, as documented."""
+"""FRED, simulated: observations by real-time period in JSON and XML, vintage dates, series, as documented."""
 
 from __future__ import annotations
 

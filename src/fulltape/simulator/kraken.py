@@ -1,4 +1,4 @@
-"""Kraken's twin: candles of the last 720 intervals, trades from a cursor, pairs, as documented."""
+"""Kraken, simulated: candles of the last 720 intervals, trades from a cursor, pairs, as documented."""
 
 from __future__ import annotations
 

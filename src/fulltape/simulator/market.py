@@ -1,6 +1,6 @@
-"""The small lake that the twins serve: bars, ticks, published values and actions by symbol, and which symbols exist.
+"""The small lake that the simulated vendors serve: bars, ticks, published values and actions by symbol, and which symbols exist.
 
-Symbols are written as the node writes them; every twin spells them its vendor's way.
+Symbols are written as the node writes them; every simulated vendor spells them its vendor's way.
 """
 
 from __future__ import annotations

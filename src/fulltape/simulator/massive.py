@@ -1,4 +1,4 @@
-"""Massive's twin: aggregates, grouped days, splits, dividends and tickers, as the vendor documents them."""
+"""Massive, simulated: aggregates, grouped days, splits, dividends and tickers, as the vendor documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded sessions of real venues, to be played by a twin: two ways in which people keep them."""
+"""Recorded sessions of real venues, to be played by a simulated vendor: two ways in which people keep them."""
 
 from __future__ import annotations
 

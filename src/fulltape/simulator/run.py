@@ -1,4 +1,4 @@
-"""Starts the twins, from a market and a scenario."""
+"""Starts the simulated vendors, from a market and a scenario."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from fulltape.simulator.vendor import SimulatedVendor
 from fulltape.simulator.wires import WIRES
 from fulltape.simulator.yahoo import Yahoo
 
-TWINS: Mapping[str, type[SimulatedVendor]] = {
-    twin.vendor: twin for twin in (Alpaca, Massive, Binance, Coinbase, Kraken, Tiingo, Fred, Deriv, Yahoo)
+SIMULATED: Mapping[str, type[SimulatedVendor]] = {
+    simulated_vendor.vendor: simulated_vendor
+    for simulated_vendor in (Alpaca, Massive, Binance, Coinbase, Kraken, Tiingo, Fred, Deriv, Yahoo)
 }
 OVER_SOCKETS = frozenset({"deriv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """All twins' servers."""
+    """The servers of all simulated vendors."""
 
     servers: Mapping[str, Server]
 
     def log(self) -> list[ServedCall]:
-        """Everything that was asked, twin by twin."""
+        """Everything that was asked, vendor by vendor."""
         return [line for server in self.servers.values() for line in server.log]
 
     def release(self) -> None:
@@ -50,11 +51,11 @@ class Running:
 def running(
     market: Market, scenario: Scenario, *, vendors: Mapping[str, int] | None = None
 ) -> Iterator[Running]:
-    """Serve while the block runs; `vendors` maps names to ports (0: any free one), all twins by default."""
+    """Serve while the block runs; `vendors` maps names to ports (0: any free one), all simulated vendors by default."""
     with contextlib.ExitStack() as stack:
         servers = {
-            name: stack.enter_context(_server(name)(name, TWINS[name](market, scenario), port=port))
-            for name, port in (vendors or dict.fromkeys(TWINS, 0)).items()
+            name: stack.enter_context(_server(name)(name, SIMULATED[name](market, scenario), port=port))
+            for name, port in (vendors or dict.fromkeys(SIMULATED, 0)).items()
         }
         yield Running(servers=servers)
 
@@ -101,10 +102,10 @@ def alive(
                 plain=broker,
                 grain=10**9 if broker else 1_000_000,
             )
-            twin = TWINS[name](tape.market(), scenario)
+            simulated_vendor = SIMULATED[name](tape.market(), scenario)
             wire = WIRES[name](frozenset(tape.prices))
             found[name] = Alive(
-                history=stack.enter_context(_server(name)(name, twin, port=port)),
+                history=stack.enter_context(_server(name)(name, simulated_vendor, port=port)),
                 stream=stack.enter_context(
                     StreamServer(wire, tape, scenario, port=port + 1 if port else 0, compress=compress)
                 ),

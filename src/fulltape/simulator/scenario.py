@@ -92,7 +92,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """All faults, the requests per minute that each twin enforces (0: none), and the seed of chance."""
+    """All faults, the requests per minute that each simulated vendor enforces (0: none), and the seed of chance."""
 
     limits: dict[str, int] = {}
     fault: list[Fault] = []

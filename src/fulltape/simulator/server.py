@@ -1,6 +1,6 @@
 """HTTP and websockets on loopback; HTTP byte by byte (h11 over asyncio), so that bodies can be cut and answers held.
 
-A twin turns a `Call` into a `Reply`; the server sends it as the reply's fault demands and writes down what it did.
+A simulated vendor turns a `Call` into a `Reply`; the server sends it as the reply's fault demands and writes down what it did.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request as a twin sees it; header names in lower case."""
+    """A request as a simulated vendor sees it; header names in lower case."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a twin answers. `rows` is for the log; `fault` says how the answer goes wrong on its way."""
+    """What a simulated vendor answers. `rows` is for the log; `fault` says how the answer goes wrong on its way."""
 
     status: int
     body: bytes
@@ -67,7 +67,7 @@ Handle = Callable[[Call], Reply]
 
 
 class Server:
-    """One twin's server on a port of its own, in a thread of its own; a context manager.
+    """One simulated vendor's server on a port of its own, in a thread of its own; a context manager.
 
     `held` is set while an answer is being held open; `release` lets all held answers go on.
     """
@@ -200,7 +200,7 @@ class Server:
 
 
 class SocketServer(Server):
-    """A twin behind a websocket: every message is a call, and its reply is one message."""
+    """A simulated vendor behind a websocket: every message is a call, and its reply is one message."""
 
     scheme = "ws"
 
@@ -262,7 +262,7 @@ async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> 
 
 
 class RateLimit:
-    """The twin's own limit: a sliding window over a minute, as a server counts arrivals."""
+    """The simulated vendor's own limit: a sliding window over a minute, as a server counts arrivals."""
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute

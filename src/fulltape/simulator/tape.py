@@ -1,6 +1,6 @@
 """A market that happens while it is watched: invented trades, and the minutes that they make.
 
-What has happened is history at once: the twins' answers and their streams come from the same ticks.
+What has happened is history at once: the simulated vendors' answers and their streams come from the same ticks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Tape:
             self.bars["minute", symbol] = []
 
     def market(self) -> Market:
-        """What has happened, as the twins serve it: it grows."""
+        """What has happened, as the simulated vendors serve it: it grows."""
         return Market(bars=self.bars, symbols=frozenset(self.prices), ticks=self.ticks)
 
     def step(self, more: int = 0) -> tuple[list[tuple[str, Tick]], list[tuple[str, Bar]]]:

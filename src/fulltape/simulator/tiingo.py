@@ -1,4 +1,4 @@
-"""Tiingo's twin: day bars with raw and adjusted columns, and meta data, as documented."""
+"""Tiingo, simulated: day bars with raw and adjusted columns, and meta data, as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all twins share: the vendor's own limit, faults of answers and of data, and what a symbol has."""
+"""What all simulated vendors share: the vendor's own limit, faults of answers and of data, and what a symbol has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Yahoo's twin: the chart endpoint, as its unofficial clients read it."""
+"""Yahoo, simulated: the chart endpoint, as its unofficial clients read it."""
 
 from __future__ import annotations
 

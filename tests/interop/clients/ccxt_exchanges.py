@@ -1,4 +1,4 @@
-"""ccxt: candles and trades of the exchanges that have a twin."""
+"""ccxt: candles and trades of the exchanges that have a simulated vendor."""
 
 from __future__ import annotations
 
