@@ -46,6 +46,7 @@ def audit(
 
     from fulltape.audit import run
     from fulltape.clock import SystemClock
+    from fulltape.terminal.summary import STATES
 
     with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
         report = run.run_once(context, SystemClock(), watch)
@@ -53,7 +54,7 @@ def audit(
         options.emit_json(report)
     elif not quiet:
         for name in ("wanted", "held", "partial", "empty", "unobtainable", "unknown_listing", "missing"):
-            typer.echo(f"{number(getattr(report, name)):>12} {name.replace('_', ' ')}")
+            typer.echo(f"{number(getattr(report, name)):>12} {STATES.get(name, name)}")
         typer.echo(f"{counted(report.tasks, 'new task')} enqueued")
     if report.missing or report.partial or report.unobtainable:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ import typer
 from fulltape import errors
 from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, counted, number
+from fulltape.terminal.summary import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def rows(gaps: Sequence[Gap], *, apart: bool = False) -> list[tuple[str, ...]]:
             else f"{some[0].instrument} and {number(len(some) - 1)} more",
             f"{some[0].first}" if some[0].sessions == 1 else f"{some[0].first} to {some[0].last}",
             number(some[0].sessions) + (" each" if len(some) > 1 else ""),
-            some[0].reason.replace("_", " "),
+            STATES.get(some[0].reason, some[0].reason),
             some[0].next,
         )
         for some in shared.values()

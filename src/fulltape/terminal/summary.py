@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"(?<!HTTP )\b\d[\d.,:T+-]*Z?")
 _GOOD = {"wanted", "held", "empty"}
+STATES = {
+    "partial": "partly held",
+    "empty": "confirmed empty",
+    "unobtainable": "no vendor has it",
+    "unknown_listing": "unknown listing",
+}
+"""What some states of cells are called, for people; others are called as they are."""
 DATASETS, SOURCES, REJECTIONS, FUTURE = 7, 3, 3, 2
 """So many of each has a short summary at most; a source has one line more for what it may not be asked for."""
 
@@ -144,7 +151,7 @@ def rejections(found: Sequence[Row], most: int) -> list[str]:
 
 def _counts(by_state: Mapping[str, int]) -> str:
     shown = ", ".join(
-        f"{number(count)} {word.replace('_', ' ')}" for word, count in by_state.items() if count
+        f"{number(count)} {STATES.get(word, word)}" for word, count in by_state.items() if count
     )
     return shown or "no session is over yet"
 

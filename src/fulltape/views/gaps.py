@@ -167,5 +167,5 @@ def asked(
     for symbol in (one.instrument.symbol_on(session), ANY):
         known_of = context.ledger.eligibility.of(source, name, symbol)
         if known_of and known_of.forbids(now):
-            return f"{known_of.state} ({known_of.reason}), not asked until {to_second(known_of.until)}"
+            return f"is skipped until {to_second(known_of.until)}: {known_of.state} ({known_of.reason})"
     return "may be asked"
