@@ -127,7 +127,7 @@ def test_kept_messages_can_be_decoded_again(tmp_path: Path, monkeypatch: pytest.
             vendor = context.vendors["binance"]
             genuine = vendor.meaning  # type: ignore[attr-defined]
             with monkeypatch.context() as broken:
-                poor = dataclasses.replace(genuine("binance.spot"), shapes=())
+                poor = dataclasses.replace(genuine("binance.spot"), formats=())
                 broken.setattr(vendor, "meaning", lambda _: poor)
                 first = seal.run_once(context, node.clock)
             assert first.captured.rows == 0

@@ -75,4 +75,6 @@ def _joins(old: Ranged[T], new: Ranged[T], next_session: NextSession) -> bool:
 
 
 def _touch(old: Ranged[T], new: Ranged[T], next_session: NextSession) -> bool:
-    return next_session(old.last) == new.first or next_session(new.last) == old.first
+    """Whether no session lies between two ranges that do not overlap."""
+    earlier, later = (old, new) if old.last < new.first else (new, old)
+    return next_session(earlier.last) >= later.first
