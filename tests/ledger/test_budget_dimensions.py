@@ -3,6 +3,7 @@ ledger, and a wall clock that jumps while they run."""
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -274,35 +275,56 @@ def test_days_end_by_the_true_time_where_a_boot_began_ahead_of_it(ledger: Ledger
     assert all(at % DAY < HOUR for at in first.values())
 
 
-def test_rebooting_does_not_move_the_days_again_and_older_processes_learn_of_it(ledger: Ledger) -> None:
-    limits, true = Limits(per_day=5), START
-    machine = Machine(since_boot=60 * SECOND, wall=START + 2 * HOUR)
-    right = {"synchronised": False}
-    sent: list[int] = []
+@dataclass
+class Ahead(Machine):
+    """A machine whose clock begins ahead of the true time, until the network tells it."""
 
-    def clock(boot: str) -> SystemClock:
+    synchronised: bool = False
+
+    def clock_of(self, ledger: Ledger, boot: str) -> SystemClock:
         return SystemClock(
-            ledger.budgets.anchor, boot=boot, wall=lambda: machine.wall * 1_000,
-            since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
-        )  # fmt: skip
+            ledger.budgets.anchor,
+            boot=boot,
+            wall=lambda: self.wall * 1_000,
+            since_boot=lambda: self.since_boot * 1_000,
+            synchronised=lambda: self.synchronised,
+        )
 
-    def send(by: SystemClock) -> bool:
-        granted = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=by.steady)
-        sent.extend([true] * isinstance(granted, Granted))
-        return isinstance(granted, Granted)
 
-    older = clock("first")
-    assert send(older)
-    machine.wall, right["synchronised"] = true, True
-    clock("first")
-    for number in range(6 * 24):
-        if number % 12 == 5:  # a reboot, half a minute later
-            machine.since_boot = 30 * SECOND
-            older = clock(f"boot {number}")
-        while send(older):
-            pass
+def test_a_process_from_before_the_clock_was_put_right_counts_true_days(open_ledger: Opener) -> None:
+    name, limits, true = uuid.uuid4().hex, Limits(per_day=5), START
+    older, newer = open_ledger(name), open_ledger(name)
+    machine = Ahead(since_boot=60 * SECOND, wall=START + 2 * HOUR)
+    clock = machine.clock_of(older, "boot")
+    machine.wall, machine.synchronised = true, True
+    machine.clock_of(newer, "boot")
+    sent: list[int] = []
+    for _ in range(5 * 24):
+        while isinstance(
+            older.budgets.reserve("key", limits, Want(kind="GAP"), steady=clock.steady), Granted
+        ):
+            sent.append(true)
         true += HOUR
         machine.pass_by(HOUR)
-    by_day = Counter(at // DAY for at in sent)
-    assert max(by_day.values()) == 5
-    assert len(by_day) >= 6, "nor is a whole day without a request"
+    days = sorted({at // DAY for at in sent})[1:]
+    assert [sum(at // DAY == day for at in sent) for day in days] == [5] * len(days)
+    assert all(min(at % DAY for at in sent if at // DAY == day) < HOUR for day in days)
+
+
+def test_days_move_once_however_often_the_machine_is_rebooted(ledger: Ledger) -> None:
+    limits = Limits(per_day=5)
+    machine = Ahead(since_boot=60 * SECOND, wall=START + 10 * HOUR)
+    clock = machine.clock_of(ledger, "first")
+    while isinstance(ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=clock.steady), Granted):
+        pass
+    machine.wall, machine.synchronised = START, True
+    waits = []
+    for number in range(5):
+        clock = machine.clock_of(ledger, f"boot {number}")
+        refused = ledger.budgets.reserve("key", limits, Want(kind="GAP"), steady=clock.steady)
+        assert isinstance(refused, Refused)
+        used = ledger.database.statement("SELECT MAX(resets_at) AS at FROM days")[0]["at"]
+        waits.append(used - clock.steady())
+        machine.pass_by(120 * SECOND)
+        machine.since_boot = 60 * SECOND
+    assert all(later <= earlier for earlier, later in itertools.pairwise(waits)), waits
