@@ -90,7 +90,7 @@ def works(context: NodeContext) -> list[bound.Work]:
     counts: Counter[tuple[str, str, int]] = Counter()
     windows: dict[str, dict[tuple[str, str], int]] = {}
     for name, wanted in context.wanted.items():
-        for _, _, first, last, eligible_sources, _ in context.ledger.queue.queued(name):
+        for _, _, first, last, eligible_sources, _ in context.ledger.tasks.queued(name):
             rows = wanted.rows(wanted.calendar.span_of(first, last))
             counts[name, eligible_sources, rows] += 1
             windows.setdefault(name, {})[first, last] = rows

@@ -223,7 +223,7 @@ def test_a_fence_with_thousands_of_empty_blocks_is_passed(ledger: Ledger, tmp_pa
     enqueue(ledger, "H")
     one = dispatcher(node(tmp_path, ledger), FakeClock())
     assert one.has_left("a.x")
-    (of,) = ledger.queue.census()
+    (of,) = ledger.tasks.census()
     one._partitions[of] = Partition(
         names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1
     )

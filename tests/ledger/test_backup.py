@@ -101,7 +101,7 @@ def test_a_backup_of_an_older_fulltape_is_brought_forward_and_left_as_it_is(
     connection.close()
     before = old.read_bytes()
     ledger.restore(old)
-    assert {task.state for task in ledger.queue.newest()} == {"done", "unobtainable", "queued"}
+    assert {task.state for task in ledger.tasks.newest()} == {"done", "unobtainable", "queued"}
     assert old.read_bytes() == before
 
 

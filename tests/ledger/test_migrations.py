@@ -48,10 +48,10 @@ def test_a_released_ledger_comes_forward_with_all_it_knew(stored: Store, version
         (fact,) = [one for one in ledger.coverage.of_dataset("equities_bars_day") if one.fact == "present"]
         assert (fact.instrument, fact.source, fact.first.isoformat()) == ("AAPL", "alpaca.sip", "2012-11-01")
         assert fact.shown == 1
-        states = {task.task_id: task.state for task in ledger.queue.newest()}
+        states = {task.task_id: task.state for task in ledger.tasks.newest()}
         assert states == {1: "done", 2: "unobtainable", 3: "queued"}
         assert [part.layer for part in ledger.catalogue.all_current("raw")] == ["raw"]
-        (of,) = ledger.queue.census()
+        (of,) = ledger.tasks.census()
         assert of.eligible_sources == ()
         assert sum(one["requests"] for one in ledger.requests.by_outcome()) == 4
         assert {one.symbol for one in ledger.eligibility.all()} == {"NOBODY"}

@@ -37,8 +37,8 @@ def candidates(
         ledger.queue.requeue_expired(now=now)
     return [
         task
-        for of in ledger.queue.census()
-        for task in ledger.queue.candidates(source, of, first_day=SERVED, now=now, most=most)
+        for of in ledger.tasks.census()
+        for task in ledger.tasks.candidates(source, of, first_day=SERVED, now=now, most=most)
     ]
 
 
@@ -78,9 +78,9 @@ def test_an_expired_lease_is_claimed_by_the_claim_itself(ledger: Ledger) -> None
     leased = task._replace(attempt=1)
     assert claim(ledger, [leased], now=NOW + 9, worker="other") == {}
     assert claim(ledger, [leased], now=NOW + 10, worker="other", until=NOW + 20) == {task.task_id: 2}
-    (held,) = ledger.queue.leased_by("other")
+    (held,) = ledger.tasks.leased_by("other")
     assert (held.state, held.attempt) == ("leased", 2)
-    assert ledger.queue.leased_by("dead") == []
+    assert ledger.tasks.leased_by("dead") == []
 
 
 def test_nobody_renews_the_lease_of_another_worker(ledger: Ledger) -> None:
@@ -146,11 +146,11 @@ def test_shrinking_onto_another_open_task_cancels_this_one(ledger: Ledger) -> No
         kind="GAP",
     )
     first, second = enqueue(ledger, wide, narrow)
-    task = ledger.queue.get(first.task_id)
+    task = ledger.tasks.get(first.task_id)
     assert task is not None
     with ledger.write():
         ledger.queue.shrink(task, dt.date(2024, 1, 5), now=NOW)
-    assert [task.task_id for task in ledger.queue.open()] == [second.task_id]
+    assert [task.task_id for task in ledger.tasks.open()] == [second.task_id]
 
 
 def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
@@ -161,7 +161,7 @@ def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
 
     with pytest.raises(ValueError, match="half-way"):
         broken()
-    assert ledger.queue.open() == []
+    assert ledger.tasks.open() == []
 
 
 def test_a_ledger_of_a_newer_fulltape_is_refused(open_ledger: Opener) -> None:
@@ -203,7 +203,7 @@ def test_what_is_cancelled_says_why(ledger: Ledger) -> None:
     with ledger.write():
         assert ledger.queue.cancel(task.task_id, now=NOW, error="not wanted any more")
         assert not ledger.queue.cancel(task.task_id, now=NOW, error="twice")
-    ended = ledger.queue.get(task.task_id)
+    ended = ledger.tasks.get(task.task_id)
     assert ended is not None
     assert (ended.state, ended.last_error) == ("cancelled", "not wanted any more")
 
@@ -218,17 +218,17 @@ def test_a_task_that_is_tried_again_waits_for_no_source(ledger: Ledger) -> None:
                 task.task_id, attempt=claimed[task.task_id], state="stalled", now=NOW, error="broken"
             )
         assert ledger.queue.retry(first.task_id)
-    assert ledger.queue.waits(first.task_id) == []
-    assert len(ledger.queue.waits(second.task_id)) == 1
+    assert ledger.tasks.waits(first.task_id) == []
+    assert len(ledger.tasks.waits(second.task_id)) == 1
     assert [task.instrument for task in candidates(ledger)] == ["A"]
 
 
 def test_a_purpose_without_a_task_has_none(ledger: Ledger) -> None:
     enqueue(ledger, replace(new(), purpose="interval 6", start=5, end=9))
-    known = ledger.queue.for_purpose("interval 6")
+    known = ledger.tasks.for_purpose("interval 6")
     assert known is not None
     assert known.purpose == "interval 6"
-    assert ledger.queue.for_purpose("interval 7") is None
+    assert ledger.tasks.for_purpose("interval 7") is None
 
 
 def test_a_stage_that_did_not_end_is_known(ledger: Ledger) -> None:

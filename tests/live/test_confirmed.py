@@ -249,6 +249,6 @@ def test_tasks_of_a_source_that_is_removed_end(tmp_path: Path) -> None:
             .replace("[capture]", "[vendor.coinbase]\n[capture]")
         )
         with node.opened() as context:
-            assert any(task.eligible_sources == ("kraken.spot",) for task in context.ledger.queue.open())
+            assert any(task.eligible_sources == ("kraken.spot",) for task in context.ledger.tasks.open())
             audit.run_once(context, node.clock)
-            assert not any(task.eligible_sources == ("kraken.spot",) for task in context.ledger.queue.open())
+            assert not any(task.eligible_sources == ("kraken.spot",) for task in context.ledger.tasks.open())

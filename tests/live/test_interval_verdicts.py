@@ -87,10 +87,10 @@ def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp
         interval(context, OPEN, OPEN + MINUTE)
         with context.ledger.write():
             assert gap_repair.enqueue(context, "alpaca.iex", OPEN + 2 * MINUTE) == 1
-        (task,) = context.ledger.queue.open(ALPACA.dataset)
+        (task,) = context.ledger.tasks.open(ALPACA.dataset)
         assert task.end is not None
         wait = min(serves.delay * SECOND, 20 * MINUTE)
-        (kept_away,) = context.ledger.queue.waits(task.task_id)
+        (kept_away,) = context.ledger.tasks.waits(task.task_id)
         assert kept_away["source"] == "alpaca.iex"
         assert kept_away["not_before"] == task.end + wait
         assert task.end >= OPEN + MINUTE

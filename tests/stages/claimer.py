@@ -80,7 +80,7 @@ def main(folder: Path, address: str, worker: str) -> None:
         source = dice.choice(SOURCES)
         claim = dispatcher.claim(source)
         if claim is None:
-            if not ledger.queue.open():
+            if not ledger.tasks.open():
                 return
             time.sleep(0.05)
             continue
@@ -91,7 +91,7 @@ def main(folder: Path, address: str, worker: str) -> None:
             luck = dice.random()
             with ledger.write():
                 if luck < 0.1:
-                    task = ledger.queue.get(task_id)
+                    task = ledger.tasks.get(task_id)
                     if task and task.failures >= 4:
                         state = (
                             "stalled"

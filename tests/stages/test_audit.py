@@ -101,7 +101,7 @@ def record(
 def queued(context: NodeContext, purpose: str = "fill") -> list[tuple[str, str, str, str, tuple[str, ...]]]:
     return sorted(
         (task.instrument, task.first.isoformat(), task.last.isoformat(), task.kind, task.eligible_sources)
-        for task in context.ledger.queue.open()
+        for task in context.ledger.tasks.open()
         if task.purpose == purpose
     )
 
@@ -112,10 +112,10 @@ def test_tasks_know_who_could_take_them_and_are_one_batch(context: NodeContext) 
         ("A", "2024-01-02", "2024-02-29", "BOOTSTRAP", ("a.x",)),
         ("A", "2024-03-01", "2024-03-28", "BOOTSTRAP", ("a.x", "b.x")),
     ]
-    tasks = context.ledger.queue.open()
+    tasks = context.ledger.tasks.open()
     assert len({task.batch for task in tasks}) == 1
     assert all(task.expected_rows > 0 for task in tasks)
-    assert [of.eligible_sources for of in context.ledger.queue.census()] == [("a.x",), ("a.x", "b.x")]
+    assert [of.eligible_sources for of in context.ledger.tasks.census()] == [("a.x",), ("a.x", "b.x")]
 
 
 def test_who_is_no_longer_able_is_taken_off_queued_tasks(context: NodeContext) -> None:
@@ -169,7 +169,7 @@ def test_evidence_of_emptiness_is_asked_again_after_1_7_and_30_days_and_then_kep
     for days in range(60):
         at = start + days * DAY
         audit.run_once(context, FakeClock(at))
-        again = [task for task in context.ledger.queue.open() if task.purpose == AGAIN]
+        again = [task for task in context.ledger.tasks.open() if task.purpose == AGAIN]
         if again:
             (task,) = again
             assert (task.instrument, task.first, task.last) == (
@@ -193,8 +193,8 @@ def test_what_is_asked_again_may_be_claimed_though_it_was_answered(context: Node
     record(context, "A", "a.x", "2024-01-11", "2024-02-28", "present", at=start)
     record(context, "A", "a.x", "2024-01-10", "2024-01-10", "refused", at=start)
     audit.run_once(context, FakeClock(start + DAY))
-    classes = [of for of in context.ledger.queue.census() if of.priority == LAST]
-    found = context.ledger.queue.candidates("a.x", classes[0], first_day=FIRST, now=start + DAY)
+    classes = [of for of in context.ledger.tasks.census() if of.priority == LAST]
+    found = context.ledger.tasks.candidates("a.x", classes[0], first_day=FIRST, now=start + DAY)
     assert [(task.instrument, task.purpose) for task in found] == [("A", AGAIN)]
 
 

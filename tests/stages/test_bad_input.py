@@ -195,6 +195,6 @@ def test_a_vendor_that_turns_in_circles_ends_the_ask(tmp_path: Path) -> None:
     assert count < 5 * 200
     assert closes(folder, "AAPL") in ([], TRUTH["AAPL"])
     with opened(folder) as context:
-        reasons = {task.last_error for task in context.ledger.queue.newest()}
+        reasons = {task.last_error for task in context.ledger.tasks.newest()}
     assert any("far more than were expected" in reason for reason in reasons)
     assert not done.complete or closes(folder, "AAPL") == TRUTH["AAPL"]

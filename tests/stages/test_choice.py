@@ -93,8 +93,8 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
     for worker, until in (("dead", NOW + 1), ("alive", NOW + 99)):
         with ledger.write():
             ledger.queue.requeue_expired(now=until - 1 if worker == "dead" else NOW + 1)
-        of = next(iter(ledger.queue.census()))
-        found = ledger.queue.candidates("a.sip", of, first_day=days[0], now=NOW + 1)
+        of = next(iter(ledger.tasks.census()))
+        found = ledger.tasks.candidates("a.sip", of, first_day=days[0], now=NOW + 1)
         with ledger.write():
             ledger.queue.claim(
                 found, source="a.sip", worker=worker, fetch_id=worker, now=NOW + 1, lease_until=until
@@ -105,13 +105,13 @@ def sealed(ledger: Ledger, tmp_path: Path, attempt: int) -> Task:
     )
     one = batch.Batch(cast("NodeContext", context), NOW + 2, silent)
     one._covered["ask", "A"] = (calendar.between(days[0], days[1]),)
-    (held,) = ledger.queue.leased_by("alive")
+    (held,) = ledger.tasks.leased_by("alive")
     stored: Any = SimpleNamespace(
         end=None, record=SimpleNamespace(fetch_id="ask", tasks={held.task_id: attempt})
     )
     with ledger.write():
         one._finish(cast("StoredFetch", stored))
-    after = ledger.queue.get(held.task_id)
+    after = ledger.tasks.get(held.task_id)
     assert after is not None
     return after
 

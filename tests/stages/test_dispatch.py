@@ -84,7 +84,7 @@ def test_the_same_ledger_and_clock_are_dispatched_alike(tmp_path: Path) -> None:
         try:
             World(found, context, clock).run()
             return sorted(
-                (task.task_id, task.source, task.state) for task in context.ledger.queue.newest(most=9_999)
+                (task.task_id, task.source, task.state) for task in context.ledger.tasks.newest(most=9_999)
             )
         finally:
             context.close()
@@ -101,7 +101,7 @@ def test_an_outage_costs_only_its_own_time_and_no_task_is_blamed(tmp_path: Path)
     try:
         tasks = sum(work.tasks for work in run.works(context))
         ending = World(found, context, clock).run()
-        stalled = context.ledger.queue.stalled()
+        stalled = context.ledger.tasks.stalled()
         breaker = context.ledger.breakers.of("a.sip")
     finally:
         context.close()

@@ -80,8 +80,8 @@ def test_sixteen_workers_killed_at_random_lose_nothing(
     assert not [task for task, times in ended.items() if times > 1]
     ledger = opening.open_ledger(tmp_path, address)
     try:
-        states = {row["state"] for row in ledger.queue.counts()}
+        states = {row["state"] for row in ledger.tasks.counts()}
         assert states <= {"done", "stalled", "unobtainable", "cancelled"}
-        assert sum(row["tasks"] for row in ledger.queue.counts()) == tasks
+        assert sum(row["tasks"] for row in ledger.tasks.counts()) == tasks
     finally:
         ledger.close()

@@ -222,7 +222,7 @@ def test_unknown_symbols_are_looked_up_once_and_end_unobtainable(tmp_path: Path)
         assert sorted(line.vendor for line in look_ups) == ["alpaca", "massive"]
         assert done.audit.unobtainable == 250
         with opened(folder) as context:
-            tasks: list[Task] = context.ledger.queue.newest(state="unobtainable")
+            tasks: list[Task] = context.ledger.tasks.newest(state="unobtainable")
         assert {task.instrument for task in tasks} == {"ZZZZ"}
         assert "no such asset" in tasks[0].last_error or "not found" in tasks[0].last_error
         night(folder)

@@ -129,7 +129,7 @@ def test_a_defect_in_decoding_costs_one_ask_and_is_shown(
         with opened(folder) as context:
             done = nightly.run(context, SkippingClock())
             assert any("KeyError" in row["reason"] for row in context.ledger.rejections())
-            stalled = context.ledger.queue.stalled()
+            stalled = context.ledger.tasks.stalled()
         assert not done.complete
         assert stalled or done.audit.missing
         monkeypatch.undo()
@@ -163,7 +163,7 @@ def test_a_vendor_that_always_says_too_many_is_left_alone_after_a_while(tmp_path
         through(twins, lambda _, __: Reply(status=429, body=b"too many requests", headers=past))
         with opened(folder) as context:
             done = nightly.run(context, SkippingClock())
-            assert [task.failures for task in context.ledger.queue.open()] == [0, 0]
+            assert [task.failures for task in context.ledger.tasks.open()] == [0, 0]
         ((source, dimension, _),) = done.filled.waiting
         assert (source, dimension) == ("alpaca.sip", "vendor_says_wait")
         assert len(twins.log()) < 20
@@ -188,7 +188,7 @@ def test_a_vendor_that_cannot_be_reached_is_left_alone_and_its_tasks_are_not_bla
             done = nightly.run(context, SkippingClock())
             assert [source for source, _ in done.filled.unreachable] == ["alpaca.sip"]
             assert done.filled.requests == 4
-            assert [task.failures for task in context.ledger.queue.open()] == [0, 0]
+            assert [task.failures for task in context.ledger.tasks.open()] == [0, 0]
         failed = CliRunner().invoke(app, ["nightly", "--quiet", "--node", str(folder)])
         assert "cannot be reached" in str(failed.exception)
         settings.write_text(good)
@@ -208,7 +208,7 @@ def test_bodies_that_are_always_cut_stall_their_task_and_starve_nobody(tmp_path:
         for _night in range(2):
             with opened(folder) as context:
                 done = nightly.run(context, SkippingClock())
-                stalled = [task.symbol for task in context.ledger.queue.stalled()]
+                stalled = [task.symbol for task in context.ledger.tasks.stalled()]
         assert stalled == ["AAPL"]
         assert done.filled.unreachable == ()
         assert fulltape.open(folder).scan("equities_bars_day", symbols="IBM").collect().height == 10

@@ -44,7 +44,7 @@ def filled(folder: Path) -> tuple[dict[str, EligibilityState], int]:
         refused = {
             one.symbol: one.state for one in context.ledger.eligibility.all() if one.forbids(clock.now())
         }
-        return refused, len(context.ledger.queue.open())
+        return refused, len(context.ledger.tasks.open())
 
 
 def test_of_many_symbols_only_the_one_that_was_meant_is_blamed(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_outage_is_waited_out_and_blames_no_task(tmp_path: Path) -> None:
     ) as (folder, _):
         with opened(folder) as context:
             done = nightly.run(context, SkippingClock())
-            stalled = context.ledger.queue.stalled()
+            stalled = context.ledger.tasks.stalled()
             breaker = context.ledger.breakers.of("alpaca.sip")
         assert done.complete
         assert not stalled
@@ -201,7 +201,7 @@ def test_asking_again_ends_with_the_answer_even_if_it_is_a_refusal(tmp_path: Pat
             clock.sleep(days * 86_400)
             with opened(folder) as context:
                 nightly.run(context, clock)
-                assert context.ledger.queue.open() == []
+                assert context.ledger.tasks.open() == []
         ibm = [line for line in twins.log() if line.params.get("symbols") == "IBM"]
         assert len(ibm) >= 3
         with opened(folder) as context:

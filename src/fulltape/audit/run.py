@@ -176,7 +176,7 @@ def _audit(
 ) -> int:
     # Series that lack nothing and of which nothing is asked need no further look.
     settled = dict(bulk_coverage.whole(context, wanted, now))
-    for instrument in {name for name, _, _ in context.ledger.queue.spans(wanted.dataset.name)}:
+    for instrument in {name for name, _, _ in context.ledger.tasks.spans(wanted.dataset.name)}:
         settled.pop(instrument, None)
     for name, size in bulk_coverage.sizes_of_whole(settled.values()).items():
         counts[name] = counts.get(name, 0) + size
@@ -228,7 +228,7 @@ def _ask_again(context: NodeContext, wanted: ConfiguredDataset, batch: int, now:
     if not found:
         return 0
     opened: dict[str, list[Range]] = {}
-    for instrument, first, last in context.ledger.queue.spans(name, AGAIN):
+    for instrument, first, last in context.ledger.tasks.spans(name, AGAIN):
         opened.setdefault(instrument, []).append(calendar.span_of(first, last))
     by_name: dict[str, list[tuple[str, str, str, int]]] = {}
     for instrument, source, first, last, is_settled in found:
@@ -295,15 +295,15 @@ def _settle_pointless(
 ) -> None:
     """End queued tasks that no source is left to answer, and correct who is left to answer the others. `whole`, by
     instrument: who could answer all that is open."""
-    queue, name = context.ledger.queue, wanted.dataset.name
-    refusals = queue.refusals()
-    named, ready = queue.eligible_sources(name), set(whole.values())
+    tasks, name = context.ledger.tasks, wanted.dataset.name
+    refusals = tasks.refusals()
+    named, ready = tasks.eligible_sources(name), set(whole.values())
     if not refusals and (not named or (named == ready and len(ready) == 1 and "" not in ready)):
         return
     few = list(whole) if len(whole) < len(wanted.instruments) else None
     doubtful = [
         (task_id, instrument, first, last, eligible_sources)
-        for task_id, instrument, first, last, eligible_sources, purpose in queue.queued(name, few)
+        for task_id, instrument, first, last, eligible_sources, purpose in tasks.queued(name, few)
         if purpose == "fill"
         and instrument in whole
         and (not eligible_sources or eligible_sources != whole[instrument] or task_id in refusals)
@@ -322,9 +322,9 @@ def _settle_pointless(
             suspects.add(instrument)
         if able and ",".join(able) != eligible_sources:
             corrected[task_id] = able
-    queue.set_eligible_sources(corrected)
+    context.ledger.queue.set_eligible_sources(corrected)
     for instrument in sorted(suspects):
-        for task in queue.queued_of(name, instrument):
+        for task in tasks.queued_of(name, instrument):
             if task.purpose == "fill":
                 refused = refusals.get(task.task_id, set())
                 _settle_if_pointless(context, wanted, by_name[instrument], task, refused, now)

@@ -70,7 +70,7 @@ class Admission:
         if claim:
             return claim
         now = self._clock.now()
-        chance = self._context.ledger.queue.next_chance(source, now=now)
+        chance = self._context.ledger.tasks.next_chance(source, now=now)
         if chance is not None and chance - now <= self._context.rules.max_wait:
             return Closed(again=self._clock.steady() + chance - now)
         if others_busy and self.dispatcher.has_left(source):

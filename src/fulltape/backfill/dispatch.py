@@ -240,7 +240,7 @@ class Dispatcher:
         while True:
             partition = self._partitions.get(of)
             before = partition.before if partition else ""
-            found = self._context.ledger.queue.candidates(
+            found = self._context.ledger.tasks.candidates(
                 source,
                 of,
                 first_day=planner.first_day,
@@ -268,7 +268,7 @@ class Dispatcher:
         """Tasks of a source that is asked for whole sessions of the market, where that takes fewer requests."""
         if not planner.capacity.grouped or (source, of) in self._not_whole:
             return []
-        found = self._context.ledger.queue.candidates(
+        found = self._context.ledger.tasks.candidates(
             source, of, first_day=planner.first_day, now=now, most=most or self._enough(of, planner)
         )
         found = [task for task in found if planner.knows(task)]
@@ -283,19 +283,19 @@ class Dispatcher:
         self, source: str, of: TaskClass, planner: Planner, now: Instant
     ) -> list[Claimable]:
         """The tasks of the next instrument: of the first one queued, or behind a fence from the end of the alphabet."""
-        queue, first_day = self._context.ledger.queue, planner.first_day
+        stored, first_day = self._context.ledger.tasks, planner.first_day
         partition = self._partitions.get(of)
         while partition and partition.names:
-            found = queue.candidates(
+            found = stored.candidates(
                 source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=partition.names[-1]
             )
             if found:
                 return found
             partition.names.pop()
-        first = queue.candidates(source, of, first_day=first_day, now=now, most=1)
+        first = stored.candidates(source, of, first_day=first_day, now=now, most=1)
         if not first or not planner.knows(first[0]):
             return []
-        return queue.candidates(
+        return stored.candidates(
             source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=first[0].instrument
         )
 
@@ -330,7 +330,7 @@ class Dispatcher:
             self._context.ledger.queue.requeue_expired(now=now)
         census = {
             of: counted
-            for of, counted in self._context.ledger.queue.census().items()
+            for of, counted in self._context.ledger.tasks.census().items()
             if of.dataset in self._context.wanted and (of.priority <= FIRST or not self._urgent)
         }
         self._left = {of: tasks for of, (tasks, _) in census.items()}

@@ -57,7 +57,7 @@ def run_once(context: NodeContext, clock: Clock) -> Estimate:
     """Share out everything that is queued, as the dispatcher would, and add up."""
     throughput = Throughput(context, clock)
     census = {
-        of: counted for of, counted in context.ledger.queue.census().items() if of.dataset in context.wanted
+        of: counted for of, counted in context.ledger.tasks.census().items() if of.dataset in context.wanted
     }
     groups: dict[tuple[int, int], list[Load]] = {}
     for of, (tasks, rows) in census.items():
@@ -134,7 +134,7 @@ def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instan
         if source not in context.feeds or source not in wanted.every_source:
             continue
         planner = Planner(context.feeds[source], wanted, now)
-        tasks = context.ledger.queue.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)
+        tasks = context.ledger.tasks.candidates(source, of, first_day=planner.first_day, now=now, most=_ALL)
         candidates = [planner.candidate(task) for task in tasks if planner.knows(task)]
         if candidates:
             window = planner.enough(mean_rows)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from fulltape.backfill.batching import MOST_PAGES, Candidate, Capacity
 from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
-from fulltape.ledger.queue import CANDIDATES
 from fulltape.ledger.task import AGAIN, Claimable
+from fulltape.ledger.tasks import CANDIDATES
 from fulltape.market import ranges
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant

@@ -51,7 +51,7 @@ def settle(
         if refuses(result) and blame.symbols:
             _refused(context, source, work, result, now)
         for task_id, attempt in work.tasks.items():
-            task = context.ledger.queue.get(task_id)
+            task = context.ledger.tasks.get(task_id)
             if task is not None:
                 _pass_on(context, source, result, task, attempt, now, blame)
 

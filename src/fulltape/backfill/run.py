@@ -87,7 +87,7 @@ class _Round:
         self._busy: dict[Future[tuple[Work, Result]], str] = {}
         self._resumable = resumable(context, clock.now())
         self._started = clock.steady()
-        self._total = len(context.ledger.queue.open())
+        self._total = len(context.ledger.tasks.open())
 
     def run(self) -> BackfillReport:
         """Claim, fetch, settle, until nothing moves."""
@@ -269,7 +269,7 @@ def _work(context: NodeContext, source: str, claim: Claim) -> Work:
 
 def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]]:
     """Asks that an earlier run left open and whose tasks we still hold, by source; our other leases are given back."""
-    held = {task.task_id: task for task in context.ledger.queue.leased_by(context.rules.worker)}
+    held = {task.task_id: task for task in context.ledger.tasks.leased_by(context.rules.worker)}
     paths = [path for path in context.layout.journal_files(context.rules.worker) if not journal.in_use(path)]
     found: dict[str, list[StoredFetch]] = {}
     resumed: set[int] = set()
@@ -309,7 +309,7 @@ def _can_go_on(stored: StoredFetch) -> bool:
 
 def _resumed(context: NodeContext, stored: StoredFetch) -> Work:
     pages = stored.sound_pages()
-    tasks = [context.ledger.queue.get(task_id) for task_id in stored.record.tasks]
+    tasks = [context.ledger.tasks.get(task_id) for task_id in stored.record.tasks]
     return Work(
         fetch_id=stored.record.fetch_id,
         fetch=stored.record.fetch,

@@ -38,7 +38,7 @@ def backfill(
         clock = SystemClock(context.ledger.budgets.anchor)
         seal.run_once(context, clock, watch)
         filled = nightly.fill(context, clock, watch)
-        left = len(context.ledger.queue.open())
+        left = len(context.ledger.tasks.open())
     if json:
         options.emit_json({"filled": filled, "open_tasks": left})
     elif not quiet:

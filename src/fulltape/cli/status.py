@@ -54,7 +54,7 @@ def status(
             "cells": state.cells(context, now),
             "verdicts": state.verdicts(context),
             "sources": state.sources(context, clock),
-            "tasks": context.ledger.queue.counts(),
+            "tasks": context.ledger.tasks.counts(),
             "rejected": context.ledger.rejections(),
             "damaged": context.ledger.damages.all(),
             "disk": disk.told(),

@@ -38,7 +38,7 @@ def tasks(
     if state and state not in STATES:
         raise errors.UsageError(f"{state!r} is no state.", hint=f"States: {', '.join(STATES)}.")
     with options.opened(node) as context:
-        found = context.ledger.queue.newest(state=state, most=most)
+        found = context.ledger.tasks.newest(state=state, most=most)
     if json:
         options.emit_json(found)
         return
@@ -61,7 +61,7 @@ def retry(
 ) -> None:
     """Queue stalled tasks again, with their failures forgotten."""
     with options.opened(node) as context:
-        chosen = task_ids or [task.task_id for task in context.ledger.queue.stalled()]
+        chosen = task_ids or [task.task_id for task in context.ledger.tasks.stalled()]
         with context.ledger.write():
             queued = [task_id for task_id in chosen if context.ledger.queue.retry(task_id)]
     typer.echo(f"{counted(len(queued), 'task')} queued again; run fulltape backfill or nightly.")
@@ -79,7 +79,7 @@ def show(
 
     with options.opened(node) as context:
         task = _found(context, task_id)
-        waits = context.ledger.queue.waits(task_id)
+        waits = context.ledger.tasks.waits(task_id)
         requests = context.ledger.requests.of_fetch(task.fetch_id) if task.fetch_id else []
     if json:
         options.emit_json({"task": task, "waits": waits, "requests": requests})
@@ -148,7 +148,7 @@ def reprioritise(
 def _found(context: NodeContext, task_id: int) -> Task:
     from fulltape import errors
 
-    task = context.ledger.queue.get(task_id)
+    task = context.ledger.tasks.get(task_id)
     if task is None:
         raise errors.UsageError(f"there is no task {task_id}.", hint="List them with `fulltape tasks`.")
     return task

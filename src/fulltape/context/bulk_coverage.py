@@ -192,13 +192,13 @@ def _open(
     context: NodeContext, wanted: ConfiguredDataset, listed: Sequence[SeriesOnAxis], since: dt.date | None
 ) -> Iterable[tuple[str, ...]]:
     """Open tasks. A stalled one stands for its sessions until the user retries it: a new one would fail just as often."""
-    queue, name = context.ledger.queue, wanted.dataset.name
+    tasks, name = context.ledger.tasks, wanted.dataset.name
     if len(listed) > FEW:
-        return queue.packed(name, since)
+        return tasks.packed(name, since)
     return (
         (one.instrument.instrument, *span)
         for one in listed
-        for span in queue.spans_of(name, one.instrument.instrument)
+        for span in tasks.spans_of(name, one.instrument.instrument)
     )
 
 

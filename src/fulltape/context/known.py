@@ -161,7 +161,7 @@ def _everything(context: NodeContext, wanted: ConfiguredDataset) -> tuple[_Facts
     facts = _gathered(context.ledger.coverage.spans(name), wanted)
     # A stalled task stands for its sessions until the user retries it: a new one would fail just as often.
     opened: dict[str, list[Range]] = {}
-    for instrument, start, stop in context.ledger.queue.spans(name):
+    for instrument, start, stop in context.ledger.tasks.spans(name):
         opened.setdefault(instrument, []).append(span_of(start, stop))
     return facts, opened
 
@@ -177,7 +177,7 @@ def _some(
         for row in context.ledger.coverage.spans_of(name, instrument)
     )
     opened = {
-        instrument: [span_of(*span) for span in context.ledger.queue.spans_of(name, instrument)]
+        instrument: [span_of(*span) for span in context.ledger.tasks.spans_of(name, instrument)]
         for instrument in only
     }
     return _gathered(rows, wanted), opened

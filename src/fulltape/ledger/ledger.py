@@ -20,6 +20,7 @@ from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.streams import Streams
+from fulltape.ledger.tasks import Tasks
 from fulltape.ledger.verdicts import Verdicts
 from fulltape.market.time import Instant
 
@@ -47,6 +48,7 @@ class Ledger:
         self.coverage = Coverage(self.database, self.changes)
         self.verdicts = Verdicts(self.database, self.changes)
         self.acceptances = Acceptances(self.database)
+        self.tasks = Tasks(self.database)
         self.queue = Queue(self.database)
         self.budgets = Budgets(self.database)
         self.eligibility = Eligibility(self.database)

@@ -179,7 +179,7 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading
 def held_back(context: NodeContext, clock: Clock) -> str:
     """Who has tasks that must wait, and until when; '' where nothing waits."""
     now = clock.now()
-    found = {source: context.ledger.queue.next_chance(source, now=now) for source in context.feeds}
+    found = {source: context.ledger.tasks.next_chance(source, now=now) for source in context.feeds}
     return "; ".join(
         f"{source} may be asked for more from {to_second(at)} on"
         for source, at in found.items()

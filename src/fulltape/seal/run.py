@@ -89,7 +89,7 @@ def _waits(context: NodeContext, stored: StoredFetch, busy: AbstractSet[Path]) -
     if not stored.whole or (pages and pages[-1].record.cursor is None):
         return False
     for task_id, attempt in stored.record.tasks.items():
-        task = context.ledger.queue.get(task_id)
+        task = context.ledger.tasks.get(task_id)
         if (
             task
             and task.state == "leased"
@@ -104,7 +104,7 @@ def _lost(context: NodeContext, contents: Contents) -> list[Task]:
     """Tasks that wait for an answer which no journal holds any more."""
     return [
         task
-        for task in context.ledger.queue.awaiting_seal()
+        for task in context.ledger.tasks.awaiting_seal()
         if task.worker == context.rules.worker and task.fetch_id not in contents.fetches
     ]
 

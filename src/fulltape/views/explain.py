@@ -59,7 +59,7 @@ def explain(
         if trading and fact.first <= session <= fact.last
     ]
     checked = _checked(context, wanted, instrument, session)
-    tasks = context.ledger.queue.touching(name, instrument, session) if trading else []
+    tasks = context.ledger.tasks.touching(name, instrument, session) if trading else []
     return Explanation(
         title=wanted.title,
         cell=_answer(context, wanted, one, session, facts, checked, now),

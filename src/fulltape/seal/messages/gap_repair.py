@@ -62,7 +62,7 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
         queue.enqueue(tasks, now=now, priority=FIRST)
         serves = context.feeds[source].serves(dataset)
         for one in some:
-            task = queue.for_purpose(f"{HOLE}{one.interval_id}")
+            task = context.ledger.tasks.for_purpose(f"{HOLE}{one.interval_id}")
             if task and serves and serves.delay:
                 wait = min(serves.delay * SECOND, _RESTATED_FOR)
                 queue.hold_back(task.task_id, source, not_before=end + wait)
@@ -149,7 +149,7 @@ def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> Non
 def give_up(context: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
     for one in context.ledger.streams.intervals(state="filling"):
-        task = context.ledger.queue.for_purpose(f"{HOLE}{one.interval_id}")
+        task = context.ledger.tasks.for_purpose(f"{HOLE}{one.interval_id}")
         if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
             told = task.last_error if task else ""
             context.ledger.streams.decide(
@@ -198,7 +198,7 @@ def _intervals_of(context: NodeContext, stored: StoredFetch) -> dict[str, int]:
     """The interval of each instrument that a fetch is about."""
     found = {}
     for task_id in stored.record.tasks:
-        task = context.ledger.queue.get(task_id)
+        task = context.ledger.tasks.get(task_id)
         if task and task.purpose.startswith(HOLE):
             found[task.instrument] = int(task.purpose.removeprefix(HOLE))
     return found

@@ -145,7 +145,7 @@ class Batch:
         reason = self._failed.get(fetch_id, reason)
         failed = fetch_id in self._failed or outcome in (Outcome.TRANSIENT, Outcome.MALFORMED)
         for task_id, attempt in stored.record.tasks.items():
-            task = queue.get(task_id)
+            task = self._context.ledger.tasks.get(task_id)
             if task is None or task.attempt != attempt or task.state not in ("leased", "fetched"):
                 continue
             wanted = self._context.wanted[task.dataset]
