@@ -17,7 +17,7 @@ from fulltape.backfill.dispatch import TICK, Claim
 from fulltape.backfill.work import Result, Work
 from fulltape.context import ConfiguredSource, NodeContext
 from fulltape.contract.vendor import FetchRequest, Outcome
-from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.allowance import Granted, Want
 from fulltape.market.time import DAY, SECOND, Instant
 
 START: Instant = 1_800_000_000 * SECOND // DAY * DAY

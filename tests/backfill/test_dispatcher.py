@@ -17,7 +17,7 @@ from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, R
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
-from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.allowance import Granted, Want
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import FIRST, Kind, NewTask
 from fulltape.market import datasets

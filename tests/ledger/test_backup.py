@@ -13,7 +13,7 @@ from conftest import Opener
 from fulltape import errors
 from fulltape.contract.plans import Limits
 from fulltape.ledger import backup
-from fulltape.ledger.budgets import Refused, Want
+from fulltape.ledger.allowance import Refused, Want
 from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite

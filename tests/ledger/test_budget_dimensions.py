@@ -16,7 +16,7 @@ from clocks import at
 from conftest import Opener
 from fulltape.clock import SystemClock
 from fulltape.contract.plans import Limits
-from fulltape.ledger.budgets import Granted, Refused, Want, kept_for_others
+from fulltape.ledger.allowance import Granted, Refused, Want, kept_for_others
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import DAY, HOUR, SECOND
 
@@ -38,7 +38,7 @@ class Machine:
 
     def clock(self, ledger: Ledger) -> SystemClock:
         return SystemClock(
-            ledger.budgets.anchor,
+            ledger.boots.anchor,
             boot="boot",
             wall=lambda: self.wall * 1_000,
             since_boot=lambda: self.since_boot * 1_000,
@@ -203,7 +203,7 @@ def test_a_boot_with_a_wrong_clock_is_anchored_anew_once_time_is_synchronised(le
 
     def clock() -> SystemClock:
         return SystemClock(
-            ledger.budgets.anchor, boot="pi", wall=lambda: machine.wall * 1_000,
+            ledger.boots.anchor, boot="pi", wall=lambda: machine.wall * 1_000,
             since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
         )  # fmt: skip
 
@@ -244,7 +244,7 @@ def test_days_end_by_the_true_time_where_a_boot_began_ahead_of_it(ledger: Ledger
 
     def clock(boot: str = "ahead") -> SystemClock:
         return SystemClock(
-            ledger.budgets.anchor, boot=boot, wall=lambda: machine.wall * 1_000,
+            ledger.boots.anchor, boot=boot, wall=lambda: machine.wall * 1_000,
             since_boot=lambda: machine.since_boot * 1_000, synchronised=lambda: right["synchronised"],
         )  # fmt: skip
 
@@ -283,7 +283,7 @@ class Ahead(Machine):
 
     def clock_of(self, ledger: Ledger, boot: str) -> SystemClock:
         return SystemClock(
-            ledger.budgets.anchor,
+            ledger.boots.anchor,
             boot=boot,
             wall=lambda: self.wall * 1_000,
             since_boot=lambda: self.since_boot * 1_000,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clocks import at
 from conftest import Opener
 from fulltape.contract.plans import Limits
-from fulltape.ledger.budgets import LEARNED_FOR, MARGIN, Granted, Refused, Want
+from fulltape.ledger.allowance import LEARNED_FOR, MARGIN, Granted, Refused, Want
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import DAY, SECOND
 

@@ -72,7 +72,7 @@ def main(folder: Path, address: str, worker: str) -> None:
     """Work until nothing is left; some tasks fail, some are refused, a few are held until their lease is over."""
     ledger = opening.open_ledger(folder, address)
     own = context(folder, ledger, worker)
-    clock = SystemClock(ledger.budgets.anchor)
+    clock = SystemClock(ledger.boots.anchor)
     dispatcher = Dispatcher(own, clock, Throughput(own, clock), out=lambda _: False)
     log = os.open(folder / f"ended-{worker}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     dice = random.Random(os.getpid())

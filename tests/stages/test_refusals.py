@@ -16,7 +16,7 @@ from fulltape.backfill.work import Result
 from fulltape.contract.breaker import Breaker
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Outcome
-from fulltape.ledger.budgets import Granted, Refused, Want
+from fulltape.ledger.allowance import Granted, Refused, Want
 from fulltape.ledger.eligibility import EligibilityState
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite

@@ -9,7 +9,7 @@ from fulltape.backfill.breakers import SourceBreakers
 from fulltape.backfill.dispatch import TICK, Claim, Dispatcher
 from fulltape.backfill.throughput import Throughput
 from fulltape.context import NodeContext
-from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.allowance import Granted, Want
 from fulltape.market.time import Clock, Instant
 
 

@@ -15,7 +15,7 @@ from fulltape.backfill.facts import Planner
 from fulltape.backfill.partition import Partition, one_at_a_time, put
 from fulltape.backfill.throughput import Throughput
 from fulltape.context import NodeContext
-from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.allowance import Granted, Want
 from fulltape.ledger.task import FIRST, Claimable, TaskClass
 from fulltape.market.time import SECOND, Clock, Instant
 

@@ -27,7 +27,7 @@ from fulltape.contract.vendor import (
 from fulltape.lake import fetches
 from fulltape.lake.fetches import EndRecord, FetchRecord, PageRecord
 from fulltape.lake.journal import Journal, RecordKind
-from fulltape.ledger.budgets import Granted, Refused, Want
+from fulltape.ledger.allowance import Granted, Refused, Want
 from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.transport.http import HttpClient
 

@@ -24,7 +24,7 @@ def demand(
     for wanted in context.wanted.values():
         source = wanted.sources[0]
         feed = context.feeds[source]
-        due = _due(wanted, now, context.ledger.budgets.day_ends(now, feed.limits.day_zone))
+        due = _due(wanted, now, context.ledger.boots.day_ends(now, feed.limits.day_zone))
         serves = feed.serves(wanted.dataset.name)
         if due and serves:
             carried = max(serves.symbols_per_request, serves.symbols_per_grouped_day)

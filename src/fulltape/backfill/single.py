@@ -11,7 +11,7 @@ from fulltape import errors
 from fulltape.backfill import conversation as steps
 from fulltape.context import ConfiguredSource, NodeContext
 from fulltape.contract.vendor import RETRYABLE, Conversation, Outcome, PageResult, Request, Response
-from fulltape.ledger.budgets import Granted, Want
+from fulltape.ledger.allowance import Granted, Want
 from fulltape.market.time import SECOND, Clock
 from fulltape.transport.http import HttpClient
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fulltape.backfill.allocation import Seat
 from fulltape.context import NodeContext
 from fulltape.contract.plans import Limits
-from fulltape.ledger.budgets import MARGIN, SPACED_BELOW
+from fulltape.ledger.allowance import MARGIN, SPACED_BELOW
 from fulltape.market.time import DAY, SECOND, Clock
 
 _FRESH = 0.1

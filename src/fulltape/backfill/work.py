@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fulltape import errors
 from fulltape.contract.vendor import Cursor, FetchRequest, Outcome
-from fulltape.ledger.budgets import Refused
+from fulltape.ledger.allowance import Refused
 
 
 class StoppedError(errors.FulltapeError):

@@ -35,7 +35,7 @@ def backfill(
     from fulltape.seal import run as seal
 
     with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(context.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.boots.anchor)
         seal.run_once(context, clock, watch)
         filled = nightly.fill(context, clock, watch)
         left = len(context.ledger.tasks.open())
@@ -62,7 +62,7 @@ def _dry_run(node: NodeOption, json: bool) -> None:
     from fulltape.market.time import iso
 
     with options.opened(node) as context:
-        found = estimate.run_once(context, SystemClock(context.ledger.budgets.anchor))
+        found = estimate.run_once(context, SystemClock(context.ledger.boots.anchor))
     if json:
         options.emit_json(found)
         return

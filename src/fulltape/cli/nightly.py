@@ -26,7 +26,7 @@ def nightly(node: NodeOption = None, json: JsonOption = False, quiet: QuietOptio
     from fulltape.views import state
 
     with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(context.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.boots.anchor)
         done = night.run(context, clock, watch)
         future = [*state.not_begun(context, clock.now()), *state.horizons(context, clock.now())]
     if json:

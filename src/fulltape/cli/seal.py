@@ -39,7 +39,7 @@ def seal(
     from fulltape.seal import run as sealing
 
     with options.opened(node, asking=fill) as context, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(context.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.boots.anchor)
         report = sealing.run_once(context, clock, watch, again=again)
         filled = nightly.fill(context, clock, watch, urgent=True) if fill else None
         held_back = nightly.held_back(context, clock) if filled else None

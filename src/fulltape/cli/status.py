@@ -42,7 +42,7 @@ def status(
     from fulltape.views import state
 
     with options.opened(node) as context:
-        now = (clock := SystemClock(context.ledger.budgets.anchor)).now()
+        now = (clock := SystemClock(context.ledger.boots.anchor)).now()
         export = context.ledger.newest_export()
         bundle = str(context.layout.root / export["path"]) if export else ""
         drawing = _drawing(context, now) if picture else []

@@ -46,7 +46,7 @@ def import_(
     from fulltape.node import reference
 
     with options.opened(node, asking=bool(vendor)) as context, Watch(quiet=quiet or json) as watch:
-        clock = SystemClock(context.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.boots.anchor)
         if vendor:
             done = reference.from_vendor(context, vendor, what, clock, watch)
         elif len(what) > 1:
@@ -68,7 +68,7 @@ def refresh(
     from fulltape.node import reference
 
     with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
-        done = reference.refresh(context, vendor, SystemClock(context.ledger.budgets.anchor), watch)
+        done = reference.refresh(context, vendor, SystemClock(context.ledger.boots.anchor), watch)
     _tell(done, json, quiet)
 
 

@@ -33,7 +33,7 @@ def vendors(ctx: typer.Context, node: NodeOption = None, json: JsonOption = Fals
     from fulltape.views import registry
 
     with options.opened(node) as context:
-        found = registry.entries(context, SystemClock(context.ledger.budgets.anchor))
+        found = registry.entries(context, SystemClock(context.ledger.boots.anchor))
     if json:
         options.emit_json(found)
         return
@@ -86,7 +86,7 @@ def check(
     context = assemble.open_for(options.load(node), vendor)
     try:
         found = []
-        for shown in selftest.run(context, vendor, SystemClock(context.ledger.budgets.anchor)):
+        for shown in selftest.run(context, vendor, SystemClock(context.ledger.boots.anchor)):
             found.append(shown)
             if not json:
                 wrapping.say([_told(shown)])

@@ -52,7 +52,7 @@ def verify(
         options.opened(node, asking=repair, owning=not repair) as context,
         Watch(quiet=quiet or json) as watch,
     ):
-        clock = SystemClock(context.ledger.budgets.anchor)
+        clock = SystemClock(context.ledger.boots.anchor)
         if repair:
             done = repairing.run(context, clock, watch, deep=deep)
             before, after, complete = done.before, done.after, done.night.complete

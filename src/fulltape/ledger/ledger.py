@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fulltape.ledger import backup
 from fulltape.ledger.acceptances import Acceptances
+from fulltape.ledger.boots import Boots
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.catalogue import Catalogue
@@ -50,7 +51,8 @@ class Ledger:
         self.acceptances = Acceptances(self.database)
         self.tasks = Tasks(self.database)
         self.queue = Queue(self.database)
-        self.budgets = Budgets(self.database)
+        self.boots = Boots(self.database)
+        self.budgets = Budgets(self.database, self.boots)
         self.eligibility = Eligibility(self.database)
         self.requests = Requests(self.database)
         self.breakers = Breakers(self.database)
