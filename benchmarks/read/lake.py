@@ -11,7 +11,7 @@ from benchmarks.growth import world
 from benchmarks.growth.world import CALENDAR, MINUTES, World
 from fulltape.context import drafts
 from fulltape.decoding import frames
-from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.part import NewPart
 from fulltape.market.ranges import Range
 from fulltape.market.time import HOUR
 from fulltape.regroup import run as regroup

@@ -17,8 +17,8 @@ from fulltape.context import LEDGER, open_ledger, ownership, regrouped
 from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.lake.layout import Layout, days_of, kind_of
-from fulltape.ledger.catalogue import Part
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import Part
 from fulltape.market import datasets, instruments
 from fulltape.market.datasets import Dataset
 from fulltape.settings import load

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from fulltape.ledger.catalogue import NewPart, Part
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import NewPart, Part
 
 D = dt.date
 DAYS = "equities_bars_day"

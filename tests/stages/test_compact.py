@@ -26,7 +26,8 @@ from fulltape.context import NodeContext, drafts, profiles, scanning
 from fulltape.context.room import Room
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet, parts
-from fulltape.ledger.catalogue import Catalogue, Part
+from fulltape.ledger.catalogue import Catalogue
+from fulltape.ledger.part import Part
 from fulltape.market.time import DAY
 from fulltape.node import assemble, nightly, repair
 from fulltape.settings import load

@@ -136,9 +136,9 @@ def test_after_a_crash_only_what_was_begun_is_removed(
         half.write_bytes(b"half")
         with opened(folder) as context:
             raw = context.layout.relative(begun)
-            assert [path for path, _ in context.ledger.catalogue.intents("raw")] == [raw]
+            assert [path for path, _ in context.ledger.intents.of_layer("raw")] == [raw]
             seal.run_once(context, SkippingClock())
-            assert context.ledger.catalogue.intents("raw") == []
+            assert context.ledger.intents.of_layer("raw") == []
             assert [part.path for part in context.ledger.catalogue.all_current("raw")] == [raw]
             assert nightly.run(context, SkippingClock()).complete
         assert strange.is_file()

@@ -224,7 +224,7 @@ def test_days_that_change_while_they_are_written_get_no_name(
         before = files.tree(node / "lake" / "by_instrument")
         assert regroup.run_once(context, SkippingClock()).folders == 0
         assert files.tree(node / "lake" / "by_instrument") == before, "nothing is left of it"
-        assert context.ledger.catalogue.intents("by_instrument") == []
+        assert context.ledger.intents.of_layer("by_instrument") == []
         held = context.ledger.catalogue.current("by_instrument", MINUTES.dataset)
         assert {part.folder for part in held} == {"month=2012-10"}
 

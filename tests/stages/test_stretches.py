@@ -17,7 +17,7 @@ from fulltape.context import NodeContext
 from fulltape.context.stretches import Stretch, Stretches
 from fulltape.export import status
 from fulltape.lake import parquet
-from fulltape.ledger.catalogue import Layer
+from fulltape.ledger.part import Layer
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
 from fulltape.views import state

@@ -19,7 +19,7 @@ from fulltape import errors
 from fulltape.cli import app
 from fulltape.export import run as export
 from fulltape.lake import files
-from fulltape.ledger.catalogue import NewPart
+from fulltape.ledger.part import NewPart
 from fulltape.node import nightly, repair
 from fulltape.simulator import market as markets
 from fulltape.verify import run as verify

@@ -21,7 +21,7 @@ from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
 from fulltape.decoding import frames
 from fulltape.lake import parquet
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 from fulltape.version import VERSION

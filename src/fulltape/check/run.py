@@ -15,7 +15,7 @@ from fulltape.context.stretches import Stretch, Stretches
 from fulltape.coverage import series
 from fulltape.coverage.cell import Verdict
 from fulltape.lake import layout
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Clock, Instant

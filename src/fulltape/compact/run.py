@@ -32,7 +32,7 @@ from fulltape.context.scanning import REVISION
 from fulltape.context.spool import Spool
 from fulltape.lake import layout, parquet, parts
 from fulltape.lake.parts import Merged
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.market.time import SECOND, Clock, Instant
 from fulltape.version import VERSION
 

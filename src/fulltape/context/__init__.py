@@ -20,8 +20,8 @@ from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source, Vendor
 from fulltape.lake import files
 from fulltape.lake.layout import CAPTURE, Layout
-from fulltape.ledger.catalogue import Layer
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import Layer
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.market import ranges
 from fulltape.market.datasets import Dataset

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.lake import files, layout
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market import datasets, ranges
 from fulltape.market.ranges import Ranges

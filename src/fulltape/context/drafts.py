@@ -17,7 +17,7 @@ from fulltape.context import ConfiguredDataset, NodeContext, spool
 from fulltape.context.spool import Rows
 from fulltape.lake import files, parts
 from fulltape.lake.parts import PartFile
-from fulltape.ledger.catalogue import Layer, NewPart
+from fulltape.ledger.part import Layer, NewPart
 from fulltape.market.time import Instant
 
 RAW_STAGE = "seal"
@@ -92,7 +92,7 @@ def publish(
     with context.ledger.write():
         for layer in sorted({draft.part.layer for draft in drafts}):
             paths = [draft.part.path for draft in drafts if draft.part.layer == layer]
-            context.ledger.catalogue.intend(paths, layer=layer, evidence=evidence, now=now)
+            context.ledger.intents.add(paths, layer=layer, evidence=evidence, now=now)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         list(pool.map(parts.publish, [draft.file for draft in drafts]))
     return [draft.part for draft in drafts]
@@ -104,7 +104,7 @@ def take_back(context: NodeContext, written: Iterable[NewPart]) -> None:
     for part in written:
         if context.ledger.catalogue.by_path(part.path) is None:
             files.remove(context.layout.root / part.path)
-        context.ledger.catalogue.drop_intent(part.path)
+        context.ledger.intents.drop(part.path)
 
 
 def sweep(context: NodeContext, layer: Layer) -> None:
@@ -114,9 +114,9 @@ def sweep(context: NodeContext, layer: Layer) -> None:
     for path in (*context.layout.part_files(layer), *context.layout.profile_files()):
         if path.name.startswith(files.TEMPORARY):
             files.remove(path)
-    for name, journals in catalogue.intents(layer):
+    for name, journals in context.ledger.intents.of_layer(layer):
         remade = all((context.layout.root / journal).exists() for journal in journals)
         if catalogue.by_path(name) is None and remade:
             files.remove(context.layout.root / name)
         with context.ledger.write():
-            catalogue.drop_intent(name)
+            context.ledger.intents.drop(name)

@@ -20,7 +20,7 @@ from fulltape.context import ConfiguredDataset, NodeContext, scanning
 from fulltape.context.scanning import REVISION
 from fulltape.decoding import frames
 from fulltape.lake import files, parquet
-from fulltape.ledger.catalogue import Layer, Part
+from fulltape.ledger.part import Layer, Part
 from fulltape.market.datasets import Dataset
 from fulltape.market.ranges import Range
 from fulltape.market.sessions import Calendar

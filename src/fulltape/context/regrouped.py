@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from fulltape.lake import layout
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 
 LAYER: Final = "by_instrument"
 LEAST_DAYS = 5

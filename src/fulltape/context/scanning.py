@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fulltape.context import NodeContext
 from fulltape.lake import parquet
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.lake import layout
-from fulltape.ledger.catalogue import Layer, Part
+from fulltape.ledger.part import Layer, Part
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -25,7 +25,7 @@ from fulltape.curate import plan
 from fulltape.curate.judged import CELL, Judged
 from fulltape.decoding import frames as frames_of
 from fulltape.lake import parquet, parts
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.market.time import Instant
 from fulltape.version import VERSION
 

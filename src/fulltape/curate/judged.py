@@ -11,8 +11,8 @@ from fulltape.checks import completeness
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import FactKind, Verdict
 from fulltape.decoding import frames
-from fulltape.ledger.catalogue import NewPart
 from fulltape.ledger.facts import CoverageFact
+from fulltape.ledger.part import NewPart
 from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 

@@ -10,7 +10,7 @@ from fulltape.context.stretches import Stretch, Stretches
 from fulltape.curate.chunk import Chunk, CurateReport
 from fulltape.curate.judged import STAGE
 from fulltape.lake import layout
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.market.time import Clock, Instant
 
 __all__ = ["STAGE", "CurateReport", "run_once"]

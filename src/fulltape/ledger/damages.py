@@ -1,12 +1,13 @@
-"""Files that do not have the content that the ledger recorded, and what a stage must do once more because of it."""
+"""Which files were verified, which do not have the content that the ledger recorded, and what a stage must do once more because of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fulltape.ledger.catalogue import Layer, Part
+from fulltape.ledger import part as described
 from fulltape.ledger.database import Database
+from fulltape.ledger.part import Layer, Part
 from fulltape.market.time import Instant
 
 
@@ -22,7 +23,7 @@ class Damage:
 
 
 class Damages:
-    """Damaged files until they are healed. Writing methods run inside `Database.write`."""
+    """What was verified, and damaged files until they are healed. Writing methods run inside `Database.write`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,3 +57,13 @@ class Damages:
         self._database.run_many(
             "drop_redo", [{"stage": stage, "dataset": dataset, "what": one} for one in what]
         )
+
+    def longest_unverified(self, most: int, *, skip: int, now: Instant) -> list[Part]:
+        """Current parts in the order in which their files were verified, those never or by a clock that was ahead first; the
+        first ones are skipped."""
+        rows = self._database.run("longest_unverified", most=most, skip=skip, now=now)
+        return [described.stored(self._database, row) for row in rows]
+
+    def verified(self, parts: Iterable[Part], *, now: Instant) -> None:
+        """The files of these parts have the content that was registered, inside a transaction."""
+        self._database.run_many("verified_part", [{"part_id": one.part_id, "now": now} for one in parts])

@@ -18,6 +18,7 @@ from fulltape.ledger.coverage import Coverage
 from fulltape.ledger.damages import Damages
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
+from fulltape.ledger.intents import Intents
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.streams import Streams
@@ -44,6 +45,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.catalogue = Catalogue(self.database)
+        self.intents = Intents(self.database)
         self.damages = Damages(self.database)
         self.changes = Changes(self.database)
         self.coverage = Coverage(self.database, self.changes)

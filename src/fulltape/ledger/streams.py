@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fulltape.ledger.catalogue import Cells
 from fulltape.ledger.database import Database, Row
+from fulltape.ledger.part import Cells
 from fulltape.ledger.stream_months import StreamMonths
 from fulltape.market.time import Instant
 

@@ -27,7 +27,7 @@ from fulltape.context.drafts import Draft
 from fulltape.context.regrouped import LAYER
 from fulltape.context.spool import Spool
 from fulltape.lake import layout, parquet, parts
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.market.time import Clock, Instant
 from fulltape.regroup import plan
 from fulltape.version import VERSION

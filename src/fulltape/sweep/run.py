@@ -9,7 +9,7 @@ from pathlib import Path
 from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, profiles, silent
 from fulltape.contract.events import BREAKS
 from fulltape.lake import files
-from fulltape.ledger.catalogue import Part
+from fulltape.ledger.part import Part
 from fulltape.market.time import DAY, Clock, Instant, utc_date
 from fulltape.sweep import plan
 from fulltape.sweep.plan import Removal, SweepReport

@@ -11,7 +11,7 @@ from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, prof
 from fulltape.lake import files, journal, layout, owner
 from fulltape.lake.journal import JournalDamage
 from fulltape.ledger import backup
-from fulltape.ledger.catalogue import Layer, Part
+from fulltape.ledger.part import Layer, Part
 from fulltape.market.time import SECOND, Clock
 from fulltape.verify import bundles, knowledge
 from fulltape.verify.plan import Finding, VerifyReport
@@ -48,7 +48,7 @@ def run_once(
         size += sum(part.bytes for part in some)
         with context.ledger.write():
             whole = [part for part in some if not wrong[part.path]]
-            context.ledger.catalogue.verified(whole, now=clock.now())
+            context.ledger.damages.verified(whole, now=clock.now())
         progress(Event(stage=STAGE, done=at + len(some), total=len(parts), unit="parts"))
     found += _mark(context)
     found += _others(context, deep=deep)
@@ -76,7 +76,7 @@ def sample(context: NodeContext, clock: Clock, *, seconds: float) -> VerifyRepor
     looked = size = 0
     while clock.steady() < until:
         # In one order from the beginning: what was verified is noted at the end only.
-        some = context.ledger.catalogue.longest_unverified(_AT_ONCE, skip=len(whole), now=now)
+        some = context.ledger.damages.longest_unverified(_AT_ONCE, skip=len(whole), now=now)
         if not some:
             break
         for part in some:
@@ -89,7 +89,7 @@ def sample(context: NodeContext, clock: Clock, *, seconds: float) -> VerifyRepor
             if clock.steady() >= until:
                 break
     with context.ledger.write():
-        context.ledger.catalogue.verified(whole, now=now)
+        context.ledger.damages.verified(whole, now=now)
     return VerifyReport(files=looked, bytes=size, findings=tuple(found))
 
 
@@ -108,7 +108,7 @@ def _mark(context: NodeContext) -> Iterator[Finding]:
 def _others(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
     """Files that the ledger does not know, and older revisions that are gone or changed."""
     known = context.ledger.catalogue.paths()
-    intended = {path for layer in LAYERS for path, _ in context.ledger.catalogue.intents(layer)}
+    intended = {path for layer in LAYERS for path, _ in context.ledger.intents.of_layer(layer)}
     for layer in LAYERS:
         for path in context.layout.part_files(layer):
             name = context.layout.relative(path)

@@ -20,8 +20,8 @@ from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, da
 from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
-from fulltape.ledger.catalogue import Cells, NewPart, Part
 from fulltape.ledger.facts import CoverageFact
+from fulltape.ledger.part import Cells, NewPart, Part
 from fulltape.ledger.streams import Day, Interval
 from fulltape.market.time import Instant, from_datetime
 
