@@ -73,7 +73,7 @@ from = 2026-11-22
             clock.at += 10 * MINUTE
             days.append(_timed(lambda: (curate.run_once(context, clock), check.run_once(context, clock))))
     rows = sum(part.rows for part in context.ledger.catalogue.current("raw", _DATASET))
-    intervals = len(list(context.ledger.streams.intervals()))
+    intervals = len(list(context.ledger.intervals.find()))
     context.close()
     return {"sealing": sealing, "days": days, "rows": rows, "intervals": intervals}
 

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 from test_cli import UNIVERSE, run
 
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.intervals import Interval
+from fulltape.ledger.streams import Day
 from fulltape.market.time import Instant
 from fulltape.simulator import market as markets
 from fulltape.terminal import printed
@@ -111,7 +112,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         context.ledger.streams.add_day(
             Day(**about, session=session, start=begin, end=begin + 10**9, rows=5, reconnects=1)
         )
-        context.ledger.streams.add_intervals(
+        context.ledger.intervals.add(
             [
                 Interval(
                     **about,

@@ -6,7 +6,9 @@ import datetime as dt
 from dataclasses import replace
 
 from conftest import Opener
-from fulltape.ledger.streams import CapturedSpan, Day, Interval, StreamSeries
+from fulltape.ledger.captures import CapturedSpan
+from fulltape.ledger.intervals import Interval
+from fulltape.ledger.streams import Day, StreamSeries
 from fulltape.market.time import DAY, HOUR
 
 FIRST = dt.date(2026, 11, 20)
@@ -59,7 +61,7 @@ def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
     with ledger.write():
         for one in days:
             streams.add_day(one)
-        streams.add_intervals([broken, unclear])
+        ledger.intervals.add([broken, unclear])
         for one, extra in zip(days[:-1], (0, 0, 0, 0, 3), strict=True):
             streams.compared(one, missed=1, extra=extra, now=9)
     before = FIRST + dt.timedelta(days=20)
@@ -75,7 +77,7 @@ def test_confirmed_sessions_are_gathered_by_month(open_ledger: Opener) -> None:
     assert left == [12, 13, 14], (
         "one is unclear, one has rows that history does not know, one is not compared"
     )
-    assert [one.state for one in streams.intervals()] == ["unverifiable"]
+    assert [one.state for one in ledger.intervals.find()] == ["unverifiable"]
     (month,) = streams.months.of("2026-11")
     assert [one.day for one in month.sessions] == [20, 21, 29]
     assert (month.rows, month.missed, month.breaks) == (15, 3, 1)
@@ -114,10 +116,10 @@ def test_a_capture_names_its_parts_and_a_series_its_source(open_ledger: Opener) 
         source="a.x", dataset="d", instrument="A", symbol="A", file="f", live_to=9, open=True, why="w"
     )
     with ledger.write():
-        streams.add_capture(capture)
-        streams.add_part("f", 6)
-        streams.add_part("unknown", 7)
+        ledger.captures.add(capture)
+        ledger.captures.add_part("f", 6)
+        ledger.captures.add_part("unknown", 7)
         streams.set_series(series)
-    assert streams.capture("f") == replace(capture, parts=(4, 5, 6))
-    assert streams.captures("a.x") == [replace(capture, parts=(4, 5, 6))]
+    assert ledger.captures.get("f") == replace(capture, parts=(4, 5, 6))
+    assert ledger.captures.all("a.x") == [replace(capture, parts=(4, 5, 6))]
     assert streams.series("a.x") == {("d", "A"): series}

@@ -217,7 +217,7 @@ class Living:
 
     def intervals(self) -> list[tuple[str, str, str]]:
         with self.opened() as context:
-            return [(one.kind, one.state, one.evidence) for one in context.ledger.streams.intervals()]
+            return [(one.kind, one.state, one.evidence) for one in context.ledger.intervals.find()]
 
 
 class Fast:

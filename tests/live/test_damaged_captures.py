@@ -199,9 +199,9 @@ def test_after_a_restore_parts_are_still_those_of_their_journals(tmp_path: Path)
         with node.opened() as context:
             nightly.run(context, node.clock)
             context.ledger.back_up(tmp_path / "b.db")
-            before = {one.file: set(one.parts) for one in context.ledger.streams.captures()}
+            before = {one.file: set(one.parts) for one in context.ledger.captures.all()}
             repair.restore(context, tmp_path / "b.db", tmp_path / "replaced.db", node.clock.now())
-            assert {one.file: set(one.parts) for one in context.ledger.streams.captures()} == before
+            assert {one.file: set(one.parts) for one in context.ledger.captures.all()} == before
             for path in raw(node, "journal"):
                 path.write_bytes(path.read_bytes()[:-9])
             assert repair.run(context, node.clock).after.findings == ()

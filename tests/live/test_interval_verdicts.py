@@ -17,7 +17,8 @@ from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.intervals import Interval
+from fulltape.ledger.streams import Day
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare, confirm, gap_repair
 from fulltape.seal.messages.gap_repair import RepairedIntervals
@@ -38,8 +39,8 @@ def interval(context: NodeContext, start: Instant, end: Instant) -> Interval:
         kind="disconnected",
     )
     with context.ledger.write():
-        context.ledger.streams.add_intervals([one])
-    return context.ledger.streams.intervals()[0]
+        context.ledger.intervals.add([one])
+    return context.ledger.intervals.find()[0]
 
 
 def compared(**more: int) -> Comparison:
@@ -59,13 +60,13 @@ def test_only_a_history_that_has_everything_verifies(tmp_path: Path, found: Comp
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
         one = interval(context, OPEN, OPEN + MINUTE)
         with context.ledger.write():
-            context.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+            context.ledger.intervals.decide(one.interval_id, "filling", "", now=OPEN)
             gap_repair.decide(
                 context,
                 RepairedIntervals(decided=[(one.interval_id, found)], answered_at=OPEN + MINUTE),
                 OPEN + MINUTE,
             )
-        (after,) = context.ledger.streams.intervals()
+        (after,) = context.ledger.intervals.find()
         assert (after.state, after.evidence) == (state, found.sentence)
 
 
@@ -74,9 +75,9 @@ def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Pa
         one = interval(context, OPEN, OPEN + MINUTE)
         early = RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN + MINUTE - 1)
         with context.ledger.write():
-            context.ledger.streams.decide(one.interval_id, "filling", "", now=OPEN)
+            context.ledger.intervals.decide(one.interval_id, "filling", "", now=OPEN)
             gap_repair.decide(context, early, OPEN + MINUTE)
-        assert [one.state for one in context.ledger.streams.intervals()] == ["unverified"]
+        assert [one.state for one in context.ledger.intervals.find()] == ["unverified"]
 
 
 def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_an_empty_history_verifies_what_it_can_know(
         with context.ledger.write():
             context.ledger.streams.add_day(day)
             confirm.confirm(context, held, OPEN + HOUR)
-        (after,) = context.ledger.streams.intervals()
+        (after,) = context.ledger.intervals.find()
         assert (after.state, after.decided_at) == (state, OPEN + HOUR)
         assert f"{rows} were captured" in after.evidence
         (known,) = context.ledger.streams.days()
@@ -252,7 +253,7 @@ def test_an_interval_that_was_decided_meanwhile_takes_the_newer_word(tmp_path: P
                 RepairedIntervals(decided=[(one.interval_id, compared())], answered_at=OPEN),
                 OPEN + MINUTE,
             )
-        assert [one.state for one in context.ledger.streams.intervals()] == ["verified"]
+        assert [one.state for one in context.ledger.intervals.find()] == ["verified"]
 
 
 def test_a_hole_expects_as_many_rows_as_its_share_of_the_day(tmp_path: Path) -> None:

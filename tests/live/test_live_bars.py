@@ -137,6 +137,6 @@ def test_a_break_of_a_delayed_stream_is_asked_of_history_where_its_data_was(tmp_
         ended = node.clock.now()
         node.seal()
         with node.opened() as context:
-            (one, *_) = context.ledger.streams.intervals()
+            (one, *_) = context.ledger.intervals.find()
         late = 900 * SECOND
         assert began - late - SECOND <= one.start < one.end <= ended - late

@@ -54,7 +54,7 @@ def test_old_sessions_that_are_confirmed_are_kept_by_month(tmp_path: Path) -> No
         assert told(node) == (days, [])
         clock.by += 12 * DAY
         with node.opened() as context:
-            assert context.ledger.streams.captures(), "while its journal is there it may be decoded again"
+            assert context.ledger.captures.all(), "while its journal is there it may be decoded again"
             sweep.run_once(context, clock)
         assert told(node) == (days, [])
         with node.opened() as context:

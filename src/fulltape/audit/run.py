@@ -122,7 +122,7 @@ def _audit_changes(
     context: NodeContext, wanted: ConfiguredDataset, before: int, batch: int, now: Instant
 ) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
-    touched = set(context.ledger.coverage.touched(wanted.dataset.name)) & set(wanted.instruments)
+    touched = set(context.ledger.touched.of(wanted.dataset.name)) & set(wanted.instruments)
     found = _found(bulk_coverage.read(context, wanted, now, only=touched), wanted)
     _settle_pointless(context, wanted, found.whole, now)
     tasks, looked = list(found.tasks), len(touched)
@@ -161,7 +161,7 @@ def _new_batch(context: NodeContext) -> int:
 
 
 def _looked_at(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> None:
-    context.ledger.coverage.forget_touched(wanted.dataset.name)
+    context.ledger.touched.forget(wanted.dataset.name)
     context.ledger.set_bookmark(STAGE, wanted.dataset.name, wanted.final_until(now))
     context.ledger.set_bookmark(STAGE, f"{wanted.dataset.name} settings", _settings(wanted))
 

@@ -154,7 +154,7 @@ def _learn(
             strikes=strikes,
         )
     )
-    context.ledger.coverage.touch(dataset, [work.instruments.get(symbol, symbol)])
+    context.ledger.touched.add(dataset, [work.instruments.get(symbol, symbol)])
 
 
 def _heal(context: NodeContext, source: str, work: Work, result: Result, now: Instant) -> None:

@@ -88,7 +88,7 @@ def _groups(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> It
     if last is None:
         return
     # While its journal is there, a captured part may be made anew out of it.
-    pinned = {part_id for capture in context.ledger.streams.captures() for part_id in capture.parts}
+    pinned = {part_id for capture in context.ledger.captures.all() for part_id in capture.parts}
     folders: dict[tuple[str, str, str], list[Part]] = defaultdict(list)
     for part in context.ledger.catalogue.current("raw", wanted.dataset.name):
         folders[part.folder, part.source, part.origin].append(part)

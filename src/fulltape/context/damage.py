@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.lake import files, layout
+from fulltape.ledger.intervals import Interval
 from fulltape.ledger.part import Part
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.streams import Day
 from fulltape.market import datasets, ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant
@@ -167,8 +168,9 @@ def _positions(wanted: ConfiguredDataset, spans: Sequence[tuple[dt.date, dt.date
 
 def _decode_again(context: NodeContext, part: Part, now: Instant) -> None:
     """Let the journal be decoded again that a part was made of. Where that is gone, history is asked for all of it."""
-    streams = context.ledger.streams
-    made_of = next((one for one in streams.captures(part.source) if part.part_id in one.parts), None)
+    made_of = next(
+        (one for one in context.ledger.captures.all(part.source) if part.part_id in one.parts), None
+    )
     if made_of and any(path.stem == made_of.file for path in context.layout.captured_files(layout.SEALED)):
         context.ledger.damages.redo("seal", "", [made_of.file])
         return
@@ -208,7 +210,7 @@ def forget_without_rows(context: NodeContext, days: Iterable[Day]) -> None:
 
 def doubt(context: NodeContext, days: Iterable[Day], now: Instant) -> None:
     """All that was captured of these sessions is doubtful: history is asked. Inside a transaction."""
-    context.ledger.streams.add_intervals(
+    context.ledger.intervals.add(
         [
             Interval(
                 source=day.source,

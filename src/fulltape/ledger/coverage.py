@@ -14,6 +14,7 @@ from fulltape.ledger.changes import Changes
 from fulltape.ledger.database import Database
 from fulltape.ledger.facts import PATIENCE, CoverageFact, fact_of, fact_row
 from fulltape.ledger.ranged import Ranged
+from fulltape.ledger.touched import Touched
 from fulltape.market.time import Instant
 
 _FEW = 50
@@ -22,9 +23,10 @@ _FEW = 50
 class Coverage:
     """Facts by (dataset, instrument, source)."""
 
-    def __init__(self, database: Database, changes: Changes) -> None:
+    def __init__(self, database: Database, changes: Changes, touched: Touched) -> None:
         self._database = database
         self._changes = changes
+        self._touched = touched
 
     def of_dataset(self, dataset: str) -> list[CoverageFact]:
         """All facts about a dataset, by instrument, source and session."""
@@ -120,18 +122,6 @@ class Coverage:
             self._database.tuples("expired_evidence", dataset=dataset, **before),
         )
 
-    def touched(self, dataset: str) -> list[str]:
-        """Instruments about which something was recorded since `forget_touched`."""
-        return [row[0] for row in self._database.tuples("touched", dataset=dataset)]
-
-    def touch(self, dataset: str, instruments: Iterable[str]) -> None:
-        """Something changed that concerns these: the next incremental audit looks at them. Inside a transaction."""
-        self._database.run_many("touch", [{"dataset": dataset, "instrument": one} for one in instruments])
-
-    def forget_touched(self, dataset: str) -> None:
-        """Everything touched has been looked at, inside a transaction."""
-        self._database.run("forget_touched", dataset=dataset)
-
     def record(self, facts: Iterable[CoverageFact], next_session: ranged.NextSession) -> None:
         """Lay facts over what was known, inside a transaction."""
         by_source: dict[tuple[str, str], list[CoverageFact]] = {}
@@ -176,33 +166,24 @@ class Coverage:
     ) -> dict[str, list[Ranged[CoverageFact]]]:
         """What is stored around these facts, by instrument: with many facts read at once, with few one by one."""
         series = {"dataset": dataset, "source": source}
+        spans: dict[str, tuple[dt.date, dt.date]] = {}
+        for fact in facts:
+            first, last = spans.get(fact.instrument, (fact.first, fact.last))
+            spans[fact.instrument] = min(first, fact.first), max(last, fact.last)
         if len(facts) > _FEW:
-            rows = self._database.run(
-                "coverage_near",
-                **series,
-                first_session=(min(fact.first for fact in facts) - ranged.REACH).isoformat(),
-                last_session=(max(fact.last for fact in facts) + ranged.REACH).isoformat(),
-            )
+            firsts, lasts = zip(*spans.values(), strict=True)
+            rows = self._database.run("coverage_near", **series, **_around(min(firsts), max(lasts)))
         else:
             rows = [
                 row
-                for instrument in dict.fromkeys(fact.instrument for fact in facts)
+                for name, span in spans.items()
                 for row in self._database.run(
-                    "coverage_touching",
-                    **series,
-                    instrument=instrument,
-                    first_session=(
-                        min(fact.first for fact in facts if fact.instrument == instrument) - ranged.REACH
-                    ).isoformat(),
-                    last_session=(
-                        max(fact.last for fact in facts if fact.instrument == instrument) + ranged.REACH
-                    ).isoformat(),
+                    "coverage_touching", **series, instrument=name, **_around(*span)
                 )
             ]
-        wanted = {fact.instrument for fact in facts}
         near: dict[str, list[Ranged[CoverageFact]]] = {}
         for row in rows:
-            if row["instrument"] in wanted:
+            if row["instrument"] in spans:
                 fact = fact_of(row)
                 near.setdefault(fact.instrument, []).append(
                     Ranged(first=fact.first, last=fact.last, label=fact)
@@ -231,4 +212,11 @@ class Coverage:
             add += [fact_row(one) for one in known if id(one) not in stored]
         self._database.run_many("drop_coverage", drop)
         self._database.run_many("add_coverage", add)
-        self.touch(dataset, after)
+        self._touched.add(dataset, after)
+
+
+def _around(first: dt.date, last: dt.date) -> dict[str, str]:
+    return {
+        "first_session": (first - ranged.REACH).isoformat(),
+        "last_session": (last + ranged.REACH).isoformat(),
+    }

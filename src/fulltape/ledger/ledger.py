@@ -12,6 +12,7 @@ from fulltape.ledger.acceptances import Acceptances
 from fulltape.ledger.boots import Boots
 from fulltape.ledger.breakers import Breakers
 from fulltape.ledger.budgets import Budgets
+from fulltape.ledger.captures import Captures
 from fulltape.ledger.catalogue import Catalogue
 from fulltape.ledger.changes import Changes
 from fulltape.ledger.coverage import Coverage
@@ -19,10 +20,12 @@ from fulltape.ledger.damages import Damages
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.eligibility import Eligibility, Requests
 from fulltape.ledger.intents import Intents
+from fulltape.ledger.intervals import Intervals
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.streams import Streams
 from fulltape.ledger.tasks import Tasks
+from fulltape.ledger.touched import Touched
 from fulltape.ledger.verdicts import Verdicts
 from fulltape.market.time import Instant
 
@@ -48,7 +51,8 @@ class Ledger:
         self.intents = Intents(self.database)
         self.damages = Damages(self.database)
         self.changes = Changes(self.database)
-        self.coverage = Coverage(self.database, self.changes)
+        self.touched = Touched(self.database)
+        self.coverage = Coverage(self.database, self.changes, self.touched)
         self.verdicts = Verdicts(self.database, self.changes)
         self.acceptances = Acceptances(self.database)
         self.tasks = Tasks(self.database)
@@ -60,6 +64,8 @@ class Ledger:
         self.breakers = Breakers(self.database)
         self.reference = Reference(self.database)
         self.streams = Streams(self.database)
+        self.captures = Captures(self.database)
+        self.intervals = Intervals(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

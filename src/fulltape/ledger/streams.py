@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.part import Cells
 from fulltape.ledger.stream_months import StreamMonths
 from fulltape.market.time import Instant
-
-State = Literal["unverified", "filling", "verified", "unverifiable"]
-"""Of an interval: not looked at yet; history is being asked; history or ids have proved what happened in it; no
-source can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturedSpan:
-    """A journal of messages that was sealed; `first` and `last` are None where it held no rows."""
-
-    file: str
-    source: str
-    first: dt.date | None
-    last: dt.date | None
-    messages: int
-    unknown: int
-    broken: int
-    parts: tuple[int, ...]
-    software: str
-    sealed_at: Instant
-    bytes: int = 0
-    edges: str = ""
-    """As `lake.journal.edges` tells them; 0 and '' unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,68 +46,12 @@ class Day:
     extra: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A span of one series' session in which something may be missing, `start` to `end` in UTC microseconds."""
-
-    source: str
-    dataset: str
-    instrument: str
-    symbol: str
-    session: dt.date
-    start: Instant
-    end: Instant
-    kind: str
-    state: State = "unverified"
-    evidence: str = ""
-    since: Instant = 0
-    decided_at: Instant | None = None
-    interval_id: int = 0
-
-
 class Streams:
     """Live capture as the ledger knows it. Writing methods run inside `Database.write`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.months = StreamMonths(database)
-
-    def capture(self, file: str) -> CapturedSpan | None:
-        """A sealed journal by its name."""
-        rows = self._database.run("capture", file=file)
-        return _capture(rows[0]) if rows else None
-
-    def captures(self, source: str = "") -> list[CapturedSpan]:
-        """Every sealed journal of a source, or of all."""
-        return [_capture(row) for row in self._database.run("captures", source=source)]
-
-    def add_capture(self, one: CapturedSpan) -> None:
-        """Note that a journal was sealed, or sealed again."""
-        self._database.run(
-            "add_capture",
-            file=one.file,
-            source=one.source,
-            first_session=one.first.isoformat() if one.first else "",
-            last_session=one.last.isoformat() if one.last else "",
-            messages=one.messages,
-            unknown=one.unknown,
-            broken=one.broken,
-            parts=",".join(map(str, one.parts)),
-            software=one.software,
-            sealed_at=one.sealed_at,
-            byte_count=one.bytes,
-            edges=one.edges,
-        )
-
-    def add_part(self, file: str, part_id: int) -> None:
-        """A part was made of a journal, if that is known, inside a transaction."""
-        known = self.capture(file)
-        if known:
-            self.add_capture(replace(known, parts=(*known.parts, part_id)))
-
-    def forget_capture(self, file: str) -> None:
-        """A journal is gone for good."""
-        self._database.run("forget_capture", file=file)
 
     def series(self, source: str) -> dict[tuple[str, str], StreamSeries]:
         """How far each series of a source is proved, by dataset and instrument."""
@@ -261,89 +180,6 @@ class Streams:
             now=now,
         )
 
-    def confirmed_at(self, one: CapturedSpan) -> Instant | None:
-        """When the last session of a journal was held against history, None while any is not."""
-        if one.first is None or one.last is None:
-            return one.sealed_at
-        span = {"first_session": one.first.isoformat(), "last_session": one.last.isoformat()}
-        if self._database.value("uncompared", source=one.source, **span):
-            return None
-        at = self._database.value("newest_comparison", source=one.source, **span)
-        return int(at) if at is not None else None
-
-    def add_intervals(self, found: Sequence[Interval]) -> None:
-        """Add doubtful intervals; one that is known already is left as it is."""
-        if not found:
-            return
-        first = self._database.next("interval", len(found)) - len(found) + 1
-        for at, one in enumerate(found):
-            self._database.run(
-                "add_interval",
-                interval_id=first + at,
-                source=one.source,
-                dataset=one.dataset,
-                instrument=one.instrument,
-                symbol=one.symbol,
-                session=one.session.isoformat(),
-                from_ts=one.start,
-                to_ts=one.end,
-                kind=one.kind,
-                state=one.state,
-                evidence=one.evidence,
-                since=one.since,
-                decided_at=one.decided_at,
-            )
-
-    def interval(self, interval_id: int) -> Interval | None:
-        """One interval."""
-        rows = self._database.run("interval", interval_id=interval_id)
-        return _interval(rows[0]) if rows else None
-
-    def intervals(
-        self,
-        *,
-        source: str = "",
-        dataset: str = "",
-        instrument: str = "",
-        first: dt.date = dt.date.min,
-        last: dt.date = dt.date.max,
-        state: State | Literal[""] = "",
-    ) -> list[Interval]:
-        """Intervals by source, dataset, symbol and time."""
-        rows = self._database.run(
-            "intervals",
-            source=source,
-            dataset=dataset,
-            instrument=instrument,
-            first_session=first.isoformat(),
-            last_session=last.isoformat(),
-            state=state,
-        )
-        return [_interval(row) for row in rows]
-
-    def decide(self, interval_id: int, state: State, evidence: str, *, now: Instant) -> None:
-        """Say what an interval has turned out to be."""
-        self._database.run(
-            "decide_interval", interval_id=interval_id, state=state, evidence=evidence, now=now
-        )
-
-
-def _capture(row: Row) -> CapturedSpan:
-    return CapturedSpan(
-        file=row["file"],
-        source=row["source"],
-        first=dt.date.fromisoformat(row["first_session"]) if row["first_session"] else None,
-        last=dt.date.fromisoformat(row["last_session"]) if row["last_session"] else None,
-        messages=row["messages"],
-        unknown=row["unknown"],
-        broken=row["broken"],
-        parts=tuple(int(part) for part in row["parts"].split(",") if part),
-        software=row["software"],
-        sealed_at=row["sealed_at"],
-        bytes=row["byte_count"],
-        edges=row["edges"],
-    )
-
 
 def _day(row: Row) -> Day:
     return Day(
@@ -359,22 +195,4 @@ def _day(row: Row) -> Day:
         compared_at=row["compared_at"],
         missed=row["missed"],
         extra=row["extra"],
-    )
-
-
-def _interval(row: Row) -> Interval:
-    return Interval(
-        source=row["source"],
-        dataset=row["dataset"],
-        instrument=row["instrument"],
-        symbol=row["symbol"],
-        session=dt.date.fromisoformat(row["session"]),
-        start=row["from_ts"],
-        end=row["to_ts"],
-        kind=row["kind"],
-        state=row["state"],
-        evidence=row["evidence"],
-        since=row["since"],
-        decided_at=row["decided_at"],
-        interval_id=row["interval_id"],
     )

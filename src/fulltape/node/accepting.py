@@ -75,7 +75,7 @@ def accept(
     )
     with context.ledger.write():
         context.ledger.acceptances.add(decision)
-        context.ledger.coverage.touch(dataset, names)
+        context.ledger.touched.add(dataset, names)
     lacking = ranges.subtract(within, held)
     return Accepted(
         instrument=names[0],

@@ -208,9 +208,9 @@ def _take_up_or_set_apart(context: NodeContext, name: str, now: Instant) -> None
 def _mend_journal(context: NodeContext, finding: Finding, _now: Instant) -> None:
     """A journal that is damaged is no proof any more, and its parts stay. While one of those is damaged, too, the journal
     stays where it is: sealing takes what can be read of it."""
-    path, streams = context.layout.root / finding.path, context.ledger.streams
+    path, captures = context.layout.root / finding.path, context.ledger.captures
     name = path.stem if path.suffix else finding.path
-    capture = streams.capture(name)
+    capture = captures.get(name)
     if path.suffix == layout.SEALED and not path.exists():
         return  # it was found twice, and is set apart already
     if path.suffix == layout.SEALED and capture is None:
@@ -222,7 +222,7 @@ def _mend_journal(context: NodeContext, finding: Finding, _now: Instant) -> None
     if path.exists() and capture.file in context.ledger.damages.to_redo("seal", ""):
         return
     with context.ledger.write():
-        streams.forget_capture(name)
+        captures.forget(name)
     if path.exists():
         damage.set_apart(context, path)
 

@@ -138,7 +138,7 @@ def _others(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
 def _journals(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
     sealed = {path.stem: path for path in context.layout.captured_files(layout.SEALED)}
     waiting = {path.stem for path in context.layout.captured_files()}
-    known = {one.file: one for one in context.ledger.streams.captures()}
+    known = {one.file: one for one in context.ledger.captures.all()}
     for name, capture in known.items():
         # It may have been sealed in the moment before a crash, and then keeps its old name until the next run.
         if name not in sealed and name not in waiting:

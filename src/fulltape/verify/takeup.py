@@ -21,8 +21,9 @@ from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
 from fulltape.ledger.facts import CoverageFact
+from fulltape.ledger.intervals import Interval
 from fulltape.ledger.part import Cells, NewPart, Part
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.streams import Day
 from fulltape.market.time import Instant, from_datetime
 
 STAGE = "rebuild"
@@ -80,8 +81,8 @@ def parts(
     found.sort(key=lambda one: (one[0], one[1].name))
     found = _without_merged(context, found)
     # Of a journal that the ledger knows by what the lake kept, the parts are not known yet. Of others they are made again.
-    expected = {one.file for one in context.ledger.streams.captures() if not one.parts}
-    known = {one.file for one in context.ledger.streams.captures()}
+    expected = {one.file for one in context.ledger.captures.all() if not one.parts}
+    known = {one.file for one in context.ledger.captures.all()}
     taken = 0
     for done, (learned, path, metadata) in enumerate(found, start=1):
         made_of = metadata.get("journal", "")
@@ -124,17 +125,17 @@ def _is_whole(path: Path) -> bool:
 
 def name_parts_of_captures(context: NodeContext) -> None:
     """Note again which parts were made of which journal: those that the ledger knows, by what is written into them."""
-    known = {one.file for one in context.ledger.streams.captures()}
+    known = {one.file for one in context.ledger.captures.all()}
     with context.ledger.write():
         for part in context.ledger.catalogue.all_current("raw"):
             made_of = (parquet.metadata(context.layout.root / part.path) or {}).get("journal", "")
             if part.origin == "captured" and made_of in known:
-                context.ledger.streams.add_part(made_of, part.part_id)
+                context.ledger.captures.add_part(made_of, part.part_id)
 
 
 def _journals(context: NodeContext) -> int:
     """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
-    known = {one.file for one in context.ledger.streams.captures()}
+    known = {one.file for one in context.ledger.captures.all()}
     found = [path for path in context.layout.captured_files(layout.SEALED) if path.stem not in known]
     for path in found:
         path.rename(path.with_suffix(layout.JOURNAL))
@@ -144,7 +145,7 @@ def _journals(context: NodeContext) -> int:
 
 def _made_now(context: NodeContext, path: Path, metadata: Mapping[str, str]) -> list[Part]:
     """The parts that stand for the same rows of the same journal."""
-    capture = context.ledger.streams.capture(metadata["journal"])
+    capture = context.ledger.captures.get(metadata["journal"])
     return [
         part
         for part in context.ledger.catalogue.by_ids(capture.parts if capture else ())
@@ -210,7 +211,7 @@ def _register(
             if any(map(_NAME.match, made_of)):  # what history gave back has the name of a fetch
                 _captured(context, wanted, part, rows, now)
             if "journal" in metadata:
-                context.ledger.streams.add_part(metadata["journal"], part_id)
+                context.ledger.captures.add_part(metadata["journal"], part_id)
             if context.ledger.streams.answered(part.source, part.dataset, part.cells):
                 context.ledger.catalogue.withdraw(part_id, now=now)
     return ""
@@ -274,7 +275,7 @@ def _captured(
             "end": _stamp(last),
         }
         streams.add_day(Day(**about, rows=count, reconnects=0))
-        streams.add_intervals([Interval(**about, kind="ledger rebuilt", since=now)])
+        context.ledger.intervals.add([Interval(**about, kind="ledger rebuilt", since=now)])
     if wanted.live_only:
         context.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
 

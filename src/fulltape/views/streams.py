@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from fulltape.context import NodeContext
 from fulltape.contract.events import BREAKS
+from fulltape.ledger.intervals import Interval
 from fulltape.ledger.stream_months import Month
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.streams import Day
 from fulltape.market import ranges
 
 
@@ -41,13 +42,12 @@ def days(
     context: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
 ) -> list[StreamDay]:
     """Every captured session between two days."""
-    found = context.ledger.streams
     intervals: dict[tuple[str, str, str, dt.date], list[Interval]] = {}
-    for one in found.intervals(first=first, last=last):
+    for one in context.ledger.intervals.find(first=first, last=last):
         intervals.setdefault((one.source, one.dataset, one.instrument, one.session), []).append(one)
     return [
         _measured(day, intervals.get((day.source, day.dataset, day.instrument, day.session), []))
-        for day in found.days(first=first, last=last)
+        for day in context.ledger.streams.days(first=first, last=last)
     ]
 
 
@@ -88,4 +88,4 @@ def doubtful(
     context: NodeContext, *, first: dt.date = dt.date.min, last: dt.date = dt.date.max
 ) -> list[Interval]:
     """Every interval between two days, by stream and time."""
-    return context.ledger.streams.intervals(first=first, last=last)
+    return context.ledger.intervals.find(first=first, last=last)

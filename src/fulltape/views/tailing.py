@@ -110,8 +110,8 @@ class Tailing:
 
     def _doubtful(self) -> dict[tuple[str, str, str], int]:
         found: dict[tuple[str, str, str], int] = {}
-        streams = self._context.ledger.streams
-        for one in (*streams.intervals(state="unverified"), *streams.intervals(state="filling")):
+        find = self._context.ledger.intervals.find
+        for one in (*find(state="unverified"), *find(state="filling")):
             key = (one.source, one.dataset, one.symbol)
             found[key] = found.get(key, 0) + 1
         return found

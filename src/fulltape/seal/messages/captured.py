@@ -18,8 +18,10 @@ from fulltape.context.drafts import Draft
 from fulltape.decoding import frames
 from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
+from fulltape.ledger.captures import CapturedSpan
 from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.streams import CapturedSpan, Day, Interval, StreamSeries
+from fulltape.ledger.intervals import Interval
+from fulltape.ledger.streams import Day, StreamSeries
 from fulltape.market.time import LATEST, Clock, Instant
 from fulltape.seal.messages import decode, gap_repair, packing, timeline
 from fulltape.seal.messages.decode import DecodedJournal, SourceContext
@@ -67,7 +69,7 @@ class _File:
 
     def seal(self) -> CapturedTotals:
         """Decode, write parts, commit, and give the journal its new name."""
-        earlier = self._context.ledger.streams.capture(self._path.stem)
+        earlier = self._context.ledger.captures.get(self._path.stem)
         if earlier and self._path.suffix == JOURNAL:
             packing.put_away(self._context, self._path, earlier)  # everything was committed before a crash
             return CapturedTotals()
@@ -86,14 +88,14 @@ class _File:
                     self._context.ledger.catalogue.withdraw(part_id, now=self._now)
             else:
                 intervals = self._account(told)
-                self._context.ledger.streams.add_intervals(intervals)
+                self._context.ledger.intervals.add(intervals)
                 tasks = gap_repair.enqueue(self._context, self._source, self._now)
             for name in told.frames:
                 wanted = self._context.wanted[name]
                 if wanted.live_only:
                     self._context.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
             capture = self._capture(told, ids)
-            self._context.ledger.streams.add_capture(capture)
+            self._context.ledger.captures.add(capture)
             for rejection in self._aside.rejections:
                 self._context.ledger.reject(rejection, now=self._now)
         packing.put_away(self._context, self._path, capture)
@@ -128,7 +130,9 @@ class _File:
         parts_of = drafts.publish(self._context, written, journals=[self._path], now=self._now)
         with self._context.ledger.write():
             ids = [catalogue.register(part, now=self._now) for part in parts_of]
-            streams.add_capture(replace(earlier, parts=(*(part.part_id for part in there), *ids)))
+            self._context.ledger.captures.add(
+                replace(earlier, parts=(*(part.part_id for part in there), *ids))
+            )
             days = streams.days(source=self._source, first=earlier.first, last=earlier.last)
             damage.doubt(self._context, days, self._now)
             damage.forget_without_rows(self._context, days)

@@ -14,7 +14,8 @@ from fulltape.decoding import captured, frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.decoding.frames import dtype
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.streams import Day, Interval
+from fulltape.ledger.intervals import Interval
+from fulltape.ledger.streams import Day
 from fulltape.market.time import SECOND, Instant
 from fulltape.seal.messages import timeline
 

@@ -12,7 +12,8 @@ from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.decoding import captured
 from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.streams import Day, Interval, State
+from fulltape.ledger.intervals import Interval, State
+from fulltape.ledger.streams import Day
 from fulltape.market.time import Instant
 from fulltape.seal.messages import compare
 
@@ -36,7 +37,7 @@ def hold(
     silent = [fact for fact in facts if fact.fact == "empty"]
     cells = frame.partition_by("instrument", "session", as_dict=True)
     intervals: dict[tuple[str, dt.date], list[Interval]] = {}
-    for one in context.ledger.streams.intervals(
+    for one in context.ledger.intervals.find(
         source=fetch.source, dataset=fetch.dataset, first=fetch.first, last=fetch.last
     ):
         intervals.setdefault((one.instrument, one.session), []).append(one)
@@ -115,7 +116,7 @@ def confirm(context: NodeContext, held: ConfirmedSessions, now: Instant) -> None
     for day, missed, extra in held.days:
         context.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
     for interval_id, state, told in held.decided:
-        context.ledger.streams.decide(interval_id, state, told, now=now)
+        context.ledger.intervals.decide(interval_id, state, told, now=now)
 
 
 def _unnoticed(

@@ -15,7 +15,8 @@ from fulltape.decoding.captured import EXTRA, Comparison
 from fulltape.decoding.frames import dtype
 from fulltape.lake import files, layout
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.streams import CapturedSpan, Interval, State
+from fulltape.ledger.captures import CapturedSpan
+from fulltape.ledger.intervals import Interval, State
 from fulltape.ledger.task import FIRST, NewTask
 from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare
@@ -39,18 +40,18 @@ class RepairedIntervals:
 
 def enqueue(context: NodeContext, source: str, now: Instant) -> int:
     """Ask history for every interval of a source that was not looked at yet; inside a transaction."""
-    streams, queue = context.ledger.streams, context.ledger.queue
+    intervals, queue = context.ledger.intervals, context.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
-    for one in streams.intervals(source=source, state="unverified"):
+    for one in intervals.find(source=source, state="unverified"):
         wanted = context.wanted.get(one.dataset)
         if wanted is None or one.evidence or one.end > now:
             continue  # what is not over yet is asked when it is
         serves = context.feeds[source].serves(one.dataset)
         if serves is None:
-            streams.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
+            intervals.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
         elif not serves.spans:
             told = "history has whole sessions only; the session's own answer will tell"
-            streams.decide(one.interval_id, "unverified", told, now=now)
+            intervals.decide(one.interval_id, "unverified", told, now=now)
         else:
             start, end = compare.span_to_fetch(context, one, wanted)
             rule = wanted.calendar.day_rule
@@ -66,7 +67,7 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
             if task and serves and serves.delay:
                 wait = min(serves.delay * SECOND, _RESTATED_FOR)
                 queue.hold_back(task.task_id, source, not_before=end + wait)
-            streams.decide(one.interval_id, "filling", "", now=now)
+            intervals.decide(one.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
 
 
@@ -136,23 +137,23 @@ def fill(
 
 def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> None:
     """Note what the intervals have turned out to be; inside a transaction."""
-    ends = {one.interval_id: one.end for one in context.ledger.streams.intervals(state="filling")}
+    ends = {one.interval_id: one.end for one in context.ledger.intervals.find(state="filling")}
     for interval_id, found in filled.decided:
         if ends.get(interval_id, 0) > filled.answered_at:
-            context.ledger.streams.decide(interval_id, "unverified", "", now=now)  # to be asked again
+            context.ledger.intervals.decide(interval_id, "unverified", "", now=now)  # to be asked again
             continue
         # What was captured and is not in history stays visible: one of the two is wrong.
         state: State = "verified" if found.proves else "unverified"
-        context.ledger.streams.decide(interval_id, state, found.sentence, now=now)
+        context.ledger.intervals.decide(interval_id, state, found.sentence, now=now)
 
 
 def give_up(context: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
-    for one in context.ledger.streams.intervals(state="filling"):
+    for one in context.ledger.intervals.find(state="filling"):
         task = context.ledger.tasks.for_purpose(f"{HOLE}{one.interval_id}")
         if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
             told = task.last_error if task else ""
-            context.ledger.streams.decide(
+            context.ledger.intervals.decide(
                 one.interval_id, "unverifiable", told or "history gave no answer", now=now
             )
 
@@ -176,15 +177,15 @@ def expire(context: NodeContext, now: Instant) -> None:
     """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
     soon as it has."""
     for path in context.layout.captured_files(layout.SEALED):
-        known = context.ledger.streams.capture(path.stem)
-        confirmed = context.ledger.streams.confirmed_at(known) if known else None
+        known = context.ledger.captures.get(path.stem)
+        confirmed = context.ledger.captures.confirmed_at(known) if known else None
         if known and confirmed is not None and known.source in context.feeds:
             with context.ledger.write():
                 retire(context, known, now)
         if known and confirmed is not None and confirmed + context.rules.keep_messages <= now:
             files.remove(path)
             with context.ledger.write():
-                context.ledger.streams.forget_capture(known.file)
+                context.ledger.captures.forget(known.file)
 
 
 def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:

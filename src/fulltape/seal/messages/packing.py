@@ -9,7 +9,7 @@ from fulltape import errors
 from fulltape.context import NodeContext
 from fulltape.lake import files, journal
 from fulltape.lake.layout import JOURNAL, PACKED, SEALED
-from fulltape.ledger.streams import CapturedSpan
+from fulltape.ledger.captures import CapturedSpan
 
 
 def put_away(context: NodeContext, path: Path, capture: CapturedSpan) -> None:
@@ -20,7 +20,7 @@ def put_away(context: NodeContext, path: Path, capture: CapturedSpan) -> None:
     size, edges = journal.edges(packed)
     if (size, edges) != (capture.bytes, capture.edges):
         with context.ledger.write():
-            context.ledger.streams.add_capture(replace(capture, bytes=size, edges=edges))
+            context.ledger.captures.add(replace(capture, bytes=size, edges=edges))
     packed.rename(sealed)
     files.remove(path)
     files.sync_folder(sealed.parent)

@@ -1,0 +1,115 @@
+"""Spans of time in which something may be missing from what was captured."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fulltape.ledger.database import Database, Row
+from fulltape.market.time import Instant
+
+State = Literal["unverified", "filling", "verified", "unverifiable"]
+"""Of an interval: not looked at yet; history is being asked; history or ids have proved what happened in it; no
+source can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A span of one series' session in which something may be missing, `start` to `end` in UTC microseconds."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    session: dt.date
+    start: Instant
+    end: Instant
+    kind: str
+    state: State = "unverified"
+    evidence: str = ""
+    since: Instant = 0
+    decided_at: Instant | None = None
+    interval_id: int = 0
+
+
+class Intervals:
+    """Spans of time in which something may be missing from what was captured."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, found: Sequence[Interval]) -> None:
+        """Add doubtful intervals; one that is known already is left as it is."""
+        if not found:
+            return
+        first = self._database.next("interval", len(found)) - len(found) + 1
+        for at, one in enumerate(found):
+            self._database.run(
+                "add_interval",
+                interval_id=first + at,
+                source=one.source,
+                dataset=one.dataset,
+                instrument=one.instrument,
+                symbol=one.symbol,
+                session=one.session.isoformat(),
+                from_ts=one.start,
+                to_ts=one.end,
+                kind=one.kind,
+                state=one.state,
+                evidence=one.evidence,
+                since=one.since,
+                decided_at=one.decided_at,
+            )
+
+    def get(self, interval_id: int) -> Interval | None:
+        """One interval."""
+        rows = self._database.run("interval", interval_id=interval_id)
+        return _interval(rows[0]) if rows else None
+
+    def find(
+        self,
+        *,
+        source: str = "",
+        dataset: str = "",
+        instrument: str = "",
+        first: dt.date = dt.date.min,
+        last: dt.date = dt.date.max,
+        state: State | Literal[""] = "",
+    ) -> list[Interval]:
+        """Intervals by source, dataset, symbol and time."""
+        rows = self._database.run(
+            "intervals",
+            source=source,
+            dataset=dataset,
+            instrument=instrument,
+            first_session=first.isoformat(),
+            last_session=last.isoformat(),
+            state=state,
+        )
+        return [_interval(row) for row in rows]
+
+    def decide(self, interval_id: int, state: State, evidence: str, *, now: Instant) -> None:
+        """Say what an interval has turned out to be."""
+        self._database.run(
+            "decide_interval", interval_id=interval_id, state=state, evidence=evidence, now=now
+        )
+
+
+def _interval(row: Row) -> Interval:
+    return Interval(
+        source=row["source"],
+        dataset=row["dataset"],
+        instrument=row["instrument"],
+        symbol=row["symbol"],
+        session=dt.date.fromisoformat(row["session"]),
+        start=row["from_ts"],
+        end=row["to_ts"],
+        kind=row["kind"],
+        state=row["state"],
+        evidence=row["evidence"],
+        since=row["since"],
+        decided_at=row["decided_at"],
+        interval_id=row["interval_id"],
+    )
