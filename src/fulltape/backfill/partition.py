@@ -10,6 +10,14 @@ from fulltape.backfill.batching import Capacity
 _ASKS_A_BLOCK = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many tasks of a class one instrument has, and one request of many symbols."""
+
+    instrument: int = 1
+    request: int = 1
+
+
 @dataclass(slots=True)
 class Partition:
     """Divides the instruments of a class: those up to `stop` are for sources that ask for many symbols, and of these
@@ -39,7 +47,7 @@ def one_at_a_time(capacities: Mapping[str, Capacity]) -> list[str]:
 
 
 def put(walked: Partition | None, names: Sequence[str], *, behind: int, fetch: int) -> Partition | None:
-    """A fence that leaves the last `behind` of the instruments to the sources of one symbol; None where these would be
+    """A partition that leaves the last `behind` of the instruments to the sources of one symbol; None where these would be
     all. `walked` is the one before, `fetch` how many tasks make a request of many symbols.
 
     Where some sources ask for one symbol at a time and others for many, the former take whole instruments from the end
