@@ -20,12 +20,9 @@ from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.captures import CapturedSpan
 from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day, StreamSeries
-from fulltape.market.time import LATEST, Clock, Instant
-from fulltape.seal.messages import decode, gap_repair, packing, timeline
+from fulltape.market.time import Clock, Instant
+from fulltape.seal.messages import decode, gap_repair, packing, plan
 from fulltape.seal.messages.decode import DecodedJournal, SourceContext
-from fulltape.seal.messages.timeline import Break, Doubt, Live
 from fulltape.seal.messages.totals import CapturedTotals
 from fulltape.seal.quarantine import SetAside
 from fulltape.version import VERSION
@@ -79,7 +76,8 @@ class _File:
         written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
         parts_of = drafts.publish(self._context, written, journals=[self._path], now=self._now)
         self._set_aside(told)
-        intervals: list[Interval] = []
+        steps = [] if earlier else self._steps(told)
+        intervals = [interval for step in steps for interval in step.intervals]
         tasks = 0
         with self._context.ledger.write():
             ids = [self._context.ledger.catalogue.register(part, now=self._now) for part in parts_of]
@@ -87,7 +85,8 @@ class _File:
                 for part_id in set(earlier.parts) - set(ids):
                     self._context.ledger.catalogue.withdraw(part_id, now=self._now)
             else:
-                intervals = self._account(told)
+                for step in steps:
+                    self._account(step)
                 self._context.ledger.intervals.add(intervals)
                 tasks = gap_repair.enqueue(self._context, self._source, self._now)
             for name in told.frames:
@@ -209,184 +208,26 @@ class _File:
     def _draft(self, wanted: ConfiguredDataset, key: str, frame: pl.DataFrame) -> Draft:
         return gap_repair.draft(self._context, self._source, wanted, key, frame, evidence=self._path.stem)
 
-    def _account(self, told: DecodedJournal) -> list[Interval]:
-        """Move every series forward, and find what may be missing."""
-        streams = self._context.ledger.streams
-        before = streams.series(self._source)
-        found: list[Interval] = []
-        for name, channel in told.channels.items():
-            wanted = self._context.wanted.get(channel.dataset)
-            spans = told.timeline.spans(name)
-            instrument = next(
-                (one for one in wanted.instruments.values() if one.symbol == channel.symbol), None
-            ) if wanted else None  # fmt: skip
-            doubts = told.timeline.doubts(name)
-            if wanted is None or instrument is None or not (spans or doubts):
-                continue
-            series = before.get((channel.dataset, instrument.instrument))
-            joined = bool(
-                series
-                and series.open
-                and told.timeline.follows == series.file
-                and name in told.timeline.live_at_first
-            )
-            if not spans:
-                found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, set())
-                continue
-            doubts = doubts + timeline.gaps(
-                spans,
-                before=series.live_to if series else None,
-                joined=joined,
-                why=series.why if series else "",
+    def _steps(self, told: DecodedJournal) -> list[plan.Step]:
+        """How every series moves forward, and what may be missing."""
+        before = self._context.ledger.streams.series(self._source)
+        return list(
+            plan.steps(
+                told,
+                self._source,
+                self._context.wanted,
+                before,
+                contiguous=self._about.meaning.contiguous,
                 tolerance=self._context.rules.clock_tolerance,
-                begin=wanted.calendar.day_rule.begin(wanted.calendar.day_rule.session(spans[0].start)),
+                now=self._now,
             )
-            jumps, newest = self._jumps(told, channel.dataset, instrument.instrument, series)
-            doubts, proved = self._judged(told, channel.dataset, instrument.instrument, doubts, jumps, series)
-            found += self._intervals(wanted, channel.symbol, instrument.instrument, doubts, proved)
-            if series and series.live_to > told.timeline.last:
-                about = (self._source, channel.dataset, instrument.instrument)
-                streams.cut_days(*about, at=told.timeline.last)
-            self._days(told, wanted, channel.symbol, instrument.instrument, spans)
-            streams.set_series(
-                StreamSeries(
-                    source=self._source,
-                    dataset=channel.dataset,
-                    instrument=instrument.instrument,
-                    symbol=channel.symbol,
-                    file=told.file,
-                    # A moment after the file's last one was told by a clock that was ahead.
-                    live_to=max(spans[-1].end, min(series.live_to, told.timeline.last) if series else 0),
-                    open=name in told.still_live and not any(one.torn for one in told.damage),
-                    why=spans[-1].why,
-                    last_id=str(newest[0]) if newest else "",
-                    last_ts=newest[1] if newest else 0,
-                )
-            )
-        return found
-
-    def _jumps(
-        self, told: DecodedJournal, dataset: str, instrument: str, series: StreamSeries | None
-    ) -> tuple[list[Break], tuple[int, Instant] | None]:
-        """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
-        after = (int(series.last_id), series.last_ts) if series and series.last_id else None
-        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
-            return [], after
-        ids = told.facts(dataset, self._about.meaning.contiguous[dataset]).ids.get(instrument, [])
-        return timeline.breaks(ids, after=after)
-
-    def _judged(
-        self,
-        told: DecodedJournal,
-        dataset: str,
-        instrument: str,
-        doubts: Sequence[Doubt],
-        jumps: Sequence[Break],
-        series: StreamSeries | None,
-    ) -> tuple[list[Doubt], set[Doubt]]:
-        """Doubts with what the ids say of them, and those that the ids prove to be none."""
-        if dataset not in self._about.meaning.contiguous or dataset not in told.frames:
-            return list(doubts), set()
-        facts = told.facts(dataset, self._about.meaning.contiguous[dataset])
-        newest = facts.newest.get(instrument, 0)
-        # Nothing is proved by ids of which none is from before.
-        oldest = (
-            0
-            if series and series.last_id
-            else facts.ids[instrument][0].start
-            if instrument in facts.ids
-            else LATEST
         )
-        out: list[Doubt] = []
-        proved: set[Doubt] = set()
-        explained: set[Break] = set()
-        for doubt in doubts:
-            beside = [one for one in jumps if timeline.near(doubt, one, self._context.rules.clock_tolerance)]
-            explained |= set(beside)
-            if beside:
-                out.append(doubt.saying(_told(beside)))
-                continue
-            whole = newest > doubt.end and oldest <= doubt.start
-            out.append(doubt.saying("the ids before and after follow each other") if whole else doubt)
-            proved |= {out[-1]} if whole else set()
-        out += [
-            Doubt(start=one.start, end=one.end, kind="sequence break", told=one.told)
-            for one in jumps
-            if one not in explained
-        ]
-        return out, proved
 
-    def _intervals(
-        self,
-        wanted: ConfiguredDataset,
-        symbol: str,
-        instrument: str,
-        doubts: Sequence[Doubt],
-        proved: set[Doubt],
-    ) -> list[Interval]:
-        rule = wanted.calendar.day_rule
-        pieces = [
-            (day, piece, doubt in proved)
-            for doubt in doubts
-            for day, piece in timeline.by_session(doubt, session_of=rule.session, begin=rule.begin)
-        ]
-        return [
-            Interval(
-                source=self._source,
-                dataset=wanted.dataset.name,
-                instrument=instrument,
-                symbol=symbol,
-                session=day,
-                start=piece.start,
-                end=piece.end,
-                kind=piece.kind,
-                state="verified" if whole else "unverified",
-                evidence=piece.told if whole else "",
-                since=self._now,
-                decided_at=self._now if whole else None,
-            )
-            for day, piece, whole in pieces
-            if wanted.calendar.day(day) == "session"
-        ]
-
-    def _days(
-        self,
-        told: DecodedJournal,
-        wanted: ConfiguredDataset,
-        symbol: str,
-        instrument: str,
-        spans: Sequence[Live],
-    ) -> None:
-        rule = wanted.calendar.day_rule
-        counts = {}
-        if wanted.dataset.name in told.frames:
-            column = self._about.meaning.contiguous.get(wanted.dataset.name, "")
-            counts = told.facts(wanted.dataset.name, column).counts.get(instrument, {})
-        first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
-        reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
-        # A venue's clock may already be in another session than ours: its rows count there, though no time does.
-        for day in sorted(reached | {day for day in counts if day >= wanted.first}):
-            begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
-            inside = [one for one in spans if one.start < end and one.end >= begin]
-            if not (inside or day in counts) or wanted.calendar.day(day) != "session":
-                continue
-            self._context.ledger.streams.add_day(
-                Day(
-                    source=self._source,
-                    dataset=wanted.dataset.name,
-                    instrument=instrument,
-                    symbol=symbol,
-                    session=day,
-                    start=max(begin, inside[0].start) if inside else begin,
-                    end=min(end, inside[-1].end) if inside else begin,
-                    rows=counts.get(day, 0),
-                    reconnects=max(0, len(inside) - 1),
-                )
-            )
-
-
-def _told(beside: Sequence[Break]) -> str:
-    """What breaks say together."""
-    lost = sum(one.lost for one in beside)
-    words = [f"{lost:,} ids are missing"] if lost or not any(one.fell for one in beside) else []
-    return "; ".join([*words, *(["the ids begin anew"] if any(one.fell for one in beside) else [])])
+    def _account(self, step: plan.Step) -> None:
+        streams, series = self._context.ledger.streams, step.series
+        if series and step.cut_at is not None:
+            streams.cut_days(self._source, series.dataset, series.instrument, at=step.cut_at)
+        for day in step.days:
+            streams.add_day(day)
+        if series:
+            streams.set_series(series)

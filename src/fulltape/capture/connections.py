@@ -1,0 +1,126 @@
+"""The connections of one stream: how they are made, what comes over them, and how they end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from fulltape import errors
+from fulltape.capture import socket
+from fulltape.capture.connection import Connection, ConnectionAttempts, VendorAddress
+from fulltape.capture.queue import MessageQueue, Router
+from fulltape.capture.socket import RefusedError, Socket, TooManyError
+from fulltape.capture.subscriptions import StreamStatus, Subscriptions
+from fulltape.contract.streams import Stream
+from fulltape.lake.messages import Block
+
+
+class Connections:
+    """Usually one; two while one is renewed. `put` writes events after all that was delivered before; `on_full` takes a
+    block that is full."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        status: StreamStatus,
+        subscriptions: Subscriptions,
+        *,
+        address: VendorAddress,
+        queue: MessageQueue,
+        admission: ConnectionAttempts,
+        router: Router,
+        stamp: Callable[[], int],
+        put: Callable[..., None],
+        on_full: Callable[[Block], None],
+    ) -> None:
+        self._stream, self._status, self._subscriptions = stream, status, subscriptions
+        self._address, self._queue, self._admission = address, queue, admission
+        self._router, self._stamp, self._put, self._on_full = router, stamp, put, on_full
+        self._control = re.compile(stream.control)
+        self.all: list[Connection] = []
+
+    async def open(self) -> Connection | None:
+        """A new connection, with the conversation begun; None where there is none, and why is told."""
+        await self._admission.enter()
+        one = Socket(
+            data=self._stream.data,
+            control=self._control,
+            on_open=self._opened,
+            on_control=self._controlled,
+            on_end=self._ended,
+            on_full=self._on_full,
+            stamp=self._stamp,
+        )
+        steps = self._stream.converse(self._stream.channels)
+        connection = Connection(socket=one, address=self._address, stamp=self._stamp, steps=steps)
+        headers = {name: self._address.fill(text) for name, text in self._stream.headers.items()}
+        self._queue.routers[one.connection] = self._router
+        self.all.append(connection)
+        try:
+            await socket.connect(
+                one,
+                f"{self._address.url}{self._stream.path}",
+                headers=headers,
+                timeout=self._address.timeout,
+                compress=self._stream.compress,
+                known=any(self._address.secrets.values()),
+            )
+        except errors.TransportError as error:
+            self.all.remove(connection)
+            self._queue.routers.pop(one.connection, None)
+            self._status.reason = str(error)
+            if isinstance(error, TooManyError):
+                self._admission.stay_away(error.seconds)
+            if isinstance(error, RefusedError):
+                self._status.word = "barred"
+            return None
+        return connection
+
+    def gone(self, connection: Connection) -> None:
+        """A connection is over: what it delivered last, and since when nothing came."""
+        if connection not in self.all:
+            return
+        self._put(
+            connection.event(
+                "disconnected",
+                channels=tuple(sorted(connection.live)),
+                since=connection.socket.last_ns,
+                reason=connection.step.reason or connection.socket.ended,
+            ),
+        )
+        self.all.remove(connection)
+        self._queue.routers.pop(connection.socket.connection, None)
+        if self.all:
+            return
+        self._status.reason = connection.step.reason or connection.socket.ended
+        if self._status.word != "barred":
+            self._status.word = "connecting"
+
+    def drop_all(self, why: str) -> None:
+        """Leave every connection as it is, and say why."""
+        for connection in list(self.all):
+            connection.socket.close(why)
+            self.gone(connection)
+        self._status.reason = why
+
+    def _controlled(self, one: Socket, message: bytes) -> None:
+        connection = next((connection for connection in self.all if connection.socket is one), None)
+        if connection is None:
+            return
+        try:
+            step = connection.steps.send(message)
+        except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must cost its connection only
+            one.close(f"{type(error).__name__}: {error}")
+            return
+        if step.keep:
+            one.keep(self._address.redact(message))
+        self._subscriptions.take(connection, step)
+
+    def _opened(self, one: Socket) -> None:
+        connection = next(connection for connection in self.all if connection.socket is one)
+        self._put(connection.event("connected"))
+        self._subscriptions.take(connection, next(connection.steps))
+
+    def _ended(self, one: Socket) -> None:
+        for connection in (connection for connection in self.all if connection.socket is one):
+            connection.over.set()
