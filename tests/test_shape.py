@@ -16,6 +16,7 @@ SOURCE = ROOT / "src" / "fulltape"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
+LONGEST_CLASS = 200
 PURE_ROOMS = ("market", "contract", "decoding", "coverage", "checks", "vendors")
 PURE = [
     path
@@ -58,12 +59,15 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_files_and_functions_are_small(path: Path) -> None:
+def test_files_classes_and_functions_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
     for node in ast.walk(tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+        if isinstance(node, ast.ClassDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= LONGEST_CLASS, f"{node.name} has {length} lines"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

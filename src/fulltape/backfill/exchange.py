@@ -25,7 +25,7 @@ _PATIENCE = 3
 """So often may a vendor answer one request with "too many" before its source pauses."""
 
 
-class Exchange:
+class BudgetedExchange:
     """Sends one source's requests, on one thread; `demand` tells the requests still due today, by kind."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Exchange:
         """Close the connections."""
         self._client.close()
 
-    def ask(
+    def send(
         self, work: Work, conversation: Conversation, request: Request, result: Result
     ) -> tuple[PageResult, Response | None]:
         """One request until it has an answer that stands, or until the tries are used up, and the last response.

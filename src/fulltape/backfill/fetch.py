@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from fulltape.backfill import conversation as steps
-from fulltape.backfill.exchange import Exchange
+from fulltape.backfill.exchange import BudgetedExchange
 from fulltape.backfill.page_log import PageLog
 from fulltape.backfill.throughput import Throughput
 from fulltape.backfill.work import NoRoomError, Result, Work
@@ -39,7 +39,9 @@ class Fetcher:
         self._context, self._feed, self._progress = context, feed, progress
         self._vendor: Vendor = context.vendors[feed.vendor]
         self._log = PageLog(context, feed, clock, progress)
-        self._exchange = Exchange(context, feed, clock, stop, throughput, demand, self._log, self._tell)
+        self._exchange = BudgetedExchange(
+            context, feed, clock, stop, throughput, demand, self._log, self._tell
+        )
 
     @property
     def journal_size(self) -> int:
@@ -71,7 +73,7 @@ class Fetcher:
                 result.reason = f"{most:,} pages, far more than were expected; what is left is asked anew"
                 return
             try:
-                answer, response = self._exchange.ask(work, conversation, request, result)
+                answer, response = self._exchange.send(work, conversation, request, result)
             except NoRoomError as error:
                 result.outcome, result.no_room, result.reason = (
                     Outcome.RATE_LIMITED,

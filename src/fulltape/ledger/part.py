@@ -72,6 +72,7 @@ class Part(_Described):
 
 
 def insert(database: Database, part: NewPart, log_pos: int, ingested_at: Instant) -> int:
+    """Write a part at a place of the log, inside a transaction; returns its id."""
     part_id = database.next("part")
     days = [day for spans in part.cells.values() for span in spans for day in span]
     database.run(
@@ -101,6 +102,7 @@ def insert(database: Database, part: NewPart, log_pos: int, ingested_at: Instant
 
 
 def stored(database: Database, row: Row) -> Part:
+    """A part as a row of the ledger describes it."""
     return Part(
         part_id=row["part_id"],
         log_pos=row["log_pos"],
