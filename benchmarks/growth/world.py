@@ -13,10 +13,10 @@ from fulltape import context as opening
 from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules, drafts
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
+from fulltape.coverage.facts import CoverageFact
 from fulltape.decoding import frames
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market import datasets
 from fulltape.market.datasets import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument

@@ -13,7 +13,7 @@ from benchmarks.ledger import world
 from fulltape import context as opening
 from fulltape.audit import run as audit
 from fulltape.clock import SystemClock
-from fulltape.ledger.facts import CoverageFact
+from fulltape.coverage.facts import CoverageFact
 
 
 def main(folder: Path, what: str, times: int) -> None:

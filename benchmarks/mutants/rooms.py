@@ -16,7 +16,10 @@ FILES = [
     ),
     _PACKAGE / "lake" / "journal.py",
     _PACKAGE / "market" / "ranges.py",
-    *(_PACKAGE / "coverage" / name for name in ("series.py", "silence.py")),
+    *(
+        _PACKAGE / "coverage" / name
+        for name in ("series.py", "silence.py", "facts.py", "ranged.py", "projection.py", "verdict_ranges.py")
+    ),
 ]
 TESTS = [
     *(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fulltape import context
 from fulltape.cli import gaps as shown
+from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Picture
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import DAY, midnight
 from fulltape.terminal import sheet
 from fulltape.views import gaps as finding

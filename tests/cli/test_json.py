@@ -15,8 +15,7 @@ import msgspec
 import pytest
 from test_cli import UNIVERSE, run
 
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.market.time import Instant
 from fulltape.simulator import market as markets
 from fulltape.terminal import printed
@@ -110,7 +109,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         }
         session, begin = dt.date(2012, 10, 26), 1_351_252_800_000_000
         context.ledger.streams.add_day(
-            Day(**about, session=session, start=begin, end=begin + 10**9, rows=5, reconnects=1)
+            CapturedDay(**about, session=session, start=begin, end=begin + 10**9, rows=5, reconnects=1)
         )
         context.ledger.intervals.add(
             [

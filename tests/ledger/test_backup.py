@@ -12,9 +12,9 @@ from clocks import at
 from conftest import Opener
 from fulltape import errors
 from fulltape.contract.plans import Limits
+from fulltape.coverage.facts import CoverageFact
 from fulltape.ledger import backup
 from fulltape.ledger.allowance import Refused, Want
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.ledger.task import NewTask

@@ -15,12 +15,12 @@ from conftest import Opener
 from fulltape import errors
 from fulltape.checks import contradiction
 from fulltape.coverage.cell import Verdict
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.ledger import changes
 from fulltape.ledger.changes import Knowledge
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
-from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import DAY, HOUR
 
 NAME = "equities_bars_day"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import Opener
 from fulltape.coverage.cell import FactKind
-from fulltape.ledger.facts import CoverageFact
+from fulltape.coverage.facts import CoverageFact
 from fulltape.ledger.ledger import Ledger
 
 START = dt.date(2024, 1, 1)

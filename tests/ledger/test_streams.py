@@ -6,17 +6,16 @@ import datetime as dt
 from dataclasses import replace
 
 from conftest import Opener
+from fulltape.coverage.live import CapturedDay, Interval, StreamSeries
 from fulltape.ledger.captures import CapturedSpan
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day, StreamSeries
 from fulltape.market.time import DAY, HOUR
 
 FIRST = dt.date(2026, 11, 20)
 
 
-def day(number: int, start: int, end: int, rows: int) -> Day:
+def day(number: int, start: int, end: int, rows: int) -> CapturedDay:
     session = FIRST + dt.timedelta(days=number)
-    return Day(
+    return CapturedDay(
         source="a.x", dataset="d", instrument="A", symbol="A", session=session, start=start, end=end, rows=rows, reconnects=0
     )  # fmt: skip
 

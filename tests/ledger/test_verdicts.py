@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from fulltape.coverage.cell import Verdict
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.verdict_ranges import VerdictRange
 
 D = dt.date
 DAYS = "equities_bars_day"

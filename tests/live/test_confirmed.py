@@ -11,8 +11,8 @@ import pytest
 from living import BINANCE, COINBASE, DERIV, KRAKEN, Later, Living, Venue, living, promised, same
 
 from fulltape.audit import run as audit
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake import files
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.seal import run as seal

@@ -13,12 +13,11 @@ import pytest
 from living import ALPACA, living
 
 from fulltape.context import NodeContext
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.decoding import frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day
 from fulltape.market.time import HOUR, MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare, confirm, gap_repair
 from fulltape.seal.messages.gap_repair import RepairedIntervals
@@ -154,7 +153,7 @@ def test_rows_lost_unnoticed_are_those_outside_of_every_doubt(tmp_path: Path) ->
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
         wanted = context.wanted[ALPACA.dataset]
         doubt = interval(context, OPEN + 10 * MINUTE, OPEN + 12 * MINUTE)
-        day = Day(
+        day = CapturedDay(
             source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL", session=SESSION,
             start=OPEN + 2 * MINUTE, end=OPEN + 30 * MINUTE, rows=9, reconnects=1,
         )  # fmt: skip
@@ -216,7 +215,7 @@ def test_an_empty_history_verifies_what_it_can_know(
         one = interval(context, OPEN, OPEN + MINUTE)
         late = replace(one, start=OPEN + MINUTE, end=OPEN + HOUR)
         done = replace(one, interval_id=99, state="verified")
-        day = Day(
+        day = CapturedDay(
             source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL", session=SESSION,
             start=OPEN, end=OPEN + HOUR, rows=rows, reconnects=1,
         )  # fmt: skip
@@ -274,7 +273,7 @@ def test_only_a_sound_silence_of_its_own_sessions_verifies(tmp_path: Path, sound
         for session in (SESSION, later):
             with context.ledger.write():
                 context.ledger.streams.add_day(
-                    Day(
+                    CapturedDay(
                         source="alpaca.iex", dataset=ALPACA.dataset, instrument="AAPL", symbol="AAPL",
                         session=session, start=OPEN, end=OPEN + HOUR, rows=0, reconnects=1,
                     )

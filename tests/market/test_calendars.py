@@ -14,7 +14,7 @@ from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.calendars import refresh, tables
 from fulltape.clock import SystemClock
-from fulltape.ledger.facts import CoverageFact
+from fulltape.coverage.facts import CoverageFact
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import MINUTE, iso
 from nodes import DATA, Wish, needs_data, opened, write_node

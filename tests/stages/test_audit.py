@@ -16,9 +16,9 @@ from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, R
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage.cell import FactKind
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake.layout import Layout
 from fulltape.ledger.eligibility import Eligible
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.task import AGAIN, LAST
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument

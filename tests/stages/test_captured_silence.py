@@ -12,8 +12,8 @@ from fulltape.clock import SystemClock
 from fulltape.context import known
 from fulltape.coverage import series
 from fulltape.coverage.cell import Availability, FactKind
-from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.streams import Day
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.live import CapturedDay
 from fulltape.market import ranges
 from fulltape.node import accepting
 from fulltape.views import explain
@@ -52,7 +52,7 @@ def test_a_silence_in_which_rows_were_captured_is_not_empty(tmp_path: Path, wher
         assert empty()
         with context.ledger.write():
             context.ledger.streams.add_day(
-                Day(
+                CapturedDay(
                     source="kraken.spot", dataset=where, instrument=name, symbol="ABC/USDT", session=days[31], start=1, end=2,
                     rows=5, reconnects=0,
                 )

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
+from fulltape.coverage.facts import CoverageFact
 from fulltape.ledger.acceptances import Acceptance
-from fulltape.ledger.facts import CoverageFact
 from fulltape.node import assemble, nightly, repair
 from fulltape.settings import load
 from fulltape.simulator import market as markets

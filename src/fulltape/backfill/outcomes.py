@@ -8,8 +8,8 @@ from fulltape.backfill import plan
 from fulltape.backfill.work import Result, Work
 from fulltape.context import NodeContext
 from fulltape.contract.vendor import Outcome
+from fulltape.coverage.facts import CoverageFact
 from fulltape.ledger.eligibility import EligibilityState, Eligible
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.task import Task
 from fulltape.market.time import MINUTE, SECOND, Instant
 

@@ -19,10 +19,10 @@ from fulltape.context import spool as spooling
 from fulltape.context.spool import Spool
 from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.ledger.part import Part
-from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 from fulltape.version import VERSION
 

@@ -10,9 +10,9 @@ import polars as pl
 from fulltape.checks import identity
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import Verdict
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.decoding import frames
 from fulltape.lake import parquet
-from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant

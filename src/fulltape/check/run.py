@@ -14,9 +14,9 @@ from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bu
 from fulltape.context.stretches import Stretch, Stretches
 from fulltape.coverage import series
 from fulltape.coverage.cell import Verdict
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.lake import layout
 from fulltape.ledger.part import Part
-from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Clock, Instant
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fulltape.coverage.facts import CONTRADICTED
+
 CODE = "source.contradiction"
-SENTENCE = "asked again, the source answered without rows; those that it had shown are kept"
-"""Also the reason of such a fact in coverage."""
+SENTENCE = CONTRADICTED

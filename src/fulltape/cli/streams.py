@@ -11,7 +11,7 @@ from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, number
 
 if TYPE_CHECKING:
-    from fulltape.ledger.intervals import Interval
+    from fulltape.coverage.live import Interval
     from fulltape.ledger.stream_months import Month
     from fulltape.views.streams import StreamDay
 

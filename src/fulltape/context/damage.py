@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.lake import files, layout
-from fulltape.ledger.intervals import Interval
 from fulltape.ledger.part import Part
-from fulltape.ledger.streams import Day
 from fulltape.market import datasets, ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant
@@ -179,7 +178,7 @@ def _decode_again(context: NodeContext, part: Part, now: Instant) -> None:
     forget_without_rows(context, days)
 
 
-def _captured_days(context: NodeContext, part: Part) -> Iterator[Day]:
+def _captured_days(context: NodeContext, part: Part) -> Iterator[CapturedDay]:
     for instrument, spans in part.cells.items():
         for start, stop in _days(spans):
             for at in range(start, stop):
@@ -188,7 +187,7 @@ def _captured_days(context: NodeContext, part: Part) -> Iterator[Day]:
                     yield day
 
 
-def forget_without_rows(context: NodeContext, days: Iterable[Day]) -> None:
+def forget_without_rows(context: NodeContext, days: Iterable[CapturedDay]) -> None:
     """Of a dataset without a history only captured rows show that a session is there: where no part has any, it is not.
     Inside a transaction."""
     for day in days:
@@ -208,7 +207,7 @@ def forget_without_rows(context: NodeContext, days: Iterable[Day]) -> None:
             context.ledger.coverage.forget(*about, day.session, day.session)
 
 
-def doubt(context: NodeContext, days: Iterable[Day], now: Instant) -> None:
+def doubt(context: NodeContext, days: Iterable[CapturedDay], now: Instant) -> None:
     """All that was captured of these sessions is doubtful: history is asked. Inside a transaction."""
     context.ledger.intervals.add(
         [

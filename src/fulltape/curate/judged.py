@@ -10,10 +10,10 @@ import polars as pl
 from fulltape.checks import completeness
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.coverage.cell import FactKind, Verdict
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.decoding import frames
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.part import NewPart
-from fulltape.ledger.verdict_ranges import VerdictRange
 from fulltape.market.time import Instant
 
 STAGE = "curate"

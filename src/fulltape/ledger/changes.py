@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from fulltape import errors
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.projection import Projection
+from fulltape.coverage.ranged import NextSession, Ranged
+from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.ledger.database import Database, Row
-from fulltape.ledger.facts import CoverageFact, fact_of, fact_row
-from fulltape.ledger.projection import Projection
-from fulltape.ledger.ranged import NextSession, Ranged
-from fulltape.ledger.verdict_ranges import VerdictRange, verdict_of, verdict_row
+from fulltape.ledger.rows import fact_of, fact_row, verdict_of, verdict_row
 from fulltape.market.time import Instant
 
 _LOG = "knowledge"

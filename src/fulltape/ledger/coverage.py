@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from fulltape.checks import contradiction
+from fulltape.coverage import facts as algebra
+from fulltape.coverage import ranged
 from fulltape.coverage.cell import FactKind
-from fulltape.ledger import facts as algebra
-from fulltape.ledger import ranged
+from fulltape.coverage.facts import PATIENCE, CoverageFact
+from fulltape.coverage.ranged import Ranged
 from fulltape.ledger.changes import Changes
 from fulltape.ledger.database import Database
-from fulltape.ledger.facts import PATIENCE, CoverageFact, fact_of, fact_row
-from fulltape.ledger.ranged import Ranged
+from fulltape.ledger.rows import fact_of, fact_row
 from fulltape.ledger.touched import Touched
 from fulltape.market.time import Instant
 
@@ -100,7 +100,7 @@ class Coverage:
     def contradicted(self, dataset: str) -> list[CoverageFact]:
         """Sessions of which a source has shown rows, and later none."""
         rows = self._database.run(
-            "coverage_of_reason", dataset=dataset, fact="present", reason=contradiction.SENTENCE
+            "coverage_of_reason", dataset=dataset, fact="present", reason=algebra.CONTRADICTED
         )
         return [fact_of(row) for row in rows]
 

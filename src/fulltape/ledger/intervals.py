@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from fulltape.coverage.live import Interval, IntervalState
 from fulltape.ledger.database import Database, Row
 from fulltape.market.time import Instant
-
-State = Literal["unverified", "filling", "verified", "unverifiable"]
-"""Of an interval: not looked at yet; history is being asked; history or ids have proved what happened in it; no
-source can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A span of one series' session in which something may be missing, `start` to `end` in UTC microseconds."""
-
-    source: str
-    dataset: str
-    instrument: str
-    symbol: str
-    session: dt.date
-    start: Instant
-    end: Instant
-    kind: str
-    state: State = "unverified"
-    evidence: str = ""
-    since: Instant = 0
-    decided_at: Instant | None = None
-    interval_id: int = 0
 
 
 class Intervals:
@@ -76,7 +53,7 @@ class Intervals:
         instrument: str = "",
         first: dt.date = dt.date.min,
         last: dt.date = dt.date.max,
-        state: State | Literal[""] = "",
+        state: IntervalState | Literal[""] = "",
     ) -> list[Interval]:
         """Intervals by source, dataset, symbol and time."""
         rows = self._database.run(
@@ -90,7 +67,7 @@ class Intervals:
         )
         return [_interval(row) for row in rows]
 
-    def decide(self, interval_id: int, state: State, evidence: str, *, now: Instant) -> None:
+    def decide(self, interval_id: int, state: IntervalState, evidence: str, *, now: Instant) -> None:
         """Say what an interval has turned out to be."""
         self._database.run(
             "decide_interval", interval_id=interval_id, state=state, evidence=evidence, now=now

@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
+from fulltape.coverage.live import CapturedDay, StreamSeries
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.part import Cells
 from fulltape.ledger.stream_months import StreamMonths
 from fulltape.market.time import Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSeries:
-    """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal
-    ended; else `why` not)."""
-
-    source: str
-    dataset: str
-    instrument: str
-    symbol: str
-    file: str
-    live_to: Instant
-    open: bool
-    why: str = ""
-    last_id: str = ""
-    last_ts: Instant = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """One series on one session: from when to when it was meant to be captured, and what came of it."""
-
-    source: str
-    dataset: str
-    instrument: str
-    symbol: str
-    session: dt.date
-    start: Instant
-    end: Instant
-    rows: int
-    reconnects: int
-    compared_at: Instant | None = None
-    missed: int = 0
-    extra: int = 0
 
 
 class Streams:
@@ -87,7 +52,7 @@ class Streams:
             last_ts=one.last_ts,
         )
 
-    def add_day(self, one: Day) -> None:
+    def add_day(self, one: CapturedDay) -> None:
         """Add to what is known of a session."""
         self._database.run(
             "add_stream_day",
@@ -125,7 +90,7 @@ class Streams:
         dataset: str = "",
         first: dt.date = dt.date.min,
         last: dt.date = dt.date.max,
-    ) -> list[Day]:
+    ) -> list[CapturedDay]:
         """Captured sessions by source, dataset, symbol and session."""
         rows = self._database.run(
             "stream_days",
@@ -136,7 +101,7 @@ class Streams:
         )
         return [_day(row) for row in rows]
 
-    def day(self, source: str, dataset: str, instrument: str, session: dt.date) -> Day | None:
+    def day(self, source: str, dataset: str, instrument: str, session: dt.date) -> CapturedDay | None:
         """One captured session."""
         rows = self._database.run(
             "stream_day", source=source, dataset=dataset, instrument=instrument, session=session.isoformat()
@@ -163,11 +128,11 @@ class Streams:
         found = self._database.value("newest_stream_day")
         return dt.date.fromisoformat(found) if found else None
 
-    def open_days(self, source: str) -> list[Day]:
+    def open_days(self, source: str) -> list[CapturedDay]:
         """Captured sessions of a source that nothing was held against yet, oldest first."""
         return [_day(row) for row in self._database.run("open_stream_days", source=source)]
 
-    def compared(self, one: Day, *, missed: int, extra: int, now: Instant) -> None:
+    def compared(self, one: CapturedDay, *, missed: int, extra: int, now: Instant) -> None:
         """A session was held against its own answer from history; `missed` is -1 where there never will be one."""
         self._database.run(
             "compare_stream_day",
@@ -181,8 +146,8 @@ class Streams:
         )
 
 
-def _day(row: Row) -> Day:
-    return Day(
+def _day(row: Row) -> CapturedDay:
+    return CapturedDay(
         source=row["source"],
         dataset=row["dataset"],
         instrument=row["instrument"],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from fulltape.coverage import ranged
 from fulltape.coverage.cell import Verdict
-from fulltape.ledger import ranged
+from fulltape.coverage.ranged import NextSession, Ranged
+from fulltape.coverage.verdict_ranges import VerdictRange, same
 from fulltape.ledger.changes import Changes
 from fulltape.ledger.database import Database
-from fulltape.ledger.ranged import NextSession, Ranged
-from fulltape.ledger.verdict_ranges import VerdictRange, same, verdict_of, verdict_row
+from fulltape.ledger.rows import verdict_of, verdict_row
 
 
 class Verdicts:

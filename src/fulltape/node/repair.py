@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fulltape.context import BACKUPS, LEDGER, NodeContext, Progress, damage, ownership, silent
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake import files, layout
 from fulltape.ledger import backup
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import Clock, Instant
 from fulltape.node import nightly
 from fulltape.node.nightly import Night

@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake import compression, files, owner
 from fulltape.lake.layout import Layout
 from fulltape.ledger.database import migrations
-from fulltape.ledger.facts import CoverageFact, fact_of
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.rows import fact_of
 from fulltape.market.time import Instant
 
 TABLES = {

@@ -17,13 +17,12 @@ from typing import Any
 import polars as pl
 
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, silent
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.decoding import frames
 from fulltape.lake import files, layout, parquet
 from fulltape.lake import parts as parts_of
-from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.intervals import Interval
 from fulltape.ledger.part import Cells, NewPart, Part
-from fulltape.ledger.streams import Day
 from fulltape.market.time import Instant, from_datetime
 
 STAGE = "rebuild"
@@ -274,7 +273,7 @@ def _captured(
             "start": _stamp(first),
             "end": _stamp(last),
         }
-        streams.add_day(Day(**about, rows=count, reconnects=0))
+        streams.add_day(CapturedDay(**about, rows=count, reconnects=0))
         context.ledger.intervals.add([Interval(**about, kind="ledger rebuilt", since=now)])
     if wanted.live_only:
         context.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)

@@ -9,10 +9,10 @@ from typing import Any
 
 from fulltape.context import ConfiguredDataset, NodeContext, known
 from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
+from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Series
 from fulltape.lake import layout, parquet
 from fulltape.ledger.database import Row
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.task import Task
 from fulltape.market import ranges
 from fulltape.market.instruments import Instrument

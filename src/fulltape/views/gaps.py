@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage, known
 from fulltape.coverage import series
+from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Picture, Series
 from fulltape.ledger.eligibility import ANY
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market import ranges
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant, to_second, utc_date

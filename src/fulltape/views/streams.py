@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from fulltape.context import NodeContext
 from fulltape.contract.events import BREAKS
-from fulltape.ledger.intervals import Interval
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.ledger.stream_months import Month
-from fulltape.ledger.streams import Day
 from fulltape.market import ranges
 
 
@@ -51,7 +50,7 @@ def days(
     ]
 
 
-def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
+def _measured(day: CapturedDay, intervals: Sequence[Interval]) -> StreamDay:
     return StreamDay(
         source=day.source,
         dataset=day.dataset,
@@ -69,7 +68,7 @@ def _measured(day: Day, intervals: Sequence[Interval]) -> StreamDay:
     )
 
 
-def _share(day: Day, doubtful: Sequence[Interval]) -> float:
+def _share(day: CapturedDay, doubtful: Sequence[Interval]) -> float:
     """Percent of a day outside of these intervals, which may overlap."""
     whole = day.end - day.start
     if whole <= 0:

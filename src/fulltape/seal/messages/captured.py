@@ -15,11 +15,11 @@ import polars as pl
 
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, drafts
 from fulltape.context.drafts import Draft
+from fulltape.coverage.facts import CoverageFact
 from fulltape.decoding import frames
 from fulltape.lake import journal, layout
 from fulltape.lake.layout import JOURNAL, SEALED
 from fulltape.ledger.captures import CapturedSpan
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market.time import Clock, Instant
 from fulltape.seal.messages import decode, gap_repair, packing, plan
 from fulltape.seal.messages.decode import DecodedJournal, SourceContext

@@ -10,12 +10,11 @@ import polars as pl
 
 from fulltape.context import ConfiguredDataset, NodeContext, scanning
 from fulltape.contract.streams import StreamingVendor
+from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.decoding import captured, frames
 from fulltape.decoding.captured import EXTRA, LIVE, Comparison
 from fulltape.decoding.frames import dtype
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day
 from fulltape.market.time import SECOND, Instant
 from fulltape.seal.messages import timeline
 
@@ -73,7 +72,7 @@ def _lost(there: pl.DataFrame, history: pl.DataFrame, ids: str, start: Instant, 
 
 
 def captured_of(
-    context: NodeContext, source: str, wanted: ConfiguredDataset, days: Sequence[Day]
+    context: NodeContext, source: str, wanted: ConfiguredDataset, days: Sequence[CapturedDay]
 ) -> dict[tuple[str, dt.date], pl.DataFrame]:
     """What was captured of these sessions, by instrument and session, with its copies dealt with; nothing of what history
     gave back. Each part is read once."""

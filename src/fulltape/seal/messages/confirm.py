@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.live import CapturedDay, Interval, IntervalState
 from fulltape.decoding import captured
 from fulltape.lake.fetches import StoredFetch
-from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.intervals import Interval, State
-from fulltape.ledger.streams import Day
 from fulltape.market.time import Instant
 from fulltape.seal.messages import compare
 
@@ -23,8 +22,8 @@ class ConfirmedSessions:
     """Captured sessions held against their own answers: (session, rows that were missed unnoticed, rows that history does
     not know), and what intervals have turned out to be."""
 
-    days: list[tuple[Day, int, int]] = field(default_factory=list)
-    decided: list[tuple[int, State, str]] = field(default_factory=list)
+    days: list[tuple[CapturedDay, int, int]] = field(default_factory=list)
+    decided: list[tuple[int, IntervalState, str]] = field(default_factory=list)
 
 
 def hold(
@@ -61,7 +60,7 @@ def hold(
     return found
 
 
-def _silence_about(day: Day, silent: Sequence[CoverageFact], *, sound: bool = False) -> bool:
+def _silence_about(day: CapturedDay, silent: Sequence[CoverageFact], *, sound: bool = False) -> bool:
     return any(
         fact.instrument == day.instrument
         and fact.first <= day.session <= fact.last
@@ -73,7 +72,7 @@ def _silence_about(day: Day, silent: Sequence[CoverageFact], *, sound: bool = Fa
 def _compare(
     context: NodeContext,
     stored: StoredFetch,
-    day: Day,
+    day: CapturedDay,
     there: pl.DataFrame,
     history: pl.DataFrame,
     doubts: Sequence[Interval],
@@ -86,14 +85,14 @@ def _compare(
         if one.state != "verified" and one.end <= compare.answered(stored):
             inside = compare.held_against(context, day.source, there, history, wanted, one.start, one.end)
             # What was captured and is not in history stays visible: one of the two is wrong.
-            state: State = "verified" if inside.proves else "unverified"
+            state: IntervalState = "verified" if inside.proves else "unverified"
             told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
             out.decided.append((one.interval_id, state, told))
 
 
 def _silence(
     stored: StoredFetch,
-    day: Day,
+    day: CapturedDay,
     there: pl.DataFrame,
     doubts: Sequence[Interval],
     out: ConfirmedSessions,
@@ -124,7 +123,7 @@ def _unnoticed(
     there: pl.DataFrame,
     history: pl.DataFrame,
     wanted: ConfiguredDataset,
-    day: Day,
+    day: CapturedDay,
     intervals: Sequence[Interval],
 ) -> int:
     """Rows of history that were not captured while everything seemed well."""

@@ -10,13 +10,13 @@ import polars as pl
 
 from fulltape.context import ConfiguredDataset, NodeContext, drafts, known
 from fulltape.context.drafts import Draft
+from fulltape.coverage.live import Interval, IntervalState
 from fulltape.decoding import captured
 from fulltape.decoding.captured import EXTRA, Comparison
 from fulltape.decoding.frames import dtype
 from fulltape.lake import files, layout
 from fulltape.lake.fetches import StoredFetch
 from fulltape.ledger.captures import CapturedSpan
-from fulltape.ledger.intervals import Interval, State
 from fulltape.ledger.task import FIRST, NewTask
 from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare
@@ -143,7 +143,7 @@ def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> Non
             context.ledger.intervals.decide(interval_id, "unverified", "", now=now)  # to be asked again
             continue
         # What was captured and is not in history stays visible: one of the two is wrong.
-        state: State = "verified" if found.proves else "unverified"
+        state: IntervalState = "verified" if found.proves else "unverified"
         context.ledger.intervals.decide(interval_id, state, found.sentence, now=now)
 
 

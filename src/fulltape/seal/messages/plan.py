@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fulltape.context import ConfiguredDataset
-from fulltape.ledger.intervals import Interval
-from fulltape.ledger.streams import Day, StreamSeries
+from fulltape.coverage.live import CapturedDay, Interval, StreamSeries
 from fulltape.market.time import LATEST, Instant
 from fulltape.seal.messages import timeline
 from fulltape.seal.messages.decode import DecodedJournal
@@ -21,7 +20,7 @@ class Step:
     `cut_at` where a clock that was ahead had said more."""
 
     intervals: Sequence[Interval]
-    days: Sequence[Day] = ()
+    days: Sequence[CapturedDay] = ()
     series: StreamSeries | None = None
     cut_at: Instant | None = None
 
@@ -196,7 +195,7 @@ def _intervals(one: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: Inst
     ]
 
 
-def _days(one: _One, spans: Sequence[Live]) -> Iterator[Day]:
+def _days(one: _One, spans: Sequence[Live]) -> Iterator[CapturedDay]:
     rule = one.wanted.calendar.day_rule
     counts: Mapping[dt.date, int] = {}
     if one.dataset in one.told.frames:
@@ -209,7 +208,7 @@ def _days(one: _One, spans: Sequence[Live]) -> Iterator[Day]:
         inside = [span for span in spans if span.start < end and span.end >= begin]
         if not (inside or day in counts) or one.wanted.calendar.day(day) != "session":
             continue
-        yield Day(
+        yield CapturedDay(
             source=one.source,
             dataset=one.dataset,
             instrument=one.instrument,

@@ -12,8 +12,8 @@ from fulltape import errors
 from fulltape.context import Event, NodeContext, Progress, drafts
 from fulltape.context.drafts import Draft
 from fulltape.contract.vendor import Outcome
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake.fetches import Contents, StoredFetch
-from fulltape.ledger.facts import CoverageFact
 from fulltape.ledger.task import Task
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges

@@ -10,8 +10,8 @@ import polars as pl
 
 from fulltape.context import ConfiguredDataset, NodeContext
 from fulltape.contract.vendor import Outcome, Rejected
+from fulltape.coverage.facts import CoverageFact
 from fulltape.lake.fetches import StoredFetch, StoredPage
-from fulltape.ledger.facts import CoverageFact
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant, utc_date

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from fulltape.coverage import ranged
 from fulltape.coverage.cell import Verdict
-from fulltape.ledger import ranged
-from fulltape.ledger.ranged import NextSession, Ranged
+from fulltape.coverage.ranged import NextSession, Ranged
 from fulltape.market.time import Instant
 
 
@@ -50,32 +49,3 @@ def on(one: Ranged[VerdictRange]) -> VerdictRange:
 def same(left: VerdictRange, right: VerdictRange) -> bool:
     """Whether two verdicts say the same."""
     return (left.verdict, left.codes) == (right.verdict, right.codes)
-
-
-def verdict_of(row: Mapping[str, Any]) -> VerdictRange:
-    """A verdict from its row."""
-    return VerdictRange(
-        dataset=row["dataset"],
-        instrument=row["instrument"],
-        source=row["source"],
-        first=dt.date.fromisoformat(row["first_session"]),
-        last=dt.date.fromisoformat(row["last_session"]),
-        verdict=Verdict(row["verdict"]),
-        codes=row["codes"],
-        since=row["since"],
-    )
-
-
-def verdict_row(one: Ranged[VerdictRange]) -> dict[str, object]:
-    """The row of a verdict, on the sessions of its range."""
-    verdict = one.label
-    return {
-        "dataset": verdict.dataset,
-        "instrument": verdict.instrument,
-        "source": verdict.source,
-        "first_session": one.first.isoformat(),
-        "last_session": one.last.isoformat(),
-        "verdict": verdict.verdict.value,
-        "codes": verdict.codes,
-        "since": verdict.since,
-    }

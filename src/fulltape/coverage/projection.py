@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fulltape.ledger import facts as algebra
-from fulltape.ledger import verdict_ranges
-from fulltape.ledger.facts import CoverageFact
-from fulltape.ledger.ranged import NextSession, Ranged
-from fulltape.ledger.verdict_ranges import VerdictRange
+from fulltape.coverage import facts as algebra
+from fulltape.coverage import verdict_ranges
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.ranged import NextSession, Ranged
+from fulltape.coverage.verdict_ranges import VerdictRange
 
 _Series = tuple[str, str]
 """Instrument and source."""

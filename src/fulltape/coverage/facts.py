@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from fulltape.checks import contradiction
+from fulltape.coverage import ranged
 from fulltape.coverage.cell import FactKind
-from fulltape.ledger import ranged
-from fulltape.ledger.ranged import Ranged
+from fulltape.coverage.ranged import Ranged
 from fulltape.market.time import DAY, HOUR, Instant
 
 LATER = 20 * HOUR
@@ -26,6 +25,10 @@ _SETTLED = len(PATIENCE)
 Extent = Literal["", "span", "positional"]
 """How far an empty answer reached: over a window or a file, or over a single venue's page that is limited by count and
 has rows on both sides; '' unknown."""
+
+
+CONTRADICTED = "asked again, the source answered without rows; those that it had shown are kept"
+"""The reason of presence that a later answer has contradicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ def _beside(
         if start <= end and next_session(start - ranged.ONE_DAY) <= end:
             known = laid(replace(fact, first=start, last=end), known, next_session)
     if fact.fact == "empty" and shown.label.fact == "present":
-        kept = replace(shown.label, first=first, last=last, reason=contradiction.SENTENCE)
+        kept = replace(shown.label, first=first, last=last, reason=CONTRADICTED)
         known = _over(kept, known, next_session)
     return known
 
@@ -152,49 +155,6 @@ _SAID = ("fact", "sound", "final", "reason", "shown", "extent", "repeated")
 def on(one: Ranged[CoverageFact]) -> CoverageFact:
     """The fact on the sessions of its range."""
     return replace(one.label, first=one.first, last=one.last)
-
-
-def fact_of(row: Mapping[str, Any]) -> CoverageFact:
-    """A fact from its row."""
-    return CoverageFact(
-        dataset=row["dataset"],
-        instrument=row["instrument"],
-        source=row["source"],
-        first=dt.date.fromisoformat(row["first_session"]),
-        last=dt.date.fromisoformat(row["last_session"]),
-        fact=row["fact"],
-        sound=bool(row["sound"]),
-        final=bool(row["final"]),
-        since=row["since"],
-        evidence=row["evidence"],
-        reason=row["reason"],
-        shown=row["shown"],
-        extent=row["extent"],
-        asked=row["asked"],
-        repeated=row["repeated"],
-    )
-
-
-def fact_row(one: Ranged[CoverageFact]) -> dict[str, object]:
-    """The row of a fact, on the sessions of its range."""
-    fact = one.label
-    return {
-        "dataset": fact.dataset,
-        "instrument": fact.instrument,
-        "source": fact.source,
-        "first_session": one.first.isoformat(),
-        "last_session": one.last.isoformat(),
-        "fact": fact.fact,
-        "sound": int(fact.sound),
-        "final": int(fact.final),
-        "since": fact.since,
-        "evidence": fact.evidence,
-        "reason": fact.reason,
-        "shown": fact.shown,
-        "extent": fact.extent,
-        "asked": fact.asked,
-        "repeated": fact.repeated,
-    }
 
 
 def without(

@@ -9,10 +9,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape.ledger import ranged
-from fulltape.ledger.facts import CoverageFact
+from fulltape.coverage import ranged
+from fulltape.coverage.facts import CoverageFact
+from fulltape.coverage.ranged import ONE_DAY, Ranged
 from fulltape.ledger.ledger import Ledger
-from fulltape.ledger.ranged import ONE_DAY, Ranged
 
 FIRST = dt.date(2024, 11, 4)
 SESSIONS = [day for day in (FIRST + dt.timedelta(days=at) for at in range(28)) if day.weekday() < 5]

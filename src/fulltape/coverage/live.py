@@ -1,0 +1,67 @@
+"""What is known of live capture: how far each series is proved, its sessions, and spans in which something may be missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from fulltape.market.time import Instant
+
+IntervalState = Literal["unverified", "filling", "verified", "unverifiable"]
+"""Of an interval: not looked at yet; history is being asked; history or ids have proved what happened in it; no
+source can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSeries:
+    """How far one series is proved: live until `live_to` (`open`: and still so when its newest journal
+    ended; else `why` not)."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    file: str
+    live_to: Instant
+    open: bool
+    why: str = ""
+    last_id: str = ""
+    last_ts: Instant = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedDay:
+    """One series on one session: from when to when it was meant to be captured, and what came of it."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    session: dt.date
+    start: Instant
+    end: Instant
+    rows: int
+    reconnects: int
+    compared_at: Instant | None = None
+    missed: int = 0
+    extra: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A span of one series' session in which something may be missing, `start` to `end` in UTC microseconds."""
+
+    source: str
+    dataset: str
+    instrument: str
+    symbol: str
+    session: dt.date
+    start: Instant
+    end: Instant
+    kind: str
+    state: IntervalState = "unverified"
+    evidence: str = ""
+    since: Instant = 0
+    decided_at: Instant | None = None
+    interval_id: int = 0
