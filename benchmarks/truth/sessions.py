@@ -74,7 +74,7 @@ def _verdicts(frame: pl.DataFrame, around: pl.DataFrame) -> dict[dt.date, str]:
     only = tuple(name for name in context.dataset.checks if name in ("session_timing", "completeness"))
     context = replace(context, dataset=replace(context.dataset, checks=only))
     learned = profiles.of(around, context)
-    beside = registry.Beside(profiles=learned, baseline=completeness.occupancy(learned, context))
+    beside = findings.Beside(profiles=learned, baseline=completeness.occupancy(learned, context))
     found = registry.run(frame, beside, context)
     cells = frame.select("instrument", "session").unique()
     said = findings.verdicts(found, cells)

@@ -73,13 +73,13 @@ def sessions(first: str, count: int) -> list[Session]:
     return list(XNYS.sessions[start : start + count])
 
 
-ALONE = registry.Beside()
+ALONE = findings.Beside()
 
 
-def beside(raw: pl.DataFrame) -> registry.Beside:
+def beside(raw: pl.DataFrame) -> findings.Beside:
     """The rows as their own neighbours."""
     learned = profiles.of(raw, context())
-    return registry.Beside(profiles=learned, baseline=completeness.occupancy(learned, context()))
+    return findings.Beside(profiles=learned, baseline=completeness.occupancy(learned, context()))
 
 
 def found(bars: list[Bar]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+from fulltape import cli
 from fulltape.cli import app
 from fulltape.simulator import market as markets
 from nodes import DAYS_2012, Wish, simulated
@@ -225,3 +226,12 @@ def test_interrupted_is_exit_code_130_and_goes_on_later(tmp_path: Path, stop: si
         asked = len(server.log)
         assert run("nightly", "--node", str(folder)).returncode == 0
         assert len(server.log) <= asked + 2
+
+
+def test_every_file_of_the_folder_is_a_verb_under_a_panel() -> None:
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if not path.stem.startswith("_")}
+    commands = {one.callback.__name__: one for one in app.registered_commands if one.callback}
+    groups = {str(one.name): one for one in app.registered_groups}
+    assert files == commands.keys() | groups.keys()
+    panels = {str(one.rich_help_panel) for one in commands.values()}
+    assert panels | {str(one.rich_help_panel) for one in groups.values()} == set(cli.PANELS)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import CheckContext
+from fulltape.checks.findings import Beside, CheckContext
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:  # noqa: ARG001 — the signature of every check
+def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:  # noqa: ARG001 — the signature of every check
     """AMBER for a session on which an instrument has splits of different ratios: at most one of them is true."""
     import polars as pl
 

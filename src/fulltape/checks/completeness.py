@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import CheckContext
+from fulltape.checks.findings import Beside, CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:
@@ -162,14 +162,15 @@ def expected(frame: pl.DataFrame, baseline: pl.DataFrame, context: CheckContext)
     )
 
 
-def check(
-    frame: pl.DataFrame, baseline: pl.DataFrame, context: CheckContext, volumes: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:
     """AMBER below the band, for an implausible empty stretch and for much less volume than the day bar's; RED for a long
     stretch in a busy instrument; UNCHECKED where minutes lack and neither a baseline nor a day bar says how many are
-    usual. `volumes` are those of the same source's day bars: instrument, session, volume."""
+    usual. Nothing where no `baseline` was learned, from whatever sessions."""
     import polars as pl
 
+    if beside.baseline is None:
+        return findings.none()
+    baseline, volumes = beside.baseline, beside.volumes
     measured = expected(frame, baseline, context)
     judged = measured.filter(pl.col("band").is_not_null())
     short = findings.shaped(

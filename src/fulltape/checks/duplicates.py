@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import CheckContext
+from fulltape.checks.findings import Beside, CheckContext
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
+def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:  # noqa: ARG001 — the signature of every check
     """RED for every cell with a repeated key or with rows that run backwards."""
     import polars as pl
 

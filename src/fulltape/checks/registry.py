@@ -1,59 +1,48 @@
-"""Which checks a dataset's rows go through, by the names in its declaration."""
+"""Which checks a dataset's rows go through: each is a module of this folder with a function `check`, found by being there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from fulltape.checks import (
-    actions,
-    completeness,
-    duplicates,
-    findings,
-    profiles,
-    rows,
-    session_timing,
-    time_shift,
-)
-from fulltape.checks.findings import CheckContext
+from fulltape import checks, errors
+from fulltape.checks import completeness, findings, time_shift
+from fulltape.checks.findings import Beside, CheckContext
 
 if TYPE_CHECKING:
     import polars as pl
 
-CELL_CHECKS = {
-    "rows": rows.check,
-    "duplicates": duplicates.check,
-    "actions": actions.check,
-}
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Every check that a dataset may name: of single cells, or of whole series, which has its own name as its `CODE`."""
+    modules = sorted(module.name for module in pkgutil.iter_modules(checks.__path__))
+    return tuple(
+        name for name in modules if hasattr(_load(name), "check") or getattr(_load(name), "CODE", "") == name
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What else is known of the source whose rows are judged: the `profiles` of its cells (see `profiles`; None: of the
-    judged ones only), where its `jumps` usually are (see `time_shift.usual`; None: as in those profiles), the occupancy
-    `baseline` (see `completeness.occupancy`), and the `volumes` of its day bars (instrument, session, volume)."""
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f"{checks.__name__}.{name}")
 
-    profiles: pl.DataFrame | None = None
-    jumps: time_shift.Usual | None = None
-    baseline: pl.DataFrame | None = None
-    volumes: pl.DataFrame | None = None
+
+@functools.cache
+def _check(name: str) -> Callable[[pl.DataFrame, Beside, CheckContext], pl.DataFrame] | None:
+    """The check of that name; None for one that is not of single cells."""
+    if name not in names():
+        raise errors.UsageError(f"there is no check {name!r}.", hint=f"Known checks: {', '.join(names())}.")
+    return getattr(_load(name), "check", None)
 
 
 def run(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:
-    """All findings about `frame`, whose rows carry `flags`."""
+    """All findings about `frame`, whose rows carry `flags`; `UsageError` where a dataset names an unknown check."""
     import polars as pl
 
-    found = [CELL_CHECKS[name](frame, context) for name in context.dataset.checks if name in CELL_CHECKS]
-    if "session_timing" in context.dataset.checks:
-        minutes = time_shift.as_minutes(frame, context) if context.dataset.grain == "tick" else frame
-        around = profiles.of(frame, context) if beside.profiles is None else beside.profiles
-        own = around.join(
-            frame.select("instrument", "session").unique(), on=["instrument", "session"], how="semi"
-        )
-        jumps = beside.jumps or time_shift.usual(around)
-        found += [session_timing.check(minutes, context), time_shift.check(own, jumps)]
-    if "completeness" in context.dataset.checks and beside.baseline is not None:
-        found.append(completeness.check(frame, beside.baseline, context, beside.volumes))
+    found = [check(frame, beside, context) for name in context.dataset.checks if (check := _check(name))]
     return pl.concat([findings.none(), *found]).sort("instrument", "session", "code")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fulltape.checks import findings
-from fulltape.checks.findings import CheckContext
+from fulltape.checks.findings import Beside, CheckContext
 from fulltape.decoding import frames
 from fulltape.market.schema import Column
 from fulltape.market.time import MINUTE
@@ -186,7 +186,7 @@ def flagged(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     )
 
 
-def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
+def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:  # noqa: ARG001 — the signature of every check
     """One finding per cell and broken rule, from the `flags` of its rows."""
     import polars as pl
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fulltape.checks import findings
-from fulltape.checks.findings import CheckContext
+from fulltape.checks import findings, profiles, time_shift
+from fulltape.checks.findings import Beside, CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def check(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
+def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFrame:
+    """What lies outside of the hours, and sessions that lie beside them as a whole (see `time_shift`)."""
+    import polars as pl
+
+    minutes = time_shift.as_minutes(frame, context) if context.dataset.grain == "tick" else frame
+    around = profiles.of(frame, context) if beside.profiles is None else beside.profiles
+    judged = frame.select("instrument", "session").unique()
+    own = around.join(judged, on=["instrument", "session"], how="semi")
+    jumps = beside.jumps or time_shift.usual(around)
+    return pl.concat([_hours(minutes, context), time_shift.shifted(own, jumps)])
+
+
+def _hours(frame: pl.DataFrame, context: CheckContext) -> pl.DataFrame:
     """AMBER where an early close looks like a full session: either the calendar or the vendor's clock is wrong.
 
     (A late start and an early end are empty stretches, which `completeness` weighs against the baseline.)

@@ -67,7 +67,7 @@ def usual(profiles: pl.DataFrame) -> Usual:
     )
 
 
-def check(profiles: pl.DataFrame, expected: Usual) -> pl.DataFrame:
+def shifted(profiles: pl.DataFrame, expected: Usual) -> pl.DataFrame:
     """RED where a session lies minutes or hours beside its hours; `profiles` are those of the cells to judge."""
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""The command line: one file per verb.
+"""The command line: one file per verb, found by being there.
 
 Belongs here: options, progress, printing, exit codes. Does not belong here: decisions. Importing this package imports
 no polars: whatever is heavy is imported inside the commands.
@@ -6,41 +6,19 @@ no polars: whatever is heavy is imported inside the commands.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 import traceback
+from types import ModuleType
 
 import typer
 
 from fulltape import errors
-from fulltape.cli import (
-    accept,
-    audit,
-    backfill,
-    calendars,
-    capture,
-    check,
-    compact,
-    config,
-    curate,
-    demo,
-    export,
-    gaps,
-    init,
-    ledger,
-    nightly,
-    regroup,
-    seal,
-    simulate,
-    status,
-    streams,
-    sweep,
-    symbols,
-    tail,
-    tasks,
-    vendors,
-    verify,
-)
 from fulltape.version import VERSION
+
+PANELS = ("Begin", "Run", "Look", "Stages of a night", "Keep")
+"""Under these headings `fulltape --help` lists the verbs."""
 
 app = typer.Typer(
     name="fulltape",
@@ -68,35 +46,25 @@ def _root(
     pass
 
 
-for verb in (
-    init,
-    nightly,
-    capture,
-    tail,
-    streams,
-    audit,
-    backfill,
-    seal,
-    curate,
-    check,
-    export,
-    regroup,
-    compact,
-    verify,
-    sweep,
-    status,
-    gaps,
-    accept,
-    simulate,
-    demo,
-):
-    verb.register(app)
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(vendors.app, name="vendors")
-app.add_typer(symbols.app, name="symbols")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(config.app, name="config")
-app.add_typer(calendars.app, name="calendars")
+def _verbs() -> list[ModuleType]:
+    """The files of this folder, in the order of their panels, and of their `PLACE` in it where they have one."""
+    found = [
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+        if not module.name.startswith("_")
+    ]
+    return sorted(
+        found, key=lambda verb: (PANELS.index(verb.PANEL), getattr(verb, "PLACE", 0), verb.__name__)
+    )
+
+
+for _verb in _verbs():
+    _commands, _groups = len(app.registered_commands), len(app.registered_groups)
+    _verb.register(app)
+    for _command in app.registered_commands[_commands:]:
+        _command.rich_help_panel = _verb.PANEL
+    for _group in app.registered_groups[_groups:]:
+        _group.rich_help_panel = _verb.PANEL
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from fulltape import errors
 from fulltape.terminal import options
 from fulltape.terminal.options import NodeOption, counted
 
+PANEL = "Keep"
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""

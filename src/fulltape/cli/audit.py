@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fulltape.views.explain import Explanation
 
 
+PANEL = "Stages of a night"
+PLACE = 0
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape audit --explain equities_bars_day AAPL 2012-10-29")(audit)

@@ -12,6 +12,12 @@ from fulltape.terminal.options import NodeOption
 app = typer.Typer(
     no_args_is_help=True, help="Rebuild session tables.", epilog="Example: fulltape calendars refresh XNYS"
 )
+PANEL = "Begin"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="calendars")
 
 
 @app.callback()

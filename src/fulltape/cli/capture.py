@@ -23,6 +23,9 @@ _TOLD_EVERY = 10.0
 _LOOK_EVERY = 0.5
 
 
+PANEL = "Run"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape capture --node ~/market")(capture)

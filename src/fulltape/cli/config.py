@@ -14,6 +14,12 @@ app = typer.Typer(
     help="Show and check the settings.",
     epilog="Example: fulltape config check --node ~/market",
 )
+PANEL = "Begin"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="config")
 
 
 @app.command(epilog="Example: fulltape config show --node ~/market")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SCANNED = "equities_bars_day"
 
 
+PANEL = "Begin"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape demo --keep")(demo)

@@ -8,6 +8,9 @@ from fulltape.terminal import options
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
 from fulltape.terminal.progress import Watch
 
+PANEL = "Stages of a night"
+PLACE = 5
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _MOST_LINES, _NAMED = 40, 2
 
 
+PANEL = "Look"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape gaps --picture --out gaps.html")(gaps)

@@ -41,6 +41,9 @@ SPY,1993-01-29,,
 """
 
 
+PANEL = "Begin"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape init ~/market")(init)

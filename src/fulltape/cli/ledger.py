@@ -18,6 +18,12 @@ app = typer.Typer(
     help="Back the ledger up, and bring it back; also from one engine to another.",
     epilog="Example: fulltape ledger backup copy.db",
 )
+PANEL = "Keep"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="ledger")
 
 
 @app.command(epilog="Example: fulltape ledger backup before-the-move.db")

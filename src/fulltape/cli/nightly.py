@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fulltape.node.nightly import Night
 
 
+PANEL = "Run"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape nightly --node ~/market")(nightly)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from fulltape.seal.run import SealReport
 
 
+PANEL = "Stages of a night"
+PLACE = 2
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape seal --fill")(seal)

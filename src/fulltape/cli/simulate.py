@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from fulltape.simulator.scenario import Scenario
 
 
+PANEL = "Begin"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape simulate --port 8081 --scenario faults.toml")(simulate)

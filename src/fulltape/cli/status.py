@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fulltape.ledger.database import Row
 
 
+PANEL = "Look"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape status --picture")(status)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fulltape.views.streams import StreamDay
 
 
+PANEL = "Look"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape streams --intervals")(streams)

@@ -9,6 +9,9 @@ import typer
 from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption
 
+PANEL = "Stages of a night"
+PLACE = 8
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""

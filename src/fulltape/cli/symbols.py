@@ -23,6 +23,14 @@ app = typer.Typer(
     help="The reference table: import it from files and vendors, show it, refresh it.",
     epilog="Example: fulltape symbols import listings.csv",
 )
+PANEL = "Begin"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="symbols")
+
+
 _MOST = 40
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _EVERY = 1.0
 
 
+PANEL = "Look"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape tail BTC/USDT --grain 1m")(tail)

@@ -20,6 +20,12 @@ app = typer.Typer(
     help="List tasks, newest first: what was asked for, which source took it, how it ended.",
     epilog="Example: fulltape tasks --state stalled",
 )
+PANEL = "Look"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="tasks")
 
 
 @app.callback()

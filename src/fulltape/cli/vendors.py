@@ -21,6 +21,12 @@ app = typer.Typer(
     help="Show what each source serves, its limits and today's budgets, who may not be asked, success and latency.",
     epilog="Example: fulltape vendors --json",
 )
+PANEL = "Begin"
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    root.add_typer(app, name="vendors")
 
 
 @app.callback()

@@ -19,6 +19,9 @@ _SHOWN = 3
 """So many of those that say the same."""
 
 
+PANEL = "Keep"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(epilog="Example: fulltape verify --deep")(verify)
