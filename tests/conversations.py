@@ -11,7 +11,7 @@ from fulltape import vendors
 from fulltape.calendars import tables
 from fulltape.contract.vendor import Cursor, FetchRequest, Page, PageResult, Request, Response
 from fulltape.market import datasets
-from fulltape.simulator import run
+from fulltape.simulator import registry
 from fulltape.simulator.market import Market
 from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.server import Call
@@ -59,7 +59,7 @@ def fetch(
 
 def twin(name: str, market: Market, scenario: Scenario | None = None) -> Send:
     """A vendor's twin as a function, without a socket; through ccxt an exchange's own twin answers."""
-    handle = run.SIMULATED[name](market, scenario or Scenario())
+    handle = registry.vendor(name)(market, scenario or Scenario())
     headers = {**HEADERS, "authorization": AUTHORIZATION.get(name, "")}
 
     def send(request: Request) -> Response:

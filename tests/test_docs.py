@@ -15,7 +15,7 @@ from fulltape.cli import app
 from fulltape.market import datasets
 from fulltape.node import assemble
 from fulltape.settings import load
-from fulltape.simulator import run, scenario
+from fulltape.simulator import registry, scenario
 from fulltape.version import VERSION
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +60,7 @@ def test_every_column_and_fault_is_described(tmp_path: Path) -> None:
     for fault in typing.get_args(scenario.Do):
         assert f"`{fault}`" in simulator
     node, faults = re.findall(r"```toml\n(.*?)```", simulator, re.DOTALL)
-    scenario.parse(faults, where="docs/simulator.md", vendors=list(run.SIMULATED))
+    scenario.parse(faults, where="docs/simulator.md", vendors=list(registry.vendors()))
     (tmp_path / "fulltape.toml").write_text(node)
     assemble.check(load.load(tmp_path))
 

@@ -31,7 +31,7 @@ BREACHES = [
     ("HTTP outside its door", "backfill/run.py", "import httpx2"),
     ("the lake knows the ledger", "lake/parts.py", "from fulltape.ledger import catalogue"),
     ("the ledger knows the lake", "ledger/catalogue.py", "from fulltape.lake import files"),
-    ("a simulated vendor shares code with what it imitates", "simulator/alpaca.py", "from fulltape.vendors import names"),
+    ("a simulated vendor shares code with what it imitates", "simulator/vendors/alpaca.py", "from fulltape.vendors import names"),
     ("errors import the market", "errors.py", "from fulltape.market import time"),
     ("the market knows the vendors' contract", "market/datasets.py", "from fulltape.contract import plans"),
     ("decoding decides coverage", "decoding/rowwise.py", "from fulltape.coverage import cell"),

@@ -13,6 +13,7 @@ from benchmarks.truth import real
 from fulltape import context as opening
 from fulltape.backfill.facts import Planner
 from fulltape.checks import completeness, findings, profiles, registry
+from fulltape.checks.beside import Beside
 from fulltape.checks.findings import CheckContext
 from fulltape.context import ConfiguredDataset, ConfiguredSource
 from fulltape.contract.plans import Limits
@@ -74,7 +75,7 @@ def _verdicts(frame: pl.DataFrame, around: pl.DataFrame) -> dict[dt.date, str]:
     only = tuple(name for name in context.dataset.checks if name in ("session_timing", "completeness"))
     context = replace(context, dataset=replace(context.dataset, checks=only))
     learned = profiles.of(around, context)
-    beside = findings.Beside(profiles=learned, baseline=completeness.occupancy(learned, context))
+    beside = Beside(profiles=learned, baseline=completeness.occupancy(learned, context))
     found = registry.run(frame, beside, context)
     cells = frame.select("instrument", "session").unique()
     said = findings.verdicts(found, cells)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fulltape.calendars import tables
 from fulltape.checks import completeness, findings, profiles, registry, rows, time_shift
+from fulltape.checks.beside import Beside
 from fulltape.checks.findings import CheckContext
 from fulltape.contract.vendor import Capability, Decoded, Table
 from fulltape.decoding import frames
@@ -73,13 +74,13 @@ def sessions(first: str, count: int) -> list[Session]:
     return list(XNYS.sessions[start : start + count])
 
 
-ALONE = findings.Beside()
+ALONE = Beside()
 
 
-def beside(raw: pl.DataFrame) -> findings.Beside:
+def beside(raw: pl.DataFrame) -> Beside:
     """The rows as their own neighbours."""
     learned = profiles.of(raw, context())
-    return findings.Beside(profiles=learned, baseline=completeness.occupancy(learned, context()))
+    return Beside(profiles=learned, baseline=completeness.occupancy(learned, context()))
 
 
 def found(bars: list[Bar]) -> pl.DataFrame:

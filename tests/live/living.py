@@ -30,13 +30,12 @@ from fulltape.market.time import Clock
 from fulltape.node import assemble, capturing
 from fulltape.seal import run as seal
 from fulltape.settings import load
+from fulltape.simulator import registry, scenario
 from fulltape.simulator import run as simulator
-from fulltape.simulator import scenario
 from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
-from fulltape.simulator.wires import WIRES
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,7 @@ def living(
     )
     with contextlib.ExitStack() as stack:
         twins = stack.enter_context(simulator.running(tape.market(), found, vendors={twin: 0}))
-        wire = WIRES[twin](frozenset(venue.symbols))
+        wire = registry.streams()[twin](frozenset(venue.symbols))
         stream = stack.enter_context(
             StreamServer(wire, tape, found, compress=compress, recording=recording, speed=2_000)
         )

@@ -12,7 +12,7 @@ from living import Fast, Living, Venue, living
 from fulltape.live.run import Follower
 from fulltape.market.time import HOUR
 from fulltape.seal.messages import decode
-from fulltape.simulator import alpaca, massive
+from fulltape.simulator.vendors import alpaca, massive
 
 NOON = dt.datetime(2026, 11, 18, 16, 0, tzinfo=dt.UTC)
 _STOCKS, _PAIRS = ("AAPL", "MSFT"), ("EURUSD", "USDJPY")

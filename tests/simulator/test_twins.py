@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fulltape import errors
+from fulltape import errors, vendors
 from fulltape.calendars import tables
 from fulltape.clock import SystemClock
 from fulltape.contract.vendor import Request, Response
 from fulltape.market.time import MINUTE
 from fulltape.simulator import market as markets
-from fulltape.simulator import run, scenario
+from fulltape.simulator import registry, run, scenario
 from fulltape.simulator.minutes import Bar, synthesise
 from fulltape.simulator.run import Running
 from fulltape.simulator.scenario import Scenario
@@ -185,4 +185,13 @@ def test_synthetic_minutes_are_the_same_for_the_same_seed(seed: int, thinness: f
 )
 def test_a_wrong_scenario_says_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(errors.ConfigError, match=words):
-        scenario.parse(text, where="s.toml", vendors=list(run.SIMULATED))
+        scenario.parse(text, where="s.toml", vendors=list(registry.vendors()))
+
+
+def test_simulated_vendors_and_streams_are_found_by_being_there() -> None:
+    assert set(registry.streams()) <= set(registry.vendors()) <= set(vendors.names())
+    assert all(one.vendor == name for name, one in registry.vendors().items())
+    assert all(one.vendor == name for name, one in registry.streams().items())
+    with pytest.raises(errors.UsageError, match="no simulated 'bloomberg'") as caught:
+        registry.vendor("bloomberg")
+    assert caught.value.hint.startswith("Known: alpaca, binance, coinbase")

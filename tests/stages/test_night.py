@@ -232,7 +232,8 @@ def test_unknown_symbols_are_looked_up_once_and_end_unobtainable(tmp_path: Path)
 def test_wrong_credentials_stop_the_source_and_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fulltape.simulator import alpaca, server
+    from fulltape.simulator import server
+    from fulltape.simulator.vendors import alpaca
 
     wrong = server.Reply(status=401, body=b'{"message": "unauthorized ' + CANARY.encode() + b'"}')
     monkeypatch.setattr(alpaca.Alpaca, "__call__", lambda *_: wrong)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Beside, CheckContext
+from fulltape.checks.beside import Beside
+from fulltape.checks.findings import CheckContext
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,7 +13,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Beside, CheckContext
+from fulltape.checks.beside import Beside
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:

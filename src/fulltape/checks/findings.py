@@ -16,8 +16,6 @@ from fulltape.market.time import Instant
 if TYPE_CHECKING:
     import polars as pl
 
-    from fulltape.checks.time_shift import Usual
-
 RULES_VERSION = 4
 """Grows whenever a check or a default changes, so that a verdict can be dated."""
 
@@ -66,18 +64,6 @@ class CheckContext:
     instruments: Mapping[str, Instrument]
     now: Instant
     thresholds: Thresholds = field(default_factory=Thresholds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What else is known of the source whose rows are judged: the `profiles` of its cells (see `profiles`; None: of the
-    judged ones only), where its `jumps` usually are (see `time_shift.usual`; None: as in those profiles), the occupancy
-    `baseline` (see `completeness.occupancy`), and the `volumes` of its day bars (instrument, session, volume)."""
-
-    profiles: pl.DataFrame | None = None
-    jumps: Usual | None = None
-    baseline: pl.DataFrame | None = None
-    volumes: pl.DataFrame | None = None
 
 
 def none() -> pl.DataFrame:

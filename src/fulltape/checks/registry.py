@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fulltape import checks, errors
 from fulltape.checks import completeness, findings, time_shift
-from fulltape.checks.findings import Beside, CheckContext
+from fulltape.checks.beside import Beside
+from fulltape.checks.findings import CheckContext
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fulltape.checks import findings
-from fulltape.checks.findings import Beside, CheckContext
+from fulltape.checks.beside import Beside
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 from fulltape.market.schema import Column
 from fulltape.market.time import MINUTE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fulltape.checks import findings, profiles, time_shift
-from fulltape.checks.findings import Beside, CheckContext
+from fulltape.checks.beside import Beside
+from fulltape.checks.findings import CheckContext
 from fulltape.decoding import frames
 
 if TYPE_CHECKING:

@@ -49,14 +49,14 @@ def simulate(
     import signal
 
     from fulltape import errors
-    from fulltape.simulator import run
+    from fulltape.simulator import registry, run
     from fulltape.simulator import scenario as scenarios
 
-    chosen = scenarios.load(scenario, list(run.SIMULATED)) if scenario else scenarios.Scenario()
+    chosen = scenarios.load(scenario, list(registry.vendors())) if scenario else scenarios.Scenario()
     if live:
         _live(chosen, port, rate)
         return
-    ports = {name: port + at if port else 0 for at, name in enumerate(run.SIMULATED)}
+    ports = {name: port + at if port else 0 for at, name in enumerate(registry.vendors())}
     market, what = _market(lake)
     try:
         serving = contextlib.ExitStack()
@@ -76,10 +76,9 @@ def _live(scenario: Scenario, port: int, rate: float) -> None:
     import signal
 
     from fulltape import errors
-    from fulltape.simulator import run
-    from fulltape.simulator.wires import WIRES
+    from fulltape.simulator import registry, run
 
-    ports = {name: port + 2 * at if port else 0 for at, name in enumerate(WIRES)}
+    ports = {name: port + 2 * at if port else 0 for at, name in enumerate(registry.streams())}
     try:
         with run.alive(scenario, rate=rate, ports=ports) as venues:
             for name, venue in venues.items():

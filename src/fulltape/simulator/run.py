@@ -7,28 +7,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fulltape.simulator.alpaca import Alpaca
-from fulltape.simulator.binance import Binance
-from fulltape.simulator.coinbase import Coinbase
-from fulltape.simulator.deriv import Deriv
-from fulltape.simulator.fred import Fred
-from fulltape.simulator.kraken import Kraken
+from fulltape.simulator import registry
 from fulltape.simulator.market import Market
-from fulltape.simulator.massive import Massive
 from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.server import ServedCall, Server, SocketServer
 from fulltape.simulator.stream import StreamServer
 from fulltape.simulator.tape import Tape
-from fulltape.simulator.tiingo import Tiingo
-from fulltape.simulator.vendor import SimulatedVendor
-from fulltape.simulator.wires import WIRES
-from fulltape.simulator.yahoo import Yahoo
-
-SIMULATED: Mapping[str, type[SimulatedVendor]] = {
-    simulated_vendor.vendor: simulated_vendor
-    for simulated_vendor in (Alpaca, Massive, Binance, Coinbase, Kraken, Tiingo, Fred, Deriv, Yahoo)
-}
-OVER_SOCKETS = frozenset({"deriv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +38,14 @@ def running(
     """Serve while the block runs; `vendors` maps names to ports (0: any free one), all simulated vendors by default."""
     with contextlib.ExitStack() as stack:
         servers = {
-            name: stack.enter_context(_server(name)(name, SIMULATED[name](market, scenario), port=port))
-            for name, port in (vendors or dict.fromkeys(SIMULATED, 0)).items()
+            name: stack.enter_context(_server(name)(name, registry.vendor(name)(market, scenario), port=port))
+            for name, port in (vendors or dict.fromkeys(registry.vendors(), 0)).items()
         }
         yield Running(servers=servers)
 
 
 def _server(name: str) -> type[Server]:
-    return SocketServer if name in OVER_SOCKETS else Server
-
-
-_COINS = {"BTC/USD": 68_000.0, "ETH/USD": 2_500.0, "BTC/USDT": 68_010.0, "ETH/USDT": 2_501.0}
-_STOCKS = {"AAPL": 230.0, "MSFT": 420.0, "IBM": 210.0}
-_PAIRS = {"EURUSD": 1.085, "USDJPY": 152.0}
-PRICES = {
-    "crypto": _COINS,
-    "alpaca": {**_STOCKS, **_COINS},
-    "massive": {**_STOCKS, **_PAIRS, **_COINS},
-    "deriv": {"R_100": 1_500.0, "R_50": 240.0, "1HZ100V": 900.0, **_PAIRS},
-}
-"""What happens live, by vendor; exchanges have crypto. Stocks trade day and night here."""
+    return SocketServer if registry.vendor(name).over_socket else Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +65,22 @@ def alive(
     first of two ports (0: any free ones), `rate` is in ticks a second and symbol."""
     with contextlib.ExitStack() as stack:
         found = {}
-        for name, port in (ports or dict.fromkeys(WIRES, 0)).items():
-            broker = name == "deriv"
+        for name, port in (ports or dict.fromkeys(registry.streams(), 0)).items():
+            protocol = registry.streams()[name]
             tape = Tape(
-                dict(PRICES.get(name, PRICES["crypto"])),
-                time.time_ns,
-                rate=rate,
-                plain=broker,
-                grain=10**9 if broker else 1_000_000,
+                dict(protocol.prices), time.time_ns, rate=rate, plain=protocol.plain, grain=protocol.grain
             )
-            simulated_vendor = SIMULATED[name](tape.market(), scenario)
-            wire = WIRES[name](frozenset(tape.prices))
+            simulated_vendor = registry.vendor(name)(tape.market(), scenario)
             found[name] = Alive(
                 history=stack.enter_context(_server(name)(name, simulated_vendor, port=port)),
                 stream=stack.enter_context(
-                    StreamServer(wire, tape, scenario, port=port + 1 if port else 0, compress=compress)
+                    StreamServer(
+                        protocol(frozenset(tape.prices)),
+                        tape,
+                        scenario,
+                        port=port + 1 if port else 0,
+                        compress=compress,
+                    )
                 ),
                 tape=tape,
             )

@@ -12,11 +12,11 @@ from typing import Self
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse
 
+from fulltape.simulator.protocol import StreamProtocol, Talk
 from fulltape.simulator.recording import Recording
 from fulltape.simulator.scenario import Fault, Scenario
 from fulltape.simulator.tape import Tape
 from fulltape.simulator.ticks import Tick
-from fulltape.simulator.wire import Talk, Wire
 
 _STEP = 0.02
 _SLOWEST = 32 * 1024 * 1024
@@ -95,7 +95,7 @@ class StreamServer:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: StreamProtocol,
         tape: Tape,
         scenario: Scenario,
         *,

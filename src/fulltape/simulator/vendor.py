@@ -26,6 +26,8 @@ class SimulatedVendor:
     vendor: ClassVar[str]
     garbage: ClassVar[bytes] = b'{"rows":[{"t":'
     """A body that breaks off in the middle of what the vendor would send."""
+    over_socket: ClassVar[bool] = False
+    """Whether history is asked for over a websocket."""
 
     def __init__(self, market: Market, scenario: Scenario) -> None:
         self.market = market

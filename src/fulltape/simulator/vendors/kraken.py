@@ -133,3 +133,6 @@ def _pair(symbol: str) -> tuple[str, dict[str, object]]:
 
 def _error(words: str) -> Reply:
     return said(200, {"error": [words]})
+
+
+SIMULATED = Kraken

@@ -91,3 +91,6 @@ def _row(bar: Bar, actions: list[Action]) -> dict[str, object]:
         "date": f"{day:%Y-%m-%d}T00:00:00.000Z", **raw, "volume": bar.volume, **adjusted,
         "adjVolume": bar.volume / factor, "divCash": cash, "splitFactor": split,
     }  # fmt: skip
+
+
+SIMULATED = Tiingo

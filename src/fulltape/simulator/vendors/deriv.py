@@ -19,6 +19,7 @@ class Deriv(SimulatedVendor):
     """Answers one message with one; the rows are always the newest that fit."""
 
     vendor = "deriv"
+    over_socket = True
     _last: ClassVar[dict[str, Any]] = {}
     garbage = b'{"echo_req":{"ticks_history":"R_100"},"history":{"prices":['
 
@@ -134,3 +135,6 @@ class Deriv(SimulatedVendor):
         if "req_id" in asked:
             content["req_id"] = asked["req_id"]
         return said(200, content)
+
+
+SIMULATED = Deriv

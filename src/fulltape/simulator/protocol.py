@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
+
+COINS = {"BTC/USD": 68_000.0, "ETH/USD": 2_500.0, "BTC/USDT": 68_010.0, "ETH/USDT": 2_501.0}
+STOCKS = {"AAPL": 230.0, "MSFT": 420.0, "IBM": 210.0}
+PAIRS = {"EURUSD": 1.085, "USDJPY": 152.0}
 
 
 @dataclass(slots=True)
@@ -21,12 +26,18 @@ class Talk:
     number: int = 0
 
 
-class Wire(ABC):
+class StreamProtocol(ABC):
     """One vendor's way of talking. Methods return messages to send."""
 
     vendor: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     """What a tick is sent as."""
+    prices: ClassVar[Mapping[str, float]] = COINS
+    """Symbols that `fulltape simulate --live` trades, and their first prices. Stocks trade day and night there."""
+    plain: ClassVar[bool] = False
+    """Whether a tick is a price without a size."""
+    grain: ClassVar[int] = 1_000_000
+    """Nanoseconds to which moments are told."""
 
     def __init__(self, symbols: frozenset[str]) -> None:
         self.symbols = symbols

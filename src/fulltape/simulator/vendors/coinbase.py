@@ -123,3 +123,6 @@ def _instant(text: str) -> Instant:
         return int(text) * SECOND
     moment = dt.datetime.fromisoformat(text)
     return parse_iso(text if moment.tzinfo else f"{text}+00:00")
+
+
+SIMULATED = Coinbase

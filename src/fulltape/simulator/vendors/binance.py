@@ -206,3 +206,6 @@ def _listed(wire: str, symbol: str) -> dict[str, object]:
 
 def _error(code: int, words: str) -> Reply:
     return said(400, {"code": code, "msg": words})
+
+
+SIMULATED = Binance

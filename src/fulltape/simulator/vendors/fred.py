@@ -162,3 +162,6 @@ def _error(call: Call, words: str, status: int = 400) -> Reply:
     if call.params.get("file_type") == "json":
         return said(status, {"error_code": status, "error_message": words})
     return _xml("error", {"code": status, "message": words}, "", [], status)
+
+
+SIMULATED = Fred

@@ -285,3 +285,6 @@ def _untoken(token: str) -> tuple[str, int]:
 
 def _error(status: int, message: str) -> Reply:
     return said(status, {"message": message})
+
+
+SIMULATED = Alpaca

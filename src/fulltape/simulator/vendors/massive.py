@@ -11,11 +11,11 @@ import uuid
 
 from fulltape.market.time import DAY, HOUR, Instant, midnight
 from fulltape.simulator.market import new_york_midnight
-from fulltape.simulator.massive_reference import MassiveReference, failed
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.server import Call, Reply
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.vendor import disturbed, said
+from fulltape.simulator.vendors._massive_reference import MassiveReference, failed
 
 _AGGREGATES = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/(day|minute)/([^/]+)/([^/]+)")
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/(?:us|global)/market/(stocks|fx|crypto)/(\d{4}-\d{2}-\d{2})")
@@ -223,3 +223,6 @@ def _instant(text: str, *, last: bool, utc: bool) -> Instant:
     day = dt.date.fromisoformat(text)
     begin = midnight if utc else new_york_midnight
     return begin(day + dt.timedelta(days=1)) - 1 if last else begin(day)
+
+
+SIMULATED = Massive

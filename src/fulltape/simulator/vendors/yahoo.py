@@ -60,3 +60,6 @@ class Yahoo(SimulatedVendor):
             closes = [bar.close for _, bar in rows]
             result["indicators"] = {"quote": [quote], "adjclose": [{"adjclose": closes}]}
         return said(200, {"chart": {"result": [result], "error": None}}, rows=len(rows), fault=fault)
+
+
+SIMULATED = Yahoo

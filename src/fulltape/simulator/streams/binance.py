@@ -1,0 +1,67 @@
+"""How Binance talks over its live socket, from its documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fulltape.market.time import MINUTE
+from fulltape.simulator import books
+from fulltape.simulator.minutes import Bar
+from fulltape.simulator.protocol import StreamProtocol, Talk
+from fulltape.simulator.protocol import encoded as _json
+from fulltape.simulator.ticks import Tick
+
+
+class BinanceProtocol(StreamProtocol):
+    """Combined streams, subscribed by command."""
+
+    vendor = "binance"
+
+    def hear(self, talk: Talk, said: Any) -> list[bytes]:
+        """SUBSCRIBE and nothing else."""
+        if not isinstance(said, dict) or said.get("method") != "SUBSCRIBE":
+            return [_json({"code": 2, "msg": "Invalid request: unknown method"})]
+        ours = {symbol.replace("/", "").lower(): symbol for symbol in self.symbols if "/" in symbol}
+        for name in said.get("params", []):
+            wire, _, kind = name.partition("@")
+            if wire in ours:  # an unknown one is accepted in silence
+                talk.subscribed.add((kind, ours[wire]))
+        return [_json({"result": None, "id": said.get("id")})]
+
+    def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
+        """`trade`, `aggTrade`."""
+        kind = next((one for one in ("trade", "aggTrade") if (one, symbol) in talk.subscribed), "")
+        if not kind:
+            return None
+        wire = symbol.replace("/", "")
+        ids = f'"t":{tick.trade_id}' if kind == "trade" else f'"a":{tick.trade_id}'
+        first_last = "" if kind == "trade" else f'"f":{tick.trade_id},"l":{tick.trade_id},'
+        at, maker = tick.at // 1_000_000, "true" if tick.aggressor == "sell" else "false"
+        return (
+            f'{{"stream":"{wire.lower()}@{kind}","data":{{"e":"{kind}","E":{at},"s":"{wire}",{ids},'
+            f'"p":"{tick.price:.8f}","q":"{tick.size:.8f}",{first_last}"T":{at},"m":{maker},"M":true}}}}'
+        ).encode()
+
+    def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
+        """`kline_1m`, closed."""
+        if ("kline_1m", symbol) not in talk.subscribed:
+            return None
+        wire, start, end = symbol.replace("/", ""), bar.start // 1_000, (bar.start + MINUTE) // 1_000
+        k = {
+            "t": start, "T": end - 1, "s": wire, "i": "1m", "f": 1, "L": 1, "o": f"{bar.open:.8f}",
+            "c": f"{bar.close:.8f}", "h": f"{bar.high:.8f}", "l": f"{bar.low:.8f}", "v": f"{bar.volume:.8f}",
+            "n": bar.trades or 0, "x": True, "q": f"{bar.volume * bar.close:.8f}",
+            "V": f"{bar.volume / 2:.8f}", "Q": f"{bar.volume * bar.close / 2:.8f}", "B": "0",
+        }  # fmt: skip
+        name = f"{wire.lower()}@kline_1m"
+        return _json({"stream": name, "data": {"e": "kline", "E": end, "s": wire, "k": k}})
+
+    def around(self, talk: Talk, symbol: str, tick: Tick) -> list[bytes]:
+        return books.binance(talk.subscribed, symbol, tick)
+
+    def unknown(self) -> bytes:
+        """A stream that was not asked for."""
+        return b'{"stream":"btcusdt@mystery","data":{"e":"mystery","s":"BTCUSDT","z":[1,2]}}'
+
+
+PROTOCOL = BinanceProtocol
