@@ -10,7 +10,6 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from fulltape import vendors
-from fulltape.contract import symbology
 from fulltape.contract.plans import Limits
 from fulltape.contract.streams import Subscription
 from fulltape.contract.vendor import Capability, Source, VendorSpec
@@ -108,7 +107,11 @@ def streams_table() -> str:
 
 def _streams(vendor: Any, source: str, dataset: str) -> bool:
     try:
-        return bool(vendor.streams(source, [Subscription(dataset=dataset, symbol=symbology.sample(dataset))]))
+        return bool(
+            vendor.streams(
+                source, [Subscription(dataset=dataset, symbol=datasets.get(dataset).asset_class.sample)]
+            )
+        )
     except ValueError:
         return False
 

@@ -18,7 +18,7 @@ from fulltape.decoding import frames
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
 from fulltape.market import datasets
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import HOUR, MINUTE, Instant
 

@@ -20,7 +20,7 @@ from fulltape.lake.layout import Layout, days_of, kind_of
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.part import Part
 from fulltape.market import datasets, instruments
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.settings import load
 
 if TYPE_CHECKING:

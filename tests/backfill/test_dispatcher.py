@@ -21,6 +21,7 @@ from fulltape.ledger.allowance import Granted, Want
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import FIRST, Kind, NewTask
 from fulltape.market import datasets
+from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import SECOND
 
@@ -32,7 +33,7 @@ SESSIONS = [dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9, 10, 11, 12)]
 def node(
     folder: Path, ledger: Ledger, *, worker: str = "node", per_day: int = 0, symbols: int = 2
 ) -> NodeContext:
-    def wanted(dataset: datasets.Dataset) -> ConfiguredDataset:
+    def wanted(dataset: Dataset) -> ConfiguredDataset:
         return ConfiguredDataset(
             dataset=dataset,
             calendar=opening.calendar("XNYS"),
@@ -83,7 +84,7 @@ def enqueue(
     names: str,
     *,
     kind: Kind = "GAP",
-    dataset: datasets.Dataset = DAYS,
+    dataset: Dataset = DAYS,
     session: dt.date = SESSIONS[0],
     batch: int = 1,
     eligible_sources: tuple[str, ...] = ("a.x",),

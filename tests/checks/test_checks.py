@@ -18,6 +18,7 @@ from fulltape.checks.findings import CheckContext
 from fulltape.contract.vendor import Capability, Decoded, Table
 from fulltape.decoding import frames
 from fulltape.market import datasets, instruments
+from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Session
 from fulltape.market.time import MINUTE
 from fulltape.simulator.market import new_york_midnight
@@ -36,7 +37,7 @@ SERVES = Capability(
 )
 
 
-def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> CheckContext:
+def context(dataset: Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> CheckContext:
     found = instruments.parse_universe(f"symbol,listed_from,listed_to,instrument\n{universe}\n", where="test")
     return CheckContext(
         dataset=dataset,
@@ -46,7 +47,7 @@ def context(dataset: datasets.Dataset = MINUTES, universe: str = "X,1990-01-02,,
     )
 
 
-def frame(bars: list[Bar], dataset: datasets.Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
+def frame(bars: list[Bar], dataset: Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
     """Bars as raw rows with flags."""
     serves = SERVES if dataset is MINUTES else replace(SERVES, stamp_zone="America/New_York")
     columns: dict[str, list[object]] = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fulltape.contract import symbology
-from fulltape.market import datasets
+from fulltape.market import assets, datasets
 
 
 @pytest.mark.parametrize("symbol", ["AAPL", "BRK.B", "BRK-B", "BACpA", "S0001", "A"])
 def test_tickers_are_tickers(symbol: str) -> None:
-    symbology.of_class("equities_trades", symbol)
+    assets.EQUITIES.spelling(symbol)
     with pytest.raises(ValueError, match="no ticker"):
-        symbology.of_class("equities_trades", symbol.lower())
+        assets.EQUITIES.spelling(symbol.lower())
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_tickers_are_tickers(symbol: str) -> None:
 )
 def test_what_belongs_to_another_class_is_refused_by_its_name(dataset: str, symbol: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        symbology.of_class(dataset, symbol)
+        datasets.get(dataset).asset_class.spelling(symbol)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,10 @@ def test_yahoo_hyphenates_class_shares_and_keeps_exchanges(symbol: str, written:
 
 @pytest.mark.parametrize("dataset", sorted(datasets.DATASETS))
 def test_samples_are_well_written(dataset: str) -> None:
-    sample = symbology.sample(dataset)
-    symbology.of_class(dataset, sample)
-    assert sample
+    asset_class = datasets.get(dataset).asset_class
+    for symbol in filter(None, (asset_class.sample, asset_class.known)):
+        asset_class.spelling(symbol)
+    assert asset_class.sample
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ def test_samples_are_well_written(dataset: str) -> None:
 )
 def test_a_pair_in_a_venues_spelling_is_told_how_it_is_written(written: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"pairs are written {meant}$"):
-        symbology.pair(written)
+        assets.pair(written)

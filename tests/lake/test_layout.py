@@ -13,7 +13,7 @@ from fulltape import errors
 from fulltape.lake import layout
 from fulltape.lake.layout import Layout
 from fulltape.market import symbols
-from fulltape.market.datasets import Folder
+from fulltape.market.dataset import Folder
 
 
 @given(st.text(min_size=1, max_size=30))

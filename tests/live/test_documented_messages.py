@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from fulltape import vendors
-from fulltape.contract import symbology
 from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.decoding import captured, stream_rows
 from fulltape.market import datasets
@@ -83,7 +82,7 @@ def test_a_documented_message_becomes_its_rows(
     source: str, message: bytes, dataset: str, rows: list[dict[str, object]]
 ) -> None:
     stream = _vendor(source).streams(
-        source, [Subscription(dataset=dataset, symbol=symbology.sample(dataset))]
+        source, [Subscription(dataset=dataset, symbol=datasets.get(dataset).asset_class.sample)]
     )[0]
     assert not re.match(stream.control, message)
     assert not stream.data or message.startswith(stream.data)

@@ -12,7 +12,7 @@ from typing import Literal
 from fulltape.coverage.segments import Missing
 from fulltape.coverage.series import Series
 from fulltape.market import ranges
-from fulltape.market.datasets import Folder
+from fulltape.market.dataset import Folder
 from fulltape.market.instruments import Instrument
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.sessions import Calendar

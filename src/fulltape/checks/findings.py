@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fulltape.coverage.cell import SEVERITY
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import Instant

@@ -24,7 +24,7 @@ from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.part import Layer
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.market import ranges
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.sessions import Calendar

@@ -17,7 +17,7 @@ from fulltape.coverage.series import Series
 from fulltape.coverage.silence import Around
 from fulltape.ledger.eligibility import ANY
 from fulltape.market import datasets, ranges
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant
 
@@ -125,11 +125,11 @@ class _Spans:
 def _tell_trades(context: NodeContext, dataset: Dataset) -> list[str]:
     """Other datasets, of which something is known, whose rows say that an instrument of this one was traded: bars and
     trades of the same class over the same sessions."""
-    kind, found = dataset.name.partition("_")[0], []
+    found = []
     for name, declared in datasets.DATASETS.items():
         other = context.wanted[name].dataset if name in context.wanted else declared
         traded = {"price", "close"}.intersection(other.schema.names)
-        alike = name.partition("_")[0] == kind and other.calendar == dataset.calendar
+        alike = other.asset_class is dataset.asset_class and other.calendar == dataset.calendar
         if alike and traded and name != dataset.name and dataset.expectation != "events":
             found.append(name)
     streams = context.ledger.streams

@@ -21,7 +21,7 @@ from fulltape.context.scanning import REVISION
 from fulltape.decoding import frames
 from fulltape.lake import files, parquet
 from fulltape.ledger.part import Layer, Part
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.ranges import Range
 from fulltape.market.sessions import Calendar
 

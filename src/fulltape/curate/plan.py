@@ -9,7 +9,7 @@ import polars as pl
 
 from fulltape.coverage.cell import SEVERITY
 from fulltape.decoding import captured, frames
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import MINUTE
 

@@ -9,11 +9,10 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fulltape.contract import symbology
 from fulltape.contract.vendor import Capability, Decoded, Rejected
 from fulltape.decoding import tables
-from fulltape.market import days, ranges
-from fulltape.market.datasets import Dataset
+from fulltape.market import assets, days, ranges
+from fulltape.market.dataset import Dataset
 from fulltape.market.schema import Column, DType
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import HOUR, MINUTE
@@ -289,10 +288,7 @@ def _minutes(wide: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
     wide = _with_hours(wide, calendar).with_columns(local.dt.time().cast(pl.Int64).alias("of_day"))
     if "underlying" in wide.columns:
         late = (
-            pl.col("underlying")
-            .cast(pl.String)
-            .is_in(sorted(symbology.LATE_UNDERLYINGS))
-            .fill_null(value=False)
+            pl.col("underlying").cast(pl.String).is_in(sorted(assets.LATE_UNDERLYINGS)).fill_null(value=False)
         )
         later = pl.col("session_close") + pl.duration(minutes=15)
         wide = wide.with_columns(pl.when(late).then(later).otherwise("session_close").alias("session_close"))

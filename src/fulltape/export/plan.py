@@ -16,7 +16,7 @@ from fulltape.checks import rows as row_checks
 from fulltape.coverage.cell import Availability, Completeness, Finality, Verdict
 from fulltape.coverage.series import Picture
 from fulltape.decoding import frames
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.ranges import Ranges
 from fulltape.market.sessions import Calendar

@@ -12,7 +12,7 @@ from typing import cast
 from fulltape import errors
 from fulltape.lake import files
 from fulltape.market import symbols
-from fulltape.market.datasets import Dataset, Folder
+from fulltape.market.dataset import Dataset, Folder
 
 JOURNAL = ".journal"
 SEALED = ".sealed"

@@ -10,13 +10,12 @@ from fulltape import context as opening
 from fulltape import errors, vendors
 from fulltape.calendars import rules
 from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, ownership
-from fulltape.contract import symbology
 from fulltape.contract.plans import Limits
 from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.contract.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
 from fulltape.market import datasets, reference
-from fulltape.market.datasets import Dataset
+from fulltape.market.dataset import Dataset
 from fulltape.market.reference import ReferenceEntry
 from fulltape.market.time import SECOND
 from fulltape.node import calendars, universe
@@ -52,7 +51,7 @@ def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
             yield error
             continue
         for symbol in (dated.symbol for found in wanted.instruments.values() for dated in found.symbols):
-            if right := symbology.meant(name, symbol):
+            if right := datasets.get(name).asset_class.meant(symbol):
                 words = f"{name} covers [universe.{one.universe}], where {symbol} is written {right}."
                 yield errors.ConfigError(words, where=loaded.where(f"universe.{one.universe}"))
     for name, listed in values.universe.items():
@@ -359,7 +358,7 @@ def _held_to_streams(
                 hint=f"These vendors have: {', '.join(able)}.",
             )
         try:
-            sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
+            sample = Subscription(dataset=dataset, symbol=datasets.get(dataset).asset_class.sample)
             cast("StreamingVendor", specs[vendor]).streams(source, [sample])
         except ValueError as error:
             raise errors.ConfigError(f"{key}.live: {error}.", where=where) from None

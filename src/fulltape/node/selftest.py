@@ -14,16 +14,6 @@ from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, utc_date
 
-_SYMBOLS = {
-    "equities": "AAPL",
-    "corporate": "AAPL",
-    "options": "",
-    "forex": "EURUSD",
-    "crypto": "BTC/USD",
-    "synthetic": "R_100",
-    "macro": "DGS10",
-}
-"""What to ask for where the node has no symbol of its own in a dataset: names that every such vendor has."""
 _DAYS = {"event": 40, "day": 7}
 
 
@@ -107,7 +97,7 @@ def _symbol(context: NodeContext, dataset: str) -> str:
     wanted = context.wanted.get(dataset)
     if wanted is not None and wanted.instruments:
         return next(iter(wanted.instruments.values())).symbol
-    return _SYMBOLS.get(dataset.partition("_")[0], "")
+    return datasets.get(dataset).asset_class.known
 
 
 def _span(serves: Capability, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fulltape import errors
-from fulltape.contract import symbology
-from fulltape.market import instruments, reference
+from fulltape.market import assets, datasets, instruments, reference
 from fulltape.market.instruments import Instrument
 from fulltape.market.reference import ReferenceEntry
 from fulltape.settings.load import Loaded
@@ -24,11 +23,12 @@ def members(
     reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
     key = f"dataset.{dataset}"
     found = _members(loaded, key, name, listings)
+    asset_class = datasets.get(dataset).asset_class
     wrong = []
     for one in found:
         for dated in one.symbols:
             try:
-                symbology.of_class(dataset, dated.symbol)
+                asset_class.spelling(dated.symbol)
             except ValueError as error:
                 wrong.append((dated.symbol, str(error)))
     if wrong:
@@ -37,7 +37,7 @@ def members(
             f"{dataset} covers [universe.{name}], where {'; '.join(why for _, why in wrong[:_MOST_TOLD])}{more}.",
             where=_written(loaded, name, wrong[0][0]),
         )
-    return tuple(map(_expiring, found)) if dataset.startswith("options") else found
+    return tuple(map(_expiring, found)) if asset_class is assets.OPTIONS else found
 
 
 def _written(loaded: Loaded, name: str, symbol: str) -> str:
@@ -52,7 +52,7 @@ def _expiring(one: Instrument) -> Instrument:
     """A contract's symbol says when its life ends; a reference can only say that it ended earlier. An expiry on a day
     without a session (a Saturday before 2015, a holiday) is the session before it, as every last day is."""
     dated = tuple(
-        replace(each, last=min(each.last or dt.date.max, symbology.contract(each.symbol).expiry))
+        replace(each, last=min(each.last or dt.date.max, assets.contract(each.symbol).expiry))
         for each in one.symbols
     )
     return replace(one, symbols=dated)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from fulltape.context import ConfiguredSource, NodeContext
-from fulltape.contract import symbology
 from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, iso, to_second
@@ -92,7 +91,7 @@ def _streams(context: NodeContext, feed: ConfiguredSource, dataset: str) -> bool
     if not vendor.SPEC.stream_hosts:
         return False
     try:
-        sample = Subscription(dataset=dataset, symbol=symbology.sample(dataset))
+        sample = Subscription(dataset=dataset, symbol=datasets.get(dataset).asset_class.sample)
         return bool(cast("StreamingVendor", vendor).streams(feed.source.name, [sample]))
     except ValueError:
         return False

@@ -46,7 +46,7 @@ from fulltape.contract.vendor import (
     WireField,
 )
 from fulltape.decoding import actions, bars
-from fulltape.market import datasets
+from fulltape.market import assets, datasets
 from fulltape.market.time import SECOND, Instant, iso, parse_stamp
 from fulltape.vendors.alpaca import ticks
 from fulltape.vendors.alpaca.announced import told
@@ -329,7 +329,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
             symbol = names.ours.get(theirs)
             if symbol is not None:
                 option = page.fetch.dataset.startswith("options")
-                fixed = symbology.contract_columns(theirs) if option else {}
+                fixed = assets.contract_columns(theirs) if option else {}
                 row_format = _SHAPES.get(page.fetch.dataset, _SHAPE)
                 slices.append(
                     Slice(page=page.number, symbol=symbol, rows=raw, fixed=fixed, row_format=row_format)

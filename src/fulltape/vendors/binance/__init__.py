@@ -34,6 +34,7 @@ from fulltape.contract.vendor import (
     Source,
     VendorSpec,
 )
+from fulltape.market import assets
 from fulltape.market.time import LATEST, MINUTE, Instant, midnight, utc_date
 from fulltape.vendors.binance.archive import from_archive
 from fulltape.vendors.binance.decoding import decode as decode
@@ -113,7 +114,7 @@ _aggs = msgspec.json.Decoder(list[_Agg])
 
 def ticker(symbol: str) -> str:
     """`BTC/USDT` as the vendor writes it: `BTCUSDT`."""
-    return "".join(symbology.pair(symbol)).upper()
+    return "".join(assets.pair(symbol)).upper()
 
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:

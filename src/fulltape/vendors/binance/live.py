@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
     Channel,
@@ -26,6 +25,7 @@ from fulltape.contract.streams import (
 )
 from fulltape.contract.subscribing import Subscribing
 from fulltape.contract.vendor import RowFormat, WireField
+from fulltape.market import assets
 
 _PER_CONNECTION = 1_000
 _PER_COMMAND, _MOST_BYTES = 100, 4_000
@@ -80,7 +80,7 @@ def _channel(source: str, one: Subscription) -> Channel:
     if one.dataset not in _STREAMS:
         raise ValueError(f"{source} streams {', '.join(_STREAMS)}, not {one.dataset}")
     name, detail = _STREAMS[one.dataset]
-    wire = one.spelling or "".join(symbology.pair(one.symbol)).upper()
+    wire = one.spelling or "".join(assets.pair(one.symbol)).upper()
     return Channel(
         name=f"{wire.lower()}@{name}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail
     )

@@ -40,6 +40,7 @@ from fulltape.contract.vendor import (
     WireField,
 )
 from fulltape.decoding import bars
+from fulltape.market import assets
 from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
 from fulltape.vendors.coinbase.live import meaning as meaning
 from fulltape.vendors.coinbase.live import streams as streams
@@ -120,7 +121,7 @@ _trades = msgspec.json.Decoder(list[_Trade])
 
 def ticker(symbol: str) -> str:
     """`BTC/USD` as the vendor writes it: `BTC-USD`."""
-    return "-".join(symbology.pair(symbol)).upper()
+    return "-".join(assets.pair(symbol)).upper()
 
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
     Channel,
@@ -27,6 +26,7 @@ from fulltape.contract.streams import (
 )
 from fulltape.contract.subscribing import Subscribing
 from fulltape.contract.vendor import RowFormat, WireField
+from fulltape.market import assets
 
 _PER_CONNECTION = 200
 _CHANNELS: dict[str, tuple[str, str, Detail]] = {
@@ -77,7 +77,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
 def _channel(source: str, one: Subscription) -> Channel:
     if one.dataset not in _CHANNELS:
         raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
-    wire = one.spelling or "-".join(symbology.pair(one.symbol))
+    wire = one.spelling or "-".join(assets.pair(one.symbol))
     _, kind, detail = _CHANNELS[one.dataset]
     return Channel(name=f"{kind}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 

@@ -40,6 +40,7 @@ from fulltape.contract.vendor import (
     WireField,
 )
 from fulltape.decoding import bars
+from fulltape.market import assets
 from fulltape.market.time import DAY, LATEST, MINUTE, SECOND, Instant, utc_date
 from fulltape.vendors.kraken.live import meaning as meaning
 from fulltape.vendors.kraken.live import streams as streams
@@ -126,7 +127,7 @@ _last = msgspec.json.Decoder(int | str)
 
 def ticker(symbol: str) -> str:
     """`BTC/USD` as the vendor writes it: `XBTUSD`."""
-    return "".join(_OTHER_NAMES.get(part, part) for part in symbology.pair(symbol))
+    return "".join(_OTHER_NAMES.get(part, part) for part in assets.pair(symbol))
 
 
 def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
     Channel,
@@ -27,6 +26,7 @@ from fulltape.contract.streams import (
 )
 from fulltape.contract.subscribing import Subscribing
 from fulltape.contract.vendor import RowFormat, WireField
+from fulltape.market import assets
 
 _PER_CONNECTION = 500
 _PER_COMMAND = 100
@@ -84,7 +84,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
 def _channel(source: str, one: Subscription) -> Channel:
     if one.dataset not in _CHANNELS:
         raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
-    wire = one.spelling if "/" in one.spelling else "/".join(symbology.pair(one.symbol))
+    wire = one.spelling if "/" in one.spelling else "/".join(assets.pair(one.symbol))
     name, detail = _CHANNELS[one.dataset]
     return Channel(name=f"{name}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
 

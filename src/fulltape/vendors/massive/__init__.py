@@ -44,7 +44,7 @@ from fulltape.contract.vendor import (
     WireField,
 )
 from fulltape.decoding import actions, bars
-from fulltape.market import datasets
+from fulltape.market import assets, datasets
 from fulltape.market.days import NEW_YORK
 from fulltape.vendors.massive import ticks
 from fulltape.vendors.massive.announced import told_of
@@ -369,7 +369,7 @@ def _fixed(fetch: FetchRequest, page: Page) -> dict[str, object]:
     if page.memo:
         fixed["session"] = dt.date.fromisoformat(page.memo)
     if fetch.dataset.startswith("options"):
-        fixed |= symbology.contract_columns(fetch.symbols[0])
+        fixed |= assets.contract_columns(fetch.symbols[0])
     if fetch.dataset.startswith("forex_bars"):
         fixed |= {"price_kind": "mid", "day_boundary": "utc"}
     return fixed

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fulltape.contract import symbology
 from fulltape.contract.streams import (
     NOTHING,
     Channel,
@@ -27,6 +26,7 @@ from fulltape.contract.streams import (
 )
 from fulltape.contract.subscribing import Subscribing
 from fulltape.contract.vendor import RowFormat, WireField
+from fulltape.market import assets
 
 _PER_COMMAND = 200
 
@@ -114,7 +114,7 @@ def _channel(source: str, cluster: _Cluster, one: Subscription) -> Channel:
 
 def _wire(cluster: _Cluster, symbol: str) -> str:
     if cluster.joint == "-":
-        return "-".join(symbology.pair(symbol))
+        return "-".join(assets.pair(symbol))
     return f"{symbol[:3]}/{symbol[3:]}" if cluster.joint else symbol
 
 
