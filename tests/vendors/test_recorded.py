@@ -12,10 +12,18 @@ import pytest
 from conversations import fetch
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import Conversation, FetchRequest, Page, PageResult, Request, Response
+from fulltape.contract.vendor import (
+    Conversation,
+    FetchRequest,
+    FormatChange,
+    Page,
+    PageResult,
+    Request,
+    Response,
+)
 from fulltape.decoding import frames
 from fulltape.market import datasets
-from fulltape.market.time import SECOND
+from fulltape.market.time import SECOND, from_datetime
 
 HERE = Path(__file__).parent / "recorded"
 ROWS = sorted(path for path in HERE.rglob("*.toml") if path.name != "refusals.toml")
@@ -60,6 +68,32 @@ def test_recorded_bytes_become_the_rows_that_were_written_beside_them(path: Path
     for row, wanted in zip(frame.iter_rows(named=True), told["row"], strict=True):
         for name, value in wanted.items():
             assert row[name] == (None if value == "null" else value), name
+
+
+def changes() -> list[tuple[str, FormatChange]]:
+    """The dated changes of format of every vendor, as far as recorded answers are read by them."""
+    found = []
+    for path in ROWS:
+        told = read(path)
+        page = Page(
+            fetch=question(told), number=1, status=200, body=told["body"].encode(), memo=told.get("memo", "")
+        )
+        for one in vendors.load(path.parent.name).decode([page]).slices:
+            found += [(path.parent.name, change) for change in one.row_format.changes]
+    return found
+
+
+@pytest.mark.parametrize(("vendor", "change"), changes())
+def test_every_change_of_format_has_its_recorded_evidence(vendor: str, change: FormatChange) -> None:
+    told = read(HERE / vendor / f"{change.evidence}.toml")
+    at = from_datetime(dt.datetime.combine(told["first"], dt.time(12), dt.UTC))
+    assert change.first is None or change.first <= at
+    assert change.until is None or at < change.until
+    assert change.scaled.keys() <= {name for row in told["row"] for name in row}
+
+
+def test_some_format_has_changed() -> None:
+    assert {vendor for vendor, _ in changes()} >= {"alpaca"}
 
 
 def first_data_request(conversation: Conversation) -> Request:

@@ -189,12 +189,24 @@ class WireField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormatChange:
+    """How a vendor wrote rows for a time: those stamped from `first` on and before `until` (UTC microseconds; None: without that
+    end) have the columns of `scaled` multiplied by so much. `evidence` names the recorded answers of that time, a file of
+    the vendor's folder beside the tests."""
+
+    scaled: Mapping[str, float]
+    evidence: str
+    first: Instant | None = None
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowFormat:
     """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
 
     `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
-    vendor's words become; other words become null. `absent` is what a column is where a row lacks it. `counted` are
-    columns that counted something else before a moment (UTC microseconds): that moment, and by what they are multiplied.
+    vendor's words become; other words become null. `absent` is what a column is where a row lacks it. `changes` are the times
+    in which the vendor wrote its rows otherwise; they do not overlap.
     """
 
     fields: tuple[WireField, ...]
@@ -202,7 +214,7 @@ class RowFormat:
     stamp_kind: FieldKind = "integer"
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
-    counted: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    changes: tuple[FormatChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

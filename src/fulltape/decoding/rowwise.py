@@ -14,7 +14,7 @@ import msgspec
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.vendor import FieldKind, Rejected, RowFormat, Slice, TimestampUnit, WireField
 from fulltape.decoding import fields
-from fulltape.market.time import EARLIEST, LATEST, SECOND, iso, midnight, parse_stamp
+from fulltape.market.time import EARLIEST, LATEST, SECOND, epoch_unit, iso, midnight, parse_stamp
 
 if TYPE_CHECKING:
     import polars as pl
@@ -163,7 +163,7 @@ def _instant(found: Any, unit: TimestampUnit) -> int:
         return midnight(dt.date.fromisoformat(found))
     number = float(found)
     if unit == "epoch":
-        unit = "s" if number < 1e11 else "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
+        unit = epoch_unit(number)
     many, parts = _PER[unit]
     instant = int(number * many / parts)
     if isinstance(found, bool) or number < EARLIEST or not EARLIEST <= instant < LATEST:

@@ -209,7 +209,7 @@ def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """The vendor's words, blanks and units in ours."""
     import polars as pl
 
-    if not (row_format.renamed or row_format.absent or row_format.counted):
+    if not (row_format.renamed or row_format.absent or row_format.changes):
         return wide
     found = wide.with_columns(
         *(
@@ -218,13 +218,15 @@ def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         ),
         *(pl.col(column).fill_null(value) for column, value in row_format.absent.items()),
     )
-    return found.with_columns(
-        pl.when(pl.col("stamp") < moment)
-        .then(pl.col(column) * factor)
-        .otherwise(pl.col(column))
-        .alias(column)
-        for column, (moment, factor) in row_format.counted.items()
-    )
+    for change in row_format.changes:
+        then = pl.lit(value=True) if change.first is None else pl.col("stamp") >= change.first
+        if change.until is not None:
+            then &= pl.col("stamp") < change.until
+        found = found.with_columns(
+            pl.when(then).then(pl.col(column) * factor).otherwise(pl.col(column)).alias(column)
+            for column, factor in change.scaled.items()
+        )
+    return found
 
 
 def _bulk(one: Slice, row_format: RowFormat) -> pl.DataFrame:

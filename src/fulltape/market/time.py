@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 Instant = int
 
@@ -109,6 +109,11 @@ def to_datetime(instant: Instant) -> dt.datetime:
 def midnight(day: dt.date) -> Instant:
     """The instant at which `day` begins in UTC."""
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY
+
+
+def epoch_unit(number: float) -> Literal["s", "ms", "us", "ns"]:
+    """The unit of an instant since 1970, as its size tells."""
+    return "s" if number < 1e11 else "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
 
 
 def utc_date(instant: Instant) -> dt.date:

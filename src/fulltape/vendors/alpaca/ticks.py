@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fulltape.contract.vendor import RowFormat, WireField
+from fulltape.contract.vendor import FormatChange, RowFormat, WireField
 from fulltape.market.time import HOUR, midnight
 
 _STAMP = WireField(wire="t", column="stamp", kind="text")
@@ -38,9 +38,12 @@ _FIELDS = {
 _TAKER = {"aggressor": {"B": "buy", "S": "sell"}}
 
 
-# Quotes count shares since 2025-11-03, and counted round lots before.
-_SHARES_SINCE = midnight(dt.date(2025, 11, 3)) + 5 * HOUR  # in New York
-_LOTS = dict.fromkeys(("bid_size", "ask_size"), (_SHARES_SINCE, 100.0))
+_ROUND_LOTS = FormatChange(
+    until=midnight(dt.date(2025, 11, 3)) + 5 * HOUR,  # in New York
+    scaled={"bid_size": 100.0, "ask_size": 100.0},
+    evidence="quotes",
+)
+"""Sizes of quotes counted round lots; since then they count shares."""
 
 
 def row_format(dataset: str, *more: WireField) -> RowFormat:
@@ -50,7 +53,7 @@ def row_format(dataset: str, *more: WireField) -> RowFormat:
         unit="iso",
         stamp_kind="text",
         renamed=_TAKER if dataset == "crypto_trades" else {},
-        counted=_LOTS if dataset == "equities_quotes" else {},
+        changes=(_ROUND_LOTS,) if dataset == "equities_quotes" else (),
     )
 
 

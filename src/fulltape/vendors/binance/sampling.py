@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from fulltape.decoding import archives
-from fulltape.market.time import MINUTE, Instant
+from fulltape.market.time import MINUTE, Instant, epoch_unit
 
 PAGE = 1_000
 """Minutes that one page of the API has."""
-_MICROSECONDS_FROM = 10**15
-"""Greater stamps count microseconds, smaller ones milliseconds."""
 Prices = Mapping[Instant, tuple[Decimal, ...]]
 """By the start of a minute its open, high, low, close and volume."""
 
@@ -32,7 +30,7 @@ def prices(found: Sequence[Sequence[object]]) -> Prices:
 
 
 def _instant(stamp: int) -> Instant:
-    return stamp if stamp >= _MICROSECONDS_FROM else stamp * 1_000
+    return stamp if epoch_unit(stamp) == "us" else stamp * 1_000
 
 
 def anywhere(name: str, start: Instant, stop: Instant) -> Instant:
