@@ -150,6 +150,7 @@ class RetentionRules:
     damaged: int = 30 * DAY
     streams: int = 90 * DAY
     knowledge: int = 730 * DAY
+    consumers: int = 14 * DAY
     bundles: int = 30
 
 

@@ -15,6 +15,7 @@ from fulltape.ledger.budgets import Budgets
 from fulltape.ledger.captures import Captures
 from fulltape.ledger.catalogue import Catalogue
 from fulltape.ledger.changes import Changes
+from fulltape.ledger.consumers import Consumers
 from fulltape.ledger.coverage import Coverage
 from fulltape.ledger.damages import Damages
 from fulltape.ledger.database import Database, Row
@@ -64,6 +65,7 @@ class Ledger:
         self.breakers = Breakers(self.database)
         self.reference = Reference(self.database)
         self.streams = Streams(self.database)
+        self.consumers = Consumers(self.database)
         self.captures = Captures(self.database)
         self.intervals = Intervals(self.database)
 

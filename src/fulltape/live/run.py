@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
 from fulltape.context import NodeContext
 from fulltape.contract.streams import Meaning
 from fulltape.decoding import stream_rows
-from fulltape.lake import journal, messages
+from fulltape.lake import messages, tail
 from fulltape.lake.journal import RecordKind
 from fulltape.lake.layout import Layout
 from fulltape.lake.messages import Block
+from fulltape.lake.tail import Bookmark
 from fulltape.live.plan import Aggregator, Provisional, SecondBar
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import SECOND, Instant, to_datetime
@@ -24,14 +24,6 @@ _REMEMBERED = 10_000
 _AT_ONCE = 8_000_000
 """Bytes of messages that are read together."""
 Subscriber = Callable[[list[Provisional]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bookmark:
-    """How far the journals of a source were read: a file's name and an offset in it."""
-
-    file: str = ""
-    offset: int = 0
 
 
 class Follower:
@@ -80,18 +72,16 @@ class Follower:
         return list(found.values())
 
     def _new(self) -> Iterator[Block]:
-        """Blocks behind the bookmark; a file that was sealed meanwhile has another ending and the same records."""
-        for path in self._layout.stream_files(self._writer, self._source, since=self.bookmark.file):
-            start = self.bookmark.offset if path.stem == self.bookmark.file else 0
-            for record, after in journal.follow(path, start):
-                self.bookmark = Bookmark(file=path.stem, offset=after)
-                if record.kind is RecordKind.MARK:
-                    event = messages.decode_event(record.payload)
-                    self._symbols.update({(one.dataset, one.wire): one.symbol for one in event.carried})
-                elif record.kind is RecordKind.MESSAGES:
-                    block = messages.decode_block(record.payload)
-                    self.messages += len(block.lengths)
-                    yield block
+        """Blocks behind the bookmark."""
+        for record, behind in tail.read(self._layout, self._writer, self._source, self.bookmark):
+            self.bookmark = behind
+            if record.kind is RecordKind.MARK:
+                event = messages.decode_event(record.payload)
+                self._symbols.update({(one.dataset, one.wire): one.symbol for one in event.carried})
+            elif record.kind is RecordKind.MESSAGES:
+                block = messages.decode_block(record.payload)
+                self.messages += len(block.lengths)
+                yield block
 
     def _pieces(self, blocks: list[Block]) -> list[SecondBar]:
         bundle = stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)

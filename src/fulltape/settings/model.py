@@ -349,6 +349,11 @@ class RetentionSettings(Section):
     knowledge: Duration = Field(
         _text("730d"), ge=0, description="for how long back it can be asked what was known at a moment"
     )
+    consumers: Duration = Field(
+        _text("14d"),
+        ge=0,
+        description="how long journals are kept for a consumer that has not read them, since it last read",
+    )
     bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
 
 

@@ -37,6 +37,7 @@ def run_once(
                 sweep.bundles(),
                 sweep.copies(),
                 sweep.streams(),
+                sweep.consumers(),
                 sweep.knowledge(),
                 sweep.unfinished(),
                 sweep.pages(),
@@ -195,6 +196,14 @@ class _Sweep:
                 count = changes.forget(before)
         why = "learned before retention.knowledge; what followed is known"
         return Removal(what="changes of knowledge", count=count, bytes=0, why=why)
+
+    def consumers(self) -> Removal:
+        """Consumers that have not read for long; journals are kept for them no more."""
+        before = self._now - self._keep.consumers
+        count = self._rows("old_consumers", "forget_consumers", before)
+        return Removal(
+            what="consumers", count=count, bytes=0, why="silent for longer than retention.consumers"
+        )
 
     def unfinished(self) -> Removal:
         """What a kill has left of files that were being written."""

@@ -152,3 +152,24 @@ SELECT month, filled FROM stream_months WHERE dataset = :dataset AND instrument 
 
 -- name: stream_months
 SELECT * FROM stream_months WHERE month = :month ORDER BY source, dataset, symbol
+
+-- name: consumer
+SELECT * FROM consumers WHERE name = :name AND source = :source
+
+-- name: consumers
+SELECT * FROM consumers WHERE (:source = '' OR source = :source) ORDER BY name, source
+
+-- name: move_consumer
+INSERT INTO consumers (name, source, file, file_offset, moved_at)
+VALUES (:name, :source, :file, :file_offset, :moved_at)
+ON CONFLICT (name, source) DO UPDATE SET file = excluded.file, file_offset = excluded.file_offset,
+    moved_at = excluded.moved_at
+
+-- name: drop_consumer
+DELETE FROM consumers WHERE name = :name
+
+-- name: old_consumers
+SELECT COUNT(*) AS consumers FROM consumers WHERE moved_at < :before
+
+-- name: forget_consumers
+DELETE FROM consumers WHERE moved_at < :before

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, NodeContext, drafts, known
+from fulltape.context import ConfiguredDataset, NodeContext, consumers, drafts, known
 from fulltape.context.drafts import Draft
 from fulltape.coverage.live import Interval, IntervalState
 from fulltape.decoding import captured
@@ -182,7 +182,8 @@ def expire(context: NodeContext, now: Instant) -> None:
         if known and confirmed is not None and known.source in context.feeds:
             with context.ledger.write():
                 retire(context, known, now)
-        if known and confirmed is not None and confirmed + context.rules.keep_messages <= now:
+        over = confirmed is not None and confirmed + context.rules.keep_messages <= now
+        if known and over and not consumers.wanted(context, path, known.source, now):
             files.remove(path)
             with context.ledger.write():
                 context.ledger.captures.forget(known.file)
