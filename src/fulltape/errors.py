@@ -73,6 +73,14 @@ class ForeignLakeError(StorageError):
     """The lake belongs to another node; point this one at its own."""
 
 
+class MissingObjectError(StorageError):
+    """There is no such object in the lake."""
+
+
+class ObjectExistsError(StorageError):
+    """The object is there already; another writer was first."""
+
+
 class BusyError(StorageError):
     """Another process holds the lock; wait for it or stop it."""
 

@@ -28,7 +28,8 @@ def seal(path: Path) -> None:
 def test_everything_is_read_once_and_in_order(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         layout, clock = Layout(root=Path(folder)), FakeClock()
-        bookmark, written, seen, closed = Bookmark(), [], [], []
+        bookmark, closed = Bookmark(), list[Path]()
+        written, seen = list[bytes](), list[bytes]()
         open_one: Journal | None = None
 
         def look() -> None:

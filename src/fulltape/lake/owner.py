@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from fulltape.lake import files
 from fulltape.lake.layout import Layout
+from fulltape.lake.objects import LocalObjects
 
 
 class LakeOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,4 +26,5 @@ def read(layout: Layout) -> LakeOwner | None:
 
 def write(layout: Layout, mark: LakeOwner) -> None:
     """Write the mark durably."""
-    files.publish_bytes(layout.mark, msgspec.json.encode(mark) + b"\n")
+    objects = LocalObjects(layout.root)
+    objects.write(layout.relative(layout.mark), msgspec.json.encode(mark) + b"\n")

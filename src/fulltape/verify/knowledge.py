@@ -13,9 +13,11 @@ from typing import Any
 
 import msgspec
 
+from fulltape import errors
 from fulltape.coverage.facts import CoverageFact
-from fulltape.lake import compression, files, owner
+from fulltape.lake import compression, owner
 from fulltape.lake.layout import Layout
+from fulltape.lake.objects import LocalObjects
 from fulltape.ledger.database import migrations
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.rows import fact_of
@@ -34,6 +36,7 @@ TABLES = {
             "intervals",
             "eligibility",
             "listings",
+            "consumers",
         ),
         "",
     ),
@@ -86,7 +89,8 @@ def write(ledger: Ledger, layout: Layout, now: Instant) -> bool:
     if before and before[1] == lines and before[0].position == head.position:
         return False
     head = msgspec.structs.replace(head, digest=hashlib.sha256(body).hexdigest())
-    files.publish_bytes(layout.knowledge, compression.pack(msgspec.json.encode(head) + b"\n" + body))
+    content = compression.pack(msgspec.json.encode(head) + b"\n" + body)
+    LocalObjects(layout.root).write(layout.relative(layout.knowledge), content)
     return True
 
 
@@ -154,9 +158,10 @@ def _rows(ledger: Ledger, table: str, which: str) -> list[dict[str, Any]]:
 def _read(layout: Layout, node: str) -> tuple[_Head, list[bytes]] | None:
     """The head and the lines of the file; None where it is not as it was written, of another node, or of a newer schema."""
     try:
-        first, _, body = compression.unpack(layout.knowledge.read_bytes()).partition(b"\n")
+        with LocalObjects(layout.root).open(layout.relative(layout.knowledge)) as file:
+            first, _, body = compression.unpack(file.read()).partition(b"\n")
         head = msgspec.json.decode(first, type=_Head)
-    except (OSError, compression.Broken, msgspec.DecodeError):
+    except (OSError, errors.StorageError, compression.Broken, msgspec.DecodeError):
         return None
     sound = head.digest == hashlib.sha256(body).hexdigest()
     if not sound or head.schema > migrations()[-1][0] or (node and head.node != node):

@@ -1,0 +1,117 @@
+"""The lake as a store of objects: whole or not there, durable, replaced at once. The same contract holds for a local folder
+and for object storage; `tests/lake/test_objects.py` is what an implementation must pass."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from fulltape import errors
+from fulltape.lake import files
+
+_KEY = re.compile(r"[^/\0]+(/[^/\0]+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object: its key, relative and with slashes, and its length in bytes."""
+
+    key: str
+    size: int
+
+
+class Objects(Protocol):
+    """Objects by key. A key is a relative path without `.`, `..` and names that begin with `.tmp-`; `UsageError` for others.
+    Where the store fails it is a `StorageError`."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects whose keys begin with a prefix, by key; nothing that is only being written."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """An object's content, as it is now, whatever is written later; `MissingObjectError` where there is none."""
+        ...
+
+    def write(self, key: str, content: bytes | Path, *, only_new: bool = False) -> StoredObject:
+        """Write an object, whole and durable once this returns, from bytes or from a local file; one of that key is replaced.
+        With `only_new` an existing one is left alone and it is an `ObjectExistsError`: of several writers one succeeds."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object for good; nothing happens where there is none."""
+        ...
+
+
+class LocalObjects:
+    """Objects as files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """See `Objects`."""
+        found = sorted((path.relative_to(self._root).as_posix(), path) for path in files.tree(self._root))
+        for key, path in found:
+            if key.startswith(prefix) and not path.name.startswith(files.TEMPORARY):
+                # What is deleted while it is listed may be listed or not.
+                with contextlib.suppress(FileNotFoundError):
+                    yield StoredObject(key=key, size=path.stat().st_size)
+
+    def open(self, key: str) -> BinaryIO:
+        """See `Objects`."""
+        path = self._path(key)
+        try:
+            return path.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise errors.MissingObjectError(f"there is no {key} in {self._root}.") from None
+        except OSError as error:
+            raise errors.StorageError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def write(self, key: str, content: bytes | Path, *, only_new: bool = False) -> StoredObject:
+        """See `Objects`."""
+        path = self._path(key)
+        if only_new:
+            self._create(path, content)
+        else:
+            files.publish(path, lambda temporary: _fill(temporary, content))
+        return StoredObject(key=key, size=path.stat().st_size)
+
+    def delete(self, key: str) -> None:
+        """See `Objects`."""
+        files.remove(self._path(key))
+
+    def _create(self, path: Path, content: bytes | Path) -> None:
+        """As `files.publish`, but never over a file that is there: a link has one winner, a rename the last one."""
+        files.make_folder(path.parent)
+        temporary = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+        with files.cleared(temporary):
+            _fill(temporary, content)
+            files.sync_file(temporary)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise errors.ObjectExistsError(f"{path} is there already.") from None
+            finally:
+                temporary.unlink()
+            files.sync_folder(path.parent)
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not _KEY.fullmatch(key) or {".", ".."} & set(parts) or parts[-1].startswith(files.TEMPORARY):
+            raise errors.UsageError(f"{key!r} cannot be the key of an object.")
+        return self._root.joinpath(*parts)
+
+
+def _fill(path: Path, content: bytes | Path) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return
+    with content.open("rb") as source, path.open("wb") as target:
+        while piece := source.read(1 << 20):
+            target.write(piece)
