@@ -23,7 +23,8 @@ def tell(watch: Watch) -> None:
     watch(Event(stage="backfill", done=3, unit="pages"))
     watch(Event(stage="backfill", done=2, total=70, unit="tasks"))
     watch(Event(stage="backfill", done=4, unit="pages"))
-    watch(Event(stage="backfill", sentence="a.sip told to wait 2.0 s"))
+    about: dict[str, str | int | float] = {"source": "a.sip", "seconds": 2.0, "reason": "429"}
+    watch(Event(stage="backfill", kind="rate_limited", fields=about))
     watch(Event(stage="backfill", done=9, total=70, unit="tasks"))
 
 
@@ -53,7 +54,7 @@ def test_elsewhere_there_are_plain_lines_at_most_every_two_seconds(
         watch(Event(stage="backfill", done=10, total=70, unit="tasks"))
         watch(Event(stage="backfill", done=11, total=70, unit="tasks"))
     assert capsys.readouterr().err.splitlines() == [
-        "backfill: a.sip told to wait 2.0 s",
+        "backfill: a.sip told to wait 2.0 s: 429",
         "backfill: 10 of 70 tasks",
     ]
 

@@ -314,7 +314,7 @@ def test_no_secret_is_anywhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         echo._handle = echoing  # type: ignore[assignment]
         words: list[str] = []
         with opened(folder) as context:
-            nightly.run(context, SkippingClock(), lambda event: words.append(event.sentence))
+            nightly.run(context, SkippingClock(), lambda event: words.append(repr(event)))
             assert CANARY not in repr(context.accounts)
     assert not any(CANARY in sentence for sentence in words)
     out = capfd.readouterr()

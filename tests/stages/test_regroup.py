@@ -248,7 +248,9 @@ def test_without_room_nothing_is_written_a_second_time(node: Path, monkeypatch: 
             context.ledger.catalogue.withdraw_folder("by_instrument", MINUTES.dataset, "month=2012-11", now=1)
         little = Room(free=10**9, total=10**11, wanted=10**9)
         monkeypatch.setattr("fulltape.context.room.of", lambda _: little)
-        done = regroup.run_once(context, SkippingClock(), lambda event: told.append(event.sentence))
+        done = regroup.run_once(
+            context, SkippingClock(), lambda event: told.append(str(event.fields.get("why", "")))
+        )
     assert done.folders == 0
     assert any("month=2012-11 was not written by instrument: it takes" in sentence for sentence in told)
 

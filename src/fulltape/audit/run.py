@@ -81,8 +81,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         batch = _new_batch(context)
         for wanted in context.wanted.values():
             if not wanted.instruments:
-                words = f"{wanted.title} has no symbols: its universe is empty (see fulltape symbols)"
-                progress(Event(stage=STAGE, sentence=words))
+                progress(Event(stage=STAGE, kind="no_symbols", fields={"dataset": wanted.title}))
             # One transaction: what is known, what is open and what is enqueued must belong together.
             with context.ledger.write():
                 _alone(context, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import stamina
 
@@ -13,7 +14,7 @@ from fulltape.backfill import conversation as steps
 from fulltape.backfill.page_log import PageLog
 from fulltape.backfill.throughput import Throughput
 from fulltape.backfill.work import NoRoomError, Result, StoppedError, Work
-from fulltape.context import ConfiguredSource, NodeContext
+from fulltape.context import ConfiguredSource, EventKind, NodeContext
 from fulltape.contract.vendor import RETRYABLE, Conversation, Outcome, PageResult, Request, Response
 from fulltape.ledger.allowance import Granted, Refused, Want
 from fulltape.market.time import SECOND, Clock, Instant
@@ -23,6 +24,13 @@ stamina.instrumentation.set_on_retry_hooks([])  # every retry is told through ou
 
 _PATIENCE = 3
 """So often may a vendor answer one request with "too many" before its source pauses."""
+
+
+class Tell(Protocol):
+    """Tells observers what has happened to a source."""
+
+    def __call__(self, kind: EventKind, **fields: str | float) -> None:
+        """The kind, and its fields but for the source."""
 
 
 class BudgetedExchange:
@@ -37,7 +45,7 @@ class BudgetedExchange:
         throughput: Throughput,
         demand: Callable[[str], Mapping[str, int]],
         log: PageLog,
-        tell: Callable[[str], None],
+        tell: Tell,
     ) -> None:
         self._context, self._feed, self._clock, self._stop = context, feed, clock, stop
         self._throughput, self._demand, self._log, self._tell = throughput, demand, log, tell
@@ -75,7 +83,7 @@ class BudgetedExchange:
         if answer.outcome in (Outcome.TRANSIENT, Outcome.MALFORMED):
             if answer.reason != self._told:
                 self._told = answer.reason
-                self._tell(f"had trouble, asking again: {answer.reason}")
+                self._tell("trouble", reason=answer.reason)
             raise steps.AgainError(answer)
 
     def _try(
@@ -131,7 +139,7 @@ class BudgetedExchange:
             allowed=answer.allowed_per_minute,
             endpoint=request.endpoint,
         )
-        self._tell(f"told to wait {max(0, opens - now) / SECOND:.1f} s: {answer.reason}")
+        self._tell("rate_limited", seconds=max(0, opens - now) / SECOND, reason=answer.reason)
         return opens
 
     def _wait_for_room(self, work: Work, request: Request, token: str) -> None:
@@ -161,7 +169,7 @@ class BudgetedExchange:
             if not told and answer.room_at - now > 2 * SECOND:
                 told = True
                 words = answer.limit or answer.dimension.replace("_", " ")
-                self._tell(f"waits {(answer.room_at - now) / SECOND:.0f} s for room ({words})")
+                self._tell("waiting", seconds=(answer.room_at - now) / SECOND, limit=words)
             self._log.renew(work)
             self._clock.sleep(min(max(answer.room_at - now, 1_000) / SECOND, 0.5))
 

@@ -10,7 +10,7 @@ from fulltape.backfill.exchange import BudgetedExchange
 from fulltape.backfill.page_log import PageLog
 from fulltape.backfill.throughput import Throughput
 from fulltape.backfill.work import NoRoomError, Result, Work
-from fulltape.context import ConfiguredSource, Event, NodeContext, Progress
+from fulltape.context import ConfiguredSource, Event, EventKind, NodeContext, Progress
 from fulltape.contract.vendor import (
     RETRYABLE,
     Conversation,
@@ -124,10 +124,11 @@ class Fetcher:
             return
         for symbol in answer.symbols:
             result.refused[symbol] = (answer.outcome, answer.reason)
-            self._tell(f"{symbol}: {answer.outcome.value.replace('_', ' ')} ({answer.reason})")
+            self._tell("symbol_refused", symbol=symbol, outcome=answer.outcome.value, reason=answer.reason)
         if not answer.symbols:
             result.outcome, result.reason = answer.outcome, answer.reason
-            self._tell(f"{answer.outcome.value.replace('_', ' ')}: {answer.reason}")
+            self._tell("refused", outcome=answer.outcome.value, reason=answer.reason)
 
-    def _tell(self, words: str) -> None:
-        self._progress(Event(stage="backfill", sentence=f"{self._feed.source.name} {words}"))
+    def _tell(self, kind: EventKind, **fields: str | float) -> None:
+        about = {"source": self._feed.source.name, **fields}
+        self._progress(Event(stage="backfill", kind=kind, fields=about))

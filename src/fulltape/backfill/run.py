@@ -100,9 +100,7 @@ class _Round:
                         break
                     self._wait(wake)
             except KeyboardInterrupt:
-                self._progress(
-                    Event(stage="backfill", sentence="stopping, once the answers on their way are here")
-                )
+                self._progress(Event(stage="backfill", kind="stopping"))
                 raise
             finally:
                 self._shut.set()
@@ -207,9 +205,7 @@ class _Round:
             and not self._admission.breakers.ever_served(source)
         ):
             self._report.out.unreachable[source] = result.reason
-            self._progress(
-                Event(stage="backfill", sentence=f"{source} cannot be reached, and is left alone for now")
-            )
+            self._progress(Event(stage="backfill", kind="unreachable", fields={"source": source}))
         if result.no_room and result.no_room.dimension != "kind_share":
             self._report.out.waiting[source] = (result.no_room.dimension, result.no_room.room_at)
         return work, result

@@ -6,6 +6,7 @@ no polars: whatever is heavy is imported inside the commands.
 
 from __future__ import annotations
 
+import enum
 import importlib
 import pkgutil
 import sys
@@ -14,7 +15,7 @@ from types import ModuleType
 
 import typer
 
-from fulltape import errors
+from fulltape import errors, log
 from fulltape.version import VERSION
 
 PANELS = ("Begin", "Run", "Look", "Stages of a night", "Keep")
@@ -31,6 +32,13 @@ app = typer.Typer(
 )
 
 
+class LogFormat(enum.StrEnum):
+    """How it is told what happens."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"fulltape {VERSION}")
@@ -39,11 +47,17 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(
+    version: bool = typer.Option(  # noqa: ARG001 — its callback ends the command
         False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
+    log_format: LogFormat = typer.Option(
+        LogFormat.TEXT,
+        "--log",
+        envvar="FULLTAPE_LOG",
+        help="How to tell on standard error what happens: text for people, or a JSON object a line.",
+    ),
 ) -> None:
-    pass
+    log.choose(json=log_format is LogFormat.JSON)
 
 
 def _verbs() -> list[ModuleType]:
@@ -72,6 +86,10 @@ def main() -> None:
     try:
         app()
     except errors.FulltapeError as error:
+        if log.chosen():
+            about = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+            log.write("fulltape", "failed", about)
+            sys.exit(error.exit_code)
         typer.secho(f"fulltape: {error.message}", err=True, fg="red")
         if error.hint:
             typer.echo(error.hint, err=True)

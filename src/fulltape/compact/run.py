@@ -64,12 +64,10 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
     ]
     for done, (wanted, group) in enumerate(groups, start=1):
         if clock.steady() >= until:
-            progress(
-                Event(stage=STAGE, sentence=f"{len(groups) - done + 1} folders are left for the next time")
-            )
+            progress(Event(stage=STAGE, kind="left", fields={"folders": len(groups) - done + 1}))
             break
         if left := _no_room(context, group):
-            progress(Event(stage=STAGE, sentence=left))
+            progress(Event(stage=STAGE, kind="no_room", fields={"why": left}))
             return replace(report, left=left)
         with context.stage(drafts.RAW_STAGE, clock, layer="raw"):
             if _merge(context, wanted, group, clock.now()):

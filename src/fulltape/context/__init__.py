@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from fulltape import errors
 from fulltape.calendars import tables
@@ -259,15 +260,24 @@ def open_ledger(folder: Path, url: str = "", *, read_only: bool = False) -> Ledg
 Progress = Callable[["Event"], None]
 
 
+EventKind = Literal[
+    "progress", "no_symbols", "no_room", "left", "removed", "would_remove", "damaged", "resuming", "backed_up",
+    "stopping", "unreachable", "trouble", "rate_limited", "waiting", "symbol_refused", "refused",
+]  # fmt: skip
+"""What may happen in a stage; `terminal/sentences.py` has the words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a stage tells observers: the stage, how much is done of how much, and a sentence for the log."""
+    """What a stage tells observers. Of `progress`: how much of a unit is done of how much, with a total of 0 how much more.
+    Of everything else: `fields`, in plain values without secrets."""
 
     stage: str
+    kind: EventKind = "progress"
     done: int = 0
     total: int = 0
     unit: str = ""
-    sentence: str = ""
+    fields: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 def silent(_: Event) -> None:

@@ -9,6 +9,7 @@ from fulltape.context import NodeContext
 from fulltape.lake import tail
 from fulltape.lake.journal import Record
 from fulltape.lake.tail import Bookmark
+from fulltape.ledger.consumers import ConsumerState
 from fulltape.market.time import Clock, Instant
 
 
@@ -19,7 +20,7 @@ class Consumer:
     def __init__(self, context: NodeContext, name: str, source: str, clock: Clock) -> None:
         self._context, self._name, self._source, self._clock = context, name, source, clock
         known = context.ledger.consumers.get(name, source)
-        self._read = known.bookmark if known else Bookmark()
+        self._read = _bookmark(known) if known else Bookmark()
         if known is None:
             self.acknowledge()
 
@@ -33,13 +34,19 @@ class Consumer:
     def acknowledge(self) -> None:
         """Everything that was read is dealt with for good."""
         with self._context.ledger.write():
-            self._context.ledger.consumers.move(self._name, self._source, self._read, now=self._clock.now())
+            self._context.ledger.consumers.move(
+                self._name, self._source, self._read.file, self._read.offset, now=self._clock.now()
+            )
 
 
 def wanted(context: NodeContext, path: Path, source: str, now: Instant) -> bool:
     """Whether a consumer has not read all of a journal yet, and has been there within `retention.consumers`."""
     since = now - context.rules.retention.consumers
     return any(
-        one.moved_at >= since and not tail.passed(path, one.bookmark)
+        one.moved_at >= since and not tail.passed(path, _bookmark(one))
         for one in context.ledger.consumers.of(source)
     )
+
+
+def _bookmark(known: ConsumerState) -> Bookmark:
+    return Bookmark(file=known.file, offset=known.offset)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fulltape.lake.tail import Bookmark
 from fulltape.ledger.database import Database, Row
 from fulltape.market.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerState:
-    """A consumer of one source, how far it has come, and when it last said so."""
+    """A consumer of one source, how far it has come (a journal's name without its ending, and an offset in it), and when it
+    last said so."""
 
     name: str
     source: str
-    bookmark: Bookmark
+    file: str
+    offset: int
     moved_at: Instant
 
 
@@ -34,14 +35,14 @@ class Consumers:
         """Those of a source, or all of them."""
         return [_state(row) for row in self._database.run("consumers", source=source)]
 
-    def move(self, name: str, source: str, bookmark: Bookmark, *, now: Instant) -> None:
+    def move(self, name: str, source: str, file: str, offset: int, *, now: Instant) -> None:
         """A consumer has come so far; it is registered by its first move."""
         self._database.run(
             "move_consumer",
             name=name,
             source=source,
-            file=bookmark.file,
-            file_offset=bookmark.offset,
+            file=file,
+            file_offset=offset,
             moved_at=now,
         )
 
@@ -54,6 +55,7 @@ def _state(row: Row) -> ConsumerState:
     return ConsumerState(
         name=row["name"],
         source=row["source"],
-        bookmark=Bookmark(file=row["file"], offset=row["file_offset"]),
+        file=row["file"],
+        offset=row["file_offset"],
         moved_at=row["moved_at"],
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from fulltape import context as opening
-from fulltape import errors, vendors
+from fulltape import errors, log, vendors
 from fulltape.calendars import rules
 from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, ownership
 from fulltape.contract.plans import Limits
@@ -370,6 +370,7 @@ def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
     for secret in spec.secrets:
         value = getattr(settings, secret)
         secrets[secret] = value.get_secret_value() if value else ""
+    log.keep_secret(*secrets.values())
     return http.account(spec, base_url=settings.base_url, secrets=secrets, timeout=settings.timeout)
 
 

@@ -107,9 +107,7 @@ def run(
         found = verify.sample(context, clock, seconds=_ALL).findings
         if not found:
             raise
-        progress(
-            Event(stage="verify", sentence=f"{len(found)} damaged, because of which a stage stopped: {error}")
-        )
+        progress(Event(stage="verify", kind="damaged", fields={"files": len(found), "error": str(error)}))
         damaged += tuple(one.path for one in found)
         night = _run(context, clock, progress, stop)
     return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(context, clock.now()))
@@ -133,7 +131,7 @@ def make_room(context: NodeContext, clock: Clock, progress: Progress = silent) -
 def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
     leftovers = seal.run_once(context, clock, progress)
     if leftovers.left_open:
-        progress(Event(stage="seal", sentence=f"resuming {leftovers.left_open} interrupted requests"))
+        progress(Event(stage="seal", kind="resuming", fields={"fetches": leftovers.left_open}))
     filled = FilledGaps(
         rows=leftovers.rows,
         rejected=leftovers.rejected,
@@ -158,7 +156,7 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading
     damage.settle(context)
     knowledge.write(context.ledger, context.layout, clock.now())
     if context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat()):
-        progress(Event(stage="backup", sentence=f"the ledger is backed up in {BACKUPS}/"))
+        progress(Event(stage="backup", kind="backed_up", fields={"folder": BACKUPS}))
     # It makes only what reads faster, and may take long: all else is safe by now.
     regrouped = regroup.run_once(context, clock, progress)
     compacted = compact.run_once(context, clock, progress)

@@ -59,7 +59,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             desired = _desired(wanted, clock.now())
             for key in (key for key in desired if key not in there):
                 if words := _no_room(context, name, key):
-                    progress(Event(stage=STAGE, sentence=words))
+                    progress(Event(stage=STAGE, kind="no_room", fields={"why": words}))
                     left = words
                     break
                 found = _build(context, wanted, key, clock.now(), progress)

@@ -44,9 +44,13 @@ def run_once(
             ]
         )
         for one in removals:
-            went = "would go" if dry_run else "went"
-            sentence = f"{one.count:,} {one.what} {went}: {one.why}"
-            progress(Event(stage=STAGE, sentence=sentence))
+            about: dict[str, str | int | float] = {
+                "count": one.count,
+                "what": one.what,
+                "bytes": one.bytes,
+                "why": one.why,
+            }
+            progress(Event(stage=STAGE, kind="would_remove" if dry_run else "removed", fields=about))
     return SweepReport(removals=removals, dry_run=dry_run)
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
+from fulltape import log
+from fulltape.terminal import sentences
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -31,7 +34,7 @@ class Watch:
         self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
-        if not self._quiet and sys.stderr.isatty():
+        if not self._quiet and not log.chosen() and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -54,12 +57,16 @@ class Watch:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show one event."""
+        """Show one event, or log it where logs are JSON: those also when quiet."""
+        if log.chosen():
+            done = {"done": event.done, "total": event.total, "unit": event.unit}
+            log.write(event.stage, event.kind, done if event.kind == "progress" else event.fields)
+            return
         if self._quiet:
             return
         with self._turn:
-            if event.sentence:
-                self._say(f"{event.stage}: {event.sentence}")
+            if event.kind != "progress":
+                self._say(f"{event.stage}: {sentences.of(event)}")
                 return
             key = (event.stage, event.unit)
             # Without a total an event counts what was just done, with one how far the stage has come.
