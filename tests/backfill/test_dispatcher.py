@@ -229,30 +229,3 @@ def test_a_partition_with_thousands_of_empty_blocks_is_passed(ledger: Ledger, tm
         names=[f"A{number:05}" for number in range(3_000)], stop=2_999, reach=1, block=1
     )
     assert claimed(one.claim("a.x"))[2] == "H"
-
-
-@pytest.mark.parametrize(("races", "expected"), [(1, "CD"), (2, "EF"), (3, "F")])
-def test_a_request_is_packed_anew_when_another_worker_was_quicker(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, races: int, expected: str
-) -> None:
-    """No request goes out half empty because of a race; after three of them it takes what is left of it."""
-    enqueue(ledger, "ABCDEFGH")
-    one = dispatcher(node(tmp_path, ledger), FakeClock())
-    other = dispatcher(node(tmp_path, ledger, worker="other"), FakeClock())
-    assert one.has_left("a.x")
-    lease, lost = one._leased, iter("ACE"[:races])
-
-    def beaten(*args: object, all_or_none: bool) -> object:
-        if next(lost, ""):
-            if all_or_none:
-                assert other.claim("a.x")
-            else:
-                first = args[2][0]  # type: ignore[index]
-                with ledger.write():
-                    ledger.queue.claim(
-                        [first], source="b.x", worker="other", fetch_id="f", now=1, lease_until=2**60
-                    )
-        return lease(*args, all_or_none=all_or_none)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(one, "_leased", beaten)
-    assert claimed(one.claim("a.x"))[2] == expected

@@ -11,7 +11,7 @@ from living import BINANCE, DERIV, Living, Venue, living, promised
 
 from fulltape.lake import files, journal
 from fulltape.lake.journal import RecordKind
-from fulltape.node import assemble, nightly, repair
+from fulltape.node import assemble, filling, nightly, repair
 from fulltape.seal import run as seal
 from fulltape.settings import load
 from fulltape.verify import run as verify
@@ -109,7 +109,7 @@ def test_a_damaged_part_without_its_journal_is_asked_of_history(tmp_path: Path) 
         with node.opened() as context:
             repair.run(context, node.clock)
             assert any(kind == "damaged part" for kind, _, _ in node.intervals())
-            nightly.fill(context, node.clock)
+            filling.fill(context, node.clock)
             seal.run_once(context, node.clock)
         found = node.curated()
         promised(found, node.truth(), BINANCE)
@@ -156,7 +156,7 @@ def test_what_a_cut_journal_has_lost_is_doubtful_where_its_part_is_damaged_too(t
         with node.opened() as context:
             nightly.run(context, node.clock)
             assert any(kind == "damaged part" for kind, _, _ in node.intervals())
-            nightly.fill(context, node.clock)
+            filling.fill(context, node.clock)
         found = node.curated()
         promised(found, node.truth(), BINANCE)
         assert found.height >= whole.height
@@ -172,7 +172,7 @@ def test_a_part_holds_more_than_a_journal_that_was_damaged_since(tmp_path: Path,
         node.seal()
         with node.opened() as context:
             repair.run(context, node.clock, deep=True)
-            nightly.fill(context, node.clock)
+            filling.fill(context, node.clock)
         assert node.curated().height == whole.height
 
 

@@ -20,6 +20,7 @@ from fulltape.context import (
     silent,
     universes,
 )
+from fulltape.context.jobs import StageReport
 from fulltape.coverage.segments import Segments
 from fulltape.coverage.series import Series
 from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
@@ -29,7 +30,7 @@ from fulltape.market.time import Clock, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditReport:
+class AuditReport(StageReport):
     """Cells by availability and the tasks that were enqueued."""
 
     wanted: int

@@ -21,8 +21,6 @@ from fulltape.market.time import SECOND, Clock, Instant
 
 TICK = SECOND
 _NO_SHARE_FOR = 60 * SECOND
-_TRIES = 3
-"""So often is a request packed anew because another worker was quicker; then it takes what it gets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +50,6 @@ class _Packed:
             tasks=[one for one in self.tasks if one.task_id in task_ids],
             taken=[one for one in self.taken if one.task_id in task_ids],
         )
-
-
-class _LostError(Exception):
-    """Another worker has claimed some of the tasks."""
 
 
 class Dispatcher:
@@ -153,14 +147,17 @@ class Dispatcher:
     def _claim_of(self, source: str, of: TaskClass, shares: Shares) -> Claim | None:
         planner, now = shares.planners[source, of.dataset], self._clock.now()
         fetch_id = uuid.uuid4().hex
-        attempts: dict[int, int] = {}
-        for left in reversed(range(_TRIES)):
+        # One transaction: what is found is locked, so that no other worker packs it meanwhile.
+        with self._context.ledger.write():
             packed = self._packed(source, of, shares, now)
-            try:
-                attempts = self._leased(source, fetch_id, packed.tasks, now, all_or_none=left > 0)
-            except _LostError:
-                continue
-            break
+            attempts = self._context.ledger.queue.claim(
+                packed.tasks,
+                source=source,
+                worker=self._context.rules.worker,
+                fetch_id=fetch_id,
+                now=now,
+                lease_until=now + self._context.rules.lease,
+            )
         if not attempts:
             shares.barren.add((source, of))
             return None
@@ -179,7 +176,7 @@ class Dispatcher:
         )
 
     def _packed(self, source: str, of: TaskClass, shares: Shares, now: Instant) -> _Packed:
-        """The tasks of the next request; what the queue says of them may be old when they are claimed."""
+        """The tasks of the next request."""
         planner = shares.planners[source, of.dataset]
         found = self._finder.find(source, of, planner, now)
         found, capacity = self.bisection.alike(source, of.dataset, found, planner.capacity)
@@ -191,23 +188,3 @@ class Dispatcher:
         )
         by_id = {task.task_id: task for task in found}
         return _Packed(tasks=[by_id[one.task_id] for one in taken], taken=taken)
-
-    def _leased(
-        self, source: str, fetch_id: str, tasks: Sequence[Claimable], now: Instant, *, all_or_none: bool
-    ) -> dict[int, int]:
-        """Lease tasks, and return their new attempts; `_LostError` where others hold some of them and all are wanted, so that
-        no request goes out half empty."""
-        if not tasks:
-            return {}
-        with self._context.ledger.write():
-            attempts = self._context.ledger.queue.claim(
-                tasks,
-                source=source,
-                worker=self._context.rules.worker,
-                fetch_id=fetch_id,
-                now=now,
-                lease_until=now + self._context.rules.lease,
-            )
-            if all_or_none and len(attempts) < len(tasks):
-                raise _LostError
-        return attempts

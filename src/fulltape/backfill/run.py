@@ -18,6 +18,7 @@ from fulltape.backfill.dispatch import Claim
 from fulltape.backfill.fetch import Fetcher
 from fulltape.backfill.work import Result, StoppedError, Work
 from fulltape.context import ConfiguredSource, Event, NodeContext, Progress, cancel, room, silent
+from fulltape.context.jobs import StageReport
 from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.lake import fetches, journal
 from fulltape.lake.fetches import StoredFetch
@@ -25,7 +26,7 @@ from fulltape.market.time import SECOND, Clock, Instant, Span
 
 
 @dataclass(slots=True, kw_only=True)
-class BackfillReport:
+class BackfillReport(StageReport):
     """What was asked and answered; `more` says that tasks are left which only wait for sealing, `out` which sources
     took no further part, and why."""
 

@@ -11,6 +11,7 @@ from fulltape.check import jumps
 from fulltape.check.folder import Folder
 from fulltape.checks import continuity, contradiction, identity
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage, damage, silent
+from fulltape.context.jobs import StageReport
 from fulltape.context.stretches import Stretch, Stretches
 from fulltape.coverage import series
 from fulltape.coverage.cell import Verdict
@@ -24,7 +25,7 @@ STAGE = "check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReport:
+class CheckReport(StageReport):
     """How many cells were checked now, and their verdicts; `broken` are all sessions missing between held ones."""
 
     cells: int = 0

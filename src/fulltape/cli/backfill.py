@@ -34,13 +34,13 @@ def backfill(
 
     from fulltape.clock import SystemClock
     from fulltape.market.time import to_second
-    from fulltape.node import nightly
+    from fulltape.node import filling
     from fulltape.seal import run as seal
 
     with options.opened(node, asking=True) as context, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(context.ledger.boots.anchor)
         seal.run_once(context, clock, watch)
-        filled = nightly.fill(context, clock, watch)
+        filled = filling.fill(context, clock, watch)
         left = len(context.ledger.tasks.open())
     if json:
         options.emit_json({"filled": filled, "open_tasks": left})

@@ -11,7 +11,7 @@ from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, count
 from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
-    from fulltape.node.nightly import FilledGaps
+    from fulltape.node.filling import FilledGaps
     from fulltape.seal.run import SealReport
 
 
@@ -39,14 +39,14 @@ def seal(
     """Make parts of what was captured and fetched; find what may be missing."""
 
     from fulltape.clock import SystemClock
-    from fulltape.node import nightly
+    from fulltape.node import filling
     from fulltape.seal import run as sealing
 
     with options.opened(node, asking=fill) as context, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(context.ledger.boots.anchor)
         report = sealing.run_once(context, clock, watch, again=again)
-        filled = nightly.fill(context, clock, watch, urgent=True) if fill else None
-        held_back = nightly.held_back(context, clock) if filled else None
+        filled = filling.fill(context, clock, watch, urgent=True) if fill else None
+        held_back = filling.held_back(context, clock) if filled else None
     if json:
         options.emit_json({"sealed": report, "filled": filled})
     elif not quiet:

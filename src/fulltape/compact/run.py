@@ -28,6 +28,7 @@ from fulltape.context import (
 )
 from fulltape.context import spool as spooling
 from fulltape.context.drafts import Draft
+from fulltape.context.jobs import StageReport
 from fulltape.context.scanning import REVISION
 from fulltape.context.spool import Spool
 from fulltape.lake import layout, parquet, parts
@@ -44,7 +45,7 @@ _PATIENCE = 900 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompactReport:
+class CompactReport(StageReport):
     """Folders in which raw parts became one, how many parts those were, and their rows; `left` says why others were not."""
 
     folders: int = 0

@@ -16,6 +16,7 @@ from fulltape.checks.findings import CheckContext
 from fulltape.checks.registry import Learned
 from fulltape.context import ConfiguredDataset, NodeContext, day_bars, drafts, known, scanning
 from fulltape.context.drafts import Draft
+from fulltape.context.jobs import StageReport
 from fulltape.context.spool import Spool
 from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
@@ -28,7 +29,7 @@ from fulltape.version import VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurateReport:
+class CurateReport(StageReport):
     """Folders looked at and rewritten, rows in them, and source cells that turned out partial."""
 
     folders: int = 0

@@ -14,6 +14,7 @@ import msgspec
 import polars as pl
 
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
+from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
 from fulltape.export import plan, status
 from fulltape.export.plan import CellKnowledge, Included
@@ -26,7 +27,7 @@ STAGE = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportReport:
+class ExportReport(StageReport):
     """The bundle, whether it was written now, and the cells in it by availability and verdict."""
 
     path: str

@@ -1,70 +1,38 @@
-"""All stages once, in order: what a night does."""
+"""What a night does: every job that has a place in it, one after the other."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeVar
 
 from polars.exceptions import PolarsError
 
 from fulltape import errors
 from fulltape.audit import run as audit
-from fulltape.backfill import run as backfill
 from fulltape.check import run as check
 from fulltape.compact import run as compact
-from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, room, silent
+from fulltape.context import Event, NodeContext, Progress, room, silent
+from fulltape.context.jobs import Budget, Job, StageReport
 from fulltape.curate import run as curate
 from fulltape.export import run as export
-from fulltape.market.time import Clock, Instant, to_second, utc_date
+from fulltape.market.time import Clock
+from fulltape.node import jobs
+from fulltape.node.filling import ClosedGaps, FilledGaps
 from fulltape.regroup import run as regroup
 from fulltape.seal import run as seal
 from fulltape.sweep import run as sweep
 from fulltape.verify import knowledge
-from fulltape.verify import run as verify
+from fulltape.verify.plan import VerifyReport
 from fulltape.views import state
 
 _ALL = 1e9
 """Seconds in which everything is verified."""
-
-
-class Waiting(NamedTuple):
-    """A source without room: in which dimension, and when there will be room."""
-
-    source: str
-    dimension: str
-    until: Instant
-
-
-class Refusal(NamedTuple):
-    """A source that could not be asked, and why."""
-
-    source: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilledGaps:
-    """What filling gaps came to, over all rounds."""
-
-    tasks: int = 0
-    fetches: int = 0
-    requests: int = 0
-    pages: int = 0
-    rows: int = 0
-    rejected: int = 0
-    damaged: int = 0
-    waiting: tuple[Waiting, ...] = ()
-    """Sources that have no room."""
-    stopped: tuple[Refusal, ...] = ()
-    """Sources that refused our credentials, and their words."""
-    unreachable: tuple[Refusal, ...] = ()
-    """Sources that gave no answer."""
-    full: str = ""
-    """Why nothing more was fetched, where the disk has no room."""
-    resumed: bool = False
-    """Whether rows were sealed that an earlier, interrupted run had fetched."""
+_HEALING = ("curate", "check", "export")
+"""What makes anew what an export found damaged."""
+_Report = TypeVar("_Report", bound=StageReport)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,22 +63,81 @@ class Night:
 def run(
     context: NodeContext, clock: Clock, progress: Progress = silent, *, stop: threading.Event | None = None
 ) -> Night:
-    """Verify a part of the lake, seal what an earlier run left, audit, fill, curate, check, export; twice in a row changes
-    nothing. A file that cannot be read does not stop the night: all of them are verified, and what is damaged is made
-    again."""
+    """Run the night's jobs; twice in a row changes nothing. A file that cannot be read does not stop the night: all of them
+    are verified, and what is damaged is made again."""
     make_room(context, clock, progress)
-    sampled = verify.sample(context, clock, seconds=context.rules.verify_for)
-    damaged = tuple(one.path for one in sampled.findings)
+    budget = Budget(stop=stop or threading.Event())
+    night = _Running(context, clock, progress, budget)
     try:
-        night = _run(context, clock, progress, stop)
+        night.run(jobs.night())
     except (errors.CorruptPartError, PolarsError) as error:
-        found = verify.sample(context, clock, seconds=_ALL).findings
-        if not found:
+        found = jobs.get("verify").run(context, clock, progress, dataclasses.replace(budget, seconds=_ALL))
+        damaged = found.findings if isinstance(found, VerifyReport) else ()
+        if not damaged:
             raise
-        progress(Event(stage="verify", kind="damaged", fields={"files": len(found), "error": str(error)}))
-        damaged += tuple(one.path for one in found)
-        night = _run(context, clock, progress, stop)
-    return dataclasses.replace(night, damaged=damaged, beyond=state.beyond(context, clock.now()))
+        about: dict[str, str | int | float] = {"files": len(damaged), "error": str(error)}
+        progress(Event(stage="verify", kind="damaged", fields=about))
+        night.damaged += tuple(one.path for one in damaged)
+        night.run([job for job in jobs.night() if job.name != "verify"])
+    return night.told()
+
+
+class _Running:
+    """A night that is running, and the reports of its jobs so far."""
+
+    def __init__(self, context: NodeContext, clock: Clock, progress: Progress, budget: Budget) -> None:
+        self._context, self._clock, self._progress, self._budget = context, clock, progress, budget
+        self._reports: list[StageReport] = []
+        self.damaged: tuple[str, ...] = ()
+
+    def run(self, todo: Sequence[Job]) -> None:
+        """Run these jobs in their order."""
+        self._reports.clear()
+        for job in todo:
+            report = self._one(job)
+            if isinstance(report, export.ExportReport) and report.damaged:
+                for name in _HEALING:
+                    self._one(jobs.get(name))
+
+    def _one(self, job: Job) -> StageReport | None:
+        report = job.run(self._context, self._clock, self._progress, self._budget)
+        if report is not None:
+            self._reports.append(report)
+        if isinstance(report, VerifyReport):
+            self.damaged += tuple(one.path for one in report.findings)
+        if isinstance(report, seal.SealReport) and report.left_open:
+            self._progress(Event(stage="seal", kind="resuming", fields={"fetches": report.left_open}))
+        return report
+
+    def _all(self, kind: type[_Report]) -> list[_Report]:
+        return [one for one in self._reports if isinstance(one, kind)]
+
+    def told(self) -> Night:
+        """All of it; of a job that ran twice what it found last."""
+        filled, curated = FilledGaps(), curate.CurateReport()
+        for sealed in self._all(seal.SealReport):
+            filled += FilledGaps(
+                rows=sealed.rows,
+                rejected=sealed.rejected,
+                damaged=sealed.damaged,
+                resumed=bool(sealed.rows or sealed.left_open),
+            )
+        for closed in self._all(ClosedGaps):
+            filled, curated = filled + closed.filled, curated + closed.curated
+        for more in self._all(curate.CurateReport):
+            curated += more
+        bundles = self._all(export.ExportReport)
+        return Night(
+            audit=self._all(audit.AuditReport)[-1],
+            filled=filled,
+            curated=curated,
+            check=self._all(check.CheckReport)[-1],
+            export=bundles[-1] if bundles else None,
+            regrouped=self._all(regroup.RegroupReport)[-1],
+            compacted=self._all(compact.CompactReport)[-1],
+            damaged=self.damaged,
+            beyond=state.beyond(self._context, self._clock.now()),
+        )
 
 
 def make_room(context: NodeContext, clock: Clock, progress: Progress = silent) -> None:
@@ -126,120 +153,3 @@ def make_room(context: NodeContext, clock: Clock, progress: Progress = silent) -
                 f"{context.layout.root}: {here.sentence}.",
                 hint="Delete other files, keep fewer bundles (retention.bundles), use a larger disk, or lower node.min_free.",
             )
-
-
-def _run(context: NodeContext, clock: Clock, progress: Progress, stop: threading.Event | None) -> Night:
-    leftovers = seal.run_once(context, clock, progress)
-    if leftovers.left_open:
-        progress(Event(stage="seal", kind="resuming", fields={"fetches": leftovers.left_open}))
-    filled = FilledGaps(
-        rows=leftovers.rows,
-        rejected=leftovers.rejected,
-        damaged=leftovers.damaged,
-        resumed=bool(leftovers.rows or leftovers.left_open),
-    )
-    curated = curate.CurateReport()
-    for _ in range(context.rules.rounds):
-        audit.run_once(context, clock, progress)
-        more = fill(context, clock, progress, stop=stop, before=filled)
-        filled = _sum(filled, more)
-        curated += curate.run_once(context, clock, progress)
-        if not more.fetches:
-            break
-    checked = check.run_once(context, clock, progress)
-    final = audit.run_once(context, clock, progress)
-    bundle = export.run_once(context, clock, progress)
-    if bundle and bundle.damaged:
-        curated += curate.run_once(context, clock, progress)
-        checked = check.run_once(context, clock, progress)
-        bundle = export.run_once(context, clock, progress)
-    damage.settle(context)
-    knowledge.write(context.ledger, context.layout, clock.now())
-    if context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat()):
-        progress(Event(stage="backup", kind="backed_up", fields={"folder": BACKUPS}))
-    # It makes only what reads faster, and may take long: all else is safe by now.
-    regrouped = regroup.run_once(context, clock, progress)
-    compacted = compact.run_once(context, clock, progress)
-    damage.settle(context)
-    knowledge.write(context.ledger, context.layout, clock.now())  # positions have moved
-    sweep.run_once(context, clock, progress)
-    return Night(
-        audit=final,
-        filled=filled,
-        curated=curated,
-        check=checked,
-        export=bundle,
-        regrouped=regrouped,
-        compacted=compacted,
-    )
-
-
-def held_back(context: NodeContext, clock: Clock) -> str:
-    """Who has tasks that must wait, and until when; '' where nothing waits."""
-    now = clock.now()
-    found = {source: context.ledger.tasks.next_chance(source, now=now) for source in context.feeds}
-    return "; ".join(
-        f"{source} may be asked for more from {to_second(at)} on"
-        for source, at in found.items()
-        if at is not None
-    )
-
-
-def fill(
-    context: NodeContext,
-    clock: Clock,
-    progress: Progress = silent,
-    *,
-    stop: threading.Event | None = None,
-    before: FilledGaps | None = None,
-    urgent: bool = False,
-) -> FilledGaps:
-    """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone.
-    `urgent`: only what comes before everything else."""
-    total = FilledGaps(stopped=before.stopped, unreachable=before.unreachable) if before else FilledGaps()
-    more = True
-    while more:
-        fetched = backfill.run_once(
-            context,
-            clock,
-            progress,
-            stop=stop,
-            stopped=dict(total.stopped),
-            unreachable=dict(total.unreachable),
-            urgent=urgent,
-        )
-        sealed = seal.run_once(context, clock, progress)
-        step = FilledGaps(
-            tasks=fetched.tasks,
-            fetches=fetched.fetches,
-            requests=fetched.requests,
-            pages=fetched.pages,
-            rows=sealed.rows,
-            rejected=sealed.rejected,
-            damaged=sealed.damaged,
-            waiting=tuple(Waiting(source, *why) for source, why in sorted(fetched.out.waiting.items())),
-            stopped=tuple(Refusal(*one) for one in sorted(fetched.out.stopped.items())),
-            unreachable=tuple(Refusal(*one) for one in sorted(fetched.out.unreachable.items())),
-            full=fetched.out.full,
-        )
-        total = _sum(total, step)
-        # Without a page there is nothing to seal, and going on would only ask the same again.
-        more = fetched.more and fetched.pages > 0
-    return total
-
-
-def _sum(one: FilledGaps, other: FilledGaps) -> FilledGaps:
-    return FilledGaps(
-        tasks=one.tasks + other.tasks,
-        fetches=one.fetches + other.fetches,
-        requests=one.requests + other.requests,
-        pages=one.pages + other.pages,
-        rows=one.rows + other.rows,
-        rejected=one.rejected + other.rejected,
-        damaged=one.damaged + other.damaged,
-        waiting=other.waiting,
-        stopped=other.stopped,
-        unreachable=other.unreachable,
-        full=other.full,
-        resumed=one.resumed,
-    )

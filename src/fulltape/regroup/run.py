@@ -24,6 +24,7 @@ from fulltape.context import (
 )
 from fulltape.context import spool as spooling
 from fulltape.context.drafts import Draft
+from fulltape.context.jobs import StageReport
 from fulltape.context.regrouped import LAYER
 from fulltape.context.spool import Spool
 from fulltape.lake import layout, parquet, parts
@@ -40,7 +41,7 @@ _ROWS = 300_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegroupReport:
+class RegroupReport(StageReport):
     """Months and years that were written, and the rows in them; `left` says why another one was not."""
 
     folders: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fulltape.context import NodeContext, Progress, silent
+from fulltape.context.jobs import StageReport
 from fulltape.lake import fetches, files, journal
 from fulltape.lake.fetches import Contents, StoredFetch
 from fulltape.ledger.task import Task
@@ -18,7 +19,7 @@ from fulltape.seal.pages.batch import STAGE, Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealReport:
+class SealReport(StageReport):
     """What was sealed; `damaged` counts stretches of journal that no checksum vouches for, `left_open` the fetches that
     wait in the journal."""
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fulltape.context.jobs import StageReport
+
 _BEFORE_RESTORE = re.compile(r"before-restore-.*\.db")
 
 
@@ -20,7 +22,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepReport:
+class SweepReport(StageReport):
     """Everything that went, or with a dry run would."""
 
     removals: tuple[Removal, ...]

@@ -16,7 +16,7 @@ from fulltape import errors
 
 if TYPE_CHECKING:
     from fulltape.context import NodeContext
-    from fulltape.node.nightly import FilledGaps
+    from fulltape.node.filling import FilledGaps
     from fulltape.settings.load import Loaded
 
 NodeOption = Annotated[

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fulltape.context.jobs import StageReport
+
 Kind = Literal["part", "profile", "revision", "unknown", "journal", "bundle", "rejected", "ledger", "mark"]
+
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
@@ -23,7 +26,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
+class VerifyReport(StageReport):
     """How many files were looked at, and what is wrong."""
 
     files: int = 0
