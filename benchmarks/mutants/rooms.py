@@ -45,7 +45,7 @@ SKIPPED = (
     "tests/stages/test_kill.py",
     "tests/stages/test_many_",
     "tests/live/test_kill_",
-    "tests/live/test_keeper.py",
+    "tests/live/test_services.py",
     "tests/live/test_connection_care.py",
     "tests/live/test_closed_loop.py",
     "tests/live/test_following.py",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fulltape.lake.layout import Layout
 
 _TOLD_EVERY = 10.0
-_LOOK_EVERY = 0.5
+_PATIENCE = 600.0
+"""Seconds in which what was captured is sealed at the end; it takes a moment, and longer only with very much."""
 
 
 PANEL = "Run"
@@ -71,7 +72,7 @@ def _run(
     told: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
 ) -> int:
     """Keep the process running until it is asked to end; its exit status."""
-    from fulltape.node import capturing
+    from fulltape.node import capturing, supervising
 
     path = layout.capture_state(told.writer)
     stop = threading.Event()
@@ -80,25 +81,30 @@ def _run(
         stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
-    keeper = capturing.CaptureProcess(told, lambda words: typer.echo(words, err=True))
-    worker = capturing.Sealer(layout, folder, {feed.source for feed in told.feeds}) if seal else None
-    deadline = clock.steady_seconds() + seconds if seconds else float("inf")
-    said = clock.steady_seconds()
+    capturer = capturing.CaptureProcess(told, lambda words: typer.echo(words, err=True), path)
+    sealing = [capturing.Sealer(layout, folder, {feed.source for feed in told.feeds})] if seal else []
+    now = clock.steady_seconds()
+    said = [now]
+
+    def tell() -> None:
+        if not quiet and clock.steady_seconds() - said[0] >= _TOLD_EVERY:
+            said[0] = clock.steady_seconds()
+            _tell(path, capturer.id)
+
     try:
-        while not stop.wait(_LOOK_EVERY) and clock.steady_seconds() < deadline:
-            keeper.look()
-            if worker:
-                worker.look()
-            if not quiet and clock.steady_seconds() - said >= _TOLD_EVERY:
-                said = clock.steady_seconds()
-                _tell(path, keeper.id)
+        left = supervising.supervise(
+            [capturer, *sealing],
+            stop,
+            until=now + seconds if seconds else float("inf"),
+            each=tell,
+            patience=_PATIENCE,
+        )
     finally:
-        status = keeper.stop()
-        if worker:
-            worker.finish()
         for which, handler in before.items():
             signal.signal(which, handler)
-    return status
+    if left and not quiet:
+        typer.echo(f"{' and '.join(left)} goes on in the background until it is done", err=True)
+    return capturer.status
 
 
 def _tell(path: Path, process: int) -> None:

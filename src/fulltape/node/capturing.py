@@ -15,14 +15,14 @@ from fulltape.capture.config import CaptureConfig, SourceConfig
 from fulltape.context import NodeContext
 from fulltape.contract.plans import Delayed
 from fulltape.contract.streams import Subscription
-from fulltape.lake import journal
+from fulltape.lake import capture_state, journal
 from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
 
 _LONGEST_PAUSE = 60.0
 _MOST_DOUBLINGS = 10
 _PATIENCE = 20.0
-"""Seconds in which a capture process that was asked to stop makes everything durable."""
+"""Seconds in which a capture process that was asked to stop makes everything durable, at most."""
 
 
 def told(loaded: Loaded, context: NodeContext) -> CaptureConfig:
@@ -99,12 +99,12 @@ class CaptureChild:
         """Its exit status, None while it runs."""
         return self._child.poll()
 
-    def stop(self) -> int:
-        """Ask it to make everything durable and end; kill it where it does not."""
+    def stop(self, seconds: float) -> int:
+        """Ask it to make everything durable and end; kill it where it does not within so many seconds."""
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
         try:
-            return self._child.wait(_PATIENCE)
+            return self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             self._child.kill()
             return self._child.wait()
@@ -115,22 +115,37 @@ class CaptureChild:
 
 
 class CaptureProcess:
-    """Keeps a capture process running: one that ends on its own is started again, after a pause that doubles."""
+    """The service that captures: a process that ends on its own is started again, after a pause that doubles. `state` is where
+    it tells how it is."""
 
-    def __init__(self, told: CaptureConfig, say: Callable[[str], None]) -> None:
-        self._told, self._say = told, say
-        self._process = CaptureChild(told)
+    name = "capture"
+
+    def __init__(self, told: CaptureConfig, say: Callable[[str], None], state: Path) -> None:
+        self._told, self._say, self._state = told, say, state
+        self._process: CaptureChild | None = None
         self._ended = 0
         self._again_at: float | None = None
+        self.status = 0
+        """How it ended, once it was stopped."""
 
     @property
     def id(self) -> int:
-        """The number of the process at the moment."""
-        return self._process.id
+        """The number of the process at the moment; 0 where there is none."""
+        return self._process.id if self._process else 0
+
+    def start(self) -> None:
+        """See `Service`."""
+        self._process = CaptureChild(self._told)
+
+    @property
+    def ready(self) -> bool:
+        """See `Service`."""
+        told = capture_state.read(self._state)
+        return told is not None and told.running and told.process == self.id
 
     def look(self) -> None:
-        """Start it again where that is due."""
-        status = self._process.ended()
+        """See `Service`."""
+        status = self._process.ended() if self._process else None
         if status is None:
             return
         if self._again_at is None:
@@ -140,24 +155,37 @@ class CaptureProcess:
             self._say(f"the capture process ended with status {status}; it is started again in {pause:g} s")
         elif clock.steady_seconds() >= self._again_at:
             self._again_at = None
-            self._process.stop()
-            self._process = CaptureChild(self._told)
+            self.stop(_PATIENCE)
+            self.start()
 
-    def stop(self) -> int:
-        """End it in order; its exit status."""
-        return self._process.stop()
+    def stop(self, seconds: float) -> bool:
+        """See `Service`. What does not end is killed: what it had acknowledged is durable."""
+        if self._process:
+            self.status = self._process.stop(min(seconds, _PATIENCE))
+        return True
 
 
 class Sealer:
-    """Seals closed journals in a process of its own, one at a time, so that nothing heavy runs beside the sockets."""
+    """The service that seals closed journals, in a process of its own, one at a time, so that nothing heavy runs beside the
+    sockets."""
+
+    name = "sealing"
 
     def __init__(self, layout: Layout, folder: Path, sources: Collection[str]) -> None:
         self._layout, self._folder, self._sources = layout, folder, sources
         self._child: subprocess.Popen[bytes] | None = None
         self._not_before = 0.0
 
+    def start(self) -> None:
+        """See `Service`: it begins when a journal is closed."""
+
+    @property
+    def ready(self) -> bool:
+        """See `Service`."""
+        return True
+
     def look(self) -> None:
-        """Start one where a closed journal waits and none is at work."""
+        """See `Service`: start a process where a closed journal waits and none is at work."""
         if self._child is not None:
             status = self._child.poll()
             if status is None:
@@ -170,12 +198,12 @@ class Sealer:
         if any(not journal.in_use(path) for path in self._closed()):
             self._start()
 
-    def finish(self) -> None:
-        """Seal what is left, and wait for it."""
-        if self._child is not None:
-            self._child.wait()
-        if self._closed():
-            self._start().wait()
+    def stop(self, seconds: float) -> bool:
+        """See `Service`: what is left is sealed first. What takes longer goes on by itself: it loses nothing."""
+        until = clock.steady_seconds() + seconds
+        if self._child is not None and not _ended(self._child, seconds):
+            return False
+        return not self._closed() or _ended(self._start(), max(0.0, until - clock.steady_seconds()))
 
     def _closed(self) -> list[Path]:
         """Journals of what is captured; those of other sources wait until theirs is captured again."""
@@ -185,3 +213,11 @@ class Sealer:
         command = [sys.executable, "-m", "fulltape", "seal", "--fill", "--quiet", "--node", str(self._folder)]
         self._child = subprocess.Popen(command)
         return self._child
+
+
+def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

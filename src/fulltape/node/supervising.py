@@ -1,0 +1,39 @@
+"""Keeps services running until they are asked to end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from fulltape import clock
+from fulltape.context.services import Service
+
+_LOOK_EVERY = 0.5
+PATIENCE = 30.0
+"""Seconds in which everything ends."""
+
+
+def supervise(
+    services: Sequence[Service],
+    stop: threading.Event,
+    *,
+    until: float = float("inf"),
+    each: Callable[[], None] = lambda: None,
+    patience: float = PATIENCE,
+) -> tuple[str, ...]:
+    """Start services in their order and look after them until `stop` is set or the steady clock (seconds) is at `until`; then
+    stop them in the same order, within `patience` seconds together. `each` is called between looks. Returns the names of what
+    still runs; an error of one is raised once all are stopped."""
+    try:
+        for one in services:
+            one.start()
+        while not stop.wait(_LOOK_EVERY) and clock.steady_seconds() < until:
+            for one in services:
+                one.look()
+            each()
+    finally:
+        deadline = clock.steady_seconds() + patience
+        still = tuple(
+            one.name for one in services if not one.stop(max(0.0, deadline - clock.steady_seconds()))
+        )
+    return still
