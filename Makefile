@@ -9,7 +9,7 @@ TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
 GROWTH_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read mutants format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read mutants docs format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -57,6 +57,11 @@ check: .venv/.dev
 	$(RUN)/lint-imports
 	$(RUN)/python -m pytest -q -p no:randomly tests/test_shape.py
 
+# The documents as a site, in site/, with every link followed.
+docs: .interop/.docs
+	.interop/docs/bin/zensical build --clean --strict
+	$(PYTHON) tools/check_site.py
+
 format: .venv/.dev
 	$(RUN)/ruff format $(CHECKED)
 	$(RUN)/ruff check --fix $(CHECKED)
@@ -70,6 +75,7 @@ lock: $(UV)
 	$(LOCK) --python-version 3.11 requirements/interop-deriv.in -o requirements/interop-deriv.txt
 	$(LOCK) --python-version 3.11 requirements/bench-live.in -o requirements/bench-live.txt
 	$(LOCK) --python-version 3.11 requirements/bench-read.in -o requirements/bench-read.txt
+	$(LOCK) --python-version 3.11 requirements/docs.in -o requirements/docs.txt
 	$(LOCK) --python-version 3.11 -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
 
 # Rebuild package data from its sources; the results are committed.
@@ -104,6 +110,11 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .interop/clients/bin/python --require-hashes -r requirements/interop.txt
 	@touch $@
 
+.interop/.docs: $(UV) requirements/docs.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/docs
+	$(UV) pip install --quiet --python .interop/docs/bin/python --require-hashes -r requirements/docs.txt
+	@touch $@
+
 .interop/.deriv: $(UV) requirements/interop-deriv.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) .interop/deriv
 	$(UV) pip install --quiet --python .interop/deriv/bin/python --require-hashes -r requirements/interop-deriv.txt
@@ -130,6 +141,7 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 reference: .venv/.dev .interop/.clients .interop/.deriv
+	$(RUN)/python tools/api_reference.py
 	$(RUN)/python tools/build_reference.py
 
 clean:

@@ -33,6 +33,17 @@ def test_the_settings_page_is_what_the_code_says() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == reference["text"](), "run: make reference"
 
 
+def test_the_api_reference_is_what_the_docstrings_say() -> None:
+    reference = runpy.run_path(str(ROOT / "tools" / "api_reference.py"))
+    assert (ROOT / "docs" / "api.md").read_text() == reference["text"](), "run: make reference"
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    told = tomllib.loads((ROOT / "zensical.toml").read_text())
+    pages = re.findall(r"[\w-]+\.md", repr(told["project"]["nav"]))
+    assert sorted(pages) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_named_files_exist(page: Path) -> None:
     text = page.read_text()

@@ -51,7 +51,8 @@ def write(stage: str, kind: str, fields: Mapping[str, object]) -> None:
 
 def _redacted(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     clean = redaction.of(*sorted(_logs.secrets))
+    head = {name: line.pop(name) for name in ("timestamp", "event") if name in line}
     return {
         name: clean(value.encode()).decode(errors="replace") if isinstance(value, str) else value
-        for name, value in line.items()
+        for name, value in {**head, **line}.items()
     }

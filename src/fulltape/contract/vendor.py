@@ -3,7 +3,7 @@
 A vendor is one file in `vendors/` with three names:
 
 - `SPEC`: a `VendorSpec`: sources, what each serves, limits by plan, how it authenticates, where its documents are;
-- `history(fetch, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields an `PageResult` to it;
+- `history(fetch, resume)`: a generator that yields a `Request`, is sent the `Response`, and yields a `PageResult` to it;
   continued after a retryable answer it yields the same request again, so that its driver decides about retries;
 - `reference(symbols)`, where the vendor has one: a generator like `history` whose answers carry `listings`;
 - `decode(pages)`: where the rows of these pages lie and how their fields are read (see `decoding/tables.py`).
