@@ -1,4 +1,15 @@
-"""What is subscribed on the connections of one stream: what is live, refused, silent, and what to do about it."""
+"""What is subscribed on the connections of one stream: what is live, refused, silent, and what to do about it.
+
+How a stream is, in a word:
+
+    connecting --confirmed--> live        every channel is live or refused, and one is live
+    connecting --refused--> refused       every channel is refused
+    refused --confirmed--> live
+    live --disconnected--> connecting     no connection is left
+    refused --disconnected--> connecting
+    connecting --turned away--> barred    the vendor refuses us; nothing is tried again
+    live --told to stop--> barred
+"""
 
 from __future__ import annotations
 

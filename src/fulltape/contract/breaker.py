@@ -1,4 +1,17 @@
-"""Breakers: which sources are left alone for a while because they keep failing. Closed → open → half-open."""
+"""Breakers: which sources are left alone for a while because they keep failing.
+
+Its states, and what moves it:
+
+    closed --failed--> closed             until it has failed so often in a row
+    closed --failed--> open               nothing is asked for a while
+    open --trial--> half-open             the time is over: one trial
+    half-open --served--> closed
+    half-open --failed--> open            twice as long
+    half-open --trial--> half-open        the trial has not come back
+    open --failed--> open                 what was on its way before
+    open --served--> closed
+    closed --served--> closed
+"""
 
 from __future__ import annotations
 

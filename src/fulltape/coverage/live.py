@@ -1,4 +1,15 @@
-"""What is known of live capture: how far each series is proved, its sessions, and spans in which something may be missing."""
+"""What is known of live capture: how far each series is proved, its sessions, and spans in which something may be missing.
+
+An interval begins as unverified, or as verified where ids prove that nothing is missing:
+
+    unverified --asked--> filling         history is being asked
+    unverified --never--> unverifiable    no source has a history to ask, or too much time is over
+    filling --whole--> verified           history holds all that was captured, and what was missing
+    filling --again--> unverified         the answer did not reach it
+    filling --lacking--> unverifiable     history itself lacks rows
+    unverified --confirmed--> verified    the session's own answer says so
+    unverified --lacking--> unverifiable
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,13 @@ little endian; `length` counts what follows the checksum. A record is *acknowled
 crash a file is read, never appended to. Reading finds torn and flipped records by their checksum and goes on at the
 next magic that verifies.
 
-A journal that is whole and closed may be packed: then each of its records holds a stretch of the records that were, compressed.
+A journal's file by the end of its name:
+
+    unborn --locked--> journal            it grows
+    journal --sealed--> packed            its rows are committed; it is written packed beside itself
+    packed --renamed--> sealed            it stays until history has confirmed it, and every consumer has read it
+
+A journal of pages has no other end than its removal. A journal that is whole and closed may be packed: then each of its records holds a stretch of the records that were, compressed.
 Offsets are always those of the file as it was written.
 """
 

@@ -1,10 +1,19 @@
 """The life of tasks: what is asked for, who holds it, and how it ended.
 
-    queued ──claim──▶ leased ──fetched──▶ fetched ──seal──▶ done
-      ▲                 │                    │
-      └────release──────┴────release─────────┘        also: stalled, unobtainable, cancelled
+    queued --claim--> leased              its tasks are asked for
+    leased --fetched--> fetched           the pages are durable
+    fetched --finish--> done              they were sealed
+    leased --release--> queued            what is not answered yet is for others
+    fetched --release--> queued
+    leased --requeue_expired--> queued    its worker is gone
+    leased --claim--> leased              the same, at once
+    queued --finish--> unobtainable       no source is left that may be asked
+    leased --finish--> stalled            it failed too often,
+    stalled --retry--> queued             until a user says so
+    queued --cancel--> cancelled          it is not wanted any more
+    stalled --cancel--> cancelled
 
-A claim gives a task a new `attempt`, the fencing token: a worker that finishes must name it. An expired lease is claimable
+What is queued, leased or fetched can be finished as done, unobtainable, stalled or cancelled. A claim gives a task a new `attempt`, the fencing token: a worker that finishes must name it. An expired lease is claimable
 by the same statement.
 """
 
