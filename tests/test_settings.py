@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from typer.testing import CliRunner
 
 from fulltape import errors
 from fulltape.cli import app
-from fulltape.node import assemble
+from fulltape.node import assemble, rules
 from fulltape.settings import load
+from fulltape.settings.rules import Rules
 
 GOOD = """\
 [universe.mine]
@@ -142,3 +144,16 @@ def test_a_day_that_does_not_exist_says_how_days_are_written(tmp_path: Path) -> 
     with pytest.raises(errors.ConfigError, match="is not TOML") as told:
         check(tmp_path, GOOD.replace("2016-01-04", "2016-02-30"))
     assert told.value.hint == "A date is written YYYY-MM-DD, and must exist."
+
+
+def test_defaults_stand_once(tmp_path: Path) -> None:
+    """What the stages decide by without a settings file is what an empty section says."""
+    (tmp_path / "fulltape.toml").write_text(GOOD)
+    found = rules.rules(load.load(tmp_path))
+    assert dataclasses.replace(found, shares={}) == Rules()
+
+
+def test_a_setting_that_was_renamed_is_still_read(tmp_path: Path) -> None:
+    for name in ("workers", "lanes"):
+        (tmp_path / "fulltape.toml").write_text(f"{GOOD}\n[backfill]\n{name} = 3\n")
+        assert load.load(tmp_path).values.backfill.workers == 3

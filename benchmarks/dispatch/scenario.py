@@ -10,7 +10,7 @@ from typing import Any
 
 from fulltape import context as opening
 from fulltape.audit import run as audit
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
@@ -18,6 +18,7 @@ from fulltape.ledger.eligibility import Eligible
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import DAY, SECOND, Clock, Instant
+from fulltape.settings.rules import Rules
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 FOR_EVER: Instant = 2**62
@@ -77,7 +78,7 @@ def build(scenario: Scenario, folder: Path, clock: Clock) -> NodeContext:
         feeds=feeds,
         vendors={},
         accounts={},
-        rules=Rules(max_wait=3 * DAY, lease=600 * SECOND, lanes=scenario.raw.get("lanes", 8)),
+        rules=Rules(max_wait=3 * DAY, lease=600 * SECOND, workers=scenario.raw.get("workers", 8)),
     )
     _entitle(scenario, context)
     audit.run_once(context, clock)

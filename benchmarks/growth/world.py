@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from fulltape import context as opening
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules, drafts
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, drafts
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage.facts import CoverageFact
@@ -21,6 +21,7 @@ from fulltape.market import datasets
 from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import HOUR, MINUTE, Instant
+from fulltape.settings.rules import Rules
 
 DAYS, MINUTES = "equities_bars_day", "equities_bars_minute"
 SOURCE = "a.sip"

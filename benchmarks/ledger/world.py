@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fulltape import context as opening
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
@@ -18,6 +18,7 @@ from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Range
 from fulltape.market.time import SECOND
+from fulltape.settings.rules import Rules
 
 SYMBOLS, SESSIONS = 5_000, 5_036
 MISSING = 498_000

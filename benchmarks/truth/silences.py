@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.truth import real
 from fulltape import context as opening
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules, known
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, known
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage import series
@@ -22,6 +22,7 @@ from fulltape.market import datasets, ranges
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import SECOND
+from fulltape.settings.rules import Rules
 
 A, B = "a.sip", "b.sip"
 SIZES = (250, 1_250, 5_036)

@@ -13,7 +13,7 @@ from fulltape import context as opening
 from fulltape.backfill.dispatch import Claim, Dispatcher
 from fulltape.backfill.partition import Partition
 from fulltape.backfill.throughput import Throughput
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
@@ -24,6 +24,7 @@ from fulltape.market import datasets
 from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import SECOND
+from fulltape.settings.rules import Rules
 
 DAYS, MINUTES = datasets.get("equities_bars_day"), datasets.get("equities_bars_minute")
 SINCE = dt.date(2024, 1, 2)

@@ -14,12 +14,13 @@ from fulltape import context as opening
 from fulltape.backfill.dispatch import Dispatcher
 from fulltape.backfill.throughput import Throughput
 from fulltape.clock import SystemClock
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import SECOND
+from fulltape.settings.rules import Rules
 
 LEASE = SECOND
 

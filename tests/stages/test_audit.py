@@ -12,7 +12,7 @@ from conftest import Opener
 from fulltape import context as opening
 from fulltape.audit import run as audit
 from fulltape.backfill import forecast
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, Rules
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source
 from fulltape.coverage.cell import FactKind
@@ -23,6 +23,7 @@ from fulltape.ledger.task import AGAIN, LAST
 from fulltape.market import datasets
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import DAY, from_datetime
+from fulltape.settings.rules import Rules
 
 DATASET = datasets.get("equities_bars_day")
 CALENDAR = opening.calendar("XNYS")

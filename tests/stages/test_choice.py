@@ -13,7 +13,7 @@ import pytest
 
 from conftest import Opener
 from fulltape import context as opening
-from fulltape.context import NodeContext, Rules, silent
+from fulltape.context import NodeContext, silent
 from fulltape.curate import plan
 from fulltape.curate.chunk import CurateReport
 from fulltape.lake.fetches import StoredFetch
@@ -22,6 +22,7 @@ from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import NewTask, Task
 from fulltape.market import datasets
 from fulltape.seal.pages import batch
+from fulltape.settings.rules import Rules
 
 DAY = dt.date(2024, 1, 3)
 NOW = 1_000

@@ -14,7 +14,7 @@ from fulltape.demo import proof
 from fulltape.simulator import market as markets
 from nodes import DAYS_2012, MINUTES_2012, simulated
 
-LANES = 4
+WORKERS = 4
 
 
 @pytest.mark.timeout(300)
@@ -29,7 +29,7 @@ def test_killed_again_and_again_the_night_still_ends_whole(tmp_path: Path, seed:
         market,
         [DAYS_2012, MINUTES_2012],
         universe=markets.sample_universe(),
-        extra=f'[backfill]\nseal_after = "1s"\nlanes = {LANES}\n',
+        extra=f'[backfill]\nseal_after = "1s"\nworkers = {WORKERS}\n',
     ) as (folder, twins):
         command = [sys.executable, "-m", "fulltape", "nightly", "--quiet", "--node", str(folder)]
         while True:
@@ -42,7 +42,7 @@ def test_killed_again_and_again_the_night_still_ends_whole(tmp_path: Path, seed:
                 child.wait()
                 kills += 1
                 # What was in flight: at most one request a lane.
-                allowed += [line for server in twins.servers.values() for line in server.log[-LANES:]]
+                allowed += [line for server in twins.servers.values() for line in server.log[-WORKERS:]]
                 continue
             assert child.returncode == 0
             break

@@ -48,8 +48,8 @@ class Admission:
     def closed(self, source: str, *, flying: int, owed: bool = False) -> Closed | None:
         """None if the source may send something now; `owed` says that it has interrupted work to go on with."""
         # Until a source has answered once, one conversation is enough to learn whether it answers at all.
-        lanes = self.throughput.lanes(source) if self.breakers.ever_served(source) else 1
-        if source in self._out or flying >= lanes:
+        workers = self.throughput.workers(source) if self.breakers.ever_served(source) else 1
+        if source in self._out or flying >= workers:
             return Closed()
         rest = self.breakers.rest(source, now=self._clock.now(), flying=flying)
         if rest is not None:

@@ -34,7 +34,7 @@ class Seat:
     """A vendor's room: what its window still holds and when it frees again, and what is left of its day.
 
     `allowed` requests a `span` (seconds; 0 allowed: no window); `frees` are the seconds from now at which the requests
-    now in the window leave it, ascending; `fast` is how many a second its lanes manage. `opens` is when it may be asked
+    now in the window leave it, ascending; `fast` is how many a second its workers manage. `opens` is when it may be asked
     at all, in seconds from now. `finish` is how long one fetch takes from its claim to its answer. `left_today` and
     `per_day` in requests, None without a cap.
     """

@@ -1,6 +1,6 @@
 """Claims tasks for every source that has room, fetches, and settles what the answers mean for the queue.
 
-As many lanes (threads) a source as fill its rate; the main thread claims. Nothing is decoded here: pages lie durable in the journal, and the tasks
+As many workers (threads) a source as fill its rate; the main thread claims. Nothing is decoded here: pages lie durable in the journal, and the tasks
 they answer are `fetched` until seal has made parts of them.
 """
 
@@ -64,7 +64,7 @@ def run_once(
 
 
 class _Round:
-    """One run: its sources, their lanes (one thread each), and what they were given."""
+    """One run: its sources, their workers (one thread each), and what they were given."""
 
     def __init__(
         self,
@@ -92,8 +92,8 @@ class _Round:
 
     def run(self) -> BackfillReport:
         """Claim, fetch, settle, until nothing moves."""
-        lanes = self._context.rules.lanes * len(self._context.feeds)
-        with ThreadPoolExecutor(max_workers=max(1, lanes)) as pool:
+        workers = self._context.rules.workers * len(self._context.feeds)
+        with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
             try:
                 while not self._asked_to_stop.is_set():
                     wake = self._hand_out(pool)
@@ -124,7 +124,7 @@ class _Round:
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def _serve(self, pool: ThreadPoolExecutor, source: str, feed: ConfiguredSource) -> Instant | None:
-        """Fill the lanes of one source; returns when it may have room or work again, in steady time."""
+        """Fill the workers of one source; returns when it may have room or work again, in steady time."""
         while True:
             flying = sum(1 for one in self._busy.values() if one == source)
             closed = self._admission.closed(source, flying=flying, owed=bool(self._resumable.get(source)))
@@ -138,7 +138,7 @@ class _Round:
                 work = _work(self._context, source, claim)
             self._admission.breakers.sent(source, now=self._clock.now())
             self._report.fetches += 1
-            self._busy[pool.submit(self._fetch, self._lane(source, feed), feed, work)] = source
+            self._busy[pool.submit(self._fetch, self._fetcher_of(source, feed), feed, work)] = source
 
     def _owed(self, source: str) -> Work | None:
         """An interrupted fetch of an earlier run to go on with."""
@@ -148,7 +148,7 @@ class _Round:
                 return _resumed(self._context, stored)
         return None
 
-    def _lane(self, source: str, feed: ConfiguredSource) -> Fetcher:
+    def _fetcher_of(self, source: str, feed: ConfiguredSource) -> Fetcher:
         if not self._idle[source]:
             fetcher = Fetcher(
                 self._context,

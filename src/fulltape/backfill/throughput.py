@@ -56,12 +56,14 @@ class Throughput:
         """The share of a source's requests that are answered."""
         return self._success.get(source, 1.0)
 
-    def lanes(self, source: str) -> int:
+    def workers(self, source: str) -> int:
         """How many conversations with a source are held at once: as many as fill its rate, at most what it allows."""
         limits = self._context.feeds[source].limits
         rate = min(_rates(limits, limits.per_minute), default=float("inf"))
-        fill = self._context.rules.lanes if rate == float("inf") else math.ceil(rate * self.took(source)) + 2
-        return min(limits.concurrency or fill, fill, self._context.rules.lanes)
+        fill = (
+            self._context.rules.workers if rate == float("inf") else math.ceil(rate * self.took(source)) + 2
+        )
+        return min(limits.concurrency or fill, fill, self._context.rules.workers)
 
     def seats(self, sources: Sequence[str]) -> list[Seat]:
         """The vendors of these sources with the room that they have now."""
@@ -77,7 +79,7 @@ class Throughput:
         took = max(self.took(source) for source in sources)
         per_minute = state["per_minute"]
         spaced = 0 < per_minute < SPACED_BELOW
-        fast = self.lanes(sources[0]) / max(took, 0.001)
+        fast = self.workers(sources[0]) / max(took, 0.001)
         if limits.per_second:
             fast = min(fast, limits.per_second / (1 + MARGIN / SECOND))
         if limits.per_hour:

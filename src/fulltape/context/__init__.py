@@ -15,7 +15,6 @@ from typing import Literal
 
 from fulltape import errors
 from fulltape.calendars import tables
-from fulltape.checks.findings import Thresholds
 from fulltape.context import ownership
 from fulltape.contract.plans import Limits
 from fulltape.contract.vendor import Capability, Source, Vendor
@@ -29,7 +28,8 @@ from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import DAY, SECOND, Clock, Instant, utc_date
+from fulltape.market.time import SECOND, Clock, Instant, utc_date
+from fulltape.settings.rules import Rules
 from fulltape.transport.http import Account
 
 CALENDARS = "calendars"
@@ -138,50 +138,6 @@ class ConfiguredDataset:
         """The first session after a day; the next day beyond the calendar."""
         start, stop = self.calendar.between(day + dt.timedelta(days=1), self.calendar.known_to)
         return self.calendar.label(start) if start < stop else day + dt.timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionRules:
-    """How long what grows is kept, in microseconds, and how many bundles (0: all)."""
-
-    requests: int = 30 * DAY
-    tasks: int = 90 * DAY
-    rejected: int = 90 * DAY
-    replaced: int = 30 * DAY
-    damaged: int = 30 * DAY
-    streams: int = 90 * DAY
-    knowledge: int = 730 * DAY
-    consumers: int = 14 * DAY
-    bundles: int = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Numbers from the settings that the stages decide by; durations in microseconds."""
-
-    worker: str = "node"
-    max_wait: int = 90 * SECOND
-    lease: int = 600 * SECOND
-    max_failures: int = 5
-    attempts: int = 4
-    retry_wait: float = 0.5
-    cooldown: int = 7 * 86_400 * SECOND
-    seal_after: int = 60 * SECOND
-    seal_bytes: int = 100_000_000
-    rounds: int = 4
-    lanes: int = 8
-    shares: Mapping[str, float] = field(default_factory=dict)
-    export_policy: str = "drop_cell"
-    keep_messages: int = 7 * 86_400 * SECOND
-    clock_tolerance: int = 5 * SECOND
-    min_free: int | None = None
-    """Bytes that should be free on the lake's disk; None: 5 % of it, from 2 to 50 GB."""
-    lock_wait: float = 60.0
-    """Seconds for which a stage that another process holds is waited for."""
-    verify_for: float = 30.0
-    """Seconds of a night in which files are held against the ledger."""
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    retention: RetentionRules = field(default_factory=RetentionRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ requests_per_minute = {per_minute[massive]}
 requests_per_day = {per_day[massive]}
 
 [backfill]
-lanes = {lanes}
+workers = {workers}
 """
 
 
@@ -58,7 +58,7 @@ def create(folder: Path, urls: dict[str, str]) -> None:
     """Write the node's settings and universe."""
     folder.mkdir(parents=True, exist_ok=True)
     text = _TEMPLATE.format(
-        days=DAYS, minutes=MINUTES, key=KEY, per_minute=PER_MINUTE, per_day=PER_DAY, lanes=LANES, **urls
+        days=DAYS, minutes=MINUTES, key=KEY, per_minute=PER_MINUTE, per_day=PER_DAY, workers=LANES, **urls
     )
     (folder / "fulltape.toml").write_text(text)
     (folder / "universe.csv").write_text(market.sample_universe())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fulltape.checks.findings import Thresholds
-from fulltape.context import RetentionRules, Rules
 from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
+from fulltape.settings.rules import RetentionRules, Rules
 
 
 def rules(loaded: Loaded) -> Rules:
@@ -23,7 +23,7 @@ def rules(loaded: Loaded) -> Rules:
         seal_after=int(backfill.seal_after * SECOND),
         seal_bytes=backfill.seal_bytes,
         rounds=backfill.rounds,
-        lanes=backfill.lanes,
+        workers=backfill.workers,
         shares={name.upper(): share for name, share in values.budget.model_dump().items()},
         export_policy=values.export.policy,
         keep_messages=int(values.capture.keep_messages * SECOND),

@@ -14,7 +14,8 @@ from typing import Any, cast
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from fulltape import errors
-from fulltape.settings.model import SECTIONS, Settings, seconds, spell
+from fulltape.settings.kinds import seconds, spell
+from fulltape.settings.model import SECTIONS, Settings
 
 FILE = "fulltape.toml"
 _HEADER = re.compile(r"^\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")

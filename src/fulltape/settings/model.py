@@ -2,78 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST = 10 * 366 * 86_400
-_SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
-
-
-def seconds(value: Any) -> Any:
-    """A duration like "250ms", "15m" or "7d" as seconds."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
-        if not found:
-            raise ValueError('a duration looks like "250ms", "30s", "15m", "2h" or "7d"')
-        length = float(found[1]) * _UNITS[found[2]]
-        if length > _LONGEST:
-            raise ValueError("a duration is at most ten years")
-        return length
-    raise ValueError('a duration is text with a unit, like "30s"')
-
-
-def spell(length: float) -> str:
-    """A duration in seconds as the file writes it."""
-    for unit, worth in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
-        if length >= worth and length % worth == 0:
-            return f"{length / worth:g}{unit}"
-    return f"{length * 1_000:g}ms"
-
-
-def size(value: Any) -> Any:
-    """A size like "100MB" as bytes."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", value.strip())
-        if found:
-            return int(float(found[1]) * _SIZES[found[2]])
-    raise ValueError('a size is text with a unit, like "100MB"')
-
-
-def day(value: Any) -> Any:
-    """A date, written as TOML's own date or as text."""
-    if isinstance(value, dt.datetime) or not isinstance(value, (dt.date, str)):
-        raise ValueError("a date is written YYYY-MM-DD")  # noqa: TRY004 — pydantic wants it
-    try:
-        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
-    except ValueError:
-        raise ValueError("a date is written YYYY-MM-DD") from None
-
-
-def address(value: Any) -> Any:
-    """An http or websocket address, or nothing."""
-    if value == "" or (isinstance(value, str) and re.fullmatch(r"(?:http|ws)s?://[^/\s@]+(/\S*)?", value)):
-        return value
-    raise ValueError("an address looks like http://127.0.0.1:8080")
-
-
-def secret(value: Any) -> Any:
-    """A key that fits into a header."""
-    if isinstance(value, str):
-        value = value.strip()
-        if value.isascii() and value.isprintable() and " " not in value:
-            return value
-    raise ValueError("a key is one line of printable ASCII without spaces")
-
-
-def postgres_address(value: Any) -> Any:
-    """An address of a database on PostgreSQL."""
-    if isinstance(value, str) and re.fullmatch(r"postgres(ql)?://\S+", value):
-        return value
-    raise ValueError("an address looks like postgresql://user:password@host/database")
+from fulltape.checks.findings import Thresholds
+from fulltape.market.time import SECOND
+from fulltape.settings.kinds import SIZES, Address, Day, Duration, PostgresAddress, Secret, Size, spell
+from fulltape.settings.rules import RetentionRules, Rules
 
 
 def _text(value: str) -> Any:
@@ -81,12 +17,18 @@ def _text(value: str) -> Any:
     return value
 
 
-Day = Annotated[dt.date, BeforeValidator(day)]
-Address = Annotated[str, BeforeValidator(address)]
-Secret = Annotated[SecretStr, BeforeValidator(secret)]
-PostgresAddress = Annotated[SecretStr, BeforeValidator(postgres_address)]
-Duration = Annotated[float, BeforeValidator(seconds)]
-Size = Annotated[int, BeforeValidator(size)]
+def _long(microseconds: int) -> Any:
+    """A default that is a duration, in the spelling of the file."""
+    return _text(spell(microseconds / SECOND))
+
+
+def _large(size: int) -> Any:
+    """A default that is a size, in the spelling of the file."""
+    unit = max((one for one in SIZES if size % SIZES[one] == 0), key=lambda one: SIZES[one])
+    return _text(f"{size // SIZES[unit]}{unit}")
+
+
+_RULES, _KEEP, _QUALITY = Rules(), RetentionRules(), Thresholds()
 
 
 class Section(BaseModel):
@@ -98,7 +40,7 @@ class Section(BaseModel):
 class NodeSettings(Section):
     lake: str = Field("lake", description="folder of the lake, relative to the node")
     worker: str = Field(
-        "node",
+        _RULES.worker,
         max_length=48,
         pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$",
         description="name under which this node leases tasks and writes its journal: small letters, digits, _ . and -",
@@ -108,7 +50,9 @@ class NodeSettings(Section):
         description="room that stays free on the lake's disk: with less nothing more is fetched, with less than a quarter of it nights stop and live capture goes on; absent: 5 % of the disk, from 2 to 50 GB",
     )
     lock_wait: Duration = Field(
-        _text("60s"), ge=0, description="how long a stage waits for another process that is at the same one"
+        _text(spell(_RULES.lock_wait)),
+        ge=0,
+        description="how long a stage waits for another process that is at the same one",
     )
 
 
@@ -213,28 +157,40 @@ class VendorSettings(Section):
 
 class BackfillSettings(Section):
     max_wait: Duration = Field(
-        _text("90s"), description="longest wait for room in a budget; beyond it the source pauses"
+        _long(_RULES.max_wait), description="longest wait for room in a budget; beyond it the source pauses"
     )
     lease: Duration = Field(
-        _text("10m"), description="how long a worker may hold a task without a sign of life"
+        _long(_RULES.lease), description="how long a worker may hold a task without a sign of life"
     )
-    max_failures: int = Field(5, ge=1, description="real failures after which a task is stalled and shown")
+    max_failures: int = Field(
+        _RULES.max_failures, ge=1, description="real failures after which a task is stalled and shown"
+    )
     attempts: int = Field(
-        4, ge=1, description="tries of one request inside a lease, with growing random waits"
+        _RULES.attempts, ge=1, description="tries of one request inside a lease, with growing random waits"
     )
     retry_wait: Duration = Field(
-        _text("500ms"), description="first wait between tries; doubles, with full jitter"
+        _text(spell(_RULES.retry_wait)), description="first wait between tries; doubles, with full jitter"
     )
     cooldown: Duration = Field(
-        _text("7d"),
+        _long(_RULES.cooldown),
         description="how long 'not entitled' or 'unknown symbol' keeps a source away; doubles each time, at most 90d",
     )
-    lanes: int = Field(
-        8, ge=1, le=64, description="conversations with one source at once, as far as its plan has room"
+    workers: int = Field(
+        _RULES.workers,
+        ge=1,
+        le=64,
+        validation_alias=AliasChoices("workers", "lanes"),
+        description="conversations with one source at once, as far as its plan has room",
     )
-    seal_after: Duration = Field(_text("60s"), description="fetched pages are sealed at least this often")
-    seal_bytes: Size = Field(_text("100MB"), description="and when the journal has grown by this much")
-    rounds: int = Field(4, ge=1, description="how often a nightly run audits again after filling gaps")
+    seal_after: Duration = Field(
+        _long(_RULES.seal_after), description="fetched pages are sealed at least this often"
+    )
+    seal_bytes: Size = Field(
+        _large(_RULES.seal_bytes), description="and when the journal has grown by this much"
+    )
+    rounds: int = Field(
+        _RULES.rounds, ge=1, description="how often a nightly run audits again after filling gaps"
+    )
 
 
 class CaptureSettings(Section):
@@ -257,10 +213,11 @@ class CaptureSettings(Section):
         _text("10s"), ge=1, description="a silence shorter than this is never doubted"
     )
     keep_messages: Duration = Field(
-        _text("7d"), description="how long sealed messages stay after history has confirmed their sessions"
+        _long(_RULES.keep_messages),
+        description="how long sealed messages stay after history has confirmed their sessions",
     )
     clock_tolerance: Duration = Field(
-        _text("5s"),
+        _long(_RULES.clock_tolerance),
         ge=0,
         le=600,
         description="how far the clocks of a venue and of this machine may lie apart; history is asked for so much more",
@@ -281,34 +238,51 @@ class BudgetSettings(Section):
 
 
 class QualitySettings(Section):
-    bad_share_red: float = Field(0.01, gt=0, le=1, description="share of bad rows from which a cell is RED")
-    vwap_ticks: float = Field(0.02, ge=0, description="currency by which vwap may lie outside low to high")
-    vwap_share: float = Field(
-        0.005, ge=0, description="the same as a share of the price; the larger one counts"
+    bad_share_red: float = Field(
+        _QUALITY.bad_share_red, gt=0, le=1, description="share of bad rows from which a cell is RED"
     )
-    baseline_sessions: int = Field(40, ge=1, description="sessions from which minute occupancy is learned")
+    vwap_ticks: float = Field(
+        _QUALITY.vwap_ticks, ge=0, description="currency by which vwap may lie outside low to high"
+    )
+    vwap_share: float = Field(
+        _QUALITY.vwap_share, ge=0, description="the same as a share of the price; the larger one counts"
+    )
+    baseline_sessions: int = Field(
+        _QUALITY.baseline_sessions, ge=1, description="sessions from which minute occupancy is learned"
+    )
     baseline_least: int = Field(
-        10, ge=2, description="with fewer, completeness is judged by the day's volume only"
+        _QUALITY.baseline_least,
+        ge=2,
+        description="with fewer, completeness is judged by the day's volume only",
     )
     band: float = Field(
-        0.001, gt=0, lt=1, description="probability below which a count of minutes is too low"
+        _QUALITY.band, gt=0, lt=1, description="probability below which a count of minutes is too low"
     )
     stretch_p: float = Field(
-        1e-6, gt=0, lt=1, description="probability below which an empty stretch is a finding"
+        _QUALITY.stretch_p, gt=0, lt=1, description="probability below which an empty stretch is a finding"
     )
-    stretch_red_minutes: int = Field(30, ge=1, description="an empty stretch this long in a busy name is RED")
-    stretch_red_p: float = Field(0.95, gt=0, lt=1, description="what busy means there: mean occupancy")
+    stretch_red_minutes: int = Field(
+        _QUALITY.stretch_red_minutes, ge=1, description="an empty stretch this long in a busy name is RED"
+    )
+    stretch_red_p: float = Field(
+        _QUALITY.stretch_red_p, gt=0, lt=1, description="what busy means there: mean occupancy"
+    )
     day_volume_share: float = Field(
-        0.7, ge=0, le=1, description="minutes with a smaller share of the day bar's volume lack some"
+        _QUALITY.day_volume_share,
+        ge=0,
+        le=1,
+        description="minutes with a smaller share of the day bar's volume lack some",
     )
     day_volume_whole: float = Field(
-        0.99, gt=0, description="minutes with at least this share of it are whole, also without a baseline"
+        _QUALITY.day_volume_whole,
+        gt=0,
+        description="minutes with at least this share of it are whole, also without a baseline",
     )
     early_close_share: float = Field(
-        0.5, gt=0, le=1, description="share of minutes with rows after an early close"
+        _QUALITY.early_close_share, gt=0, le=1, description="share of minutes with rows after an early close"
     )
     early_close_volume: float = Field(
-        0.25,
+        _QUALITY.early_close_volume,
         gt=0,
         description="and their median volume against regular minutes, from which the calendar is doubted",
     )
@@ -316,14 +290,14 @@ class QualitySettings(Section):
 
 class ExportSettings(Section):
     policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = Field(
-        "drop_cell",
+        _RULES.export_policy,
         description="what happens to RED cells: lose their bad rows, stay out whole, or stay in, flagged",
     )
 
 
 class VerifySettings(Section):
     nightly: Duration = Field(
-        _text("30s"),
+        _text(spell(_RULES.verify_for)),
         ge=0,
         description="how long a night holds files against the ledger, those first that were verified longest ago",
     )
@@ -331,30 +305,36 @@ class VerifySettings(Section):
 
 class RetentionSettings(Section):
     requests: Duration = Field(
-        _text("30d"), ge=0, description="how long it is known which request an answer came from"
+        _long(_KEEP.requests), ge=0, description="how long it is known which request an answer came from"
     )
-    tasks: Duration = Field(_text("90d"), ge=0, description="how long tasks are kept after they have ended")
+    tasks: Duration = Field(
+        _long(_KEEP.tasks), ge=0, description="how long tasks are kept after they have ended"
+    )
     rejected: Duration = Field(
-        _text("90d"), ge=0, description="how long bytes are kept that could not be taken"
+        _long(_KEEP.rejected), ge=0, description="how long bytes are kept that could not be taken"
     )
     replaced: Duration = Field(
-        _text("30d"), ge=0, description="how long curated files are kept that others have replaced"
+        _long(_KEEP.replaced), ge=0, description="how long curated files are kept that others have replaced"
     )
-    damaged: Duration = Field(_text("30d"), ge=0, description="how long damaged files are kept apart")
+    damaged: Duration = Field(_long(_KEEP.damaged), ge=0, description="how long damaged files are kept apart")
     streams: Duration = Field(
-        _text("90d"),
+        _long(_KEEP.streams),
         ge=0,
         description="how long captured sessions that history has confirmed are told one by one; then by month",
     )
     knowledge: Duration = Field(
-        _text("730d"), ge=0, description="for how long back it can be asked what was known at a moment"
+        _long(_KEEP.knowledge),
+        ge=0,
+        description="for how long back it can be asked what was known at a moment",
     )
     consumers: Duration = Field(
-        _text("14d"),
+        _long(_KEEP.consumers),
         ge=0,
         description="how long journals are kept for a consumer that has not read them, since it last read",
     )
-    bundles: int = Field(30, ge=0, description="how many bundles are kept, the newest; 0: all of them")
+    bundles: int = Field(
+        _KEEP.bundles, ge=0, description="how many bundles are kept, the newest; 0: all of them"
+    )
 
 
 class ClusterSettings(Section):

@@ -1,0 +1,84 @@
+"""How values are written in the file: durations, sizes, dates, addresses, keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SecretStr
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = 10 * 366 * 86_400
+SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
+
+
+def seconds(value: Any) -> Any:
+    """A duration like "250ms", "15m" or "7d" as seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
+        if not found:
+            raise ValueError('a duration looks like "250ms", "30s", "15m", "2h" or "7d"')
+        length = float(found[1]) * _UNITS[found[2]]
+        if length > _LONGEST:
+            raise ValueError("a duration is at most ten years")
+        return length
+    raise ValueError('a duration is text with a unit, like "30s"')
+
+
+def spell(length: float) -> str:
+    """A duration in seconds as the file writes it."""
+    for unit, worth in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        if length >= worth and length % worth == 0:
+            return f"{length / worth:g}{unit}"
+    return f"{length * 1_000:g}ms"
+
+
+def size(value: Any) -> Any:
+    """A size like "100MB" as bytes."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", value.strip())
+        if found:
+            return int(float(found[1]) * SIZES[found[2]])
+    raise ValueError('a size is text with a unit, like "100MB"')
+
+
+def day(value: Any) -> Any:
+    """A date, written as TOML's own date or as text."""
+    if isinstance(value, dt.datetime) or not isinstance(value, (dt.date, str)):
+        raise ValueError("a date is written YYYY-MM-DD")  # noqa: TRY004 — pydantic wants it
+    try:
+        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a date is written YYYY-MM-DD") from None
+
+
+def address(value: Any) -> Any:
+    """An http or websocket address, or nothing."""
+    if value == "" or (isinstance(value, str) and re.fullmatch(r"(?:http|ws)s?://[^/\s@]+(/\S*)?", value)):
+        return value
+    raise ValueError("an address looks like http://127.0.0.1:8080")
+
+
+def secret(value: Any) -> Any:
+    """A key that fits into a header."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value.isascii() and value.isprintable() and " " not in value:
+            return value
+    raise ValueError("a key is one line of printable ASCII without spaces")
+
+
+def postgres_address(value: Any) -> Any:
+    """An address of a database on PostgreSQL."""
+    if isinstance(value, str) and re.fullmatch(r"postgres(ql)?://\S+", value):
+        return value
+    raise ValueError("an address looks like postgresql://user:password@host/database")
+
+
+Day = Annotated[dt.date, BeforeValidator(day)]
+Address = Annotated[str, BeforeValidator(address)]
+Secret = Annotated[SecretStr, BeforeValidator(secret)]
+PostgresAddress = Annotated[SecretStr, BeforeValidator(postgres_address)]
+Duration = Annotated[float, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(size)]

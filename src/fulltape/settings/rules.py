@@ -1,0 +1,54 @@
+"""The numbers by which the stages decide, each with its default; `model.py` lets the file change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fulltape.checks.findings import Thresholds
+from fulltape.market.time import DAY, SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRules:
+    """How long what grows is kept, in microseconds, and how many bundles (0: all)."""
+
+    requests: int = 30 * DAY
+    tasks: int = 90 * DAY
+    rejected: int = 90 * DAY
+    replaced: int = 30 * DAY
+    damaged: int = 30 * DAY
+    streams: int = 90 * DAY
+    knowledge: int = 730 * DAY
+    consumers: int = 14 * DAY
+    bundles: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Numbers from the settings that the stages decide by; durations in microseconds."""
+
+    worker: str = "node"
+    max_wait: int = 90 * SECOND
+    lease: int = 600 * SECOND
+    max_failures: int = 5
+    attempts: int = 4
+    retry_wait: float = 0.5
+    cooldown: int = 7 * 86_400 * SECOND
+    seal_after: int = 60 * SECOND
+    seal_bytes: int = 100_000_000
+    rounds: int = 4
+    workers: int = 8
+    shares: Mapping[str, float] = field(default_factory=dict)
+    export_policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = "drop_cell"
+    keep_messages: int = 7 * 86_400 * SECOND
+    clock_tolerance: int = 5 * SECOND
+    min_free: int | None = None
+    """Bytes that should be free on the lake's disk; None: 5 % of it, from 2 to 50 GB."""
+    lock_wait: float = 60.0
+    """Seconds for which a stage that another process holds is waited for."""
+    verify_for: float = 30.0
+    """Seconds of a night in which files are held against the ledger."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    retention: RetentionRules = field(default_factory=RetentionRules)
