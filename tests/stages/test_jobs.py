@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
+from fulltape.audit.run import AuditReport
 from fulltape.cli import app
-from fulltape.context import NodeContext, silent
+from fulltape.context import Event, NodeContext, silent
 from fulltape.context.jobs import Budget
 from fulltape.node import jobs, nightly
 from fulltape.simulator import market as markets
@@ -62,7 +63,7 @@ def test_a_new_folder_is_a_job_of_the_night(tmp_path: Path, monkeypatch: pytest.
     (room / "job.py").write_text(
         "from fulltape.context.jobs import Job\n\nDONE = []\n\n\n"
         "def _run(context, clock, progress, budget):\n    DONE.append(budget.seconds)\n\n\n"
-        'JOB = Job(name="tidy", run=_run, locks=("tidy",), nights=(110,))\n'
+        'JOB = Job(name="tidy", summary="tidy up", run=_run, locks=("tidy",), nights=(110,))\n'
     )
     monkeypatch.setattr(fulltape, "__path__", [*fulltape.__path__, str(tmp_path)])
     jobs.everything.cache_clear()
@@ -80,6 +81,29 @@ def test_a_new_folder_is_a_job_of_the_night(tmp_path: Path, monkeypatch: pytest.
 def test_the_command_line_lists_and_runs_them(node: Path) -> None:
     runner = CliRunner()
     listed = runner.invoke(app, ["jobs"]).output.splitlines()
-    assert [line.split()[0] for line in listed[:3]] == ["verify", "seal", "gaps"]
+    assert [line.split()[0] for line in listed[1:4]] == ["verify", "seal", "gaps"]
     done = runner.invoke(app, ["jobs", "run", "sweep", "--node", str(node)])
     assert (done.exit_code, done.output) == (0, "sweep: nothing to do\n")
+
+
+def test_a_job_tells_when_it_begins_and_how_it_ended(node: Path) -> None:
+    told: list[Event] = []
+    with opened(node) as context:
+        report = jobs.run(jobs.get("audit"), context, SkippingClock(), told.append, Budget())
+    first, last = told[0], told[-1]
+    assert (first.stage, first.kind, last.stage, last.kind) == ("audit", "started", "audit", "finished")
+    assert isinstance(report, AuditReport)
+    assert (last.fields["wanted"], last.fields["held"]) == (report.wanted, report.held)
+    assert last.fields["complete"] is report.complete
+    assert float(last.fields["seconds"]) >= 0
+
+
+def test_what_is_not_complete_ends_with_1(node: Path) -> None:
+    settings = node / "fulltape.toml"
+    settings.write_text(settings.read_text().replace("2012-01-03", "2011-12-01"))
+    assert "2011-12-01" in settings.read_text()
+    runner = CliRunner()
+    done = runner.invoke(app, ["jobs", "run", "audit", "--node", str(node)])
+    assert done.exit_code == 1
+    assert " missing" in done.output
+    assert runner.invoke(app, ["audit", "--node", str(node)]).exit_code == 1

@@ -12,4 +12,11 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="audit", run=_run, locks=("audit",), after=("sealed",), nights=(50,))
+JOB = Job(
+    name="audit",
+    summary="compare coverage with the calendar, and enqueue tasks for what is missing",
+    run=_run,
+    locks=("audit",),
+    after=("sealed",),
+    nights=(50,),
+)

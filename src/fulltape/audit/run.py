@@ -42,6 +42,11 @@ class AuditReport(StageReport):
     missing: int
     tasks: int
 
+    @property
+    def complete(self) -> bool:
+        """Whether no wanted cell is missing, partly held, or one that no vendor has."""
+        return not (self.missing or self.partial or self.unobtainable)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incremental:

@@ -12,4 +12,10 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress, stop=budget.stop)
 
 
-JOB = Job(name="backfill", run=_run, locks=("backfill",), after=("tasks",))
+JOB = Job(
+    name="backfill",
+    summary="fetch queued tasks from every source that has room",
+    run=_run,
+    locks=("backfill",),
+    after=("tasks",),
+)

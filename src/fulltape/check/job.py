@@ -12,4 +12,11 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="check", run=_run, locks=("check",), after=("curated",), nights=(40,))
+JOB = Job(
+    name="check",
+    summary="check what was curated, and give verdicts",
+    run=_run,
+    locks=("check",),
+    after=("curated",),
+    nights=(40,),
+)

@@ -60,7 +60,7 @@ def accept(
         f"{counted(done.sessions, 'session')} of {dataset} {done.instrument} {words}: {reason.strip() or 'revoked'}"
     )
     if done.open and not revoke:
-        typer.echo(f"{counted(done.open, 'session')} of them count only when every source has answered.")
+        typer.echo(f"Of them {counted(done.open, 'session')} will count only once every source has answered.")
     if done.refused and not revoke:
         typer.echo(
             f"{counted(done.refused, 'session')} of them no source has answered; the decision says nothing about those."

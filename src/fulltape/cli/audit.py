@@ -60,7 +60,7 @@ def audit(
         for name in ("wanted", "held", "partial", "empty", "unobtainable", "unknown_listing", "missing"):
             typer.echo(f"{number(getattr(report, name)):>12} {STATES.get(name, name)}")
         typer.echo(f"{counted(report.tasks, 'new task')} enqueued")
-    if report.missing or report.partial or report.unobtainable:
+    if not report.complete:
         raise typer.Exit(1)
 
 

@@ -43,4 +43,6 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
             f"{counted(report.files, 'file')}, {counted(report.rows, 'row')}, {report.bytes / 1e6:.1f} MB; "
             f"{counted(report.held_out, 'row')} held out"
         )
-        typer.echo("survivorship: BIASED, since the universe is today's list, not a dated one")
+        typer.echo(
+            "survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)"
+        )

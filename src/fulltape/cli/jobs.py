@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fulltape.terminal import options
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption
 from fulltape.terminal.progress import Watch
-
-if TYPE_CHECKING:
-    from fulltape.context.jobs import StageReport
 
 PANEL = "Stages of a night"
 PLACE = 10
@@ -35,12 +32,23 @@ def jobs(context: typer.Context, json: JsonOption = False) -> None:
     found = known.everything().values()
     if json:
         options.emit_json(
-            [{"job": one.name, "nights": one.nights, "after": one.after, "locks": one.locks} for one in found]
+            [
+                {
+                    "job": one.name,
+                    "summary": one.summary,
+                    "nights": one.nights,
+                    "after": one.after,
+                    "locks": one.locks,
+                }
+                for one in found
+            ]
         )
         return
+    typer.echo(f"{'job':<9} {'night':<7} {'due after':<9} what it does")
     for one in sorted(found, key=lambda one: (one.nights or (1_000,), one.name)):
         places = ", ".join(map(str, one.nights)) or "-"
-        typer.echo(f"{one.name:<9} {places:<7} {' '.join(one.after) or '-':<8} {' '.join(one.locks) or '-'}")
+        typer.echo(f"{one.name:<9} {places:<7} {' '.join(one.after) or '-':<9} {one.summary}")
+    typer.echo("\nA night runs those with a number, the smaller ones first.")
 
 
 @app.command(epilog="Example: fulltape jobs run sweep")
@@ -55,7 +63,7 @@ def run(
     node: NodeOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Run one job now, and say what it has done."""
+    """Run one job now, and print what it did."""
     from fulltape.clock import SystemClock
     from fulltape.context.jobs import Budget
     from fulltape.node import jobs as known
@@ -63,17 +71,9 @@ def run(
     job = known.get(name)
     with options.opened(node, asking=True) as context, Watch(quiet=quiet) as watch:
         clock = SystemClock(context.ledger.boots.anchor)
-        report = job.run(context, clock, watch, Budget(seconds=seconds))
+        report = known.run(job, context, clock, watch, Budget(seconds=seconds))
     if not quiet:
-        typer.echo(f"{name}: {_words(report)}")
-
-
-def _words(report: StageReport | None) -> str:
-    """The numbers of a report that are not 0, and how many there are of what it lists."""
-    found = []
-    for name in getattr(report, "__dataclass_fields__", ()):
-        value = getattr(report, name)
-        many = len(value) if isinstance(value, (tuple, list, dict)) else value
-        if isinstance(many, int) and many:
-            found.append(f"{many:,} {name.replace('_', ' ')}")
-    return ", ".join(found) or "nothing to do"
+        done = ", ".join(f"{many:,} {what.replace('_', ' ')}" for what, many in known.numbers(report).items())
+        typer.echo(f"{name}: {done or 'nothing to do'}")
+    if report is not None and not report.complete:
+        raise typer.Exit(1)

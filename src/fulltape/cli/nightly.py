@@ -91,7 +91,9 @@ def lines(done: Night) -> list[str]:
         out.append(
             f"exported  {done.export.path} ({state}: {counted(done.export.files, 'file')}, {number(done.export.rows)} rows)"
         )
-        out.append("          survivorship: BIASED, since the universe is today's list, not a dated one")
+        out.append(
+            "          survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)"
+        )
     return out
 
 

@@ -72,10 +72,12 @@ def _watch(watching: Tailing, until: float) -> None:
 
 
 def _print(watching: Tailing, until: float) -> None:
+    said = ""
     while True:
         rows, sentence = watching.look()
-        if sentence:
+        if sentence and sentence != said:
             typer.echo(sentence)
+        said = sentence
         for row in rows:
             typer.echo("  ".join(cell for cell in _cells(row) if cell))
         if clock.steady_seconds() + _EVERY >= until:

@@ -12,4 +12,10 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="compact", run=_run, locks=("compact", "seal"), nights=(90,))
+JOB = Job(
+    name="compact",
+    summary="write the small raw files of a folder into one",
+    run=_run,
+    locks=("compact", "seal"),
+    nights=(90,),
+)

@@ -13,15 +13,20 @@ from typing import Literal
 from fulltape.context import NodeContext, Progress
 from fulltape.market.time import Clock
 
-Trigger = Literal["sealed", "tasks", "parts", "curated", "checked", "bundle"]
+Trigger = Literal["sealed", "tasks", "parts", "curated", "checked"]
 """What makes a job worth running before its night: a journal was sealed or pages were fetched, tasks are queued, raw parts
-arrived, folders were curated, cells were checked, a bundle was written."""
+arrived, folders were curated, cells were checked."""
 
 
 class StageReport:
     """What a job has done. Each job has its own fields, which `--json` prints."""
 
     __slots__ = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or wrong of what it looked at; else commands end with exit code 1."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +43,11 @@ JobRun = Callable[[NodeContext, Clock, Progress, Budget], StageReport | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job. `locks` are the stages that it holds, one after the other, while it runs. `after` are events that make it worth
+    """A job. `summary` says what it does, as a line of `fulltape jobs`. `locks` are the stages that it holds, one after the other, while it runs. `after` are events that make it worth
     running at once, `nights` its places in a night: smaller ones come first; none where a night does not run it by itself."""
 
     name: str
+    summary: str
     run: JobRun
     locks: tuple[str, ...]
     after: tuple[Trigger, ...] = ()

@@ -12,4 +12,10 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="curate", run=_run, locks=("curate",), after=("parts",))
+JOB = Job(
+    name="curate",
+    summary="check new raw parts, choose between sources, rewrite curated folders",
+    run=_run,
+    locks=("curate",),
+    after=("parts",),
+)

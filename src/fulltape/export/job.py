@@ -12,4 +12,11 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="export", run=_run, locks=("export",), after=("checked",), nights=(60,))
+JOB = Job(
+    name="export",
+    summary="write the bundle of the newest final session",
+    run=_run,
+    locks=("export",),
+    after=("checked",),
+    nights=(60,),
+)

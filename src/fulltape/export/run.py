@@ -41,6 +41,11 @@ class ExportReport(StageReport):
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded: because of them nothing was written."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the bundle is there, and nothing in it is RED."""
+        return not (self.damaged or self.verdicts.get("RED"))
+
 
 def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> ExportReport | None:
     """Write the bundle of the newest final session, unless an equal one is there; None while nothing is curated."""

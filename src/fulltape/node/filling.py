@@ -146,5 +146,10 @@ def fill(
 
 
 JOB = Job(
-    name="gaps", run=close, locks=("audit", "backfill", "seal", "curate"), after=("tasks",), nights=(30,)
+    name="gaps",
+    summary="audit, backfill, seal and curate, until nothing more comes",
+    run=close,
+    locks=("audit", "backfill", "seal", "curate"),
+    after=("tasks",),
+    nights=(30,),
 )

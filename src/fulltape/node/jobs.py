@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import fulltape
 from fulltape import errors
-from fulltape.context.jobs import Job
+from fulltape.context import Event, NodeContext, Progress
+from fulltape.context.jobs import Budget, Job, StageReport
+from fulltape.market.time import SECOND, Clock
 from fulltape.node import filling, keeping
 
 
@@ -30,6 +32,31 @@ def get(name: str) -> Job:
     if name not in everything():
         raise errors.UsageError(f"there is no job {name!r}.", hint=f"Known jobs: {', '.join(everything())}.")
     return everything()[name]
+
+
+def run(
+    job: Job, context: NodeContext, clock: Clock, progress: Progress, budget: Budget
+) -> StageReport | None:
+    """Run a job, and tell that it begins, and at its end how long it took (seconds) and the numbers of its report."""
+    progress(Event(stage=job.name, kind="started"))
+    began = clock.steady()
+    report = job.run(context, clock, progress, budget)
+    took = (clock.steady() - began) / SECOND
+    about = {"seconds": took, "complete": report is None or report.complete, **numbers(report)}
+    progress(Event(stage=job.name, kind="finished", fields=about))
+    return report
+
+
+def numbers(report: StageReport | None) -> dict[str, int]:
+    """The numbers of a report that are not 0: of what it lists, how many there are."""
+    found = {}
+    for name in getattr(report, "__dataclass_fields__", ()):
+        value = getattr(report, name)
+        many = sum(value.values()) if isinstance(value, dict) else value
+        many = len(many) if isinstance(many, (tuple, list)) else many
+        if isinstance(many, int) and many:
+            found[name] = int(many)
+    return found
 
 
 def night() -> Sequence[Job]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage
 from fulltape.context.jobs import Budget, Job, StageReport
 from fulltape.market.time import Clock, utc_date
 from fulltape.verify import knowledge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptKnowledge(StageReport):
+    """Files that were written: of knowledge, and backups of the ledger."""
+
+    written: int
+    backed_up: int
 
 
 def keep(
@@ -13,14 +23,21 @@ def keep(
     clock: Clock,
     progress: Progress,
     budget: Budget,  # noqa: ARG001 — the signature of every job
-) -> StageReport | None:
+) -> KeptKnowledge:
     """Damage that is mended is forgotten first; nothing is written that is there already."""
     damage.settle(context)
-    knowledge.write(context.ledger, context.layout, clock.now())
-    if context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat()):
+    written = knowledge.write(context.ledger, context.layout, clock.now())
+    backed_up = context.ledger.back_up_daily(context.folder / BACKUPS, utc_date(clock.now()).isoformat())
+    if backed_up:
         progress(Event(stage="backup", kind="backed_up", fields={"folder": BACKUPS}))
-    return None
+    return KeptKnowledge(written=int(written), backed_up=int(backed_up))
 
 
 # Again once files were regrouped and compacted, since positions have moved by then.
-JOB = Job(name="keep", run=keep, locks=(), nights=(70, 95))
+JOB = Job(
+    name="keep",
+    summary="write what only the ledger knows into the lake; back the ledger up once a day",
+    run=keep,
+    locks=(),
+    nights=(70, 95),
+)

@@ -71,7 +71,8 @@ def run(
     try:
         night.run(jobs.night())
     except (errors.CorruptPartError, PolarsError) as error:
-        found = jobs.get("verify").run(context, clock, progress, dataclasses.replace(budget, seconds=_ALL))
+        everything = dataclasses.replace(budget, seconds=_ALL)
+        found = jobs.run(jobs.get("verify"), context, clock, progress, everything)
         damaged = found.findings if isinstance(found, VerifyReport) else ()
         if not damaged:
             raise
@@ -100,7 +101,7 @@ class _Running:
                     self._one(jobs.get(name))
 
     def _one(self, job: Job) -> StageReport | None:
-        report = job.run(self._context, self._clock, self._progress, self._budget)
+        report = jobs.run(job, self._context, self._clock, self._progress, self._budget)
         if report is not None:
             self._reports.append(report)
         if isinstance(report, VerifyReport):

@@ -12,4 +12,10 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="regroup", run=_run, locks=("regroup",), nights=(80,))
+JOB = Job(
+    name="regroup",
+    summary="write closed months and years by instrument, where a dataset is set to",
+    run=_run,
+    locks=("regroup",),
+    nights=(80,),
+)

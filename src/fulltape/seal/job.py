@@ -12,4 +12,11 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="seal", run=_run, locks=("seal",), after=("sealed",), nights=(20,))
+JOB = Job(
+    name="seal",
+    summary="make parts of what was captured and fetched",
+    run=_run,
+    locks=("seal",),
+    after=("sealed",),
+    nights=(20,),
+)

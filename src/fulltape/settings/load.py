@@ -174,7 +174,9 @@ def _variable(
         raise errors.ConfigError(
             f"{key} needs the environment variable {name}, which is not set.",
             where=_where(path, lines, key),
-            hint=f"Set it, or write ${{{name}:-default}}.",
+            hint=f"Set it, or name a file with {key.rpartition('.')[2]}_file."
+            if key.endswith((".key", ".secret"))
+            else f"Set it, or write ${{{name}:-default}}.",
         )
     return value
 

@@ -12,4 +12,6 @@ def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget)
     return run.run_once(context, clock, progress)
 
 
-JOB = Job(name="sweep", run=_run, locks=("sweep",), nights=(100,))
+JOB = Job(
+    name="sweep", summary="remove what nothing needs any more", run=_run, locks=("sweep",), nights=(100,)
+)

@@ -95,5 +95,6 @@ def number(value: Any) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """1 task, 2 tasks"""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """1 task, 2 tasks, 2 fetches"""
+    plural = f"{noun}es" if noun.endswith(("ch", "sh", "x")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

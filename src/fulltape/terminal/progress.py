@@ -66,7 +66,8 @@ class Watch:
             return
         with self._turn:
             if event.kind != "progress":
-                self._say(f"{event.stage}: {sentences.of(event)}")
+                if words := sentences.of(event):
+                    self._say(f"{event.stage}: {words}")
                 return
             key = (event.stage, event.unit)
             # Without a total an event counts what was just done, with one how far the stage has come.

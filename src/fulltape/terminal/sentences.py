@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from fulltape.context import Event, EventKind
 
 SENTENCES: Mapping[EventKind, str] = {
+    "started": "",
+    "finished": "",
     "no_symbols": "{dataset} has no symbols: its universe is empty (see fulltape symbols)",
     "no_room": "{why}",
     "left": "{folders:,} folders are left for the next time",
@@ -28,7 +30,7 @@ SENTENCES: Mapping[EventKind, str] = {
 
 
 def of(event: Event) -> str:
-    """An event in words; progress has none."""
+    """An event in words; '' where people see it anyway. Progress has none."""
     words = {
         name: value.replace("_", " ") if name == "outcome" else value
         for name, value in event.fields.items()

@@ -18,4 +18,10 @@ def _run(
     return run.sample(context, clock, seconds=seconds)
 
 
-JOB = Job(name="verify", run=_run, locks=("verify",), nights=(10,))
+JOB = Job(
+    name="verify",
+    summary="hold a part of the lake's files against the ledger",
+    run=_run,
+    locks=("verify",),
+    nights=(10,),
+)
