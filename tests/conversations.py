@@ -17,13 +17,8 @@ from fulltape.simulator.scenario import Scenario
 from fulltape.simulator.server import Call
 
 Send = Callable[[Request], Response]
-HEADERS = {
-    "apca-api-key-id": "k",
-    "apca-api-secret-key": "s",
-    "user-agent": "test",
-}
-AUTHORIZATION = {"massive": "Bearer k", "tiingo": "Token k"}
-QUERY = {"fred": {"api_key": "0" * 32}}
+SECRETS = {"key": "0" * 32, "secret": "s" * 32}
+"""What vendors are told of keys here; each says itself how it is sent."""
 
 
 @dataclass
@@ -60,10 +55,13 @@ def fetch(
 def twin(name: str, market: Market, scenario: Scenario | None = None) -> Send:
     """A vendor's twin as a function, without a socket; through ccxt an exchange's own twin answers."""
     handle = registry.vendor(name)(market, scenario or Scenario())
-    headers = {**HEADERS, "authorization": AUTHORIZATION.get(name, "")}
+    spec = vendors.load(name).SPEC
+    headers = {key.lower(): text.format(**SECRETS) for key, text in spec.auth.items()}
+    headers["user-agent"] = "test"
+    keys = {key: text.format(**SECRETS) for key, text in spec.auth_params.items()}
 
     def send(request: Request) -> Response:
-        params = {**request.params, **QUERY.get(name, {})} if not request.message else request.message
+        params = {**request.params, **keys} if not request.message else request.message
         call = Call(method=request.method, path=request.path, params=params, headers=headers)
         reply = handle(call)
         told = {key.lower(): value for key, value in reply.headers.items()}

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from fulltape.contract.vendor import Rejected, RowFormat, Slice, WireField
-from fulltape.decoding import rowwise
+from fulltape.contract.vendor import Decoded, Rejected, RowFormat, Slice, WireField
+from fulltape.decoding import rowwise, tables
 from fulltape.market import ranges
-from fulltape.market.time import utc_date
+from fulltape.market.time import midnight, utc_date
 from fulltape.seal.pages import plan
 
 SHAPE = RowFormat(
@@ -100,3 +100,36 @@ def test_a_page_that_cannot_be_read_leaves_no_session_of_its_answer_present() ->
     )
     found = plan.facts(shown, others=(), history_from=0, ended=True)
     assert [(one.span, one.fact) for one in found] == [((0, 5), "refused")]
+
+
+DATED = RowFormat(
+    fields=(
+        WireField(wire="d", column="stamp", kind="text"),
+        WireField(wire="p", column="price", kind="float"),
+    ),
+    unit="date",
+    stamp_kind="text",
+)
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "9999-12-31",
+        "2200-01-01",
+        "1960-01-04",
+        "20240102",
+        "2024-W01-2",
+        "2024-1-2",
+        "nonsense",
+        "",
+        "2024-02-30",
+    ],
+)
+def test_a_day_that_is_none_is_rejected_by_itself(day: str) -> None:
+    """In bulk and one by one alike: a vendor could send it, so it never raises."""
+    rows = [{"d": one, "p": 1.0} for one in ("2024-01-02", day, "2024-01-03")]
+    one = Slice(page=1, symbol="A", row_format=DATED, rows=json.dumps(rows).encode())
+    found, lost = tables.frame(Decoded(slices=(one,)), ["price"], utc_date)
+    assert found["stamp"].to_list() == [midnight(dt.date(2024, 1, day)) for day in (2, 3)]
+    assert len([rejection for rejection in lost if rejection.session is None]) == 1

@@ -13,7 +13,7 @@ from fulltape.contract.vendor import Capability, Decoded, Rejected, Source
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.time import midnight
-from fulltape.simulator import invented
+from fulltape.simulator import invented, registry
 from fulltape.simulator import market as markets
 from fulltape.simulator.market import Market
 
@@ -98,9 +98,12 @@ def _cases() -> Iterable[Case]:
                 continue  # the same code as the other feed; ccxt says itself that kraken has its newest minutes only
             symbols, first, last, size = _ASKED[serves.dataset]
             chosen = symbols if serves.symbols_per_request > 1 else symbols[:1]
-            yield Case(
+            case = Case(
                 source=source, serves=serves, symbols=chosen, first=first, last=last, rows_per_page=size
             )
+            # Without a simulated vendor its recorded answers are all there is to hold it to.
+            if case.twin in registry.vendors():
+                yield case
 
 
 CASES = tuple(_cases())

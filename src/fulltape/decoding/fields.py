@@ -60,6 +60,8 @@ def stamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     if row_format.unit == "iso":
         stamp, exact = _read_iso(wire)
     elif row_format.unit == "date":
+        if not (wire.str.len_bytes() == len("2024-01-02")).all():
+            raise ValueError("a day that is not written YYYY-MM-DD")
         stamp = wire.str.to_date("%Y-%m-%d", strict=True).cast(pl.Datetime("us")).dt.epoch("us")
         exact = stamp * 1_000
     else:

@@ -14,7 +14,7 @@ import msgspec
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.vendor import FieldKind, Rejected, RowFormat, Slice, TimestampUnit, WireField
 from fulltape.decoding import fields
-from fulltape.market.time import EARLIEST, LATEST, SECOND, epoch_unit, iso, midnight, parse_stamp
+from fulltape.market.time import EARLIEST, LATEST, SECOND, epoch_unit, iso, midnight, parse_stamp, to_second
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,7 +160,10 @@ def _instant(found: Any, unit: TimestampUnit) -> int:
     if unit == "iso":
         return parse_stamp(found)
     if unit == "date":
-        return midnight(dt.date.fromisoformat(found))
+        instant = midnight(dt.datetime.strptime(found, "%Y-%m-%d").date())  # noqa: DTZ007 — a day has no zone
+        if not (EARLIEST <= instant < LATEST and found == to_second(instant)[:10]):
+            raise ValueError(f"{found!r} is no day from 1970 to 2200")
+        return instant
     number = float(found)
     if unit == "epoch":
         unit = epoch_unit(number)
@@ -189,8 +192,12 @@ def _session(raw: Any, row_format: RowFormat, session_of: SessionOf) -> dt.date 
         found = row[part.wire]
     except WRONG:
         return None
-    # In another unit than the declared one the row is not taken, but its size still shows which session it spoils.
-    for unit in (row_format.unit, "epoch"):
+    # In another unit than the declared one the row is not taken, but its size still shows which session it spoils. A day
+    # that is written otherwise is no count of anything.
+    units: tuple[TimestampUnit, ...] = (
+        (row_format.unit,) if row_format.unit == "date" else (row_format.unit, "epoch")
+    )
+    for unit in units:
         try:
             return session_of(_instant(found, unit))
         except WRONG:

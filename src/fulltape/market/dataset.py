@@ -82,8 +82,9 @@ def bars(
     summary: str,
     *,
     learned: bool = False,
+    more_checks: tuple[str, ...] = (),
 ) -> Dataset:
-    """Bars of a day or a minute; `learned` where most sessions of most instruments have none."""
+    """Bars of a day or a minute; `learned` where most sessions of most instruments have none; `more_checks` beside the usual ones."""
     minute = grain == "minute"
     own = (PHASE, MINUTE) if minute else ()
     hours = ("session_timing",) if calendar == "XNYS" else ()  # others have no early closes
@@ -100,7 +101,7 @@ def bars(
         grain=grain,
         raw_folder="month" if minute else "year",
         curated_folder="date" if minute else "year",
-        checks=checks if learned else (*checks, "continuity"),
+        checks=(*checks, *(() if learned else ("continuity",)), *more_checks),
         expectation="learned" if minute or learned else "every",
         available="minute_end" if minute else "close",
         summary=summary,
