@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from conftest import Opener
+from fulltape.ledger import database
 from fulltape.ledger.database import Database, migrations
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.postgres import Postgres
@@ -71,3 +73,35 @@ def test_what_was_used_of_today_stays_used(stored: Store, version: str) -> None:
         assert sent[0]["sent"] == 4
     finally:
         database.close()
+
+
+def test_what_was_told_by_texts_and_numbers_becomes_typed(
+    open_ledger: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interval of a task stood in its purpose, and a session without a history had missed -1 rows."""
+    whole = migrations()
+    monkeypatch.setattr(database, "migrations", lambda: [one for one in whole if one[0] < 20])
+    ledger = open_ledger("typed")
+    with ledger.write():
+        for purpose in ("fill", "interval 17"):
+            ledger.database.statement(
+                "INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, kind, purpose,"
+                " priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, fetch_id,"
+                " last_error, enqueued_at, eligible_sources, expected_rows)"
+                f" VALUES ({len(purpose)}, 'd', 'A', 'A', '2024-01-02', '2024-01-02', 'GAP', '{purpose}',"
+                " 1, 1, 'queued', 0, 0, '', '', '', 0, '', '', 1, '', 1)"
+            )
+        for session, missed in (("2024-01-02", -1), ("2024-01-03", 4)):
+            ledger.database.statement(
+                "INSERT INTO stream_days (source, dataset, instrument, symbol, session, from_ts, to_ts, row_count,"
+                f" reconnects, compared_at, missed, extra) VALUES ('a.x', 'd', 'A', 'A', '{session}', 1, 2, 3, 0, 9, {missed}, 0)"
+            )
+    ledger.close()
+    monkeypatch.undo()
+    ledger = open_ledger("typed")
+    assert {one.purpose: one.interval_id for one in ledger.tasks.newest()} == {
+        "fill": None,
+        "interval 17": 17,
+    }
+    days = [(one.missed, one.no_history) for one in ledger.streams.days()]
+    assert days == [(0, True), (4, False)]

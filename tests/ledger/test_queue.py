@@ -223,12 +223,12 @@ def test_a_task_that_is_tried_again_waits_for_no_source(ledger: Ledger) -> None:
     assert [task.instrument for task in candidates(ledger)] == ["A"]
 
 
-def test_a_purpose_without_a_task_has_none(ledger: Ledger) -> None:
-    enqueue(ledger, replace(new(), purpose="interval 6", start=5, end=9))
-    known = ledger.tasks.for_purpose("interval 6")
+def test_an_interval_without_a_task_has_none(ledger: Ledger) -> None:
+    enqueue(ledger, replace(new(), purpose="interval 6", interval_id=6, start=5, end=9))
+    known = ledger.tasks.for_interval(6)
     assert known is not None
-    assert known.purpose == "interval 6"
-    assert ledger.tasks.for_purpose("interval 7") is None
+    assert known.interval_id == 6
+    assert ledger.tasks.for_interval(7) is None
 
 
 def test_a_stage_that_did_not_end_is_known(ledger: Ledger) -> None:

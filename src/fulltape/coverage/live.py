@@ -56,6 +56,7 @@ class CapturedDay:
     reconnects: int
     compared_at: Instant | None = None
     missed: int = 0
+    no_history: bool = False
     extra: int = 0
 
 

@@ -67,6 +67,7 @@ class Queue:
                     "now": now,
                     "eligible_sources": ",".join(task.eligible_sources),
                     "expected_rows": task.expected_rows,
+                    "interval_id": task.interval_id,
                 }
                 for at, task in enumerate(tasks)
             ),

@@ -121,7 +121,7 @@ class Streams:
         day = self.day(source, dataset, instrument, session)
         if day is None:
             return self.months.holds(source, dataset, instrument, session)
-        return day.compared_at is not None and day.missed >= 0
+        return day.compared_at is not None and not day.no_history
 
     def newest_session(self) -> dt.date | None:
         """The newest session of which something was captured, or was meant to be."""
@@ -133,7 +133,14 @@ class Streams:
         return [_day(row) for row in self._database.run("open_stream_days", source=source)]
 
     def compared(self, one: CapturedDay, *, missed: int, extra: int, now: Instant) -> None:
-        """A session was held against its own answer from history; `missed` is -1 where there never will be one."""
+        """A session was held against its own answer from history."""
+        self._compare(one, missed=missed, extra=extra, no_history=False, now=now)
+
+    def never_compared(self, one: CapturedDay, *, now: Instant) -> None:
+        """There never will be an answer from history about a session: what was captured is all there is."""
+        self._compare(one, missed=0, extra=0, no_history=True, now=now)
+
+    def _compare(self, one: CapturedDay, *, missed: int, extra: int, no_history: bool, now: Instant) -> None:
         self._database.run(
             "compare_stream_day",
             source=one.source,
@@ -142,6 +149,7 @@ class Streams:
             session=one.session.isoformat(),
             missed=missed,
             extra=extra,
+            no_history=int(no_history),
             now=now,
         )
 
@@ -159,5 +167,6 @@ def _day(row: Row) -> CapturedDay:
         reconnects=row["reconnects"],
         compared_at=row["compared_at"],
         missed=row["missed"],
+        no_history=bool(row["no_history"]),
         extra=row["extra"],
     )

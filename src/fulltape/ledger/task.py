@@ -24,7 +24,7 @@ class NewTask:
 
     `eligible_sources` are the sources that could answer all of it, as known when it was made; empty: unknown. `expected_rows` is
     what is expected at most. A `purpose` other than "fill" is also for sources that have answered before; `start` and `end` (UTC
-    microseconds) narrow a task to a span inside of its session.
+    microseconds) narrow a task to a span inside of its session; `interval_id` names the doubtful interval that it is about.
     """
 
     dataset: str
@@ -38,6 +38,7 @@ class NewTask:
     end: Instant | None = None
     eligible_sources: tuple[str, ...] = ()
     expected_rows: int = 0
+    interval_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ def stored(row: Row) -> Task:
         end=row["to_ts"],
         eligible_sources=tuple(row["eligible_sources"].split(",")) if row["eligible_sources"] else (),
         expected_rows=row["expected_rows"],
+        interval_id=row["interval_id"],
         priority=row["priority"],
         batch=row["batch"],
         state=row["state"],

@@ -172,9 +172,9 @@ class Tasks:
         rows = self._database.run("task", task_id=task_id)
         return stored(rows[0]) if rows else None
 
-    def for_purpose(self, purpose: str) -> Task | None:
-        """The newest task of a purpose that only one has at a time."""
-        rows = self._database.run("task_for_purpose", purpose=purpose)
+    def for_interval(self, interval_id: int) -> Task | None:
+        """The newest task that asks history for a doubtful interval."""
+        rows = self._database.run("task_for_interval", interval_id=interval_id)
         return stored(rows[0]) if rows else None
 
     def counts(self) -> list[Row]:

@@ -112,6 +112,8 @@ def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
             ledger.database.statement(f"DELETE FROM {table}")
     for line in found[1] if found else ():
         some = msgspec.json.decode(line, type=_Rows)
+        if some.table == "stream_days":
+            some = msgspec.structs.replace(some, rows=[_without_magic(row) for row in some.rows])
         if some.table == "coverage":
             contradicted += _lay(ledger, some.rows)
         elif some.table in TABLES and some.rows:
@@ -141,6 +143,11 @@ def _insert(ledger: Ledger, some: _Rows) -> None:
         ledger.database.statement_for_each(
             f"INSERT INTO {some.table} ({', '.join(names)}) VALUES ({values})", some.rows
         )
+
+
+def _without_magic(row: dict[str, Any]) -> dict[str, Any]:
+    """A captured session as the present schema has it: before 20 one without a history had missed -1 rows."""
+    return {"no_history": int(row["missed"] < 0), **row, "missed": max(0, row["missed"])}
 
 
 def _node(ledger: Ledger, layout: Layout) -> str:

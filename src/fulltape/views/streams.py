@@ -62,8 +62,8 @@ def _measured(day: CapturedDay, intervals: Sequence[Interval]) -> StreamDay:
         reconnects=sum(1 for one in intervals if one.kind in BREAKS),
         unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
         unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
-        unnoticed=day.missed if day.compared_at and day.missed >= 0 else None,
-        final=day.compared_at is not None and day.missed >= 0,
+        unnoticed=day.missed if day.compared_at and not day.no_history else None,
+        final=day.compared_at is not None and not day.no_history,
         over=day.compared_at is not None,
     )
 

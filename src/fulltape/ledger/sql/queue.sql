@@ -39,9 +39,9 @@ SELECT * FROM tasks WHERE state IN ('queued', 'leased', 'fetched') ORDER BY task
 -- name: add_task
 INSERT INTO tasks (task_id, dataset, instrument, symbol, first_session, last_session, from_ts, to_ts, kind, purpose,
                    priority, batch, state, attempt, failures, exclude_sources, source, worker, lease_until, fetch_id,
-                   last_error, enqueued_at, finished_at, eligible_sources, expected_rows)
+                   last_error, enqueued_at, finished_at, eligible_sources, expected_rows, interval_id)
 VALUES (:task_id, :dataset, :instrument, :symbol, :first_session, :last_session, :from_ts, :to_ts, :kind, :purpose,
-        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :eligible_sources, :expected_rows)
+        :priority, :batch, 'queued', 0, 0, '', '', '', 0, '', '', :now, NULL, :eligible_sources, :expected_rows, :interval_id)
 
 -- name: requeue_expired
 UPDATE tasks SET state = 'queued', worker = '', lease_until = 0
@@ -216,5 +216,5 @@ WHERE source = :source AND refusal = '' AND not_before > :now
 INSERT INTO task_sources (task_id, source, not_before, refusal) VALUES (:task_id, :source, :not_before, :refusal)
 ON CONFLICT (task_id, source) DO UPDATE SET not_before = excluded.not_before, refusal = excluded.refusal
 
--- name: task_for_purpose
-SELECT * FROM tasks WHERE purpose = :purpose AND from_ts IS NOT NULL ORDER BY task_id DESC LIMIT 1
+-- name: task_for_interval
+SELECT * FROM tasks WHERE interval_id = :interval_id ORDER BY task_id DESC LIMIT 1

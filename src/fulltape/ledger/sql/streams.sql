@@ -70,7 +70,7 @@ SELECT * FROM stream_days
 WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
 
 -- name: compare_stream_day
-UPDATE stream_days SET compared_at = :now, missed = :missed, extra = :extra
+UPDATE stream_days SET compared_at = :now, missed = :missed, extra = :extra, no_history = :no_history
 WHERE source = :source AND dataset = :dataset AND instrument = :instrument AND session = :session
 
 -- name: uncompared
@@ -114,13 +114,13 @@ SELECT * FROM stream_days WHERE source = :source AND compared_at IS NULL ORDER B
 -- name: settled_streams
 -- Streams with old sessions that history has confirmed, with no row that it does not know.
 SELECT DISTINCT source, dataset, instrument FROM stream_days
-WHERE session < :before AND compared_at IS NOT NULL AND missed >= 0 AND extra = 0
+WHERE session < :before AND compared_at IS NOT NULL AND no_history = 0 AND extra = 0
 ORDER BY source, dataset, instrument
 
 -- name: settled_days
 SELECT * FROM stream_days AS d
 WHERE d.source = :source AND d.dataset = :dataset AND d.instrument = :instrument AND d.session < :before
-  AND d.compared_at IS NOT NULL AND d.missed >= 0 AND d.extra = 0
+  AND d.compared_at IS NOT NULL AND d.no_history = 0 AND d.extra = 0
   AND NOT EXISTS (SELECT 1 FROM intervals AS i WHERE i.source = d.source AND i.dataset = d.dataset
                   AND i.instrument = d.instrument AND i.session = d.session AND i.state <> 'verified')
   AND NOT EXISTS (SELECT 1 FROM captures AS c WHERE c.source = d.source

@@ -22,8 +22,6 @@ from fulltape.market.time import MINUTE, SECOND, Instant
 from fulltape.seal.messages import compare
 from fulltape.version import VERSION
 
-HOLE = "interval "
-"""How the purpose of a task begins that asks for an interval; its number follows."""
 _RESTATED_FOR = 20 * MINUTE
 """Vendors that need time until a session is final restate their newest minutes for so long, or keep them back."""
 
@@ -63,7 +61,7 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
         queue.enqueue(tasks, now=now, priority=FIRST)
         serves = context.feeds[source].serves(dataset)
         for one in some:
-            task = context.ledger.tasks.for_purpose(f"{HOLE}{one.interval_id}")
+            task = context.ledger.tasks.for_interval(one.interval_id)
             if task and serves and serves.delay:
                 wait = min(serves.delay * SECOND, _RESTATED_FOR)
                 queue.hold_back(task.task_id, source, not_before=end + wait)
@@ -81,7 +79,8 @@ def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant
         first=one.session,
         last=one.session,
         kind="GAP",
-        purpose=f"{HOLE}{one.interval_id}",
+        purpose=f"interval {one.interval_id}",
+        interval_id=one.interval_id,
         start=start,
         end=end,
         eligible_sources=(source,),
@@ -150,7 +149,7 @@ def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> Non
 def give_up(context: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
     for one in context.ledger.intervals.find(state="filling"):
-        task = context.ledger.tasks.for_purpose(f"{HOLE}{one.interval_id}")
+        task = context.ledger.tasks.for_interval(one.interval_id)
         if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
             told = task.last_error if task else ""
             context.ledger.intervals.decide(
@@ -170,7 +169,7 @@ def close_days(context: NodeContext, source: str, now: Instant) -> None:
         if never or context.ledger.coverage.answered_by_others(
             day.dataset, day.instrument, source, day.session
         ):
-            context.ledger.streams.compared(day, missed=-1, extra=0, now=now)
+            context.ledger.streams.never_compared(day, now=now)
 
 
 def expire(context: NodeContext, now: Instant) -> None:
@@ -201,8 +200,8 @@ def _intervals_of(context: NodeContext, stored: StoredFetch) -> dict[str, int]:
     found = {}
     for task_id in stored.record.tasks:
         task = context.ledger.tasks.get(task_id)
-        if task and task.purpose.startswith(HOLE):
-            found[task.instrument] = int(task.purpose.removeprefix(HOLE))
+        if task and task.interval_id is not None:
+            found[task.instrument] = task.interval_id
     return found
 
 
