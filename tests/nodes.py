@@ -148,8 +148,8 @@ def lean_days(symbol: str, first: dt.date, last: dt.date) -> dict[tuple[str, str
         text = io.TextIOWrapper(archive.open(archive.namelist()[0])).read()
     bars = []
     for line in text.splitlines():
-        stamp, *prices, volume = line.split(",")
-        session = dt.datetime.strptime(stamp[:8], "%Y%m%d").date()
+        timestamp, *prices, volume = line.split(",")
+        session = dt.datetime.strptime(timestamp[:8], "%Y%m%d").date()
         if first <= session <= last:
             opens, high, low, close = (int(price) / 10_000 for price in prices)
             bars.append(

@@ -156,6 +156,7 @@ RETIRED = {
     "ask", "asks", "ask_id", "takers", "stores", "Stores", "Wanted", "Feed", "Ask", "Answer", "Serves", "Shape", "Settled",
     "Told", "Line", "Leg", "Turn", "Dialogue", "Again", "Rhythm", "Pull", "Orders", "Guards", "Gate", "Fence",
     "Suspicions", "Paces", "Story", "Keeper", "Twin", "unwanted", "deliver", "quality", "leg", "legs",
+    "stamp", "stamps", "stamp_zone", "stamp_kind", "lanes",
 }  # fmt: skip
 """Words that the field does not know for what they named."""
 QUOTES = ("simulator/", "settings/model.py", "settings/load.py", "node/rules.py")

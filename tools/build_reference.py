@@ -75,7 +75,7 @@ def vendors_table() -> str:
 
 def _served(spec: VendorSpec, source: Source, serves: Capability) -> str:
     since = f"the last {serves.history_days} days" if serves.history_days else serves.history_from.isoformat()
-    stamp = "date" if serves.stamp == "date" else f"{serves.stamp}, {serves.stamp_zone}"
+    timestamp = "date" if serves.timestamp == "date" else f"{serves.timestamp}, {serves.timestamp_zone}"
     prices = "adjusted: " + serves.adjustment if serves.adjustment != "raw" else "as traded"
     prices = serves.price_kind if serves.price_kind != "trade" else prices
     grouped = (
@@ -84,7 +84,7 @@ def _served(spec: VendorSpec, source: Source, serves: Capability) -> str:
     needs = " and ".join(spec.secrets) or "no key"
     return (
         f"| `{source.name}` | {source.scope} | `{serves.dataset}` | {since} | "
-        f"{serves.symbols_per_request}{grouped} | {serves.rows_per_page:,} | {stamp} | {prices} | {needs} |"
+        f"{serves.symbols_per_request}{grouped} | {serves.rows_per_page:,} | {timestamp} | {prices} | {needs} |"
     )
 
 

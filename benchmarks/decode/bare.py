@@ -52,7 +52,7 @@ class _RawOne(msgspec.Struct):
 
 
 def _stamped(frame: pl.DataFrame, case: Case) -> pl.DataFrame:
-    if case.stamp == "iso":
+    if case.timestamp == "iso":
         ts = pl.col("t").str.to_datetime(_ISO, time_unit="us", time_zone="UTC")
     else:
         ts = (pl.col("t") * 1_000).cast(pl.Datetime("us", "UTC"))
@@ -64,7 +64,7 @@ def _stamped(frame: pl.DataFrame, case: Case) -> pl.DataFrame:
 def by_msgspec(case: Case) -> pl.DataFrame:
     """Structs, then columns."""
     body = case.pages[0].body
-    if case.stamp == "iso":
+    if case.timestamp == "iso":
         found = msgspec.json.decode(body, type=_Many).bars
     else:
         whole = msgspec.json.decode(body, type=_One)
@@ -80,7 +80,7 @@ def by_msgspec(case: Case) -> pl.DataFrame:
 
 def _slices(case: Case) -> dict[str, bytes]:
     body = case.pages[0].body
-    if case.stamp == "iso":
+    if case.timestamp == "iso":
         return {name: bytes(raw) for name, raw in msgspec.json.decode(body, type=_RawMany).bars.items()}
     whole = msgspec.json.decode(body, type=_RawOne)
     return {whole.ticker: bytes(whole.results)}
@@ -88,7 +88,7 @@ def _slices(case: Case) -> dict[str, bytes]:
 
 def by_polars(case: Case) -> pl.DataFrame:
     """`read_json` with a schema over each symbol's slice."""
-    kinds: dict[str, Any] = {"t": pl.String if case.stamp == "iso" else pl.Int64}
+    kinds: dict[str, Any] = {"t": pl.String if case.timestamp == "iso" else pl.Int64}
     kinds |= dict.fromkeys(_NAMES, pl.Float64) | {"n": pl.Int64}
     frames = [
         pl.read_json(rows, schema=kinds).with_columns(pl.lit(symbol).alias("symbol"))
@@ -99,7 +99,7 @@ def by_polars(case: Case) -> pl.DataFrame:
 
 def by_polars_lines(case: Case) -> pl.DataFrame:
     """`read_ndjson` over each symbol's slice, cut into lines."""
-    kinds: dict[str, Any] = {"t": pl.String if case.stamp == "iso" else pl.Int64}
+    kinds: dict[str, Any] = {"t": pl.String if case.timestamp == "iso" else pl.Int64}
     kinds |= dict.fromkeys(_NAMES, pl.Float64) | {"n": pl.Int64}
     frames = [
         pl.read_ndjson(rows[1:-1].replace(b"},{", b"}\n{"), schema=kinds).with_columns(
@@ -115,8 +115,8 @@ def by_pyarrow(case: Case) -> pl.DataFrame:
     import pyarrow as pa
     import pyarrow.json as paj
 
-    stamp = pa.string() if case.stamp == "iso" else pa.int64()
-    fields = [pa.field("t", stamp)]
+    timestamp = pa.string() if case.timestamp == "iso" else pa.int64()
+    fields = [pa.field("t", timestamp)]
     fields += [pa.field(name, pa.int64() if name == "n" else pa.float64()) for name in _NAMES]
     options = paj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
     reading = paj.ReadOptions(block_size=64 << 20)

@@ -31,7 +31,7 @@ def decode(case: Case) -> pl.DataFrame:
     decoded = vendors.load(case.vendor).decode(case.pages)
     frame, rejected = tables.frame(decoded, _COLUMNS, dataset.session_of())
     assert not rejected
-    ts = pl.col("stamp").cast(pl.Datetime("us", "UTC")).alias("ts")
+    ts = pl.col("timestamp").cast(pl.Datetime("us", "UTC")).alias("ts")
     return frame.select("symbol", ts, *_COLUMNS)
 
 

@@ -16,14 +16,14 @@ _SEED = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A page and how a bare decoder finds its rows; `stamp` is the unit of the field `t`."""
+    """A page and how a bare decoder finds its rows; `timestamp` is the unit of the field `t`."""
 
     name: str
     vendor: str
     source: str
     pages: tuple[Page, ...]
     rows: int
-    stamp: str
+    timestamp: str
 
 
 def _minutes(first: dt.date, count: int) -> list[int]:
@@ -46,9 +46,9 @@ def _bar(dice: random.Random) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _ask(source: str, symbols: tuple[str, ...], stamps: list[int]) -> FetchRequest:
+def _ask(source: str, symbols: tuple[str, ...], timestamps: list[int]) -> FetchRequest:
     calendar = tables.load("XNYS")
-    first, last = (calendar.day_rule.session(stamp) for stamp in (stamps[0], stamps[-1]))
+    first, last = (calendar.day_rule.session(timestamp) for timestamp in (timestamps[0], timestamps[-1]))
     span = calendar.span(first, last)
     return FetchRequest(
         source=source,
@@ -66,20 +66,20 @@ def many_symbols() -> Case:
     """Ten symbols, a thousand bars each, as Alpaca sends them."""
     dice = random.Random(_SEED)
     symbols = tuple(f"SYM{at}" for at in range(10))
-    stamps = _minutes(dt.date(2024, 3, 4), 1_000)
-    bars = {symbol: [{"t": iso(stamp), **_bar(dice)} for stamp in stamps] for symbol in symbols}
+    timestamps = _minutes(dt.date(2024, 3, 4), 1_000)
+    bars = {symbol: [{"t": iso(timestamp), **_bar(dice)} for timestamp in timestamps] for symbol in symbols}
     body = json.dumps({"bars": bars, "next_page_token": None}, separators=(",", ":")).encode()
-    page = Page(fetch=_ask("alpaca.sip", symbols, stamps), number=1, status=200, body=body)
-    return Case(name="10,000 bars of 10 symbols", vendor="alpaca", source="alpaca.sip", pages=(page,), rows=10_000, stamp="iso")  # fmt: skip
+    page = Page(fetch=_ask("alpaca.sip", symbols, timestamps), number=1, status=200, body=body)
+    return Case(name="10,000 bars of 10 symbols", vendor="alpaca", source="alpaca.sip", pages=(page,), rows=10_000, timestamp="iso")  # fmt: skip
 
 
 def one_symbol() -> Case:
     """Fifty thousand aggregates of one ticker, as Massive sends them."""
     dice = random.Random(_SEED)
-    stamps = _minutes(dt.date(2023, 3, 6), 50_000)
-    rows = [{**_bar(dice), "t": stamp // 1_000} for stamp in stamps]
+    timestamps = _minutes(dt.date(2023, 3, 6), 50_000)
+    rows = [{**_bar(dice), "t": timestamp // 1_000} for timestamp in timestamps]
     head = {"ticker": "AAPL", "queryCount": len(rows), "resultsCount": len(rows), "adjusted": False}
     content = {**head, "results": rows, "status": "OK", "request_id": "x"}
     body = json.dumps(content, separators=(",", ":")).encode()
-    page = Page(fetch=_ask("massive.sip", ("AAPL",), stamps), number=1, status=200, body=body)
-    return Case(name="50,000 aggregates of one", vendor="massive", source="massive.sip", pages=(page,), rows=50_000, stamp="ms")  # fmt: skip
+    page = Page(fetch=_ask("massive.sip", ("AAPL",), timestamps), number=1, status=200, body=body)
+    return Case(name="50,000 aggregates of one", vendor="massive", source="massive.sip", pages=(page,), rows=50_000, timestamp="ms")  # fmt: skip

@@ -141,13 +141,13 @@ def _runs(got: list[tuple[int, int]]) -> list[Run]:
     epoch = 0
     before: tuple[int, int] | None = None
     for second, number in got:
-        stamp = second * SECOND + SECOND // 2
-        fell = before is not None and number < before[1] and stamp - before[0] > FELL
+        timestamp = second * SECOND + SECOND // 2
+        fell = before is not None and number < before[1] and timestamp - before[0] > FELL
         epoch += fell
         if before is not None and not fell and number == before[1] + 1:
             last = found[-1]
-            found[-1] = Run(first=last.first, last=number, start=last.start, end=stamp, epoch=epoch)
+            found[-1] = Run(first=last.first, last=number, start=last.start, end=timestamp, epoch=epoch)
         else:
-            found.append(Run(first=number, last=number, start=stamp, end=stamp, epoch=epoch))
-        before = (stamp, number)
+            found.append(Run(first=number, last=number, start=timestamp, end=timestamp, epoch=epoch))
+        before = (timestamp, number)
     return found

@@ -33,7 +33,7 @@ SERVES = Capability(
     history_from=dt.date(2000, 1, 3),
     symbols_per_request=1,
     rows_per_page=1,
-    stamp_zone="UTC",
+    timestamp_zone="UTC",
 )
 
 
@@ -49,9 +49,9 @@ def context(dataset: Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> Che
 
 def frame(bars: list[Bar], dataset: Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
     """Bars as raw rows with flags."""
-    serves = SERVES if dataset is MINUTES else replace(SERVES, stamp_zone="America/New_York")
+    serves = SERVES if dataset is MINUTES else replace(SERVES, timestamp_zone="America/New_York")
     columns: dict[str, list[object]] = {
-        "stamp": [bar.start for bar in bars],
+        "timestamp": [bar.start for bar in bars],
         "open": [bar.open for bar in bars],
         "high": [bar.high for bar in bars],
         "low": [bar.low for bar in bars],
@@ -203,19 +203,19 @@ def test_minutes_that_bear_their_ends_are_a_minute_late() -> None:
         DATA / "pyalgotrade-misc" / "nt-spy-minute-2011.csv",
         separator=";",
         has_header=False,
-        new_columns=["stamp", "open", "high", "low", "close", "volume"],
-    ).with_columns(pl.col("stamp").str.to_datetime("%Y%m%d %H%M%S", time_unit="us", time_zone="UTC"))
+        new_columns=["timestamp", "open", "high", "low", "close", "volume"],
+    ).with_columns(pl.col("timestamp").str.to_datetime("%Y%m%d %H%M%S", time_unit="us", time_zone="UTC"))
     bars = [
         Bar(
-            start=int(stamp.timestamp()) * 1_000_000,
-            session=stamp.date(),
+            start=int(timestamp.timestamp()) * 1_000_000,
+            session=timestamp.date(),
             open=a,
             high=b,
             low=c,
             close=d,
             volume=v,
         )
-        for stamp, a, b, c, d, v in rows.iter_rows()
+        for timestamp, a, b, c, d, v in rows.iter_rows()
     ]
     late = frame(bars)
     right = late.with_columns(pl.col("minute_of_session") - 1)

@@ -63,7 +63,7 @@ def decoded(*pages: list[Row], volume: float = 100.0, positional: bool = False) 
         stored.pages[number] = StoredPage(record=head, packed=compression.pack(b""), path=Path())
         for symbol, day, minute, price in rows:
             columns: dict[str, list[object]] = {name: [price] for name in ("open", "high", "low", "close")}
-            columns |= {"stamp": [opens(day) + minute * MINUTE], "volume": [volume]}
+            columns |= {"timestamp": [opens(day) + minute * MINUTE], "volume": [volume]}
             tables.append(Table(page=number, symbol=symbol, columns=columns))
     vendor = SimpleNamespace(decode=lambda _: Decoded(tables=tuple(tables)))
     capability = Capability(

@@ -15,7 +15,7 @@ from fulltape.seal.pages import plan
 
 SHAPE = RowFormat(
     fields=(
-        WireField(wire="t", column="stamp", kind="integer"),
+        WireField(wire="t", column="timestamp", kind="integer"),
         WireField(wire="s", column="symbol", kind="text"),
         WireField(wire="p", column="price", kind="float"),
     ),
@@ -104,11 +104,11 @@ def test_a_page_that_cannot_be_read_leaves_no_session_of_its_answer_present() ->
 
 DATED = RowFormat(
     fields=(
-        WireField(wire="d", column="stamp", kind="text"),
+        WireField(wire="d", column="timestamp", kind="text"),
         WireField(wire="p", column="price", kind="float"),
     ),
     unit="date",
-    stamp_kind="text",
+    timestamp_kind="text",
 )
 
 
@@ -131,5 +131,5 @@ def test_a_day_that_is_none_is_rejected_by_itself(day: str) -> None:
     rows = [{"d": one, "p": 1.0} for one in ("2024-01-02", day, "2024-01-03")]
     one = Slice(page=1, symbol="A", row_format=DATED, rows=json.dumps(rows).encode())
     found, lost = tables.frame(Decoded(slices=(one,)), ["price"], utc_date)
-    assert found["stamp"].to_list() == [midnight(dt.date(2024, 1, day)) for day in (2, 3)]
+    assert found["timestamp"].to_list() == [midnight(dt.date(2024, 1, day)) for day in (2, 3)]
     assert len([rejection for rejection in lost if rejection.session is None]) == 1

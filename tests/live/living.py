@@ -99,7 +99,7 @@ class Living:
 
     @contextlib.contextmanager
     def capturing(
-        self, stamp: Callable[[], int] = time.time_ns, synced: Synced | None = None
+        self, timestamp: Callable[[], int] = time.time_ns, synced: Synced | None = None
     ) -> Iterator[None]:
         """Capture in a thread of this process while the block runs."""
         orders = self.orders()
@@ -109,7 +109,7 @@ class Living:
         stop = asyncio.Event()
         thread = threading.Thread(
             target=lambda: loop.run_until_complete(
-                capture.capture(orders, clock, stop, stamp=stamp, synced=synced)
+                capture.capture(orders, clock, stop, timestamp=timestamp, synced=synced)
             )
         )
         thread.start()
@@ -228,12 +228,12 @@ class Fast:
         self.speed = speed
         self.ahead = 0
 
-    def stamp(self) -> int:
+    def timestamp(self) -> int:
         return self._begin + int((time.monotonic_ns() - self._since) * self.speed)
 
     def now(self) -> int:
         """Wall time; whoever reads it may be some microseconds `ahead` of what is stamped."""
-        return self.stamp() // 1_000 + self.ahead
+        return self.timestamp() // 1_000 + self.ahead
 
     def steady(self) -> int:
         return self.now()
@@ -277,7 +277,7 @@ def living(
     found = scenario.parse(faults, where="test") if faults else Scenario()
     tape = Tape(
         dict.fromkeys(venue.symbols, 100.0),
-        fast.stamp if fast else time.time_ns,
+        fast.timestamp if fast else time.time_ns,
         rate=rate / (fast.speed if fast else 1),
         grain=venue.grain,
         plain=venue.plain,

@@ -74,9 +74,9 @@ def test_what_a_second_subscription_tells_again_on_one_connection_is_there_once(
     found = read("deriv.synthetic", "synthetic_ticks", "R_100", messages)
     (frame,) = found.frames["synthetic_ticks"]
     rows = frame.with_columns(
-        pl.lit("X").alias("instrument"), pl.from_epoch("stamp", time_unit="us").alias("ts")
+        pl.lit("X").alias("instrument"), pl.from_epoch("timestamp", time_unit="us").alias("ts")
     )
-    kept = captured.merged(rows.drop("stamp", "stamp_ns", strict=False), ())
+    kept = captured.merged(rows.drop("timestamp", "timestamp_ns", strict=False), ())
     assert kept["ts"].dt.epoch("s").to_list() == [1_700_000_000 + at for at in (0, 1, 1, 2)], (
         "equal ticks of one subscription are genuine"
     )

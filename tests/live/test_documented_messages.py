@@ -23,16 +23,16 @@ CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
     ("alpaca.iex", ALPACA_TRADE, "equities_trades",
      [{"symbol": "AAPL", "trade_id": "96921", "exchange": "D", "price": 126.55, "size": 1.0, "conditions": "@,I", "tape": "C"}]),
     ("alpaca.iex", ALPACA_QUOTE, "equities_quotes",
-     [{"symbol": "AMD", "bid": 87.66, "bid_size": 1.0, "ask": 87.68, "ask_size": 4.0, "exchange": "U", "ask_exchange": "Q", "stamp_ns": 1614009105335689322}]),
+     [{"symbol": "AMD", "bid": 87.66, "bid_size": 1.0, "ask": 87.68, "ask_size": 4.0, "exchange": "U", "ask_exchange": "Q", "timestamp_ns": 1614009105335689322}]),
     ("alpaca.iex", ALPACA_BARS, "equities_bars_minute",
      [{"symbol": "SPY", "close": 389.12, "trade_count": 461}, {"symbol": "SPY", "close": 389.13, "trade_count": 466}]),
     ("alpaca.crypto", ALPACA_COIN, "crypto_trades", [{"symbol": "BTC/USD", "price": 50000.5, "aggressor": "buy"}]),
     ("massive.sip", b'[{"ev":"T","sym":"MSFT","x":4,"i":"12345","z":3,"p":114.125,"s":100,"c":[0,12],"t":1536036818784,"q":3681328}]',
-     "equities_trades", [{"symbol": "MSFT", "trade_id": "12345", "exchange": "4", "price": 114.125, "conditions": "0,12", "stamp": 1536036818784000}]),
+     "equities_trades", [{"symbol": "MSFT", "trade_id": "12345", "exchange": "4", "price": 114.125, "conditions": "0,12", "timestamp": 1536036818784000}]),
     ("massive.sip", b'[{"ev":"Q","sym":"MSFT","bx":4,"bp":114.125,"bs":100,"ax":7,"ap":114.128,"as":160,"c":0,"i":[604],"t":1536036818784,"q":50385480,"z":3}]',
      "equities_quotes", [{"symbol": "MSFT", "bid_size": 10_000.0, "ask_size": 16_000.0, "ask_exchange": "7"}]),
     ("massive.sip", b'[{"ev":"AM","sym":"GTE","v":4110,"av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}]',
-     "equities_bars_minute", [{"symbol": "GTE", "volume": 4110.0, "stamp": 1610144640000000}]),
+     "equities_bars_minute", [{"symbol": "GTE", "volume": 4110.0, "timestamp": 1610144640000000}]),
     ("massive.forex", b'[{"ev":"C","p":"USD/CNH","x":"44","a":6.83366,"b":6.83363,"t":1536036818784}]', "forex_quotes",
      [{"symbol": "USD/CNH", "bid": 6.83363, "ask": 6.83366}]),
     ("massive.forex", b'[{"ev":"CA","pair":"USD/EUR","o":0.8687,"c":0.86889,"h":0.86889,"l":0.8686,"v":20,"s":1539145740000,"e":1539145800000}]',
@@ -50,13 +50,13 @@ CASES: list[tuple[str, bytes, str, list[dict[str, object]]]] = [
     ("coinbase.exchange", b'{"type":"match","trade_id":10,"sequence":50,"maker_order_id":"m","taker_order_id":"t","time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD","size":"5.23512","price":"400.23","side":"sell"}',
      "crypto_trades", [{"symbol": "BTC-USD", "trade_id": 10, "price": 400.23, "aggressor": "buy"}]),
     ("kraken.spot", b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":27505.0,"qty":0.1,"ord_type":"market","trade_id":4665906,"timestamp":"2023-09-25T07:49:37.708706Z"}]}',
-     "crypto_trades", [{"symbol": "BTC/USD", "trade_id": 4665906, "size": 0.1, "aggressor": "buy", "stamp": 1695628177708706}]),
+     "crypto_trades", [{"symbol": "BTC/USD", "trade_id": 4665906, "size": 0.1, "aggressor": "buy", "timestamp": 1695628177708706}]),
     ("kraken.spot", b'{"channel":"ohlc","type":"update","timestamp":"2023-10-04T16:25:30.5Z","data":[{"symbol":"BTC/USD","open":27500.0,"high":27510.0,"low":27490.0,"close":27505.0,"trades":12,"volume":1.5,"vwap":27500.1,"interval_begin":"2023-10-04T16:25:00.000000000Z","interval":1,"timestamp":"2023-10-04T16:26:00.000000Z"}]}',
-     "crypto_bars_minute", [{"symbol": "BTC/USD", "open": 27500.0, "close": 27505.0, "trade_count": 12, "stamp": 1696436700000000}]),
+     "crypto_bars_minute", [{"symbol": "BTC/USD", "open": 27500.0, "close": 27505.0, "trade_count": 12, "timestamp": 1696436700000000}]),
     ("deriv.synthetic", b'{"echo_req":{"ticks":"R_100","subscribe":1,"req_id":3},"msg_type":"tick","req_id":3,"subscription":{"id":"66"},"tick":{"ask":1558.69,"bid":1558.49,"epoch":1746777986,"id":"66","pip_size":2,"quote":1558.59,"symbol":"R_100"}}',
-     "synthetic_ticks", [{"symbol": "R_100", "price": 1558.59, "stamp": 1746777986000000}]),
+     "synthetic_ticks", [{"symbol": "R_100", "price": 1558.59, "timestamp": 1746777986000000}]),
     ("deriv.synthetic", b'{"echo_req":{"ticks_history":"R_100","style":"candles"},"msg_type":"ohlc","req_id":4,"subscription":{"id":"f5"},"ohlc":{"id":"f5","symbol":"R_100","epoch":1746777986,"open_time":1746777960,"granularity":60,"open":"1558.11","high":"1559.02","low":"1557.95","close":"1558.59","pip_size":2}}',
-     "synthetic_bars_minute", [{"symbol": "R_100", "open": 1558.11, "stamp": 1746777960000000}]),
+     "synthetic_bars_minute", [{"symbol": "R_100", "open": 1558.11, "timestamp": 1746777960000000}]),
 ]  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_what_takes_a_trade_back_counts_after_it_whatever_kind_came_first() -> N
         re.compile(rb"(?!)"),
     )
     rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
-        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+        pl.col("symbol").alias("instrument"), pl.col("timestamp").alias("ts")
     )
     found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
     assert dict(found.select("trade_id", "correction").iter_rows()) == {
@@ -189,7 +189,7 @@ def test_a_correction_that_is_corrected_stays_where_it_was() -> None:
         re.compile(rb"(?!)"),
     )
     rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
-        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+        pl.col("symbol").alias("instrument"), pl.col("timestamp").alias("ts")
     )
     found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
     shown = found.select("trade_id", pl.col("ts") // 1_000_000 % 60, "size", "correction")
@@ -227,7 +227,7 @@ def test_a_correction_under_the_trades_own_id_replaces_it() -> None:
         re.compile(rb"(?!)"),
     )
     rows = pl.concat(read.frames["equities_trades"], how="diagonal_relaxed").with_columns(
-        pl.col("symbol").alias("instrument"), pl.col("stamp").alias("ts")
+        pl.col("symbol").alias("instrument"), pl.col("timestamp").alias("ts")
     )
     found = captured.merged(captured.as_received(rows), ("instrument", "exchange", "trade_id"))
     shown = found.select(pl.col("ts") // 1_000_000 % 60, "price", "size", "correction")

@@ -99,14 +99,14 @@ def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp
 def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> None:
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
         wanted = context.wanted[ALPACA.dataset]
-        stamps = [OPEN + at * MINUTE for at in range(5)]
+        timestamps = [OPEN + at * MINUTE for at in range(5)]
         bars = frames.conform(
             pl.DataFrame(
                 {
                     "instrument": ["AAPL"] * 5,
                     "symbol": ["AAPL"] * 5,
                     "session": [SESSION] * 5,
-                    "ts": pl.Series(stamps).cast(pl.Datetime("us", "UTC")),
+                    "ts": pl.Series(timestamps).cast(pl.Datetime("us", "UTC")),
                     "close": [1.0] * 5,
                 }
             ),
@@ -134,14 +134,14 @@ def test_the_newest_bar_of_an_answer_is_left_to_the_stream(tmp_path: Path) -> No
 
 def bars(context: NodeContext, minutes: list[int]) -> pl.DataFrame:
     """Minute bars of AAPL so many minutes after the open."""
-    stamps = [OPEN + at * MINUTE for at in minutes]
+    timestamps = [OPEN + at * MINUTE for at in minutes]
     return frames.conform(
         pl.DataFrame(
             {
                 "instrument": ["AAPL"] * len(minutes),
                 "symbol": ["AAPL"] * len(minutes),
                 "session": [SESSION] * len(minutes),
-                "ts": pl.Series(stamps, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+                "ts": pl.Series(timestamps, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
                 "close": [1.0] * len(minutes),
             }
         ),

@@ -177,7 +177,7 @@ def test_a_clock_that_jumps_an_hour_loses_nothing(tmp_path: Path) -> None:
         return time.time_ns() + (hour if 1 < passed < 2 else -hour if 2 <= passed < 3 else 0)
 
     with living(tmp_path, BINANCE, closed) as node:
-        with node.capturing(stamp=jumping):
+        with node.capturing(timestamp=jumping):
             node.until(lambda: time.monotonic() - began > 4 and bool(node.stream.sessions))
             node.until(node.ticks(60))
         node.stream.pause()
@@ -196,7 +196,7 @@ def test_a_clock_that_is_put_forward_makes_doubtful_what_it_stamped(tmp_path: Pa
         return time.time_ns() - behind
 
     with living(tmp_path, BINANCE) as node:
-        with node.capturing(stamp=put_right):
+        with node.capturing(timestamp=put_right):
             node.until(node.all_live)
             node.until(node.ticks(60))
             behind = 0
@@ -213,7 +213,7 @@ def test_a_clock_that_is_put_forward_makes_doubtful_what_it_stamped(tmp_path: Pa
 def test_a_clock_that_is_set_between_two_processes_is_noticed(tmp_path: Path, hours: int) -> None:
     """The first process stamps by a wrong clock and ends; the clock is put right, and another one begins."""
     with living(tmp_path, BINANCE) as node:
-        with node.capturing(stamp=lambda: time.time_ns() + hours * 3_600 * 10**9):
+        with node.capturing(timestamp=lambda: time.time_ns() + hours * 3_600 * 10**9):
             node.until(node.all_live)
             node.until(node.ticks(60))
         with node.capturing():

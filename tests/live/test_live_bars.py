@@ -49,7 +49,7 @@ def _more_bars(node: Living, each: int) -> Callable[[], bool]:
 def test_bars_that_a_broken_connection_lost_come_back(tmp_path: Path, venue: Venue) -> None:
     fast = Fast(NOON, SPEED)
     with living(tmp_path, venue, rate=200, fast=fast) as node:
-        with node.capturing(stamp=fast.stamp):
+        with node.capturing(timestamp=fast.timestamp):
             for _ in range(2):
                 node.until(_more_bars(node, 2), 30)
                 node.break_all()
@@ -76,7 +76,7 @@ def test_minutes_without_a_history_are_kept_and_their_doubts_stay_visible(tmp_pa
     fast = Fast(NOON, SPEED)
     closed = '[[fault]]\nvendor = "kraken"\ndo = "close"\nafter = 3.2\n'
     with living(tmp_path, OHLC, closed, rate=200, fast=fast, extra="[vendor.binance]\n") as node:
-        with node.capturing(stamp=fast.stamp):
+        with node.capturing(timestamp=fast.timestamp):
             node.until(lambda: node.stream.connections >= 2 and bool(node.stream.sessions), 30)
             begun = len(_bars(node))
             node.until(lambda: len(_bars(node)) >= begun + 3, 30)

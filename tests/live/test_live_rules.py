@@ -212,7 +212,7 @@ _SHAPE = MessageFormat(
         fields=(
             WireField(wire="s", column="symbol", kind="text"),
             WireField(wire="p", column="price", kind="decimal"),
-            WireField(wire="T", column="stamp", kind="integer"),
+            WireField(wire="T", column="timestamp", kind="integer"),
             WireField(wire="m", column="maker", kind="boolean"),
         ),
         unit="ms",

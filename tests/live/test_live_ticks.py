@@ -29,7 +29,7 @@ QUOTES = (
 
 def _captured(node: Living, fast: Fast) -> pl.DataFrame:
     """Capture over connections that break, ask for what was lost, and read what a user reads."""
-    with node.capturing(stamp=fast.stamp):
+    with node.capturing(timestamp=fast.timestamp):
         for _ in range(2):
             node.until(node.ticks(300))
             node.break_all()

@@ -102,7 +102,7 @@ def unpacking() -> Socket:
         on_control=print,
         on_end=print,
         on_full=print,
-        stamp=lambda: 0,
+        timestamp=lambda: 0,
     )
     one._inflate = zlib.decompressobj(-15)
     return one

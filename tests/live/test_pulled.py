@@ -55,7 +55,7 @@ def changes(connections: Sequence[Sequence[str]], *, refused: Sequence[str] = ()
             address=VendorAddress(url="", secrets={}, timeout=1.0),
             queue=MessageQueue(10**6),
             stale_after=60.0,
-            stamp=lambda: 1,
+            timestamp=lambda: 1,
             gather=list,
             on_change=lambda: told.append(begun),
         )

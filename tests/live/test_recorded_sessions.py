@@ -125,7 +125,7 @@ def test_one_match_less_is_exactly_one_break(gone: int) -> None:
     matches = [one for one in found if one.startswith(b'{"type":"match"') and b'"SKL-USD"' in one]
     assert len(matches) == 52
     trades = pl.concat(_read(matches[:gone] + matches[gone + 1 :], meaning, control).frames["crypto_trades"])
-    ids = trades.sort("trade_id").select("trade_id", "stamp").rows()
+    ids = trades.sort("trade_id").select("trade_id", "timestamp").rows()
     breaks, _ = timeline.breaks(
         (Run(first=number, last=number, start=at, end=at) for number, at in ids), after=None
     )

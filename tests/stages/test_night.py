@@ -41,8 +41,8 @@ def night(folder: Path) -> Night:
 def different(folder: Path, market: markets.Market, dataset: str, wish: Wish) -> pl.DataFrame:
     """Curated rows that the market does not have, and market rows that are not curated."""
     grain = "day" if "day" in dataset else "minute"
-    stamp = "session" if grain == "day" else "ts"
-    names = ("symbol", stamp, "open", "high", "low", "close", "volume")
+    timestamp = "session" if grain == "day" else "ts"
+    names = ("symbol", timestamp, "open", "high", "low", "close", "volume")
     curated = fulltape.open(folder).scan(dataset).select(names).collect()
     first, last = dt.date.fromisoformat(wish.first), dt.date.fromisoformat(wish.last)
     rows = [

@@ -36,8 +36,8 @@ def answering(reply: Callable[[Request], Any]) -> Send:
 
 
 def ids(number: int) -> dict[str, object]:
-    stamp = START + number * 20 * SECOND
-    return {"trade_id": number, "side": "buy", "size": "1", "price": "10", "time": iso(stamp)}
+    timestamp = START + number * 20 * SECOND
+    return {"trade_id": number, "side": "buy", "size": "1", "price": "10", "time": iso(timestamp)}
 
 
 def coinbase(cap: int, *, ignores_after: bool = False, empty_at: int = 0) -> Send:
@@ -82,16 +82,18 @@ def test_a_cursor_that_stands_still_before_the_end_is_no_end() -> None:
     assert not said.complete_through()
 
 
-def candles(stamps: list[int]) -> list[list[object]]:
-    return [[at // 1_000, "1", "1", "1", "1", "1", at // 1_000 + 1, "1", 1, "1", "1", "0"] for at in stamps]
+def candles(timestamps: list[int]) -> list[list[object]]:
+    return [
+        [at // 1_000, "1", "1", "1", "1", "1", at // 1_000 + 1, "1", 1, "1", "1", "0"] for at in timestamps
+    ]
 
 
-def klines(stamps: list[int], limit: int) -> Send:
+def klines(timestamps: list[int], limit: int) -> Send:
     def reply(request: Request) -> Any:
         if "/data/" in request.path:
             return (404, b"<Error/>")
         first, last = (int(request.params[name]) * 1_000 for name in ("startTime", "endTime"))
-        return candles([at for at in stamps if first <= at <= last][:limit])
+        return candles([at for at in timestamps if first <= at <= last][:limit])
 
     return answering(reply)
 
@@ -219,11 +221,11 @@ def test_a_day_without_prices_has_no_bar_whatever_its_volume_says() -> None:
         canned(body),
     )
     assert not [
-        row for table in vendors.load("yahoo").decode(said.pages).tables for row in table.columns["stamp"]
+        row for table in vendors.load("yahoo").decode(said.pages).tables for row in table.columns["timestamp"]
     ]
 
 
-def exchange(stamps: list[int], limit: int, *, newest_only: bool = False) -> Send:
+def exchange(timestamps: list[int], limit: int, *, newest_only: bool = False) -> Send:
     """Binance's API as ccxt asks it, with its own list of markets."""
     markets = twin("binance", market())
 
@@ -232,7 +234,9 @@ def exchange(stamps: list[int], limit: int, *, newest_only: bool = False) -> Sen
             return markets(request)
         since = int(request.params["startTime"]) * 1_000
         found = (
-            stamps[-limit:] if newest_only else [at for at in stamps if since <= at < since + limit * MINUTE]
+            timestamps[-limit:]
+            if newest_only
+            else [at for at in timestamps if since <= at < since + limit * MINUTE]
         )
         return Response(status=200, headers={}, body=json.dumps(candles(found)).encode(), received_at=0)
 
@@ -240,17 +244,17 @@ def exchange(stamps: list[int], limit: int, *, newest_only: bool = False) -> Sen
 
 
 def test_through_ccxt_an_empty_window_ends_nothing() -> None:
-    stamps = [START + minute * MINUTE for minute in (*range(300), *range(900, 2_880))]
+    timestamps = [START + minute * MINUTE for minute in (*range(300), *range(900, 2_880))]
     asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=100)
-    said = talk(asked, exchange(stamps, 100), most=200)
+    said = talk(asked, exchange(timestamps, 100), most=200)
     found = {row[0] for page in said.pages for row in json.loads(page.body)}
-    assert found == {at // 1_000 for at in stamps}
+    assert found == {at // 1_000 for at in timestamps}
 
 
 def test_through_ccxt_the_newest_rows_are_no_answer_to_an_old_question() -> None:
-    stamps = [START + minute * MINUTE for minute in range(2_000, 2_880)]
+    timestamps = [START + minute * MINUTE for minute in range(2_000, 2_880)]
     asked = fetch("ccxt.binance", "crypto_bars_minute", ("BTC/USD",), *CRYPTO, rows_per_page=720)
-    said = talk(asked, exchange(stamps, 720, newest_only=True))
+    said = talk(asked, exchange(timestamps, 720, newest_only=True))
     assert said.answers[-1].outcome is Outcome.NOT_SUPPORTED
     assert not said.complete_through()
 

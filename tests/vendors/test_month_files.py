@@ -27,17 +27,17 @@ def rows() -> list[Row]:
     out = []
     for at in range(MINUTES):
         if not 20_000 <= at < 20_060:
-            stamp = (FETCH.start + at * MINUTE) // 1_000
+            timestamp = (FETCH.start + at * MINUTE) // 1_000
             price = f"{100 + at % 7}.5"
             out.append(
                 [
-                    str(stamp),
+                    str(timestamp),
                     price,
                     price,
                     price,
                     price,
                     "1.5",
-                    str(stamp + 59_999),
+                    str(timestamp + 59_999),
                     "150",
                     "3",
                     "1",

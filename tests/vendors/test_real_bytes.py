@@ -146,9 +146,9 @@ def test_the_forming_candle_at_the_end_of_an_answer_is_left_out() -> None:
     closed = dataclasses.replace(one, within=(1_502_402_520 * 10**6, 1_502_445_660 * 10**6))
     frame, rejected = frames.rows(Decoded(slices=(closed,)), minutes, serves, tables.load("24/7"))
     assert not rejected
-    stamps = frame["ts"].dt.epoch("s")
-    assert (frame.height, stamps.min(), stamps.max()) == (719, 1_502_402_520, 1_502_445_600)
-    assert stamps.diff().drop_nulls().unique().to_list() == [60]
+    timestamps = frame["ts"].dt.epoch("s")
+    assert (frame.height, timestamps.min(), timestamps.max()) == (719, 1_502_402_520, 1_502_445_600)
+    assert timestamps.diff().drop_nulls().unique().to_list() == [60]
 
 
 @needs_data

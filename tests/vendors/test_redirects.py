@@ -83,7 +83,7 @@ def test_a_request_follows_no_redirect() -> None:
 @pytest.mark.parametrize(("status", "wait", "seconds"), [(429, "300", 300), (503, "7", 7), (418, "", 0)])
 def test_a_refused_handshake_says_how_long_to_stay_away(status: int, wait: str, seconds: float) -> None:
     one = socket.Socket(
-        data=(), control=re.compile(b""), on_open=print, on_control=print, on_end=print, on_full=print, stamp=time.time_ns
+        data=(), control=re.compile(b""), on_open=print, on_control=print, on_end=print, on_full=print, timestamp=time.time_ns
     )  # fmt: skip
     with server(status, {"Retry-After": wait} if wait else {}, []) as port:
         url = f"ws://127.0.0.1:{port}/"

@@ -63,7 +63,7 @@ class Connection:
 
     socket: Socket
     address: VendorAddress
-    stamp: Callable[[], int]
+    timestamp: Callable[[], int]
     steps: ProtocolSteps
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     asked_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
@@ -84,7 +84,7 @@ class Connection:
         """What has happened to it now (see `contract/events.py`), with no secret in the reason."""
         return ConnectionEvent(
             what=what,
-            at=self.stamp(),
+            at=self.timestamp(),
             connection=self.socket.connection,
             channels=channels,
             since=since,

@@ -29,13 +29,13 @@ class Connections:
         queue: MessageQueue,
         admission: ConnectionAttempts,
         router: Router,
-        stamp: Callable[[], int],
+        timestamp: Callable[[], int],
         put: Callable[..., None],
         on_full: Callable[[Block], None],
     ) -> None:
         self._stream, self._status, self._subscriptions = stream, status, subscriptions
         self._address, self._queue, self._admission = address, queue, admission
-        self._router, self._stamp, self._put, self._on_full = router, stamp, put, on_full
+        self._router, self._timestamp, self._put, self._on_full = router, timestamp, put, on_full
         self._control = re.compile(stream.control)
         self.all: list[Connection] = []
 
@@ -49,10 +49,10 @@ class Connections:
             on_control=self._controlled,
             on_end=self._ended,
             on_full=self._on_full,
-            stamp=self._stamp,
+            timestamp=self._timestamp,
         )
         steps = self._stream.converse(self._stream.channels)
-        connection = Connection(socket=one, address=self._address, stamp=self._stamp, steps=steps)
+        connection = Connection(socket=one, address=self._address, timestamp=self._timestamp, steps=steps)
         headers = {name: self._address.fill(text) for name, text in self._stream.headers.items()}
         self._queue.routers[one.connection] = self._router
         self.all.append(connection)

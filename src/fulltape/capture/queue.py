@@ -150,12 +150,12 @@ class MessageQueue:
         names = {
             name for place in gone for name in (router.all_channels(all_messages[place]) if router else ("",))
         }
-        stamps = [block.received[place] for place in gone]
+        timestamps = [block.received[place] for place in gone]
         self.dropped += len(gone)
         event = ConnectionEvent(
             what="dropped",
-            at=max(stamps),
-            since=min(stamps),
+            at=max(timestamps),
+            since=min(timestamps),
             connection=block.connection,
             channels=() if "" in names else tuple(sorted(names)),
             count=len(gone),

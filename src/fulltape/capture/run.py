@@ -32,14 +32,14 @@ async def capture(
     clock: Clock,
     stop: asyncio.Event,
     *,
-    stamp: Callable[[], int] = clock_module.wall_ns,
+    timestamp: Callable[[], int] = clock_module.wall_ns,
     synced: Synced | None = None,
 ) -> None:
     """Capture until `stop` is set; everything that was delivered until then is durable when this returns."""
     layout = Layout(root=Path(orders.lake))
     status = layout.capture_state(orders.writer)
     boot = clock_module.this_boot()
-    known = _clocks(capture_state.read(status), boot, clock, stamp)
+    known = _clocks(capture_state.read(status), boot, clock, timestamp)
     feeds: dict[str, SourceCapture] = {}
 
     async def kept(order: Order) -> None:
@@ -53,7 +53,7 @@ async def capture(
                     orders,
                     layout=layout,
                     clock=clock,
-                    stamp=stamp,
+                    timestamp=timestamp,
                     clocks=replace(earlier),
                     synced=synced,
                 )
@@ -66,7 +66,7 @@ async def capture(
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), plan.wait_before(ends, 1.0))
 
-    teller = asyncio.create_task(_tell(feeds, status, stamp, boot))
+    teller = asyncio.create_task(_tell(feeds, status, timestamp, boot))
     try:
         await asyncio.gather(*(kept(order) for order in orders.feeds))
     finally:
@@ -74,29 +74,29 @@ async def capture(
         with contextlib.suppress(asyncio.CancelledError):
             await teller
         if feeds:
-            capture_state.write(status, _state(feeds, stamp, boot, running=False))
+            capture_state.write(status, _state(feeds, timestamp, boot, running=False))
 
 
-def _clocks(before: CaptureState | None, boot: str, clock: Clock, stamp: Callable[[], int]) -> Clocks:
+def _clocks(before: CaptureState | None, boot: str, clock: Clock, timestamp: Callable[[], int]) -> Clocks:
     """How far the wall clock and the steady one are apart: as the process before has left them in the same boot, so that a
     clock that was set between two processes is noticed, too."""
     if before is not None and before.boot == boot:
         return Clocks(apart=before.apart, since=before.since)
-    now = stamp()
+    now = timestamp()
     return Clocks(apart=now - 1_000 * clock.steady(), since=now)
 
 
 async def _tell(
-    feeds: Mapping[str, SourceCapture], status: Path, stamp: Callable[[], int], boot: str
+    feeds: Mapping[str, SourceCapture], status: Path, timestamp: Callable[[], int], boot: str
 ) -> None:
     while True:
         if feeds:  # Before, there is nothing to tell.
-            capture_state.write(status, _state(feeds, stamp, boot, running=True))
+            capture_state.write(status, _state(feeds, timestamp, boot, running=True))
         await asyncio.sleep(_STATUS_EVERY)
 
 
 def _state(
-    feeds: Mapping[str, SourceCapture], stamp: Callable[[], int], boot: str, *, running: bool
+    feeds: Mapping[str, SourceCapture], timestamp: Callable[[], int], boot: str, *, running: bool
 ) -> CaptureState:
     # Who has not noticed yet that the clock was set counts: what is noticed twice costs nothing.
     clocks = min((feed.clocks for feed in feeds.values()), key=lambda one: one.since)
@@ -104,7 +104,7 @@ def _state(
         boot=boot,
         apart=clocks.apart,
         since=clocks.since,
-        at=stamp(),
+        at=timestamp(),
         running=running,
         process=os.getpid(),
         sources=tuple(_source(feed) for feed in feeds.values()),

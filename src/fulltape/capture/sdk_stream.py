@@ -42,7 +42,7 @@ class SdkStream:
         address: VendorAddress,
         queue: MessageQueue,
         stale_after: float,
-        stamp: Callable[[], int],
+        timestamp: Callable[[], int],
         gather: Callable[[], list[Block | ConnectionEvent]],
         on_change: Callable[[], None],
     ) -> None:
@@ -54,7 +54,7 @@ class SdkStream:
         self.live: dict[int, set[str]] = {}
         self._feed, self._address, self._queue = feed, address, queue
         self._stale_after = stale_after
-        self._stamp, self._gather, self._on_change = stamp, gather, on_change
+        self._timestamp, self._gather, self._on_change = timestamp, gather, on_change
         self._cadences = {channel.name: channel.cadence for channel in stream.channels}
         self._monitors: dict[str, SilenceMonitor] = {}
         self._router = Router(
@@ -163,7 +163,7 @@ class SdkStream:
             self.reason = self._refused[fed.channel] = fed.refused
             self._put(self._event("refused", channels=(fed.channel,), reason=fed.refused))
             return
-        self._last = self._stamp()
+        self._last = self._timestamp()
         self._messages.append(fed.message)
         self._received.append(self._last)
         self.last_ns[fed.channel] = self._last
@@ -180,14 +180,14 @@ class SdkStream:
             self._ever.add(fed.channel)
 
     def _put(self, event: ConnectionEvent) -> None:
-        self._queue.put([*self._gather(), event], now_ns=self._stamp())
+        self._queue.put([*self._gather(), event], now_ns=self._timestamp())
 
     def _event(
         self, what: EventKind, *, channels: tuple[str, ...] = (), since: int = 0, reason: str = ""
     ) -> ConnectionEvent:
         return ConnectionEvent(
             what=what,
-            at=self._stamp(),
+            at=self._timestamp(),
             connection=self._connection,
             channels=channels,
             since=since,

@@ -51,7 +51,7 @@ class Socket(WSListener):
     """One connection from its beginning to its end.
 
     `on_open` is called first, `on_control` with every control message, `on_end` last; `on_full` when a block is worth writing before
-    anybody asks for it. `stamp` gives wall time in nanoseconds.
+    anybody asks for it. `timestamp` gives wall time in nanoseconds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Socket(WSListener):
         on_control: Callable[[Socket, bytes], None],
         on_end: Callable[[Socket], None],
         on_full: Callable[[Block], None],
-        stamp: Stamp,
+        timestamp: Stamp,
     ) -> None:
         self.connection = int.from_bytes(os.urandom(4), "little") | LIVE
         self.count = 0
@@ -74,7 +74,7 @@ class Socket(WSListener):
         self._data = self._prefixes = data
         self._is_control = control.match
         self._on_open, self._on_end = on_open, on_end
-        self._on_control, self._on_full, self.stamp = on_control, on_full, stamp
+        self._on_control, self._on_full, self.timestamp = on_control, on_full, timestamp
         self._messages: list[bytes] = []
         self._append = self._messages.append
         self._received = array("q")
@@ -145,7 +145,7 @@ class Socket(WSListener):
         fresh = len(self._messages) - len(self._received)
         if not fresh:
             return
-        self.last_ns = self.stamp()
+        self.last_ns = self.timestamp()
         self._received.extend(array("q", (self.last_ns,)) * fresh)
         self._size += sum(map(len, self._messages[-fresh:]))
         if self._size >= _BLOCK:
@@ -224,14 +224,14 @@ async def connect(
             ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
         )
     except picows.WSError as error:
-        _raise_for(error, known=known, stamp=socket.stamp)
+        _raise_for(error, known=known, timestamp=socket.timestamp)
     except (OSError, TimeoutError, EOFError) as error:
         raise errors.UnreachableError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
     if socket.transport is None or socket.transport.is_disconnected:
         raise errors.UnreachableError("the connection ended during its handshake")
 
 
-def _raise_for(error: Exception, *, known: bool, stamp: Stamp) -> None:
+def _raise_for(error: Exception, *, known: bool, timestamp: Stamp) -> None:
     response = getattr(error, "response", None)
     status = int(getattr(response, "status", 0) or 0)
     words = f"{type(error).__name__}: {error}"[:200]
@@ -239,7 +239,7 @@ def _raise_for(error: Exception, *, known: bool, stamp: Stamp) -> None:
         raise RefusedError(words) from None
     headers = getattr(response, "headers", None) or {}
     wait = envelopes.wait(
-        {str(name).lower(): str(value) for name, value in headers.items()}, now=stamp() // 1_000
+        {str(name).lower(): str(value) for name, value in headers.items()}, now=timestamp() // 1_000
     )
     if status in (401, 403, 418, 429) or (status == 503 and wait):
         # A firewall in front of a vendor says 403 to who comes too often.

@@ -37,7 +37,7 @@ class SourceCapture:
         *,
         layout: Layout,
         clock: Clock,
-        stamp: Callable[[], int],
+        timestamp: Callable[[], int],
         clocks: Clocks,
         synced: Synced | None = None,
     ) -> None:
@@ -48,7 +48,7 @@ class SourceCapture:
             for stream in cast("StreamingVendor", module).streams(order.source, order.subscriptions)
         ]
         self.source = order.source
-        self._orders, self._clock, self._stamp = orders, clock, stamp
+        self._orders, self._clock, self._timestamp = orders, clock, timestamp
         self._queue = MessageQueue(orders.queue_bytes)
         self.writer = Writer(
             layout,
@@ -88,7 +88,7 @@ class SourceCapture:
                 address=address,
                 queue=self._queue,
                 stale_after=self._orders.stale_after,
-                stamp=self._stamp,
+                timestamp=self._timestamp,
                 gather=self._gathered,
                 on_change=self.writer.rotate,
             )
@@ -107,7 +107,7 @@ class SourceCapture:
             queue=self._queue,
             admission=admission,
             stale_after=self._orders.stale_after,
-            stamp=self._stamp,
+            timestamp=self._timestamp,
             gather=self._gathered,
             on_change=changed,
         )
@@ -129,7 +129,7 @@ class SourceCapture:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(flusher, *tasks, return_exceptions=True)
-            self._queue.put(last, sync=True, now_ns=self._stamp())
+            self._queue.put(last, sync=True, now_ns=self._timestamp())
             self._queue.close()
             await asyncio.to_thread(self.writer.join)
 
@@ -146,12 +146,12 @@ class SourceCapture:
             items += self._set()
             if items:
                 self._pulsed = loop.time()
-            self._queue.put(items, sync=True, now_ns=self._stamp())
+            self._queue.put(items, sync=True, now_ns=self._timestamp())
 
     def _set(self) -> list[ConnectionEvent]:
         """That the wall clock has been set, if it has."""
         before = self._clock.steady()
-        wall = self._stamp()
+        wall = self._timestamp()
         # A process that was put to sleep between the two readings reads them again in the next interval.
         if self._clock.steady() - before > MOMENT:
             return []

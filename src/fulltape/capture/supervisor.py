@@ -36,7 +36,7 @@ class StreamSupervisor:
         queue: MessageQueue,
         admission: ConnectionAttempts,
         stale_after: float,
-        stamp: Callable[[], int],
+        timestamp: Callable[[], int],
         gather: Callable[[], list[Block | ConnectionEvent]],
         on_change: Callable[[], None],
     ) -> None:
@@ -45,7 +45,7 @@ class StreamSupervisor:
         self.messages = 0
         self.bytes = 0
         self._queue, self._admission = queue, admission
-        self._stamp, self._gather = stamp, gather
+        self._timestamp, self._gather = timestamp, gather
         self._status = StreamStatus(address)
         self._subscriptions = Subscriptions(
             stream, self._status, stale_after=stale_after, put=self._put, on_live=on_change
@@ -60,7 +60,7 @@ class StreamSupervisor:
             queue=queue,
             admission=admission,
             router=self._router,
-            stamp=stamp,
+            timestamp=timestamp,
             put=self._put,
             on_full=self._full,
         )
@@ -132,7 +132,7 @@ class StreamSupervisor:
     def pulse(self) -> list[ConnectionEvent]:
         """That the connections are still there, for times in which nothing comes."""
         return [
-            ConnectionEvent(what="pulse", at=self._stamp(), connection=connection.socket.connection)
+            ConnectionEvent(what="pulse", at=self._timestamp(), connection=connection.socket.connection)
             for connection in self.connections
         ]
 
@@ -213,8 +213,8 @@ class StreamSupervisor:
 
     def _full(self, block: Block) -> None:
         self._heard(block)
-        self._queue.put([block, *self._gather()], now_ns=self._stamp())
+        self._queue.put([block, *self._gather()], now_ns=self._timestamp())
 
     def _put(self, *events: ConnectionEvent) -> None:
         """Write marks, after all that any connection of the source has delivered before."""
-        self._queue.put([*self._gather(), *events], now_ns=self._stamp())
+        self._queue.put([*self._gather(), *events], now_ns=self._timestamp())

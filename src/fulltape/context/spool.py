@@ -28,7 +28,7 @@ class Rows:
     rows: pl.DataFrame | pl.LazyFrame
     count: int
     sessions: tuple[dt.date, dt.date]
-    stamps: tuple[int, int]
+    timestamps: tuple[int, int]
     cells: Cells
 
 
@@ -38,8 +38,8 @@ def of(frame: pl.DataFrame, calendar: Calendar) -> Rows:
         pl.len().alias("count"),
         pl.col("session").min().alias("first"),
         pl.col("session").max().alias("last"),
-        _stamp(frame).min().alias("from"),
-        _stamp(frame).max().alias("to"),
+        _timestamp(frame).min().alias("from"),
+        _timestamp(frame).max().alias("to"),
     )
     return _rows(frame, told, frames.spans(frame, calendar))
 
@@ -143,12 +143,16 @@ def _by_session(frame: pl.DataFrame) -> pl.DataFrame:
     """Per session: how many rows, and the first and last stamp."""
     return (
         frame.group_by("session")
-        .agg(pl.len().alias("count"), _stamp(frame).min().alias("from"), _stamp(frame).max().alias("to"))
+        .agg(
+            pl.len().alias("count"),
+            _timestamp(frame).min().alias("from"),
+            _timestamp(frame).max().alias("to"),
+        )
         .with_columns(pl.col("session").alias("first"), pl.col("session").alias("last"))
     )
 
 
-def _stamp(frame: pl.DataFrame) -> pl.Expr:
+def _timestamp(frame: pl.DataFrame) -> pl.Expr:
     return pl.col("ts").dt.epoch("us") if "ts" in frame.columns else pl.lit(0)
 
 
@@ -160,6 +164,6 @@ def _rows(rows: pl.DataFrame | pl.LazyFrame, told: pl.DataFrame, cells: Cells) -
         rows=rows,
         count=int(told["count"].sum()),
         sessions=(first, last),
-        stamps=(int(told["from"].min() or 0), int(told["to"].max() or 0)),  # type: ignore[arg-type]
+        timestamps=(int(told["from"].min() or 0), int(told["to"].max() or 0)),  # type: ignore[arg-type]
         cells=cells,
     )

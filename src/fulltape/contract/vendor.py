@@ -202,16 +202,16 @@ class FormatChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFormat:
-    """How rows are read: their fields, and the stamp's unit. The column `stamp` is always among the fields.
+    """How rows are read: their fields, and the stamp's unit. The column `timestamp` is always among the fields.
 
-    `stamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
+    `timestamp_kind` is the JSON type of the stamp. Fields that a row lacks become null. `renamed` says, by column, what the
     vendor's words become; other words become null. `absent` is what a column is where a row lacks it. `changes` are the times
     in which the vendor wrote its rows otherwise; they do not overlap.
     """
 
     fields: tuple[WireField, ...]
     unit: TimestampUnit
-    stamp_kind: FieldKind = "integer"
+    timestamp_kind: FieldKind = "integer"
     renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     changes: tuple[FormatChange, ...] = ()
@@ -242,7 +242,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows that a vendor's file has put into columns itself, all of one length, with `stamp` in UTC microseconds."""
+    """Rows that a vendor's file has put into columns itself, all of one length, with `timestamp` in UTC microseconds."""
 
     page: int
     symbol: str
@@ -279,8 +279,8 @@ class Decoded:
 class Capability:
     """What a source serves of one dataset.
 
-    - `stamp`: whether bars are stamped at their `start` or their `end`; day bars that are stamped at the start bear
-      the midnight of `stamp_zone`, those stamped at the end any moment of their day, and a `date` is a label;
+    - `timestamp`: whether bars are stamped at their `start` or their `end`; day bars that are stamped at the start bear
+      the midnight of `timestamp_zone`, those stamped at the end any moment of their day, and a `date` is a label;
     - `day_boundary`: whether day bars run over our session or over the UTC day;
     - `adjustment`: what the source has already adjusted its prices for; `price_kind`, `volume_unit` as they say;
     - `history_days`: how far back the endpoint reaches from today, 0 where it does not move;
@@ -295,8 +295,8 @@ class Capability:
     history_from: dt.date
     symbols_per_request: int
     rows_per_page: int
-    stamp: Literal["start", "end", "date"] = "start"
-    stamp_zone: str = "UTC"
+    timestamp: Literal["start", "end", "date"] = "start"
+    timestamp_zone: str = "UTC"
     day_boundary: Literal["session", "utc"] = "session"
     adjustment: str = "raw"
     price_kind: Literal["trade", "bid", "ask", "mid"] = "trade"

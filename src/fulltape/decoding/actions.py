@@ -87,7 +87,7 @@ def _row(one: VendorAction) -> dict[str, object]:
     if not isinstance(row["special"], bool):
         row["special"] = None
     row["session"] = row["ex_date"]
-    row["stamp"] = midnight(row["ex_date"])  # type: ignore[arg-type]
+    row["timestamp"] = midnight(row["ex_date"])  # type: ignore[arg-type]
     return row
 
 

@@ -19,15 +19,15 @@ SHORT = (
 
 
 def complete_before(
-    fetch: FetchRequest, symbol: str, stamps: Sequence[int], session_of: Callable[[int], dt.date]
+    fetch: FetchRequest, symbol: str, timestamps: Sequence[int], session_of: Callable[[int], dt.date]
 ) -> tuple[CompleteThrough, ...]:
     """What a page proves that is not the last: every session before the one in whose midst it ends.
 
     Nothing where the stamps (UTC microseconds) do not run forward: then it is unknown what is still to come.
     """
-    if not stamps or list(stamps) != sorted(stamps):
+    if not timestamps or list(timestamps) != sorted(timestamps):
         return ()
-    through = session_of(stamps[-1]) - dt.timedelta(days=1)
+    through = session_of(timestamps[-1]) - dt.timedelta(days=1)
     return (CompleteThrough(symbol=symbol, through=through),) if through >= fetch.first else ()
 
 

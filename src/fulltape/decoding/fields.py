@@ -15,7 +15,7 @@ def wire_type(part: WireField, row_format: RowFormat) -> Any:
     """The polars type of a field as JSON gives it."""
     import polars as pl
 
-    kind = row_format.stamp_kind if part.column == "stamp" else part.kind
+    kind = row_format.timestamp_kind if part.column == "timestamp" else part.kind
     types: dict[FieldKind, Any] = {
         "float": pl.Float64, "integer": pl.Int64, "text": pl.String, "boolean": pl.Boolean,
         "decimal": pl.String, "date": pl.String, "list": pl.List(pl.String),
@@ -27,7 +27,9 @@ def csv_type(part: WireField, row_format: RowFormat) -> Any:
     """The polars type of a field as CSV gives it."""
     import polars as pl
 
-    return pl.Float64 if part.kind == "decimal" and part.column != "stamp" else wire_type(part, row_format)
+    return (
+        pl.Float64 if part.kind == "decimal" and part.column != "timestamp" else wire_type(part, row_format)
+    )
 
 
 def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
@@ -41,35 +43,41 @@ def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         if part.kind == "list"
         else pl.col(part.column).str.to_date("%Y-%m-%d", strict=True)
         for part in row_format.fields
-        if part.kind in ("decimal", "date", "list") and part.column != "stamp"
+        if part.kind in ("decimal", "date", "list") and part.column != "timestamp"
     ]
     if not casts:
         return found
     typed = found.with_columns(casts)
-    numbers = [part.column for part in row_format.fields if part.kind == "decimal" and part.column != "stamp"]
+    numbers = [
+        part.column for part in row_format.fields if part.kind == "decimal" and part.column != "timestamp"
+    ]
     if not all(typed[name].is_finite().fill_null(value=True).all() for name in numbers):
         raise ValueError("a number that is not finite")
     return typed
 
 
-def stamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
-    """`stamp` in UTC microseconds and `stamp_ns` beside it; raises where one is missing or lies outside 1970 to 2200."""
+def timestamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
+    """`timestamp` in UTC microseconds and `timestamp_ns` beside it; raises where one is missing or lies outside 1970 to 2200."""
     import polars as pl
 
-    wire = found["stamp"]
+    wire = found["timestamp"]
     if row_format.unit == "iso":
-        stamp, exact = _read_iso(wire)
+        timestamp, exact = _read_iso(wire)
     elif row_format.unit == "date":
         if not (wire.str.len_bytes() == len("2024-01-02")).all():
             raise ValueError("a day that is not written YYYY-MM-DD")
-        stamp = wire.str.to_date("%Y-%m-%d", strict=True).cast(pl.Datetime("us")).dt.epoch("us")
-        exact = stamp * 1_000
+        timestamp = wire.str.to_date("%Y-%m-%d", strict=True).cast(pl.Datetime("us")).dt.epoch("us")
+        exact = timestamp * 1_000
     else:
         exact = _counted(wire, row_format)
-        stamp = exact // 1_000
-    held_to_range(stamp, EARLIEST, LATEST - 1)
-    place = found.columns.index("stamp")
-    return found.clone().replace_column(place, stamp.alias("stamp")).hstack([exact.alias("stamp_ns")])
+        timestamp = exact // 1_000
+    held_to_range(timestamp, EARLIEST, LATEST - 1)
+    place = found.columns.index("timestamp")
+    return (
+        found.clone()
+        .replace_column(place, timestamp.alias("timestamp"))
+        .hstack([exact.alias("timestamp_ns")])
+    )
 
 
 def held_to_range(counts: pl.Series, first: int, last: int) -> None:
@@ -88,12 +96,12 @@ def _read_iso(wire: pl.Series) -> tuple[pl.Series, pl.Series]:
             read = wire.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=True)
         except pl.exceptions.PolarsError:
             continue
-        stamp = read.dt.epoch("us")
-        held_to_range(stamp, EARLIEST, LATEST - 1)
+        timestamp = read.dt.epoch("us")
+        held_to_range(timestamp, EARLIEST, LATEST - 1)
         if "%.f" not in form:
-            return stamp, stamp * 1_000
+            return timestamp, timestamp * 1_000
         exact = wire.str.to_datetime(form, time_unit="ns", time_zone="UTC", strict=True)
-        return stamp, exact.dt.epoch("ns")
+        return timestamp, exact.dt.epoch("ns")
     raise ValueError("a stamp that is no ISO 8601 time with a zone")
 
 
@@ -109,7 +117,7 @@ def _counted(wire: pl.Series, row_format: RowFormat) -> pl.Series:
             .otherwise(1)
         )  # fmt: skip
         return wire * pl.select(scale.cast(pl.Int64)).to_series()
-    if row_format.stamp_kind == "float":
+    if row_format.timestamp_kind == "float":
         # A float of seconds carries microseconds and no more.
         return (wire * (per_ns[row_format.unit] // 1_000)).round(0).cast(pl.Int64, strict=True) * 1_000
     return wire * per_ns[row_format.unit]

@@ -160,16 +160,16 @@ def rows(
 
     declared = (*dataset.schema.columns, Column(name="page", dtype="i64"))
     names = [column.name for column in declared if column.name not in ("symbol", "page", "ts", "instrument")]
-    exact = ["stamp_ns"] if "ts_event" in names else []
+    exact = ["timestamp_ns"] if "ts_event" in names else []
     wide, rejected = tables.frame(decoded, [*names, *exact], session_rule(dataset, serves, calendar))
     wide = wide.with_columns(
         pl.col("symbol").cast(pl.String),
-        pl.col("stamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
+        pl.col("timestamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
         pl.col("session").cast(pl.Date),
     )
     if exact:
         wide = wide.with_columns(
-            pl.col("stamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
+            pl.col("timestamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
         )
     if dataset.grain == "day":
         wide, more = _day_bars(wide, serves, calendar)
@@ -189,8 +189,8 @@ def live(wide: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFra
 
     declared = dataset.schema.columns
     wide = wide.with_columns(
-        pl.col("stamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
-        pl.col("stamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event"),
+        pl.col("timestamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
+        pl.col("timestamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event"),
         pl.col("ts_recv").cast(pl.Datetime("ns", "UTC")),
     )
     wide = _in_sessions(wide, calendar)
@@ -231,8 +231,8 @@ def session_rule(dataset: Dataset, serves: Capability, calendar: Calendar) -> Ca
     """How the session of a stamp is found for this endpoint."""
     if dataset.grain != "day":
         return calendar.day_rule.session
-    zone = days.zone_midnight(serves.stamp_zone)
-    return lambda stamp: zone.session(stamp - 1 if serves.stamp == "end" else stamp)
+    zone = days.zone_midnight(serves.timestamp_zone)
+    return lambda timestamp: zone.session(timestamp - 1 if serves.timestamp == "end" else timestamp)
 
 
 def _day_bars(
@@ -242,17 +242,17 @@ def _day_bars(
     of the session that its page is about, is another market's day and is refused."""
     import polars as pl
 
-    moment = pl.col("ts") - pl.duration(microseconds=1) if serves.stamp == "end" else pl.col("ts")
-    local = moment.dt.convert_time_zone(serves.stamp_zone)
+    moment = pl.col("ts") - pl.duration(microseconds=1) if serves.timestamp == "end" else pl.col("ts")
+    local = moment.dt.convert_time_zone(serves.timestamp_zone)
     # The session of a page about one day: its rows are stamped at any moment of that day, its end included.
     said = pl.col("session")
-    ends = (pl.col("ts") - pl.duration(microseconds=1)).dt.convert_time_zone(serves.stamp_zone).dt.date()
+    ends = (pl.col("ts") - pl.duration(microseconds=1)).dt.convert_time_zone(serves.timestamp_zone).dt.date()
     wrong = said.is_not_null() & (said != ends)
-    if serves.stamp == "start":
+    if serves.timestamp == "start":
         wrong = wrong | (said.is_null() & (local.dt.time() != dt.time()))
     wide = wide.with_columns(wrong.alias("wrong"), pl.coalesce(said, local.dt.date()).alias("session"))
     counted = wide.filter("wrong").group_by("page", "symbol", "session", maintain_order=True).len()
-    why = f"day bars that are not stamped as days of {serves.stamp_zone}"
+    why = f"day bars that are not stamped as days of {serves.timestamp_zone}"
     rejected = [
         Rejected(page=page, symbol=symbol, session=session, rows=count, reason=why)
         for page, symbol, session, count in counted.iter_rows()

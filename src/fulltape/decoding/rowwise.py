@@ -14,7 +14,16 @@ import msgspec
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.vendor import FieldKind, Rejected, RowFormat, Slice, TimestampUnit, WireField
 from fulltape.decoding import fields
-from fulltape.market.time import EARLIEST, LATEST, SECOND, epoch_unit, iso, midnight, parse_stamp, to_second
+from fulltape.market.time import (
+    EARLIEST,
+    LATEST,
+    SECOND,
+    epoch_unit,
+    iso,
+    midnight,
+    parse_timestamp,
+    to_second,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +73,7 @@ def _placed(
 ) -> list[Rejected]:
     """A row without a session, and the sessions of the good rows beside it: rows come in order, so that it belongs to one
     of them, or to one between."""
-    sessions = {session_of(_instant(row["stamp"], row_format.unit)) for row in beside}
+    sessions = {session_of(_instant(row["timestamp"], row_format.unit)) for row in beside}
     edge = len(beside) < 2
     return [
         replace(lost, placed=bool(sessions)),
@@ -101,7 +110,7 @@ def _value_type(part: WireField, row_format: RowFormat) -> Any:
     import polars as pl
 
     typed: dict[FieldKind, Any] = {"decimal": pl.Float64, "date": pl.Date, "list": pl.String}
-    if part.column == "stamp" or part.kind not in typed:
+    if part.column == "timestamp" or part.kind not in typed:
         return fields.wire_type(part, row_format)
     return typed[part.kind]
 
@@ -110,7 +119,7 @@ def _value(row: Any, part: WireField, row_format: RowFormat) -> Any:
     """One field's value in its declared type; `ValueError` for anything else."""
     found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
     loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
-    if part.column == "stamp":
+    if part.column == "timestamp":
         instant = _instant(found, row_format.unit)
         if row_format.unit == "iso":
             return found if _PLAIN_ISO.fullmatch(found) else iso(instant)
@@ -118,7 +127,7 @@ def _value(row: Any, part: WireField, row_format: RowFormat) -> Any:
             found
             if row_format.unit == "date"
             else float(found)
-            if row_format.stamp_kind == "float"
+            if row_format.timestamp_kind == "float"
             else int(found)
         )
     if found is None:
@@ -158,7 +167,7 @@ def _whole(found: Any, *, loose: bool) -> int:
 def _instant(found: Any, unit: TimestampUnit) -> int:
     """A stamp in UTC microseconds; `ValueError` for anything that is none."""
     if unit == "iso":
-        return parse_stamp(found)
+        return parse_timestamp(found)
     if unit == "date":
         instant = midnight(dt.datetime.strptime(found, "%Y-%m-%d").date())  # noqa: DTZ007 — a day has no zone
         if not (EARLIEST <= instant < LATEST and found == to_second(instant)[:10]):
@@ -186,7 +195,7 @@ def _symbol(raw: Any, row_format: RowFormat, one: Slice) -> str | None:
 
 
 def _session(raw: Any, row_format: RowFormat, session_of: SessionOf) -> dt.date | None:
-    part = next(part for part in row_format.fields if part.column == "stamp")
+    part = next(part for part in row_format.fields if part.column == "timestamp")
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
         found = row[part.wire]

@@ -61,17 +61,17 @@ def bundled(blocks: Iterable[tuple[bytes, Sequence[int], Sequence[int], int]]) -
     """Blocks (text, lengths, received, connection) as one."""
     texts: list[bytes] = []
     lengths, received, connections = array("I"), array("q"), array("I")
-    for text, each, stamps, connection in blocks:
+    for text, each, timestamps, connection in blocks:
         texts.append(text)
         lengths.extend(each)
-        received.extend(stamps)
+        received.extend(timestamps)
         connections.extend(array("I", (connection,)) * len(each))
     return MessageBatch(text=b"\n".join(texts), lengths=lengths, received=received, connections=connections)
 
 
 @dataclass(slots=True, kw_only=True)
 class DecodedMessages:
-    """What messages have become: rows by dataset, with `symbol` as the source writes it, `stamp`, `stamp_ns`, `ts_recv`
+    """What messages have become: rows by dataset, with `symbol` as the source writes it, `timestamp`, `timestamp_ns`, `ts_recv`
     and `connection`; and the messages of which no rows could be made, by reason."""
 
     frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
@@ -188,8 +188,8 @@ def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: Decoded
             {
                 "symbol": pl.Series(symbols, dtype=pl.String),
                 "message": [line.decode(errors="replace") for line in lines],
-                "stamp": received // 1_000,
-                "stamp_ns": received,
+                "timestamp": received // 1_000,
+                "timestamp_ns": received,
                 "ts_recv": received,
                 "connection": pl.Series(bundle.connections, dtype=pl.UInt32),
             }
@@ -209,7 +209,7 @@ def _bulk(
 
     try:
         frame = _frame(bundle, row_format, only)
-        frame = fields.stamped(fields.typed(frame, row_format.row_format), row_format.row_format)
+        frame = fields.timestamped(fields.typed(frame, row_format.row_format), row_format.row_format)
     except (pl.exceptions.PolarsError, ValueError, OverflowError):
         return False
     found.frames.setdefault(row_format.dataset, []).append(_finished(frame, row_format))
@@ -262,7 +262,7 @@ def _received(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """Where a message bears no time it is stamped by its receipt."""
     if row_format.unit != "received":
         return found
-    return found.with_columns(found["ts_recv"].alias("stamp"))
+    return found.with_columns(found["ts_recv"].alias("timestamp"))
 
 
 def _rows_of_arrays(

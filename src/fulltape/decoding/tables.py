@@ -28,8 +28,8 @@ _OLDEST = -(10**10) * SECOND
 def frame(
     decoded: Decoded, columns: Sequence[str], session_of: SessionOf
 ) -> tuple[pl.DataFrame, list[Rejected]]:
-    """All rows with `symbol`, `page`, `stamp` (UTC microseconds) and these columns; and rejections. Who wants full
-    resolution names `stamp_ns` among the columns."""
+    """All rows with `symbol`, `page`, `timestamp` (UTC microseconds) and these columns; and rejections. Who wants full
+    resolution names `timestamp_ns` among the columns."""
     import polars as pl
 
     rejected: list[Rejected] = []
@@ -37,8 +37,8 @@ def frame(
     for group in _alike(decoded.slices):
         together = _together(group)
         pieces += [together] if together is not None else [_slice(one, session_of, rejected) for one in group]
-    pieces += [_table(one, rejected) for one in decoded.tables if one.columns.get("stamp")]
-    wanted = ("symbol", "page", "stamp", *columns)
+    pieces += [_table(one, rejected) for one in decoded.tables if one.columns.get("timestamp")]
+    wanted = ("symbol", "page", "timestamp", *columns)
     pieces = [piece for piece in pieces if piece.height]
     if not pieces:
         return pl.DataFrame(schema=dict.fromkeys(wanted, pl.Null)), rejected
@@ -54,11 +54,15 @@ def frame(
 def _table(table: Table, rejected: list[Rejected]) -> pl.DataFrame:
     import polars as pl
 
-    stamps = table.columns["stamp"]
-    good = [at for at, stamp in enumerate(stamps) if isinstance(stamp, int) and _OLDEST <= stamp < LATEST]
-    if len(good) < len(stamps):
+    timestamps = table.columns["timestamp"]
+    good = [
+        at
+        for at, timestamp in enumerate(timestamps)
+        if isinstance(timestamp, int) and _OLDEST <= timestamp < LATEST
+    ]
+    if len(good) < len(timestamps):
         reason = "stamps that no market data can have"
-        count = len(stamps) - len(good)
+        count = len(timestamps) - len(good)
         rejected.append(
             Rejected(page=table.page, symbol=table.symbol, session=None, rows=count, reason=reason)
         )
@@ -66,7 +70,7 @@ def _table(table: Table, rejected: list[Rejected]) -> pl.DataFrame:
     return pl.DataFrame(columns, strict=True).with_columns(
         pl.lit(table.symbol).alias("symbol"),
         pl.lit(table.page).alias("page"),
-        (pl.col("stamp") * 1_000).alias("stamp_ns"),
+        (pl.col("timestamp") * 1_000).alias("timestamp_ns"),
     )
 
 
@@ -105,7 +109,7 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
         )
         if not found.height:
             return pl.DataFrame()
-        wide = fields.stamped(fields.typed(found, row_format), row_format)
+        wide = fields.timestamped(fields.typed(found, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
         return None
     wide = wide[[name for name in wide.columns if name != "symbol"]].hstack(
@@ -116,14 +120,14 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
         ]
     )
     if group[0].within:
-        wide = wide.filter(pl.col("stamp").is_between(*group[0].within, closed="left"))
+        wide = wide.filter(pl.col("timestamp").is_between(*group[0].within, closed="left"))
     return _renamed(wide, row_format)
 
 
 def _are_small(group: Sequence[Slice], row_format: RowFormat) -> bool:
     """Whether an array is read quicker than its lines: while it fits into the processor's cache. Counts beyond 2^53
     would lose digits there."""
-    if row_format.unit in ("ns", "epoch") and row_format.stamp_kind == "integer":
+    if row_format.unit in ("ns", "epoch") and row_format.timestamp_kind == "integer":
         return False
     return all(len(memoryview(one.rows)) <= _SMALL for one in group)
 
@@ -185,13 +189,13 @@ def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.Da
     row_format = one.row_format
 
     try:
-        wide = fields.stamped(_bulk(one, row_format), row_format)
+        wide = fields.timestamped(_bulk(one, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
-        wide = fields.stamped(rowwise.one_by_one(one, row_format, session_of, rejected), row_format)
+        wide = fields.timestamped(rowwise.one_by_one(one, row_format, session_of, rejected), row_format)
     if one.descending:
         wide = wide.reverse()
     if one.within:
-        wide = wide.filter(pl.col("stamp").is_between(*one.within, closed="left"))
+        wide = wide.filter(pl.col("timestamp").is_between(*one.within, closed="left"))
     wide = _renamed(wide, row_format)
     if one.symbol:
         wide = wide.with_columns(pl.lit(one.symbol).alias("symbol"))
@@ -219,9 +223,9 @@ def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         *(pl.col(column).fill_null(value) for column, value in row_format.absent.items()),
     )
     for change in row_format.changes:
-        then = pl.lit(value=True) if change.first is None else pl.col("stamp") >= change.first
+        then = pl.lit(value=True) if change.first is None else pl.col("timestamp") >= change.first
         if change.until is not None:
-            then &= pl.col("stamp") < change.until
+            then &= pl.col("timestamp") < change.until
         found = found.with_columns(
             pl.when(then).then(pl.col(column) * factor).otherwise(pl.col(column)).alias(column)
             for column, factor in change.scaled.items()

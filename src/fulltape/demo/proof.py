@@ -36,15 +36,15 @@ def differences(node: Path, market: Market, dataset: str) -> tuple[int, int]:
     """How many curated rows there are, and how many differ from what the vendors' market holds (missing and surplus
     ones count), exactly, in the columns that the market has."""
     values = _VALUES[dataset]
-    stamp = "session" if dataset == "equities_bars_day" else "ts"
-    curated = fulltape.open(node).scan(dataset).select("symbol", stamp, *values).collect()
-    truth = _truth(market, _GRAINS[dataset], stamp, curated.schema)
+    timestamp = "session" if dataset == "equities_bars_day" else "ts"
+    curated = fulltape.open(node).scan(dataset).select("symbol", timestamp, *values).collect()
+    truth = _truth(market, _GRAINS[dataset], timestamp, curated.schema)
     surplus = curated.join(truth, on=curated.columns, how="anti", nulls_equal=True).height
     missing = truth.join(curated, on=curated.columns, how="anti", nulls_equal=True).height
     return curated.height, surplus + missing
 
 
-def _truth(market: Market, grain: str, stamp: str, schema: pl.Schema) -> pl.DataFrame:
+def _truth(market: Market, grain: str, timestamp: str, schema: pl.Schema) -> pl.DataFrame:
     names = {"ts": "start", "trade_count": "trades"}
     frames = [
         pl.DataFrame(
@@ -59,7 +59,7 @@ def _truth(market: Market, grain: str, stamp: str, schema: pl.Schema) -> pl.Data
         for (kind, symbol), bars in market.bars.items()
         if kind == grain
     ]
-    return pl.concat(frames).sort("symbol", stamp)
+    return pl.concat(frames).sort("symbol", timestamp)
 
 
 def asked_twice(log: Sequence[ServedCall], in_flight: Sequence[ServedCall]) -> list[ServedCall]:

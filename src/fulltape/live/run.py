@@ -103,7 +103,9 @@ class Follower:
             price = (pl.col("bid") + pl.col("ask")) / 2
         else:
             return
-        newest = frame.sort("stamp", maintain_order=True).group_by("symbol").agg(price.last().alias("price"))
+        newest = (
+            frame.sort("timestamp", maintain_order=True).group_by("symbol").agg(price.last().alias("price"))
+        )
         self.last |= {
             (dataset, self._symbols.get((dataset, wire), wire)): price
             for wire, price in newest.select("symbol", "price").iter_rows()
@@ -115,12 +117,12 @@ class Follower:
         frame = self._once(frame)
         size = pl.col("size") if "size" in frame.columns else pl.lit(1.0)
         grouped = (
-            frame.with_columns(size.alias("size"), (pl.col("stamp") // SECOND).alias("second"))
-            .sort("stamp", maintain_order=True)
+            frame.with_columns(size.alias("size"), (pl.col("timestamp") // SECOND).alias("second"))
+            .sort("timestamp", maintain_order=True)
             .group_by("symbol", "second", maintain_order=True)
             .agg(
-                pl.col("stamp").first().alias("first"),
-                pl.col("stamp").last().alias("last"),
+                pl.col("timestamp").first().alias("first"),
+                pl.col("timestamp").last().alias("last"),
                 pl.col("price").first().alias("open"),
                 pl.col("price").max().alias("high"),
                 pl.col("price").min().alias("low"),

@@ -66,10 +66,10 @@ class Dataset:
         """The curated table: the raw columns and where each row came from."""
         return self.schema.extended(*PROVENANCE)
 
-    def session_of(self, stamp_zone: str = "UTC") -> Callable[[Instant], dt.date]:
-        """The session of a row's stamp: day bars by the midnights of `stamp_zone`, all others by their market."""
+    def session_of(self, timestamp_zone: str = "UTC") -> Callable[[Instant], dt.date]:
+        """The session of a row's stamp: day bars by the midnights of `timestamp_zone`, all others by their market."""
         if self.grain == "day":
-            return days.zone_midnight(stamp_zone).session
+            return days.zone_midnight(timestamp_zone).session
         return days.RULES[self.calendar].session
 
 

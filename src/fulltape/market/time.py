@@ -90,7 +90,7 @@ LATEST: Instant = 7_258_118_400 * SECOND
 """1970 to 2200: no stamp of market data lies outside."""
 
 
-def parse_stamp(text: str) -> Instant:
+def parse_timestamp(text: str) -> Instant:
     """`parse_iso` for stamps of market data; `ValueError` outside of 1970 to 2200."""
     try:
         instant = parse_iso(text)

@@ -66,7 +66,7 @@ SPEC = VendorSpec(
                     symbols_per_request=1,
                     rows_per_page=_ROWS_PER_PAGE,
                     look_ups=1,  # the dates of the vintages
-                    stamp="date",
+                    timestamp="date",
                     # Releases of a day in US Central time have all come by the next morning.
                     delay=12 * 3_600,
                 ),
@@ -311,7 +311,7 @@ def _table(
     open ends on the day before the next begins; `replaced` are the open ones by date."""
     (symbol,) = page.fetch.symbols
     columns: dict[str, list[object]] = {
-        name: [] for name in ("stamp", "session", "value", "realtime_start", "realtime_end")
+        name: [] for name in ("timestamp", "session", "value", "realtime_start", "realtime_end")
     }
     for raw in body.observations:
         try:
@@ -332,7 +332,7 @@ def _table(
         before = replaced.pop(one.date, None)
         if before is not None and before.start < one.realtime_start:
             before.ends[before.at] = one.realtime_start - _DAY
-        columns["stamp"].append(midnight(one.date))
+        columns["timestamp"].append(midnight(one.date))
         columns["session"].append(one.realtime_start)
         columns["value"].append(value)
         columns["realtime_start"].append(one.realtime_start)

@@ -58,7 +58,7 @@ SPEC = VendorSpec(
                     history_from=dt.date(1962, 1, 2),
                     symbols_per_request=1,
                     rows_per_page=50_000,
-                    stamp="date",
+                    timestamp="date",
                     adjustment=adjustment,
                     volume_unit="shares",
                     delay=4 * 3_600,  # corrected until about 20:00 New York
@@ -75,7 +75,9 @@ def _row_format(*columns: str) -> RowFormat:
     names = ("open", "high", "low", "close", "volume")
     fields = (WireField(wire=wire, column=column) for wire, column in zip(columns, names, strict=True))
     return RowFormat(
-        fields=(WireField(wire="date", column="stamp", kind="text"), *fields), unit="iso", stamp_kind="text"
+        fields=(WireField(wire="date", column="timestamp", kind="text"), *fields),
+        unit="iso",
+        timestamp_kind="text",
     )
 
 

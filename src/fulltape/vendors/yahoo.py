@@ -59,8 +59,8 @@ SPEC = VendorSpec(
                     history_from=dt.date(1962, 1, 2),
                     symbols_per_request=1,
                     rows_per_page=50_000,
-                    stamp="date",
-                    stamp_zone=NEW_YORK,
+                    timestamp="date",
+                    timestamp_zone=NEW_YORK,
                     adjustment="split",
                     volume_unit="shares",
                     delay=3_600,
@@ -130,13 +130,13 @@ def _read(fetch: FetchRequest, response: Response) -> PageResult:
         return _refusal(fetch, response, chart.error or _Error())
     if not chart.result or len(chart.result[0].indicators.quote) != 1:
         return envelopes.malformed("a chart without a result")
-    stamps = chart.result[0].timestamp
+    timestamps = chart.result[0].timestamp
     lengths = {len(values) for values in _values(chart.result[0]).values()}
-    if stamps and lengths == {0}:
-        stamps = []  # the documented form of an answer without rows
-    if stamps and lengths != {len(stamps)}:
+    if timestamps and lengths == {0}:
+        timestamps = []  # the documented form of an answer without rows
+    if timestamps and lengths != {len(timestamps)}:
         return envelopes.malformed("arrays of different lengths")
-    inside = any(fetch.start <= stamp * SECOND < fetch.end for stamp in stamps)
+    inside = any(fetch.start <= timestamp * SECOND < fetch.end for timestamp in timestamps)
     return PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
@@ -186,18 +186,18 @@ def decode(pages: Sequence[Page]) -> Decoded:
             if not any(values.values()):
                 continue
             rows = [
-                (stamp * SECOND, *prices)
-                for stamp, *prices in _days(
+                (timestamp * SECOND, *prices)
+                for timestamp, *prices in _days(
                     [list(row) for row in zip(result.timestamp, *values.values(), strict=True)]
                 )
-                if page.fetch.start <= stamp * SECOND < page.fetch.end
+                if page.fetch.start <= timestamp * SECOND < page.fetch.end
                 if any(price is not None for price in prices[:4])  # without prices there was no trade
             ]
         except (*UNREADABLE, IndexError) as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
         columns: dict[str, list[object]] = {
-            name: [row[at] for row in rows] for at, name in enumerate(("stamp", *values))
+            name: [row[at] for row in rows] for at, name in enumerate(("timestamp", *values))
         }
         columns["adjustment"] = ["split"] * len(rows)
         tables.append(Table(page=page.number, symbol=page.fetch.symbols[0], columns=columns))

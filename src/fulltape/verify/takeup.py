@@ -185,8 +185,8 @@ def _register(
         rows=rows.height,
         bytes=path.stat().st_size,
         sha256=files.sha256(path),
-        min_ts=_stamp(rows["ts"].min()),
-        max_ts=_stamp(rows["ts"].max()),
+        min_ts=_timestamp(rows["ts"].min()),
+        max_ts=_timestamp(rows["ts"].max()),
         origin="captured" if "journal" in metadata or metadata.get("origin") == "captured" else "fetched",
         cells=cells,
         merged=len(parts_of.merged(metadata)),
@@ -270,8 +270,8 @@ def _captured(
             "instrument": instrument,
             "symbol": str(symbol),
             "session": session,
-            "start": _stamp(first),
-            "end": _stamp(last),
+            "start": _timestamp(first),
+            "end": _timestamp(last),
         }
         streams.add_day(CapturedDay(**about, rows=count, reconnects=0))
         context.ledger.intervals.add([Interval(**about, kind="ledger rebuilt", since=now)])
@@ -279,6 +279,6 @@ def _captured(
         context.ledger.coverage.record(_facts(part, now, final=False), wanted.next_session)
 
 
-def _stamp(value: object) -> Instant:
+def _timestamp(value: object) -> Instant:
     assert isinstance(value, dt.datetime)
     return from_datetime(value)

@@ -56,7 +56,7 @@ class Yahoo(SimulatedVendor):
         }  # fmt: skip
         result: dict[str, object] = {"meta": meta, "indicators": {"quote": [quote if rows else {}]}}
         if rows:
-            result["timestamp"] = [stamp for stamp, _ in rows]
+            result["timestamp"] = [timestamp for timestamp, _ in rows]
             closes = [bar.close for _, bar in rows]
             result["indicators"] = {"quote": [quote], "adjclose": [{"adjclose": closes}]}
         return said(200, {"chart": {"result": [result], "error": None}}, rows=len(rows), fault=fault)

@@ -47,7 +47,7 @@ from fulltape.contract.vendor import (
 )
 from fulltape.decoding import actions, bars
 from fulltape.market import assets, datasets
-from fulltape.market.time import SECOND, Instant, iso, parse_stamp
+from fulltape.market.time import SECOND, Instant, iso, parse_timestamp
 from fulltape.vendors.alpaca import ticks
 from fulltape.vendors.alpaca.announced import told
 from fulltape.vendors.alpaca.endpoints import ACTIONS, ENDPOINTS
@@ -120,7 +120,9 @@ class _Asset(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 _stamps = msgspec.json.Decoder(list[_Stamp])
 _SHAPE = RowFormat(
-    fields=(WireField(wire="t", column="stamp", kind="text"), *bars.SHORT), unit="iso", stamp_kind="text"
+    fields=(WireField(wire="t", column="timestamp", kind="text"), *bars.SHORT),
+    unit="iso",
+    timestamp_kind="text",
 )
 _SHAPES = {
     "equities_trades": ticks.row_format(
@@ -245,13 +247,13 @@ def _complete_through(
         if names.vendor_symbols[symbol] < last
     )
     try:
-        stamps = [parse_stamp(stamp.t) for stamp in _stamps.decode((rows or {})[last])]
+        timestamps = [parse_timestamp(timestamp.t) for timestamp in _stamps.decode((rows or {})[last])]
     except UNREADABLE:
         return done  # the rows are judged when they are decoded; until the end nothing is settled
-    rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].serves.stamp_zone)
+    rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].serves.timestamp_zone)
     if last not in names.ours:
         return done
-    return done + bars.complete_before(fetch, names.ours[last], stamps, rule)
+    return done + bars.complete_before(fetch, names.ours[last], timestamps, rule)
 
 
 def _refusal(response: Response, *, first: bool) -> PageResult:

@@ -42,7 +42,7 @@ def _bars(
             history_from=since,
             symbols_per_request=most,
             rows_per_page=_ROWS_PER_PAGE,
-            stamp_zone=zone if day else "UTC",
+            timestamp_zone=zone if day else "UTC",
             volume_unit="base units" if dataset.startswith("crypto") else "shares",
             delay=_DELAY,
         ),
@@ -90,7 +90,7 @@ ENDPOINTS = {
                 history_from=_SINCE,
                 symbols_per_request=100,
                 rows_per_page=_ACTIONS_PER_PAGE,
-                stamp="date",
+                timestamp="date",
             ),
         ),
     )

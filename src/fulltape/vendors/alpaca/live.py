@@ -147,7 +147,7 @@ def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) ->
 _BAR = RowFormat(
     fields=(
         WireField(wire="S", column="symbol", kind="text"),
-        WireField(wire="t", column="stamp", kind="text"),
+        WireField(wire="t", column="timestamp", kind="text"),
         WireField(wire="o", column="open"),
         WireField(wire="h", column="high"),
         WireField(wire="l", column="low"),
@@ -157,7 +157,7 @@ _BAR = RowFormat(
         WireField(wire="vw", column="vwap"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
 )
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 from fulltape.contract.vendor import FormatChange, RowFormat, WireField
 from fulltape.market.time import HOUR, midnight
 
-_STAMP = WireField(wire="t", column="stamp", kind="text")
+_TIMESTAMP = WireField(wire="t", column="timestamp", kind="text")
 _REPORTED = (
     WireField(wire="c", column="conditions", kind="list"),
     WireField(wire="z", column="tape", kind="text"),
@@ -49,9 +49,9 @@ _ROUND_LOTS = FormatChange(
 def row_format(dataset: str, *more: WireField) -> RowFormat:
     """The fields of a row of trades or quotes, and `more`."""
     return RowFormat(
-        fields=(*more, _STAMP, *_FIELDS[dataset]),
+        fields=(*more, _TIMESTAMP, *_FIELDS[dataset]),
         unit="iso",
-        stamp_kind="text",
+        timestamp_kind="text",
         renamed=_TAKER if dataset == "crypto_trades" else {},
         changes=(_ROUND_LOTS,) if dataset == "equities_quotes" else (),
     )
@@ -66,7 +66,7 @@ def _half(which: str, *more: WireField) -> RowFormat:
     return RowFormat(
         fields=(
             *more,
-            _STAMP,
+            _TIMESTAMP,
             WireField(wire=f"{which}i", column="trade_id", kind="text"),
             WireField(wire=f"{which}p", column="price"),
             WireField(wire=f"{which}s", column="size"),
@@ -75,10 +75,12 @@ def _half(which: str, *more: WireField) -> RowFormat:
             _REPORTED[1],
         ),
         unit="iso",
-        stamp_kind="text",
+        timestamp_kind="text",
     )
 
 
 def cancelled(*more: WireField) -> RowFormat:
     """A message that takes a trade back."""
-    return RowFormat(fields=(*more, _STAMP, *_TRADE, _EXCHANGE, _REPORTED[1]), unit="iso", stamp_kind="text")
+    return RowFormat(
+        fields=(*more, _TIMESTAMP, *_TRADE, _EXCHANGE, _REPORTED[1]), unit="iso", timestamp_kind="text"
+    )

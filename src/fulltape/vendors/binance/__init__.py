@@ -161,20 +161,20 @@ def _page(
         return refusal(response, fetch.symbols), None
     try:
         found = KLINE_PAGE.decode(response.body) if kind.interval else _aggs.decode(response.body)
-        stamps, last_id = _stamps(found)
+        timestamps, last_id = _stamps(found)
     except (*UNREADABLE, TypeError, IndexError) as error:
         return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
     ids = [row.a for row in found if isinstance(row, _Agg)]
-    order = ids or stamps
+    order = ids or timestamps
     slack = _STEP_BACK if ids else 0
-    if order != sorted(order) or any(stamp < place.at - slack for stamp in stamps):
+    if order != sorted(order) or any(timestamp < place.at - slack for timestamp in timestamps):
         return envelopes.malformed("rows that do not go on from where they were asked"), None
-    outcome = Outcome.ROWS if stamps else Outcome.EMPTY
+    outcome = Outcome.ROWS if timestamps else Outcome.EMPTY
     until = bound(fetch, kind, place)
     # An unknown symbol is an error of its own, so that even an empty page confirms the symbol.
     answer = PageResult(outcome=outcome, keep=True, confirmed=fetch.symbols, memo=str(until), positional=True)
-    latest = max(stamps, default=0)
-    if not stamps or latest + kind.step >= until + slack:
+    latest = max(timestamps, default=0)
+    if not timestamps or latest + kind.step >= until + slack:
         return moved(fetch, Place(at=until, archived_from=place.archived_from), answer, until)
     # Some candles lie off the grid: the next one may begin at any later millisecond.
     # Trades stay on this side of the bound until the step is over: what lies beyond it is read with the rest of its day.
@@ -185,15 +185,15 @@ def _page(
 
 def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
     """Open times or times of trades in UTC microseconds, and the id to go on with."""
-    stamps: list[Instant] = []
+    timestamps: list[Instant] = []
     next_id = -1
     for row in found:
         if isinstance(row, _Agg):
-            stamps.append(row.T * MILLISECOND)
+            timestamps.append(row.T * MILLISECOND)
             next_id = row.a + 1
         else:
             assert isinstance(row, list)
             if not isinstance(row[0], int) or not 0 <= row[0] < LATEST:
                 raise ValueError(f"{row[0]!r} is no time")
-            stamps.append(row[0] * MILLISECOND)
-    return stamps, next_id
+            timestamps.append(row[0] * MILLISECOND)
+    return timestamps, next_id

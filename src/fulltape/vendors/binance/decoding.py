@@ -9,7 +9,7 @@ from fulltape.decoding import archives
 
 _KLINE = RowFormat(
     fields=(
-        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=0, column="timestamp", kind="integer"),
         WireField(wire=1, column="open", kind="decimal"),
         WireField(wire=2, column="high", kind="decimal"),
         WireField(wire=3, column="low", kind="decimal"),
@@ -28,7 +28,7 @@ def _aggregates(*wires: str | int) -> RowFormat:
     """Aggregate trades: the API's keys or the archive's columns."""
     columns: tuple[tuple[str, FieldKind], ...] = (
         ("trade_id", "text"), ("price", "decimal"), ("size", "decimal"), ("first_trade_id", "text"),
-        ("last_trade_id", "text"), ("stamp", "integer"), ("aggressor", "text"),
+        ("last_trade_id", "text"), ("timestamp", "integer"), ("aggressor", "text"),
     )  # fmt: skip
     fields = (
         WireField(wire=wire, column=column, kind=kind)
@@ -44,7 +44,7 @@ _TRADE_FILE = RowFormat(
         WireField(wire=0, column="trade_id", kind="text"),
         WireField(wire=1, column="price", kind="decimal"),
         WireField(wire=2, column="size", kind="decimal"),
-        WireField(wire=4, column="stamp", kind="integer"),
+        WireField(wire=4, column="timestamp", kind="integer"),
         WireField(wire=5, column="aggressor", kind="text"),
     ),
     unit="epoch",

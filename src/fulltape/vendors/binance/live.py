@@ -122,7 +122,7 @@ _TRADE = (
     WireField(wire="s", column="symbol", kind="text"),
     WireField(wire="p", column="price", kind="decimal"),
     WireField(wire="q", column="size", kind="decimal"),
-    WireField(wire="T", column="stamp", kind="integer"),
+    WireField(wire="T", column="timestamp", kind="integer"),
     WireField(wire="m", column="aggressor", kind="boolean"),
 )
 
@@ -157,7 +157,7 @@ _SHAPES = (
         row_format=RowFormat(
             fields=(
                 WireField(wire="s", column="symbol", kind="text"),
-                WireField(wire="t", column="stamp", kind="integer"),
+                WireField(wire="t", column="timestamp", kind="integer"),
                 WireField(wire="o", column="open", kind="decimal"),
                 WireField(wire="h", column="high", kind="decimal"),
                 WireField(wire="l", column="low", kind="decimal"),

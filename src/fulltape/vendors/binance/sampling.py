@@ -29,8 +29,8 @@ def prices(found: Sequence[Sequence[object]]) -> Prices:
         raise ValueError(f"no row of a minute: {error}") from error
 
 
-def _instant(stamp: int) -> Instant:
-    return stamp if epoch_unit(stamp) == "us" else stamp * 1_000
+def _instant(timestamp: int) -> Instant:
+    return timestamp if epoch_unit(timestamp) == "us" else timestamp * 1_000
 
 
 def anywhere(name: str, start: Instant, stop: Instant) -> Instant:
@@ -43,9 +43,9 @@ def gap(file: Prices, start: Instant, stop: Instant) -> tuple[Instant, int]:
     """The longest stretch of [start, stop) without a minute: where it begins, and how many minutes it has."""
     found = (start, 0)
     at = start
-    for stamp in [*sorted(stamp for stamp in file if start <= stamp < stop), stop]:
-        found = max(found, (at, (stamp - at) // MINUTE), key=lambda one: one[1])
-        at = stamp + MINUTE
+    for timestamp in [*sorted(timestamp for timestamp in file if start <= timestamp < stop), stop]:
+        found = max(found, (at, (timestamp - at) // MINUTE), key=lambda one: one[1])
+        at = timestamp + MINUTE
     return found
 
 
@@ -53,8 +53,8 @@ def disagreement(file: Prices, api: Prices, start: Instant) -> str:
     """What a file says otherwise than a page of the API that begins at `start`; '' where they agree. A page that is full
     ends with its last row."""
     end = max(api) + 1 if len(api) >= PAGE else start + PAGE * MINUTE
-    inside = {stamp: row for stamp, row in file.items() if start <= stamp < end}
+    inside = {timestamp: row for timestamp, row in file.items() if start <= timestamp < end}
     lacking, more = len(api.keys() - inside.keys()), len(inside.keys() - api.keys())
-    other = sum(inside[stamp] != row for stamp, row in api.items() if stamp in inside)
+    other = sum(inside[timestamp] != row for timestamp, row in api.items() if timestamp in inside)
     told = [(lacking, "lacks"), (more, "has beside the API's"), (other, "tells otherwise")]
     return ", ".join(f"it {words} {count:,} of {len(api):,} minutes" for count, words in told if count)

@@ -211,8 +211,8 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
 
 
 def _probe(fetch: FetchRequest, last: Instant, rows: Any) -> PageResult:
-    stamps = [int(row[0]) * _MILLISECOND for row in rows]
-    if stamps and stamps[-1] > last:
+    timestamps = [int(row[0]) * _MILLISECOND for row in rows]
+    if timestamps and timestamps[-1] > last:
         return PageResult(outcome=Outcome.EMPTY)
     reason = f"{fetch.source} answers with its newest candles, whatever is asked"
     return PageResult(outcome=Outcome.NOT_SUPPORTED, reason=reason)
@@ -291,19 +291,19 @@ def _page(
     probed: bool,
 ) -> PageResult:
     """A page without rows says nothing of what comes after its window; one that begins late must be looked into."""
-    stamps = [int(row[0]) * _MILLISECOND for row in rows]
-    if stamps != sorted(stamps):
+    timestamps = [int(row[0]) * _MILLISECOND for row in rows]
+    if timestamps != sorted(timestamps):
         return envelopes.malformed("candles out of order")
-    if not stamps and not _holds_an_empty_list(exchange.parsed):
+    if not timestamps and not _holds_an_empty_list(exchange.parsed):
         # ccxt takes whatever it does not find for nothing, also in a body that has another shape.
         return envelopes.malformed("no candles, and no list that they are not in")
-    page[:] = stamps
-    if not probed and len(stamps) >= limit and stamps[0] > since + step:
+    page[:] = timestamps
+    if not probed and len(timestamps) >= limit and timestamps[0] > since + step:
         return PageResult(outcome=Outcome.EMPTY, reason=_PROBE)
-    inside = [stamp for stamp in stamps if since <= stamp < fetch.end]
+    inside = [timestamp for timestamp in timestamps if since <= timestamp < fetch.end]
     market = exchange.api.market(wire)
     memo = {"since": since, "limit": limit, "market": {name: market.get(name) for name in _KEPT}}
-    at = max(stamps[-1] + step, since + step) if stamps else since + limit * step
+    at = max(timestamps[-1] + step, since + step) if timestamps else since + limit * step
     answer = PageResult(
         outcome=Outcome.ROWS if inside else Outcome.EMPTY,
         keep=True,
@@ -366,7 +366,7 @@ def decode(pages: Sequence[Page]) -> Decoded:
         columns: dict[str, list[object]] = {
             name: [row[at] for row in rows] for at, name in enumerate(names, start=1)
         }
-        columns["stamp"] = [int(row[0] or 0) * _MILLISECOND for row in rows]
+        columns["timestamp"] = [int(row[0] or 0) * _MILLISECOND for row in rows]
         tables.append(Table(page=page.number, symbol=page.fetch.symbols[0], columns=columns))
     return Decoded(tables=tuple(tables), rejected=tuple(rejected))
 

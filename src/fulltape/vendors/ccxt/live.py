@@ -168,7 +168,7 @@ def meaning(source: str) -> Meaning:  # noqa: ARG001
                 row_format=RowFormat(
                     fields=(
                         WireField(wire="symbol", column="symbol", kind="text"),
-                        WireField(wire="timestamp", column="stamp", kind="integer"),
+                        WireField(wire="timestamp", column="timestamp", kind="integer"),
                         WireField(wire="price", column="price"),
                         WireField(wire="amount", column="size"),
                         WireField(wire="side", column="aggressor", kind="text"),

@@ -41,7 +41,7 @@ from fulltape.contract.vendor import (
 )
 from fulltape.decoding import bars
 from fulltape.market import assets
-from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_stamp, utc_date
+from fulltape.market.time import DAY, MINUTE, SECOND, Instant, iso, parse_timestamp, utc_date
 from fulltape.vendors.coinbase.live import meaning as meaning
 from fulltape.vendors.coinbase.live import streams as streams
 
@@ -87,7 +87,7 @@ SPEC = VendorSpec(
 )
 _CANDLE = RowFormat(
     fields=(
-        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=0, column="timestamp", kind="integer"),
         WireField(wire=1, column="low", kind="decimal"),
         WireField(wire=2, column="high", kind="decimal"),
         WireField(wire=3, column="open", kind="decimal"),
@@ -98,14 +98,14 @@ _CANDLE = RowFormat(
 )
 _TRADE = RowFormat(
     fields=(
-        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="time", column="timestamp", kind="text"),
         WireField(wire="trade_id", column="trade_id", kind="text"),
         WireField(wire="price", column="price", kind="decimal"),
         WireField(wire="size", column="size", kind="decimal"),
         WireField(wire="side", column="aggressor", kind="text"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
     renamed={"aggressor": {"buy": "sell", "sell": "buy"}},
 )
 
@@ -199,7 +199,7 @@ def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Respons
     """An id at most `_NEAR` before the first trade of the span; None where an answer ends the fetch."""
     start = book.fetch.start
     low, high = 0, stop
-    opened, closed = 0, parse_stamp(book.page[0].time)
+    opened, closed = 0, parse_timestamp(book.page[0].time)
     by_halves = False
     while high - low > _NEAR:
         # By proportion as far as trading is even, by halves where it is not.
@@ -209,11 +209,11 @@ def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Respons
         if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return None
         size = high - low
-        stamp = parse_stamp(book.page[0].time) if book.page else None
-        if stamp is not None and stamp >= start:
-            high, closed = middle, stamp
+        timestamp = parse_timestamp(book.page[0].time) if book.page else None
+        if timestamp is not None and timestamp >= start:
+            high, closed = middle, timestamp
         else:
-            low, opened = middle, opened if stamp is None else stamp
+            low, opened = middle, opened if timestamp is None else timestamp
         by_halves = high - low > size // 2
     return low
 
@@ -231,7 +231,7 @@ def _blocks(book: _Book, begun: list[int], stop: int) -> Conversation:
         )
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY) or answer.cursor is None:
             return
-        newest = max(newest, parse_stamp(book.page[0].time) if book.page else 0)
+        newest = max(newest, parse_timestamp(book.page[0].time) if book.page else 0)
         if book.page and book.page[-1].trade_id > next_id:
             upper = book.page[-1].trade_id
             continue
@@ -244,10 +244,10 @@ def _page(fetch: FetchRequest, response: Response) -> tuple[PageResult, list[_Tr
         return _refusal(fetch, response), []
     try:
         trades = _trades.decode(response.body)
-        stamps = [parse_stamp(trade.time) for trade in trades]
+        timestamps = [parse_timestamp(trade.time) for trade in trades]
     except UNREADABLE as error:
         return envelopes.malformed(f"not a page of trades: {error}"), []
-    if stamps != sorted(stamps, reverse=True):
+    if timestamps != sorted(timestamps, reverse=True):
         return envelopes.malformed("trades that do not come newest first"), []
     outcome = Outcome.ROWS if trades else Outcome.EMPTY
     return PageResult(outcome=outcome, keep=True, confirmed=fetch.symbols), trades
@@ -266,8 +266,8 @@ def _block(book: _Book, place: tuple[int, int, int, int, Instant], response: Res
         )
     if not trades and book.lowest < upper:
         return envelopes.malformed(f"no trades before {upper}, though there is one with the id {book.lowest}")
-    newest = max(newest, parse_stamp(trades[0].time) if trades else 0)
-    inside = any(fetch.start <= parse_stamp(trade.time) < fetch.end for trade in trades)
+    newest = max(newest, parse_timestamp(trades[0].time) if trades else 0)
+    inside = any(fetch.start <= parse_timestamp(trade.time) < fetch.end for trade in trades)
     answer = replace(answer, outcome=Outcome.ROWS if inside else Outcome.EMPTY)
     if trades and trades[-1].trade_id > next_id:
         return replace(answer, cursor=Cursor(token=f"{next_id}:{trades[-1].trade_id}:{newest}"))
@@ -285,8 +285,8 @@ def _window(fetch: FetchRequest, response: Response, at: Instant, stop: Instant)
         return _refusal(fetch, response)
     try:
         rows = _candles.decode(response.body)
-        stamps = [row[0] for row in rows]
-        inside = [stamp for stamp in stamps if at <= int(stamp) * SECOND < stop]
+        timestamps = [row[0] for row in rows]
+        inside = [timestamp for timestamp in timestamps if at <= int(timestamp) * SECOND < stop]
     except (*UNREADABLE, IndexError) as error:
         return envelopes.malformed(f"not a page of candles: {error}")
     through = utc_date(stop) - dt.timedelta(days=1)

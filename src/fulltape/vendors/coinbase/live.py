@@ -137,20 +137,20 @@ def _refused(words: str, subscribing: Subscribing) -> None:
 _TRADE = RowFormat(
     fields=(
         WireField(wire="product_id", column="symbol", kind="text"),
-        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="time", column="timestamp", kind="text"),
         WireField(wire="price", column="price", kind="decimal"),
         WireField(wire="size", column="size", kind="decimal"),
         WireField(wire="side", column="aggressor", kind="text"),
         WireField(wire="trade_id", column="trade_id", kind="integer"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
     renamed={"aggressor": {"buy": "sell", "sell": "buy"}},
 )
 _QUOTE = RowFormat(
     fields=(
         WireField(wire="product_id", column="symbol", kind="text"),
-        WireField(wire="time", column="stamp", kind="text"),
+        WireField(wire="time", column="timestamp", kind="text"),
         WireField(wire="best_bid", column="bid", kind="decimal"),
         WireField(wire="best_bid_size", column="bid_size", kind="decimal"),
         WireField(wire="best_ask", column="ask", kind="decimal"),
@@ -158,7 +158,7 @@ _QUOTE = RowFormat(
         WireField(wire="sequence", column="update_id", kind="integer"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
 )
 
 

@@ -94,7 +94,7 @@ SPEC = VendorSpec(
 )
 _CANDLE = RowFormat(
     fields=(
-        WireField(wire="epoch", column="stamp", kind="integer"),
+        WireField(wire="epoch", column="timestamp", kind="integer"),
         WireField(wire="open", column="open"),
         WireField(wire="high", column="high"),
         WireField(wire="low", column="low"),
@@ -255,9 +255,12 @@ def decode(pages: Sequence[Page]) -> Decoded:
                     for time, price in zip(found.times, found.prices, strict=True)
                     if time * SECOND >= since
                 ]
-                stamps: list[object] = [time for time, _ in ticks]
-                columns: dict[str, list[object]] = {"stamp": stamps, "price": [price for _, price in ticks]}
-                columns |= {name: [value] * len(stamps) for name, value in fixed.items()}
+                timestamps: list[object] = [time for time, _ in ticks]
+                columns: dict[str, list[object]] = {
+                    "timestamp": timestamps,
+                    "price": [price for _, price in ticks],
+                }
+                columns |= {name: [value] * len(timestamps) for name, value in fixed.items()}
                 tables.append(Table(page=page.number, symbol=symbol, columns=columns))
             else:
                 rows = bytes(_envelope.decode(page.body).candles)

@@ -135,7 +135,7 @@ _MID = {"price_kind": "mid"}
 _TICK = RowFormat(
     fields=(
         WireField(wire="symbol", column="symbol", kind="text"),
-        WireField(wire="epoch", column="stamp", kind="integer"),
+        WireField(wire="epoch", column="timestamp", kind="integer"),
         WireField(wire="quote", column="price"),
         WireField(wire="id", column="delivery", kind="text"),
     ),
@@ -144,7 +144,7 @@ _TICK = RowFormat(
 _OHLC = RowFormat(
     fields=(
         WireField(wire="symbol", column="symbol", kind="text"),
-        WireField(wire="open_time", column="stamp", kind="integer"),
+        WireField(wire="open_time", column="timestamp", kind="integer"),
         WireField(wire="open", column="open", kind="decimal"),
         WireField(wire="high", column="high", kind="decimal"),
         WireField(wire="low", column="low", kind="decimal"),

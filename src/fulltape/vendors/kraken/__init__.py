@@ -89,7 +89,7 @@ SPEC = VendorSpec(
 )
 _CANDLE = RowFormat(
     fields=(
-        WireField(wire=0, column="stamp", kind="integer"),
+        WireField(wire=0, column="timestamp", kind="integer"),
         WireField(wire=1, column="open", kind="decimal"),
         WireField(wire=2, column="high", kind="decimal"),
         WireField(wire=3, column="low", kind="decimal"),
@@ -104,12 +104,12 @@ _TRADE = RowFormat(
     fields=(
         WireField(wire=0, column="price", kind="decimal"),
         WireField(wire=1, column="size", kind="decimal"),
-        WireField(wire=2, column="stamp", kind="float"),
+        WireField(wire=2, column="timestamp", kind="float"),
         WireField(wire=3, column="aggressor", kind="text"),
         WireField(wire=6, column="trade_id", kind="text"),
     ),
     unit="s",
-    stamp_kind="float",
+    timestamp_kind="float",
     renamed={"aggressor": {"b": "buy", "s": "sell"}},
 )
 _OTHER_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
@@ -272,11 +272,13 @@ def decode(pages: Sequence[Page]) -> Decoded:
     return Decoded(slices=tuple(slices), rejected=tuple(rejected))
 
 
-_STAMP = re.compile(rb',(\d{1,11})(?:\.(\d{1,9}))?,(?="[bs]")')
+_TIMESTAMP = re.compile(rb',(\d{1,11})(?:\.(\d{1,9}))?,(?="[bs]")')
 
 
 def _exact(rows: bytes) -> tuple[bytes, RowFormat]:
     """Trades with stamps as whole nanoseconds, which a floating-point number of seconds cannot hold."""
-    found, count = _STAMP.subn(lambda stamp: b",%b%b," % (stamp[1], (stamp[2] or b"").ljust(9, b"0")), rows)
+    found, count = _TIMESTAMP.subn(
+        lambda timestamp: b",%b%b," % (timestamp[1], (timestamp[2] or b"").ljust(9, b"0")), rows
+    )
     every = rows.count(b'"b"') + rows.count(b'"s"')
-    return (found, replace(_TRADE, unit="ns", stamp_kind="integer")) if count == every else (rows, _TRADE)
+    return (found, replace(_TRADE, unit="ns", timestamp_kind="integer")) if count == every else (rows, _TRADE)

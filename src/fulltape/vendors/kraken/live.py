@@ -140,20 +140,20 @@ def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
 _TRADE = RowFormat(
     fields=(
         WireField(wire="symbol", column="symbol", kind="text"),
-        WireField(wire="timestamp", column="stamp", kind="text"),
+        WireField(wire="timestamp", column="timestamp", kind="text"),
         WireField(wire="price", column="price"),
         WireField(wire="qty", column="size"),
         WireField(wire="side", column="aggressor", kind="text"),
         WireField(wire="trade_id", column="trade_id", kind="integer"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
     renamed={"aggressor": {"buy": "buy", "sell": "sell"}},
 )
 _OHLC = RowFormat(
     fields=(
         WireField(wire="symbol", column="symbol", kind="text"),
-        WireField(wire="interval_begin", column="stamp", kind="text"),
+        WireField(wire="interval_begin", column="timestamp", kind="text"),
         WireField(wire="open", column="open"),
         WireField(wire="high", column="high"),
         WireField(wire="low", column="low"),
@@ -163,7 +163,7 @@ _OHLC = RowFormat(
         WireField(wire="trades", column="trade_count", kind="integer"),
     ),
     unit="iso",
-    stamp_kind="text",
+    timestamp_kind="text",
 )
 _TICKER = RowFormat(
     fields=(

@@ -123,7 +123,7 @@ def _row_format(dataset: str) -> RowFormat:
     count = "tick_count" if dataset.startswith("forex") else "trade_count"
     return RowFormat(
         fields=(
-            WireField(wire="t", column="stamp", kind="integer"),
+            WireField(wire="t", column="timestamp", kind="integer"),
             *bars.SHORT[:-1],
             WireField(wire="n", column=count, kind="integer"),
             WireField(wire="T", column="symbol", kind="text"),
@@ -279,15 +279,17 @@ def _complete_through(
     if request.path in _ACTIONS:
         return ()
     try:
-        stamps = (
-            ticks.stamps(fetch, page.results)
+        timestamps = (
+            ticks.timestamps(fetch, page.results)
             if fetch.dataset in ticks.PATHS
-            else [stamp.t * _MILLISECOND for stamp in _stamps.decode(page.results)]
+            else [timestamp.t * _MILLISECOND for timestamp in _stamps.decode(page.results)]
         )
     except UNREADABLE:
         return ()  # the rows are judged when they are decoded
     zone = NEW_YORK if fetch.dataset.startswith(("equities", "options")) else "UTC"
-    return bars.complete_before(fetch, fetch.symbols[0], stamps, datasets.get(fetch.dataset).session_of(zone))
+    return bars.complete_before(
+        fetch, fetch.symbols[0], timestamps, datasets.get(fetch.dataset).session_of(zone)
+    )
 
 
 def _refusal(response: Response, symbols: tuple[str, ...], *, first: bool) -> PageResult:

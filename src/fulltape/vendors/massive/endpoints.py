@@ -22,7 +22,7 @@ GROUPED = {
 def _aggregates(prefix: str, zone: str, **more: object) -> tuple[Capability, ...]:
     name = f"{prefix}_bars_day"
     grouped = 20_000 if name in GROUPED else 0
-    day = _serves(name, stamp_zone=zone, delay=_DELAY, symbols_per_grouped_day=grouped, **more)
+    day = _serves(name, timestamp_zone=zone, delay=_DELAY, symbols_per_grouped_day=grouped, **more)
     return day, _serves(f"{prefix}_bars_minute", delay=_DELAY, **{**more, "day_boundary": "session"})
 
 
@@ -42,7 +42,7 @@ _CORPORATE = _serves(
     symbols_per_request=100,
     rows_per_page=ACTIONS_PER_PAGE,
     look_ups=1,  # splits and dividends are asked for one after the other
-    stamp="date",
+    timestamp="date",
 )
 
 

@@ -195,21 +195,21 @@ def meaning(source: str) -> Meaning:
 
 _TAKER = {"aggressor": {"1": "sell", "2": "buy"}}
 _PRICES = (
-    WireField(wire="s", column="stamp", kind="integer"),
+    WireField(wire="s", column="timestamp", kind="integer"),
     WireField(wire="o", column="open"),
     WireField(wire="h", column="high"),
     WireField(wire="l", column="low"),
     WireField(wire="c", column="close"),
 )
 _BEST = (
-    WireField(wire="t", column="stamp", kind="integer"),
+    WireField(wire="t", column="timestamp", kind="integer"),
     WireField(wire="bp", column="bid"),
     WireField(wire="bs", column="bid_size"),
     WireField(wire="ap", column="ask"),
     WireField(wire="as", column="ask_size"),
 )
 _PRINT = (
-    WireField(wire="t", column="stamp", kind="integer"),
+    WireField(wire="t", column="timestamp", kind="integer"),
     WireField(wire="p", column="price"),
     WireField(wire="s", column="size"),
     WireField(wire="i", column="trade_id", kind="text"),
@@ -240,7 +240,7 @@ _FIELDS: dict[str, tuple[WireField, ...]] = {
     ),
     "XQ": _BEST,
     "C": (
-        WireField(wire="t", column="stamp", kind="integer"),
+        WireField(wire="t", column="timestamp", kind="integer"),
         WireField(wire="b", column="bid"),
         WireField(wire="a", column="ask"),
     ),

@@ -11,7 +11,7 @@ from fulltape.market.time import LATEST
 
 PATHS = {"equities_trades": "/v3/trades/", "equities_quotes": "/v3/quotes/", "forex_quotes": "/v3/quotes/"}
 ROWS_PER_PAGE = 50_000
-_SIP = WireField(wire="sip_timestamp", column="stamp", kind="integer")
+_SIP = WireField(wire="sip_timestamp", column="timestamp", kind="integer")
 _QUOTE = (WireField(wire="bid_price", column="bid"), WireField(wire="ask_price", column="ask"))
 _FIELDS = {
     "equities_trades": (
@@ -34,7 +34,7 @@ _FIELDS = {
         WireField(wire="ask_exchange", column="ask_exchange", kind="text"),
         WireField(wire="tape", column="tape", kind="text"),
     ),
-    "forex_quotes": (WireField(wire="participant_timestamp", column="stamp", kind="integer"), *_QUOTE),
+    "forex_quotes": (WireField(wire="participant_timestamp", column="timestamp", kind="integer"), *_QUOTE),
 }
 # What the numbers mean is not documented; 0 is what stands.
 _TAKEN_BACK = {str(code): f"code {code}" for code in range(1, 100)}
@@ -74,10 +74,10 @@ def request(fetch: FetchRequest, wire: str) -> Request:
     )
 
 
-def stamps(fetch: FetchRequest, rows: msgspec.Raw) -> list[int]:
+def timestamps(fetch: FetchRequest, rows: msgspec.Raw) -> list[int]:
     """The stamps of a page, UTC microseconds; `ValueError` for one that no market data can have."""
     forex = fetch.dataset.startswith("forex")
     found = [one.participant_timestamp if forex else one.sip_timestamp for one in _stamps.decode(rows)]
-    if any(not 0 < stamp < LATEST * 1_000 for stamp in found):
+    if any(not 0 < timestamp < LATEST * 1_000 for timestamp in found):
         raise ValueError("a stamp outside of 1970 to 2200")
-    return [stamp // 1_000 for stamp in found]
+    return [timestamp // 1_000 for timestamp in found]
