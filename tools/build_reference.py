@@ -69,22 +69,30 @@ def vendors_table() -> str:
             [found] if spec.any_source and (found := spec.any_source("exchange")) else []
         )
         for source in sources:
-            lines += [_served(spec, source, serves) for serves in source.serves]
+            lines += [_served(spec, source, capability) for capability in source.capabilities]
     return "\n".join(lines)
 
 
-def _served(spec: VendorSpec, source: Source, serves: Capability) -> str:
-    since = f"the last {serves.history_days} days" if serves.history_days else serves.history_from.isoformat()
-    timestamp = "date" if serves.timestamp == "date" else f"{serves.timestamp}, {serves.timestamp_zone}"
-    prices = "adjusted: " + serves.adjustment if serves.adjustment != "raw" else "as traded"
-    prices = serves.price_kind if serves.price_kind != "trade" else prices
+def _served(spec: VendorSpec, source: Source, capability: Capability) -> str:
+    since = (
+        f"the last {capability.history_days} days"
+        if capability.history_days
+        else capability.history_from.isoformat()
+    )
+    timestamp = (
+        "date" if capability.timestamp == "date" else f"{capability.timestamp}, {capability.timestamp_zone}"
+    )
+    prices = "adjusted: " + capability.adjustment if capability.adjustment != "raw" else "as traded"
+    prices = capability.price_kind if capability.price_kind != "trade" else prices
     grouped = (
-        f" (or a whole day of {serves.symbols_per_grouped_day:,})" if serves.symbols_per_grouped_day else ""
+        f" (or a whole day of {capability.symbols_per_grouped_day:,})"
+        if capability.symbols_per_grouped_day
+        else ""
     )
     needs = " and ".join(spec.secrets) or "no key"
     return (
-        f"| `{source.name}` | {source.scope} | `{serves.dataset}` | {since} | "
-        f"{serves.symbols_per_request}{grouped} | {serves.rows_per_page:,} | {timestamp} | {prices} | {needs} |"
+        f"| `{source.name}` | {source.scope} | `{capability.dataset}` | {since} | "
+        f"{capability.symbols_per_request}{grouped} | {capability.rows_per_page:,} | {timestamp} | {prices} | {needs} |"
     )
 
 

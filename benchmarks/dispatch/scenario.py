@@ -109,7 +109,7 @@ def _serving(source: dict[str, Any]) -> list[str]:
 
 
 def _feed(scenario: Scenario, source: dict[str, Any]) -> ConfiguredSource:
-    serves = tuple(
+    capability = tuple(
         Capability(
             dataset=name,
             history_from=source.get("history_from", LEARNED),
@@ -121,7 +121,7 @@ def _feed(scenario: Scenario, source: dict[str, Any]) -> ConfiguredSource:
     )
     vendor = source["name"].partition(".")[0]
     return ConfiguredSource(
-        source=Source(name=source["name"], feed="sip", scope="consolidated", serves=serves),
+        source=Source(name=source["name"], feed="sip", scope="consolidated", capabilities=capability),
         vendor=vendor,
         limits=Limits(per_minute=source["per_minute"], per_day=source.get("per_day", 0)),
         history_from=None,

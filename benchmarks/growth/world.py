@@ -164,13 +164,13 @@ def node(
 ) -> World:
     """A node that wants datasets from the session at position `first` to that at `last`, inclusive; some instruments have
     `ended` with the session at a position."""
-    serves = tuple(
+    capability = tuple(
         Capability(
             dataset=name, history_from=dt.date(2000, 1, 3), symbols_per_request=100, rows_per_page=10_000
         )
         for name in wishes
     )
-    source = Source(name=SOURCE, feed="sip", scope="consolidated", serves=serves)
+    source = Source(name=SOURCE, feed="sip", scope="consolidated", capabilities=capability)
     feed = ConfiguredSource(source=source, vendor="a", limits=Limits(), history_from=None)
     listed = dt.date(2000, 1, 3)
     gone = dict.fromkeys(ended[1], CALENDAR.label(ended[0]))

@@ -128,11 +128,11 @@ def fill_queue(ledger: Ledger) -> None:
 def context(folder: Path, ledger: Ledger, *, worker: str = "node", last: int = SESSIONS) -> NodeContext:
     """The context of a node with one vendor that wants the first `last` sessions."""
     dataset = datasets.get("equities_bars_day")
-    serves = Capability(
+    capability = Capability(
         dataset=dataset.name, history_from=dt.date(1990, 1, 2), symbols_per_request=100, rows_per_page=10_000
     )
     feed = ConfiguredSource(
-        source=Source(name=SOURCE, feed="sip", scope="consolidated", serves=(serves,)),
+        source=Source(name=SOURCE, feed="sip", scope="consolidated", capabilities=(capability,)),
         vendor="a",
         limits=Limits(),
         history_from=None,

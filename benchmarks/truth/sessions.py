@@ -195,11 +195,11 @@ def _foreign(dice: random.Random, counts: Counts) -> None:
 
 
 def _feed() -> ConfiguredSource:
-    serves = Capability(
+    capability = Capability(
         dataset="equities_bars_day",
         history_from=dt.date(1990, 1, 2),
         symbols_per_request=100,
         rows_per_page=10_000,
     )
-    source = Source(name="a.sip", feed="sip", scope="consolidated", serves=(serves,))
+    source = Source(name="a.sip", feed="sip", scope="consolidated", capabilities=(capability,))
     return ConfiguredSource(source=source, vendor="a", limits=Limits(), history_from=None)

@@ -263,7 +263,7 @@ def _context(
         until=calendar.label(begin + size - 1),
         final_after=0,
     )
-    serves = Capability(dataset=name, history_from=first, symbols_per_request=1, rows_per_page=1_000)
+    capability = Capability(dataset=name, history_from=first, symbols_per_request=1, rows_per_page=1_000)
     context = NodeContext(
         folder=folder,
         ledger=opening.open_ledger(folder),
@@ -272,7 +272,10 @@ def _context(
         feeds={
             source: ConfiguredSource(
                 source=Source(
-                    name=source, feed=source.partition(".")[2], scope="consolidated", serves=(serves,)
+                    name=source,
+                    feed=source.partition(".")[2],
+                    scope="consolidated",
+                    capabilities=(capability,),
                 ),
                 vendor=source.partition(".")[0],
                 limits=Limits(),

@@ -51,14 +51,14 @@ def node(
         )
 
     def feed(name: str) -> ConfiguredSource:
-        serves = tuple(
+        capability = tuple(
             Capability(
                 dataset=one.name, history_from=SINCE, symbols_per_request=symbols, rows_per_page=10_000
             )
             for one in (DAYS, MINUTES)
         )
         return ConfiguredSource(
-            source=Source(name=name, feed="x", scope="consolidated", serves=serves),
+            source=Source(name=name, feed="x", scope="consolidated", capabilities=capability),
             vendor=name[0],
             limits=Limits(per_minute=600, per_day=per_day),
             history_from=None,

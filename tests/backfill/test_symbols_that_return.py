@@ -25,7 +25,7 @@ FEED = ConfiguredSource(
         name="a.x",
         feed="x",
         scope="consolidated",
-        serves=(
+        capabilities=(
             Capability(
                 dataset=DATASET.name,
                 history_from=dt.date(1990, 1, 2),

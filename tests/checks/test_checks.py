@@ -49,7 +49,7 @@ def context(dataset: Dataset = MINUTES, universe: str = "X,1990-01-02,,") -> Che
 
 def frame(bars: list[Bar], dataset: Dataset = MINUTES, symbol: str = "X") -> pl.DataFrame:
     """Bars as raw rows with flags."""
-    serves = SERVES if dataset is MINUTES else replace(SERVES, timestamp_zone="America/New_York")
+    capability = SERVES if dataset is MINUTES else replace(SERVES, timestamp_zone="America/New_York")
     columns: dict[str, list[object]] = {
         "timestamp": [bar.start for bar in bars],
         "open": [bar.open for bar in bars],
@@ -60,7 +60,7 @@ def frame(bars: list[Bar], dataset: Dataset = MINUTES, symbol: str = "X") -> pl.
         "vwap": [bar.vwap for bar in bars],
     }
     decoded = Decoded(tables=(Table(page=1, symbol=symbol, columns=columns),))
-    raw, _ = frames.rows(decoded, dataset, serves, XNYS)
+    raw, _ = frames.rows(decoded, dataset, capability, XNYS)
     raw = raw.drop("page").with_columns(instrument=pl.col("symbol"))
     return rows.flagged(raw, context(dataset)).sort("instrument", "ts")
 

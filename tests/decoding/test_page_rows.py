@@ -70,7 +70,7 @@ def decoded(*pages: list[Row], volume: float = 100.0, positional: bool = False) 
         dataset=NAME, history_from=dt.date(2000, 1, 3), symbols_per_request=9, rows_per_page=99
     )
     feed = ConfiguredSource(
-        source=Source(name="a.sip", feed="sip", scope="consolidated", serves=(capability,)),
+        source=Source(name="a.sip", feed="sip", scope="consolidated", capabilities=(capability,)),
         vendor="a",
         limits=Limits(),
         history_from=None,

@@ -99,7 +99,7 @@ def table(told: Iterable[Told]) -> str:
     lines = ["| source | dataset | parsed by |", "| --- | --- | --- |"]
     for name in vendors.names():
         for source in vendors.load(name).SPEC.sources:
-            for serves in source.serves:
-                by = ", ".join(sorted(clients.get((source.name, serves.dataset), []))) or "none"
-                lines.append(f"| `{source.name}` | `{serves.dataset}` | {by} |")
+            for capability in source.capabilities:
+                by = ", ".join(sorted(clients.get((source.name, capability.dataset), []))) or "none"
+                lines.append(f"| `{source.name}` | `{capability.dataset}` | {by} |")
     return "\n".join(lines)

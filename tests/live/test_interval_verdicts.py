@@ -81,15 +81,15 @@ def test_an_answer_from_before_an_interval_ended_is_asked_for_again(tmp_path: Pa
 
 def test_a_vendor_that_restates_is_not_asked_before_its_newest_minutes_stand(tmp_path: Path) -> None:
     with living(tmp_path, ALPACA, first=SESSION) as node, node.opened() as context:
-        serves = context.feeds["alpaca.iex"].serves(ALPACA.dataset)
-        assert serves is not None
-        assert serves.delay
+        capability = context.feeds["alpaca.iex"].capability(ALPACA.dataset)
+        assert capability is not None
+        assert capability.delay
         interval(context, OPEN, OPEN + MINUTE)
         with context.ledger.write():
             assert gap_repair.enqueue(context, "alpaca.iex", OPEN + 2 * MINUTE) == 1
         (task,) = context.ledger.tasks.open(ALPACA.dataset)
         assert task.end is not None
-        wait = min(serves.delay * SECOND, 20 * MINUTE)
+        wait = min(capability.delay * SECOND, 20 * MINUTE)
         (kept_away,) = context.ledger.tasks.waits(task.task_id)
         assert kept_away["source"] == "alpaca.iex"
         assert kept_away["not_before"] == task.end + wait

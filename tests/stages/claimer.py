@@ -48,7 +48,7 @@ def context(folder: Path, ledger: Ledger, worker: str) -> NodeContext:
                     name=name,
                     feed="x",
                     scope="consolidated",
-                    serves=(
+                    capabilities=(
                         Capability(
                             dataset=DATASET.name,
                             history_from=FIRST,

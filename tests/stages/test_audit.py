@@ -35,11 +35,11 @@ def instant(day: dt.date, hour: int = 22) -> int:
 
 
 def feed(name: str, since: dt.date = FIRST) -> ConfiguredSource:
-    serves = Capability(
+    capability = Capability(
         dataset=DATASET.name, history_from=since, symbols_per_request=100, rows_per_page=10_000
     )
     return ConfiguredSource(
-        source=Source(name=name, feed="x", scope="consolidated", serves=(serves,)),
+        source=Source(name=name, feed="x", scope="consolidated", capabilities=(capability,)),
         vendor=name[0],
         limits=Limits(per_minute=100),
         history_from=None,

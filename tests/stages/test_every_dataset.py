@@ -80,7 +80,9 @@ def test_a_night_fills_the_dataset_with_what_the_vendors_have(
             assert not context.ledger.rejections() or dataset.startswith("forex_bars_day")
             verdicts = {one.verdict for one in context.ledger.verdicts.of_dataset(dataset)}
     rows = fulltape.open(folder).scan(dataset).collect()
-    case = next(one for one in cases.CASES if one.source.name == sources[0] and one.serves.dataset == dataset)
+    case = next(
+        one for one in cases.CASES if one.source.name == sources[0] and one.capability.dataset == dataset
+    )
     wanted = cases.expected(replace(case, symbols=(symbol,), first=first, last=last))
     assert rows.height == len(wanted)
     assert rows["instrument"].unique().to_list() == [symbol]

@@ -295,8 +295,8 @@ def die_after(monkeypatch: pytest.MonkeyPatch, *, pages: int) -> None:
 
 
 def _small_pages(feed: ConfiguredSource) -> ConfiguredSource:
-    serves = tuple(replace(one, rows_per_page=1_000) for one in feed.source.serves)
-    return replace(feed, source=replace(feed.source, serves=serves))
+    capability = tuple(replace(one, rows_per_page=1_000) for one in feed.source.capabilities)
+    return replace(feed, source=replace(feed.source, capabilities=capability))
 
 
 @pytest.mark.parametrize("where", ["join", "truncate"], ids=["facts are noted", "rows go into folders"])

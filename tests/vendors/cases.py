@@ -27,7 +27,7 @@ class Case:
     """One source and dataset: whom and when to ask, and how many rows a page may have so that there are several."""
 
     source: Source
-    serves: Capability
+    capability: Capability
     symbols: tuple[str, ...]
     first: str
     last: str
@@ -48,7 +48,7 @@ class Case:
     @property
     def id(self) -> str:
         """Its name in a test's."""
-        return f"{self.source.name}-{self.serves.dataset}"
+        return f"{self.source.name}-{self.capability.dataset}"
 
 
 _STOCKS, _DATES = ("AAPL", "FB", "IBM"), ("2024-10-28", "2024-11-08")
@@ -93,13 +93,20 @@ def _sources() -> Iterable[Source]:
 
 def _cases() -> Iterable[Case]:
     for source in _sources():
-        for serves in source.serves:
-            if source.feed == "iex" or (source.name == "ccxt.kraken" and serves.dataset != "crypto_bars_day"):
+        for capability in source.capabilities:
+            if source.feed == "iex" or (
+                source.name == "ccxt.kraken" and capability.dataset != "crypto_bars_day"
+            ):
                 continue  # the same code as the other feed; ccxt says itself that kraken has its newest minutes only
-            symbols, first, last, size = _ASKED[serves.dataset]
-            chosen = symbols if serves.symbols_per_request > 1 else symbols[:1]
+            symbols, first, last, size = _ASKED[capability.dataset]
+            chosen = symbols if capability.symbols_per_request > 1 else symbols[:1]
             case = Case(
-                source=source, serves=serves, symbols=chosen, first=first, last=last, rows_per_page=size
+                source=source,
+                capability=capability,
+                symbols=chosen,
+                first=first,
+                last=last,
+                rows_per_page=size,
             )
             # Without a simulated vendor its recorded answers are all there is to hold it to.
             if case.twin in registry.vendors():
@@ -115,7 +122,7 @@ Row = tuple[object, ...]
 def expected(case: Case, symbols: Sequence[str] = ()) -> set[Row]:
     """The rows that the simulated market has for a case, each as `shown` shows it."""
     found: set[Row] = set()
-    dataset = datasets.get(case.serves.dataset)
+    dataset = datasets.get(case.capability.dataset)
     calendar = tables.load(dataset.calendar)
     first, last = dt.date.fromisoformat(case.first), dt.date.fromisoformat(case.last)
     for symbol in symbols or case.symbols:
@@ -152,8 +159,8 @@ def expected(case: Case, symbols: Sequence[str] = ()) -> set[Row]:
 
 def decoded_rows(case: Case, decoded: Decoded) -> tuple[list[Row], tuple[Rejected, ...]]:
     """What the rows of pages become, each as `expected` has it; and what was rejected."""
-    dataset = datasets.get(case.serves.dataset)
-    frame, rejected = frames.rows(decoded, dataset, case.serves, tables.load(dataset.calendar))
+    dataset = datasets.get(case.capability.dataset)
+    frame, rejected = frames.rows(decoded, dataset, case.capability, tables.load(dataset.calendar))
     columns = {
         "day": ("symbol", "session", "open", "close"),
         "minute": ("symbol", "ts", "open", "close"),

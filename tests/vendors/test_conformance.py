@@ -19,7 +19,7 @@ from fulltape.simulator.scenario import Fault, Scenario
 EVERY = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 BARS = pytest.mark.parametrize(
     "case",
-    [case for case in CASES if datasets.get(case.serves.dataset).grain in ("day", "minute")],
+    [case for case in CASES if datasets.get(case.capability.dataset).grain in ("day", "minute")],
     ids=lambda case: case.id,
 )
 
@@ -27,7 +27,7 @@ BARS = pytest.mark.parametrize(
 def asked(case: Case, *symbols: str, pages: bool = True, **more: object) -> FetchRequest:
     return fetch(
         case.source.name,
-        case.serves.dataset,
+        case.capability.dataset,
         symbols or case.symbols,
         case.first,
         case.last,
@@ -47,11 +47,11 @@ def test_a_vendor_declares_what_it_serves_in_the_terms_of_the_datasets(name: str
         if case.vendor != name:
             continue
         assert case.source.name == f"{name}.{case.source.feed}"
-        dataset = datasets.get(case.serves.dataset)
+        dataset = datasets.get(case.capability.dataset)
         # Prices that a source has adjusted are evidence and never raw rows.
-        assert (case.serves.adjustment == "raw") != dataset.adjusted
-        assert case.serves.symbols_per_request >= 1
-        assert case.serves.rows_per_page >= 1
+        assert (case.capability.adjustment == "raw") != dataset.adjusted
+        assert case.capability.symbols_per_request >= 1
+        assert case.capability.rows_per_page >= 1
         tables.load(dataset.calendar)
 
 
@@ -68,7 +68,7 @@ def test_pages_together_are_exactly_what_the_vendor_has(case: Case) -> None:
 
 def inside(case: Case, rows: set[tuple[object, ...]]) -> set[tuple[object, ...]]:
     """Without the days of the vendor's own week that are no sessions (a Sunday of a UTC forex day)."""
-    dataset = datasets.get(case.serves.dataset)
+    dataset = datasets.get(case.capability.dataset)
     if dataset.grain != "day":
         return rows
     calendar = tables.load(dataset.calendar)
@@ -79,7 +79,7 @@ def inside(case: Case, rows: set[tuple[object, ...]]) -> set[tuple[object, ...]]
 def test_a_page_settles_only_sessions_whose_rows_have_all_come(case: Case) -> None:
     request = asked(case)
     whole = expected(case)
-    dataset = datasets.get(case.serves.dataset)
+    dataset = datasets.get(case.capability.dataset)
     rule = tables.load(dataset.calendar).day_rule
     count = len(talk(request, twin(case.twin, market()), most=600).pages)
     for stop_after in sorted({1, 2, count // 2, count - 1} & set(range(1, count + 1))):
@@ -127,7 +127,7 @@ _UNKNOWN = {"options": "ZZZZ241115C00230000", "crypto": "ZZZ/USD", "forex": "ZZZ
 def test_an_unknown_symbol_is_told_from_an_empty_one(case: Case) -> None:
     if case.source.name in UNSETTLED:
         pytest.skip("the vendor's documents know no way to tell them apart")
-    symbol = _UNKNOWN.get(case.serves.dataset.partition("_")[0], "ZZZZ")
+    symbol = _UNKNOWN.get(case.capability.dataset.partition("_")[0], "ZZZZ")
     said = talk(asked(case, symbol, pages=False), twin(case.twin, market()), most=200)
     assert said.answers[-1].outcome is Outcome.UNKNOWN_SYMBOL, said.answers
     assert said.answers[-1].symbols == (symbol,)
@@ -159,9 +159,9 @@ def can_go_on(case: Case) -> bool:
     """Whether the protocol lets a client see that a page was short."""
     whole = {"tiingo", "yahoo", "coinbase"} | ({"ccxt"} if case.source.feed == "coinbaseexchange" else set())
     one_answer = (
-        case.source.name in ("kraken.spot", "ccxt.kraken") and case.serves.dataset == "crypto_bars_day"
+        case.source.name in ("kraken.spot", "ccxt.kraken") and case.capability.dataset == "crypto_bars_day"
     )
-    archived = case.vendor == "binance" and case.serves.dataset == "crypto_trades"
+    archived = case.vendor == "binance" and case.capability.dataset == "crypto_trades"
     return case.vendor not in whole and not one_answer and not archived
 
 
@@ -191,11 +191,11 @@ def test_requests_carry_no_credentials(case: Case) -> None:
 @BARS
 def test_daylight_saving_moves_no_day_and_no_minute(case: Case) -> None:
     """Spans with the Sunday on which New York's clocks go back: every row lies in its session, at its minute."""
-    dataset = datasets.get(case.serves.dataset)
+    dataset = datasets.get(case.capability.dataset)
     calendar = tables.load(dataset.calendar)
     said = talk(asked(case), twin(case.twin, market()), most=600)
     decoded = vendors.load(case.vendor).decode(said.pages)
-    frame, _ = frames.rows(decoded, dataset, case.serves, calendar)
+    frame, _ = frames.rows(decoded, dataset, case.capability, calendar)
     frame = frame.filter(frame["session"].is_in([one.label for one in calendar.sessions]))
     hours = {one.label: one for one in calendar.sessions}
     for session, ts in frame.select("session", frame["ts"].dt.epoch("us")).iter_rows():
@@ -213,6 +213,6 @@ def test_the_first_minute_is_where_the_exchange_opens_in_summer_and_in_winter() 
         case = next(one for one in CASES if one.id == f"{source}-equities_bars_minute")
         said = talk(asked(case, "AAPL"), twin(case.twin, market()), most=600)
         decoded = vendors.load(case.vendor).decode(said.pages)
-        frame, _ = frames.rows(decoded, datasets.get(case.serves.dataset), case.serves, calendar)
+        frame, _ = frames.rows(decoded, datasets.get(case.capability.dataset), case.capability, calendar)
         for session, first in frame.group_by("session").agg(pl.col("ts").min().dt.epoch("us")).iter_rows():
             assert first == opens[session]

@@ -83,8 +83,8 @@ def test_no_body_ends_in_an_exception_or_in_a_row_that_breaks_the_types(vendor: 
     calendar = tables.load(dataset.calendar)
     source = vendors.load(vendor).SPEC.source(told["source"])
     assert source
-    serves = source.of(dataset.name)
-    assert serves
+    capability = source.of(dataset.name)
+    assert capability
 
     @settings(
         max_examples=math.ceil(EXAMPLES / COUNT[vendor]),
@@ -98,7 +98,7 @@ def test_no_body_ends_in_an_exception_or_in_a_row_that_breaks_the_types(vendor: 
         assert all(isinstance(answer.outcome, Outcome) for answer in said.answers)
         page = Page(fetch=asked, number=1, status=200, body=body, memo=told.get("memo", ""))
         decoded = vendors.load(vendor).decode([page])
-        frame, rejected = frames.rows(decoded, dataset, serves, calendar)
+        frame, rejected = frames.rows(decoded, dataset, capability, calendar)
         assert frame.columns == [*dataset.schema.names, "page"]
         assert frame["symbol"].null_count() == frame["ts"].null_count() == 0
         assert set(frame["symbol"]) <= set(asked.symbols)

@@ -280,10 +280,10 @@ def test_one_bad_trade_costs_no_other_and_no_nanosecond() -> None:
         decoded = vendor.decode([Page(fetch=asked, number=1, status=200, body=body)])
         source = vendor.SPEC.source(name)
         assert source
-        serves = source.of("equities_trades")
-        assert serves
+        capability = source.of("equities_trades")
+        assert capability
         dataset = datasets.get("equities_trades")
-        frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+        frame, rejected = frames.rows(decoded, dataset, capability, tables.load(dataset.calendar))
         assert [one.rows for one in rejected] == [1]
         assert frame["conditions"].to_list() == [conditions]
         assert frame["ts_event"].dt.epoch("ns").to_list() == [1614009105335689322]
@@ -295,11 +295,11 @@ def test_a_side_without_an_order_is_zero() -> None:
     body = b'{"status":"OK","results":[{"ask_exchange":12,"ask_price":9.5,"ask_size":100,"sip_timestamp":1614009105335689322}]}'
     source = vendor.SPEC.source("massive.sip")
     assert source
-    serves = source.of("equities_quotes")
-    assert serves
+    capability = source.of("equities_quotes")
+    assert capability
     dataset = datasets.get("equities_quotes")
     decoded = vendor.decode([Page(fetch=asked, number=1, status=200, body=body)])
-    frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+    frame, rejected = frames.rows(decoded, dataset, capability, tables.load(dataset.calendar))
     assert not rejected
     assert frame.select("bid", "bid_size", "ask").row(0) == (0.0, 0.0, 9.5)
 

@@ -29,10 +29,12 @@ def decoded(
 ) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
     declared = datasets.get(dataset)
     found = vendors.load(vendor).SPEC.source(source)
-    serves = found.of(dataset) if found else None
-    assert serves
+    capability = found.of(dataset) if found else None
+    assert capability
     page = Page(fetch=fetch(source, dataset, (symbol,), first, last), number=1, status=200, body=body)
-    return frames.rows(vendors.load(vendor).decode([page]), declared, serves, tables.load(declared.calendar))
+    return frames.rows(
+        vendors.load(vendor).decode([page]), declared, capability, tables.load(declared.calendar)
+    )
 
 
 def cassette(path: Path) -> Iterator[tuple[str, int, bytes]]:
@@ -105,13 +107,13 @@ def test_a_grouped_day_belongs_to_the_day_at_whose_end_it_is_stamped() -> None:
     path = REST / "polygon" / "v2/aggs/grouped/locale/us/market/stocks/2005-04-04&adjusted=true.json"
     declared = datasets.get("equities_bars_day")
     found = vendors.load("massive").SPEC.source("massive.sip")
-    serves = found.of("equities_bars_day") if found else None
-    assert serves
+    capability = found.of("equities_bars_day") if found else None
+    assert capability
     asked = fetch("massive.sip", "equities_bars_day", ("GIK", "X"), "2020-10-14", "2020-10-14")
     for memo, rows in (("2020-10-14", 1), ("2020-10-15", 0)):
         page = Page(fetch=asked, number=1, status=200, body=path.read_bytes(), memo=memo)
         frame, rejected = frames.rows(
-            vendors.load("massive").decode([page]), declared, serves, tables.load("XNYS")
+            vendors.load("massive").decode([page]), declared, capability, tables.load("XNYS")
         )
         assert (frame.height, len(rejected)) == (rows, 1 - rows)
     assert frame.is_empty()
@@ -137,14 +139,14 @@ def test_the_forming_candle_at_the_end_of_an_answer_is_left_out() -> None:
     (one,) = vendors.load("kraken").decode([page]).slices
     minutes = datasets.get("crypto_bars_minute")
     found = vendors.load("kraken").SPEC.source("kraken.spot")
-    serves = found.of("crypto_bars_day") if found else None
-    assert serves
+    capability = found.of("crypto_bars_day") if found else None
+    assert capability
     import dataclasses
 
     from fulltape.contract.vendor import Decoded
 
     closed = dataclasses.replace(one, within=(1_502_402_520 * 10**6, 1_502_445_660 * 10**6))
-    frame, rejected = frames.rows(Decoded(slices=(closed,)), minutes, serves, tables.load("24/7"))
+    frame, rejected = frames.rows(Decoded(slices=(closed,)), minutes, capability, tables.load("24/7"))
     assert not rejected
     timestamps = frame["ts"].dt.epoch("s")
     assert (frame.height, timestamps.min(), timestamps.max()) == (719, 1_502_402_520, 1_502_445_600)
@@ -243,10 +245,10 @@ def test_a_stamp_of_kraken_is_exact_to_the_nanosecond() -> None:
     decoded = vendors.load("kraken").decode([Page(fetch=page_ask, number=1, status=200, body=body)])
     found = vendors.load("kraken").SPEC.source("kraken.spot")
     assert found
-    serves = found.of("crypto_trades")
-    assert serves
+    capability = found.of("crypto_trades")
+    assert capability
     dataset = datasets.get("crypto_trades")
-    frame, rejected = frames.rows(decoded, dataset, serves, tables.load(dataset.calendar))
+    frame, rejected = frames.rows(decoded, dataset, capability, tables.load(dataset.calendar))
     assert not rejected
     assert frame["ts_event"].dt.epoch("ns").to_list() == [
         1_688_669_597_827_736_901,

@@ -57,12 +57,12 @@ def test_recorded_bytes_become_the_rows_that_were_written_beside_them(path: Path
     vendor = vendors.load(path.parent.name)
     source = vendor.SPEC.source(told["source"])
     assert source
-    serves = source.of(dataset.name)
-    assert serves
+    capability = source.of(dataset.name)
+    assert capability
     page = Page(
         fetch=question(told), number=1, status=200, body=told["body"].encode(), memo=told.get("memo", "")
     )
-    frame, rejected = frames.rows(vendor.decode([page]), dataset, serves, tables.load(dataset.calendar))
+    frame, rejected = frames.rows(vendor.decode([page]), dataset, capability, tables.load(dataset.calendar))
     assert not rejected
     assert frame.height == len(told["row"])
     for row, wanted in zip(frame.iter_rows(named=True), told["row"], strict=True):

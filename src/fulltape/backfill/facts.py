@@ -21,15 +21,15 @@ class Planner:
     """What one source may be asked of one dataset, remembered while it claims."""
 
     def __init__(self, feed: ConfiguredSource, wanted: ConfiguredDataset, now: Instant) -> None:
-        serves = feed.serves(wanted.dataset.name)
-        assert serves is not None
+        capability = feed.capability(wanted.dataset.name)
+        assert capability is not None
         self.capacity = Capacity(
-            symbols_per_request=serves.symbols_per_request,
-            rows_per_page=serves.rows_per_page,
-            grouped=serves.symbols_per_grouped_day,
-            look_ups=serves.look_ups,
-            per_session=serves.requests_per_session,
-            per_page=serves.requests_per_page,
+            symbols_per_request=capability.symbols_per_request,
+            rows_per_page=capability.rows_per_page,
+            grouped=capability.symbols_per_grouped_day,
+            look_ups=capability.look_ups,
+            per_session=capability.requests_per_session,
+            per_page=capability.requests_per_page,
         )
         self.first_day = feed.first_day(wanted.dataset.name, now)
         self.wanted = wanted

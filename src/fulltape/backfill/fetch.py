@@ -99,11 +99,11 @@ class Fetcher:
             request = self._following(conversation, result)
 
     def _most_pages(self, fetch: FetchRequest) -> int:
-        wanted, serves = self._context.wanted[fetch.dataset], self._feed.serves(fetch.dataset)
-        assert serves is not None
+        wanted, capability = self._context.wanted[fetch.dataset], self._feed.capability(fetch.dataset)
+        assert capability is not None
         return steps.most_pages(
             rows=wanted.rows(wanted.calendar.between(fetch.first, fetch.last)) * len(fetch.symbols),
-            rows_per_page=serves.rows_per_page,
+            rows_per_page=capability.rows_per_page,
             symbols=len(fetch.symbols),
             counted=wanted.dataset.grain in ("day", "minute"),
         )

@@ -25,9 +25,9 @@ def demand(
         source = wanted.sources[0]
         feed = context.feeds[source]
         due = _due(wanted, now, context.ledger.boots.day_ends(now, feed.limits.day_zone))
-        serves = feed.serves(wanted.dataset.name)
-        if due and serves:
-            carried = max(serves.symbols_per_request, serves.symbols_per_grouped_day)
+        capability = feed.capability(wanted.dataset.name)
+        if due and capability:
+            carried = max(capability.symbols_per_request, capability.symbols_per_grouped_day)
             requests = math.ceil(len(wanted.instruments) / carried) * due
             by_kind = found[feed.vendor]
             by_kind["FORWARD"] = by_kind.get("FORWARD", 0.0) + requests

@@ -52,22 +52,22 @@ class ConfiguredSource:
     preference: float = 1.0
     """Its weight in the score beside its cost."""
 
-    def serves(self, dataset: str) -> Capability | None:
+    def capability(self, dataset: str) -> Capability | None:
         """What it serves of a dataset, with the plan's history."""
         return self.source.of(dataset)
 
     def first_day(self, dataset: str, now: Instant) -> dt.date:
         """The first day that it serves of a dataset: the settings' word, else the plan's and the vendor's."""
-        serves = self.source.of(dataset)
-        assert serves is not None
+        capability = self.source.of(dataset)
+        assert capability is not None
         if self.history_from:
             return self.history_from
-        reaches = [days for days in (self.limits.history_days, serves.history_days) if days]
+        reaches = [days for days in (self.limits.history_days, capability.history_days) if days]
         if not reaches:
-            return serves.history_from
+            return capability.history_from
         # A day later than the plan says: it was counted when the request is answered, not when it is planned.
         rolling = utc_date(now) - dt.timedelta(days=min(reaches) - 1)
-        return max(serves.history_from, rolling)
+        return max(capability.history_from, rolling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,7 +210,7 @@ def serving(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Ma
             [calendar.between(context.feeds[source].first_day(name, now), calendar.known_to)]
         )
         for source in wanted.sources
-        if context.feeds[source].serves(name) is not None
+        if context.feeds[source].capability(name) is not None
     }
 
 

@@ -317,11 +317,11 @@ class Source:
     name: str
     feed: str
     scope: str
-    serves: tuple[Capability, ...]
+    capabilities: tuple[Capability, ...]
 
     def of(self, dataset: str) -> Capability | None:
         """What this source serves of a dataset, None if nothing."""
-        return next((serves for serves in self.serves if serves.dataset == dataset), None)
+        return next((capability for capability in self.capabilities if capability.dataset == dataset), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

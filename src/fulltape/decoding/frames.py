@@ -148,7 +148,7 @@ def _sessions(calendar: Calendar) -> pl.DataFrame:
 
 
 def rows(
-    decoded: Decoded, dataset: Dataset, serves: Capability, calendar: Calendar
+    decoded: Decoded, dataset: Dataset, capability: Capability, calendar: Calendar
 ) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
     """Raw rows in the dataset's schema plus `page`; `instrument` is null; and what could not be taken.
 
@@ -161,7 +161,7 @@ def rows(
     declared = (*dataset.schema.columns, Column(name="page", dtype="i64"))
     names = [column.name for column in declared if column.name not in ("symbol", "page", "ts", "instrument")]
     exact = ["timestamp_ns"] if "ts_event" in names else []
-    wide, rejected = tables.frame(decoded, [*names, *exact], session_rule(dataset, serves, calendar))
+    wide, rejected = tables.frame(decoded, [*names, *exact], session_rule(dataset, capability, calendar))
     wide = wide.with_columns(
         pl.col("symbol").cast(pl.String),
         pl.col("timestamp").cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias("ts"),
@@ -172,7 +172,7 @@ def rows(
             pl.col("timestamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
         )
     if dataset.grain == "day":
-        wide, more = _day_bars(wide, serves, calendar)
+        wide, more = _day_bars(wide, capability, calendar)
         rejected += more
     elif dataset.grain != "event":
         wide = _in_sessions(wide, calendar)
@@ -227,32 +227,34 @@ def traded(raw: pl.LazyFrame, dataset: Dataset) -> pl.LazyFrame:
     return raw.filter((pl.col("volume") > 0) | (pl.col("trade_count") > 0))
 
 
-def session_rule(dataset: Dataset, serves: Capability, calendar: Calendar) -> Callable[[int], dt.date]:
+def session_rule(dataset: Dataset, capability: Capability, calendar: Calendar) -> Callable[[int], dt.date]:
     """How the session of a stamp is found for this endpoint."""
     if dataset.grain != "day":
         return calendar.day_rule.session
-    zone = days.zone_midnight(serves.timestamp_zone)
-    return lambda timestamp: zone.session(timestamp - 1 if serves.timestamp == "end" else timestamp)
+    zone = days.zone_midnight(capability.timestamp_zone)
+    return lambda timestamp: zone.session(timestamp - 1 if capability.timestamp == "end" else timestamp)
 
 
 def _day_bars(
-    wide: pl.DataFrame, serves: Capability, calendar: Calendar
+    wide: pl.DataFrame, capability: Capability, calendar: Calendar
 ) -> tuple[pl.DataFrame, list[Rejected]]:
     """Sessions and opens of day bars; one that does not begin at the midnight that is declared, or that lies outside
     of the session that its page is about, is another market's day and is refused."""
     import polars as pl
 
-    moment = pl.col("ts") - pl.duration(microseconds=1) if serves.timestamp == "end" else pl.col("ts")
-    local = moment.dt.convert_time_zone(serves.timestamp_zone)
+    moment = pl.col("ts") - pl.duration(microseconds=1) if capability.timestamp == "end" else pl.col("ts")
+    local = moment.dt.convert_time_zone(capability.timestamp_zone)
     # The session of a page about one day: its rows are stamped at any moment of that day, its end included.
     said = pl.col("session")
-    ends = (pl.col("ts") - pl.duration(microseconds=1)).dt.convert_time_zone(serves.timestamp_zone).dt.date()
+    ends = (
+        (pl.col("ts") - pl.duration(microseconds=1)).dt.convert_time_zone(capability.timestamp_zone).dt.date()
+    )
     wrong = said.is_not_null() & (said != ends)
-    if serves.timestamp == "start":
+    if capability.timestamp == "start":
         wrong = wrong | (said.is_null() & (local.dt.time() != dt.time()))
     wide = wide.with_columns(wrong.alias("wrong"), pl.coalesce(said, local.dt.date()).alias("session"))
     counted = wide.filter("wrong").group_by("page", "symbol", "session", maintain_order=True).len()
-    why = f"day bars that are not stamped as days of {serves.timestamp_zone}"
+    why = f"day bars that are not stamped as days of {capability.timestamp_zone}"
     rejected = [
         Rejected(page=page, symbol=symbol, session=session, rows=count, reason=why)
         for page, symbol, session, count in counted.iter_rows()

@@ -322,8 +322,8 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
             f"{spec.title} has no source {source}; it has {', '.join(names)}.{near(source, names)}",
             where=where,
         )
-    serves = found.of(dataset)
-    if serves is None:
+    capability = found.of(dataset)
+    if capability is None:
         able = [
             one.name
             for each in vendors.names()
@@ -333,7 +333,7 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
         raise errors.ConfigError(
             f"{source} does not serve {dataset}.", where=where, hint=f"These do: {', '.join(able)}."
         )
-    return serves.delay
+    return capability.delay
 
 
 def _held_to_streams(

@@ -40,20 +40,20 @@ def run(context: NodeContext, vendor: str, clock: Clock) -> Iterator[ProbeResult
     for feed in context.feeds.values():
         if feed.vendor != vendor:
             continue
-        for serves in feed.source.serves:
-            shown = _ask(context, feed, serves, clock)
+        for capability in feed.source.capabilities:
+            shown = _ask(context, feed, capability, clock)
             yield shown
             if shown.outcome == Outcome.BAD_CREDENTIALS.value:
                 return
 
 
-def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock: Clock) -> ProbeResult:
-    dataset = datasets.get(serves.dataset)
-    symbol = _symbol(context, serves.dataset)
-    first, last = _span(serves, dataset.grain, clock)
+def _ask(context: NodeContext, feed: ConfiguredSource, capability: Capability, clock: Clock) -> ProbeResult:
+    dataset = datasets.get(capability.dataset)
+    symbol = _symbol(context, capability.dataset)
+    first, last = _span(capability, dataset.grain, clock)
     shown = ProbeResult(
         source=feed.source.name,
-        dataset=serves.dataset,
+        dataset=capability.dataset,
         symbol=symbol,
         first=first.isoformat(),
         last=last.isoformat(),
@@ -65,14 +65,14 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
     span = calendar.span(first, last)
     fetch = FetchRequest(
         source=feed.source.name,
-        dataset=serves.dataset,
+        dataset=capability.dataset,
         symbols=(symbol,),
         first=first,
         last=last,
         start=span.start,
         end=span.end,
         known=frozenset({symbol}),
-        rows_per_page=serves.rows_per_page,
+        rows_per_page=capability.rows_per_page,
     )
     module = context.vendors[feed.vendor]
     for exchange in single.hold(context, feed, module.history(fetch, None), clock, kind="QC_PROBE"):
@@ -87,7 +87,7 @@ def _ask(context: NodeContext, feed: ConfiguredSource, serves: Capability, clock
         )
         if answer.keep and exchange.response is not None:
             page = Page(fetch=fetch, number=1, status=exchange.response.status, body=exchange.response.body, memo=answer.memo)  # fmt: skip
-            rows = frames.rows(module.decode([page]), dataset, serves, calendar)[0].height
+            rows = frames.rows(module.decode([page]), dataset, capability, calendar)[0].height
             return replace(shown, rows=rows)
     return shown
 
@@ -100,10 +100,10 @@ def _symbol(context: NodeContext, dataset: str) -> str:
     return datasets.get(dataset).asset_class.known
 
 
-def _span(serves: Capability, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:
+def _span(capability: Capability, grain: str, clock: Clock) -> tuple[dt.date, dt.date]:
     """The last day whose answer must be final by now, and a few before it for what has a row a day or less."""
-    calendar = opening.calendar(datasets.get(serves.dataset).calendar)
-    final = calendar.closed_by(clock.now() - serves.delay * SECOND - DAY)
+    calendar = opening.calendar(datasets.get(capability.dataset).calendar)
+    final = calendar.closed_by(clock.now() - capability.delay * SECOND - DAY)
     last = calendar.label(final - 1) if final else utc_date(clock.now())
     position = calendar.position(last) or 0
     return calendar.label(max(0, position - _DAYS.get(grain, 0))), last

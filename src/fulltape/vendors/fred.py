@@ -59,7 +59,7 @@ SPEC = VendorSpec(
             name="fred.alfred",
             feed="alfred",
             scope="official",
-            serves=(
+            capabilities=(
                 Capability(
                     dataset="macro_series",
                     history_from=dt.date(1927, 1, 1),

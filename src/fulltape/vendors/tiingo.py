@@ -52,7 +52,7 @@ SPEC = VendorSpec(
             name="tiingo.eod",
             feed="eod",
             scope="consolidated",
-            serves=tuple(
+            capabilities=tuple(
                 Capability(
                     dataset=dataset,
                     history_from=dt.date(1962, 1, 2),

@@ -53,7 +53,7 @@ SPEC = VendorSpec(
             name="yahoo.chart",
             feed="chart",
             scope="consolidated",
-            serves=(
+            capabilities=(
                 Capability(
                     dataset="equities_adjusted_evidence",
                     history_from=dt.date(1962, 1, 2),

@@ -159,7 +159,7 @@ def asked(
 ) -> str:
     """Whether a source may be asked for a cell, and if not, why and until when."""
     name = wanted.dataset.name
-    if context.feeds[source].serves(name) is None:
+    if context.feeds[source].capability(name) is None:
         return "has no history of it: it exists live only"
     first = context.feeds[source].first_day(name, now)
     if session < first:

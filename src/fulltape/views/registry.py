@@ -81,7 +81,7 @@ def _entry(context: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
         requests=requests,
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,
-        serves=tuple(_served(context, feed, dataset.dataset, clock) for dataset in feed.source.serves),
+        serves=tuple(_served(context, feed, dataset.dataset, clock) for dataset in feed.source.capabilities),
         streams=tuple(name for name in datasets.DATASETS if _streams(context, feed, name)),
     )
 
@@ -98,16 +98,16 @@ def _streams(context: NodeContext, feed: ConfiguredSource, dataset: str) -> bool
 
 
 def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: Clock) -> ServedDataset:
-    serves = feed.serves(dataset)
-    assert serves is not None
+    capability = feed.capability(dataset)
+    assert capability is not None
     wanted = context.wanted.get(dataset)
     return ServedDataset(
         dataset=dataset,
         wanted=wanted is not None and feed.source.name in wanted.sources,
         history_from=feed.first_day(dataset, clock.now()).isoformat(),
-        symbols_per_request=serves.symbols_per_request,
-        rows_per_page=serves.rows_per_page,
-        final_after_s=serves.delay,
+        symbols_per_request=capability.symbols_per_request,
+        rows_per_page=capability.rows_per_page,
+        final_after_s=capability.delay,
         refused={
             one.symbol: f"{one.state} ({one.reason}) until {to_second(one.until)}"
             for one in context.ledger.eligibility.all()

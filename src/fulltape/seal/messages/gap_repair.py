@@ -44,10 +44,10 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
         wanted = context.wanted.get(one.dataset)
         if wanted is None or one.evidence or one.end > now:
             continue  # what is not over yet is asked when it is
-        serves = context.feeds[source].serves(one.dataset)
-        if serves is None:
+        capability = context.feeds[source].capability(one.dataset)
+        if capability is None:
             intervals.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
-        elif not serves.spans:
+        elif not capability.spans:
             told = "history has whole sessions only; the session's own answer will tell"
             intervals.decide(one.interval_id, "unverified", told, now=now)
         else:
@@ -59,11 +59,11 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
     for (dataset, start, end), some in groups.items():
         tasks = [_hole(context.wanted[dataset], one, start, end, source) for one in some]
         queue.enqueue(tasks, now=now, priority=FIRST)
-        serves = context.feeds[source].serves(dataset)
+        capability = context.feeds[source].capability(dataset)
         for one in some:
             task = context.ledger.tasks.for_interval(one.interval_id)
-            if task and serves and serves.delay:
-                wait = min(serves.delay * SECOND, _RESTATED_FOR)
+            if task and capability and capability.delay:
+                wait = min(capability.delay * SECOND, _RESTATED_FOR)
                 queue.hold_back(task.task_id, source, not_before=end + wait)
             intervals.decide(one.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
@@ -165,7 +165,7 @@ def close_days(context: NodeContext, source: str, now: Instant) -> None:
         last = known.last_wanted(wanted, now) if wanted else None
         if wanted is None or last is None or day.session > last:
             continue
-        never = wanted.live_only or context.feeds[source].serves(day.dataset) is None
+        never = wanted.live_only or context.feeds[source].capability(day.dataset) is None
         if never or context.ledger.coverage.answered_by_others(
             day.dataset, day.instrument, source, day.session
         ):

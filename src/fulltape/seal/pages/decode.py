@@ -29,9 +29,9 @@ def decode(
     fetch = stored.record.fetch
     pages = [_page(stored, page) for page in stored.sound_pages()]
     decoded = vendor.decode(pages)
-    serves = feed.serves(fetch.dataset)
-    assert serves is not None
-    frame, unread = frames.rows(decoded, wanted.dataset, serves, wanted.calendar)
+    capability = feed.capability(fetch.dataset)
+    assert capability is not None
+    frame, unread = frames.rows(decoded, wanted.dataset, capability, wanted.calendar)
     frame = frame.with_columns(
         pl.col("symbol").replace_strict(stored.record.instruments, return_dtype=pl.String).alias("instrument")
     )

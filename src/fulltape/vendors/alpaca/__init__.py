@@ -63,8 +63,8 @@ _TOO_RECENT = b"42210000"
 
 
 def _source(feed: str, scope: str, *wanted: str) -> Source:
-    serves = tuple(endpoint.serves for name, endpoint in ENDPOINTS.items() if name.startswith(wanted))
-    return Source(name=f"alpaca.{feed}", feed=feed, scope=scope, serves=serves)
+    capability = tuple(endpoint.capability for name, endpoint in ENDPOINTS.items() if name.startswith(wanted))
+    return Source(name=f"alpaca.{feed}", feed=feed, scope=scope, capabilities=capability)
 
 
 SPEC = VendorSpec(
@@ -161,7 +161,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
 
 def _request(fetch: FetchRequest, symbols: Sequence[str], token: str) -> Request:
     endpoint = ENDPOINTS[fetch.dataset]
-    limit = str(fetch.rows_per_page or endpoint.serves.rows_per_page)
+    limit = str(fetch.rows_per_page or endpoint.capability.rows_per_page)
     params = {"symbols": ",".join(symbols), "limit": limit, "sort": "asc"}
     if endpoint.path == ACTIONS:
         params |= {
@@ -250,7 +250,7 @@ def _complete_through(
         timestamps = [parse_timestamp(timestamp.t) for timestamp in _stamps.decode((rows or {})[last])]
     except UNREADABLE:
         return done  # the rows are judged when they are decoded; until the end nothing is settled
-    rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].serves.timestamp_zone)
+    rule = datasets.get(fetch.dataset).session_of(ENDPOINTS[fetch.dataset].capability.timestamp_zone)
     if last not in names.ours:
         return done
     return done + bars.complete_before(fetch, names.ours[last], timestamps, rule)

@@ -23,7 +23,7 @@ class Endpoint:
     path: str
     timeframe: str = ""
     key: str = "bars"
-    serves: Capability
+    capability: Capability
     params: Mapping[str, str] = field(default_factory=dict)
     looked_up: bool = False
 
@@ -37,7 +37,7 @@ def _bars(
         timeframe="1Day" if day else "1Min",
         params=more,
         looked_up=dataset.startswith("equities"),
-        serves=Capability(
+        capability=Capability(
             dataset=dataset,
             history_from=since,
             symbols_per_request=most,
@@ -56,7 +56,7 @@ def _ticks(key: str) -> Endpoint:
         key=key,
         params={"asof": "-"},
         looked_up=True,
-        serves=Capability(
+        capability=Capability(
             dataset=f"equities_{key}",
             history_from=_SINCE,
             symbols_per_request=100,
@@ -71,7 +71,7 @@ _STOCKS, _OPTIONS, _CRYPTO = "/v2/stocks/bars", "/v1beta1/options/bars", "/v1bet
 ACTIONS = "/v1/corporate-actions"
 _SINCE = dt.date(2016, 1, 1)
 ENDPOINTS = {
-    endpoint.serves.dataset: endpoint
+    endpoint.capability.dataset: endpoint
     for endpoint in (
         _bars("equities_bars_day", _STOCKS, _SINCE, adjustment="raw", asof="-"),
         _bars("equities_bars_minute", _STOCKS, _SINCE, adjustment="raw", asof="-"),
@@ -85,7 +85,7 @@ ENDPOINTS = {
         Endpoint(
             path=ACTIONS,
             looked_up=True,
-            serves=Capability(
+            capability=Capability(
                 dataset="corporate_actions",
                 history_from=_SINCE,
                 symbols_per_request=100,

@@ -91,7 +91,7 @@ SPEC = VendorSpec(
             name="binance.spot",
             feed="spot",
             scope="single venue",
-            serves=tuple(_serves(dataset, kind) for dataset, kind in KINDS.items()),
+            capabilities=tuple(_serves(dataset, kind) for dataset, kind in KINDS.items()),
         ),
     ),
     documents=(

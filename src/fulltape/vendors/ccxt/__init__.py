@@ -71,7 +71,7 @@ def _source(feed: str) -> Source | None:
         where = list(installed.submodule_search_locations)
         if importlib.machinery.PathFinder.find_spec(feed, where) is None and feed != "exchange":
             return None
-    serves = tuple(
+    capability = tuple(
         Capability(
             dataset=dataset,
             history_from=dt.date(2011, 1, 1),
@@ -81,7 +81,7 @@ def _source(feed: str) -> Source | None:
         )
         for dataset in _TIMEFRAMES
     )
-    return Source(name=f"ccxt.{feed}", feed=feed, scope="single venue", serves=serves)
+    return Source(name=f"ccxt.{feed}", feed=feed, scope="single venue", capabilities=capability)
 
 
 SPEC = VendorSpec(

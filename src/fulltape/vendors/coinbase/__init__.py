@@ -69,7 +69,7 @@ SPEC = VendorSpec(
             name="coinbase.exchange",
             feed="exchange",
             scope="single venue",
-            serves=tuple(
+            capabilities=tuple(
                 Capability(
                     dataset=dataset,
                     history_from=dt.date(2015, 1, 19),

@@ -79,7 +79,7 @@ SPEC = VendorSpec(
             name="deriv.synthetic",
             feed="synthetic",
             scope="OTC",
-            serves=tuple(
+            capabilities=tuple(
                 _serves(name) for name in ("synthetic_ticks", "synthetic_bars_minute", "synthetic_bars_day")
             ),
         ),
@@ -87,7 +87,7 @@ SPEC = VendorSpec(
             name="deriv.forex",
             feed="forex",
             scope="OTC",
-            serves=tuple(_serves(name) for name in ("forex_ticks", "forex_bars_minute")),
+            capabilities=tuple(_serves(name) for name in ("forex_ticks", "forex_bars_minute")),
         ),
     ),
     documents=("https://developers.deriv.com/docs/data/ticks-history/",),

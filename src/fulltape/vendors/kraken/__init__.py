@@ -63,7 +63,7 @@ SPEC = VendorSpec(
             name="kraken.spot",
             feed="spot",
             scope="single venue",
-            serves=(
+            capabilities=(
                 Capability(
                     dataset=_BARS,
                     history_from=dt.date(2013, 9, 10),

@@ -46,8 +46,8 @@ _CORPORATE = _serves(
 )
 
 
-def _source(feed: str, scope: str, *serves: Capability) -> Source:
-    return Source(name=f"massive.{feed}", feed=feed, scope=scope, serves=serves)
+def _source(feed: str, scope: str, *capability: Capability) -> Source:
+    return Source(name=f"massive.{feed}", feed=feed, scope=scope, capabilities=capability)
 
 
 SOURCES = (
