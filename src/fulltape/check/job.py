@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from fulltape.check import run
-from fulltape.context import NodeContext, Progress
-from fulltape.context.jobs import Budget, Job, StageReport
-from fulltape.market.time import Clock
-
-
-def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget) -> StageReport | None:  # noqa: ARG001 — the signature of every job
-    return run.run_once(context, clock, progress)
-
+from fulltape.context.jobs import Job, to_its_end
 
 JOB = Job(
     name="check",
     summary="check what was curated, and give verdicts",
-    run=_run,
+    run=to_its_end(run.run_once),
     locks=("check",),
     after=("curated",),
     nights=(40,),

@@ -41,6 +41,11 @@ JobRun = Callable[[NodeContext, Clock, Progress, Budget], StageReport | None]
 """Runs a job; None where there was nothing to do."""
 
 
+def to_its_end(run_once: Callable[[NodeContext, Clock, Progress], StageReport | None]) -> JobRun:
+    """The run of a job that needs no budget: it goes on until it is done."""
+    return lambda context, clock, progress, _budget: run_once(context, clock, progress)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job. `summary` says what it does, as a line of `fulltape jobs`. `locks` are the stages that it holds, one after the other, while it runs. `after` are events that make it worth

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from fulltape.context import NodeContext, Progress
-from fulltape.context.jobs import Budget, Job, StageReport
+from fulltape.context.jobs import Job, to_its_end
 from fulltape.export import run
-from fulltape.market.time import Clock
-
-
-def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget) -> StageReport | None:  # noqa: ARG001 — the signature of every job
-    return run.run_once(context, clock, progress)
-
 
 JOB = Job(
     name="export",
     summary="write the bundle of the newest final session",
-    run=_run,
+    run=to_its_end(run.run_once),
     locks=("export",),
     after=("checked",),
     nights=(60,),
