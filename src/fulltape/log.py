@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -46,13 +47,23 @@ def write(stage: str, kind: str, fields: Mapping[str, object]) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
-    logger.info(kind, stage=stage, **fields)
+    # Its own names come first: a field of such a name is told under another one.
+    told = {
+        f"{name}_" if name in ("stage", "event", "timestamp") else name: value
+        for name, value in fields.items()
+    }
+    logger.info(kind, stage=stage, **told)
 
 
 def _redacted(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     clean = redaction.of(*sorted(_logs.secrets))
     head = {name: line.pop(name) for name in ("timestamp", "event") if name in line}
-    return {
-        name: clean(value.encode()).decode(errors="replace") if isinstance(value, str) else value
-        for name, value in {**head, **line}.items()
-    }
+    return {name: _plain(value, clean) for name, value in {**head, **line}.items()}
+
+
+def _plain(value: object, clean: redaction.Redaction) -> object:
+    """A value as JSON has it, without secrets: numbers that JSON does not know and all that is no plain value as text."""
+    if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and math.isfinite(value)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return clean(text.encode(errors="backslashreplace")).decode(errors="replace")

@@ -92,3 +92,19 @@ def test_the_command_line_chooses() -> None:
     assert runner.invoke(app, ["audit", "--help"]).exit_code == 0
     assert not log.chosen()
     assert runner.invoke(app, ["--log", "xml", "audit", "--help"]).exit_code == 2
+
+
+def test_whatever_a_field_holds_the_line_is_json_and_tells_no_secret(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.choose(json=True)
+    log.keep_secret("s3cr3t-key")
+    fields = {
+        "text": "half \udcff", "many": ["s3cr3t-key"], "inside": {"a": "s3cr3t-key"}, "nan": float("nan"),
+        "error": ValueError("s3cr3t-key"), "event": "mine", "lines": "a\nb",
+    }  # fmt: skip
+    log.write("x", "odd", fields)
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line, parse_constant=pytest.fail)
+    assert (told["event"], told["event_"], told["lines"]) == ("odd", "mine", "a\nb")
+    assert "s3cr3t-key" not in line

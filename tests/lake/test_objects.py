@@ -138,3 +138,30 @@ def test_it_behaves_as_a_dictionary(
             with pytest.raises(errors.ObjectExistsError):
                 store.write(key, text, only_new=True)
         assert {one.key: content(store, one.key) for one in store.list()} == model
+
+
+def test_what_stands_in_the_way_is_an_error_and_changes_nothing(store: Objects, tmp_path: Path) -> None:
+    store.write("a/b", b"one")
+    for only_new in (False, True):
+        with pytest.raises(errors.StorageError):
+            store.write("a/b/c", b"two", only_new=only_new)
+    with pytest.raises(errors.StorageError):
+        store.write("x" * 300, b"")
+    store.delete("a")
+    assert keys(store) == ["a/b"]
+    assert content(store, "a/b") == b"one"
+
+
+def test_links_lead_nowhere(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"x")
+    root = tmp_path / "lake"
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    (root / "file").symlink_to(outside / "secret")
+    store: Objects = LocalObjects(root)
+    for key in ("link/secret", "file"):
+        with pytest.raises(errors.UsageError, match="leads out of the lake"):
+            store.open(key)
+    assert keys(store) == []

@@ -73,3 +73,50 @@ def test_a_file_is_passed_only_once_its_last_record_was_read(tmp_path: Path) -> 
     assert tail.passed(one.path, second)
     assert tail.passed(one.path, Bookmark(file=f"{one.path.stem}z"))
     assert not tail.passed(one.path, Bookmark(file="0"))
+
+
+def test_a_clock_that_is_put_back_hides_nothing(tmp_path: Path) -> None:
+    """Readers go by the order of names, so that a name is never earlier than one that was given before."""
+    layout, clock = Layout(root=tmp_path), FakeClock()
+    first = Journal(layout, writer=WRITER, source=SOURCE, clock=clock)
+    first.append(RecordKind.MESSAGES, b"first")
+    first.close()
+    ((_, bookmark),) = tail.read(layout, WRITER, SOURCE, Bookmark())
+    clock.sleep(-60)
+    second = Journal(layout, writer=WRITER, source=SOURCE, clock=clock)
+    second.append(RecordKind.MESSAGES, b"second")
+    second.close()
+    assert [record.payload for record, _ in tail.read(layout, WRITER, SOURCE, bookmark)] == [b"second"]
+    assert not tail.passed(second.path, bookmark)
+    files.remove(first.path)
+    files.remove(second.path)
+    third = Journal(layout, writer=WRITER, source=SOURCE, clock=clock, after=second.path.stem)
+    third.close()
+    assert third.path.stem > second.path.stem
+
+
+def test_while_a_journal_is_sealed_it_is_read_once(tmp_path: Path) -> None:
+    layout = Layout(root=tmp_path)
+    one = Journal(layout, writer=WRITER, source=SOURCE, clock=FakeClock())
+    for text in (b"a", b"b"):
+        one.append(RecordKind.MESSAGES, text)
+    one.close()
+    journal.pack(one.path, one.path.with_suffix(SEALED))
+    reading = tail.read(layout, WRITER, SOURCE, Bookmark())
+    assert len(list(reading)) == 2
+    files.remove(one.path.with_suffix(SEALED))
+    listed = layout.stream_files(WRITER, SOURCE)
+    seal(one.path)
+    assert listed == [one.path]
+    assert len(list(tail.read(_Listed(layout, listed), WRITER, SOURCE, Bookmark()))) == 2
+
+
+class _Listed(Layout):
+    """A layout that was listed before a file was sealed."""
+
+    def __init__(self, layout: Layout, listed: list[Path]) -> None:
+        super().__init__(root=layout.root)
+        object.__setattr__(self, "_listed", listed)
+
+    def stream_files(self, writer: str, source: str, *, since: str = "") -> list[Path]:
+        return self._listed  # type: ignore[attr-defined, no-any-return]

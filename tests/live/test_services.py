@@ -86,11 +86,12 @@ def test_services_are_started_looked_after_and_stopped_in_their_order(
     assert log == ["one start", "two start", *["one look", "two look"] * 3, "one stop", "two stop"]
 
 
-@pytest.mark.parametrize("breaks", ["start", "look"])
+@pytest.mark.parametrize("breaks", ["start", "look", "stop"])
 def test_all_services_are_stopped_where_one_breaks(monkeypatch: pytest.MonkeyPatch, breaks: str) -> None:
     monkeypatch.setattr(supervising, "_LOOK_EVERY", 0.0)
     log: list[str] = []
     services = [Counted("one", log, breaks=breaks), Counted("two", log)]
+    stop = threading.Event()
     with pytest.raises(RuntimeError, match=f"one cannot {breaks}"):
-        supervising.supervise(services, threading.Event(), patience=7)
+        supervising.supervise(services, stop, each=stop.set, patience=7)
     assert log[-2:] == ["one stop", "two stop"]

@@ -44,8 +44,8 @@ class AuditReport(StageReport):
 
     @property
     def complete(self) -> bool:
-        """Whether no wanted cell is missing, partly held, or one that no vendor has."""
-        return not (self.missing or self.partial or self.unobtainable)
+        """Whether every wanted cell is held or confirmed empty."""
+        return not (self.missing or self.partial or self.unobtainable or self.unknown_listing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

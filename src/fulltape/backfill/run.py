@@ -37,6 +37,11 @@ class BackfillReport(StageReport):
     more: bool = False
     out: Out = field(default_factory=Out)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every source could be asked for what it was needed for."""
+        return not (self.out.stopped or self.out.unreachable or self.out.waiting or self.out.full)
+
 
 def run_once(
     context: NodeContext,

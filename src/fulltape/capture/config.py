@@ -10,7 +10,7 @@ from fulltape.contract.streams import Subscription
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One source to capture: its vendor's file, what to subscribe to, and how to reach it. `url` replaces the address
     of its live host, `base_url` that of all others, where they are not empty. `delay` is how many seconds late its live
-    data comes."""
+    data comes. `after` is the newest journal of it that the ledger knows: new ones have later names."""
 
     source: str
     vendor: str
@@ -20,6 +20,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     timeout: float = 30.0
     delay: float = 0.0
+    after: str = ""
 
 
 class CaptureConfig(msgspec.Struct, frozen=True, kw_only=True):

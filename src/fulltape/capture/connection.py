@@ -73,6 +73,9 @@ class Connection:
     """All that were ever live on it."""
     refused: dict[str, str] = field(default_factory=dict)
     refused_at: float = 0.0
+    opened: bool = False
+    renew_at: float = float("inf")
+    """When a successor is tried once more, in seconds of the loop."""
     asked: int = 1
     step: ProtocolStep = field(default_factory=ProtocolStep)
     next_word: float = 0.0

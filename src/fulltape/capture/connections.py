@@ -66,15 +66,25 @@ class Connections:
                 known=any(self._address.secrets.values()),
             )
         except errors.TransportError as error:
-            self.all.remove(connection)
-            self._queue.routers.pop(one.connection, None)
-            self._status.reason = str(error)
-            if isinstance(error, TooManyError):
-                self._admission.stay_away(error.seconds)
-            if isinstance(error, RefusedError):
-                self._status.word = "barred"
-            return None
+            return self._failed(connection, error)
         return connection
+
+    def _failed(self, connection: Connection, error: errors.TransportError) -> Connection | None:
+        """There is no connection, or it ended before it was taken for one: then what it delivered and said counts, and it is
+        returned as one that is over."""
+        if connection.opened:
+            self.gone(connection)
+            self._status.reason = connection.step.reason or str(error)
+            connection.over.set()
+            return connection
+        self.all.remove(connection)
+        self._queue.routers.pop(connection.socket.connection, None)
+        self._status.reason = str(error)
+        if isinstance(error, TooManyError):
+            self._admission.stay_away(error.seconds)
+        if isinstance(error, RefusedError) and not self.all:
+            self._status.word = "barred"
+        return None
 
     def gone(self, connection: Connection) -> None:
         """A connection is over: what it delivered last, and since when nothing came."""
@@ -118,6 +128,7 @@ class Connections:
 
     def _opened(self, one: Socket) -> None:
         connection = next(connection for connection in self.all if connection.socket is one)
+        connection.opened = True
         self._put(connection.event("connected"))
         self._subscriptions.take(connection, next(connection.steps))
 

@@ -160,8 +160,9 @@ class SdkStream:
 
     def _take(self, fed: SdkMessage) -> None:
         if fed.refused:
-            self.reason = self._refused[fed.channel] = fed.refused
-            self._put(self._event("refused", channels=(fed.channel,), reason=fed.refused))
+            self.reason = self._address.redact(fed.refused.encode()).decode()
+            self._refused[fed.channel] = self.reason
+            self._put(self._event("refused", channels=(fed.channel,), reason=self.reason))
             return
         self._last = self._timestamp()
         self._messages.append(fed.message)

@@ -61,6 +61,7 @@ class SourceCapture:
             delay=int(order.delay * 1e9),
             redaction=redaction.of(*order.secrets.values()),
             synced=synced,
+            after=order.after,
         )
         admission = ConnectionAttempts(spec.connecting)
         self.lines = [

@@ -19,6 +19,8 @@ from fulltape.lake.messages import Block
 _OVERLAP = 30.0
 """Seconds for which an old connection is kept at most while its successor gets going."""
 _RENEW_AT = 0.95
+_RENEW_AGAIN = 10.0
+"""Seconds after which a successor is tried once more."""
 _SETTLED = 30.0
 _TICK = 0.25
 
@@ -168,9 +170,9 @@ class StreamSupervisor:
     async def _tend(self, connection: Connection) -> Connection:
         """Watch a connection, and its successors, until one ends on its own; returns that one."""
         while True:
-            ends = (
-                connection.began + self.stream.lifetime * _RENEW_AT if self.stream.lifetime else float("inf")
-            )
+            ends = connection.renew_at
+            if self.stream.lifetime and ends == float("inf"):
+                ends = connection.began + self.stream.lifetime * _RENEW_AT
             if not await self._watched(connection, ends):
                 self._connections.gone(connection)
                 return connection
@@ -195,7 +197,7 @@ class StreamSupervisor:
         loop = asyncio.get_running_loop()
         new = await self._connections.open()
         if new is None:
-            old.began += 10.0 / _RENEW_AT  # tried again a little later; the old one still delivers
+            old.renew_at = loop.time() + _RENEW_AGAIN  # the old one still delivers
             return old
         deadline = loop.time() + _OVERLAP
         while not (new.over.is_set() or old.over.is_set()) and loop.time() < deadline:
@@ -205,7 +207,7 @@ class StreamSupervisor:
         if not old.over.is_set() and (new.over.is_set() or not self._subscriptions.complete(new)):
             new.socket.close("not confirmed in time; the old connection stays")
             self._connections.gone(new)
-            old.began += 10.0 / _RENEW_AT
+            old.renew_at = loop.time() + _RENEW_AGAIN
             return old
         old.socket.close("renewed")
         self._connections.gone(old)

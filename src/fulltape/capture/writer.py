@@ -62,6 +62,7 @@ class Writer:
         redaction: Redaction,
         delay: int = 0,
         synced: Synced | None = None,
+        after: str = "",
     ) -> None:
         self._layout, self._writer, self._source, self._clock = layout, writer, source, clock
         self._queue, self._rotation, self._synced = queue, rotation, synced
@@ -71,6 +72,7 @@ class Writer:
         self._journal: Journal | None = None
         self._opened_at = 0.0
         self._before = ""
+        self._newest = after
         self._due = threading.Event()
         self._pending: list[Block | ConnectionEvent] = []
         self._thread = threading.Thread(target=self._run, name=f"journal-{source}", daemon=True)
@@ -139,7 +141,9 @@ class Writer:
 
     def _open(self) -> Journal:
         if self._journal is None:
-            journal = Journal(self._layout, writer=self._writer, source=self._source, clock=self._clock)
+            journal = Journal(
+                self._layout, writer=self._writer, source=self._source, clock=self._clock, after=self._newest
+            )
             head = ConnectionEvent(
                 what="opened",
                 at=self._clock.now() * 1_000,
@@ -155,7 +159,7 @@ class Writer:
                 journal.discard()
                 raise
             self._journal, self._opened_at = journal, clocks.steady_seconds()
-            self._before = journal.path.stem
+            self._before = self._newest = journal.path.stem
             self.written.files += 1
         return self._journal
 

@@ -35,6 +35,11 @@ class CheckReport(StageReport):
     red: int = 0
     broken: int = 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that was checked now is RED."""
+        return not self.red
+
 
 def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> CheckReport:
     """Check the curated folders that changed since the bookmark."""

@@ -104,6 +104,11 @@ def main() -> None:
         sys.exit(4)
     except Exception:  # noqa: BLE001
         # Python's own exit code for this is 1, which here means "finished, with gaps".
+        if log.chosen():
+            log.write(
+                "fulltape", "failed", {"error": "defect of fulltape", "message": traceback.format_exc()}
+            )
+            sys.exit(70)
         traceback.print_exc()
         typer.secho(
             "fulltape: this is a defect of fulltape; nothing acknowledged is lost.", err=True, fg="red"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -19,7 +21,7 @@ from fulltape.coverage.cell import Verdict
 from fulltape.export import plan, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
-from fulltape.lake import files, layout, parquet
+from fulltape.lake import checksums, files, layout, parquet
 from fulltape.market.time import Clock, Instant
 from fulltape.version import VERSION
 
@@ -58,7 +60,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         gathered = status.gather(context, clock.now())
         recipe = plan.digest(included, _inputs(context, gathered))
         earlier = context.ledger.export_of(day.isoformat())
-        fresh = earlier is None or earlier["digest"] != recipe or not _whole(path, recipe)
+        fresh = earlier is None or earlier["digest"] != recipe or not _whole(context, path, recipe, included)
         if fresh:
             damaged = _unsound(context, clock.now()) or _damaged(context, included, clock.now())
             if damaged:
@@ -109,18 +111,33 @@ def _unsound(context: NodeContext, now: Instant) -> tuple[str, ...]:
     return tuple(part.path for part in parts if part.path not in sound)
 
 
-def _whole(path: Path, recipe: str) -> bool:
-    """Whether a bundle was made of just this, and its files are all there in their sizes, as its manifest lists them."""
-    if not (path / "SHA256SUMS").is_file():
-        return False
+def _whole(context: NodeContext, path: Path, recipe: str, included: list[Included]) -> bool:
+    """Whether a bundle was made of just this, and its files have the content that its manifest lists. A file that is a link to
+    one of the lake is verified there."""
     try:
-        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
-        return manifest["digest"] == recipe and all(
-            (path / one["path"]).is_file() and (path / one["path"]).stat().st_size == one["bytes"]
-            for one in manifest["files"]
+        told = (path / "manifest.json").read_bytes()
+        sums = checksums.parsed((path / "SHA256SUMS").read_text()) or {}
+        manifest = msgspec.json.decode(told)
+        return (
+            manifest["digest"] == recipe
+            and sums.get("manifest.json") == hashlib.sha256(told).hexdigest()
+            and all(
+                sums.get(one["path"]) == one["sha256"] and _sound(context, path / one["path"], one, included)
+                for one in manifest["files"]
+            )
         )
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, KeyError, TypeError):
         return False
+
+
+def _sound(context: NodeContext, file: Path, told: Mapping[str, Any], included: list[Included]) -> bool:
+    if not file.is_file() or file.stat().st_size != told["bytes"]:
+        return False
+    original = next((one.path for one in included if one.sha256 == told["sha256"]), None)
+    linked = original is not None and (context.layout.root / original).is_file()
+    if linked and original is not None and file.samefile(context.layout.root / original):
+        return True
+    return bool(files.sha256(file) == told["sha256"])
 
 
 def _day(context: NodeContext, now: Instant) -> dt.date | None:

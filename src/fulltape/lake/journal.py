@@ -18,6 +18,7 @@ Offsets are always those of the file as it was written.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import mmap
 import os
@@ -32,8 +33,9 @@ import xxhash
 
 from fulltape import errors
 from fulltape.lake import compression, files
+from fulltape.lake import layout as layout_of
 from fulltape.lake.layout import Layout
-from fulltape.market.time import Clock, to_datetime
+from fulltape.market.time import Clock, Instant, from_datetime, to_datetime
 
 MAGIC = b"\xf7tj1"
 _HEAD = struct.Struct("<4sIQ")
@@ -253,6 +255,15 @@ def in_use(path: Path) -> bool:
     return False
 
 
+def _later(now: Instant, newest: str) -> Instant:
+    """A moment after that in a journal's name, now if that is later."""
+    try:
+        told = dt.datetime.strptime(newest.partition("-")[0], layout_of.MOMENT).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return now
+    return max(now, from_datetime(told) + 1)
+
+
 class Journal:
     """One growing file of one writer and source. Not thread-safe: one thread owns it.
 
@@ -260,9 +271,12 @@ class Journal:
     a power cut, and a caller that waits for a network syncs first.
     """
 
-    def __init__(self, layout: Layout, *, writer: str, source: str, clock: Clock) -> None:
+    def __init__(self, layout: Layout, *, writer: str, source: str, clock: Clock, after: str = "") -> None:
+        """`after`: the name, without its ending, of a journal of the past that may be gone; its own name comes later, as it
+        does than those of all that are there, whatever the clock says by now: readers go by the order of names."""
         self._clock = clock
-        self.path = layout.journal(writer, source, to_datetime(clock.now()), uuid.uuid4().hex)
+        newest = max((after, *(path.stem for path in layout.stream_files(writer, source))))
+        self.path = layout.journal(writer, source, to_datetime(_later(clock.now(), newest)), uuid.uuid4().hex)
         files.make_folder(self.path.parent)
         # Locked before it has a name that others look for, so that it is not taken for a leftover.
         unborn = self.path.with_suffix(".unborn")

@@ -18,6 +18,8 @@ JOURNAL = ".journal"
 SEALED = ".sealed"
 PACKED = ".packed"
 """A sealed journal on its way to its name."""
+MOMENT = "%Y%m%dT%H%M%S%f"
+"""How a journal's name tells when it was begun, in UTC."""
 CAPTURE = ".capture"
 """A journal writer whose name ends so writes messages, all others write pages."""
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -40,7 +42,7 @@ class Layout:
 
     def journal(self, writer: str, source: str, utc: dt.datetime, file_id: str) -> Path:
         """A new journal file: <utc>-<id>.journal."""
-        return self.writer(writer) / _identifier(source) / f"{utc:%Y%m%dT%H%M%S%f}-{file_id}{JOURNAL}"
+        return self.writer(writer) / _identifier(source) / f"{utc:{MOMENT}}-{file_id}{JOURNAL}"
 
     def journal_files(self, writer: str = "") -> list[Path]:
         """The journal files of pages of a writer, or of all writers, oldest first."""
@@ -61,8 +63,9 @@ class Layout:
     def stream_files(self, writer: str, source: str, *, since: str = "") -> list[Path]:
         """The journals of one source's messages from a file's name on, sealed or not, oldest first."""
         folder = self.writer(writer) / _identifier(source)
-        found = [path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")]
-        return sorted((path for path in found if path.stem >= since), key=lambda path: path.stem)
+        # While one is sealed it has both names for a moment.
+        found = {path.stem: path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")}
+        return [found[name] for name in sorted(found) if name >= since]
 
     def capture_lock(self, writer: str) -> Path:
         """What the one who captures holds."""

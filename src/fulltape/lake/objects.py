@@ -4,8 +4,10 @@ and for object storage; `tests/lake/test_objects.py` is what an implementation m
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,39 +60,47 @@ class LocalObjects:
         """See `Objects`."""
         found = sorted((path.relative_to(self._root).as_posix(), path) for path in files.tree(self._root))
         for key, path in found:
-            if key.startswith(prefix) and not path.name.startswith(files.TEMPORARY):
+            if key.startswith(prefix) and not _is_temporary(key):
                 # What is deleted while it is listed may be listed or not.
                 with contextlib.suppress(FileNotFoundError):
-                    yield StoredObject(key=key, size=path.stat().st_size)
+                    told = path.lstat()
+                    if stat.S_ISREG(told.st_mode):
+                        yield StoredObject(key=key, size=told.st_size)
 
     def open(self, key: str) -> BinaryIO:
         """See `Objects`."""
         path = self._path(key)
-        try:
-            return path.open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise errors.MissingObjectError(f"there is no {key} in {self._root}.") from None
-        except OSError as error:
-            raise errors.StorageError(f"{path} cannot be read: {error.strerror}.") from error
+        with _failing(path):
+            if not path.is_file():
+                raise errors.MissingObjectError(f"there is no {key} in {self._root}.")
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                raise errors.MissingObjectError(f"there is no {key} in {self._root}.") from None
 
     def write(self, key: str, content: bytes | Path, *, only_new: bool = False) -> StoredObject:
         """See `Objects`."""
         path = self._path(key)
-        if only_new:
-            self._create(path, content)
-        else:
-            files.publish(path, lambda temporary: _fill(temporary, content))
-        return StoredObject(key=key, size=path.stat().st_size)
+        with _failing(path):
+            if only_new:
+                self._create(path, content)
+            else:
+                files.publish(path, lambda temporary: _fill(temporary, content))
+            return StoredObject(key=key, size=path.stat().st_size)
 
     def delete(self, key: str) -> None:
         """See `Objects`."""
-        files.remove(self._path(key))
+        path = self._path(key)
+        with _failing(path):
+            if path.is_file():
+                files.remove(path)
 
     def _create(self, path: Path, content: bytes | Path) -> None:
         """As `files.publish`, but never over a file that is there: a link has one winner, a rename the last one."""
         files.make_folder(path.parent)
         temporary = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
-        with files.cleared(temporary):
+        with files.cleared(temporary), temporary.open("wb") as held:
+            fcntl.flock(held.fileno(), fcntl.LOCK_EX)  # as `files.publish`: it is not abandoned
             _fill(temporary, content)
             files.sync_file(temporary)
             try:
@@ -103,9 +113,30 @@ class LocalObjects:
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
-        if not _KEY.fullmatch(key) or {".", ".."} & set(parts) or parts[-1].startswith(files.TEMPORARY):
+        wrong = not _KEY.fullmatch(key) or {".", ".."} & set(parts) or _is_temporary(key)
+        if wrong or not key.isprintable():
             raise errors.UsageError(f"{key!r} cannot be the key of an object.")
-        return self._root.joinpath(*parts)
+        path = self._root.joinpath(*parts)
+        inside = (
+            one for one in (path, *path.parents) if one != self._root and one.is_relative_to(self._root)
+        )
+        with _failing(path):
+            if any(one.is_symlink() for one in inside):
+                raise errors.UsageError(f"{key!r} leads out of the lake.", hint="A link stands in its way.")
+        return path
+
+
+def _is_temporary(key: str) -> bool:
+    return any(part.startswith(files.TEMPORARY) for part in key.split("/"))
+
+
+@contextlib.contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    """What the disk refuses is a `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise errors.StorageError(f"{path}: {error.strerror or error}.") from error
 
 
 def _fill(path: Path, content: bytes | Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fulltape.lake import journal
 from fulltape.lake.journal import Record
-from fulltape.lake.layout import Layout
+from fulltape.lake.layout import SEALED, Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,13 @@ def read(layout: Layout, writer: str, source: str, bookmark: Bookmark) -> Iterat
     """The records behind a bookmark, each with the bookmark behind it. It ends where nothing whole is there yet: call it
     again with the last one. `StorageError` where a file cannot be read."""
     for path in layout.stream_files(writer, source, since=bookmark.file):
-        yield from _of(path, bookmark)
+        try:
+            yield from _of(path, bookmark)
+        except FileNotFoundError:
+            # It was sealed since it was listed, or nothing needs it any more.
+            sealed = path.with_suffix(SEALED)
+            if sealed.is_file():
+                yield from _of(sealed, bookmark)
 
 
 def passed(path: Path, bookmark: Bookmark) -> bool:

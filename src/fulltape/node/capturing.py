@@ -73,7 +73,14 @@ def _feeds(loaded: Loaded, context: NodeContext) -> Iterator[SourceConfig]:
                 secrets=dict(account.secrets),
                 timeout=settings.timeout,
                 delay=late.seconds if settings.stream_delay is None else settings.stream_delay,
+                after=_newest(context, source),
             )
+
+
+def _newest(context: NodeContext, source: str) -> str:
+    """The newest journal of a source that the ledger knows, also if it is gone."""
+    known = [one.file for one in context.ledger.captures.all(source)]
+    return max((*known, *(one.file for one in context.ledger.consumers.of(source))), default="")
 
 
 class CaptureChild:

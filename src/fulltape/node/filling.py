@@ -52,6 +52,11 @@ class FilledGaps(StageReport):
     resumed: bool = False
     """Whether rows were sealed that an earlier, interrupted run had fetched."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every source could be asked for what it was needed for."""
+        return not (self.stopped or self.unreachable or self.waiting or self.full)
+
     def __add__(self, other: FilledGaps) -> FilledGaps:
         """Both together; who waits and who is out is as the later one says."""
         return FilledGaps(
@@ -76,6 +81,11 @@ class ClosedGaps(StageReport):
 
     filled: FilledGaps
     curated: curate.CurateReport
+
+    @property
+    def complete(self) -> bool:
+        """Whether every source could be asked for what it was needed for."""
+        return self.filled.complete
 
 
 def close(context: NodeContext, clock: Clock, progress: Progress, budget: Budget) -> ClosedGaps:

@@ -49,9 +49,12 @@ def run(
 
 def numbers(report: StageReport | None) -> dict[str, int]:
     """The numbers of a report that are not 0: of what it lists, how many there are."""
-    found = {}
+    found: dict[str, int] = {}
     for name in getattr(report, "__dataclass_fields__", ()):
         value = getattr(report, name)
+        if isinstance(value, StageReport):
+            found |= numbers(value)
+            continue
         many = sum(value.values()) if isinstance(value, dict) else value
         many = len(many) if isinstance(many, (tuple, list)) else many
         if isinstance(many, int) and many:

@@ -14,7 +14,7 @@ from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.check import run as check
 from fulltape.compact import run as compact
-from fulltape.context import Event, NodeContext, Progress, room, silent
+from fulltape.context import Event, NodeContext, Progress, damage, room, silent
 from fulltape.context.jobs import Budget, Job, StageReport
 from fulltape.curate import run as curate
 from fulltape.export import run as export
@@ -30,8 +30,10 @@ from fulltape.views import state
 
 _ALL = 1e9
 """Seconds in which everything is verified."""
-_HEALING = ("curate", "check", "export")
-"""What makes anew what an export found damaged."""
+_HEALING = ("gaps", "check", "audit", "export", "keep")
+"""What makes anew what a night found damaged, and what then is told."""
+_MOST_HEALINGS = 2
+"""What is damaged may hide what lies under it: a curated file the raw one it was made of."""
 _Report = TypeVar("_Report", bound=StageReport)
 
 
@@ -48,6 +50,8 @@ class Night:
     compacted: compact.CompactReport = field(default_factory=compact.CompactReport)
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
+    lost: tuple[str, ...] = ()
+    """Those of them that could not be made again: what they held is not there."""
     beyond: tuple[str, ...] = ()
     """Datasets whose calendar has ended: what came since is not known."""
 
@@ -57,7 +61,8 @@ class Night:
         red = self.export.verdicts.get("RED", 0) if self.export else 0
         found = self.audit
         lacking = found.missing or found.unobtainable or found.partial or found.unknown_listing
-        return not (lacking or red or self.beyond or (self.export and self.export.damaged))
+        damaged = self.lost or (self.export and self.export.damaged)
+        return not (lacking or red or self.beyond or damaged)
 
 
 def run(
@@ -95,10 +100,19 @@ class _Running:
         """Run these jobs in their order."""
         self._reports.clear()
         for job in todo:
-            report = self._one(job)
-            if isinstance(report, export.ExportReport) and report.damaged:
-                for name in _HEALING:
-                    self._one(jobs.get(name))
+            self._one(job)
+        # A job may find damage after those that mend it, as compaction does: nothing that was told before it counts.
+        for _ in range(_MOST_HEALINGS):
+            if not (lost := self._lost()):
+                return
+            self.damaged += lost
+            for name in _HEALING:
+                self._one(jobs.get(name))
+
+    def _lost(self) -> tuple[str, ...]:
+        """Files that were found damaged and are not healed."""
+        damage.settle(self._context)
+        return tuple(one.path for one in self._context.ledger.damages.all())
 
     def _one(self, job: Job) -> StageReport | None:
         report = jobs.run(job, self._context, self._clock, self._progress, self._budget)
@@ -106,6 +120,8 @@ class _Running:
             self._reports.append(report)
         if isinstance(report, VerifyReport):
             self.damaged += tuple(one.path for one in report.findings)
+        if isinstance(report, export.ExportReport):
+            self.damaged += report.damaged
         if isinstance(report, seal.SealReport) and report.left_open:
             self._progress(Event(stage="seal", kind="resuming", fields={"fetches": report.left_open}))
         return report
@@ -127,7 +143,7 @@ class _Running:
             filled, curated = filled + closed.filled, curated + closed.curated
         for more in self._all(curate.CurateReport):
             curated += more
-        bundles = self._all(export.ExportReport)
+        bundles, lost = self._all(export.ExportReport), self._lost()
         return Night(
             audit=self._all(audit.AuditReport)[-1],
             filled=filled,
@@ -136,7 +152,8 @@ class _Running:
             export=bundles[-1] if bundles else None,
             regrouped=self._all(regroup.RegroupReport)[-1],
             compacted=self._all(compact.CompactReport)[-1],
-            damaged=self.damaged,
+            damaged=tuple(dict.fromkeys((*self.damaged, *lost))),
+            lost=lost,
             beyond=state.beyond(self._context, self._clock.now()),
         )
 

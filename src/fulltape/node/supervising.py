@@ -32,8 +32,20 @@ def supervise(
                 one.look()
             each()
     finally:
-        deadline = clock.steady_seconds() + patience
-        still = tuple(
-            one.name for one in services if not one.stop(max(0.0, deadline - clock.steady_seconds()))
-        )
+        still, broken = _stopped(services, clock.steady_seconds() + patience)
+    if broken:
+        raise broken[0]
     return still
+
+
+def _stopped(services: Sequence[Service], deadline: float) -> tuple[tuple[str, ...], list[Exception]]:
+    """Stop all of them, whatever one of them does; who still runs, and what went wrong."""
+    still, broken = [], []
+    for one in services:
+        try:
+            if not one.stop(max(0.0, deadline - clock.steady_seconds())):
+                still.append(one.name)
+        except Exception as error:  # noqa: BLE001 — it is raised once the others are stopped too
+            still.append(one.name)
+            broken.append(error)
+    return tuple(still), broken

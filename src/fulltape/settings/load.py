@@ -78,7 +78,9 @@ def load(folder: Path, *, asking: bool = True) -> Loaded:
     lines = locate(text)
     variables: dict[str, str] = {}
     if not asking:
-        raw["vendor"] = {name: _without_secrets(table) for name, table in raw.get("vendor", {}).items()}
+        vendors = raw.get("vendor", {})
+        if isinstance(vendors, dict):
+            raw["vendor"] = {name: _without_secrets(table) for name, table in vendors.items()}
     expanded = _expand(raw, "", path, lines, variables)
     try:
         values = Settings.model_validate(expanded)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.lake import files
-from fulltape.verify import plan
+from fulltape.lake import checksums, files
 
 NAMES = MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 
@@ -30,7 +29,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with a bundle: (path inside of it, what), the path '' where it cannot be told file by file."""
     try:
-        sums = plan.checksums((bundle / SUMS).read_text(encoding="ascii"))
+        sums = checksums.parsed((bundle / SUMS).read_text(encoding="ascii"))
         manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
     except FileNotFoundError as error:
         yield "", f"{Path(str(error.filename)).name} is gone"

@@ -175,6 +175,7 @@ def close_days(context: NodeContext, source: str, now: Instant) -> None:
 def expire(context: NodeContext, now: Instant) -> None:
     """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
     soon as it has."""
+    _forget_gone(context, now)
     for path in context.layout.captured_files(layout.SEALED):
         known = context.ledger.captures.get(path.stem)
         confirmed = context.ledger.captures.confirmed_at(known) if known else None
@@ -186,6 +187,21 @@ def expire(context: NodeContext, now: Instant) -> None:
             files.remove(path)
             with context.ledger.write():
                 context.ledger.captures.forget(known.file)
+
+
+def _forget_gone(context: NodeContext, now: Instant) -> None:
+    """Captures whose journal was removed by a run that was killed before it had noted so."""
+    there = {
+        path.stem
+        for ending in (layout.JOURNAL, layout.SEALED)
+        for path in context.layout.captured_files(ending)
+    }
+    for one in context.ledger.captures.all():
+        if one.file not in there:
+            confirmed = context.ledger.captures.confirmed_at(one)
+            if confirmed is not None and confirmed + context.rules.keep_messages <= now:
+                with context.ledger.write():
+                    context.ledger.captures.forget(one.file)
 
 
 def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:
