@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from living import BINANCE, Later, living
 
 from fulltape.context.consumers import Consumer
@@ -63,3 +64,29 @@ def test_a_consumer_that_is_gone_holds_nothing_for_ever(tmp_path: Path) -> None:
             told = {one.what: one.count for one in sweep.run_once(context, clock).removals}
             assert told["consumers"] == 1
             assert context.ledger.consumers.of() == []
+
+
+def test_a_kill_after_a_journal_was_removed_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with living(tmp_path, BINANCE, extra='keep_messages = "3d"\n') as node:
+        with node.capturing():
+            node.until(node.ticks(60))
+            node.stream.pause()
+        node.seal()
+        clock = Later(DAY + DAY // 12)
+        with node.opened() as context:
+            nightly.run(context, clock)
+            clock.by += 4 * DAY
+
+            def killed(_: str) -> None:
+                raise KeyboardInterrupt
+
+            with monkeypatch.context() as patched:
+                patched.setattr(context.ledger.captures, "forget", killed)
+                with pytest.raises(KeyboardInterrupt):
+                    seal.run_once(context, clock)
+            assert not node.journals()
+            assert context.ledger.captures.all()
+            seal.run_once(context, clock)
+            assert context.ledger.captures.all() == []

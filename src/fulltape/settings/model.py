@@ -160,7 +160,7 @@ class BackfillSettings(Section):
         _long(_RULES.max_wait), description="longest wait for room in a budget; beyond it the source pauses"
     )
     lease: Duration = Field(
-        _long(_RULES.lease), description="how long a worker may hold a task without a sign of life"
+        _long(_RULES.lease), ge=1, description="how long a worker may hold a task without a sign of life"
     )
     max_failures: int = Field(
         _RULES.max_failures, ge=1, description="real failures after which a task is stalled and shown"
