@@ -146,4 +146,6 @@ def test_a_successor_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) 
             writer.write(frame(1, DATA))
             await asyncio.sleep(0.05)
 
-    asyncio.run(watched(serve, "", lambda line: len(tried) == 4 and line.state == "live", alert=b"SHUTDOWN"))
+    until = lambda line: len(tried) == 4 and line.state == "live"  # noqa: E731
+    asyncio.run(watched(serve, "", until, alert=b"SHUTDOWN"))
+    assert len(tried) == 4, "two failed, the third took over"

@@ -69,7 +69,8 @@ def run(
     from fulltape.node import jobs as known
 
     job = known.get(name)
-    with options.opened(node, asking=True) as context, Watch(quiet=quiet) as watch:
+    # Only a job that fetches needs the vendors' keys.
+    with options.opened(node, asking="backfill" in job.locks) as context, Watch(quiet=quiet) as watch:
         clock = SystemClock(context.ledger.boots.anchor)
         report = known.run(job, context, clock, watch, Budget(seconds=seconds))
     if not quiet:

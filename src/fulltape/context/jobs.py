@@ -48,8 +48,9 @@ def to_its_end(run_once: Callable[[NodeContext, Clock, Progress], StageReport | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job. `summary` says what it does, as a line of `fulltape jobs`. `locks` are the stages that it holds, one after the other, while it runs. `after` are events that make it worth
-    running at once, `nights` its places in a night: smaller ones come first; none where a night does not run it by itself."""
+    """A job. `summary` says what it does, as a line of `fulltape jobs`. `locks` are the stages that it holds, one after the
+    other, while it runs. `after` are events that make it worth running at once, `nights` its places in a night: smaller ones
+    come first; none where a night does not run it by itself."""
 
     name: str
     summary: str

@@ -118,11 +118,12 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
         told = (path / "manifest.json").read_bytes()
         sums = checksums.parsed((path / "SHA256SUMS").read_text()) or {}
         manifest = msgspec.json.decode(told)
+        lake = {one.sha256: context.layout.root / one.path for one in included}
         return (
             manifest["digest"] == recipe
             and sums.get("manifest.json") == hashlib.sha256(told).hexdigest()
             and all(
-                sums.get(one["path"]) == one["sha256"] and _sound(context, path / one["path"], one, included)
+                sums.get(one["path"]) == one["sha256"] and _sound(path / one["path"], one, lake)
                 for one in manifest["files"]
             )
         )
@@ -130,14 +131,13 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
         return False
 
 
-def _sound(context: NodeContext, file: Path, told: Mapping[str, Any], included: list[Included]) -> bool:
+def _sound(file: Path, told: Mapping[str, Any], lake: Mapping[str, Path]) -> bool:
+    """Whether a file has the content of its entry; `lake` are the lake's own files by digest."""
     if not file.is_file() or file.stat().st_size != told["bytes"]:
         return False
-    original = next((one.path for one in included if one.sha256 == told["sha256"]), None)
-    linked = original is not None and (context.layout.root / original).is_file()
-    if linked and original is not None and file.samefile(context.layout.root / original):
-        return True
-    return bool(files.sha256(file) == told["sha256"])
+    original = lake.get(told["sha256"])
+    linked = original is not None and original.is_file() and file.samefile(original)
+    return linked or files.sha256(file) == told["sha256"]
 
 
 def _day(context: NodeContext, now: Instant) -> dt.date | None:

@@ -33,8 +33,7 @@ import xxhash
 
 from fulltape import errors
 from fulltape.lake import compression, files
-from fulltape.lake import layout as layout_of
-from fulltape.lake.layout import Layout
+from fulltape.lake.layout import MOMENT, Layout
 from fulltape.market.time import Clock, Instant, from_datetime, to_datetime
 
 MAGIC = b"\xf7tj1"
@@ -258,7 +257,7 @@ def in_use(path: Path) -> bool:
 def _later(now: Instant, newest: str) -> Instant:
     """A moment after that in a journal's name, now if that is later."""
     try:
-        told = dt.datetime.strptime(newest.partition("-")[0], layout_of.MOMENT).replace(tzinfo=dt.UTC)
+        told = dt.datetime.strptime(newest.partition("-")[0], MOMENT).replace(tzinfo=dt.UTC)
     except ValueError:
         return now
     return max(now, from_datetime(told) + 1)
