@@ -117,7 +117,7 @@ def begin(day: dt.date) -> Instant:
 
 def test_a_doubt_is_cut_at_sessions_and_one_that_ends_with_a_session_is_of_that_alone() -> None:
     def cut(start: Instant, end: Instant) -> list[tuple[int, Instant, Instant]]:
-        doubt = Doubt(start=start, end=end, kind="stale", told="")
+        doubt = Doubt(start=start, end=end, kind="stale", detail="")
         found = timeline.by_session(doubt, session_of=session_of, begin=begin)
         return [(day.day, one.start, one.end) for day, one in found]
 

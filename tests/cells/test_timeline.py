@@ -45,7 +45,7 @@ def live(found: Timeline, name: str) -> list[tuple[float, float, str]]:
 
 
 def doubts(found: Timeline, name: str) -> list[tuple[float, float, str, str]]:
-    return [(one.start / SECOND, (one.end - 1) / SECOND, one.kind, one.told) for one in found.doubts(name)]
+    return [(one.start / SECOND, (one.end - 1) / SECOND, one.kind, one.detail) for one in found.doubts(name)]
 
 
 def test_a_stale_channel_was_live_until_its_last_message() -> None:
@@ -111,7 +111,7 @@ def test_a_clock_that_is_put_back_makes_doubtful_what_it_was_ahead() -> None:
         (3_640, 3_650, "dropped", "1 messages did not fit"),
         (-3_500, 100, "clock", told),
     ]
-    assert [(one.start, one.end, one.kind, one.told) for one in found.doubts("b")] == [
+    assert [(one.start, one.end, one.kind, one.detail) for one in found.doubts("b")] == [
         (50 * SECOND, 100 * SECOND, "stale", ""),
         (-3_500 * SECOND, 100 * SECOND + 1, "clock", told),
     ]

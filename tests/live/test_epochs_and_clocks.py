@@ -84,7 +84,7 @@ def test_a_clock_that_was_behind_proves_nothing_of_the_time_that_it_told() -> No
     found.finish()
     (doubt,) = found.doubts(CHANNEL.name)
     assert (doubt.kind, doubt.start // SECOND, doubt.end // SECOND) == ("clock", 10_000, 17_260)
-    assert doubt.told == "the clock was put forward by 7,199 s"
+    assert doubt.detail == "the clock was put forward by 7,199 s"
 
 
 def test_a_clock_that_was_days_behind_makes_every_session_doubtful() -> None:

@@ -299,7 +299,7 @@ def test_what_overlapping_deliveries_share_counts_once(
 def test_gaps_lie_between_what_was_live() -> None:
     spans = [Live(start=100, end=200, why="disconnected: broke"), Live(start=250, end=300, why="")]
     (one,) = timeline.gaps(spans, before=None, joined=False)
-    assert (one.start, one.end, one.kind, one.told) == (200, 250, "disconnected", "broke")
+    assert (one.start, one.end, one.kind, one.detail) == (200, 250, "disconnected", "broke")
     both = timeline.gaps(spans, before=50, joined=False)
     assert [(gap.start, gap.end) for gap in both] == [(50, 100), (200, 250)]
     assert timeline.gaps(spans, before=50, joined=True) == [one]

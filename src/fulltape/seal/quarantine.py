@@ -39,11 +39,11 @@ class SetAside:
         entry = {"reason": "torn end of a journal" if damage.torn else "damaged journal"}
         self._keep("journal", path.stem.lower(), damage.offset, content, entry, 0)
 
-    def messages(self, source: str, file: str, found: Sequence[bytes], reason: str) -> None:
+    def messages(self, source: str, file: str, messages: Sequence[bytes], reason: str) -> None:
         """Live messages of which no rows could be made, one a line."""
-        if found:
-            entry = {"reason": reason, "messages": len(found)}
-            self._keep(source, file.lower(), 0, b"\n".join(found) + b"\n", entry, len(found))
+        if messages:
+            entry = {"reason": reason, "messages": len(messages)}
+            self._keep(source, file.lower(), 0, b"\n".join(messages) + b"\n", entry, len(messages))
 
     def _keep(
         self, source: str, origin: str, number: int, content: bytes, entry: Mapping[str, object], rows: int

@@ -37,16 +37,18 @@ def run(
     total = CapturedTotals()
     redo, redone = context.ledger.damages.to_redo(stage, ""), set[str]()
     kept = [path for path in context.layout.captured_files(SEALED) if again or path.stem in redo]
-    found = [*kept, *(path for path in context.layout.captured_files() if not journal.in_use(path))]
-    for done, path in enumerate(found, start=1):
+    journals = [*kept, *(path for path in context.layout.captured_files() if not journal.in_use(path))]
+    for done, path in enumerate(journals, start=1):
         source = path.parent.name
-        if source not in context.feeds or not any(source in one.live for one in context.wanted.values()):
+        if source not in context.feeds or not any(
+            source in dataset.live for dataset in context.wanted.values()
+        ):
             continue  # it waits until the source is captured again
         if source not in about:
             about[source] = decode.known(context, source)
         total += _File(context, clock.now(), path, about[source]).seal()
         redone.add(path.stem)
-        progress(Event(stage=stage, done=done, total=len(found), unit="journals"))
+        progress(Event(stage=stage, done=done, total=len(journals), unit="journals"))
     with context.ledger.write():
         context.ledger.damages.redone(stage, "", redo & redone)
         gap_repair.give_up(context, clock.now())
@@ -70,13 +72,13 @@ class _File:
         if earlier and self._path.suffix == JOURNAL:
             packing.put_away(self._context, self._path, earlier)  # everything was committed before a crash
             return CapturedTotals()
-        told = decode.read(self._context, self._path, self._about)
-        if earlier and told.messages < earlier.messages:
-            return self._fewer(earlier, told)
-        written = [draft for name, frame in told.frames.items() for draft in self._drafts(name, frame)]
+        decoded = decode.read(self._context, self._path, self._about)
+        if earlier and decoded.messages < earlier.messages:
+            return self._fewer(earlier, decoded)
+        written = [draft for name, frame in decoded.frames.items() for draft in self._drafts(name, frame)]
         parts_of = drafts.publish(self._context, written, journals=[self._path], now=self._now)
-        self._set_aside(told)
-        steps = [] if earlier else self._steps(told)
+        self._set_aside(decoded)
+        steps = [] if earlier else self._steps(decoded)
         intervals = [interval for step in steps for interval in step.intervals]
         tasks = 0
         with self._context.ledger.write():
@@ -89,29 +91,29 @@ class _File:
                     self._account(step)
                 self._context.ledger.intervals.add(intervals)
                 tasks = gap_repair.enqueue(self._context, self._source, self._now)
-            for name in told.frames:
+            for name in decoded.frames:
                 wanted = self._context.wanted[name]
                 if wanted.live_only:
-                    self._context.ledger.coverage.record(self._held(told, wanted), wanted.next_session)
-            capture = self._capture(told, ids)
+                    self._context.ledger.coverage.record(self._held(decoded, wanted), wanted.next_session)
+            capture = self._capture(decoded, ids)
             self._context.ledger.captures.add(capture)
             for rejection in self._aside.rejections:
                 self._context.ledger.reject(rejection, now=self._now)
         packing.put_away(self._context, self._path, capture)
         return CapturedTotals(
             files=1,
-            messages=told.messages,
-            rows=sum(frame.height for frame in told.frames.values()),
+            messages=decoded.messages,
+            rows=sum(frame.height for frame in decoded.frames.values()),
             parts=len(parts_of),
-            unknown=len(told.unknown),
-            broken=len(told.broken) + sum(frame.height for frame, _ in told.refused),
-            damaged=len(told.damage),
+            unknown=len(decoded.unknown),
+            broken=len(decoded.broken) + sum(frame.height for frame, _ in decoded.refused),
+            damaged=len(decoded.damage),
             intervals=len(intervals),
-            proved=sum(1 for one in intervals if one.state == "verified"),
+            proved=sum(1 for interval in intervals if interval.state == "verified"),
             tasks=tasks,
         )
 
-    def _fewer(self, earlier: CapturedSpan, told: DecodedJournal) -> CapturedTotals:
+    def _fewer(self, earlier: CapturedSpan, decoded: DecodedJournal) -> CapturedTotals:
         """A journal that has lost messages since it was sealed: parts that are still there hold more than it. Where one of
         them is gone, what is left is taken, and all of its time is doubtful."""
         catalogue, streams = self._context.ledger.catalogue, self._context.ledger.streams
@@ -122,7 +124,7 @@ class _File:
         held = {(part.dataset, part.folder) for part in there}
         written = [
             draft
-            for name, frame in told.frames.items()
+            for name, frame in decoded.frames.items()
             for draft in self._drafts(name, frame)
             if (draft.part.dataset, draft.part.folder) not in held
         ]
@@ -138,9 +140,9 @@ class _File:
             gap_repair.enqueue(self._context, self._source, self._now)
         return CapturedTotals(parts=len(parts_of), damaged=1, intervals=len(days))
 
-    def _held(self, told: DecodedJournal, wanted: ConfiguredDataset) -> list[CoverageFact]:
+    def _held(self, decoded: DecodedJournal, wanted: ConfiguredDataset) -> list[CoverageFact]:
         """Of a dataset without a history what was captured is there: there will never be more."""
-        cells = frames.spans(told.frames[wanted.dataset.name], wanted.calendar)
+        cells = frames.spans(decoded.frames[wanted.dataset.name], wanted.calendar)
         return [
             CoverageFact(
                 dataset=wanted.dataset.name,
@@ -152,23 +154,23 @@ class _File:
                 sound=True,
                 final=False,
                 since=self._now,
-                evidence=told.file,
+                evidence=decoded.file,
             )
             for instrument, spans in cells.items()
             for first, last in spans
         ]
 
-    def _capture(self, told: DecodedJournal, ids: Sequence[int]) -> CapturedSpan:
-        days = [day for frame in told.frames.values() if frame.height for day in frame["session"].unique()]
+    def _capture(self, decoded: DecodedJournal, ids: Sequence[int]) -> CapturedSpan:
+        days = [day for frame in decoded.frames.values() if frame.height for day in frame["session"].unique()]
         size, edges = journal.edges(self._path)
         return CapturedSpan(
-            file=told.file,
+            file=decoded.file,
             source=self._source,
             first=min(days, default=None),
             last=max(days, default=None),
-            messages=told.messages,
-            unknown=len(told.unknown),
-            broken=len(told.broken),
+            messages=decoded.messages,
+            unknown=len(decoded.unknown),
+            broken=len(decoded.broken),
             parts=tuple(ids),
             software=f"fulltape {VERSION}",
             sealed_at=self._now,
@@ -176,15 +178,18 @@ class _File:
             edges=edges,
         )
 
-    def _set_aside(self, told: DecodedJournal) -> None:
-        self._aside.messages(self._source, told.file, told.unknown, "messages of an unknown kind")
+    def _set_aside(self, decoded: DecodedJournal) -> None:
+        self._aside.messages(self._source, decoded.file, decoded.unknown, "messages of an unknown kind")
         self._aside.messages(
-            self._source, told.file, [message for message, _ in told.broken], "messages that cannot be read"
+            self._source,
+            decoded.file,
+            [message for message, _ in decoded.broken],
+            "messages that cannot be read",
         )
-        for frame, reason in told.refused:
+        for frame, reason in decoded.refused:
             lines = frame.write_ndjson().encode().splitlines()
-            self._aside.messages(self._source, told.file, lines, reason)
-        for stretch in told.damage:
+            self._aside.messages(self._source, decoded.file, lines, reason)
+        for stretch in decoded.damage:
             self._aside.damage(self._path, stretch)
 
     def _drafts(self, name: str, frame: pl.DataFrame) -> list[Draft]:
@@ -208,12 +213,12 @@ class _File:
     def _draft(self, wanted: ConfiguredDataset, key: str, frame: pl.DataFrame) -> Draft:
         return gap_repair.draft(self._context, self._source, wanted, key, frame, evidence=self._path.stem)
 
-    def _steps(self, told: DecodedJournal) -> list[plan.Step]:
+    def _steps(self, decoded: DecodedJournal) -> list[plan.Step]:
         """How every series moves forward, and what may be missing."""
         before = self._context.ledger.streams.series(self._source)
         return list(
             plan.steps(
-                told,
+                decoded,
                 self._source,
                 self._context.wanted,
                 before,

@@ -32,10 +32,14 @@ def moment(instant: Instant) -> pl.Expr:
     return pl.lit(instant).cast(pl.Datetime("us", "UTC"))
 
 
-def span_to_fetch(context: NodeContext, one: Interval, wanted: ConfiguredDataset) -> tuple[Instant, Instant]:
+def span_to_fetch(
+    context: NodeContext, interval: Interval, wanted: ConfiguredDataset
+) -> tuple[Instant, Instant]:
     """What history is asked about an interval."""
     bars = wanted.dataset.grain == "minute"
-    return timeline.span_to_fetch(one.start, one.end, bars=bars, tolerance=context.rules.clock_tolerance)
+    return timeline.span_to_fetch(
+        interval.start, interval.end, bars=bars, tolerance=context.rules.clock_tolerance
+    )
 
 
 def held_against(
@@ -53,13 +57,13 @@ def held_against(
     ids = vendor.meaning(source).contiguous.get(wanted.dataset.name, "")
     around = there.filter(pl.col("ts").is_between(moment(start - EDGE), moment(end + EDGE)))
     inner = there.filter(pl.col("ts").is_between(moment(start + EDGE), moment(end - EDGE), closed="left"))
-    found = captured.compared(around, history, key)
+    comparison = captured.compared(around, history, key)
     return Comparison(
-        history=found.history,
-        captured=found.captured,
-        missing=found.missing,
+        history=comparison.history,
+        captured=comparison.captured,
+        missing=comparison.missing,
         extra=captured.compared(inner, history, key).extra,
-        differing=found.differing,
+        differing=comparison.differing,
         lost=_lost(there, history, ids, start, end) if ids else 0,
     )
 
@@ -83,14 +87,14 @@ def captured_of(
         & pl.col("session").is_between(first, last)
         & (pl.col("connection") >= LIVE)
     )
-    found = [
+    scans = [
         frames.declared_types(scanning.rows_of(context, [part], "log_pos"), declared).filter(mine)
         for part in context.ledger.catalogue.current("raw", wanted.dataset.name, first=first, last=last)
         if part.origin == "captured" and part.source == source
     ]
-    if not found:
+    if not scans:
         return {}
-    rows = pl.concat(found, how="diagonal").collect().sort("log_pos", maintain_order=True).drop("log_pos")
+    rows = pl.concat(scans, how="diagonal").collect().sort("log_pos", maintain_order=True).drop("log_pos")
     return {
         (str(instrument), session): captured.merged(cell, wanted.dataset.schema.key)
         for (instrument, session), cell in rows.partition_by("instrument", "session", as_dict=True).items()

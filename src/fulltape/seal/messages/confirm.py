@@ -36,10 +36,10 @@ def hold(
     silent = [fact for fact in facts if fact.fact == "empty"]
     cells = frame.partition_by("instrument", "session", as_dict=True)
     intervals: dict[tuple[str, dt.date], list[Interval]] = {}
-    for one in context.ledger.intervals.find(
+    for interval in context.ledger.intervals.find(
         source=fetch.source, dataset=fetch.dataset, first=fetch.first, last=fetch.last
     ):
-        intervals.setdefault((one.instrument, one.session), []).append(one)
+        intervals.setdefault((interval.instrument, interval.session), []).append(interval)
     days = [
         day
         for day in context.ledger.streams.days(
@@ -48,16 +48,16 @@ def hold(
         if (day.instrument, day.session) in cells or _silence_about(day, silent)
     ]
     captured_rows = compare.captured_of(context, fetch.source, wanted, days) if days else {}
-    found = ConfirmedSessions()
+    held = ConfirmedSessions()
     for day in days:
         cell = (day.instrument, day.session)
         there = captured_rows.get(cell, compare.nothing(wanted))
         doubts = intervals.get(cell, [])
         if cell in cells:
-            _compare(context, stored, day, there, cells[cell], doubts, found)
+            _compare(context, stored, day, there, cells[cell], doubts, held)
         else:
-            _silence(stored, day, there, doubts, found, proved=_silence_about(day, silent, sound=True))
-    return found
+            _silence(stored, day, there, doubts, held, proved=_silence_about(day, silent, sound=True))
+    return held
 
 
 def _silence_about(day: CapturedDay, silent: Sequence[CoverageFact], *, sound: bool = False) -> bool:
@@ -79,15 +79,15 @@ def _compare(
     out: ConfirmedSessions,
 ) -> None:
     wanted = context.wanted[day.dataset]
-    found = captured.compared(there, history, wanted.dataset.schema.key)
-    out.days.append((day, _unnoticed(context, there, history, wanted, day, doubts), found.extra))
-    for one in doubts:
-        if one.state != "verified" and one.end <= compare.answered(stored):
-            inside = compare.held_against(context, day.source, there, history, wanted, one.start, one.end)
+    comparison = captured.compared(there, history, wanted.dataset.schema.key)
+    out.days.append((day, _unnoticed(context, there, history, wanted, day, doubts), comparison.extra))
+    for doubt in doubts:
+        if doubt.state != "verified" and doubt.end <= compare.answered(stored):
+            inside = compare.held_against(context, day.source, there, history, wanted, doubt.start, doubt.end)
             # What was captured and is not in history stays visible: one of the two is wrong.
             state: IntervalState = "verified" if inside.proves else "unverified"
-            told = f"the session's own answer: {(found if inside.proves else inside).sentence}"
-            out.decided.append((one.interval_id, state, told))
+            evidence = f"the session's own answer: {(comparison if inside.proves else inside).sentence}"
+            out.decided.append((doubt.interval_id, state, evidence))
 
 
 def _silence(
@@ -104,18 +104,18 @@ def _silence(
     rows = there.height
     whole = proved and not rows
     out.days.append((day, 0 if whole else -1, rows))
-    for one in doubts:
-        if one.state != "verified" and one.end <= compare.answered(stored):
-            told = f"the session's own answer: history has no rows; {rows:,} were captured"
-            out.decided.append((one.interval_id, "verified" if whole else "unverified", told))
+    for doubt in doubts:
+        if doubt.state != "verified" and doubt.end <= compare.answered(stored):
+            evidence = f"the session's own answer: history has no rows; {rows:,} were captured"
+            out.decided.append((doubt.interval_id, "verified" if whole else "unverified", evidence))
 
 
 def confirm(context: NodeContext, held: ConfirmedSessions, now: Instant) -> None:
     """Settle sessions and intervals that were held against their answers; inside a transaction."""
     for day, missed, extra in held.days:
         context.ledger.streams.compared(day, missed=missed, extra=extra, now=now)
-    for interval_id, state, told in held.decided:
-        context.ledger.intervals.decide(interval_id, state, told, now=now)
+    for interval_id, state, evidence in held.decided:
+        context.ledger.intervals.decide(interval_id, state, evidence, now=now)
 
 
 def _unnoticed(
@@ -135,7 +135,7 @@ def _unnoticed(
         .join(there.with_columns(copy), on=[*on, "copy"], how="anti", nulls_equal=True)
         .filter(pl.col("ts").is_between(compare.moment(day.start), compare.moment(day.end)))
     )
-    for one in intervals:
-        start, end = compare.span_to_fetch(context, one, wanted)
+    for interval in intervals:
+        start, end = compare.span_to_fetch(context, interval, wanted)
         missing = missing.filter(~pl.col("ts").is_between(compare.moment(start), compare.moment(end)))
     return missing.height

@@ -66,7 +66,7 @@ def _facts(frame: pl.DataFrame, ids: str) -> CapturedFacts:
     for instrument, session, rows, last in counted.iter_rows():
         counts.setdefault(instrument, {})[session] = rows
         newest[instrument] = max(last, newest.get(instrument, 0))
-    found: dict[str, list[Run]] = {}
+    by_instrument: dict[str, list[Run]] = {}
     if ids:
         ordered = frame.select("instrument", pl.col(ids).cast(pl.Int64).alias("id"), "ts")
         same = pl.col("instrument") == pl.col("instrument").shift(1)
@@ -92,8 +92,8 @@ def _facts(frame: pl.DataFrame, ids: str) -> CapturedFacts:
         )
         for instrument, first, last, start, end, at in runs.drop("run").iter_rows():
             run = Run(first=first, last=last, start=start, end=end, epoch=at)
-            found.setdefault(instrument, []).append(run)
-    return CapturedFacts(counts=counts, newest=newest, ids=found)
+            by_instrument.setdefault(instrument, []).append(run)
+    return CapturedFacts(counts=counts, newest=newest, ids=by_instrument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,13 @@ def known(context: NodeContext, source: str) -> SourceContext:
     vendor = cast("StreamingVendor", context.vendors[feed.vendor])
     subscriptions = [
         Subscription(
-            dataset=name, symbol=one.symbol, spelling=context.spellings.get(source, {}).get(one.symbol, "")
+            dataset=name,
+            symbol=instrument.symbol,
+            spelling=context.spellings.get(source, {}).get(instrument.symbol, ""),
         )
         for name, wanted in context.wanted.items()
         if source in wanted.live
-        for one in wanted.instruments.values()
+        for instrument in wanted.instruments.values()
     ]
     streams = vendor.streams(source, subscriptions)
     return SourceContext(
@@ -128,36 +130,39 @@ def known(context: NodeContext, source: str) -> SourceContext:
 
 def read(context: NodeContext, path: Path, about: SourceContext) -> DecodedJournal:
     """Everything in a file; never raises for what a vendor, a crash or a disk has made of it."""
-    told = DecodedJournal(
+    decoded = DecodedJournal(
         file=path.stem, source=path.parent.name, timeline=Timeline(tolerance=context.rules.clock_tolerance)
     )
     pieces: dict[str, list[pl.DataFrame]] = {}
-    for bundle in _bundles(_blocks(path, told, about)):
-        told.messages += len(bundle.received)
-        found = stream_rows.read(bundle, about.meaning, about.control)
-        told.unknown += found.unknown
-        told.broken += found.broken
-        for dataset, some in (*found.frames.items(), *found.recorded.items()):
+    for bundle in _bundles(_blocks(path, decoded, about)):
+        decoded.messages += len(bundle.received)
+        of_bundle = stream_rows.read(bundle, about.meaning, about.control)
+        decoded.unknown += of_bundle.unknown
+        decoded.broken += of_bundle.broken
+        for dataset, some in (*of_bundle.frames.items(), *of_bundle.recorded.items()):
             pieces.setdefault(dataset, []).extend(some)
-    told.channels = told.timeline.carried
-    told.still_live = told.timeline.finish()
+    decoded.channels = decoded.timeline.carried
+    decoded.still_live = decoded.timeline.finish()
     for dataset, some in pieces.items():
         if dataset in context.wanted:
             kinds = {shape.kind for shape in about.meaning.formats if shape.dataset == dataset}
-            told.frames[dataset] = _clean(
-                pl.concat(some, how="diagonal_relaxed"), context.wanted[dataset], told, mixed=len(kinds) > 1
+            decoded.frames[dataset] = _clean(
+                pl.concat(some, how="diagonal_relaxed"),
+                context.wanted[dataset],
+                decoded,
+                mixed=len(kinds) > 1,
             )
-    return told
+    return decoded
 
 
-def _blocks(path: Path, told: DecodedJournal, about: SourceContext) -> Iterator[Block]:
+def _blocks(path: Path, decoded: DecodedJournal, about: SourceContext) -> Iterator[Block]:
     """The blocks of a file, each once, while its marks go to the timeline."""
-    timeline = told.timeline
+    timeline = decoded.timeline
     last_ns, damaged = 0, False
     numbers: dict[int, int] = {}
     for item in journal.read(path):
         if isinstance(item, JournalDamage):
-            told.damage.append(item)
+            decoded.damage.append(item)
             damaged = damaged or not item.torn
             timeline.carried = timeline.carried or dict(about.channels)
             continue
@@ -204,26 +209,32 @@ def _bundles(blocks: Iterator[Block]) -> Iterator[stream_rows.MessageBatch]:
 
 def bundle(blocks: Sequence[Block]) -> stream_rows.MessageBatch:
     """Blocks as they are decoded."""
-    return stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
+    return stream_rows.bundled(
+        (block.body, block.lengths, block.received, block.connection) for block in blocks
+    )
 
 
 def _clean(
-    wide: pl.DataFrame, wanted: ConfiguredDataset, told: DecodedJournal, *, mixed: bool
+    wide: pl.DataFrame, wanted: ConfiguredDataset, decoded: DecodedJournal, *, mixed: bool
 ) -> pl.DataFrame:
     """Rows of instruments that we know, as the schema wants them, each delivery's copies dealt with. `mixed` are rows out
     of messages of several kinds."""
     dataset = wanted.dataset
-    by_wire = {one.wire: one.symbol for one in told.channels.values() if one.dataset == dataset.name}
-    instruments = {one.symbol: one.instrument for one in wanted.instruments.values()}
+    by_wire = {
+        channel.wire: channel.symbol
+        for channel in decoded.channels.values()
+        if channel.dataset == dataset.name
+    }
+    instruments = {instrument.symbol: instrument.instrument for instrument in wanted.instruments.values()}
     ours = pl.col("symbol").replace_strict(by_wire, default=None, return_dtype=pl.String)
     listed = ours.replace_strict(instruments, default=None, return_dtype=pl.String).alias("instrument")
     known = wide.with_columns(listed, ours.alias("ours"))
     if known["instrument"].null_count():
         strange = known.filter(pl.col("instrument").is_null()).drop("instrument", "ours")
-        told.refused.append((strange, "rows of symbols that the dataset does not want"))
+        decoded.refused.append((strange, "rows of symbols that the dataset does not want"))
         known = known.filter(pl.col("instrument").is_not_null())
     wide = known.with_columns(pl.col("ours").alias("symbol")).drop("ours")
-    frame = _sound(frames.live(wide, dataset, wanted.calendar), wanted, told)
+    frame = _sound(frames.live(wide, dataset, wanted.calendar), wanted, decoded)
     if dataset.grain == "minute":
         # Every version of a bar is kept: which one counts is decided when they are curated.
         content = [name for name in frame.columns if name not in captured.EXTRA]
@@ -232,7 +243,7 @@ def _clean(
     return captured.merged(captured.as_received(frame) if mixed else frame, dataset.schema.key)
 
 
-def _sound(frame: pl.DataFrame, wanted: ConfiguredDataset, told: DecodedJournal) -> pl.DataFrame:
+def _sound(frame: pl.DataFrame, wanted: ConfiguredDataset, decoded: DecodedJournal) -> pl.DataFrame:
     """Take out rows that break the schema or lie on closed days; they are kept with the reason."""
     columns: Sequence[tuple[str, pl.Expr]] = [
         (f"{column.name} breaks the schema ({column.sign})", row_checks.column_breaks(column))
@@ -245,6 +256,6 @@ def _sound(frame: pl.DataFrame, wanted: ConfiguredDataset, told: DecodedJournal)
     broken = frame.select(rule.any().alias(str(at)) for at, (_, rule) in enumerate(rules)).row(0)
     for wrong, (reason, rule) in zip(broken, rules, strict=True):
         if wrong:
-            told.refused.append((frame.filter(rule), reason))
+            decoded.refused.append((frame.filter(rule), reason))
             frame = frame.filter(~rule)
     return frame

@@ -40,47 +40,49 @@ def enqueue(context: NodeContext, source: str, now: Instant) -> int:
     """Ask history for every interval of a source that was not looked at yet; inside a transaction."""
     intervals, queue = context.ledger.intervals, context.ledger.queue
     groups: dict[tuple[str, Instant, Instant], list[Interval]] = {}
-    for one in intervals.find(source=source, state="unverified"):
-        wanted = context.wanted.get(one.dataset)
-        if wanted is None or one.evidence or one.end > now:
+    for interval in intervals.find(source=source, state="unverified"):
+        wanted = context.wanted.get(interval.dataset)
+        if wanted is None or interval.evidence or interval.end > now:
             continue  # what is not over yet is asked when it is
-        capability = context.feeds[source].capability(one.dataset)
+        capability = context.feeds[source].capability(interval.dataset)
         if capability is None:
-            intervals.decide(one.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
+            intervals.decide(interval.interval_id, "unverifiable", f"{source} has no history to ask", now=now)
         elif not capability.spans:
-            told = "history has whole sessions only; the session's own answer will tell"
-            intervals.decide(one.interval_id, "unverified", told, now=now)
+            evidence = "history has whole sessions only; the session's own answer will tell"
+            intervals.decide(interval.interval_id, "unverified", evidence, now=now)
         else:
-            start, end = compare.span_to_fetch(context, one, wanted)
+            start, end = compare.span_to_fetch(context, interval, wanted)
             rule = wanted.calendar.day_rule
-            start = max(start, rule.begin(one.session))
-            end = min(end, rule.begin(one.session + dt.timedelta(days=1)))
-            groups.setdefault((one.dataset, start, end), []).append(one)
+            start = max(start, rule.begin(interval.session))
+            end = min(end, rule.begin(interval.session + dt.timedelta(days=1)))
+            groups.setdefault((interval.dataset, start, end), []).append(interval)
     for (dataset, start, end), some in groups.items():
-        tasks = [_hole(context.wanted[dataset], one, start, end, source) for one in some]
+        tasks = [_hole(context.wanted[dataset], gap, start, end, source) for gap in some]
         queue.enqueue(tasks, now=now, priority=FIRST)
         capability = context.feeds[source].capability(dataset)
-        for one in some:
-            task = context.ledger.tasks.for_interval(one.interval_id)
+        for interval in some:
+            task = context.ledger.tasks.for_interval(interval.interval_id)
             if task and capability and capability.delay:
                 wait = min(capability.delay * SECOND, _RESTATED_FOR)
                 queue.hold_back(task.task_id, source, not_before=end + wait)
-            intervals.decide(one.interval_id, "filling", "", now=now)
+            intervals.decide(interval.interval_id, "filling", "", now=now)
     return sum(map(len, groups.values()))
 
 
-def _hole(wanted: ConfiguredDataset, one: Interval, start: Instant, end: Instant, source: str) -> NewTask:
+def _hole(
+    wanted: ConfiguredDataset, interval: Interval, start: Instant, end: Instant, source: str
+) -> NewTask:
     rows = wanted.rows((0, 1)) if len(wanted.calendar) else 1
     share = min(1.0, (end - start) / (86_400 * 1_000_000))
     return NewTask(
-        dataset=one.dataset,
-        instrument=one.instrument,
-        symbol=one.symbol,
-        first=one.session,
-        last=one.session,
+        dataset=interval.dataset,
+        instrument=interval.instrument,
+        symbol=interval.symbol,
+        first=interval.session,
+        last=interval.session,
         kind="GAP",
-        purpose=f"interval {one.interval_id}",
-        interval_id=one.interval_id,
+        purpose=f"interval {interval.interval_id}",
+        interval_id=interval.interval_id,
         start=start,
         end=end,
         eligible_sources=(source,),
@@ -120,8 +122,10 @@ def fill(
             continue
         there = captured_rows.get((instrument, fetch.first), compare.nothing(wanted))
         history = rows.filter(pl.col("instrument") == instrument)
-        found = compare.held_against(context, fetch.source, there, history, wanted, fetch.start, fetch.end)
-        out.decided.append((interval_id, found))
+        comparison = compare.held_against(
+            context, fetch.source, there, history, wanted, fetch.start, fetch.end
+        )
+        out.decided.append((interval_id, comparison))
     if rows.height:
         key = layout.folder_key(wanted.dataset.raw_folder, fetch.first)
         given_back = rows.with_columns(
@@ -136,24 +140,24 @@ def fill(
 
 def decide(context: NodeContext, filled: RepairedIntervals, now: Instant) -> None:
     """Note what the intervals have turned out to be; inside a transaction."""
-    ends = {one.interval_id: one.end for one in context.ledger.intervals.find(state="filling")}
-    for interval_id, found in filled.decided:
+    ends = {interval.interval_id: interval.end for interval in context.ledger.intervals.find(state="filling")}
+    for interval_id, comparison in filled.decided:
         if ends.get(interval_id, 0) > filled.answered_at:
             context.ledger.intervals.decide(interval_id, "unverified", "", now=now)  # to be asked again
             continue
         # What was captured and is not in history stays visible: one of the two is wrong.
-        state: IntervalState = "verified" if found.proves else "unverified"
-        context.ledger.intervals.decide(interval_id, state, found.sentence, now=now)
+        state: IntervalState = "verified" if comparison.proves else "unverified"
+        context.ledger.intervals.decide(interval_id, state, comparison.sentence, now=now)
 
 
 def give_up(context: NodeContext, now: Instant) -> None:
     """Intervals whose task has ended without an answer cannot be verified; inside a transaction."""
-    for one in context.ledger.intervals.find(state="filling"):
-        task = context.ledger.tasks.for_interval(one.interval_id)
+    for interval in context.ledger.intervals.find(state="filling"):
+        task = context.ledger.tasks.for_interval(interval.interval_id)
         if task is None or task.state in ("unobtainable", "cancelled", "done", "stalled"):
-            told = task.last_error if task else ""
+            reason = task.last_error if task else ""
             context.ledger.intervals.decide(
-                one.interval_id, "unverifiable", told or "history gave no answer", now=now
+                interval.interval_id, "unverifiable", reason or "history gave no answer", now=now
             )
 
 
@@ -196,12 +200,12 @@ def _forget_gone(context: NodeContext, now: Instant) -> None:
         for ending in (layout.JOURNAL, layout.SEALED)
         for path in context.layout.captured_files(ending)
     }
-    for one in context.ledger.captures.all():
-        if one.file not in there:
-            confirmed = context.ledger.captures.confirmed_at(one)
+    for capture in context.ledger.captures.all():
+        if capture.file not in there:
+            confirmed = context.ledger.captures.confirmed_at(capture)
             if confirmed is not None and confirmed + context.rules.keep_messages <= now:
                 with context.ledger.write():
-                    context.ledger.captures.forget(one.file)
+                    context.ledger.captures.forget(capture.file)
 
 
 def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:
@@ -213,12 +217,12 @@ def retire(context: NodeContext, capture: CapturedSpan, now: Instant) -> None:
 
 def _intervals_of(context: NodeContext, stored: StoredFetch) -> dict[str, int]:
     """The interval of each instrument that a fetch is about."""
-    found = {}
+    by_instrument = {}
     for task_id in stored.record.tasks:
         task = context.ledger.tasks.get(task_id)
         if task and task.interval_id is not None:
-            found[task.instrument] = task.interval_id
-    return found
+            by_instrument[task.instrument] = task.interval_id
+    return by_instrument
 
 
 def draft(

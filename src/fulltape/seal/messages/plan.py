@@ -29,7 +29,7 @@ class Step:
 class _One:
     """One series of one journal."""
 
-    told: DecodedJournal
+    decoded: DecodedJournal
     source: str
     wanted: ConfiguredDataset
     symbol: str
@@ -46,11 +46,11 @@ class _One:
     @property
     def proving(self) -> str | None:
         """The column of ids that prove something of rows that have come."""
-        return self.contiguous if self.dataset in self.told.frames else None
+        return self.contiguous if self.dataset in self.decoded.frames else None
 
 
 def steps(
-    told: DecodedJournal,
+    decoded: DecodedJournal,
     source: str,
     wanted: Mapping[str, ConfiguredDataset],
     before: Mapping[tuple[str, str], StreamSeries],
@@ -61,15 +61,17 @@ def steps(
 ) -> Iterator[Step]:
     """A step for each series of which a journal says anything. `before`: how far each is proved, by dataset and instrument;
     `contiguous`: by dataset the column of ids that follow each other; `tolerance` of clocks in microseconds."""
-    for name, channel in told.channels.items():
+    for name, channel in decoded.channels.items():
         dataset = wanted.get(channel.dataset)
-        if dataset is None or not (told.timeline.spans(name) or told.timeline.doubts(name)):
+        if dataset is None or not (decoded.timeline.spans(name) or decoded.timeline.doubts(name)):
             continue
-        instrument = next((one for one in dataset.instruments.values() if one.symbol == channel.symbol), None)
+        instrument = next(
+            (listed for listed in dataset.instruments.values() if listed.symbol == channel.symbol), None
+        )
         if instrument is None:
             continue
-        one = _One(
-            told=told,
+        stream = _One(
+            decoded=decoded,
             source=source,
             wanted=dataset,
             symbol=channel.symbol,
@@ -78,40 +80,41 @@ def steps(
             contiguous=contiguous.get(channel.dataset),
             before=before.get((channel.dataset, instrument.instrument)),
         )
-        yield _step(one, tolerance, now)
+        yield _step(stream, tolerance, now)
 
 
-def _step(one: _One, tolerance: int, now: Instant) -> Step:
-    series, line = one.before, one.told.timeline
-    spans, doubts = line.spans(one.channel), line.doubts(one.channel)
+def _step(stream: _One, tolerance: int, now: Instant) -> Step:
+    series, line = stream.before, stream.decoded.timeline
+    spans, doubts = line.spans(stream.channel), line.doubts(stream.channel)
     if not spans:
-        return Step(intervals=_intervals(one, doubts, set(), now))
+        return Step(intervals=_intervals(stream, doubts, set(), now))
     joined = series is not None and series.open and line.follows == series.file
-    rule = one.wanted.calendar.day_rule
+    rule = stream.wanted.calendar.day_rule
     doubts = doubts + timeline.gaps(
         spans,
         before=series.live_to if series else None,
-        joined=joined and one.channel in line.live_at_first,
+        joined=joined and stream.channel in line.live_at_first,
         why=series.why if series else "",
         tolerance=tolerance,
         begin=rule.begin(rule.session(spans[0].start)),
     )
-    jumps, newest = _jumps(one)
-    doubts, proved = _judged(one, doubts, jumps, tolerance)
+    jumps, newest = _jumps(stream)
+    doubts, proved = _judged(stream, doubts, jumps, tolerance)
     ahead = series is not None and series.live_to > line.last
     return Step(
-        intervals=_intervals(one, doubts, proved, now),
-        days=list(_days(one, spans)),
+        intervals=_intervals(stream, doubts, proved, now),
+        days=list(_days(stream, spans)),
         cut_at=line.last if ahead else None,
         series=StreamSeries(
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            symbol=one.symbol,
-            file=one.told.file,
+            source=stream.source,
+            dataset=stream.dataset,
+            instrument=stream.instrument,
+            symbol=stream.symbol,
+            file=stream.decoded.file,
             # A moment after the file's last one was told by a clock that was ahead.
             live_to=max(spans[-1].end, min(series.live_to, line.last) if series else 0),
-            open=one.channel in one.told.still_live and not any(hole.torn for hole in one.told.damage),
+            open=stream.channel in stream.decoded.still_live
+            and not any(hole.torn for hole in stream.decoded.damage),
             why=spans[-1].why,
             last_id=str(newest[0]) if newest else "",
             last_ts=newest[1] if newest else 0,
@@ -119,27 +122,27 @@ def _step(one: _One, tolerance: int, now: Instant) -> Step:
     )
 
 
-def _jumps(one: _One) -> tuple[list[Break], tuple[int, Instant] | None]:
+def _jumps(stream: _One) -> tuple[list[Break], tuple[int, Instant] | None]:
     """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
-    series = one.before
+    series = stream.before
     after = (int(series.last_id), series.last_ts) if series and series.last_id else None
-    if one.proving is None:
+    if stream.proving is None:
         return [], after
-    ids = one.told.facts(one.dataset, one.proving).ids.get(one.instrument, [])
+    ids = stream.decoded.facts(stream.dataset, stream.proving).ids.get(stream.instrument, [])
     return timeline.breaks(ids, after=after)
 
 
 def _judged(
-    one: _One, doubts: Sequence[Doubt], jumps: Sequence[Break], tolerance: int
+    stream: _One, doubts: Sequence[Doubt], jumps: Sequence[Break], tolerance: int
 ) -> tuple[list[Doubt], set[Doubt]]:
     """Doubts with what the ids say of them, and those that the ids prove to be none."""
-    if one.proving is None:
+    if stream.proving is None:
         return list(doubts), set()
-    facts = one.told.facts(one.dataset, one.proving)
-    newest = facts.newest.get(one.instrument, 0)
+    facts = stream.decoded.facts(stream.dataset, stream.proving)
+    newest = facts.newest.get(stream.instrument, 0)
     # Nothing is proved by ids of which none is from before.
-    oldest = facts.ids[one.instrument][0].start if one.instrument in facts.ids else LATEST
-    if one.before and one.before.last_id:
+    oldest = facts.ids[stream.instrument][0].start if stream.instrument in facts.ids else LATEST
+    if stream.before and stream.before.last_id:
         oldest = 0
     out: list[Doubt] = []
     proved: set[Doubt] = set()
@@ -154,7 +157,7 @@ def _judged(
         out.append(doubt.saying("the ids before and after follow each other") if whole else doubt)
         proved |= {out[-1]} if whole else set()
     out += [
-        Doubt(start=jump.start, end=jump.end, kind="sequence break", told=jump.told)
+        Doubt(start=jump.start, end=jump.end, kind="sequence break", detail=jump.sentence)
         for jump in jumps
         if jump not in explained
     ]
@@ -163,13 +166,13 @@ def _judged(
 
 def _told(beside: Sequence[Break]) -> str:
     """What breaks say together."""
-    lost = sum(one.lost for one in beside)
-    words = [f"{lost:,} ids are missing"] if lost or not any(one.fell for one in beside) else []
-    return "; ".join([*words, *(["the ids begin anew"] if any(one.fell for one in beside) else [])])
+    lost = sum(jump.lost for jump in beside)
+    words = [f"{lost:,} ids are missing"] if lost or not any(jump.fell for jump in beside) else []
+    return "; ".join([*words, *(["the ids begin anew"] if any(jump.fell for jump in beside) else [])])
 
 
-def _intervals(one: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: Instant) -> list[Interval]:
-    rule = one.wanted.calendar.day_rule
+def _intervals(stream: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: Instant) -> list[Interval]:
+    rule = stream.wanted.calendar.day_rule
     pieces = [
         (day, piece, doubt in proved)
         for doubt in doubts
@@ -177,42 +180,44 @@ def _intervals(one: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: Inst
     ]
     return [
         Interval(
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            symbol=one.symbol,
+            source=stream.source,
+            dataset=stream.dataset,
+            instrument=stream.instrument,
+            symbol=stream.symbol,
             session=day,
             start=piece.start,
             end=piece.end,
             kind=piece.kind,
             state="verified" if whole else "unverified",
-            evidence=piece.told if whole else "",
+            evidence=piece.detail if whole else "",
             since=now,
             decided_at=now if whole else None,
         )
         for day, piece, whole in pieces
-        if one.wanted.calendar.day(day) == "session"
+        if stream.wanted.calendar.day(day) == "session"
     ]
 
 
-def _days(one: _One, spans: Sequence[Live]) -> Iterator[CapturedDay]:
-    rule = one.wanted.calendar.day_rule
+def _days(stream: _One, spans: Sequence[Live]) -> Iterator[CapturedDay]:
+    rule = stream.wanted.calendar.day_rule
     counts: Mapping[dt.date, int] = {}
-    if one.dataset in one.told.frames:
-        counts = one.told.facts(one.dataset, one.contiguous or "").counts.get(one.instrument, {})
+    if stream.dataset in stream.decoded.frames:
+        counts = stream.decoded.facts(stream.dataset, stream.contiguous or "").counts.get(
+            stream.instrument, {}
+        )
     first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
     reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
     # A venue's clock may already be in another session than ours: its rows count there, though no time does.
-    for day in sorted(reached | {day for day in counts if day >= one.wanted.first}):
+    for day in sorted(reached | {day for day in counts if day >= stream.wanted.first}):
         begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
         inside = [span for span in spans if span.start < end and span.end >= begin]
-        if not (inside or day in counts) or one.wanted.calendar.day(day) != "session":
+        if not (inside or day in counts) or stream.wanted.calendar.day(day) != "session":
             continue
         yield CapturedDay(
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            symbol=one.symbol,
+            source=stream.source,
+            dataset=stream.dataset,
+            instrument=stream.instrument,
+            symbol=stream.symbol,
             session=day,
             start=max(begin, inside[0].start) if inside else begin,
             end=min(end, inside[-1].end) if inside else begin,

@@ -32,16 +32,16 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """Something may be missing from `start` to `end`; `kind` says what happened, `told` more of it."""
+    """Something may be missing from `start` to `end`; `kind` says what happened, `detail` more of it."""
 
     start: Instant
     end: Instant
     kind: str
-    told: str = ""
+    detail: str = ""
 
     def saying(self, more: str) -> Doubt:
         """The same with something more to tell."""
-        return replace(self, told=f"{self.told}; {more}".removeprefix("; "))
+        return replace(self, detail=f"{self.detail}; {more}".removeprefix("; "))
 
 
 @dataclass(slots=True)
@@ -123,14 +123,14 @@ class Timeline:
         words = f"the clock was put back by {ahead / 1e9:,.0f} s"
         for name in {name for _, name in self._began} | self._spans.keys():
             self._spans[name] = [
-                replace(one, end=min(one.end, now // _NS))
-                for one in self._spans.get(name, [])
-                if one.start < now // _NS
+                replace(span, end=min(span.end, now // _NS))
+                for span in self._spans.get(name, [])
+                if span.start < now // _NS
             ]
             self._doubts[name] = [
-                one if one.kind in _LOST else replace(one, end=min(one.end, now // _NS))
-                for one in self._doubts.get(name, [])
-                if one.kind in _LOST or one.start < now // _NS
+                doubt if doubt.kind in _LOST else replace(doubt, end=min(doubt.end, now // _NS))
+                for doubt in self._doubts.get(name, [])
+                if doubt.kind in _LOST or doubt.start < now // _NS
             ]
             self._doubt(name, now - ahead, now, "clock", words)
         self._began = {key: min(at, now) for key, at in self._began.items()}
@@ -160,12 +160,12 @@ class Timeline:
     def spans(self, name: str) -> list[Live]:
         """When a channel was live, over all of its connections: disjoint and in order."""
         out: list[Live] = []
-        for one in sorted(self._spans.get(name, []), key=lambda span: (span.start, span.end)):
-            if out and one.start <= out[-1].end:
-                later = one if one.end > out[-1].end else out[-1]
+        for live in sorted(self._spans.get(name, []), key=lambda span: (span.start, span.end)):
+            if out and live.start <= out[-1].end:
+                later = live if live.end > out[-1].end else out[-1]
                 out[-1] = Live(start=out[-1].start, end=later.end, why=later.why)
             else:
-                out.append(one)
+                out.append(live)
         return out
 
     def doubts(self, name: str) -> list[Doubt]:
@@ -178,13 +178,13 @@ class Timeline:
                 start = self._began.pop((number, name))
                 end = max(at, start)
                 if 0 < at < start:  # it began in an earlier file, which took the channel for live
-                    kind, _, told = why.partition(": ")
-                    self._doubt(name, at, start, kind or "not captured", told)
+                    kind, _, detail = why.partition(": ")
+                    self._doubt(name, at, start, kind or "not captured", detail)
                 self._spans.setdefault(name, []).append(Live(start=start // _NS, end=end // _NS, why=why))
 
-    def _doubt(self, name: str, start: int, end: int, kind: str, told: str) -> None:
+    def _doubt(self, name: str, start: int, end: int, kind: str, detail: str) -> None:
         self._doubts.setdefault(name, []).append(
-            Doubt(start=start // _NS, end=max(start, end) // _NS + 1, kind=kind, told=told)
+            Doubt(start=start // _NS, end=max(start, end) // _NS + 1, kind=kind, detail=detail)
         )
 
 
@@ -200,17 +200,19 @@ def gaps(
     """What lies between spans; `before` is until when the channel was live in an earlier file, and `why` no longer;
     `joined` that this file goes on where that one ended. An earlier file that ends after this one begins was written by a
     clock that was ahead: from `begin`, that of the session, on it is unknown when the channel was live."""
-    found = []
+    doubts = []
     if spans and before is not None and before > spans[0].start + tolerance:
-        told = f"the clock was {(before - spans[0].start) / SECOND:,.0f} s ahead before"
-        found.append(Doubt(start=min(begin, spans[0].start - 1), end=spans[0].start, kind="clock", told=told))
+        detail = f"the clock was {(before - spans[0].start) / SECOND:,.0f} s ahead before"
+        doubts.append(
+            Doubt(start=min(begin, spans[0].start - 1), end=spans[0].start, kind="clock", detail=detail)
+        )
     if spans and before is not None and not joined and spans[0].start > before:
-        kind, _, told = why.partition(": ")
-        found.append(Doubt(start=before, end=spans[0].start, kind=kind or "not captured", told=told))
-    for one, following in itertools.pairwise(spans):
-        kind, _, told = one.why.partition(": ")
-        found.append(Doubt(start=one.end, end=following.start, kind=kind or "not captured", told=told))
-    return found
+        kind, _, detail = why.partition(": ")
+        doubts.append(Doubt(start=before, end=spans[0].start, kind=kind or "not captured", detail=detail))
+    for span, following in itertools.pairwise(spans):
+        kind, _, detail = span.why.partition(": ")
+        doubts.append(Doubt(start=span.end, end=following.start, kind=kind or "not captured", detail=detail))
+    return doubts
 
 
 def by_session(
@@ -228,9 +230,11 @@ def by_session(
             (day, replace(doubt, start=start, end=end))
             for day, start, end in zip(days, edges, edges[1:], strict=False)
         ]
-    head = Doubt(start=doubt.start, end=begin(first + dt.timedelta(days=1)), kind=doubt.kind, told=doubt.told)
-    tail = Doubt(start=begin(last), end=doubt.end, kind=doubt.kind, told=doubt.told)
-    return [(day, one) for day, one in ((first, head), (last, tail)) if one.end > one.start]
+    head = Doubt(
+        start=doubt.start, end=begin(first + dt.timedelta(days=1)), kind=doubt.kind, detail=doubt.detail
+    )
+    tail = Doubt(start=begin(last), end=doubt.end, kind=doubt.kind, detail=doubt.detail)
+    return [(day, piece) for day, piece in ((first, head), (last, tail)) if piece.end > piece.start]
 
 
 def span_to_fetch(start: Instant, end: Instant, *, bars: bool, tolerance: int) -> tuple[Instant, Instant]:
@@ -252,7 +256,7 @@ class Break:
     fell: bool = False
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """In words."""
         return "the ids begin anew" if self.fell else f"{self.lost:,} ids are missing"
 
@@ -274,7 +278,7 @@ def breaks(
 ) -> tuple[list[Break], tuple[int, Instant] | None]:
     """The holes between runs, which ascend within an epoch, and the newest (id, stamp) of the last epoch; `after` is that of
     an earlier file. What comes with older ids and older stamps is a repetition."""
-    found = []
+    holes = []
     epoch = 0
     for run in runs:
         fell = after is not None and (
@@ -283,16 +287,16 @@ def breaks(
         epoch = run.epoch
         if fell and after is not None:
             edges = sorted((after[1], run.start))
-            found.append(Break(start=edges[0], end=edges[1] + 1, lost=0, fell=True))
+            holes.append(Break(start=edges[0], end=edges[1] + 1, lost=0, fell=True))
             after = None
         elif after is not None and run.first > after[0] + 1:
             edges = sorted((after[1], run.start))
-            found.append(Break(start=edges[0], end=edges[1] + 1, lost=run.first - after[0] - 1))
+            holes.append(Break(start=edges[0], end=edges[1] + 1, lost=run.first - after[0] - 1))
         if after is None or run.last > after[0]:
             after = (run.last, run.end)
-    return found, after
+    return holes, after
 
 
-def near(doubt: Doubt, one: Break, tolerance: int) -> bool:
+def near(doubt: Doubt, jump: Break, tolerance: int) -> bool:
     """Whether a jump may have happened in a doubtful span, by clocks that lie `tolerance` apart at most."""
-    return one.start < doubt.end + tolerance and doubt.start - tolerance < one.end
+    return jump.start < doubt.end + tolerance and doubt.start - tolerance < jump.end

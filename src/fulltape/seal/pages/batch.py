@@ -90,9 +90,11 @@ class Batch:
         """Take one fetch; if that fails, its pages are kept with the reason and its tasks fail, and nothing else."""
         fetch_id, source = stored.record.fetch_id, stored.record.fetch.source
         try:
-            found = result.read(self._context, stored, self._now, self._set_aside)
+            fetched = result.read(self._context, stored, self._now, self._set_aside)
             held = (
-                None if found.whole is None else confirm.hold(self._context, stored, found.whole, found.facts)
+                None
+                if fetched.whole is None
+                else confirm.hold(self._context, stored, fetched.whole, fetched.facts)
             )
         except errors.StorageError:
             raise
@@ -103,26 +105,26 @@ class Batch:
                 self._set_aside.page(fetch_id, source, page, result.whole_page(page, reason))
             return
         # Only now: of a fetch that failed half-way nothing counts.
-        self._facts += found.facts
-        self._covered |= {(fetch_id, symbol): spans for symbol, spans in found.covered.items()}
-        self._filled += [found.filled] if found.filled else []
+        self._facts += fetched.facts
+        self._covered |= {(fetch_id, symbol): spans for symbol, spans in fetched.covered.items()}
+        self._filled += [fetched.filled] if fetched.filled else []
         self._held += [held] if held else []
         self._order += 1
-        for folder, frame in found.frames:
+        for folder, frame in fetched.frames:
             place = (source, stored.record.fetch.dataset, folder)
             self._frames[place].append(frame.with_columns(pl.lit(self._order).alias("order")))
             self._fetch_ids[place].append(fetch_id)
             self._ended_at[place].append(stored.end.ended_at if stored.end else stored.record.started_at)
-        self.rows += found.rows
+        self.rows += fetched.rows
 
     def _write(self, key: tuple[str, str, str]) -> Draft:
         source, dataset_name, folder = key
-        found = self._frames[key]
+        frames = self._frames[key]
         wanted = self._context.wanted[dataset_name]
         return drafts.write(
             self._context,
             wanted,
-            _merged(found) if len(found) > 1 else found[0].drop("order"),
+            _merged(frames) if len(frames) > 1 else frames[0].drop("order"),
             layer="raw",
             folder=folder,
             source=source,
@@ -163,8 +165,8 @@ class Batch:
                     queue.shrink(task, first, now=self._now)
 
 
-def _merged(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _merged(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of several fetches, each sorted already; where two hold the same cell, the later answer replaces the
     earlier one as a whole."""
     newest = pl.col("order") == pl.col("order").max().over("instrument", "session")
-    return pl.concat(found).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)
+    return pl.concat(frames).filter(newest).drop("order").sort("instrument", "ts", maintain_order=True)

@@ -60,13 +60,13 @@ def _schema(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFram
     columns = wanted.dataset.schema.columns
     breaks = {column.name: row_checks.column_breaks(column) for column in columns}
     broken = frame.select(rule.any().alias(name) for name, rule in breaks.items()).row(0, named=True)
-    found: list[Rejected] = []
+    rejections: list[Rejected] = []
     for column in columns:
         if broken[column.name]:
             rule = breaks[column.name]
-            found += _rejections(frame.filter(rule), f"{column.name} breaks the schema ({column.sign})")
+            rejections += _rejections(frame.filter(rule), f"{column.name} breaks the schema ({column.sign})")
             frame = frame.filter(~rule)
-    return frame, found
+    return frame, rejections
 
 
 def _without(frame: pl.DataFrame, wrong: pl.Expr, reason: str) -> tuple[pl.DataFrame, list[Rejected]]:
@@ -85,14 +85,19 @@ def _inside(
 ) -> tuple[pl.DataFrame, list[Rejected]]:
     """Take out rows of sessions that were not asked for. Far from these they say that the answer is about something else:
     then which sessions they stand for is unknown. Pages that are limited by count end where they end."""
-    frame, found = _without(
+    frame, rejections = _without(
         frame, ~pl.col("session").is_between(first, last), "a session that was not asked for"
     )
     return frame, [
-        replace(one, session=None, placed=True, reason=f"rows of {one.session}, far from what was asked for")
-        if one.session and not positional and not first - _NEAR <= one.session <= last + _NEAR
-        else one
-        for one in found
+        replace(
+            rejection,
+            session=None,
+            placed=True,
+            reason=f"rows of {rejection.session}, far from what was asked for",
+        )
+        if rejection.session and not positional and not first - _NEAR <= rejection.session <= last + _NEAR
+        else rejection
+        for rejection in rejections
     ]
 
 
@@ -132,10 +137,10 @@ def _unique(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFram
     values = [name for name in frame.columns if name != "page"]
     once = frame.unique(subset=values, keep="first", maintain_order=True)
     copies = frame.height - once.height
-    found: list[Rejected] = []
+    rejections: list[Rejected] = []
     if copies:
         again = frame.filter(pl.struct(values).is_duplicated())
-        found += [
+        rejections += [
             Rejected(
                 page=page,
                 symbol=symbol,
@@ -147,8 +152,8 @@ def _unique(frame: pl.DataFrame, wanted: ConfiguredDataset) -> tuple[pl.DataFram
             for page, symbol, count in again.group_by("page", "symbol", maintain_order=True).len().iter_rows()
         ]
     contradicts = pl.struct(key).is_duplicated()
-    found += _rejections(once.filter(contradicts), "rows that contradict each other")
-    return once.filter(~contradicts), found
+    rejections += _rejections(once.filter(contradicts), "rows that contradict each other")
+    return once.filter(~contradicts), rejections
 
 
 def _plainly_unique(frame: pl.DataFrame, key: list[str]) -> bool:

@@ -62,20 +62,22 @@ def facts(
     refused = complete_through if shown.anywhere else ranges.intersect(shown.rejected, complete_through)
     present = ranges.subtract(ranges.intersect(shown.rows, complete_through), refused)
     silent = ranges.subtract(ranges.subtract(complete_through, present), refused)
-    found = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
-    found += [
+    fact_ranges = [FactRange(span=span, fact="present", sound=True, reason="") for span in present]
+    fact_ranges += [
         FactRange(
             span=span, fact="refused", sound=False, reason=f"rows were rejected: {shown.why}", extent="span"
         )
         for span in refused
     ]
     if shown.refused or not silent:
-        return found
+        return fact_ranges
     if shown.unlocated:
         reason = f"rows of an unknown session were rejected: {shown.why}"
-        return found + [FactRange(span=span, fact="refused", sound=False, reason=reason) for span in silent]
+        return fact_ranges + [
+            FactRange(span=span, fact="refused", sound=False, reason=reason) for span in silent
+        ]
     if not shown.exists and not ended:
-        return found
+        return fact_ranges
     # Rows of its own before or after, or another instrument's rows for that very session.
     proof = complete_through if present else others
     if quiet_until and ended:
@@ -87,17 +89,19 @@ def facts(
     )
     doubtful = ranges.subtract(silent, sound)
     between = ((present[0][0], present[-1][1]),) if shown.positional and present else ranges.EMPTY
-    found += [
+    fact_ranges += [
         FactRange(span=span, fact="empty", sound=True, reason="", extent="positional")
         for span in ranges.intersect(sound, between)
     ]
-    found += [
+    fact_ranges += [
         FactRange(span=span, fact="empty", sound=True, reason="", extent="span")
         for span in ranges.subtract(sound, between)
     ]
     why = "no rows beside it in the same answer" if shown.exists else "nothing shows that the symbol existed"
-    found += [FactRange(span=span, fact="empty", sound=False, reason=why, extent="span") for span in doubtful]
-    return found
+    fact_ranges += [
+        FactRange(span=span, fact="empty", sound=False, reason=why, extent="span") for span in doubtful
+    ]
+    return fact_ranges
 
 
 def reach(rows: Ranges, position: int) -> Range:

@@ -86,7 +86,11 @@ class _Reading:
     def _fill(self, sealed: DecodedFetch, wanted: ConfiguredDataset) -> None:
         """An answer about an interval: a part of its own, and no fact about the session."""
         stored, fetch = self._stored, self._stored.record.fetch
-        spoiled = {one.symbol for one in sealed.rejected if one.lost and one.session in (None, fetch.first)}
+        spoiled = {
+            rejected.symbol
+            for rejected in sealed.rejected
+            if rejected.lost and rejected.session in (None, fetch.first)
+        }
         self._found.filled = gap_repair.fill(self._context, stored, sealed.frame, spoiled)
         self._found.rows = sum(draft.part.rows for draft in self._found.filled.drafts)
         asked = (wanted.calendar.between(fetch.first, fetch.last),)
@@ -107,7 +111,7 @@ class _Reading:
         }
         keep = []
         for symbol in self._stored.record.fetch.symbols:
-            others = ranges.union(*(found for other, found in rows.items() if other != symbol))
+            others = ranges.union(*(positions for other, positions in rows.items() if other != symbol))
             keep.append(self._note(self._shown(symbol, sealed, rows, wanted), others, wanted))
         kept = pl.concat([frame for frame in keep if not frame.is_empty()] or [_no_cells()])
         return sealed.frame.join(kept, on=["symbol", "session"], how="semi", maintain_order="left")
@@ -118,7 +122,9 @@ class _Reading:
         stored, fetch = self._stored, self._stored.record.fetch
         asked = wanted.calendar.between(fetch.first, fetch.last)
         labels = [wanted.calendar.label(position) for position in range(*asked)]
-        lost = [one for one in sealed.rejected if one.symbol in (None, symbol) and one.lost]
+        lost = [
+            rejected for rejected in sealed.rejected if rejected.symbol in (None, symbol) and rejected.lost
+        ]
         refused = stored.end is not None and symbol in stored.end.refused
         confirmed = stored.end is not None and symbol in stored.end.confirmed
         return plan.ShownSymbol(
@@ -127,10 +133,10 @@ class _Reading:
             complete_to=plan.complete_through(stored.complete_through(), symbol, asked, labels),
             rows=rows.get(symbol, ()),
             rejected=_rejected(sealed, symbol, rows.get(symbol, ()), wanted),
-            why=next((one.reason for one in lost), ""),
-            unlocated=any(one.session is None for one in lost),
+            why=next((rejected.reason for rejected in lost), ""),
+            unlocated=any(rejected.session is None for rejected in lost),
             anywhere=wanted.dataset.grain != "day"
-            and any(one.session is None and not one.placed for one in lost),
+            and any(rejected.session is None and not rejected.placed for rejected in lost),
             exists=symbol in fetch.known or symbol in rows or confirmed,
             refused=refused and symbol not in rows,
             positional=stored.positional,
@@ -140,24 +146,24 @@ class _Reading:
         """Record the facts about one symbol and return the cells whose rows may be taken."""
         stored, fetch = self._stored, self._stored.record.fetch
         history = self._context.feeds[fetch.source].first_day(fetch.dataset, self._now)
-        found = plan.facts(
+        facts = plan.facts(
             shown,
             others=others,
             history_from=wanted.calendar.between(history, history)[0],
             ended=stored.end is not None and stored.end.outcome in (Outcome.ROWS, Outcome.EMPTY),
             quiet_until=self._quiet_until(wanted),
         )
-        self._found.covered[shown.symbol] = ranges.normalise(fact.span for fact in found)
+        self._found.covered[shown.symbol] = ranges.normalise(fact.span for fact in facts)
         # On other sessions the symbol was another instrument's, and so are the rows.
         instrument = stored.record.instruments[shown.symbol]
         theirs = wanted.spelled(instrument, shown.symbol)
-        found = [
-            replace(fact, span=span) for fact in found for span in ranges.intersect((fact.span,), theirs)
+        facts = [
+            replace(fact, span=span) for fact in facts for span in ranges.intersect((fact.span,), theirs)
         ]
-        self._found.facts += self._facts(instrument, found, wanted)
+        self._found.facts += self._facts(instrument, facts, wanted)
         taken = [
             wanted.calendar.label(position)
-            for fact in found
+            for fact in facts
             if fact.fact == "present"
             for position in range(*fact.span)
         ]
@@ -166,10 +172,10 @@ class _Reading:
         )
 
     def _facts(
-        self, instrument: str, found: list[FactRange], wanted: ConfiguredDataset
+        self, instrument: str, facts: list[FactRange], wanted: ConfiguredDataset
     ) -> Iterator[CoverageFact]:
         fetch = self._stored.record.fetch
-        for fact in found:
+        for fact in facts:
             yield CoverageFact(
                 dataset=fetch.dataset,
                 instrument=instrument,
@@ -196,15 +202,15 @@ class _Reading:
 
 def _rejected(sealed: DecodedFetch, symbol: str, rows: Ranges, wanted: ConfiguredDataset) -> Ranges:
     """The positions that rejected rows of a symbol belong to, or may belong to."""
-    found: list[ranges.Range] = []
-    for one in sealed.rejected:
+    spans: list[ranges.Range] = []
+    for rejected in sealed.rejected:
         # A row without a session, told beside its neighbours: a day that has its one bar lacks nothing.
-        counts = one.lost and (one.rows or wanted.dataset.grain != "day")
-        if one.symbol in (None, symbol) and counts and one.session is not None:
-            position = wanted.calendar.position(one.session)
+        counts = rejected.lost and (rejected.rows or wanted.dataset.grain != "day")
+        if rejected.symbol in (None, symbol) and counts and rejected.session is not None:
+            position = wanted.calendar.position(rejected.session)
             if position is not None:
-                found.append(plan.reach(rows, position) if one.edge else (position, position + 1))
-    return ranges.normalise(found)
+                spans.append(plan.reach(rows, position) if rejected.edge else (position, position + 1))
+    return ranges.normalise(spans)
 
 
 def _no_cells() -> pl.DataFrame:
