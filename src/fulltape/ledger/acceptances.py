@@ -43,16 +43,16 @@ class Acceptances:
                 revoked=bool(row["revoked"]),
             )
 
-    def add(self, one: Acceptance) -> None:
+    def add(self, acceptance: Acceptance) -> None:
         """Take a decision, inside a transaction."""
         self._database.run(
             "add_acceptance",
             seq=self._database.next("acceptance"),
-            dataset=one.dataset,
-            instrument=one.instrument,
-            first_session=one.first.isoformat(),
-            last_session=one.last.isoformat(),
-            reason=one.reason,
-            revoked=int(one.revoked),
-            at=one.at,
+            dataset=acceptance.dataset,
+            instrument=acceptance.instrument,
+            first_session=acceptance.first.isoformat(),
+            last_session=acceptance.last.isoformat(),
+            reason=acceptance.reason,
+            revoked=int(acceptance.revoked),
+            at=acceptance.at,
         )

@@ -66,16 +66,16 @@ def kept_for_others(
 def scopes(vendor: str, limits: Limits, endpoint: str) -> list[tuple[str, Limits]]:
     """What the vendor counts for a request: the whole, and the endpoint's class if that is limited by itself."""
     name = vendor if limits.counted_by == "key" else f"{vendor}@{socket.gethostname()}"
-    found = [(name, limits)]
+    limited = [(name, limits)]
     if endpoint in limits.endpoints:
-        found.append((f"{name}/{endpoint}", limits.endpoints[endpoint]))
-    return found
+        limited.append((f"{name}/{endpoint}", limits.endpoints[endpoint]))
+    return limited
 
 
 def days(limits: Limits, cost: int = 1) -> list[tuple[str, int, int]]:
     """(dimension, cap, what this request counts) of every daily cap."""
-    found = [("requests_per_day", limits.per_day, 1), ("credits_per_day", limits.credits_per_day, cost)]
-    return [one for one in found if one[1]]
+    caps = [("requests_per_day", limits.per_day, 1), ("credits_per_day", limits.credits_per_day, cost)]
+    return [cap for cap in caps if cap[1]]
 
 
 def width(per_minute: int) -> int:
@@ -119,7 +119,7 @@ def windows(row: Row, limits: Limits, now: Instant) -> list[Window]:
     """Every window that counts the requests of a scope."""
     a_minute = rate(row, limits, now)
     spaced = 0 < a_minute < SPACED_BELOW
-    found = [
+    all_windows = [
         Window(
             words=f"{limits.per_second} requests per second",
             unit="requests",
@@ -145,10 +145,10 @@ def windows(row: Row, limits: Limits, now: Instant) -> list[Window]:
             allowed=1 if spaced else a_minute,
         ),
     ]
-    return [one for one in found if one.allowed]
+    return [window for window in all_windows if window.allowed]
 
 
 def rate(row: Row, limits: Limits, now: Instant) -> int:
     """Requests a minute: the plan's, or what the vendor has said in the last day if that is less; 0 without a limit."""
-    told = int(row["allowed"]) if row["learned_at"] + LEARNED_FOR > now else 0
-    return min(told, limits.per_minute or told) if told else limits.per_minute
+    allowed = int(row["allowed"]) if row["learned_at"] + LEARNED_FOR > now else 0
+    return min(allowed, limits.per_minute or allowed) if allowed else limits.per_minute

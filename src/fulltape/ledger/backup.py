@@ -25,13 +25,13 @@ _ROWS_AT_ONCE = 10_000
 
 def tables() -> list[str]:
     """The tables of the present schema."""
-    found: list[str] = []
+    names: list[str] = []
     for _, text in migrations():
         for gone in _DROPPED.finditer(text):
-            if (gone[1] or gone[2]) in found:
-                found.remove(gone[1] or gone[2])
-        found += [name for name in _TABLE.findall(text) if name not in found]
-    return found
+            if (gone[1] or gone[2]) in names:
+                names.remove(gone[1] or gone[2])
+        names += [name for name in _TABLE.findall(text) if name not in names]
+    return names
 
 
 def write(database: Database, path: Path) -> None:

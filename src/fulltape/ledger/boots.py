@@ -50,11 +50,13 @@ class Boots:
         self._boot = boot
         return int(row["offset_us"])
 
-    def _anchor(self, row: Row | None, boot: str, told: int, *, since_boot: int, synchronised: bool) -> Row:
+    def _anchor(
+        self, row: Row | None, boot: str, measured: int, *, since_boot: int, synchronised: bool
+    ) -> Row:
         before = int(row["offset_us"]) if row else None
         least = int(self._database.value("newest_send") or 0) - since_boot if before is None else before
-        offset = max(told, least)
-        ahead = offset - told if synchronised else 0
+        offset = max(measured, least)
+        ahead = offset - measured if synchronised else 0
         if before is not None and offset > before:
             self._move(offset - before, since=before, now=before + since_boot)
         elif synchronised:

@@ -14,8 +14,8 @@ class Breakers:
 
     def of(self, source: str) -> Breaker:
         """A source's breaker."""
-        found = self._database.run("breaker", source=source)
-        return Breaker(**found[0]) if found else Breaker(source=source)
+        rows = self._database.run("breaker", source=source)
+        return Breaker(**rows[0]) if rows else Breaker(source=source)
 
     def all(self) -> dict[str, Breaker]:
         """Every breaker that ever counted a failure, by source."""

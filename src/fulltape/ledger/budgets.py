@@ -48,7 +48,7 @@ class Budgets:
             for scope, of_scope in allowance.scopes(vendor, limits, want.endpoint)
             for refused in self._refusals(scope, of_scope, want, now)
         ]
-        return max(refusals, key=lambda one: one.room_at) if refusals else Granted()
+        return max(refusals, key=lambda refusal: refusal.room_at) if refusals else Granted()
 
     def reserve(
         self, vendor: str, limits: Limits, want: Want, *, steady: Callable[[], Instant]
@@ -67,7 +67,7 @@ class Budgets:
 
     def landed(self, limits: Limits, token: str) -> None:
         """A request is no longer in flight."""
-        if limits.concurrency or any(one.concurrency for one in limits.endpoints.values()):
+        if limits.concurrency or any(of_endpoint.concurrency for of_endpoint in limits.endpoints.values()):
             with self._database.write():
                 self._database.run("landed", token=token)
 
@@ -127,10 +127,10 @@ class Budgets:
         sends = self._database.run("sends_since", scope=scope, since=now - 61 * SECOND)
         per_minute = allowance.rate(row, of_scope, now)
         span = 60 * SECOND // per_minute if 0 < per_minute < SPACED_BELOW else 60 * SECOND
-        frees = [(one["at"] + one["width"] + span + MARGIN - now, one["requests"]) for one in sends]
+        frees = [(send["at"] + send["width"] + span + MARGIN - now, send["requests"]) for send in sends]
         return {
             "scope": scope,
-            "last_minute": sum(one["requests"] for one in sends if one["at"] > now - 60 * SECOND),
+            "last_minute": sum(send["requests"] for send in sends if send["at"] > now - 60 * SECOND),
             "per_minute": per_minute,
             "frees": [wait / SECOND for wait, count in sorted(frees) for _ in range(count) if wait > 0],
             "learned": row["allowed"] if row["learned_at"] + LEARNED_FOR > now else 0,
@@ -188,9 +188,9 @@ class Budgets:
         """What is in a window: when each send leaves it, and what it cost."""
         since = now - window.span - MARGIN - SECOND
         return [
-            (ends, int(one[window.unit]))
-            for one in self._database.run("sends_since", scope=scope, since=since)
-            if (ends := one["at"] + one["width"] + window.span + MARGIN) > now
+            (ends, int(send[window.unit]))
+            for send in self._database.run("sends_since", scope=scope, since=since)
+            if (ends := send["at"] + send["width"] + window.span + MARGIN) > now
         ]
 
     def _count(self, scope: str, limits: Limits, want: Want, now: Instant) -> None:
@@ -223,10 +223,10 @@ class Budgets:
         return {str(row["kind"]): int(row["used"]) for row in rows}
 
     def _scope(self, scope: str) -> Row:
-        found = self._database.run("scope", scope=scope)
+        rows = self._database.run("scope", scope=scope)
         return (
-            found[0]
-            if found
+            rows[0]
+            if rows
             else {"scope": scope, "allowed": 0, "learned_at": 0, "closed_until": 0, "strikes": 0}
         )
 

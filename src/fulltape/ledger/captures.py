@@ -43,22 +43,22 @@ class Captures:
         """Every sealed journal of a source, or of all."""
         return [_capture(row) for row in self._database.run("captures", source=source)]
 
-    def add(self, one: CapturedSpan) -> None:
+    def add(self, capture: CapturedSpan) -> None:
         """Note that a journal was sealed, or sealed again."""
         self._database.run(
             "add_capture",
-            file=one.file,
-            source=one.source,
-            first_session=one.first.isoformat() if one.first else "",
-            last_session=one.last.isoformat() if one.last else "",
-            messages=one.messages,
-            unknown=one.unknown,
-            broken=one.broken,
-            parts=",".join(map(str, one.parts)),
-            software=one.software,
-            sealed_at=one.sealed_at,
-            byte_count=one.bytes,
-            edges=one.edges,
+            file=capture.file,
+            source=capture.source,
+            first_session=capture.first.isoformat() if capture.first else "",
+            last_session=capture.last.isoformat() if capture.last else "",
+            messages=capture.messages,
+            unknown=capture.unknown,
+            broken=capture.broken,
+            parts=",".join(map(str, capture.parts)),
+            software=capture.software,
+            sealed_at=capture.sealed_at,
+            byte_count=capture.bytes,
+            edges=capture.edges,
         )
 
     def add_part(self, file: str, part_id: int) -> None:
@@ -71,14 +71,14 @@ class Captures:
         """A journal is gone for good."""
         self._database.run("forget_capture", file=file)
 
-    def confirmed_at(self, one: CapturedSpan) -> Instant | None:
+    def confirmed_at(self, capture: CapturedSpan) -> Instant | None:
         """When the last session of a journal was held against history, None while any is not."""
-        if one.first is None or one.last is None:
-            return one.sealed_at
-        span = {"first_session": one.first.isoformat(), "last_session": one.last.isoformat()}
-        if self._database.value("uncompared", source=one.source, **span):
+        if capture.first is None or capture.last is None:
+            return capture.sealed_at
+        span = {"first_session": capture.first.isoformat(), "last_session": capture.last.isoformat()}
+        if self._database.value("uncompared", source=capture.source, **span):
             return None
-        at = self._database.value("newest_comparison", source=one.source, **span)
+        at = self._database.value("newest_comparison", source=capture.source, **span)
         return int(at) if at is not None else None
 
 

@@ -57,15 +57,17 @@ class Catalogue:
         It takes the newest position of theirs, so that what is older or newer than all of them still is, and no stage takes
         its rows for new ones; a new one where it was made of more parts than these.
         """
-        newest = max(originals, key=lambda one: one.log_pos)
+        newest = max(originals, key=lambda original: original.log_pos)
         log_pos, fresh = newest.log_pos, self._database.next("parts_log")
-        if part.merged > sum(max(1, one.merged) for one in originals):
+        if part.merged > sum(max(1, original.merged) for original in originals):
             log_pos = fresh
         else:
             self._database.run("move_part", part_id=newest.part_id, log_pos=fresh)
-        part_id = described.insert(self._database, part, log_pos, max(one.ingested_at for one in originals))
-        for one in originals:
-            self._database.run("merge_part", part_id=one.part_id, merged_into=part_id, now=now)
+        part_id = described.insert(
+            self._database, part, log_pos, max(original.ingested_at for original in originals)
+        )
+        for replaced in originals:
+            self._database.run("merge_part", part_id=replaced.part_id, merged_into=part_id, now=now)
         self._database.run("drop_intent", path=part.path)
         self._database.run("drop_damage", path=part.path)
         return part_id
@@ -80,19 +82,19 @@ class Catalogue:
         """The parts of which one was made, in the order of the log, count again in their places, inside a transaction; the one,
         which is withdrawn, is forgotten."""
         self.forget(part.part_id)
-        for one in originals:
-            self._database.run("unmerge_part", part_id=one.part_id)
+        for original in originals:
+            self._database.run("unmerge_part", part_id=original.part_id)
         # Its own place it had to give up to the one: behind all others it would be the newest of all.
         self._database.run("move_part", part_id=originals[-1].part_id, log_pos=part.log_pos)
 
     def stands(self, part: Part) -> Part | None:
         """The current part that holds the rows of one that was merged; None where there is none."""
         while part.replaced_by is not None:
-            found = self._database.run("part_by_id", part_id=part.replaced_by)
-            if not found:
+            rows = self._database.run("part_by_id", part_id=part.replaced_by)
+            if not rows:
                 return None
-            part = described.stored(self._database, found[0])
-            if found[0]["replaced_at"] is None:
+            part = described.stored(self._database, rows[0])
+            if rows[0]["replaced_at"] is None:
                 return part
         return None
 
@@ -142,7 +144,7 @@ class Catalogue:
 
     def by_ids(self, ids: Iterable[int]) -> list[Part]:
         """Those of these parts that are current."""
-        rows = (self._database.run("current_part", part_id=one) for one in ids)
+        rows = (self._database.run("current_part", part_id=part_id) for part_id in ids)
         return [described.stored(self._database, row[0]) for row in rows if row]
 
     def by_path(self, path: str) -> Part | None:
@@ -194,8 +196,8 @@ class Catalogue:
 
     def newest_session(self, layer: Layer, dataset: str) -> dt.date | None:
         """The newest session of current parts of a dataset."""
-        found = self._database.value("newest_session_of_parts", layer=layer, dataset=dataset)
-        return dt.date.fromisoformat(found) if found else None
+        newest = self._database.value("newest_session_of_parts", layer=layer, dataset=dataset)
+        return dt.date.fromisoformat(newest) if newest else None
 
     def grown(self, since: Instant) -> tuple[Instant | None, int]:
         """When the first part of all was registered, and the bytes of current parts that were since a moment."""

@@ -91,8 +91,14 @@ class Changes:
     def verdicts(self, verdicts: Sequence[VerdictRange]) -> None:
         """Verdicts were laid over what was said, inside a transaction."""
         packed = [
-            ({**verdict_row(Ranged(first=one.first, last=one.last, label=one)), "kind": "laid"}, names)
-            for one, names in _packed(verdicts)
+            (
+                {
+                    **verdict_row(Ranged(first=verdict.first, last=verdict.last, label=verdict)),
+                    "kind": "laid",
+                },
+                names,
+            )
+            for verdict, names in _packed(verdicts)
         ]
         self._write("add_verdict_change", packed)
 
@@ -183,10 +189,10 @@ class Changes:
 
     def _checkpoint_before(self, names: Sequence[str], before: Instant) -> int:
         """The newest checkpoint of all datasets from before a moment; before all changes where there is none."""
-        found = [
+        checkpoints = [
             self._database.value("newest_checkpoint_before", dataset=name, before=before) for name in names
         ]
-        return min((_BEFORE_ALL if seq is None else int(seq) for seq in found), default=_BEFORE_ALL)
+        return min((_BEFORE_ALL if seq is None else int(seq) for seq in checkpoints), default=_BEFORE_ALL)
 
     def _count(self, dataset: str, *, until: int) -> int:
         return int(self._database.value("count_changes", dataset=dataset, until=until))
@@ -196,8 +202,8 @@ class Changes:
 
     def _add_facts(self, kind: str, facts: Sequence[CoverageFact]) -> None:
         packed = [
-            ({**fact_row(Ranged(first=one.first, last=one.last, label=one)), "kind": kind}, names)
-            for one, names in _packed(facts)
+            ({**fact_row(Ranged(first=fact.first, last=fact.last, label=fact)), "kind": kind}, names)
+            for fact, names in _packed(facts)
         ]
         self._write("add_coverage_change", packed)
 
@@ -235,14 +241,14 @@ def _packed(said: Iterable[_T]) -> list[tuple[_T, list[str]]]:
     packed: list[tuple[_T, list[str]]] = []
     places: dict[Hashable, int] = {}
     newest: dict[str, int] = {}
-    for one in said:
-        key = tuple(getattr(one, name) for name in one.__slots__ if name != "instrument")
+    for statement in said:
+        key = tuple(getattr(statement, name) for name in statement.__slots__ if name != "instrument")
         place = places.get(key, -1)
-        if place <= newest.get(one.instrument, -1):
+        if place <= newest.get(statement.instrument, -1):
             place = places[key] = len(packed)
-            packed.append((one, []))
-        packed[place][1].append(one.instrument)
-        newest[one.instrument] = place
+            packed.append((statement, []))
+        packed[place][1].append(statement.instrument)
+        newest[statement.instrument] = place
     return packed
 
 

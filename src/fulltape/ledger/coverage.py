@@ -66,14 +66,14 @@ class Coverage:
 
     def answered_by_others(self, dataset: str, instrument: str, source: str, session: dt.date) -> bool:
         """Whether another source has shown a session whole, when it was over."""
-        found = self._database.tuples(
+        rows = self._database.tuples(
             "answered_by_others",
             dataset=dataset,
             instrument=instrument,
             source=source,
             session=session.isoformat(),
         )
-        return bool(found)
+        return bool(rows)
 
     def spans_of(self, dataset: str, instrument: str) -> list[tuple[str, FactKind, int, str, str]]:
         """All facts about one series as (source, fact, proof, first, last)."""
@@ -128,13 +128,13 @@ class Coverage:
         for fact in facts:
             by_source.setdefault((fact.dataset, fact.source), []).append(fact)
         # Before any lock: the log's position is what all writers wait for in the same order.
-        for found in by_source.values():
-            self._changes.facts(found)
-        for (dataset, source), found in sorted(by_source.items()):
+        for of_source in by_source.values():
+            self._changes.facts(of_source)
+        for (dataset, source), of_source in sorted(by_source.items()):
             self._database.lock(f"coverage {dataset} {source}")
-            before = self._near(dataset, source, found)
+            before = self._near(dataset, source, of_source)
             after = {instrument: list(known) for instrument, known in before.items()}
-            for fact in found:
+            for fact in of_source:
                 known = after.setdefault(fact.instrument, [])
                 after[fact.instrument] = algebra.laid(fact, known, next_session)
             self._replace(dataset, source, before, after)
@@ -142,7 +142,7 @@ class Coverage:
     def put(self, facts: Sequence[CoverageFact]) -> None:
         """Take up facts as they were once stored, in place of nothing, inside a transaction."""
         self._changes.rows(facts)
-        rows = [fact_row(Ranged(first=one.first, last=one.last, label=one)) for one in facts]
+        rows = [fact_row(Ranged(first=fact.first, last=fact.last, label=fact)) for fact in facts]
         self._database.run_many("add_coverage", rows)
 
     def forget(self, dataset: str, instrument: str, source: str, first: dt.date, last: dt.date) -> None:
@@ -157,7 +157,7 @@ class Coverage:
             first_session=first.isoformat(),
             last_session=last.isoformat(),
         )
-        known = [Ranged(first=one.first, last=one.last, label=one) for one in map(fact_of, rows)]
+        known = [Ranged(first=fact.first, last=fact.last, label=fact) for fact in map(fact_of, rows)]
         after = {instrument: algebra.without(known, first, last)}
         self._replace(dataset, source, {instrument: known}, after)
 
@@ -202,14 +202,14 @@ class Coverage:
         drop: list[Mapping[str, object]] = []
         add: list[Mapping[str, object]] = []
         for instrument, known in after.items():
-            kept = {id(one) for one in known}
-            stored = {id(one) for one in before.get(instrument, ())}
+            kept = {id(fact_range) for fact_range in known}
+            stored = {id(fact_range) for fact_range in before.get(instrument, ())}
             drop += [
-                {**series, "instrument": instrument, "first_session": one.first.isoformat()}
-                for one in before.get(instrument, ())
-                if id(one) not in kept
+                {**series, "instrument": instrument, "first_session": fact_range.first.isoformat()}
+                for fact_range in before.get(instrument, ())
+                if id(fact_range) not in kept
             ]
-            add += [fact_row(one) for one in known if id(one) not in stored]
+            add += [fact_row(fact_range) for fact_range in known if id(fact_range) not in stored]
         self._database.run_many("drop_coverage", drop)
         self._database.run_many("add_coverage", add)
         self._touched.add(dataset, after)

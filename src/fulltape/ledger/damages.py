@@ -45,7 +45,7 @@ class Damages:
     def redo(self, stage: str, dataset: str, what: Iterable[str]) -> None:
         """Let a stage work on folders or journals once more."""
         self._database.run_many(
-            "add_redo", [{"stage": stage, "dataset": dataset, "what": one} for one in what]
+            "add_redo", [{"stage": stage, "dataset": dataset, "what": name} for name in what]
         )
 
     def to_redo(self, stage: str, dataset: str) -> set[str]:
@@ -55,7 +55,7 @@ class Damages:
     def redone(self, stage: str, dataset: str, what: Iterable[str]) -> None:
         """A stage has done it."""
         self._database.run_many(
-            "drop_redo", [{"stage": stage, "dataset": dataset, "what": one} for one in what]
+            "drop_redo", [{"stage": stage, "dataset": dataset, "what": name} for name in what]
         )
 
     def longest_unverified(self, most: int, *, skip: int, now: Instant) -> list[Part]:
@@ -66,4 +66,4 @@ class Damages:
 
     def verified(self, parts: Iterable[Part], *, now: Instant) -> None:
         """The files of these parts have the content that was registered, inside a transaction."""
-        self._database.run_many("verified_part", [{"part_id": one.part_id, "now": now} for one in parts])
+        self._database.run_many("verified_part", [{"part_id": part.part_id, "now": now} for part in parts])

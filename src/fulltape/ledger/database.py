@@ -29,12 +29,14 @@ _AT_ONCE = 500
 @functools.cache
 def statements() -> dict[str, str]:
     """Every named statement. One may stand inside others, as `{name}`."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for file in sorted(_SQL.iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".sql"):
             _, *pieces = _NAME.split(file.read_text())
-            found.update(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-    return {name: _PART.sub(lambda part: found.get(part[1], part[0]), text) for name, text in found.items()}
+            by_name.update(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
+    return {
+        name: _PART.sub(lambda part: by_name.get(part[1], part[0]), text) for name, text in by_name.items()
+    }
 
 
 @functools.cache
@@ -149,14 +151,14 @@ class Database(ABC):
     def run_over(self, name: str, keys: Sequence[tuple[int, ...]], **values: object) -> list[Row]:
         """Run a named statement over many rows at once: `{ids}` are the first numbers of the keys, `{keys}` all of
         them as VALUES."""
-        found: list[Row] = []
+        rows: list[Row] = []
         for at in range(0, len(keys), _AT_ONCE):
             some = keys[at : at + _AT_ONCE]
             text = self._text(name).replace("{ids}", ", ".join(str(int(key[0])) for key in some))
             listed = ", ".join("(" + ", ".join(str(int(number)) for number in key) + ")" for key in some)
             with self._turn:
-                found += self._execute(text.replace("{keys}", listed), _storable(values))
-        return found
+                rows += self._execute(text.replace("{keys}", listed), _storable(values))
+        return rows
 
     def _text(self, name: str) -> str:
         return statements()[name].replace("{skip_locked}", self.skip_locked).replace("{joined}", self.joined)
@@ -214,8 +216,8 @@ class Database(ABC):
             self._execute(
                 "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)", {}
             )
-            found = self._execute("SELECT MAX(version) AS version FROM schema_version", {})
-            have = int(found[0]["version"] or 0)
+            rows = self._execute("SELECT MAX(version) AS version FROM schema_version", {})
+            have = int(rows[0]["version"] or 0)
             self._refuse_newer(have, newest)
             for number, text in migrations():
                 if number > have:

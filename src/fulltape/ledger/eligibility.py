@@ -42,35 +42,39 @@ class Eligibility:
         """Everything known."""
         return [Eligible(**row) for row in self._database.run("eligibility")]
 
-    def record(self, one: Eligible) -> None:
+    def record(self, eligibility: Eligible) -> None:
         """Replace what was known, inside a transaction."""
         self._database.run(
             "set_eligibility",
-            source=one.source,
-            dataset=one.dataset,
-            symbol=one.symbol,
-            state=one.state,
-            until=one.until,
-            reason=one.reason,
-            since=one.since,
-            strikes=one.strikes,
+            source=eligibility.source,
+            dataset=eligibility.dataset,
+            symbol=eligibility.symbol,
+            state=eligibility.state,
+            until=eligibility.until,
+            reason=eligibility.reason,
+            since=eligibility.since,
+            strikes=eligibility.strikes,
         )
 
     def of(self, source: str, dataset: str, symbol: str) -> Eligible | None:
         """What is known of one symbol, or of the whole dataset (`ANY`)."""
-        found = self._database.run("one_eligibility", source=source, dataset=dataset, symbol=symbol)
-        return Eligible(**found[0]) if found else None
+        rows = self._database.run("one_eligibility", source=source, dataset=dataset, symbol=symbol)
+        return Eligible(**rows[0]) if rows else None
 
     def forget_refusals(self, source: str, symbols: Sequence[str], *, now: Instant) -> int:
         """Drop what a source refused, of these symbols or of all, inside a transaction; returns how much was in force."""
-        found = [
-            one
-            for one in self.all()
-            if one.source == source and one.state != "ok" and (not symbols or one.symbol in symbols)
+        refusals = [
+            eligibility
+            for eligibility in self.all()
+            if eligibility.source == source
+            and eligibility.state != "ok"
+            and (not symbols or eligibility.symbol in symbols)
         ]
-        for one in found:
-            self._database.run("drop_eligibility", source=source, dataset=one.dataset, symbol=one.symbol)
-        return sum(one.forbids(now) for one in found)
+        for refusal in refusals:
+            self._database.run(
+                "drop_eligibility", source=source, dataset=refusal.dataset, symbol=refusal.symbol
+            )
+        return sum(refused.forbids(now) for refused in refusals)
 
 
 class Requests:

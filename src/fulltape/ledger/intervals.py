@@ -17,27 +17,27 @@ class Intervals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, found: Sequence[Interval]) -> None:
+    def add(self, intervals: Sequence[Interval]) -> None:
         """Add doubtful intervals; one that is known already is left as it is."""
-        if not found:
+        if not intervals:
             return
-        first = self._database.next("interval", len(found)) - len(found) + 1
-        for at, one in enumerate(found):
+        first = self._database.next("interval", len(intervals)) - len(intervals) + 1
+        for at, interval in enumerate(intervals):
             self._database.run(
                 "add_interval",
                 interval_id=first + at,
-                source=one.source,
-                dataset=one.dataset,
-                instrument=one.instrument,
-                symbol=one.symbol,
-                session=one.session.isoformat(),
-                from_ts=one.start,
-                to_ts=one.end,
-                kind=one.kind,
-                state=one.state,
-                evidence=one.evidence,
-                since=one.since,
-                decided_at=one.decided_at,
+                source=interval.source,
+                dataset=interval.dataset,
+                instrument=interval.instrument,
+                symbol=interval.symbol,
+                session=interval.session.isoformat(),
+                from_ts=interval.start,
+                to_ts=interval.end,
+                kind=interval.kind,
+                state=interval.state,
+                evidence=interval.evidence,
+                since=interval.since,
+                decided_at=interval.decided_at,
             )
 
     def get(self, interval_id: int) -> Interval | None:

@@ -191,8 +191,8 @@ class Queue:
         self._database.run_many(
             "set_eligible_sources",
             [
-                {"task_id": task_id, "eligible_sources": ",".join(found)}
-                for task_id, found in eligible_sources.items()
+                {"task_id": task_id, "eligible_sources": ",".join(sources)}
+                for task_id, sources in eligible_sources.items()
             ],
         )
 

@@ -21,14 +21,14 @@ class Reference:
     def listings(self, *, known: int | None = None) -> list[ReferenceEntry]:
         """What holds, or held at sequence number `known`."""
         newest = self._last("last_listing")
-        found: dict[tuple[str, str, str], ReferenceEntry] = {}
+        by_key: dict[tuple[str, str, str], ReferenceEntry] = {}
         for row in self._database.run("listings", seq=newest if known is None else known):
-            one = _listing(row)
+            entry = _listing(row)
             if row["removed"]:
-                found.pop(one.key, None)
+                by_key.pop(entry.key, None)
             else:
-                found[one.key] = one
-        return list(found.values())
+                by_key[entry.key] = entry
+        return list(by_key.values())
 
     @property
     def sequence(self) -> int:
@@ -37,14 +37,14 @@ class Reference:
 
     def add(self, listings: Iterable[ReferenceEntry], *, now: Instant) -> int:
         """Add what is not known yet, inside a transaction; returns how many rows that made."""
-        held = {one.key: one for one in self.listings()}
+        held = {entry.key: entry for entry in self.listings()}
         seq = self._last("last_listing")
         added = 0
-        for one in listings:
-            if held.get(one.key) == one:
+        for listing in listings:
+            if held.get(listing.key) == listing:
                 continue
             seq, added = seq + 1, added + 1
-            self._write(one, seq, removed=0, now=now)
+            self._write(listing, seq, removed=0, now=now)
         return added
 
     def remove(self, listing: ReferenceEntry, *, now: Instant) -> None:
@@ -83,16 +83,16 @@ class Reference:
             )
         return len(changes)
 
-    def _write(self, one: ReferenceEntry, seq: int, *, removed: int, now: Instant) -> None:
+    def _write(self, entry: ReferenceEntry, seq: int, *, removed: int, now: Instant) -> None:
         self._database.run(
             "add_listing",
             seq=seq,
-            instrument=one.instrument,
-            symbol=one.symbol,
-            valid_from=one.first.isoformat() if one.first else "",
-            valid_to=one.last.isoformat() if one.last else "",
-            facts=msgspec.json.encode(one.facts).decode(),
-            origin=one.origin,
+            instrument=entry.instrument,
+            symbol=entry.symbol,
+            valid_from=entry.first.isoformat() if entry.first else "",
+            valid_to=entry.last.isoformat() if entry.last else "",
+            facts=msgspec.json.encode(entry.facts).decode(),
+            origin=entry.origin,
             removed=removed,
             at=now,
         )

@@ -33,15 +33,15 @@ def fact_of(row: Mapping[str, Any]) -> CoverageFact:
     )
 
 
-def fact_row(one: Ranged[CoverageFact]) -> dict[str, object]:
+def fact_row(fact_range: Ranged[CoverageFact]) -> dict[str, object]:
     """The row of a fact, on the sessions of its range."""
-    fact = one.label
+    fact = fact_range.label
     return {
         "dataset": fact.dataset,
         "instrument": fact.instrument,
         "source": fact.source,
-        "first_session": one.first.isoformat(),
-        "last_session": one.last.isoformat(),
+        "first_session": fact_range.first.isoformat(),
+        "last_session": fact_range.last.isoformat(),
         "fact": fact.fact,
         "sound": int(fact.sound),
         "final": int(fact.final),
@@ -69,15 +69,15 @@ def verdict_of(row: Mapping[str, Any]) -> VerdictRange:
     )
 
 
-def verdict_row(one: Ranged[VerdictRange]) -> dict[str, object]:
+def verdict_row(verdict_range: Ranged[VerdictRange]) -> dict[str, object]:
     """The row of a verdict, on the sessions of its range."""
-    verdict = one.label
+    verdict = verdict_range.label
     return {
         "dataset": verdict.dataset,
         "instrument": verdict.instrument,
         "source": verdict.source,
-        "first_session": one.first.isoformat(),
-        "last_session": one.last.isoformat(),
+        "first_session": verdict_range.first.isoformat(),
+        "last_session": verdict_range.last.isoformat(),
         "verdict": verdict.verdict.value,
         "codes": verdict.codes,
         "since": verdict.since,

@@ -95,8 +95,8 @@ class Sqlite(Database):
     def faults(self) -> list[str]:
         """What SQLite's own check finds."""
         with self._turn:
-            found = self._execute("PRAGMA integrity_check", {})
-        return [row["integrity_check"] for row in found if row["integrity_check"] != "ok"]
+            rows = self._execute("PRAGMA integrity_check", {})
+        return [row["integrity_check"] for row in rows if row["integrity_check"] != "ok"]
 
     def vacuum_into(self, path: Path) -> None:
         """Write a compact copy of this moment to a new file."""
@@ -134,22 +134,22 @@ class Sqlite(Database):
 
 
 def _connection(where: str, *, uri: bool = False) -> sqlite3.Connection:
-    found = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False, uri=uri)
-    found.row_factory = sqlite3.Row
-    return found
+    connection = sqlite3.connect(where, isolation_level=None, timeout=30, check_same_thread=False, uri=uri)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _readable(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Beside a living writer it reads what is committed; on a disk where nothing can be
     created, the file as it lies there."""
     for how in ("mode=ro", "immutable=1"):
-        found = _connection(f"{path.resolve().as_uri()}?{how}", uri=True)
+        connection = _connection(f"{path.resolve().as_uri()}?{how}", uri=True)
         try:
-            found.execute("SELECT 1 FROM sqlite_master").fetchall()
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
         except sqlite3.OperationalError:
-            found.close()
+            connection.close()
         else:
-            return found
+            return connection
     return _connection(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
@@ -160,11 +160,11 @@ def holds_a_ledger(path: Path) -> bool:
     except sqlite3.Error:
         return False
     try:
-        found = connection.execute(
+        row = connection.execute(
             "SELECT (SELECT MAX(version) FROM schema_version), (SELECT COUNT(*) FROM counters)"
         ).fetchone()
     except sqlite3.Error:
         return False
     finally:
         connection.close()
-    return bool(found[0] and found[1])
+    return bool(row[0] and row[1])

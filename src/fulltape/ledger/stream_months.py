@@ -74,7 +74,7 @@ class StreamMonths:
             return len(days)
         for month, group in groupby(days, lambda row: str(row["session"])[:7]):
             some = list(group)
-            told = [self._told(about, row, breaks) for row in some]
+            of_days = [self._told(about, row, breaks) for row in some]
             self._database.run(
                 "add_stream_month",
                 **about,
@@ -83,9 +83,9 @@ class StreamMonths:
                 days=_bits(some),
                 filled=_bits([row for row in some if row["row_count"]]),
                 live=sum(max(0, row["to_ts"] - row["from_ts"]) for row in some),
-                doubtful=sum(doubtful for doubtful, _ in told),
+                doubtful=sum(doubtful for doubtful, _ in of_days),
                 row_count=sum(row["row_count"] for row in some),
-                breaks=sum(count for _, count in told),
+                breaks=sum(count for _, count in of_days),
                 missed=sum(row["missed"] for row in some),
             )
             for row in some:
@@ -96,10 +96,10 @@ class StreamMonths:
     def _told(self, about: dict[str, str], day: Row, breaks: Sequence[str]) -> tuple[int, int]:
         """Microseconds of a session that were doubtful, and how often it was not live."""
         span = {"first_session": day["session"], "last_session": day["session"]}
-        found = self._database.run("intervals", **about, **span, state="")
-        spans = ranges.normalise((row["from_ts"], row["to_ts"]) for row in found)
+        rows = self._database.run("intervals", **about, **span, state="")
+        spans = ranges.normalise((row["from_ts"], row["to_ts"]) for row in rows)
         doubtful = ranges.size(ranges.clip(spans, day["from_ts"], max(day["from_ts"], day["to_ts"])))
-        return doubtful, sum(row["kind"] in breaks for row in found)
+        return doubtful, sum(row["kind"] in breaks for row in rows)
 
 
 def _bits(days: Sequence[Row]) -> int:

@@ -36,35 +36,35 @@ class Streams:
             for row in self._database.run("streams_of", source=source)
         }
 
-    def set_series(self, one: StreamSeries) -> None:
+    def set_series(self, series: StreamSeries) -> None:
         """Move how far a series is proved."""
         self._database.run(
             "set_stream",
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            symbol=one.symbol,
-            file=one.file,
-            live_to=one.live_to,
-            open=int(one.open),
-            why=one.why,
-            last_id=one.last_id,
-            last_ts=one.last_ts,
+            source=series.source,
+            dataset=series.dataset,
+            instrument=series.instrument,
+            symbol=series.symbol,
+            file=series.file,
+            live_to=series.live_to,
+            open=int(series.open),
+            why=series.why,
+            last_id=series.last_id,
+            last_ts=series.last_ts,
         )
 
-    def add_day(self, one: CapturedDay) -> None:
+    def add_day(self, day: CapturedDay) -> None:
         """Add to what is known of a session."""
         self._database.run(
             "add_stream_day",
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            symbol=one.symbol,
-            session=one.session.isoformat(),
-            from_ts=one.start,
-            to_ts=one.end,
-            row_count=one.rows,
-            reconnects=one.reconnects,
+            source=day.source,
+            dataset=day.dataset,
+            instrument=day.instrument,
+            symbol=day.symbol,
+            session=day.session.isoformat(),
+            from_ts=day.start,
+            to_ts=day.end,
+            row_count=day.rows,
+            reconnects=day.reconnects,
         )
 
     def cut_days(self, source: str, dataset: str, instrument: str, *, at: Instant) -> None:
@@ -125,28 +125,28 @@ class Streams:
 
     def newest_session(self) -> dt.date | None:
         """The newest session of which something was captured, or was meant to be."""
-        found = self._database.value("newest_stream_day")
-        return dt.date.fromisoformat(found) if found else None
+        newest = self._database.value("newest_stream_day")
+        return dt.date.fromisoformat(newest) if newest else None
 
     def open_days(self, source: str) -> list[CapturedDay]:
         """Captured sessions of a source that nothing was held against yet, oldest first."""
         return [_day(row) for row in self._database.run("open_stream_days", source=source)]
 
-    def compared(self, one: CapturedDay, *, missed: int, extra: int, now: Instant) -> None:
+    def compared(self, day: CapturedDay, *, missed: int, extra: int, now: Instant) -> None:
         """A session was held against its own answer from history."""
-        self._compare(one, missed=missed, extra=extra, no_history=False, now=now)
+        self._compare(day, missed=missed, extra=extra, no_history=False, now=now)
 
-    def never_compared(self, one: CapturedDay, *, now: Instant) -> None:
+    def never_compared(self, day: CapturedDay, *, now: Instant) -> None:
         """There never will be an answer from history about a session: what was captured is all there is."""
-        self._compare(one, missed=0, extra=0, no_history=True, now=now)
+        self._compare(day, missed=0, extra=0, no_history=True, now=now)
 
-    def _compare(self, one: CapturedDay, *, missed: int, extra: int, no_history: bool, now: Instant) -> None:
+    def _compare(self, day: CapturedDay, *, missed: int, extra: int, no_history: bool, now: Instant) -> None:
         self._database.run(
             "compare_stream_day",
-            source=one.source,
-            dataset=one.dataset,
-            instrument=one.instrument,
-            session=one.session.isoformat(),
+            source=day.source,
+            dataset=day.dataset,
+            instrument=day.instrument,
+            session=day.session.isoformat(),
             missed=missed,
             extra=extra,
             no_history=int(no_history),

@@ -53,16 +53,16 @@ class Tasks:
         """(task id, instrument, first, last, eligible sources, purpose) of every queued task of a dataset, or of some of its
         instruments, dates as ISO text."""
         if instruments is None:
-            found = self._database.tuples("queued_eligible_sources", dataset=dataset)
+            rows = self._database.tuples("queued_eligible_sources", dataset=dataset)
         else:
-            found = [
+            rows = [
                 row
                 for instrument in instruments
                 for row in self._database.tuples(
                     "queued_eligible_sources_of_series", dataset=dataset, instrument=instrument
                 )
             ]
-        return cast("list[tuple[int, str, str, str, str, str]]", found)
+        return cast("list[tuple[int, str, str, str, str, str]]", rows)
 
     def packed(
         self, dataset: str, since: dt.date | None = None, purpose: str = "fill"
@@ -94,7 +94,7 @@ class Tasks:
 
     def census(self) -> dict[TaskClass, tuple[int, int]]:
         """How many tasks are queued in each class and how many rows they expect, in the order of dispatch."""
-        found = cast("list[tuple[str, str, int, int, Kind, int, int]]", self._database.tuples("census"))
+        classes = cast("list[tuple[str, str, int, int, Kind, int, int]]", self._database.tuples("census"))
         return {
             TaskClass(
                 dataset=dataset,
@@ -103,7 +103,7 @@ class Tasks:
                 batch=batch,
                 kind=kind,
             ): (tasks, int(rows))
-            for dataset, eligible_sources, priority, batch, kind, tasks, rows in found
+            for dataset, eligible_sources, priority, batch, kind, tasks, rows in classes
         }
 
     def candidates(
@@ -124,7 +124,7 @@ class Tasks:
         Left out are tasks that it refused or must wait for, symbols that it must not be asked for, sessions before its
         `first_day`, and spans that it has answered already.
         """
-        found = self._database.tuples(
+        rows = self._database.tuples(
             "candidates_of_series" if instrument else "candidates",
             source=source,
             dataset=of.dataset,
@@ -137,7 +137,7 @@ class Tasks:
             most=most,
             **({"instrument": instrument} if instrument else {"after": after, "before": before}),
         )
-        return [Claimable._make(row) for row in found]
+        return [Claimable._make(row) for row in rows]
 
     def next_chance(self, source: str, *, now: Instant) -> Instant | None:
         """When the first queued task that the source was kept away from may be taken by it."""

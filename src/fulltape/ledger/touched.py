@@ -19,7 +19,9 @@ class Touched:
 
     def add(self, dataset: str, instruments: Iterable[str]) -> None:
         """Something changed that concerns these: the next incremental audit looks at them. Inside a transaction."""
-        self._database.run_many("touch", [{"dataset": dataset, "instrument": one} for one in instruments])
+        self._database.run_many(
+            "touch", [{"dataset": dataset, "instrument": instrument} for instrument in instruments]
+        )
 
     def forget(self, dataset: str) -> None:
         """Everything that was touched has been looked at, inside a transaction."""

@@ -30,20 +30,20 @@ class Verdicts:
 
     def with_codes(self, dataset: str, codes: str) -> list[VerdictRange]:
         """Verdicts on the curated series with exactly these codes."""
-        found = self._database.run("verdicts_with_codes", dataset=dataset, codes=codes)
-        return [verdict_of(row) for row in found]
+        rows = self._database.run("verdicts_with_codes", dataset=dataset, codes=codes)
+        return [verdict_of(row) for row in rows]
 
     def of_kind(self, dataset: str, verdict: Verdict) -> list[VerdictRange]:
         """Where the curated series have this verdict."""
-        found = self._database.run("verdicts_of_kind", dataset=dataset, verdict=verdict.value)
-        return [verdict_of(row) for row in found]
+        rows = self._database.run("verdicts_of_kind", dataset=dataset, verdict=verdict.value)
+        return [verdict_of(row) for row in rows]
 
     def of_cell(self, dataset: str, instrument: str, session: dt.date) -> VerdictRange | None:
         """What holds for one session of a curated series."""
         day = session.isoformat()
         about = {"dataset": dataset, "instrument": instrument, "source": ""}
-        found = self._database.run("verdicts_touching", **about, first_session=day, last_session=day)
-        return verdict_of(found[0]) if found else None
+        rows = self._database.run("verdicts_touching", **about, first_session=day, last_session=day)
+        return verdict_of(rows[0]) if rows else None
 
     def spans(self, dataset: str) -> list[tuple[Verdict, dt.date, dt.date, int]]:
         """(verdict, first, last, number of curated series that have it there), in no order."""
@@ -70,8 +70,8 @@ class Verdicts:
             self._database.lock(f"verdicts {verdict.dataset} {verdict.instrument} {verdict.source}")
             series = {"dataset": verdict.dataset, "instrument": verdict.instrument, "source": verdict.source}
             stored = [
-                Ranged(first=one.first, last=one.last, label=one)
-                for one in (
+                Ranged(first=earlier.first, last=earlier.last, label=earlier)
+                for earlier in (
                     verdict_of(row)
                     for row in self._database.run(
                         "verdicts_touching",
@@ -85,4 +85,4 @@ class Verdicts:
             removed, added = ranged.overlay(stored, new, same=same, next_session=next_session)
             for old in removed:
                 self._database.run("drop_verdict", **series, first_session=old.first.isoformat())
-            self._database.run_many("add_verdict", [verdict_row(one) for one in added])
+            self._database.run_many("add_verdict", [verdict_row(verdict_range) for verdict_range in added])
