@@ -60,7 +60,7 @@ def status(
             "tasks": context.ledger.tasks.counts(),
             "rejected": context.ledger.rejections(),
             "damaged": context.ledger.damages.all(),
-            "disk": disk.told(),
+            "disk": disk.fields(),
             "export": {**export, "path": bundle} if export else None,
         }
     if json:

@@ -46,7 +46,7 @@ def read(
     along, sources = segments.axis(wanted.calendar), tuple(known.serving(context, wanted, now))
     for at in range(0, len(listed), FEW):
         some = listed[at : at + FEW]
-        numbers = {one.instrument.instrument: number for number, one in enumerate(some)}
+        numbers = {on_axis.instrument.instrument: number for number, on_axis in enumerate(some)}
         yield segments.lay(
             some,
             _frame(facts, numbers, ("source", "fact")),
@@ -64,22 +64,22 @@ def whole(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapp
     calendar = wanted.calendar
     held = {name: texts for name, *texts in context.ledger.coverage.held(wanted.dataset.name)}
     lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
-    found = {}
-    for name, one in wanted.instruments.items():
-        listing = one.listed_from, one.listed_to
+    lacks_nothing = {}
+    for name, instrument in wanted.instruments.items():
+        listing = instrument.listed_from, instrument.listed_to
         if listing not in lives:
-            life = series.life(one, calendar, wanted.first, last) if last else ranges.EMPTY
+            life = series.life(instrument, calendar, wanted.first, last) if last else ranges.EMPTY
             days = [day.isoformat() for span in life for day in wanted.days(span)]
             lives[listing] = (life, days[0], days[-1]) if days else (life, "", "")
         life, begins, ends = lives[listing]
         if not life or (name in held and _covers(held[name], life, (begins, ends), wanted)):
-            found[name] = life
-    return found
+            lacks_nothing[name] = life
+    return lacks_nothing
 
 
-def _covers(told: Sequence[str], life: Ranges, days: tuple[str, str], wanted: ConfiguredDataset) -> bool:
+def _covers(texts: Sequence[str], life: Ranges, days: tuple[str, str], wanted: ConfiguredDataset) -> bool:
     """Whether spans (their first and their last days in a text each) hold a life, from its first session to its last."""
-    spans = list(zip(*(text.split(",") for text in told), strict=True))
+    spans = list(zip(*(text.split(",") for text in texts), strict=True))
     if any(start <= days[0] and stop >= days[1] for start, stop in spans):
         return True
     held = ranges.normalise(wanted.calendar.span_of(first, last) for first, last in spans)
@@ -98,30 +98,37 @@ def pictures(
     """Every series of a dataset in ranges, in the order of the universe."""
     lacks_nothing = whole(context, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
-    judged = {one.instrument.instrument: series.picture(one) for one in _judged(context, wanted, now, rest)}
-    for name, one in wanted.instruments.items():
-        yield one, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
+    judged = {
+        incomplete.instrument.instrument: series.picture(incomplete)
+        for incomplete in _judged(context, wanted, now, rest)
+    }
+    for name, instrument in wanted.instruments.items():
+        yield instrument, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
 
 
 def _judged(
     context: NodeContext, wanted: ConfiguredDataset, now: Instant, names: Collection[str]
 ) -> Iterator[Series]:
     only = names if len(names) <= FEW else None
-    return (one for one in known.read(context, wanted, now, only) if one.instrument.instrument in names)
+    return (
+        incomplete
+        for incomplete in known.read(context, wanted, now, only)
+        if incomplete.instrument.instrument in names
+    )
 
 
 def sizes(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[str, int]:
     """How many wanted sessions of a dataset are in each state of `series.Picture`."""
     lacks_nothing = whole(context, wanted, now)
     rest = wanted.instruments.keys() - lacks_nothing.keys()
-    found = Counter(sizes_of_whole(lacks_nothing.values()))
+    counts = Counter(sizes_of_whole(lacks_nothing.values()))
     if len(rest) <= FEW:  # without polars, which takes longer to import than these to read
-        for one in known.read(context, wanted, now, rest):
-            found.update(series.sizes(series.picture(one)))
+        for incomplete in known.read(context, wanted, now, rest):
+            counts.update(series.sizes(series.picture(incomplete)))
     else:
         for table in read(context, wanted, now, only=rest):
-            found.update(sizes_of(context, wanted, table, now))
-    return found
+            counts.update(sizes_of(context, wanted, table, now))
+    return counts
 
 
 def sizes_of_whole(lives: Iterable[Ranges]) -> Mapping[str, int]:
@@ -136,17 +143,17 @@ def sizes_of(
 ) -> Mapping[str, int]:
     """The same of the series of one table. Those with silent sessions, or with a user's decision, are few and judged one by
     one."""
-    numbers = {one.instrument.instrument: at for at, one in enumerate(table.listed)}
+    numbers = {on_axis.instrument.instrument: at for at, on_axis in enumerate(table.listed)}
     apart = {
         *table.silent_series(),
-        *(numbers[one] for one in known.accepted(context, wanted) if one in numbers),
+        *(numbers[name] for name in known.accepted(context, wanted) if name in numbers),
     }
-    found = Counter(table.sizes(sorted(apart)))
+    counts = Counter(table.sizes(sorted(apart)))
     if apart:
         names = [table.listed[at].instrument.instrument for at in sorted(apart)]
-        for one in known.read(context, wanted, now, names):
-            found.update(series.sizes(series.picture(one)))
-    return found
+        for judged in known.read(context, wanted, now, names):
+            counts.update(series.sizes(series.picture(judged)))
+    return counts
 
 
 def _listed(
@@ -160,13 +167,15 @@ def _listed(
     first = max(wanted.first, since) if since else wanted.first
     barred, served = known.forbidden(context, now), known.serving(context, wanted, now)
     lives: dict[tuple[dt.date | None, dt.date | None], Ranges] = {}
-    for name, one in wanted.instruments.items():
+    for name, instrument in wanted.instruments.items():
         if only is None or name in only:
-            listing = one.listed_from, one.listed_to
+            listing = instrument.listed_from, instrument.listed_to
             if listing not in lives:
-                lives[listing] = series.life(one, wanted.calendar, first, last) if last else ranges.EMPTY
+                lives[listing] = (
+                    series.life(instrument, wanted.calendar, first, last) if last else ranges.EMPTY
+                )
             servable = known.servable(wanted, name, served, barred)
-            yield SeriesOnAxis(instrument=one, wanted=lives[listing], servable=servable)
+            yield SeriesOnAxis(instrument=instrument, wanted=lives[listing], servable=servable)
 
 
 def _facts(
@@ -177,14 +186,14 @@ def _facts(
         return coverage.packed(name, since)
     return (
         (
-            one.instrument.instrument,
+            on_axis.instrument.instrument,
             source,
             "sound" if fact == "empty" and proof & silence.SOUND else fact,
             first,
             last,
         )
-        for one in listed
-        for source, fact, proof, first, last in coverage.spans_of(name, one.instrument.instrument)
+        for on_axis in listed
+        for source, fact, proof, first, last in coverage.spans_of(name, on_axis.instrument.instrument)
     )
 
 
@@ -196,9 +205,9 @@ def _open(
     if len(listed) > FEW:
         return tasks.packed(name, since)
     return (
-        (one.instrument.instrument, *span)
-        for one in listed
-        for span in tasks.spans_of(name, one.instrument.instrument)
+        (on_axis.instrument.instrument, *span)
+        for on_axis in listed
+        for span in tasks.spans_of(name, on_axis.instrument.instrument)
     )
 
 
@@ -210,7 +219,7 @@ def _frame(
     import polars as pl
 
     lists = ("first", "last")
-    found = [(number, *row[1:]) for name, number in numbers.items() for row in rows.pop(name, ())]
+    packed = [(number, *row[1:]) for name, number in numbers.items() for row in rows.pop(name, ())]
     types = {"series": pl.Int64, **dict.fromkeys([*keys, *lists], pl.String)}
-    frame = pl.DataFrame(found, schema=types, orient="row")
+    frame = pl.DataFrame(packed, schema=types, orient="row")
     return frame.with_columns(pl.col(lists).str.split(",")).explode(lists)

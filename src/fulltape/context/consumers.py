@@ -26,8 +26,8 @@ class Consumer:
 
     def read(self) -> Iterator[Record]:
         """Records that were not read yet, in the order in which they were written; ends where nothing more is there yet."""
-        found = tail.read(self._context.layout, self._context.capture_writer, self._source, self._read)
-        for record, bookmark in found:
+        unread = tail.read(self._context.layout, self._context.capture_writer, self._source, self._read)
+        for record, bookmark in unread:
             self._read = bookmark
             yield record
 
@@ -43,8 +43,8 @@ def wanted(context: NodeContext, path: Path, source: str, now: Instant) -> bool:
     """Whether a consumer has not read all of a journal yet, and has been there within `retention.consumers`."""
     since = now - context.rules.retention.consumers
     return any(
-        one.moved_at >= since and not tail.passed(path, _bookmark(one))
-        for one in context.ledger.consumers.of(source)
+        consumer.moved_at >= since and not tail.passed(path, _bookmark(consumer))
+        for consumer in context.ledger.consumers.of(source)
     )
 
 

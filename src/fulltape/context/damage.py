@@ -22,9 +22,9 @@ KIND = "damaged part"
 def wrong(path: Path, *, size: int, sha256: str) -> str:
     """What is wrong with a file; '' where it has the content that was recorded."""
     try:
-        found = path.stat().st_size
-        if found != size:
-            return f"it has {found:,} bytes instead of {size:,}"
+        length = path.stat().st_size
+        if length != size:
+            return f"it has {length:,} bytes instead of {size:,}"
         return "" if files.sha256(path) == sha256 else "its content is not what was written"
     except FileNotFoundError:
         return "it is gone"
@@ -34,14 +34,14 @@ def wrong(path: Path, *, size: int, sha256: str) -> str:
 
 def sound(context: NodeContext, parts: Iterable[Part], now: Instant) -> list[Part]:
     """Those of these parts whose files have the content that was recorded. The others are withdrawn."""
-    found = []
+    intact = []
     for part in parts:
         what = wrong(context.layout.root / part.path, size=part.bytes, sha256=part.sha256)
         if what:
             withdraw(context, part, what, now)
         else:
-            found.append(part)
-    return found
+            intact.append(part)
+    return intact
 
 
 def withdraw(context: NodeContext, part: Part, what: str, now: Instant) -> None:
@@ -70,9 +70,10 @@ def withdraw(context: NodeContext, part: Part, what: str, now: Instant) -> None:
 def _unmerged(context: NodeContext, part: Part) -> bool:
     """Let the parts of which one was made count again, where all of them are still kept; inside a transaction."""
     originals = context.ledger.catalogue.originals(part.part_id) if part.merged else []
-    kept = sum(max(1, one.merged) for one in originals) == part.merged
+    kept = sum(max(1, original.merged) for original in originals) == part.merged
     whole = (
-        not wrong(context.layout.root / one.path, size=one.bytes, sha256=one.sha256) for one in originals
+        not wrong(context.layout.root / original.path, size=original.bytes, sha256=original.sha256)
+        for original in originals
     )
     if not (originals and kept and all(whole)):
         return False
@@ -83,7 +84,7 @@ def _unmerged(context: NodeContext, part: Part) -> bool:
 
 def settle(context: NodeContext) -> None:
     """Note which damages are healed: what they held is there again."""
-    healed = [one.path for one in context.ledger.damages.all() if _is_healed(context, one.path)]
+    healed = [damage.path for damage in context.ledger.damages.all() if _is_healed(context, damage.path)]
     if healed:
         with context.ledger.write():
             for path in healed:
@@ -105,14 +106,14 @@ def _is_healed(context: NodeContext, path: str) -> bool:
         if stage and part.folder in context.ledger.damages.to_redo(stage, part.dataset):
             return False
         there = context.ledger.catalogue.current_in(part.layer, part.dataset, part.folder)
-        return any(one.first <= part.last and part.first <= one.last for one in there)
+        return any(other.first <= part.last and part.first <= other.last for other in there)
     if part.origin == "captured":
         return not context.ledger.damages.to_redo("seal", "")
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
     newer = [
-        one
-        for one in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
-        if one.log_pos > part.log_pos and one.origin == "fetched"
+        other
+        for other in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
+        if other.log_pos > part.log_pos and other.origin == "fetched"
     ]
     return not any(
         ranges.subtract(_positions(wanted, spans), _positions(wanted, _cells_of(newer, instrument)))
@@ -122,7 +123,7 @@ def _is_healed(context: NodeContext, path: str) -> bool:
 
 
 def _cells_of(parts: Sequence[Part], instrument: str) -> list[tuple[dt.date, dt.date]]:
-    return [span for one in parts for span in one.cells.get(instrument, ())]
+    return [span for part in parts for span in part.cells.get(instrument, ())]
 
 
 def set_apart(context: NodeContext, path: Path) -> Path:
@@ -142,9 +143,9 @@ def _ask_again(context: NodeContext, part: Part) -> None:
     By days, since the dataset need not be wanted at the moment; between sessions nothing is known that could be lost."""
     first, last = dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)
     newer = [
-        one
-        for one in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
-        if one.log_pos > part.log_pos and one.source == part.source and one.origin == "fetched"
+        other
+        for other in context.ledger.catalogue.current("raw", part.dataset, first=first, last=last)
+        if other.log_pos > part.log_pos and other.source == part.source and other.origin == "fetched"
     ]
     for instrument, spans in part.cells.items():
         for start, stop in ranges.subtract(_days(spans), _days(_cells_of(newer, instrument))):
@@ -168,7 +169,8 @@ def _positions(wanted: ConfiguredDataset, spans: Sequence[tuple[dt.date, dt.date
 def _decode_again(context: NodeContext, part: Part, now: Instant) -> None:
     """Let the journal be decoded again that a part was made of. Where that is gone, history is asked for all of it."""
     made_of = next(
-        (one for one in context.ledger.captures.all(part.source) if part.part_id in one.parts), None
+        (capture for capture in context.ledger.captures.all(part.source) if part.part_id in capture.parts),
+        None,
     )
     if made_of and any(path.stem == made_of.file for path in context.layout.captured_files(layout.SEALED)):
         context.ledger.damages.redo("seal", "", [made_of.file])

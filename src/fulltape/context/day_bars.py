@@ -22,17 +22,21 @@ def volumes(context: NodeContext, wanted: ConfiguredDataset, first: dt.date, las
     days = context.wanted.get(name)
     if name == wanted.dataset.name or days is None or "volume" not in _columns(days):
         return pl.DataFrame(schema=schema)
-    found = [
+    parts = [
         part
         for part in context.ledger.catalogue.current("raw", name, first=first, last=last)
         if part.origin != "captured"
     ]
-    if not found:
+    if not parts:
         return pl.DataFrame(schema=schema)
     kept = ("instrument", "session", "volume")
-    columns = {one.name: frames.dtype(one.dtype) for one in days.dataset.schema.columns if one.name in kept}
+    columns = {
+        column.name: frames.dtype(column.dtype)
+        for column in days.dataset.schema.columns
+        if column.name in kept
+    }
     rows = (
-        scanning.rows_of(context, found, "source", "log_pos", columns=columns)
+        scanning.rows_of(context, parts, "source", "log_pos", columns=columns)
         .filter(pl.col("session").is_between(first, last))
         .with_columns(pl.col("volume").cast(pl.Float64))
         .collect()

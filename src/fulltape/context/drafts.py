@@ -47,13 +47,13 @@ def write(
     whole: bool = False,
 ) -> Draft:
     """Write the rows of one folder of a layer, sorted already; `metadata` beside the dataset."""
-    found = rows if isinstance(rows, Rows) else spool.of(rows, wanted.calendar)
+    spooled = rows if isinstance(rows, Rows) else spool.of(rows, wanted.calendar)
     written = parts.write(
-        found.rows,
+        spooled.rows,
         _place(context, wanted, layer, source, folder),
-        first=found.sessions[0],
-        last=found.sessions[1],
-        names=sorted(found.cells),
+        first=spooled.sessions[0],
+        last=spooled.sessions[1],
+        names=sorted(spooled.cells),
         metadata={"dataset": wanted.dataset.name, **metadata},
         whole=whole,
     )
@@ -65,13 +65,13 @@ def write(
             dataset=wanted.dataset.name,
             folder=folder,
             path=context.layout.relative(written.path),
-            rows=found.count,
+            rows=spooled.count,
             bytes=written.bytes,
             sha256=written.sha256,
-            min_ts=found.timestamps[0],
-            max_ts=found.timestamps[1],
+            min_ts=spooled.timestamps[0],
+            max_ts=spooled.timestamps[1],
             origin=origin,
-            cells=found.cells,
+            cells=spooled.cells,
         ),
     )
 

@@ -54,10 +54,12 @@ def read(
 def accepted(context: NodeContext, wanted: ConfiguredDataset) -> dict[str, Ranges]:
     """By instrument the positions whose silence the user has decided to accept."""
     decided: dict[str, Ranges] = {}
-    for one in context.ledger.acceptances.of_dataset(wanted.dataset.name):
-        span = ranges.normalise([wanted.calendar.between(one.first, one.last)])
-        before = decided.get(one.instrument, ranges.EMPTY)
-        decided[one.instrument] = ranges.subtract(before, span) if one.revoked else ranges.union(before, span)
+    for acceptance in context.ledger.acceptances.of_dataset(wanted.dataset.name):
+        span = ranges.normalise([wanted.calendar.between(acceptance.first, acceptance.last)])
+        before = decided.get(acceptance.instrument, ranges.EMPTY)
+        decided[acceptance.instrument] = (
+            ranges.subtract(before, span) if acceptance.revoked else ranges.union(before, span)
+        )
     return decided
 
 
@@ -79,22 +81,22 @@ class _Peers:
         fewer than five that were answered for in half of it."""
         if not self._wanted.dataset.peers:
             return None
-        told, lacking = self._told(source)
+        peers, lacking = self._told(source)
         # Where fewer than half of them lack anything, the one in the middle lacks nothing.
-        if len(told) > _FEWEST_PEERS and 2 * (lacking.overlapping(span) + 1) < len(told):
+        if len(peers) > _FEWEST_PEERS and 2 * (lacking.overlapping(span) + 1) < len(peers):
             return 1.0
         # Sessions that the source lacks for all symbols say nothing about one of them.
-        alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in told if peer != instrument))
-        found = []
-        for peer, rows, answered in told:
+        alive = ranges.union(*(ranges.clip(rows, *span) for peer, rows, _ in peers if peer != instrument))
+        shares = []
+        for peer, rows, answered in peers:
             within = ranges.size(ranges.intersect(answered, alive))
             if peer != instrument and within and 2 * within >= span[1] - span[0]:
-                found.append(ranges.size(ranges.clip(rows, *span)) / within)
-        return statistics.median(found) if len(found) >= _FEWEST_PEERS else None
+                shares.append(ranges.size(ranges.clip(rows, *span)) / within)
+        return statistics.median(shares) if len(shares) >= _FEWEST_PEERS else None
 
     def _read(self, source: str) -> tuple[list[tuple[str, Ranges, Ranges]], _Spans]:
         names = sorted(self._wanted.instruments, key=lambda name: (zlib.crc32(name.encode()), name))[:_SAMPLE]
-        found = []
+        peers = []
         for name in names:
             spans = [
                 (fact, proof, self._wanted.calendar.span_of(first, last))
@@ -103,19 +105,19 @@ class _Peers:
                 )
                 if of == source
             ]
-            told = series.known(spans)
-            found.append((name, ranges.union(told.present, told.partial), told.answered))
+            evidence = series.known(spans)
+            peers.append((name, ranges.union(evidence.present, evidence.partial), evidence.answered))
         everything: Ranges = ((0, len(self._wanted.calendar)),)
-        return found, _Spans(span for _, rows, _ in found for span in ranges.subtract(everything, rows))
+        return peers, _Spans(span for _, rows, _ in peers for span in ranges.subtract(everything, rows))
 
 
 class _Spans:
     """Spans that may overlap each other, counted quickly."""
 
     def __init__(self, spans: Iterable[Range]) -> None:
-        found = list(spans)
-        self._starts = sorted(start for start, _ in found)
-        self._stops = sorted(stop for _, stop in found)
+        all_spans = list(spans)
+        self._starts = sorted(start for start, _ in all_spans)
+        self._stops = sorted(stop for _, stop in all_spans)
 
     def overlapping(self, span: Range) -> int:
         """How many overlap a span."""
@@ -125,31 +127,31 @@ class _Spans:
 def _tell_trades(context: NodeContext, dataset: Dataset) -> list[str]:
     """Other datasets, of which something is known, whose rows say that an instrument of this one was traded: bars and
     trades of the same class over the same sessions."""
-    found = []
+    names = []
     for name, declared in datasets.DATASETS.items():
         other = context.wanted[name].dataset if name in context.wanted else declared
         traded = {"price", "close"}.intersection(other.schema.names)
         alike = other.asset_class is dataset.asset_class and other.calendar == dataset.calendar
         if alike and traded and name != dataset.name and dataset.expectation != "events":
-            found.append(name)
+            names.append(name)
     streams = context.ledger.streams
-    return [name for name in found if context.ledger.coverage.knows(name) or streams.knows(name)]
+    return [name for name in names if context.ledger.coverage.knows(name) or streams.knows(name)]
 
 
 def _siblings(
     context: NodeContext, wanted: ConfiguredDataset, others: Sequence[str], instrument: str
 ) -> Ranges:
     """Positions in which other datasets of bars or trades hold rows of the same instrument, or any has captured some."""
-    found = []
+    spans = []
     for name in (wanted.dataset.name, *others):
-        found += [
+        spans += [
             wanted.calendar.between(day, day) for day in context.ledger.streams.captured(name, instrument)
         ]
     for other in others:
         for _, fact, _, first, last in context.ledger.coverage.spans_of(other, instrument):
             if fact in ("present", "partial"):
-                found.append(wanted.calendar.span_of(first, last))
-    return ranges.normalise(found)
+                spans.append(wanted.calendar.span_of(first, last))
+    return ranges.normalise(spans)
 
 
 _Facts = dict[str, dict[str, list[tuple[FactKind, int, Range]]]]
@@ -245,5 +247,7 @@ def servable(
 def forbidden(context: NodeContext, now: Instant) -> set[tuple[str, str, str]]:
     """(source, dataset, symbol or '*') that must not be asked for now."""
     return {
-        (one.source, one.dataset, one.symbol) for one in context.ledger.eligibility.all() if one.forbids(now)
+        (eligibility.source, eligibility.dataset, eligibility.symbol)
+        for eligibility in context.ledger.eligibility.all()
+        if eligibility.forbids(now)
     }

@@ -22,17 +22,17 @@ _NODE = "node"
 def check(ledger: Ledger, layout: Layout, *, emptied: bool = False) -> None:
     """Raise where ledger and lake do not belong together: `ForeignLakeError`, or `LedgerBehindError` with the command that
     helps. With `emptied` a lake that is gone is taken as it is."""
-    found, own = owner.read(layout), ledger.identity(_NODE)
-    if found is None:
+    mark, own = owner.read(layout), ledger.identity(_NODE)
+    if mark is None:
         _without_mark(ledger, layout, own, emptied=emptied)
     elif not own:
         raise _lost(layout)
-    elif found.node != own:
-        raise _foreign(layout, found)
-    elif found.position > ledger.catalogue.position:
+    elif mark.node != own:
+        raise _foreign(layout, mark)
+    elif mark.position > ledger.catalogue.position:
         raise errors.LedgerBehindError(
             f"the ledger {ledger.database.where} is older than the lake {layout.root.resolve()}: it ends at part "
-            f"{ledger.catalogue.position:,} of {found.position:,}.",
+            f"{ledger.catalogue.position:,} of {mark.position:,}.",
             hint="`fulltape ledger rebuild` takes up what the lake has beyond it.",
         )
 
@@ -51,53 +51,53 @@ def claim(ledger: Ledger, layout: Layout) -> None:
 
 def still(ledger: Ledger, layout: Layout) -> None:
     """Raise where a ledger that owned the lake was replaced meanwhile: a process that waits for a stage looks again."""
-    found, own = owner.read(layout), ledger.identity(_NODE)
-    if found and own and (found.node != own or found.position > ledger.catalogue.position):
+    mark, own = owner.read(layout), ledger.identity(_NODE)
+    if mark and own and (mark.node != own or mark.position > ledger.catalogue.position):
         check(ledger, layout)
 
 
 def begin(ledger: Ledger, layout: Layout) -> None:
     """A ledger that is going to learn the lake is of its node from now on, but behind it until `adopt`."""
-    found = owner.read(layout)
-    if found and ledger.identity(_NODE) != found.node:
+    mark = owner.read(layout)
+    if mark and ledger.identity(_NODE) != mark.node:
         with ledger.write():
-            ledger.set_identity(_NODE, found.node)
+            ledger.set_identity(_NODE, mark.node)
 
 
 def refuse_copy(path: Path, layout: Layout) -> None:
     """Raise `ForeignLakeError` where a copy of a ledger is another node's than the lake."""
-    found, its = owner.read(layout), backup.identity(path, _NODE)
-    if found and its and its != found.node:
+    mark, its = owner.read(layout), backup.identity(path, _NODE)
+    if mark and its and its != mark.node:
         raise errors.ForeignLakeError(
             f"{path} is a copy of another node's ledger ({its[:8]}) than that of the lake {layout.root.resolve()} "
-            f"({found.node[:8]}).",
+            f"({mark.node[:8]}).",
             hint="Nothing was changed. This node's copies are in its folder backups/.",
         )
 
 
 def adopt(ledger: Ledger, layout: Layout) -> None:
     """The ledger knows the lake now: both name one node, and no position of the lake is given a second time."""
-    found = owner.read(layout) or LakeOwner(node=ledger.identity(_NODE) or uuid.uuid4().hex)
+    mark = owner.read(layout) or LakeOwner(node=ledger.identity(_NODE) or uuid.uuid4().hex)
     with ledger.write():
-        ledger.set_identity(_NODE, found.node)
-        ledger.catalogue.raise_position(found.position)
+        ledger.set_identity(_NODE, mark.node)
+        ledger.catalogue.raise_position(mark.position)
         ledger.changes.restart()
-    owner.write(layout, LakeOwner(node=found.node, position=ledger.catalogue.position))
+    owner.write(layout, LakeOwner(node=mark.node, position=ledger.catalogue.position))
 
 
 def note(ledger: Ledger, layout: Layout) -> None:
     """Let the lake know how far its ledger has come."""
-    found = owner.read(layout)
+    mark = owner.read(layout)
     own = ledger.identity(_NODE)
-    if own and (found is None or (found.node == own and found.position < ledger.catalogue.position)):
+    if own and (mark is None or (mark.node == own and mark.position < ledger.catalogue.position)):
         owner.write(layout, LakeOwner(node=own, position=ledger.catalogue.position))
 
 
 def refuse_another(ledger: Ledger, layout: Layout) -> None:
     """Raise `ForeignLakeError` where the lake is another node's than the ledger."""
-    found, own = owner.read(layout), ledger.identity(_NODE)
-    if found and own and found.node != own:
-        raise _foreign(layout, found)
+    mark, own = owner.read(layout), ledger.identity(_NODE)
+    if mark and own and mark.node != own:
+        raise _foreign(layout, mark)
 
 
 def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) -> None:
@@ -113,9 +113,9 @@ def _without_mark(ledger: Ledger, layout: Layout, own: str, *, emptied: bool) ->
         raise _lost(layout)
 
 
-def _foreign(layout: Layout, found: LakeOwner) -> errors.ForeignLakeError:
+def _foreign(layout: Layout, mark: LakeOwner) -> errors.ForeignLakeError:
     return errors.ForeignLakeError(
-        f"the lake {layout.root.resolve()} belongs to another node ({found.node[:8]}).",
+        f"the lake {layout.root.resolve()} belongs to another node ({mark.node[:8]}).",
         hint="Give this node a lake of its own: [node] lake. If this ledger is a wrong one, put the right one in its place.",
     )
 

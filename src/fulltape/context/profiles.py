@@ -46,7 +46,7 @@ def of_parts(
     content that was recorded; it is asked only of parts whose rows are read, and the others are left out."""
     import polars as pl
 
-    found = []
+    pieces = []
     for part in parts:
         path = _path(context, checking.dataset, checking.calendar, part.sha256)
         kept = _kept(path)
@@ -55,9 +55,9 @@ def of_parts(
             _keep(path, kept)
         if kept is not None:
             place = (pl.lit(part.source).alias("source"), pl.lit(part.log_pos).alias("log_pos"))
-            found.append(kept.with_columns(place))
+            pieces.append(kept.with_columns(place))
     none = profiles.none().with_columns(pl.lit("").alias("source"), pl.lit(0).alias("log_pos"))
-    return pl.concat([none, *found], how="vertical_relaxed")
+    return pl.concat([none, *pieces], how="vertical_relaxed")
 
 
 def merge(context: NodeContext, wanted: ConfiguredDataset, originals: Sequence[Part], sha256: str) -> None:
@@ -65,13 +65,13 @@ def merge(context: NodeContext, wanted: ConfiguredDataset, originals: Sequence[P
     of one is not known."""
     import polars as pl
 
-    found = []
+    pieces = []
     for part in originals:
         kept = _kept(_path(context, wanted.dataset, wanted.calendar, part.sha256))
         if kept is None:
             return
-        found.append(kept)
-    newest = pl.concat(found, how="vertical_relaxed").unique(["instrument", "session"], keep="last")
+        pieces.append(kept)
+    newest = pl.concat(pieces, how="vertical_relaxed").unique(["instrument", "session"], keep="last")
     path = _path(context, wanted.dataset, wanted.calendar, sha256)
     _keep(path, newest.sort("instrument", "session"))
 
@@ -111,8 +111,8 @@ def unneeded(context: NodeContext) -> list[Path]:
         for layer in _LAYERS
         for part in context.ledger.catalogue.current(layer, name)
     }
-    found = context.layout.profile_files()
-    return [path for path in found if path not in needed and not path.name.startswith(files.TEMPORARY)]
+    paths = context.layout.profile_files()
+    return [path for path in paths if path not in needed and not path.name.startswith(files.TEMPORARY)]
 
 
 def _path(context: NodeContext, dataset: Dataset, calendar: Calendar, sha256: str) -> Path:
@@ -123,8 +123,8 @@ def _path(context: NodeContext, dataset: Dataset, calendar: Calendar, sha256: st
 
 def damaged(context: NodeContext) -> list[Path]:
     """Files of profiles that are not what was written."""
-    found = context.layout.profile_files()
-    return [path for path in found if not path.name.startswith(files.TEMPORARY) and _body(path) is None]
+    paths = context.layout.profile_files()
+    return [path for path in paths if not path.name.startswith(files.TEMPORARY) and _body(path) is None]
 
 
 def _kept(path: Path) -> pl.DataFrame | None:
@@ -144,9 +144,9 @@ def _body(path: Path) -> bytes | None:
     return body if _digest(path, body) == content[:_DIGEST] else None
 
 
-def _keep(path: Path, found: pl.DataFrame) -> None:
+def _keep(path: Path, frame: pl.DataFrame) -> None:
     body = io.BytesIO()
-    found.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
+    frame.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
     files.publish_bytes(path, _digest(path, body.getvalue()) + body.getvalue())
 
 
@@ -162,13 +162,13 @@ def _made(context: NodeContext, checking: CheckContext, part: Part) -> pl.DataFr
     for block in blocks(part.cells, part.rows):
         rows = parquet.scan([path])
         names = [name for name in rows.collect_schema().names() if name in (*profiles.COLUMNS, REVISION)]
-        told = scanning.of_block(rows.select(names), block)
+        block_rows = scanning.of_block(rows.select(names), block)
         if part.merged:
             newest = pl.col(REVISION).max().over("instrument", "session")
-            told = told.filter(pl.col(REVISION) == newest).drop(REVISION)
-        found = profiles.of(frames.traded(told.lazy(), checking.dataset).collect(), checking)
+            block_rows = block_rows.filter(pl.col(REVISION) == newest).drop(REVISION)
+        profiled = profiles.of(frames.traded(block_rows.lazy(), checking.dataset).collect(), checking)
         # A cell in which nothing traded is known, too: no older part stands for it.
-        cells = told.select(pl.col("instrument").cast(pl.String), "session").unique()
-        silent = cells.join(found, on=["instrument", "session"], how="anti")
-        pieces += [found, pl.concat([profiles.none(), silent], how="diagonal")]
+        cells = block_rows.select(pl.col("instrument").cast(pl.String), "session").unique()
+        silent = cells.join(profiled, on=["instrument", "session"], how="anti")
+        pieces += [profiled, pl.concat([profiles.none(), silent], how="diagonal")]
     return pl.concat([profiles.none(), *pieces]).sort("instrument", "session")

@@ -17,11 +17,11 @@ _FEW = 20
 _GOOD_PART = {"year": 60, "month": 10}
 
 
-def complete(found: Sequence[Part], days: Sequence[Part]) -> dict[str, list[Part]]:
+def complete(parts: Sequence[Part], days: Sequence[Part]) -> dict[str, list[Part]]:
     """By folder the parts of those folders that are all there, and that have as many rows as their days; `days` are all
     current ones of these folders."""
     folders: dict[str, list[Part]] = defaultdict(list)
-    for part in found:
+    for part in parts:
         folders[part.folder].append(part)
     return {
         key: some
@@ -46,12 +46,12 @@ def chosen(
     """The parts to read in the order of time: of `folders` those that are `mine`, and days that lie in none; for so many
     `symbols` (None: all, and all parts are mine)."""
     few = symbols is not None and symbols <= _FEW
-    found = [(part.folder.partition("=")[2], part) for part in days]
+    dated = [(part.folder.partition("=")[2], part) for part in days]
     for key in sorted(folders, key=len):  # a year comes before its months
         first = layout.days_of(layout.kind_of(key), key)[0].isoformat()
-        inside = {day for day, part in found if part.layer == "curated" and _holds(key, part)}
+        inside = {day for day, part in dated if part.layer == "curated" and _holds(key, part)}
         if len(inside) < (LEAST_DAYS if few else _GOOD_PART[layout.kind_of(key)]):
             continue
-        found = [(day, part) for day, part in found if day not in inside]
-        found += [(first, part) for part in folders[key] if symbols is None or part.part_id in mine]
-    return [part for _, part in sorted(found, key=lambda one: one[0])]
+        dated = [(day, part) for day, part in dated if day not in inside]
+        dated += [(first, part) for part in folders[key] if symbols is None or part.part_id in mine]
+    return [part for _, part in sorted(dated, key=lambda pair: pair[0])]

@@ -41,22 +41,22 @@ class Room:
             return None
         return max(0.0, self.free - self.wanted) / (self.grown / self.days)
 
-    def told(self) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """For programs."""
         return {name: getattr(self, name) for name in ("free", "total", "wanted", "tier", "days_left")}
 
     @property
     def sentence(self) -> str:
         """The same for people."""
-        told = f"{self.free / _GB:,.1f} of {self.total / _GB:,.1f} GB free"
+        space = f"{self.free / _GB:,.1f} of {self.total / _GB:,.1f} GB free"
         if self.tier == "low":
-            return f"{told}, less than node.min_free ({self.wanted / _GB:,.1f} GB): nothing more is fetched"
+            return f"{space}, less than node.min_free ({self.wanted / _GB:,.1f} GB): nothing more is fetched"
         if self.tier == "least":
-            return f"{told}, less than a quarter of node.min_free ({self.wanted / _GB:,.1f} GB): nights stop, live capture goes on"
+            return f"{space}, less than a quarter of node.min_free ({self.wanted / _GB:,.1f} GB): nights stop, live capture goes on"
         if self.days_left is None or self.days_left > 3_650:
-            return told
+            return space
         per_day = self.grown / self.days / _GB
-        return f"{told}; at {per_day:,.2f} GB a day it is low in {self.days_left:,.0f} days"
+        return f"{space}; at {per_day:,.2f} GB a day it is low in {self.days_left:,.0f} days"
 
 
 def of(context: NodeContext) -> Room:
@@ -64,11 +64,11 @@ def of(context: NodeContext) -> Room:
     place = context.layout.root
     while not place.exists():
         place = place.parent
-    found = shutil.disk_usage(place)
+    usage = shutil.disk_usage(place)
     wanted = context.rules.min_free
     if wanted is None:
-        wanted = min(max(_LEAST_BYTES, int(found.total * _LEAST_SHARE)), _MOST_BYTES)
-    return Room(free=found.free, total=found.total, wanted=wanted)
+        wanted = min(max(_LEAST_BYTES, int(usage.total * _LEAST_SHARE)), _MOST_BYTES)
+    return Room(free=usage.free, total=usage.total, wanted=wanted)
 
 
 def forecast(context: NodeContext, now: Instant) -> Room:

@@ -29,8 +29,8 @@ def rows_of(
     if merged and columns:
         columns = {**columns, REVISION: pl.Int32}
     paths = [context.layout.root / part.path for part in parts]
-    told = {name: [getattr(part, name) for part in parts] for name in about}
-    known = pl.LazyFrame({"path": [str(path) for path in paths], **told})
+    fields = {name: [getattr(part, name) for part in parts] for name in about}
+    known = pl.LazyFrame({"path": [str(path) for path in paths], **fields})
     rows = parquet.scan(paths, path_column="path", columns=columns)
     rows = rows.join(known, on="path", how="left", maintain_order="left").drop("path")
     if "log_pos" in about:
@@ -53,5 +53,5 @@ def of_block(rows: pl.LazyFrame, block: Sequence[str], *where: pl.Expr) -> pl.Da
     import polars as pl
 
     around = pl.col("instrument").is_between(pl.lit(block[0]), pl.lit(block[-1]))
-    found = rows.filter(around, *where).collect(engine="streaming")
-    return found.filter(pl.col("instrument").is_in(block))
+    collected = rows.filter(around, *where).collect(engine="streaming")
+    return collected.filter(pl.col("instrument").is_in(block))

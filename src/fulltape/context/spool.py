@@ -34,14 +34,14 @@ class Rows:
 
 def of(frame: pl.DataFrame, calendar: Calendar) -> Rows:
     """Rows that are in memory, sorted already."""
-    told = frame.select(
+    summary = frame.select(
         pl.len().alias("count"),
         pl.col("session").min().alias("first"),
         pl.col("session").max().alias("last"),
         _timestamp(frame).min().alias("from"),
         _timestamp(frame).max().alias("to"),
     )
-    return _rows(frame, told, frames.spans(frame, calendar))
+    return _rows(frame, summary, frames.spans(frame, calendar))
 
 
 class Pieces:
@@ -77,8 +77,8 @@ class Pieces:
 
     def scanned(self) -> list[pl.LazyFrame]:
         """All of them, in their order."""
-        found = [parquet.scan(self._files)] if self._files else []
-        return found if self._last is None else [*found, self._last.lazy()]
+        scans = [parquet.scan(self._files)] if self._files else []
+        return scans if self._last is None else [*scans, self._last.lazy()]
 
 
 class Spool(Pieces):
@@ -105,17 +105,17 @@ class Spool(Pieces):
     def between(self, first: dt.date, last: dt.date) -> Rows | None:
         """The rows of these sessions, both inclusive; None where there are none."""
         inside = pl.col("session").is_between(first, last)
-        told = pl.concat(self._sessions).filter(inside) if self._sessions else pl.DataFrame()
-        if told.is_empty():
+        summary = pl.concat(self._sessions).filter(inside) if self._sessions else pl.DataFrame()
+        if summary.is_empty():
             return None
         # In a piece that is cut by session the rows of one are in order.
         rows = pl.concat([piece.filter(inside) for piece in self.scanned()])
         cells = {
-            instrument: found
+            instrument: clipped
             for instrument, spans in self._cells.items()
-            if (found := self._clipped(spans, first, last))
+            if (clipped := self._clipped(spans, first, last))
         }
-        return _rows(rows, told, cells)
+        return _rows(rows, summary, cells)
 
     def _clipped(
         self, spans: Sequence[tuple[dt.date, dt.date]], first: dt.date, last: dt.date
@@ -156,14 +156,14 @@ def _timestamp(frame: pl.DataFrame) -> pl.Expr:
     return pl.col("ts").dt.epoch("us") if "ts" in frame.columns else pl.lit(0)
 
 
-def _rows(rows: pl.DataFrame | pl.LazyFrame, told: pl.DataFrame, cells: Cells) -> Rows:
-    first, last = told["first"].min(), told["last"].max()
+def _rows(rows: pl.DataFrame | pl.LazyFrame, summary: pl.DataFrame, cells: Cells) -> Rows:
+    first, last = summary["first"].min(), summary["last"].max()
     assert isinstance(first, dt.date)
     assert isinstance(last, dt.date)
     return Rows(
         rows=rows,
-        count=int(told["count"].sum()),
+        count=int(summary["count"].sum()),
         sessions=(first, last),
-        timestamps=(int(told["from"].min() or 0), int(told["to"].max() or 0)),  # type: ignore[arg-type]
+        timestamps=(int(summary["from"].min() or 0), int(summary["to"].max() or 0)),  # type: ignore[arg-type]
         cells=cells,
     )

@@ -51,7 +51,7 @@ class Stretches:
 
     def holding(self, key: str, session: dt.date) -> Stretch:
         """The stretch of a folder in which a session lies."""
-        return next(one for one in self.of(key) if one.first <= session <= one.last)
+        return next(stretch for stretch in self.of(key) if stretch.first <= session <= stretch.last)
 
     def misfit(self, layer: Layer) -> set[Stretch]:
         """Stretches whose files are cut otherwise: at another week, or not at all."""
@@ -60,10 +60,10 @@ class Stretches:
         folders: dict[str, list[Part]] = {}
         for part in self._context.ledger.catalogue.current(layer, self._wanted.dataset.name):
             folders.setdefault(part.folder, []).append(part)
-        return {one for key, parts in folders.items() for one in _misfit(self.of(key), parts)}
+        return {stretch for key, parts in folders.items() for stretch in _misfit(self.of(key), parts)}
 
 
 def _misfit(stretches: Sequence[Stretch], parts: Sequence[Part]) -> Iterable[Stretch]:
-    if any(not any(one.holds(part) for one in stretches) for part in parts):
+    if any(not any(stretch.holds(part) for stretch in stretches) for part in parts):
         return stretches
-    return [one for one in stretches if sum(one.holds(part) for part in parts) > 1]
+    return [stretch for stretch in stretches if sum(stretch.holds(part) for part in parts) > 1]
