@@ -41,18 +41,18 @@ _NUMBERS = ("ratio_old", "ratio_new", "amount")
 
 
 def tables(
-    page: Page, ours: Mapping[str, str], told: Iterable[VendorAction], rejected: list[Rejected]
+    page: Page, ours: Mapping[str, str], actions: Iterable[VendorAction], rejected: list[Rejected]
 ) -> list[Table]:
     """One table for each symbol asked for, of the actions whose ex-date was asked for; others were not our question."""
     by_symbol: dict[str, list[dict[str, object]]] = {}
-    for one in told:
-        symbol = ours.get(one.symbol)
+    for action in actions:
+        symbol = ours.get(action.symbol)
         if symbol is None:
             continue
         try:
-            row = _row(one)
+            row = _row(action)
         except (ValueError, TypeError, OverflowError) as error:
-            session = _session(one)
+            session = _session(action)
             rejected.append(
                 Rejected(
                     page=page.number, symbol=symbol, session=session, rows=1, reason=f"an action: {error}"
@@ -69,9 +69,9 @@ def tables(
     ]
 
 
-def _row(one: VendorAction) -> dict[str, object]:
+def _row(action: VendorAction) -> dict[str, object]:
     row: dict[str, object] = {
-        part.name: getattr(one, part.name) for part in fields(one) if part.name != "symbol"
+        part.name: getattr(action, part.name) for part in fields(action) if part.name != "symbol"
     }
     if not isinstance(row["event_id"], (str, int)) or isinstance(row["event_id"], bool):
         raise ValueError("it has no id")  # noqa: TRY004 — bytes of a stranger
@@ -99,8 +99,8 @@ def _number(value: object, name: str) -> float | None:
     return float(value)
 
 
-def _session(one: VendorAction) -> dt.date | None:
+def _session(action: VendorAction) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(one.ex_date)  # type: ignore[arg-type]
+        return dt.date.fromisoformat(action.ex_date)  # type: ignore[arg-type]
     except (ValueError, TypeError):
         return None

@@ -210,14 +210,14 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """The same for people."""
-        told = f"history has {self.history:,} rows; {self.captured:,} were sealed before, {self.missing:,} were taken from it"
+        text = f"history has {self.history:,} rows; {self.captured:,} were sealed before, {self.missing:,} were taken from it"
         if self.extra:
-            told += f", {self.extra:,} captured that history does not know"
+            text += f", {self.extra:,} captured that history does not know"
         if self.lost:
-            told += f", {self.lost:,} ids neither of them has"
+            text += f", {self.lost:,} ids neither of them has"
         if self.differing:
-            told += f", {self.differing:,} restated"
-        return told
+            text += f", {self.differing:,} restated"
+        return text
 
 
 FELL = 250_000
@@ -250,7 +250,7 @@ def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) 
         ]
         differ = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_history") for name in values)
         differing = both.filter(differ).height if values else 0
-        found = both.height
+        shared = both.height
         # What takes a trade back may be about one from before the capture began.
         stands = pl.col("correction").is_null() if "correction" in once.columns else pl.lit(True)
         extra = once.filter(stands).height - both.filter(stands).height
@@ -259,13 +259,13 @@ def compared(captured: pl.DataFrame, history: pl.DataFrame, key: Sequence[str]) 
         there = history.group_by(on).len("m")
         there = there.join(counted, on=on, how="full", coalesce=True, nulls_equal=True)
         both_counts = pl.min_horizontal(pl.col("n").fill_null(0), pl.col("m").fill_null(0))
-        found = int(there.select(both_counts.sum()).item() or 0)
-        extra = int(counted["n"].sum() or 0) - found
+        shared = int(there.select(both_counts.sum()).item() or 0)
+        extra = int(counted["n"].sum() or 0) - shared
         differing = 0
     return Comparison(
         history=history.height,
-        captured=found,
-        missing=history.height - found,
+        captured=shared,
+        missing=history.height - shared,
         extra=extra,
         differing=differing,
     )

@@ -32,7 +32,7 @@ def csv_type(part: WireField, row_format: RowFormat) -> Any:
     )
 
 
-def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
+def typed(frame: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """Digits as numbers and dates as dates; raises for anything else, and for numbers that are not finite."""
     import polars as pl
 
@@ -46,8 +46,8 @@ def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         if part.kind in ("decimal", "date", "list") and part.column != "timestamp"
     ]
     if not casts:
-        return found
-    typed = found.with_columns(casts)
+        return frame
+    typed = frame.with_columns(casts)
     numbers = [
         part.column for part in row_format.fields if part.kind == "decimal" and part.column != "timestamp"
     ]
@@ -56,11 +56,11 @@ def typed(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     return typed
 
 
-def timestamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
+def timestamped(frame: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """`timestamp` in UTC microseconds and `timestamp_ns` beside it; raises where one is missing or lies outside 1970 to 2200."""
     import polars as pl
 
-    wire = found["timestamp"]
+    wire = frame["timestamp"]
     if row_format.unit == "iso":
         timestamp, exact = _read_iso(wire)
     elif row_format.unit == "date":
@@ -72,9 +72,9 @@ def timestamped(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         exact = _counted(wire, row_format)
         timestamp = exact // 1_000
     held_to_range(timestamp, EARLIEST, LATEST - 1)
-    place = found.columns.index("timestamp")
+    place = frame.columns.index("timestamp")
     return (
-        found.clone()
+        frame.clone()
         .replace_column(place, timestamp.alias("timestamp"))
         .hstack([exact.alias("timestamp_ns")])
     )

@@ -68,7 +68,7 @@ def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.da
     if unique.height <= _FEW_CELLS:
         return _spans_of_few(unique, calendar)
     places = sessions(calendar).select("session").with_row_index("position")
-    found = (
+    runs = (
         unique.join(places, on="session")
         .sort("instrument", "position")
         .with_columns(
@@ -78,7 +78,7 @@ def spans(cells: pl.DataFrame, calendar: Calendar) -> dict[str, list[tuple[dt.da
         .agg(pl.col("session").first().alias("first"), pl.col("session").last().alias("last"))
     )
     out: dict[str, list[tuple[dt.date, dt.date]]] = {}
-    for instrument, _, first, last in found.iter_rows():
+    for instrument, _, first, last in runs.iter_rows():
         out.setdefault(instrument, []).append((first, last))
     return out
 
@@ -92,9 +92,9 @@ def _spans_of_few(unique: pl.DataFrame, calendar: Calendar) -> dict[str, list[tu
             points.setdefault(instrument, []).append(position)
     return {
         instrument: [
-            (calendar.label(start), calendar.label(stop - 1)) for start, stop in ranges.from_points(found)
+            (calendar.label(start), calendar.label(stop - 1)) for start, stop in ranges.from_points(positions)
         ]
-        for instrument, found in sorted(points.items())
+        for instrument, positions in sorted(points.items())
     }
 
 

@@ -40,30 +40,30 @@ ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def one_by_one(
-    one: Slice, row_format: RowFormat, session_of: SessionOf, rejected: list[Rejected]
+    chunk: Slice, row_format: RowFormat, session_of: SessionOf, rejected: list[Rejected]
 ) -> pl.DataFrame:
     """The good rows of a slice in the types of the wire; each bad one is added to `rejected`."""
     import polars as pl
 
     good: list[dict[str, Any]] = []
     lost: list[tuple[int, Rejected]] = []
-    for raw in _pieces(one, rejected):
+    for raw in _pieces(chunk, rejected):
         try:
             row = raw if isinstance(raw, list) else msgspec.json.decode(raw)
             good.append({part.column: _value(row, part, row_format) for part in row_format.fields})
         except WRONG as error:
             session = _session(raw, row_format, session_of)
             reason = str(error)[:_LONGEST_TEXT] or type(error).__name__
-            symbol = one.symbol or _symbol(raw, row_format, one)
-            if symbol is not None and one.names and symbol not in one.names.values():
+            symbol = chunk.symbol or _symbol(raw, row_format, chunk)
+            if symbol is not None and chunk.names and symbol not in chunk.names.values():
                 continue  # a symbol that was not asked for: normal in an answer for all symbols
-            found = Rejected(page=one.page, symbol=symbol, session=session, rows=1, reason=reason)
+            rejection = Rejected(page=chunk.page, symbol=symbol, session=session, rows=1, reason=reason)
             if session is None:
-                lost.append((len(good), found))
+                lost.append((len(good), rejection))
             else:
-                rejected.append(found)
-    for at, found in lost:
-        rejected += _placed(found, _beside(good, at, found.symbol, one), row_format, session_of)
+                rejected.append(rejection)
+    for at, rejection in lost:
+        rejected += _placed(rejection, _beside(good, at, rejection.symbol, chunk), row_format, session_of)
     types = {part.column: _value_type(part, row_format) for part in row_format.fields}
     return pl.DataFrame(good, schema=types, orient="row")
 
@@ -81,27 +81,27 @@ def _placed(
     ]
 
 
-def _beside(good: list[dict[str, Any]], at: int, symbol: str | None, one: Slice) -> list[dict[str, Any]]:
+def _beside(good: list[dict[str, Any]], at: int, symbol: str | None, chunk: Slice) -> list[dict[str, Any]]:
     """The good rows before and after place `at`, as far as they are the same symbol's. A row whose symbol cannot be read
     has none beside it where two symbols meet."""
     beside = good[max(0, at - 1) : at + 1]
-    if one.symbol:
+    if chunk.symbol:
         return beside
-    symbols = [one.names.get(row["symbol"], row["symbol"]) for row in beside]
+    symbols = [chunk.names.get(row["symbol"], row["symbol"]) for row in beside]
     if symbol is None:
         return beside if len(set(symbols)) == 1 else []
     return [row for row, other in zip(beside, symbols, strict=True) if other == symbol]
 
 
-def _pieces(one: Slice, rejected: list[Rejected]) -> Iterable[Any]:
+def _pieces(chunk: Slice, rejected: list[Rejected]) -> Iterable[Any]:
     try:
-        if one.form == "csv":
-            return [line.split(",") for line in one.rows.decode().splitlines() if line]
-        return ROWS.decode(one.rows)
+        if chunk.form == "csv":
+            return [line.split(",") for line in chunk.rows.decode().splitlines() if line]
+        return ROWS.decode(chunk.rows)
     except UNREADABLE as error:
         reason = str(error)[:_LONGEST_TEXT]
         rejected.append(
-            Rejected(page=one.page, symbol=one.symbol or None, session=None, rows=0, reason=reason)
+            Rejected(page=chunk.page, symbol=chunk.symbol or None, session=None, rows=0, reason=reason)
         )
         return []
 
@@ -117,88 +117,88 @@ def _value_type(part: WireField, row_format: RowFormat) -> Any:
 
 def _value(row: Any, part: WireField, row_format: RowFormat) -> Any:
     """One field's value in its declared type; `ValueError` for anything else."""
-    found = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
-    loose = isinstance(row, list) and isinstance(found, str)  # a field of CSV is always text
+    value = row[part.wire] if isinstance(part.wire, int) else row.get(part.wire)
+    loose = isinstance(row, list) and isinstance(value, str)  # a field of CSV is always text
     if part.column == "timestamp":
-        instant = _instant(found, row_format.unit)
+        instant = _instant(value, row_format.unit)
         if row_format.unit == "iso":
-            return found if _PLAIN_ISO.fullmatch(found) else iso(instant)
+            return value if _PLAIN_ISO.fullmatch(value) else iso(instant)
         return (
-            found
+            value
             if row_format.unit == "date"
-            else float(found)
+            else float(value)
             if row_format.timestamp_kind == "float"
-            else int(found)
+            else int(value)
         )
-    if found is None:
+    if value is None:
         return None
     try:
-        return _converted(found, part.kind, loose=loose)
+        return _converted(value, part.kind, loose=loose)
     except UNREADABLE:
-        raise ValueError(f"{part.column} is {str(found)[:40]!r}") from None
+        raise ValueError(f"{part.column} is {str(value)[:40]!r}") from None
 
 
-def _converted(found: Any, kind: FieldKind, *, loose: bool) -> Any:
+def _converted(value: Any, kind: FieldKind, *, loose: bool) -> Any:
     if kind == "text":
-        return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
     if kind == "list":
-        return ",".join(str(word) for word in msgspec.convert(found, list[str | int]))
+        return ",".join(str(word) for word in msgspec.convert(value, list[str | int]))
     if kind == "date":
-        return dt.date.fromisoformat(found if isinstance(found, str) else "")
+        return dt.date.fromisoformat(value if isinstance(value, str) else "")
     if kind == "boolean":
-        return msgspec.convert(found, bool, strict=not loose)
+        return msgspec.convert(value, bool, strict=not loose)
     if kind == "integer":
-        return _whole(found, loose=loose)
-    number = msgspec.convert(found, float, strict=kind == "float" and not loose)
+        return _whole(value, loose=loose)
+    number = msgspec.convert(value, float, strict=kind == "float" and not loose)
     if not math.isfinite(number):
         raise ValueError("not finite")
     return number
 
 
-def _whole(found: Any, *, loose: bool) -> int:
-    if isinstance(found, bool) or not (isinstance(found, (int, float)) or loose):
+def _whole(value: Any, *, loose: bool) -> int:
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) or loose):
         raise ValueError("no number")
-    number = int(found)
-    if number != float(found) or not -(2**63) <= number < 2**63:
+    number = int(value)
+    if number != float(value) or not -(2**63) <= number < 2**63:
         raise ValueError("not whole, or too large")
     return number
 
 
-def _instant(found: Any, unit: TimestampUnit) -> int:
+def _instant(value: Any, unit: TimestampUnit) -> int:
     """A stamp in UTC microseconds; `ValueError` for anything that is none."""
     if unit == "iso":
-        return parse_timestamp(found)
+        return parse_timestamp(value)
     if unit == "date":
-        instant = midnight(dt.datetime.strptime(found, "%Y-%m-%d").date())  # noqa: DTZ007 — a day has no zone
-        if not (EARLIEST <= instant < LATEST and found == to_second(instant)[:10]):
-            raise ValueError(f"{found!r} is no day from 1970 to 2200")
+        instant = midnight(dt.datetime.strptime(value, "%Y-%m-%d").date())  # noqa: DTZ007 — a day has no zone
+        if not (EARLIEST <= instant < LATEST and value == to_second(instant)[:10]):
+            raise ValueError(f"{value!r} is no day from 1970 to 2200")
         return instant
-    number = float(found)
+    number = float(value)
     if unit == "epoch":
         unit = epoch_unit(number)
     many, parts = _PER[unit]
     instant = int(number * many / parts)
-    if isinstance(found, bool) or number < EARLIEST or not EARLIEST <= instant < LATEST:
-        raise ValueError(f"{found!r} is no time")
+    if isinstance(value, bool) or number < EARLIEST or not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{value!r} is no time")
     return instant
 
 
-def _symbol(raw: Any, row_format: RowFormat, one: Slice) -> str | None:
+def _symbol(raw: Any, row_format: RowFormat, chunk: Slice) -> str | None:
     """Whose a row is, in our spelling where we have one; None if it cannot be read."""
     part = next((part for part in row_format.fields if part.column == "symbol"), None)
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
-        found = row[part.wire] if part else None
+        symbol = row[part.wire] if part else None
     except WRONG:
         return None
-    return one.names.get(found, found) if isinstance(found, str) else None
+    return chunk.names.get(symbol, symbol) if isinstance(symbol, str) else None
 
 
 def _session(raw: Any, row_format: RowFormat, session_of: SessionOf) -> dt.date | None:
     part = next(part for part in row_format.fields if part.column == "timestamp")
     try:
         row: Any = raw if isinstance(raw, list) else msgspec.json.decode(raw)
-        found = row[part.wire]
+        value = row[part.wire]
     except WRONG:
         return None
     # In another unit than the declared one the row is not taken, but its size still shows which session it spoils. A day
@@ -208,7 +208,7 @@ def _session(raw: Any, row_format: RowFormat, session_of: SessionOf) -> dt.date 
     )
     for unit in units:
         try:
-            return session_of(_instant(found, unit))
+            return session_of(_instant(value, unit))
         except WRONG:
             continue
     return None

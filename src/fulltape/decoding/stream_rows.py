@@ -40,11 +40,11 @@ class MessageBatch:
         """The messages; a line's end inside of one becomes a space."""
         if self.text.count(b"\n") == len(self.lengths) - 1:
             return self.text.split(b"\n")
-        found, at = [], 0
+        lines, at = [], 0
         for length in self.lengths:
-            found.append(self.text[at : at + length].replace(b"\n", b" "))
+            lines.append(self.text[at : at + length].replace(b"\n", b" "))
             at += length + 1
-        return found
+        return lines
 
     def some(self, places: Sequence[int], lines: Sequence[bytes]) -> MessageBatch:
         """The messages at these places."""
@@ -83,13 +83,13 @@ class DecodedMessages:
 def read(bundle: MessageBatch, meaning: Meaning, control: re.Pattern[bytes]) -> DecodedMessages:
     """All rows in a bundle. Never raises for bytes that a vendor could send; control messages among them are passed
     over."""
-    found = DecodedMessages()
+    decoded = DecodedMessages()
     pattern = re.compile(meaning.pattern)
     formats: dict[str, list[MessageFormat]] = {}
     for row_format in meaning.formats:
         formats.setdefault(row_format.kind, []).append(row_format)
-    if _all_alike(bundle, pattern, formats, control, found):
-        return found
+    if _all_alike(bundle, pattern, formats, control, decoded):
+        return decoded
     by_kind: dict[str, list[int]] = {}
     lines = bundle.lines()
     for at, line in enumerate(lines):
@@ -97,20 +97,20 @@ def read(bundle: MessageBatch, meaning: Meaning, control: re.Pattern[bytes]) -> 
             by_kind.setdefault(kind, []).append(at)
     declared = list(formats)
     unknown: set[int] = set()
-    for kind, places in sorted(by_kind.items(), key=lambda one: _place(declared, one[0])):
+    for kind, places in sorted(by_kind.items(), key=lambda pair: _place(declared, pair[0])):
         some = bundle.some(places, lines)
         if kind in meaning.recorded:
-            _record(some, meaning, meaning.recorded[kind], found)
+            _record(some, meaning, meaning.recorded[kind], decoded)
         elif kind not in formats:
             unknown.update(places if kind not in meaning.ignored else ())
         else:
-            broken = len(found.broken)
+            broken = len(decoded.broken)
             for row_format in formats[kind]:
-                if not _bulk(some, row_format, found, only=pattern):
-                    _apart(some, row_format, found, pattern)
-            found.broken[broken:] = dict.fromkeys(found.broken[broken:])
-    found.unknown += (lines[at] for at in sorted(unknown))
-    return found
+                if not _bulk(some, row_format, decoded, only=pattern):
+                    _apart(some, row_format, decoded, pattern)
+            decoded.broken[broken:] = dict.fromkeys(decoded.broken[broken:])
+    decoded.unknown += (lines[at] for at in sorted(unknown))
+    return decoded
 
 
 def _told(
@@ -134,7 +134,7 @@ def _all_alike(
     pattern: re.Pattern[bytes],
     formats: Mapping[str, Sequence[MessageFormat]],
     control: re.Pattern[bytes],
-    found: DecodedMessages,
+    decoded: DecodedMessages,
 ) -> bool:
     """Read all messages at once, if they are all of one kind: False where they are not."""
     first = pattern.search(bundle.text)
@@ -147,35 +147,35 @@ def _all_alike(
     else:
         kinds = pattern.findall(bundle.text)
         alike = len(kinds) == len(bundle.lengths) and kinds.count(kinds[0]) == len(kinds)
-    return alike and _bulk(bundle, row_format, found)
+    return alike and _bulk(bundle, row_format, decoded)
 
 
 def _kinds(line: bytes, pattern: re.Pattern[bytes], meaning: Meaning) -> Sequence[str]:
     """The kinds of a message; an array may hold several."""
-    found = [kind.decode(errors="replace") for kind in pattern.findall(line)]
-    if not found:
+    kinds = [kind.decode(errors="replace") for kind in pattern.findall(line)]
+    if not kinds:
         return _structure(line, meaning)
     arrays = {row_format.kind for row_format in meaning.formats if row_format.rows == "array"}
-    return tuple(dict.fromkeys(found)) if found[0] in arrays else found[:1]
+    return tuple(dict.fromkeys(kinds)) if kinds[0] in arrays else kinds[:1]
 
 
 def _structure(line: bytes, meaning: Meaning) -> tuple[str, ...]:
     """The kinds of a message by its own field, wherever that stands."""
     try:
-        told = msgspec.json.decode(line)
+        message = msgspec.json.decode(line)
     except _UNREADABLE:
         return (NO_KIND,)
-    rows = told if isinstance(told, list) else [told]
+    rows = message if isinstance(message, list) else [message]
     heads = [
-        b'{"%s":"%s"' % (meaning.told_by.encode(), str(one[meaning.told_by]).encode())
-        for one in rows
-        if isinstance(one, dict) and meaning.told_by in one
+        b'{"%s":"%s"' % (meaning.told_by.encode(), str(row[meaning.told_by]).encode())
+        for row in rows
+        if isinstance(row, dict) and meaning.told_by in row
     ]
-    named = [found for head in heads if (found := re.search(meaning.pattern, head))]
-    return tuple(dict.fromkeys(one.group(1).decode(errors="replace") for one in named)) or (NO_KIND,)
+    named = [match for head in heads if (match := re.search(meaning.pattern, head))]
+    return tuple(dict.fromkeys(kind.group(1).decode(errors="replace") for kind in named)) or (NO_KIND,)
 
 
-def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: DecodedMessages) -> None:
+def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, decoded: DecodedMessages) -> None:
     """Messages as they came, stamped by their receipt."""
     import polars as pl
 
@@ -183,7 +183,7 @@ def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: Decoded
     lines = bundle.lines()
     symbols = [named.group(1).decode() if (named := whose.search(line)) else None for line in lines]
     received = pl.Series("ts_recv", bundle.received, dtype=pl.Int64)
-    found.recorded.setdefault(dataset, []).append(
+    decoded.recorded.setdefault(dataset, []).append(
         pl.DataFrame(
             {
                 "symbol": pl.Series(symbols, dtype=pl.String),
@@ -200,7 +200,7 @@ def _record(bundle: MessageBatch, meaning: Meaning, dataset: str, found: Decoded
 def _bulk(
     bundle: MessageBatch,
     row_format: MessageFormat,
-    found: DecodedMessages,
+    decoded: DecodedMessages,
     *,
     only: re.Pattern[bytes] | None = None,
 ) -> bool:
@@ -212,7 +212,7 @@ def _bulk(
         frame = fields.timestamped(fields.typed(frame, row_format.row_format), row_format.row_format)
     except (pl.exceptions.PolarsError, ValueError, OverflowError):
         return False
-    found.frames.setdefault(row_format.dataset, []).append(_finished(frame, row_format))
+    decoded.frames.setdefault(row_format.dataset, []).append(_finished(frame, row_format))
     return True
 
 
@@ -231,11 +231,11 @@ def _frame(bundle: MessageBatch, row_format: MessageFormat, only: re.Pattern[byt
     names = {str(part.wire): part.column for part in row_format.row_format.fields}
     if row_format.rows == "array":
         text, about = _rows_of_arrays(bundle, about, row_format, only)
-        found = pl.read_ndjson(text, schema=types) if text else pl.DataFrame(schema=types)
-        if found.height != len(about[0]):
+        frame = pl.read_ndjson(text, schema=types) if text else pl.DataFrame(schema=types)
+        if frame.height != len(about[0]):
             raise ValueError("lines and rows do not add up")
-        found.columns = list(names.values())
-        return _received(found.hstack(about), row_format.row_format)
+        frame.columns = list(names.values())
+        return _received(frame.hstack(about), row_format.row_format)
     inside = row_format.inside.split(".") if row_format.inside else []
     alike = template.read(bundle.text, count, row_format)
     if alike is not None:
@@ -245,24 +245,24 @@ def _frame(bundle: MessageBatch, row_format: MessageFormat, only: re.Pattern[byt
         schema = pl.List(pl.Struct(types))
     for name in reversed(inside):
         schema = {name: pl.Struct(schema) if isinstance(schema, dict) else schema}
-    found = pl.read_ndjson(bundle.text, schema=schema)
-    if found.height != count:
+    frame = pl.read_ndjson(bundle.text, schema=schema)
+    if frame.height != count:
         raise ValueError("lines and messages do not add up")
     for name in inside[:-1]:
-        found = found.unnest(name)
+        frame = frame.unnest(name)
     if row_format.rows == "object_of_rows":
-        found = found.hstack(about).explode(inside[-1]).drop_nulls(inside[-1])
+        frame = frame.hstack(about).explode(inside[-1]).drop_nulls(inside[-1])
     if inside:
-        found = found.unnest(inside[-1])
-    found = found.rename({old: new for old, new in names.items() if old != new})
-    return _received(found if "ts_recv" in found.columns else found.hstack(about), row_format.row_format)
+        frame = frame.unnest(inside[-1])
+    frame = frame.rename({old: new for old, new in names.items() if old != new})
+    return _received(frame if "ts_recv" in frame.columns else frame.hstack(about), row_format.row_format)
 
 
-def _received(found: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
+def _received(frame: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
     """Where a message bears no time it is stamped by its receipt."""
     if row_format.unit != "received":
-        return found
-    return found.with_columns(found["ts_recv"].alias("timestamp"))
+        return frame
+    return frame.with_columns(frame["ts_recv"].alias("timestamp"))
 
 
 def _rows_of_arrays(
@@ -283,8 +283,8 @@ def _rows_of_arrays(
 
 
 def _is(line: bytes, pattern: re.Pattern[bytes], kind: str) -> bool:
-    found = pattern.search(line)
-    return found is not None and found.group(1) == kind.encode()
+    match = pattern.search(line)
+    return match is not None and match.group(1) == kind.encode()
 
 
 def _repeated(column: pl.Series, counts: Sequence[int]) -> pl.Series:
@@ -336,7 +336,7 @@ def _delivered(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _apart(
-    bundle: MessageBatch, row_format: MessageFormat, found: DecodedMessages, pattern: re.Pattern[bytes]
+    bundle: MessageBatch, row_format: MessageFormat, decoded: DecodedMessages, pattern: re.Pattern[bytes]
 ) -> None:
     """Messages that cannot all be read at once: those of one form at a time, since mostly one form is broken as a whole."""
     import polars as pl
@@ -345,12 +345,12 @@ def _apart(
     forms: dict[object, list[int]] = {}
     for at, line in enumerate(lines):
         forms.setdefault(_form(line), []).append(at)
-    before = len(found.frames.get(row_format.dataset, ()))
+    before = len(decoded.frames.get(row_format.dataset, ()))
     for places in forms.values():
         some = bundle.some(places, lines)
-        if not _bulk(some, row_format, found, only=pattern):
-            _one_by_one(some, row_format, found, pattern)
-    pieces = found.frames.get(row_format.dataset, [])
+        if not _bulk(some, row_format, decoded, only=pattern):
+            _one_by_one(some, row_format, decoded, pattern)
+    pieces = decoded.frames.get(row_format.dataset, [])
     if len(pieces) > before + 1:  # in the order of their receipt again
         whole = pl.concat(pieces[before:], how="diagonal_relaxed")
         pieces[before:] = [whole.sort("ts_recv", maintain_order=True)]
@@ -375,15 +375,15 @@ def _form_of(value: object) -> object:
 
 
 def _one_by_one(
-    bundle: MessageBatch, row_format: MessageFormat, found: DecodedMessages, pattern: re.Pattern[bytes]
+    bundle: MessageBatch, row_format: MessageFormat, decoded: DecodedMessages, pattern: re.Pattern[bytes]
 ) -> None:
     """Halve until what is broken stands alone; everything else is read as ever."""
     lines = bundle.lines()
     if len(lines) == 1:
-        found.broken.append((lines[0], f"not a message of {row_format.kind} as declared"))
+        decoded.broken.append((lines[0], f"not a message of {row_format.kind} as declared"))
         return
     middle = len(lines) // 2
     for part in (range(middle), range(middle, len(lines))):
         some = bundle.some(part, lines)
-        if not _bulk(some, row_format, found, only=pattern):
-            _one_by_one(some, row_format, found, pattern)
+        if not _bulk(some, row_format, decoded, only=pattern):
+            _one_by_one(some, row_format, decoded, pattern)

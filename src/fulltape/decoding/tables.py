@@ -36,8 +36,10 @@ def frame(
     pieces: list[pl.DataFrame] = []
     for group in _alike(decoded.slices):
         together = _together(group)
-        pieces += [together] if together is not None else [_slice(one, session_of, rejected) for one in group]
-    pieces += [_table(one, rejected) for one in decoded.tables if one.columns.get("timestamp")]
+        pieces += (
+            [together] if together is not None else [_slice(chunk, session_of, rejected) for chunk in group]
+        )
+    pieces += [_table(table, rejected) for table in decoded.tables if table.columns.get("timestamp")]
     wanted = ("symbol", "page", "timestamp", *columns)
     pieces = [piece for piece in pieces if piece.height]
     if not pieces:
@@ -77,23 +79,23 @@ def _table(table: Table, rejected: list[Rejected]) -> pl.DataFrame:
 def _alike(slices: Sequence[Slice]) -> Iterable[list[Slice]]:
     """Slices that can be read in one go: each call of a reader costs as much as a thousand rows."""
     group: list[Slice] = []
-    for one in slices:
+    for chunk in slices:
         if group and (
-            not _plain(one) or one.row_format != group[0].row_format or one.within != group[0].within
+            not _plain(chunk) or chunk.row_format != group[0].row_format or chunk.within != group[0].within
         ):
             yield group
             group = []
-        group.append(one)
-        if not _plain(one):
+        group.append(chunk)
+        if not _plain(chunk):
             yield group
             group = []
     if group:
         yield group
 
 
-def _plain(one: Slice) -> bool:
-    by_name = isinstance(one.row_format.fields[0].wire, str)
-    return one.form == "json" and by_name and bool(one.symbol) and not one.descending
+def _plain(chunk: Slice) -> bool:
+    by_name = isinstance(chunk.row_format.fields[0].wire, str)
+    return chunk.form == "json" and by_name and bool(chunk.symbol) and not chunk.descending
 
 
 def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
@@ -101,22 +103,22 @@ def _together(group: Sequence[Slice]) -> pl.DataFrame | None:
     import polars as pl
 
     row_format = group[0].row_format
-    if not _plain(group[0]) or len({frozenset(one.fixed) for one in group}) > 1:
+    if not _plain(group[0]) or len({frozenset(chunk.fixed) for chunk in group}) > 1:
         return None
     try:
-        found, counts = (
+        raw, counts = (
             _small(group, row_format) if _are_small(group, row_format) else _large(group, row_format)
         )
-        if not found.height:
+        if not raw.height:
             return pl.DataFrame()
-        wide = fields.timestamped(fields.typed(found, row_format), row_format)
+        wide = fields.timestamped(fields.typed(raw, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
         return None
     wide = wide[[name for name in wide.columns if name != "symbol"]].hstack(
         [
-            _repeated("symbol", [one.symbol for one in group], counts),
-            _repeated("page", [one.page for one in group], counts),
-            *(_repeated(name, [one.fixed[name] for one in group], counts) for name in group[0].fixed),
+            _repeated("symbol", [chunk.symbol for chunk in group], counts),
+            _repeated("page", [chunk.page for chunk in group], counts),
+            *(_repeated(name, [chunk.fixed[name] for chunk in group], counts) for name in group[0].fixed),
         ]
     )
     if group[0].within:
@@ -129,7 +131,7 @@ def _are_small(group: Sequence[Slice], row_format: RowFormat) -> bool:
     would lose digits there."""
     if row_format.unit in ("ns", "epoch") and row_format.timestamp_kind == "integer":
         return False
-    return all(len(memoryview(one.rows)) <= _SMALL for one in group)
+    return all(len(memoryview(chunk.rows)) <= _SMALL for chunk in group)
 
 
 def _small(group: Sequence[Slice], row_format: RowFormat) -> tuple[pl.DataFrame, list[int]]:
@@ -140,37 +142,37 @@ def _small(group: Sequence[Slice], row_format: RowFormat) -> tuple[pl.DataFrame,
     types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
     whole = [name for name, kind in types.items() if kind == pl.Int64]
     loose = types | dict.fromkeys(whole, pl.Float64)
-    found = []
-    for one in group:
-        text = bytes(one.rows)
+    pieces = []
+    for chunk in group:
+        text = bytes(chunk.rows)
         if b"true" in text or b"false" in text:
             raise ValueError("truth values")
-        found.append(pl.read_json(text, schema=loose))
-    frame = pl.concat(found) if len(found) > 1 else found[0]
+        pieces.append(pl.read_json(text, schema=loose))
+    frame = pl.concat(pieces) if len(pieces) > 1 else pieces[0]
     for name in whole:
         exact = frame[name].cast(pl.Int64, strict=True)
         if not (exact == frame[name]).all():
             raise ValueError(f"{name} is not whole")
         frame = frame.replace_column(frame.columns.index(name), exact)
     frame.columns = [part.column for part in row_format.fields]
-    return frame, [piece.height for piece in found]
+    return frame, [piece.height for piece in pieces]
 
 
 def _large(group: Sequence[Slice], row_format: RowFormat) -> tuple[pl.DataFrame, list[int]]:
     """All slices as lines, in one go."""
-    texts = [_cut(one) for one in group]
+    texts = [_cut(chunk) for chunk in group]
     counts = [text.count(b"\n") + 1 if text else 0 for text in texts]
     whole = texts[0] if len(texts) == 1 else b"\n".join(text for text in texts if text)
     types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
-    found = _lines(whole, sum(counts), types)
-    found.columns = [part.column for part in row_format.fields]
-    return found, counts
+    raw = _lines(whole, sum(counts), types)
+    raw.columns = [part.column for part in row_format.fields]
+    return raw, counts
 
 
-def _cut(one: Slice) -> bytes:
+def _cut(chunk: Slice) -> bytes:
     """The rows of a JSON array, one a line: `},{` between objects becomes a line's end. Without that, another way is
     found; with it inside a text, the lines do not parse or do not add up."""
-    return bytes(memoryview(one.rows)[1:-1]).replace(b"},{", b"}\n{")
+    return bytes(memoryview(chunk.rows)[1:-1]).replace(b"},{", b"}\n{")
 
 
 def _repeated(name: str, values: Sequence[object], counts: Sequence[int]) -> pl.Series:
@@ -183,29 +185,29 @@ def _repeated(name: str, values: Sequence[object], counts: Sequence[int]) -> pl.
     return pl.concat([pieces.new_from_index(at, count) for at, count in enumerate(counts)])
 
 
-def _slice(one: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
+def _slice(chunk: Slice, session_of: SessionOf, rejected: list[Rejected]) -> pl.DataFrame:
     import polars as pl
 
-    row_format = one.row_format
+    row_format = chunk.row_format
 
     try:
-        wide = fields.timestamped(_bulk(one, row_format), row_format)
+        wide = fields.timestamped(_bulk(chunk, row_format), row_format)
     except (pl.exceptions.PolarsError, *rowwise.WRONG):
-        wide = fields.timestamped(rowwise.one_by_one(one, row_format, session_of, rejected), row_format)
-    if one.descending:
+        wide = fields.timestamped(rowwise.one_by_one(chunk, row_format, session_of, rejected), row_format)
+    if chunk.descending:
         wide = wide.reverse()
-    if one.within:
-        wide = wide.filter(pl.col("timestamp").is_between(*one.within, closed="left"))
+    if chunk.within:
+        wide = wide.filter(pl.col("timestamp").is_between(*chunk.within, closed="left"))
     wide = _renamed(wide, row_format)
-    if one.symbol:
-        wide = wide.with_columns(pl.lit(one.symbol).alias("symbol"))
+    if chunk.symbol:
+        wide = wide.with_columns(pl.lit(chunk.symbol).alias("symbol"))
     else:
-        wide = wide.filter(pl.col("symbol").is_in(list(one.names))).with_columns(
-            pl.col("symbol").replace(dict(one.names))
+        wide = wide.filter(pl.col("symbol").is_in(list(chunk.names))).with_columns(
+            pl.col("symbol").replace(dict(chunk.names))
         )
     return wide.with_columns(
-        pl.lit(one.page).alias("page"),
-        *(pl.lit(value).alias(name) for name, value in one.fixed.items()),
+        pl.lit(chunk.page).alias("page"),
+        *(pl.lit(value).alias(name) for name, value in chunk.fixed.items()),
     )
 
 
@@ -215,7 +217,7 @@ def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
 
     if not (row_format.renamed or row_format.absent or row_format.changes):
         return wide
-    found = wide.with_columns(
+    renamed = wide.with_columns(
         *(
             pl.col(column).replace_strict(dict(words), default=None, return_dtype=pl.String)
             for column, words in row_format.renamed.items()
@@ -226,20 +228,20 @@ def _renamed(wide: pl.DataFrame, row_format: RowFormat) -> pl.DataFrame:
         then = pl.lit(value=True) if change.first is None else pl.col("timestamp") >= change.first
         if change.until is not None:
             then &= pl.col("timestamp") < change.until
-        found = found.with_columns(
+        renamed = renamed.with_columns(
             pl.when(then).then(pl.col(column) * factor).otherwise(pl.col(column)).alias(column)
             for column, factor in change.scaled.items()
         )
-    return found
+    return renamed
 
 
-def _bulk(one: Slice, row_format: RowFormat) -> pl.DataFrame:
+def _bulk(chunk: Slice, row_format: RowFormat) -> pl.DataFrame:
     """The slice in the types of the wire; raises for anything that is not as declared."""
     import polars as pl
 
-    if one.form == "csv":
-        return _csv(one, row_format)
-    text = bytes(one.rows).strip()
+    if chunk.form == "csv":
+        return _csv(chunk, row_format)
+    text = bytes(chunk.rows).strip()
     if text in (b"[]", b""):
         return pl.DataFrame(
             schema={part.column: fields.wire_type(part, row_format) for part in row_format.fields}
@@ -249,17 +251,17 @@ def _bulk(one: Slice, row_format: RowFormat) -> pl.DataFrame:
     # Spaces between the rows, or `},{` inside a text: take the rows apart as JSON says.
     types = {str(part.wire): fields.wire_type(part, row_format) for part in row_format.fields}
     pieces = [bytes(raw).replace(b"\n", b" ") for raw in rowwise.ROWS.decode(text)]
-    found = _lines(b"\n".join(pieces), len(pieces), types)
-    return fields.typed(found.rename({str(part.wire): part.column for part in row_format.fields}), row_format)
+    rows = _lines(b"\n".join(pieces), len(pieces), types)
+    return fields.typed(rows.rename({str(part.wire): part.column for part in row_format.fields}), row_format)
 
 
 def _lines(text: bytes, count: int, types: Mapping[str, Any]) -> pl.DataFrame:
     import polars as pl
 
-    found = pl.read_ndjson(text, schema=dict(types))
-    if found.height != count:
-        raise ValueError(f"{found.height} rows where {count} were written")
-    return found
+    rows = pl.read_ndjson(text, schema=dict(types))
+    if rows.height != count:
+        raise ValueError(f"{rows.height} rows where {count} were written")
+    return rows
 
 
 def _arrays(text: bytes, row_format: RowFormat) -> pl.DataFrame:
@@ -270,10 +272,10 @@ def _arrays(text: bytes, row_format: RowFormat) -> pl.DataFrame:
     if any(len(row) <= last for row in rows):
         raise ValueError("a row is too short")
     columns = list(zip(*(row[: last + 1] for row in rows), strict=True))
-    found = pl.DataFrame(
+    table = pl.DataFrame(
         {part.column: _series(columns[int(part.wire)], part, row_format) for part in row_format.fields}
     )
-    return fields.typed(found, row_format)
+    return fields.typed(table, row_format)
 
 
 def _series(values: Sequence[Any], part: WireField, row_format: RowFormat) -> pl.Series:
@@ -282,27 +284,27 @@ def _series(values: Sequence[Any], part: WireField, row_format: RowFormat) -> pl
     if part.kind == "text":
         values = [value if isinstance(value, str) or value is None else str(value) for value in values]
     if part.kind == "decimal":
-        found = pl.Series(values, strict=True)
-        if found.dtype == pl.String:
-            return found
-        if not (found.dtype.is_numeric() or found.dtype == pl.Null):
+        series = pl.Series(values, strict=True)
+        if series.dtype == pl.String:
+            return series
+        if not (series.dtype.is_numeric() or series.dtype == pl.Null):
             raise ValueError(f"{part.column} is neither a number nor digits")
-        return found.cast(pl.Float64, strict=True)
+        return series.cast(pl.Float64, strict=True)
     return pl.Series(values, dtype=fields.wire_type(part, row_format), strict=True)
 
 
-def _csv(one: Slice, row_format: RowFormat) -> pl.DataFrame:
+def _csv(chunk: Slice, row_format: RowFormat) -> pl.DataFrame:
     import polars as pl
 
     last = max(int(part.wire) for part in row_format.fields)
     names = {f"column_{int(part.wire) + 1}": part for part in row_format.fields}
-    found = pl.read_csv(
-        one.rows,
+    raw = pl.read_csv(
+        chunk.rows,
         has_header=False,
         schema_overrides={name: fields.csv_type(part, row_format) for name, part in names.items()},
         columns=list(range(last + 1)),
         raise_if_empty=False,
     )
     return fields.typed(
-        found.select(pl.col(name).alias(part.column) for name, part in names.items()), row_format
+        raw.select(pl.col(name).alias(part.column) for name, part in names.items()), row_format
     )

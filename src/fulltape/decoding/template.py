@@ -56,7 +56,7 @@ def read(text: bytes, count: int, row_format: MessageFormat) -> pl.DataFrame | N
     kinds = {place.wire: fields.wire_type(by_name[place.wire], row_format.row_format) for place in places}
     alike = [_alike(pl.col(named[place.wire]), place, kinds[place.wire]).all() for place in places]
     try:
-        found = cut.select(
+        typed = cut.select(
             *(
                 _cast(pl.col(named[place.wire]), place, kinds[place.wire]).alias(place.column)
                 for place in places
@@ -65,7 +65,7 @@ def read(text: bytes, count: int, row_format: MessageFormat) -> pl.DataFrame | N
         )
     except pl.exceptions.PolarsError:
         return None
-    return found.drop(_SAME) if found[_SAME].all() else None
+    return typed.drop(_SAME) if typed[_SAME].all() else None
 
 
 def _alike(piece: pl.Expr, place: _Place, kind: object) -> pl.Expr:
@@ -92,7 +92,7 @@ def _cast(piece: pl.Expr, place: _Place, kind: Any) -> pl.Expr:
 def _places(line: str, row_format: MessageFormat) -> list[_Place] | None:
     """Where the fields stand in a line, None where that cannot be told for sure."""
     pieces = line.split(",")
-    found = []
+    places = []
     for part in row_format.row_format.fields:
         key = f'"{part.wire}":'
         holding = [at for at, piece in enumerate(pieces) if key in piece]
@@ -104,7 +104,7 @@ def _places(line: str, row_format: MessageFormat) -> list[_Place] | None:
         if value is None:
             return None
         quoted = value.startswith('"')
-        found.append(
+        places.append(
             _Place(
                 column=part.column,
                 wire=str(part.wire),
@@ -113,9 +113,9 @@ def _places(line: str, row_format: MessageFormat) -> list[_Place] | None:
                 after=piece[start + len(value) - quoted :],
             )
         )
-    if len({place.piece for place in found}) < len(found):
+    if len({place.piece for place in places}) < len(places):
         return None
-    return found
+    return places
 
 
 def _value(rest: str) -> str | None:
