@@ -70,15 +70,18 @@ def laid(
 ) -> list[Ranged[CoverageFact]]:
     """`known` with a fact laid over it. Emptiness that is shown again later weighs more, just where it is; over rows it
     weighs nothing."""
-    known = sorted(known, key=lambda one: one.first)  # as they are stored: of several the first one counts
+    # As they are stored: of several the first one counts.
+    known = sorted(known, key=lambda fact_range: fact_range.first)
     if fact.fact in ("empty", "refused"):
-        shown = next((one for one in known if _shows_rows(one, fact)), None)
+        shown = next((fact_range for fact_range in known if _shows_rows(fact_range, fact)), None)
         if shown is not None:
             return _beside(fact, shown, known, next_session)
         before = [
-            one
-            for one in known
-            if one.label.fact == fact.fact and one.first <= fact.last and fact.first <= one.last
+            fact_range
+            for fact_range in known
+            if fact_range.label.fact == fact.fact
+            and fact_range.first <= fact.last
+            and fact.first <= fact_range.last
         ]
         if before:
             for piece in _pieces(fact, before):
@@ -88,8 +91,12 @@ def laid(
     return _over(fact, known, next_session)
 
 
-def _shows_rows(one: Ranged[CoverageFact], fact: CoverageFact) -> bool:
-    return one.label.fact in ("present", "partial") and one.first <= fact.last and fact.first <= one.last
+def _shows_rows(fact_range: Ranged[CoverageFact], fact: CoverageFact) -> bool:
+    return (
+        fact_range.label.fact in ("present", "partial")
+        and fact_range.first <= fact.last
+        and fact.first <= fact_range.last
+    )
 
 
 def _beside(
@@ -113,11 +120,13 @@ def _beside(
 def _pieces(fact: CoverageFact, before: Sequence[Ranged[CoverageFact]]) -> list[CoverageFact]:
     """A fact cut where what the same source showed before begins and ends, each piece with what it adds to that."""
     edges = {fact.first, fact.last + ranged.ONE_DAY}
-    edges |= {max(one.first, fact.first) for one in before}
-    edges |= {min(one.last, fact.last) + ranged.ONE_DAY for one in before}
+    edges |= {max(fact_range.first, fact.first) for fact_range in before}
+    edges |= {min(fact_range.last, fact.last) + ranged.ONE_DAY for fact_range in before}
     pieces = []
     for first, stop in itertools.pairwise(sorted(edges)):
-        was = next((one.label for one in before if one.first <= first <= one.last), None)
+        was = next(
+            (fact_range.label for fact_range in before if fact_range.first <= first <= fact_range.last), None
+        )
         piece = replace(fact, first=first, last=stop - ranged.ONE_DAY)
         if was is not None:
             later = fact.since - was.since >= LATER
@@ -132,14 +141,14 @@ def _over(
     fact: CoverageFact, known: list[Ranged[CoverageFact]], next_session: ranged.NextSession
 ) -> list[Ranged[CoverageFact]]:
     near = [
-        one
-        for one in known
-        if one.first <= fact.last + ranged.REACH and one.last >= fact.first - ranged.REACH
+        fact_range
+        for fact_range in known
+        if fact_range.first <= fact.last + ranged.REACH and fact_range.last >= fact.first - ranged.REACH
     ]
     new = Ranged(first=fact.first, last=fact.last, label=fact)
     removed, added = ranged.overlay(near, new, same=_same_fact, next_session=next_session)
-    gone = {id(one) for one in removed}
-    return [one for one in known if id(one) not in gone] + added
+    gone = {id(fact_range) for fact_range in removed}
+    return [fact_range for fact_range in known if id(fact_range) not in gone] + added
 
 
 def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
@@ -152,9 +161,9 @@ def _same_fact(left: CoverageFact, right: CoverageFact) -> bool:
 _SAID = ("fact", "sound", "final", "reason", "shown", "extent", "repeated")
 
 
-def on(one: Ranged[CoverageFact]) -> CoverageFact:
+def on(fact_range: Ranged[CoverageFact]) -> CoverageFact:
     """The fact on the sessions of its range."""
-    return replace(one.label, first=one.first, last=one.last)
+    return replace(fact_range.label, first=fact_range.first, last=fact_range.last)
 
 
 def without(
@@ -162,21 +171,21 @@ def without(
 ) -> list[Ranged[CoverageFact]]:
     """`known` without the sessions from `first` to `last`, inclusive."""
     kept: list[Ranged[CoverageFact]] = []
-    for one in known:
-        if one.last < first or one.first > last:
-            kept.append(one)
+    for fact_range in known:
+        if fact_range.last < first or fact_range.first > last:
+            kept.append(fact_range)
             continue
-        sides = ((one.first, first - ranged.ONE_DAY), (last + ranged.ONE_DAY, one.last))
-        kept += [replace(one, first=start, last=end) for start, end in sides if start <= end]
+        sides = ((fact_range.first, first - ranged.ONE_DAY), (last + ranged.ONE_DAY, fact_range.last))
+        kept += [replace(fact_range, first=start, last=end) for start, end in sides if start <= end]
     return kept
 
 
 def contradicted(known: Sequence[Ranged[CoverageFact]], said: CoverageFact) -> list[Ranged[CoverageFact]]:
     """`known` with a contradiction noted on its rows, as far as they lie in the sessions of `said`."""
     after = list(known)
-    for one in known:
-        first, last = max(one.first, said.first), min(one.last, said.last)
-        if one.label.fact == "present" and first <= last:
-            noted = Ranged(first=first, last=last, label=replace(one.label, reason=said.reason))
+    for fact_range in known:
+        first, last = max(fact_range.first, said.first), min(fact_range.last, said.last)
+        if fact_range.label.fact == "present" and first <= last:
+            noted = Ranged(first=first, last=last, label=replace(fact_range.label, reason=said.reason))
             after = [*without(after, first, last), noted]
     return after

@@ -26,32 +26,32 @@ class Projection:
     def facts(self) -> list[CoverageFact]:
         """All facts by instrument, source and first session."""
         return [
-            algebra.on(one)
+            algebra.on(fact_range)
             for series in sorted(self._facts)
-            for one in sorted(self._facts[series], key=lambda one: one.first)
+            for fact_range in sorted(self._facts[series], key=lambda known: known.first)
         ]
 
     @property
     def verdicts(self) -> list[VerdictRange]:
         """All verdicts by instrument, source and first session."""
         return [
-            verdict_ranges.on(one)
+            verdict_ranges.on(verdict_range)
             for series in sorted(self._verdicts)
-            for one in sorted(self._verdicts[series], key=lambda one: one.first)
+            for verdict_range in sorted(self._verdicts[series], key=lambda known: known.first)
         ]
 
     def put(self, facts: Iterable[CoverageFact]) -> None:
         """Take up facts as they stand."""
-        for one in facts:
-            self._facts.setdefault((one.instrument, one.source), []).append(
-                Ranged(first=one.first, last=one.last, label=one)
+        for fact in facts:
+            self._facts.setdefault((fact.instrument, fact.source), []).append(
+                Ranged(first=fact.first, last=fact.last, label=fact)
             )
 
     def put_verdicts(self, verdicts: Iterable[VerdictRange]) -> None:
         """Take up verdicts as they stand."""
-        for one in verdicts:
-            self._verdicts.setdefault((one.instrument, one.source), []).append(
-                Ranged(first=one.first, last=one.last, label=one)
+        for verdict in verdicts:
+            self._verdicts.setdefault((verdict.instrument, verdict.source), []).append(
+                Ranged(first=verdict.first, last=verdict.last, label=verdict)
             )
 
     def fact(self, kind: str, facts: Sequence[CoverageFact]) -> None:
@@ -59,15 +59,15 @@ class Projection:
         if kind == "row":
             self.put(facts)
             return
-        for one in facts:
-            series = (one.instrument, one.source)
+        for fact in facts:
+            series = (fact.instrument, fact.source)
             known = self._facts.get(series, [])
             if kind == "laid":
-                after = algebra.laid(one, known, self._next_session)
+                after = algebra.laid(fact, known, self._next_session)
             elif kind == "contradicted":
-                after = algebra.contradicted(known, one)
+                after = algebra.contradicted(known, fact)
             else:
-                after = algebra.without(known, one.first, one.last)
+                after = algebra.without(known, fact.first, fact.last)
             self._facts[series] = after
 
     def verdict(self, kind: str, verdicts: Sequence[VerdictRange]) -> None:
@@ -75,13 +75,15 @@ class Projection:
         if kind == "row":
             self.put_verdicts(verdicts)
             return
-        for one in verdicts:
-            series = (one.instrument, one.source)
+        for verdict in verdicts:
+            series = (verdict.instrument, verdict.source)
             known = self._verdicts.get(series, [])
-            self._verdicts[series] = verdict_ranges.laid(one, known, self._next_session)
+            self._verdicts[series] = verdict_ranges.laid(verdict, known, self._next_session)
 
     def forget_verdicts(self, codes: str) -> None:
         """Drop the verdicts on curated series that have just these codes."""
         for (instrument, source), known in self._verdicts.items():
             if not source:
-                self._verdicts[instrument, source] = [one for one in known if one.label.codes != codes]
+                self._verdicts[instrument, source] = [
+                    verdict_range for verdict_range in known if verdict_range.label.codes != codes
+                ]

@@ -43,17 +43,19 @@ def overlay(
     removed: list[Ranged[T]] = []
     grown = True
     while grown:
-        alike = [one for one in others if same(one.label, new.label) and _joins(one, new, next_session)]
+        alike = [
+            other for other in others if same(other.label, new.label) and _joins(other, new, next_session)
+        ]
         grown = bool(alike)
         if alike:
             removed += alike
-            others = [one for one in others if not any(one is old for old in alike)]
+            others = [other for other in others if not any(other is old for old in alike)]
             new = replace(
                 new,
-                first=min(new.first, *(one.first for one in alike)),
-                last=max(new.last, *(one.last for one in alike)),
+                first=min(new.first, *(neighbour.first for neighbour in alike)),
+                last=max(new.last, *(neighbour.last for neighbour in alike)),
             )
-    cut = [one for one in others if _overlap(one, new)]
+    cut = [other for other in others if _overlap(other, new)]
     kept = [
         piece
         for old in cut

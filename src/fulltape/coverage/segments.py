@@ -90,10 +90,10 @@ class Segments:
             "unknown_listing": pl.lit(False),
             "missing": rest & pl.col("to_ask"),
         }
-        found = wanted.select(
+        sums = wanted.select(
             size.filter(state).sum().cast(pl.Int64).alias(name) for name, state in states.items()
         )
-        return {name: int(found[name][0]) for name in states}
+        return {name: int(sums[name][0]) for name in states}
 
     def missing(self) -> list[Missing]:
         """What no source has been asked for, cut where other sources are left to ask."""
@@ -126,14 +126,14 @@ class Segments:
         import polars as pl
 
         lacking = {
-            source: [at for at, one in enumerate(self.listed) if source not in one.servable]
+            source: [at for at, on_axis in enumerate(self.listed) if source not in on_axis.servable]
             for source in self.sources
         }
         every = _all(
             pl.col(f"left {source}") | pl.col("series").is_in(without) for source, without in lacking.items()
         )
         divided = set(self.frame.filter(pl.col("open") & ~every)["series"])
-        return [() if at in divided else tuple(one.servable) for at, one in enumerate(self.listed)]
+        return [() if at in divided else tuple(on_axis.servable) for at, on_axis in enumerate(self.listed)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +173,11 @@ def lay(
     width = along.width
     facts, opened = _placed(facts, along), _placed(opened, along)
     sets: dict[str, tuple[pl.Series, pl.Series]] = {
-        "wanted": _edges((one.wanted for one in listed), width),
+        "wanted": _edges((on_axis.wanted for on_axis in listed), width),
         "open": (opened["start"], opened["stop"]),
     }
     for source in sources:
-        sets[f"may {source}"] = _edges((one.servable.get(source, ()) for one in listed), width)
+        sets[f"may {source}"] = _edges((on_axis.servable.get(source, ()) for on_axis in listed), width)
     said: dict[str, list[str]] = {}
     for (source, fact), of in facts.partition_by("source", "fact", as_dict=True).items():
         sets[f"{fact} {source}"] = (of["start"], of["stop"])

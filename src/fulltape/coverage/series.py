@@ -84,7 +84,7 @@ class Series:
     @cached_property
     def rows(self) -> Ranges:
         """Wanted positions of which some source has shown rows, whole or in part."""
-        shown = ranges.union(self.held, *(one.partial for one in self.known.values()))
+        shown = ranges.union(self.held, *(evidence.partial for evidence in self.known.values()))
         return ranges.intersect(shown, self.wanted)
 
     @cached_property
@@ -100,12 +100,12 @@ class Series:
         """Wanted positions without rows for which every source has answered, and some without a refusal."""
         settled = ranges.subtract(ranges.subtract(self.wanted, self.rows), self.to_ask)
         settled = ranges.subtract(settled, self.spoiled)
-        return ranges.union(*(ranges.intersect(one.empty, settled) for one in self.known.values()))
+        return ranges.union(*(ranges.intersect(evidence.empty, settled) for evidence in self.known.values()))
 
     @cached_property
     def spoiled(self) -> Ranges:
         """Positions of which some source has sent rows that were rejected."""
-        return ranges.union(*(one.spoiled for one in self.known.values()))
+        return ranges.union(*(evidence.spoiled for evidence in self.known.values()))
 
     @cached_property
     def silences(self) -> list[Silence]:
@@ -114,24 +114,24 @@ class Series:
             wanted=self.wanted,
             held=self.rows,
             silent=self.silent,
-            by_source={source: _empty(one) for source, one in self.known.items()},
+            by_source={source: _empty(evidence) for source, evidence in self.known.items()},
             around=self.around,
         )
 
     def doubt(self, position: int) -> str:
         """Why silence is not believed at a position; '' where it is, or where there is none."""
-        for one in self.silences:
-            if one.span[0] <= position < one.span[1] and ranges.contains(self.silent, position):
-                return "" if ranges.contains(one.proved, position) else one.doubt
+        for judged in self.silences:
+            if judged.span[0] <= position < judged.span[1] and ranges.contains(self.silent, position):
+                return "" if ranges.contains(judged.proved, position) else judged.doubt
         return ""
 
 
-def _empty(one: SourceEvidence) -> Empty:
+def _empty(evidence: SourceEvidence) -> Empty:
     return Empty(
-        held=ranges.union(one.present, one.partial),
-        sound=one.sound,
-        positional=one.positional,
-        repeated=one.repeated,
+        held=ranges.union(evidence.present, evidence.partial),
+        sound=evidence.sound,
+        positional=evidence.positional,
+        repeated=evidence.repeated,
     )
 
 
@@ -204,12 +204,12 @@ def picture(series: Series) -> Picture:
     if silent and series.events:
         proved = ranges.union(proved, silent)
     elif silent:
-        found = ranges.intersect(ranges.union(*(one.proved for one in series.silences)), silent)
+        believed = ranges.intersect(ranges.union(*(judged.proved for judged in series.silences)), silent)
         if series.instrument.listed_from is not None:
-            proved = ranges.union(proved, found)
+            proved = ranges.union(proved, believed)
         else:
             # Nothing is called empty before anybody knows when the instrument existed; between its rows it did.
-            unlisted = ranges.subtract(silent, ranges.subtract(series.known_life, found))
+            unlisted = ranges.subtract(silent, ranges.subtract(series.known_life, believed))
     doubtful = ranges.subtract(ranges.subtract(silent, proved), unlisted)
     return Picture(
         wanted=series.wanted,

@@ -92,9 +92,9 @@ def judge(
     ]
 
 
-def independent(one: str, other: str) -> bool:
+def independent(source: str, other: str) -> bool:
     """Whether two sources are different vendors; a vendor that passes another one's feed on is the same."""
-    vendor, feed = one.partition(".")[::2]
+    vendor, feed = source.partition(".")[::2]
     their_vendor, their_feed = other.partition(".")[::2]
     return vendor not in (their_vendor, their_feed) and feed != their_vendor
 
@@ -115,8 +115,8 @@ class _Line:
         self.first, self.last = (where[0][0], where[-1][1]) if where else (0, 0)
 
     def before(self, at: int) -> int:
-        found = bisect.bisect_right(self._starts, at)
-        return self._counts[found] - (max(0, self._stops[found - 1] - at) if found else 0)
+        index = bisect.bisect_right(self._starts, at)
+        return self._counts[index] - (max(0, self._stops[index - 1] - at) if index else 0)
 
     def between(self, start: int, stop: int) -> int:
         return self.before(stop) - self.before(start)
@@ -124,12 +124,12 @@ class _Line:
 
 def _runs(wanted: Ranges, held: Ranges, silent: Ranges) -> list[Range]:
     """Maximal runs of positions without rows that hold silent ones, cut to the silent ones at their ends."""
-    found = []
+    runs = []
     for start, stop in ranges.subtract(wanted, held):
         inside = ranges.clip(silent, start, stop)
         if inside:
-            found.append((inside[0][0], inside[-1][1]))
-    return found
+            runs.append((inside[0][0], inside[-1][1]))
+    return runs
 
 
 def _surprises(
@@ -205,26 +205,26 @@ class _Evidence:
 
     def __init__(self, by_source: Mapping[str, Empty]) -> None:
         self._by_source = by_source
-        positional = (ranges.intersect(one.sound, one.positional) for one in by_source.values())
-        repeated = (ranges.intersect(one.sound, one.repeated) for one in by_source.values())
-        self.sound = ranges.union(*(one.sound for one in by_source.values()))
+        positional = (ranges.intersect(empty.sound, empty.positional) for empty in by_source.values())
+        repeated = (ranges.intersect(empty.sound, empty.repeated) for empty in by_source.values())
+        self.sound = ranges.union(*(empty.sound for empty in by_source.values()))
         self.positional = ranges.union(*positional)
         self._pairs = [
-            (one, other, ranges.intersect(by_source[one].sound, by_source[other].sound))
-            for one, other in itertools.combinations(by_source, 2)
-            if by_source[one].held and by_source[other].held and independent(one, other)
+            (source, other, ranges.intersect(by_source[source].sound, by_source[other].sound))
+            for source, other in itertools.combinations(by_source, 2)
+            if by_source[source].held and by_source[other].held and independent(source, other)
         ]
         self.again = ranges.union(*repeated, self.positional, *(both for _, _, both in self._pairs))
         """Shown again, by a page that counts for more, or by two vendors that have rows of the instrument at all."""
-        self._sizes = {name: ranges.size(one.held) for name, one in by_source.items()}
+        self._sizes = {name: ranges.size(empty.held) for name, empty in by_source.items()}
 
     def witnessed(self, span: Range) -> Ranges:
         """What of a span two vendors say, each of which holds enough of the instrument outside of it to know."""
         return ranges.union(
             *(
                 ranges.clip(both, *span)
-                for one, other, both in self._pairs
-                if self._knows(one, span) and self._knows(other, span)
+                for source, other, both in self._pairs
+                if self._knows(source, span) and self._knows(other, span)
             )
         )
 

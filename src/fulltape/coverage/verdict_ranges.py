@@ -31,19 +31,20 @@ def laid(
 ) -> list[Ranged[VerdictRange]]:
     """`known` with a verdict laid over it."""
     near = [
-        one
-        for one in known
-        if one.first <= verdict.last + ranged.REACH and one.last >= verdict.first - ranged.REACH
+        verdict_range
+        for verdict_range in known
+        if verdict_range.first <= verdict.last + ranged.REACH
+        and verdict_range.last >= verdict.first - ranged.REACH
     ]
     new = Ranged(first=verdict.first, last=verdict.last, label=verdict)
     removed, added = ranged.overlay(near, new, same=same, next_session=next_session)
-    gone = {id(one) for one in removed}
-    return [one for one in known if id(one) not in gone] + added
+    gone = {id(verdict_range) for verdict_range in removed}
+    return [verdict_range for verdict_range in known if id(verdict_range) not in gone] + added
 
 
-def on(one: Ranged[VerdictRange]) -> VerdictRange:
+def on(verdict_range: Ranged[VerdictRange]) -> VerdictRange:
     """The verdict on the sessions of its range."""
-    return replace(one.label, first=one.first, last=one.last)
+    return replace(verdict_range.label, first=verdict_range.first, last=verdict_range.last)
 
 
 def same(left: VerdictRange, right: VerdictRange) -> bool:
