@@ -10,10 +10,10 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 def parsed(text: str) -> Mapping[str, str] | None:
     """Digests by path, as SHA256SUMS lists them; None where that is damaged."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for line in text.splitlines():
-        told = _LINE.fullmatch(line)
-        if told is None or told[2] in found:
+        entry = _LINE.fullmatch(line)
+        if entry is None or entry[2] in digests:
             return None
-        found[told[2]] = told[1]
-    return found if found and text.endswith("\n") else None
+        digests[entry[2]] = entry[1]
+    return digests if digests and text.endswith("\n") else None

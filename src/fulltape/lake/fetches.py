@@ -106,8 +106,8 @@ class StoredFetch:
         """Per symbol the last session that the sound pages prove complete."""
         through: dict[str, dt.date] = {}
         for page in self.sound_pages():
-            for one in page.record.complete_through:
-                through[one.symbol] = max(one.through, through.get(one.symbol, one.through))
+            for settled in page.record.complete_through:
+                through[settled.symbol] = max(settled.through, through.get(settled.symbol, settled.through))
         return through
 
 

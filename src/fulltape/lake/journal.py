@@ -137,17 +137,17 @@ def _record_at(data: bytes | mmap.mmap, at: int, end: int) -> Record | None:
 
 def _unpacked(data: mmap.mmap, since: int = 0) -> Iterator[tuple[bytes, int] | JournalDamage]:
     """The stretches of a packed journal that end after an offset, each with the offset at which it begins."""
-    for one in scan(data):
-        if isinstance(one, JournalDamage):
-            yield one
-        elif one.kind is RecordKind.PACKED:
-            base, length = _STRETCH.unpack_from(one.payload)
+    for record in scan(data):
+        if isinstance(record, JournalDamage):
+            yield record
+        elif record.kind is RecordKind.PACKED:
+            base, length = _STRETCH.unpack_from(record.payload)
             if base + length > since:
-                yield compression.unpack(one.payload[_STRETCH.size :]), base
+                yield compression.unpack(record.payload[_STRETCH.size :]), base
 
 
 def _is_packed(data: mmap.mmap) -> bool:
-    first = next((one for one in scan(data) if isinstance(one, Record)), None)
+    first = next((record for record in scan(data) if isinstance(record, Record)), None)
     return first is not None and first.kind is RecordKind.PACKED
 
 
@@ -159,8 +159,8 @@ def _everything(data: mmap.mmap) -> Iterator[Record | JournalDamage]:
         if isinstance(stretch, JournalDamage):
             yield stretch
         else:
-            found, base = stretch
-            yield from (replace(one, offset=base + one.offset) for one in scan(found))
+            content, base = stretch
+            yield from (replace(record, offset=base + record.offset) for record in scan(content))
 
 
 def pack(path: Path, target: Path) -> None:
@@ -178,10 +178,10 @@ def _pack(path: Path, target: Path) -> None:
                 out.write(data)
                 return
             start = 0
-            for one in scan(data):
-                if isinstance(one, JournalDamage):
+            for record in scan(data):
+                if isinstance(record, JournalDamage):
                     raise errors.StorageError(f"the journal {path} is damaged and is not packed.")
-                end = one.offset + _HEAD.size + _BODY.size + len(one.payload)
+                end = record.offset + _HEAD.size + _BODY.size + len(record.payload)
                 if end - start >= _STRETCH_BYTES or end == len(data):
                     head = _STRETCH.pack(start, end - start)
                     out.write(encode(RecordKind.PACKED, 0, head + compression.pack(data[start:end])))
@@ -212,8 +212,8 @@ def follow(path: Path, offset: int) -> Iterator[tuple[Record, int]]:
                 return
             for stretch in _unpacked(data, since=offset):
                 if not isinstance(stretch, JournalDamage):
-                    found, base = stretch
-                    for record, after in _following(found, max(0, offset - base)):
+                    content, base = stretch
+                    for record, after in _following(content, max(0, offset - base)):
                         yield replace(record, offset=base + record.offset), base + after
 
 
@@ -257,10 +257,10 @@ def in_use(path: Path) -> bool:
 def _later(now: Instant, newest: str) -> Instant:
     """A moment after that in a journal's name, now if that is later."""
     try:
-        told = dt.datetime.strptime(newest.partition("-")[0], MOMENT).replace(tzinfo=dt.UTC)
+        moment = dt.datetime.strptime(newest.partition("-")[0], MOMENT).replace(tzinfo=dt.UTC)
     except ValueError:
         return now
-    return max(now, from_datetime(told) + 1)
+    return max(now, from_datetime(moment) + 1)
 
 
 class Journal:

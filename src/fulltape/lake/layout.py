@@ -47,25 +47,25 @@ class Layout:
     def journal_files(self, writer: str = "") -> list[Path]:
         """The journal files of pages of a writer, or of all writers, oldest first."""
         folders = [self.writer(writer)] if writer else list(self.journals.glob("*"))
-        found = [
+        paths = [
             path
             for folder in folders
             if not folder.name.endswith(CAPTURE)
             for path in folder.glob(f"*/*{JOURNAL}")
         ]
-        return sorted(found, key=lambda path: (path.name, path.parent.name))
+        return sorted(paths, key=lambda path: (path.name, path.parent.name))
 
     def captured_files(self, suffix: str = JOURNAL) -> list[Path]:
         """The journal files of messages, oldest first; those that are sealed already have another suffix."""
-        found = self.journals.glob(f"*{CAPTURE}/*/*{suffix}")
-        return sorted(found, key=lambda path: (path.name, path.parent.name))
+        paths = self.journals.glob(f"*{CAPTURE}/*/*{suffix}")
+        return sorted(paths, key=lambda path: (path.name, path.parent.name))
 
     def stream_files(self, writer: str, source: str, *, since: str = "") -> list[Path]:
         """The journals of one source's messages from a file's name on, sealed or not, oldest first."""
         folder = self.writer(writer) / _identifier(source)
         # While one is sealed it has both names for a moment.
-        found = {path.stem: path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")}
-        return [found[name] for name in sorted(found) if name >= since]
+        by_name = {path.stem: path for ending in (JOURNAL, SEALED) for path in folder.glob(f"*{ending}")}
+        return [by_name[name] for name in sorted(by_name) if name >= since]
 
     def capture_lock(self, writer: str) -> Path:
         """What the one who captures holds."""
@@ -116,8 +116,8 @@ class Layout:
 
     def bundles(self) -> list[Path]:
         """Every bundle on disk, whatever the ledger says, by day."""
-        found = (self.root / "exports" / "nightly").glob("*")
-        return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
+        folders = (self.root / "exports" / "nightly").glob("*")
+        return sorted(path for path in folders if path.is_dir() and not path.name.startswith("."))
 
     def temporary_files(self) -> list[Path]:
         """Temporary files beside those that are no parts: of the lake itself, journals, and rejected bytes."""

@@ -40,11 +40,11 @@ class Block:
         """The messages, exactly as they came."""
         if self.plain:
             return self.body.split(_LINE)
-        found, at = [], 0
+        messages, at = [], 0
         for length in self.lengths:
-            found.append(self.body[at : at + length])
+            messages.append(self.body[at : at + length])
             at += length + 1
-        return found
+        return messages
 
 
 def block(connection: int, number: int, messages: Sequence[bytes], received: array[int]) -> Block:
@@ -58,10 +58,10 @@ def block(connection: int, number: int, messages: Sequence[bytes], received: arr
     )
 
 
-def encode_block(one: Block) -> tuple[bytes | memoryview, ...]:
+def encode_block(batch: Block) -> tuple[bytes | memoryview, ...]:
     """The payload of a block's record, in pieces."""
-    head = _HEAD.pack(one.connection, one.number, len(one.lengths))
-    return head, _wire(one.received), _wire(one.lengths), one.body
+    head = _HEAD.pack(batch.connection, batch.number, len(batch.lengths))
+    return head, _wire(batch.received), _wire(batch.lengths), batch.body
 
 
 def decode_block(payload: bytes) -> Block:

@@ -58,14 +58,14 @@ class LocalObjects:
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See `Objects`."""
-        found = sorted((path.relative_to(self._root).as_posix(), path) for path in files.tree(self._root))
-        for key, path in found:
+        paths = sorted((path.relative_to(self._root).as_posix(), path) for path in files.tree(self._root))
+        for key, path in paths:
             if key.startswith(prefix) and not _is_temporary(key):
                 # What is deleted while it is listed may be listed or not.
                 with contextlib.suppress(FileNotFoundError):
-                    told = path.lstat()
-                    if stat.S_ISREG(told.st_mode):
-                        yield StoredObject(key=key, size=told.st_size)
+                    state = path.lstat()
+                    if stat.S_ISREG(state.st_mode):
+                        yield StoredObject(key=key, size=state.st_size)
 
     def open(self, key: str) -> BinaryIO:
         """See `Objects`."""
@@ -118,10 +118,12 @@ class LocalObjects:
             raise errors.UsageError(f"{key!r} cannot be the key of an object.")
         path = self._root.joinpath(*parts)
         inside = (
-            one for one in (path, *path.parents) if one != self._root and one.is_relative_to(self._root)
+            place
+            for place in (path, *path.parents)
+            if place != self._root and place.is_relative_to(self._root)
         )
         with _failing(path):
-            if any(one.is_symlink() for one in inside):
+            if any(place.is_symlink() for place in inside):
                 raise errors.UsageError(f"{key!r} leads out of the lake.", hint="A link stands in its way.")
         return path
 

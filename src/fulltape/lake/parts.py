@@ -43,7 +43,7 @@ def merged(metadata: Mapping[str, str]) -> list[Merged]:
 def held(metadata: Mapping[str, str]) -> set[str]:
     """The digests of all files whose rows a part holds beside its own: those of which it was made, and those that were made
     on the way."""
-    return {one.sha256 for one in merged(metadata)} | set(metadata.get("replaces", "").split())
+    return {original.sha256 for original in merged(metadata)} | set(metadata.get("replaces", "").split())
 
 
 def write(
