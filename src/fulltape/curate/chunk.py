@@ -69,16 +69,16 @@ class Chunk:
     def curate(self, stretches: Sequence[Stretch]) -> CurateReport:
         """Check, choose, write, commit."""
         labels = self._labels(stretches)
-        found = self._raw.all_sound(min(labels), max(labels))
-        if not found:
+        raw_parts = self._raw.all_sound(min(labels), max(labels))
+        if not raw_parts:
             return CurateReport(folders=len(stretches))
-        learned = self._raw.learned(labels, {part.source for part in found if part.origin != "captured"})
+        learned = self._raw.learned(labels, {part.source for part in raw_parts if part.origin != "captured"})
         volumes = day_bars.volumes(self._context, self._wanted, min(labels), max(labels))
         there = self._there(stretches)
         judged, rows = Judged(self._context, self._wanted, (min(labels), max(labels)), self._now), 0
         with self._spool() as spool:
-            for block in self._raw.blocks(found, labels):
-                read = self._raw.rows(found, labels, block)
+            for block in self._raw.blocks(raw_parts, labels):
+                read = self._raw.rows(raw_parts, labels, block)
                 if read.is_empty():
                     continue
                 flagged = row_checks.flagged(read, self._checking)
@@ -91,7 +91,7 @@ class Chunk:
                 spool.add(curated)
             if not rows:
                 return CurateReport(folders=len(stretches))
-            ready = [draft for one in stretches if (draft := self._write(one, spool)) is not None]
+            ready = [draft for stretch in stretches if (draft := self._write(stretch, spool)) is not None]
         written = drafts.publish(self._context, ready, now=self._now)
         judged.commit(written)
         return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
@@ -111,8 +111,8 @@ class Chunk:
         calendar = self._wanted.calendar
         return [
             calendar.label(position)
-            for one in stretches
-            for position in range(*calendar.between(one.first, one.last))
+            for stretch in stretches
+            for position in range(*calendar.between(stretch.first, stretch.last))
         ]
 
     def _judge(
@@ -125,10 +125,10 @@ class Chunk:
             ordered = frame.sort("instrument", "ts")
             own = volumes.filter(pl.col("source") == source)
             beside = learned[str(source)].beside(ordered["instrument"], own)
-            found = registry.run(ordered, beside, self._checking)
+            raised = registry.run(ordered, beside, self._checking)
             counted = ordered.group_by("instrument", "session").len("rows").sort("instrument", "session")
             out.append(
-                findings.verdicts(found, counted)
+                findings.verdicts(raised, counted)
                 .join(counted, on=["instrument", "session"])
                 .with_columns(pl.lit(source).alias("source"), pl.lit(value=False).alias("provisional"))
             )
@@ -147,18 +147,18 @@ class Chunk:
     def _there(self, stretches: Sequence[Stretch]) -> list[Path]:
         """The files that hold their rows now."""
         catalogue, name = self._context.ledger.catalogue, self._wanted.dataset.name
-        found = {
+        paths = {
             part.path
-            for one in stretches
-            for part in catalogue.current_in("curated", name, one.key)
-            if one.touches(part)
+            for stretch in stretches
+            for part in catalogue.current_in("curated", name, stretch.key)
+            if stretch.touches(part)
         }
-        return [self._context.layout.root / path for path in sorted(found)]
+        return [self._context.layout.root / path for path in sorted(paths)]
 
-    def _write(self, one: Stretch, spool: Spool) -> Draft | None:
+    def _write(self, stretch: Stretch, spool: Spool) -> Draft | None:
         """Write the rows of one stretch; None if the same rows are there already."""
         dataset = self._wanted.dataset
-        rows = spool.between(one.first, one.last)
+        rows = spool.between(stretch.first, stretch.last)
         if rows is None:
             return None
         draft = drafts.write(
@@ -166,19 +166,19 @@ class Chunk:
             self._wanted,
             rows,
             layer="curated",
-            folder=one.key,
+            folder=stretch.key,
             metadata={
                 "schema_version": str(dataset.schema.version),
                 "software": f"fulltape {VERSION}",
                 "calendar": self._wanted.calendar.version,
             },
         )
-        current = self._context.ledger.catalogue.current_in("curated", dataset.name, one.key)
-        if [part.path for part in current if one.touches(part)] == [draft.part.path]:
+        current = self._context.ledger.catalogue.current_in("curated", dataset.name, stretch.key)
+        if [part.path for part in current if stretch.touches(part)] == [draft.part.path]:
             parts.discard(draft.file)
             return None
         return dataclasses.replace(
-            draft, part=dataclasses.replace(draft.part, replaces=(one.first, one.last))
+            draft, part=dataclasses.replace(draft.part, replaces=(stretch.first, stretch.last))
         )
 
 

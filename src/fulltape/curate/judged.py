@@ -108,5 +108,7 @@ class Judged:
 
     def _spans(self, cells: pl.DataFrame) -> list[tuple[str, dt.date, dt.date]]:
         """Consecutive sessions of each instrument."""
-        found = frames.spans(cells, self._wanted.calendar)
-        return [(instrument, first, last) for instrument, spans in found.items() for first, last in spans]
+        by_instrument = frames.spans(cells, self._wanted.calendar)
+        return [
+            (instrument, first, last) for instrument, spans in by_instrument.items() for first, last in spans
+        ]

@@ -25,7 +25,7 @@ def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
     if live.is_empty():
         return whole.drop("log_pos", "newest", *captured.EXTRA, strict=False)
     by_source = live.sort("log_pos", maintain_order=True).partition_by("source", maintain_order=True)
-    merged = [captured.merged(one, key) for one in by_source]
+    merged = [captured.merged(of_source, key) for of_source in by_source]
     return pl.concat([whole, *merged], how="diagonal").drop(
         "log_pos", "newest", *captured.EXTRA, strict=False
     )

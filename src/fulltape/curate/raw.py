@@ -29,32 +29,32 @@ class RawRows:
 
     def _parts(self, first: dt.date, last: dt.date) -> list[Part]:
         """Raw parts with sessions of a span, of all sources."""
-        found = self._context.ledger.catalogue.current(
+        parts = self._context.ledger.catalogue.current(
             "raw", self._wanted.dataset.name, first=first, last=last
         )
-        return [part for part in found if part.source in self._wanted.every_source]
+        return [part for part in parts if part.source in self._wanted.every_source]
 
-    def blocks(self, found: Sequence[Part], labels: Sequence[dt.date]) -> list[list[str]]:
+    def blocks(self, parts: Sequence[Part], labels: Sequence[dt.date]) -> list[list[str]]:
         """Instruments of these parts in groups whose rows in these sessions fit into memory together."""
-        names = _names(found)
+        names = _names(parts)
         span = self._wanted.calendar.between(min(labels), max(labels))
-        rows = max(self._rows_of(found, labels), kept_profiles.judged(self._wanted, len(names), span))
+        rows = max(self._rows_of(parts, labels), kept_profiles.judged(self._wanted, len(names), span))
         return kept_profiles.blocks(names, rows)
 
-    def _rows_of(self, found: Sequence[Part], labels: Sequence[dt.date]) -> int:
+    def _rows_of(self, parts: Sequence[Part], labels: Sequence[dt.date]) -> int:
         """About how many rows these parts have in these sessions."""
         between = self._wanted.calendar.between
         inside = set(range(*between(min(labels), max(labels))))
         total = 0.0
-        for part in found:
+        for part in parts:
             own = range(*between(dt.date.fromisoformat(part.first), dt.date.fromisoformat(part.last)))
             total += part.rows * len(inside.intersection(own)) / max(1, len(own))
         return int(total)
 
-    def rows(self, found: Sequence[Part], labels: Sequence[dt.date], block: Sequence[str]) -> pl.DataFrame:
+    def rows(self, parts: Sequence[Part], labels: Sequence[dt.date], block: Sequence[str]) -> pl.DataFrame:
         """Rows of some instruments in these sessions, of all sources."""
         dataset = self._wanted.dataset
-        mine = [part for part in found if not part.cells.keys().isdisjoint(block)]
+        mine = [part for part in parts if not part.cells.keys().isdisjoint(block)]
         fetched = [part for part in mine if part.origin != "captured"]
         captured = [part for part in mine if part.origin == "captured"]
         declared = dataset.schema.columns
@@ -65,16 +65,17 @@ class RawRows:
         raw = pl.concat([pl.DataFrame(schema=CELL), *read], how="diagonal").filter(chosen)
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
 
-    def _rows(self, found: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
-        return scanning.rows_of(self._context, found, "source", "log_pos", "origin", columns=columns)
+    def _rows(self, parts: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
+        return scanning.rows_of(self._context, parts, "source", "log_pos", "origin", columns=columns)
 
     def learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""
         if not profiles.NEEDED_BY.intersection(self._wanted.dataset.checks):
             return {source: Learned(None, self._checking) for source in sources}
-        found = self._profiles(labels, sources)
+        cell_profiles = self._profiles(labels, sources)
         return {
-            source: Learned(found.filter(pl.col("source") == source), self._checking) for source in sources
+            source: Learned(cell_profiles.filter(pl.col("source") == source), self._checking)
+            for source in sources
         }
 
     def _profiles(self, labels: Sequence[dt.date], sources: Collection[str]) -> pl.DataFrame:
@@ -82,8 +83,8 @@ class RawRows:
         cell that of its newest fetched part, or of all that was captured of it."""
         calendar = self._wanted.calendar
         first, last = kept_profiles.around(self._context, self._wanted, min(labels), max(labels))
-        found = [part for part in self._parts(first, last) if part.source in sources]
-        fetched = [part for part in found if part.origin != "captured"]
+        parts = [part for part in self._parts(first, last) if part.source in sources]
+        fetched = [part for part in parts if part.origin != "captured"]
         cell = ["source", "instrument", "session"]
         newest = (
             kept_profiles.of_parts(self._context, self._checking, fetched, self._sound)
@@ -92,38 +93,38 @@ class RawRows:
             .unique(cell, keep="last")
             .drop("log_pos")
         )
-        captured = self._sound([part for part in found if part.origin == "captured"])
+        captured = self._sound([part for part in parts if part.origin == "captured"])
         days = [calendar.label(at) for at in range(*calendar.between(first, last))]
         live = [
             profiles.of(rows, self._checking).with_columns(pl.lit(source).alias("source"))
             for block in kept_profiles.blocks(_names(captured), sum(part.rows for part in captured))
             for (source,), rows in self.rows(captured, days, block).group_by(["source"])
         ]
-        only = [one.join(newest, on=cell, how="anti") for one in live]
+        only = [profile.join(newest, on=cell, how="anti") for profile in live]
         return pl.concat([newest, *only]).sort(cell)
 
     def all_sound(self, first: dt.date, last: dt.date) -> list[Part]:
         """Raw parts with sessions of a span whose files have the content that was recorded. In the place of one that has not
         those may count again of which it was made."""
         sound: list[Part] = []
-        found = self._parts(first, last)
-        while [part.part_id for part in found] != [part.part_id for part in sound]:
-            sound = self._sound(found)
-            found = self._parts(first, last)
+        parts = self._parts(first, last)
+        while [part.part_id for part in parts] != [part.part_id for part in sound]:
+            sound = self._sound(parts)
+            parts = self._parts(first, last)
         return sound
 
-    def _sound(self, found: Sequence[Part]) -> list[Part]:
+    def _sound(self, parts: Sequence[Part]) -> list[Part]:
         """Parts whose files have the content that was recorded; each is looked at once a run."""
-        new = [part for part in found if part.part_id not in self._verified]
+        new = [part for part in parts if part.part_id not in self._verified]
         bad = {part.part_id for part in new} - {
             part.part_id for part in damage.sound(self._context, new, self._checking.now)
         }
         self._verified |= {part.part_id for part in new} - bad
-        return [part for part in found if part.part_id in self._verified]
+        return [part for part in parts if part.part_id in self._verified]
 
 
-def _names(found: Sequence[Part]) -> set[str]:
-    return {name for part in found for name in part.cells}
+def _names(parts: Sequence[Part]) -> set[str]:
+    return {name for part in parts for name in part.cells}
 
 
 def within(labels: Sequence[dt.date]) -> pl.Expr:

@@ -28,10 +28,10 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                 "raw", context.ledger.bookmark(STAGE, name), dataset=name
             )
             cuts = Stretches(context, wanted)
-            touched[name] = {one for part in changed for one in _stretches(part, wanted, cuts)}
+            touched[name] = {stretch for part in changed for stretch in _stretches(part, wanted, cuts)}
             redo[name] = context.ledger.damages.to_redo(STAGE, name)
             whole = _now_over(context, wanted, cuts, clock.now()) | redo[name]
-            touched[name] |= {one for key in whole for one in cuts.of(key)} | cuts.misfit("curated")
+            touched[name] |= {stretch for key in whole for stretch in cuts.of(key)} | cuts.misfit("curated")
         total = CurateReport()
         verified: set[int] = set()
         todo = sum(map(len, touched.values()))
@@ -58,7 +58,7 @@ def _now_over(context: NodeContext, wanted: ConfiguredDataset, cuts: Stretches, 
         return set()
     days = [wanted.calendar.label(position) for position in over]
     parts = context.ledger.catalogue.current("raw", wanted.dataset.name, first=days[0], last=days[-1])
-    held = {one.key for part in parts for one in _stretches(part, wanted, cuts)}
+    held = {stretch.key for part in parts for stretch in _stretches(part, wanted, cuts)}
     return held & {layout.folder_key(wanted.dataset.curated_folder, day) for day in days}
 
 
@@ -75,6 +75,6 @@ def _stretches(part: Part, wanted: ConfiguredDataset, cuts: Stretches) -> set[St
 def _chunks(stretches: Iterable[Stretch], wanted: ConfiguredDataset) -> list[list[Stretch]]:
     """Stretches of curated folders that share a raw folder, so that its parts are read once."""
     by_folder: dict[str, list[Stretch]] = defaultdict(list)
-    for one in sorted(stretches):
-        by_folder[layout.folder_key(wanted.dataset.raw_folder, one.first)].append(one)
+    for stretch in sorted(stretches):
+        by_folder[layout.folder_key(wanted.dataset.raw_folder, stretch.first)].append(stretch)
     return list(by_folder.values())
