@@ -59,7 +59,7 @@ class Included:
 
 def digest(included: Iterable[Included], inputs: Mapping[str, str]) -> str:
     """A digest of everything that a bundle is made of: equal digest, equal bundle."""
-    lines = [f"{one.path} {one.sha256} {sorted(one.red)}" for one in included]
+    lines = [f"{file.path} {file.sha256} {sorted(file.red)}" for file in included]
     lines += [f"{name}={value}" for name, value in sorted(inputs.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -98,7 +98,7 @@ class CellKnowledge:
 
     def facts(self) -> bytes:
         """All of it, for a digest."""
-        return b"".join(one.sort(pl.all()).write_csv().encode() for one in (self.cells, self.laid))
+        return b"".join(table.sort(pl.all()).write_csv().encode() for table in (self.cells, self.laid))
 
 
 def known(
@@ -109,11 +109,11 @@ def known(
     """Series as stretches; `laid` are findings (code, instrument, first and last session, inclusive)."""
     rows: list[tuple[object, ...]] = []
     said: list[tuple[object, ...]] = []
-    for one, shown in all_series:
-        name = one.instrument
+    for instrument, shown in all_series:
+        name = instrument.instrument
         held, holes = Availability.HELD, Completeness.HOLES_UNEXPLAINED
         if shown.held == shown.wanted:  # by far the most
-            spelled = _spelled(one, calendar, shown.held)
+            spelled = _spelled(instrument, calendar, shown.held)
             rows += [(name, *span, symbol, held.value, Completeness.WHOLE.value) for symbol, *span in spelled]
             continue
         said += [(name, *span, continuity.CODE) for span in continuity.broken(shown)]
@@ -127,7 +127,7 @@ def known(
         ):
             rows += [
                 (name, start, stop, symbol, availability.value, completeness)
-                for symbol, start, stop in _spelled(one, calendar, where)
+                for symbol, start, stop in _spelled(instrument, calendar, where)
             ]
     said += [(name, *calendar.between(first, last), code) for code, name, first, last in laid]
     place: dict[str, Any] = {"instrument": pl.String, "start": pl.Int64, "stop": pl.Int64}
@@ -138,27 +138,29 @@ def known(
     )
 
 
-def _spelled(one: Instrument, calendar: Calendar, where: Ranges) -> Iterator[tuple[str, int, int]]:
+def _spelled(instrument: Instrument, calendar: Calendar, where: Ranges) -> Iterator[tuple[str, int, int]]:
     """Stretches cut where the symbol changes."""
     for start, stop in where:
         first, last = calendar.label(start), calendar.label(stop - 1)
-        if one.symbols[0].covers(first) and one.symbols[0].covers(last):
-            yield one.symbols[0].symbol, start, stop
+        if instrument.symbols[0].covers(first) and instrument.symbols[0].covers(last):
+            yield instrument.symbols[0].symbol, start, stop
             continue
-        symbols = [(at, one.symbol_on(calendar.label(at))) for at in range(start, stop)]
+        symbols = [(at, instrument.symbol_on(calendar.label(at))) for at in range(start, stop)]
         for symbol, same in itertools.groupby(symbols, key=lambda pair: pair[1]):
             positions = [at for at, _ in same]
             yield symbol, positions[0], positions[-1] + 1
 
 
-def status(dataset: Dataset, calendar: Calendar, found: CellKnowledge, checked: pl.DataFrame) -> pl.DataFrame:
+def status(
+    dataset: Dataset, calendar: Calendar, knowledge: CellKnowledge, checked: pl.DataFrame
+) -> pl.DataFrame:
     """One row per wanted cell, also for those that are not there. `checked` has the shape of `check.plan.CELLS`."""
-    cells = _sessions_of(found.cells, calendar).with_columns(
+    cells = _sessions_of(knowledge.cells, calendar).with_columns(
         pl.when(pl.col("availability") == Availability.HELD.value)
         .then(pl.lit(Finality.FINAL.value))
         .alias("finality")
     )
-    laid = _sessions_of(found.laid, calendar)
+    laid = _sessions_of(knowledge.laid, calendar)
     unmeasured = pl.col("expected_low").is_null() & (pl.col("completeness") == Completeness.WHOLE.value)
     gaps = laid.filter(pl.col("code") == continuity.CODE).select(
         "instrument",
@@ -209,7 +211,7 @@ LAID = {identity.CODE: identity.SENTENCE, contradiction.CODE: contradiction.SENT
 
 def _with_laid(cells: pl.DataFrame, laid: pl.DataFrame) -> pl.DataFrame:
     """The cells, with those AMBER about which there is such a finding and nothing worse."""
-    found = (
+    by_session = (
         laid.group_by("instrument", "session")
         .agg(
             pl.lit(Verdict.AMBER.value).first().alias("laid verdict"),
@@ -220,7 +222,7 @@ def _with_laid(cells: pl.DataFrame, laid: pl.DataFrame) -> pl.DataFrame:
         )
     )
     better = pl.col("verdict").is_in([Verdict.GREEN.value, Verdict.UNCHECKED.value])
-    return cells.join(found, on=["instrument", "session"], how="left").with_columns(
+    return cells.join(by_session, on=["instrument", "session"], how="left").with_columns(
         pl.when(better).then(pl.coalesce(f"laid {name}", name)).otherwise(name).alias(name)
         for name in ("verdict", "codes", "findings")
     )
@@ -230,9 +232,16 @@ def instruments(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
     """Instruments and their dated symbols; unknown dates are null."""
     return pl.DataFrame(
         [
-            (one.instrument, dated.symbol, dated.first, dated.last, one.listed_from, one.listed_to)
-            for one in wanted.values()
-            for dated in one.symbols
+            (
+                instrument.instrument,
+                dated.symbol,
+                dated.first,
+                dated.last,
+                instrument.listed_from,
+                instrument.listed_to,
+            )
+            for instrument in wanted.values()
+            for dated in instrument.symbols
         ],
         schema={
             "instrument": pl.String,

@@ -76,7 +76,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             written=fresh,
             files=len(manifest["files"]),
             rows=manifest["rows"],
-            bytes=sum(one["bytes"] for one in manifest["files"]),
+            bytes=sum(entry["bytes"] for entry in manifest["files"]),
             held_out=manifest["held_out_rows"],
             cells=manifest["cells"],
             verdicts=manifest["verdicts"],
@@ -85,7 +85,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
 
 def _damaged(context: NodeContext, included: list[Included], now: Instant) -> tuple[str, ...]:
     """Which of these files are not what the ledger recorded; they are withdrawn, to be made again."""
-    parts = [part for one in included if (part := context.ledger.catalogue.by_path(one.path))]
+    parts = [part for file in included if (part := context.ledger.catalogue.by_path(file.path))]
     sound = {part.path for part in damage.sound(context, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
@@ -115,29 +115,29 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
     """Whether a bundle was made of just this, and its files have the content that its manifest lists. A file that is a link to
     one of the lake is verified there."""
     try:
-        told = (path / "manifest.json").read_bytes()
+        body = (path / "manifest.json").read_bytes()
         sums = checksums.parsed((path / "SHA256SUMS").read_text()) or {}
-        manifest = msgspec.json.decode(told)
-        lake = {one.sha256: context.layout.root / one.path for one in included}
+        manifest = msgspec.json.decode(body)
+        lake = {file.sha256: context.layout.root / file.path for file in included}
         return (
             manifest["digest"] == recipe
-            and sums.get("manifest.json") == hashlib.sha256(told).hexdigest()
+            and sums.get("manifest.json") == hashlib.sha256(body).hexdigest()
             and all(
-                sums.get(one["path"]) == one["sha256"] and _sound(path / one["path"], one, lake)
-                for one in manifest["files"]
+                sums.get(entry["path"]) == entry["sha256"] and _sound(path / entry["path"], entry, lake)
+                for entry in manifest["files"]
             )
         )
     except (OSError, UnicodeDecodeError, msgspec.DecodeError, KeyError, TypeError):
         return False
 
 
-def _sound(file: Path, told: Mapping[str, Any], lake: Mapping[str, Path]) -> bool:
+def _sound(file: Path, entry: Mapping[str, Any], lake: Mapping[str, Path]) -> bool:
     """Whether a file has the content of its entry; `lake` are the lake's own files by digest."""
-    if not file.is_file() or file.stat().st_size != told["bytes"]:
+    if not file.is_file() or file.stat().st_size != entry["bytes"]:
         return False
-    original = lake.get(told["sha256"])
+    original = lake.get(entry["sha256"])
     linked = original is not None and original.is_file() and file.samefile(original)
-    return linked or files.sha256(file) == told["sha256"]
+    return linked or files.sha256(file) == entry["sha256"]
 
 
 def _day(context: NodeContext, now: Instant) -> dt.date | None:
@@ -176,13 +176,13 @@ def _included(context: NodeContext, now: Instant) -> list[Included]:
 
 def _red_cells(context: NodeContext, wanted: ConfiguredDataset) -> dict[str, list[tuple[str, dt.date]]]:
     """RED cells (instrument, session) by curated folder."""
-    found: dict[str, list[tuple[str, dt.date]]] = {}
-    for one in context.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
-        for position in range(*wanted.calendar.between(one.first, one.last)):
+    by_folder: dict[str, list[tuple[str, dt.date]]] = {}
+    for verdict in context.ledger.verdicts.of_kind(wanted.dataset.name, Verdict.RED):
+        for position in range(*wanted.calendar.between(verdict.first, verdict.last)):
             label = wanted.calendar.label(position)
             folder = layout.folder_key(wanted.dataset.curated_folder, label)
-            found.setdefault(folder, []).append((one.instrument, label))
-    return found
+            by_folder.setdefault(folder, []).append((verdict.instrument, label))
+    return by_folder
 
 
 def _is_final(wanted: ConfiguredDataset, last: dt.date | None) -> pl.Expr:
@@ -228,10 +228,10 @@ def _write(
     work.mkdir()
     held_out = 0
     linked: dict[str, str] = {}
-    for done, one in enumerate(included, start=1):
-        dropped = _place(context, one, work)
+    for done, file in enumerate(included, start=1):
+        dropped = _place(context, file, work)
         if dropped is None:
-            linked[one.path] = one.sha256
+            linked[file.path] = file.sha256
         held_out += dropped or 0
         progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
     summary = status.write(context, gathered, work / "qc" / "partition_status.parquet")
@@ -241,7 +241,9 @@ def _write(
             table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
         )
     instruments = {
-        name: one for wanted in context.wanted.values() for name, one in wanted.instruments.items()
+        name: instrument
+        for wanted in context.wanted.values()
+        for name, instrument in wanted.instruments.items()
     }
     parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
@@ -263,17 +265,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _place(context: NodeContext, one: Included, work: Path) -> int | None:
+def _place(context: NodeContext, file: Included, work: Path) -> int | None:
     """Bring one curated file into the bundle, without what the policy holds out; returns the rows held out, None where the
     file is that of the lake."""
-    source = context.layout.root / one.path
-    target = work / one.path
+    source = context.layout.root / file.path
+    target = work / file.path
     files.make_folder(target.parent)
-    if one.provisional or (one.red and context.rules.export_policy != "keep_flagged"):
-        frame = parquet.read([source]).filter(_is_final(context.wanted[one.dataset], one.last))
-        kept = plan.keep(frame, one.red, context.rules.export_policy)
+    if file.provisional or (file.red and context.rules.export_policy != "keep_flagged"):
+        frame = parquet.read([source]).filter(_is_final(context.wanted[file.dataset], file.last))
+        kept = plan.keep(frame, file.red, context.rules.export_policy)
         if kept.height:
-            parquet.publish(kept, target, {"dataset": one.dataset, "software": f"fulltape {VERSION}"})
+            parquet.publish(kept, target, {"dataset": file.dataset, "software": f"fulltape {VERSION}"})
         return frame.height - kept.height
     try:
         # Parts are immutable, so a second name is as good as a copy and costs nothing.
@@ -307,7 +309,7 @@ def _manifest(
         "digest": recipe,
         "software": f"fulltape {VERSION}",
         "policy": context.rules.export_policy,
-        "rows": sum(one.rows for one in included) - held_out,
+        "rows": sum(file.rows for file in included) - held_out,
         "held_out_rows": held_out,
         "survivorship": "BIASED",
         "survivorship_reason": _survivorship(context),

@@ -37,23 +37,23 @@ class Summary:
 
 def gather(context: NodeContext, now: Instant) -> dict[str, CellKnowledge]:
     """What is known of every wanted dataset's cells."""
-    found = {}
+    gathered = {}
     for name, wanted in sorted(context.wanted.items()):
-        told = (
+        laid = (
             (said.codes, said.instrument, said.first, said.last)
             for code in plan.LAID
             for said in context.ledger.verdicts.with_codes(name, code)
         )
-        found[name] = plan.known(wanted.calendar, bulk_coverage.pictures(context, wanted, now), told)
-    return found
+        gathered[name] = plan.known(wanted.calendar, bulk_coverage.pictures(context, wanted, now), laid)
+    return gathered
 
 
 def digest(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> str:
     """A digest of all that the rows say, but for when cells were checked."""
     whole = hashlib.sha256()
-    for name, found in gathered.items():
+    for name, knowledge in gathered.items():
         whole.update(name.encode())
-        whole.update(found.facts())
+        whole.update(knowledge.facts())
         for part in context.ledger.catalogue.current("qc", name):
             metadata = parquet.metadata(context.layout.root / part.path) or {}
             whole.update(f"{part.folder} {metadata.get(FACTS, part.sha256)}\n".encode())
@@ -66,8 +66,8 @@ def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Pat
     availability: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
     with Pieces(path.parent) as pieces:
-        for name, found in gathered.items():
-            for rows in _blocks(context, context.wanted[name], found):
+        for name, knowledge in gathered.items():
+            for rows in _blocks(context, context.wanted[name], knowledge):
                 days = [day for day in (last, rows["session"].max()) if isinstance(day, dt.date)]
                 last = max(days, default=None)
                 availability.update(dict(rows.group_by("availability").len().iter_rows()))
@@ -80,14 +80,16 @@ def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Pat
     )
 
 
-def _blocks(context: NodeContext, wanted: ConfiguredDataset, found: CellKnowledge) -> Iterator[pl.DataFrame]:
+def _blocks(
+    context: NodeContext, wanted: ConfiguredDataset, knowledge: CellKnowledge
+) -> Iterator[pl.DataFrame]:
     parts = context.ledger.catalogue.current("qc", wanted.dataset.name)
     paths = [context.layout.root / part.path for part in parts]
-    cells = int((found.cells["stop"] - found.cells["start"]).sum())
-    for block in profiles.blocks(found.cells["instrument"].unique(), cells):
+    cells = int((knowledge.cells["stop"] - knowledge.cells["start"]).sum())
+    for block in profiles.blocks(knowledge.cells["instrument"].unique(), cells):
         checked = (
             scanning.of_block(parquet.scan(paths).select(*_CHECKED), block).cast(pl.Schema(_CHECKED))
             if paths
             else pl.DataFrame(schema=_CHECKED)
         )
-        yield plan.status(wanted.dataset, wanted.calendar, found.of(block), checked)
+        yield plan.status(wanted.dataset, wanted.calendar, knowledge.of(block), checked)
