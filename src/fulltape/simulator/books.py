@@ -18,10 +18,10 @@ def sides(tick: Tick) -> tuple[float, float]:
 def binance(subscribed: Subscribed, symbol: str, tick: Tick) -> list[bytes]:
     """`bookTicker`, which bears no time, and `depthUpdate`."""
     wire, (bid, ask) = symbol.replace("/", ""), sides(tick)
-    found: list[tuple[str, dict[str, object]]] = []
+    messages: list[tuple[str, dict[str, object]]] = []
     if ("bookTicker", symbol) in subscribed:
         best = {"b": f"{bid:.8f}", "B": f"{tick.size:.8f}", "a": f"{ask:.8f}", "A": "1.00000000"}
-        found.append(("bookTicker", {"u": tick.trade_id, "s": wire, **best}))
+        messages.append(("bookTicker", {"u": tick.trade_id, "s": wire, **best}))
     if ("depth@100ms", symbol) in subscribed:
         levels = {"b": [[f"{bid:.8f}", f"{tick.size:.8f}"]], "a": [[f"{ask:.8f}", "1.00000000"]]}
         about = {
@@ -31,29 +31,29 @@ def binance(subscribed: Subscribed, symbol: str, tick: Tick) -> list[bytes]:
             "U": tick.trade_id,
             "u": tick.trade_id,
         }
-        found.append(("depth@100ms", {**about, **levels}))
-    return [_json({"stream": f"{wire.lower()}@{kind}", "data": data}) for kind, data in found]
+        messages.append(("depth@100ms", {**about, **levels}))
+    return [_json({"stream": f"{wire.lower()}@{kind}", "data": data}) for kind, data in messages]
 
 
 def coinbase(subscribed: Subscribed, symbol: str, tick: Tick) -> list[bytes]:
     """`ticker`, `l2update`."""
     wire, (bid, ask) = symbol.replace("/", "-"), sides(tick)
-    found: list[dict[str, object]] = []
+    messages: list[dict[str, object]] = []
     if ("ticker", symbol) in subscribed:
         best = {"best_bid": f"{bid:.2f}", "best_bid_size": f"{tick.size:.8f}", "best_ask": f"{ask:.2f}"}
         about = {"sequence": tick.trade_id * 3 + 1, "product_id": wire, "price": f"{tick.price:.2f}"}
         more = {"best_ask_size": "1.00000000", "time": iso(tick.at), "trade_id": tick.trade_id}
-        found.append({"type": "ticker", **about, **best, **more})
+        messages.append({"type": "ticker", **about, **best, **more})
     if ("level2_batch", symbol) in subscribed:
         changes = [["buy", f"{bid:.2f}", f"{tick.size:.8f}"], ["sell", f"{ask:.2f}", "1.00000000"]]
-        found.append({"type": "l2update", "product_id": wire, "changes": changes, "time": iso(tick.at)})
-    return [_json(one) for one in found]
+        messages.append({"type": "l2update", "product_id": wire, "changes": changes, "time": iso(tick.at)})
+    return [_json(message) for message in messages]
 
 
 def kraken(subscribed: Subscribed, symbol: str, tick: Tick) -> list[bytes]:
     """`ticker`, `book`."""
     bid, ask = sides(tick)
-    found: list[dict[str, object]] = []
+    messages: list[dict[str, object]] = []
     if ("ticker", symbol) in subscribed:
         best = {
             "symbol": symbol,
@@ -63,12 +63,12 @@ def kraken(subscribed: Subscribed, symbol: str, tick: Tick) -> list[bytes]:
             "ask_qty": 1.0,
             "last": tick.price,
         }
-        found.append({"channel": "ticker", "type": "update", "data": [best]})
+        messages.append({"channel": "ticker", "type": "update", "data": [best]})
     if ("book", symbol) in subscribed:
         levels = {"bids": [{"price": bid, "qty": tick.size}], "asks": [{"price": ask, "qty": 1.0}]}
         book = {"symbol": symbol, **levels, "checksum": 0, "timestamp": iso(tick.at)}
-        found.append({"channel": "book", "type": "update", "data": [book]})
-    return [_json(one) for one in found]
+        messages.append({"channel": "book", "type": "update", "data": [book]})
+    return [_json(message) for message in messages]
 
 
 def _json(content: object) -> bytes:

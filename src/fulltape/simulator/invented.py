@@ -94,19 +94,19 @@ def _walk(
     by_day: dict[dt.date, list[Bar]] = {}
     for bar in minutes:
         by_day.setdefault(rule.session(bar.start), []).append(bar)
-    bars["day", symbol] = [_day(day, found, calendar) for day, found in sorted(by_day.items())]
+    bars["day", symbol] = [_day(day, minute_bars, calendar) for day, minute_bars in sorted(by_day.items())]
 
 
-def _day(day: dt.date, found: list[Bar], calendar: str) -> Bar:
+def _day(day: dt.date, minute_bars: list[Bar], calendar: str) -> Bar:
     return Bar(
         start=new_york_midnight(day) if calendar == "XNYS" else midnight(day),
         session=day,
-        open=found[0].open,
-        high=max(bar.high for bar in found),
-        low=min(bar.low for bar in found),
-        close=found[-1].close,
-        volume=sum(bar.volume for bar in found),
-        trades=sum(bar.trades or 0 for bar in found),
+        open=minute_bars[0].open,
+        high=max(bar.high for bar in minute_bars),
+        low=min(bar.low for bar in minute_bars),
+        close=minute_bars[-1].close,
+        volume=sum(bar.volume for bar in minute_bars),
+        trades=sum(bar.trades or 0 for bar in minute_bars),
         vwap=None,
     )
 
@@ -119,29 +119,29 @@ def _inside(bars: list[Bar]) -> Iterator[Bar]:
 def _yields() -> list[Vintage]:
     """A yield each weekday, published the next one; holidays are published as not available."""
     dice = random.Random(f"{SEED}/yields")
-    found = []
+    vintages = []
     value = 4.2
     day = FIRST - dt.timedelta(days=7)
     while day <= LAST:
         if day.weekday() < 5:
             value = round(value + dice.gauss(0, 0.03), 2)
             after = day + dt.timedelta(days=3 if day.weekday() == 4 else 1)
-            found.append(
+            vintages.append(
                 Vintage(date=day, value=None if day == dt.date(2024, 10, 31) else value, start=after)
             )
         day += dt.timedelta(days=1)
-    return found
+    return vintages
 
 
 def _gdp() -> list[Vintage]:
     """Quarters, each published and then revised twice; one value is withdrawn for a while."""
-    found = []
+    vintages = []
     for at, quarter in enumerate((dt.date(2024, 1, 1), dt.date(2024, 4, 1), dt.date(2024, 7, 1))):
         for revision, days_later in enumerate((30, 58, 87)):
             start = quarter + dt.timedelta(days=91 + days_later)
             value = None if (at, revision) == (1, 1) else 28_000.0 + 400 * at + 12.5 * revision
-            found.append(Vintage(date=quarter, value=value, start=start))
-    return sorted(found, key=lambda one: (one.start, one.date))
+            vintages.append(Vintage(date=quarter, value=value, start=start))
+    return sorted(vintages, key=lambda vintage: (vintage.start, vintage.date))
 
 
 _ACTIONS = (

@@ -90,17 +90,17 @@ def joined(*markets: Market) -> Market:
     bars: dict[tuple[str, str], Sequence[Bar]] = {}
     ticks: dict[str, Sequence[Tick]] = {}
     vintages: dict[str, Sequence[Vintage]] = {}
-    for one in markets:
-        bars |= one.bars
-        ticks |= one.ticks
-        vintages |= one.vintages
+    for member in markets:
+        bars |= member.bars
+        ticks |= member.ticks
+        vintages |= member.vintages
     return Market(
         bars=bars,
-        symbols=frozenset().union(*(one.symbols for one in markets)),
+        symbols=frozenset().union(*(source.symbols for source in markets)),
         ticks=ticks,
         vintages=vintages,
-        actions=tuple(action for one in markets for action in one.actions),
-        archived_until=max(one.archived_until for one in markets),
+        actions=tuple(action for source in markets for action in source.actions),
+        archived_until=max(source.archived_until for source in markets),
     )
 
 
@@ -132,8 +132,8 @@ def sample() -> Market:
         if SYNTHETIC[0] <= session <= SYNTHETIC[1]:
             bars.setdefault(("minute", symbol), []).extend(_minutes(symbol, day, calendar))
     ticks = {
-        symbol: list(trades(symbol, (bar for bar in found if bar.session in TRADED), 2, seed=SEED))
-        for (grain, symbol), found in bars.items()
+        symbol: list(trades(symbol, (bar for bar in symbol_bars if bar.session in TRADED), 2, seed=SEED))
+        for (grain, symbol), symbol_bars in bars.items()
         if grain == "minute"
     }
     return replace(market(bars), ticks=ticks)
@@ -177,7 +177,7 @@ def of_lake(folder: Path) -> Market:
                     volume=row.get(volume) or 0,
                 )
             )
-    return market({key: sorted(found, key=lambda bar: bar.start) for key, found in bars.items()})
+    return market({key: sorted(symbol_bars, key=lambda bar: bar.start) for key, symbol_bars in bars.items()})
 
 
 def _stamp_of(calendar: str, grain: str, session: dt.date, ts: dt.datetime) -> Instant:

@@ -24,10 +24,10 @@ class Recording:
 def load(paths: Iterable[Path]) -> Recording:
     """The messages of files (gzip or plain) whose lines are `<nanoseconds> <message>` or `<seconds>: <message>`; lines
     about connections and what was sent are passed over."""
-    found = [one for path in paths for one in _read(path)]
-    if not found:
+    messages = [message for path in paths for message in _read(path)]
+    if not messages:
         raise errors.UsageError("the recording holds no messages.")
-    return Recording(messages=tuple(sorted(found, key=lambda one: one[0])))
+    return Recording(messages=tuple(sorted(messages, key=lambda message: message[0])))
 
 
 def _read(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -36,5 +36,7 @@ def vendor(name: str) -> type[SimulatedVendor]:
 
 
 def _found(folder: ModuleType, what: str) -> dict[str, Any]:
-    names = sorted(one.name for one in pkgutil.iter_modules(folder.__path__) if not one.name.startswith("_"))
+    names = sorted(
+        module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")
+    )
     return {name: getattr(importlib.import_module(f"{folder.__name__}.{name}"), what) for name in names}

@@ -64,14 +64,14 @@ def alive(
     """Every vendor that streams, over an invented market that happens while the block runs; `ports` maps names to the
     first of two ports (0: any free ones), `rate` is in ticks a second and symbol."""
     with contextlib.ExitStack() as stack:
-        found = {}
+        by_vendor = {}
         for name, port in (ports or dict.fromkeys(registry.streams(), 0)).items():
             protocol = registry.streams()[name]
             tape = Tape(
                 dict(protocol.prices), time.time_ns, rate=rate, plain=protocol.plain, grain=protocol.grain
             )
             simulated_vendor = registry.vendor(name)(tape.market(), scenario)
-            found[name] = Alive(
+            by_vendor[name] = Alive(
                 history=stack.enter_context(_server(name)(name, simulated_vendor, port=port)),
                 stream=stack.enter_context(
                     StreamServer(
@@ -84,4 +84,4 @@ def alive(
                 ),
                 tape=tape,
             )
-        yield found
+        yield by_vendor

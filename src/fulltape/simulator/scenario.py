@@ -166,15 +166,15 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 def parse(text: str, *, where: str, vendors: Sequence[str] = ()) -> Scenario:
     """A scenario; `ConfigError` says what is wrong. `vendors` are those that there are, if they are known."""
     try:
-        found = msgspec.convert(tomllib.loads(text), type=Scenario)
+        scenario = msgspec.convert(tomllib.loads(text), type=Scenario)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise errors.ConfigError(f"is no scenario: {error}.", where=where) from error
-    for name in (*found.limits, *(fault.vendor for fault in found.fault)):
+    for name in (*scenario.limits, *(fault.vendor for fault in scenario.fault)):
         if vendors and name not in vendors:
             raise errors.ConfigError(
                 f"names the vendor {name!r}; there are {', '.join(vendors)}.", where=where
             )
-    return found
+    return scenario
 
 
 def load(path: Path, vendors: Sequence[str] = ()) -> Scenario:

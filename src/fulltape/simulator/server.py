@@ -222,9 +222,9 @@ class SocketServer(Server):
             params = asked if isinstance(asked, dict) else {}
             path = connection.request.path if connection.request else "/"
             reply = self._handle(Call(method="WS", path=path, params=params, headers={}))
-            told = {name: str(value) for name, value in params.items() if name != "req_id"}
+            logged = {name: str(value) for name, value in params.items() if name != "req_id"}
             line = ServedCall(
-                vendor=self.vendor, path=path, params=told, status=reply.status, rows=reply.rows
+                vendor=self.vendor, path=path, params=logged, status=reply.status, rows=reply.rows
             )
             self.log.append(line)
             fault = reply.fault.do if reply.fault else ""

@@ -156,13 +156,13 @@ class StreamServer:
 
     def repeats(self, talk: Talk, symbols: Iterable[str]) -> list[bytes]:
         """What a subscriber is told again, where a fault says so."""
-        found = []
+        messages = []
         for symbol in symbols:
             for tick in self.tape.ticks.get(symbol, [])[-self._repeat :] if self._repeat else []:
                 message = self.wire.tick(talk, symbol, tick)
                 if message is not None:
-                    found.append(message)
-        return found
+                    messages.append(message)
+        return messages
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -221,11 +221,11 @@ class StreamServer:
             session.send(recorded if session.talk.subscribed else ())
             messages = [self.wire.tick(session.talk, symbol, tick) for symbol, tick in ticks]
             messages += [self.wire.bar(session.talk, symbol, bar) for symbol, bar in bars]
-            told = [message for message in messages if message is not None]
+            outgoing = [message for message in messages if message is not None]
             for symbol, tick in ticks:
-                told += self.wire.around(session.talk, symbol, tick)
-            self.sent += len(told)
-            session.send(told)
+                outgoing += self.wire.around(session.talk, symbol, tick)
+            self.sent += len(outgoing)
+            session.send(outgoing)
 
     def _recorded(self) -> list[bytes]:
         """What of the recording is due."""

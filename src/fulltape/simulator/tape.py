@@ -81,11 +81,11 @@ class Tape:
         """Bars of minutes that are over."""
         done = []
         minute = now // (MINUTE * _NS) * MINUTE * _NS
-        for symbol, found in self._open.items():
-            over = [tick for tick in found if tick.at < minute]
+        for symbol, ticks in self._open.items():
+            over = [tick for tick in ticks if tick.at < minute]
             if not over:
                 continue
-            self._open[symbol] = [tick for tick in found if tick.at >= minute]
+            self._open[symbol] = [tick for tick in ticks if tick.at >= minute]
             by_minute: dict[int, list[Tick]] = {}
             for tick in over:
                 by_minute.setdefault(tick.at // (MINUTE * _NS) * MINUTE, []).append(tick)

@@ -104,21 +104,21 @@ class SimulatedVendor:
         """Bars that start in [start, end], as the scenario bends them."""
         if self.scenario.about("unknown_symbol", self.vendor, grain=grain, symbol=symbol):
             return []
-        found = list(self.market.between(grain, symbol, start, end))
+        bars = list(self.market.between(grain, symbol, start, end))
         for fault in self.scenario.of_data(self.vendor, grain=grain, symbol=symbol):
             if fault.do == "missing_days":
-                found = [bar for bar in found if not fault.covers(bar.session)]
+                bars = [bar for bar in bars if not fault.covers(bar.session)]
             elif fault.do == "delisted":
-                found = [bar for bar in found if bar.session < (fault.first or dt.date.min)]
+                bars = [bar for bar in bars if bar.session < (fault.first or dt.date.min)]
             elif fault.do in ("dst_shift", "wrong_clock"):
                 shift = HOUR if fault.do == "dst_shift" else int(fault.wait * SECOND)
-                found = [
+                bars = [
                     dataclasses.replace(bar, start=bar.start + shift) if fault.covers(bar.session) else bar
-                    for bar in found
+                    for bar in bars
                 ]
             elif fault.do == "restated" and self._again(grain, symbol):
-                found = [_restated(bar) if fault.covers(bar.session) else bar for bar in found]
-        return found
+                bars = [_restated(bar) if fault.covers(bar.session) else bar for bar in bars]
+        return bars
 
     def ticks(self, symbol: str, start: int, end: int) -> list[Tick]:
         """Ticks of [start, end], UTC nanoseconds; none of a symbol that is hidden."""

@@ -27,12 +27,12 @@ class AlpacaProtocol(StreamProtocol):
         """A key, then subscriptions; each answer is all of them."""
         if said.get("action") == "auth":
             talk.let_in = bool(said.get("key")) and said.get("secret") != "wrong"
-            told = (
+            reply = (
                 {"T": "success", "msg": "authenticated"}
                 if talk.let_in
                 else {"T": "error", "code": 402, "msg": "auth failed"}
             )
-            return [_json([told])]
+            return [_json([reply])]
         if not talk.let_in:
             return [_json([{"T": "error", "code": 401, "msg": "not authenticated"}])]
         for kind in ("bars", "updatedBars", "trades", "quotes"):

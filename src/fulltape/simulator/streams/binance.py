@@ -30,7 +30,9 @@ class BinanceProtocol(StreamProtocol):
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`trade`, `aggTrade`."""
-        kind = next((one for one in ("trade", "aggTrade") if (one, symbol) in talk.subscribed), "")
+        kind = next(
+            (channel for channel in ("trade", "aggTrade") if (channel, symbol) in talk.subscribed), ""
+        )
         if not kind:
             return None
         wire = symbol.replace("/", "")

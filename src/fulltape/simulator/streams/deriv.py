@@ -44,12 +44,12 @@ class DerivProtocol(StreamProtocol):
         if ("tick", symbol) not in talk.subscribed:
             return None
         said = talk.requests[f"tick {symbol}"]
-        told = {
+        quote = {
             "ask": tick.price + 0.1, "bid": tick.price - 0.1, "epoch": tick.at // 10**9, "id": str(said["req_id"]),
             "pip_size": 2, "quote": tick.price, "symbol": said["ticks"],
         }  # fmt: skip
         about = {"req_id": said["req_id"], "subscription": {"id": str(said["req_id"])}}
-        return _json({"echo_req": said, "msg_type": "tick", **about, "tick": told})
+        return _json({"echo_req": said, "msg_type": "tick", **about, "tick": quote})
 
     def bar(self, talk: Talk, symbol: str, bar: Bar) -> bytes | None:
         """`ohlc`, its last version; prices are texts."""
@@ -58,12 +58,12 @@ class DerivProtocol(StreamProtocol):
         said = talk.requests[f"ohlc {symbol}"]
         prices = {name: str(getattr(bar, name)) for name in ("open", "high", "low", "close")}
         start = bar.start // 1_000_000
-        told = {
+        candle = {
             "id": str(said["req_id"]), "symbol": said["ticks_history"], "epoch": start + 59, "open_time": start,
             "granularity": 60, **prices, "pip_size": 2,
         }  # fmt: skip
         about = {"req_id": said["req_id"], "subscription": {"id": str(said["req_id"])}}
-        return _json({"echo_req": said, "msg_type": "ohlc", **about, "ohlc": told})
+        return _json({"echo_req": said, "msg_type": "ohlc", **about, "ohlc": candle})
 
     def unknown(self) -> bytes:
         """A kind of message that is new."""

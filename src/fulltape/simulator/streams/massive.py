@@ -30,14 +30,14 @@ class MassiveProtocol(StreamProtocol):
             status = "auth_success" if talk.let_in else "auth_failed"
             words = "authenticated" if talk.let_in else "authentication failed"
             return [_json([{"ev": "status", "status": status, "message": words}])]
-        told = []
+        statuses = []
         for name in str(said.get("params", "")).split(","):
             kind, _, wire = name.partition(".")
             talk.subscribed.add(
                 (kind, wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/"))
             )
-            told.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
-        return [_json(told)]
+            statuses.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
+        return [_json(statuses)]
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`T`, `Q` (in round lots), `C`; milliseconds, where history has more."""

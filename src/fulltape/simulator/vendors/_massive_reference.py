@@ -21,10 +21,10 @@ class MassiveReference(SimulatedVendor):
 
     def reference(self, call: Call) -> Reply | None:
         """The answer, None where another path is asked for."""
-        if found := re.fullmatch(r"/vX/reference/tickers/([^/]+)/events", call.path):
-            return self._events(found[1])
-        if found := re.fullmatch(r"/v3/reference/tickers/([^/]+)", call.path):
-            return self._ticker(found[1])
+        if match := re.fullmatch(r"/vX/reference/tickers/([^/]+)/events", call.path):
+            return self._events(match[1])
+        if match := re.fullmatch(r"/v3/reference/tickers/([^/]+)", call.path):
+            return self._ticker(match[1])
         if call.path == "/v3/reference/tickers":
             return self._tickers(call)
         if call.path in ("/stocks/v1/splits", "/stocks/v1/dividends"):
@@ -38,12 +38,19 @@ class MassiveReference(SimulatedVendor):
             return ticker
         if kind == "X":
             return next(
-                (one for one in self.market.symbols if "/" in one and one.replace("/", "") == name), name
+                (
+                    symbol
+                    for symbol in self.market.symbols
+                    if "/" in symbol and symbol.replace("/", "") == name
+                ),
+                name,
             )
         return name
 
     def _details(self, symbol: str) -> dict[str, object]:
-        spans = [bars for (grain, one), bars in self.market.bars.items() if one == symbol and grain == "day"]
+        spans = [
+            bars for (grain, traded), bars in self.market.bars.items() if traded == symbol and grain == "day"
+        ]
         details: dict[str, object] = {
             "ticker": symbol, "name": f"{symbol} Inc.", "market": "stocks", "locale": "us", "active": True,
             "currency_name": "usd", "primary_exchange": "XNAS", "type": "CS",
@@ -77,13 +84,13 @@ class MassiveReference(SimulatedVendor):
 
     def _tickers(self, call: Call) -> Reply:
         wanted = call.params.get("ticker")
-        found = [
+        tickers = [
             self._details(symbol)
             for symbol in sorted(self.market.symbols)
             if symbol.isalpha() and len(symbol) <= 5 and (not wanted or symbol == wanted)
         ]
         return said(
-            200, {"status": "OK", "request_id": uuid.uuid4().hex, "results": found, "count": len(found)}
+            200, {"status": "OK", "request_id": uuid.uuid4().hex, "results": tickers, "count": len(tickers)}
         )
 
     def _actions(self, call: Call) -> Reply:
@@ -100,13 +107,13 @@ class MassiveReference(SimulatedVendor):
         fault = self.strike("event", sorted(tickers))
         if reply := self.faulty(fault):
             return reply
-        found = [
+        actions = [
             action
             for action in self.market.actions
             if (action.ratio is not None) == splits and first <= action.ex_date <= last
             if not tickers or action.symbol in tickers
         ]
-        page, more = self.page(found[done:], limit, fault)
+        page, more = self.page(actions[done:], limit, fault)
         body: dict[str, object] = {"status": "OK", "request_id": uuid.uuid4().hex}
         body["results"] = disturbed([_action(action) for action in page], fault)
         if more:

@@ -76,19 +76,19 @@ class Alpaca(SimulatedVendor):
 
     def answer(self, call: Call) -> Reply:
         """By path."""
-        if found := re.fullmatch(r"/v2/assets/(.+)", call.path):
-            return self._asset(urllib.parse.unquote(found[1]))
+        if match := re.fullmatch(r"/v2/assets/(.+)", call.path):
+            return self._asset(urllib.parse.unquote(match[1]))
         if call.path == "/v1/corporate-actions":
             return self._actions(call)
-        if found := _BARS.fullmatch(call.path):
+        if match := _BARS.fullmatch(call.path):
             symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
-            kind = next(group for group in found.groups() if group)
+            kind = next(group for group in match.groups() if group)
             return self._bars(call, kind, symbols)
-        if found := re.fullmatch(r"/v2/stocks/(trades|quotes)", call.path):
+        if match := re.fullmatch(r"/v2/stocks/(trades|quotes)", call.path):
             symbols = [symbol for symbol in call.params.get("symbols", "").split(",") if symbol]
-            return self._ticks(call, found[1], symbols)
-        if found := re.fullmatch(r"/v2/stocks/([^/]+)/bars", call.path):
-            return self._single(call, found[1])
+            return self._ticks(call, match[1], symbols)
+        if match := re.fullmatch(r"/v2/stocks/([^/]+)/bars", call.path):
+            return self._single(call, match[1])
         return _error(404, "endpoint not found.")
 
     def _asset(self, symbol: str) -> Reply:
@@ -173,11 +173,11 @@ class Alpaca(SimulatedVendor):
         token = (_token(*page[-1][:2]) if page else _token(*asked.after, again=True)) if more else None
         if fault and fault.do == "repeat_cursor":
             token = _token(*rows[0][:2]) if rows else "AAAA"
-        found: dict[str, list[dict[str, object]]] = {}
+        by_symbol: dict[str, list[dict[str, object]]] = {}
         for symbol, _, row in page:
-            found.setdefault(symbol, []).append(row)
-        found = {symbol: disturbed(some, fault) for symbol, some in found.items()}
-        return said(200, {key: found, "next_page_token": token}, rows=len(page), fault=fault)
+            by_symbol.setdefault(symbol, []).append(row)
+        by_symbol = {symbol: disturbed(some, fault) for symbol, some in by_symbol.items()}
+        return said(200, {key: by_symbol, "next_page_token": token}, rows=len(page), fault=fault)
 
     def _actions(self, call: Call) -> Reply:
         """By the day on which they are processed, which both default to today."""
@@ -194,12 +194,12 @@ class Alpaca(SimulatedVendor):
         fault = self.strike("event", asked)
         if reply := self.faulty(fault):
             return reply
-        found = [
+        actions = [
             action
             for action in self.market.actions
             if first <= _processed(action) <= last and (not asked or action.symbol in asked)
         ]
-        page, more = self.page(found[done:], limit, fault)
+        page, more = self.page(actions[done:], limit, fault)
         token = base64.b64encode(str(done + len(page)).encode()).decode() if more else None
         content: dict[str, list[dict[str, object]]] = {}
         for action in disturbed(page, fault):

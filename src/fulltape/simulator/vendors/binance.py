@@ -50,8 +50,8 @@ class Binance(SimulatedVendor):
 
     def answer(self, call: Call) -> Reply:
         """By path."""
-        if found := _FILE.fullmatch(call.path):
-            return self._file(*found.groups(default=""))
+        if match := _FILE.fullmatch(call.path):
+            return self._file(*match.groups(default=""))
         if call.path == "/api/v3/ping":
             return said(200, {})
         if call.path == "/api/v3/time":
@@ -110,8 +110,8 @@ class Binance(SimulatedVendor):
         fault = self.strike(grain, [symbol])
         if reply := self.faulty(fault):
             return reply
-        found = self.bars(grain, symbol, start, end)
-        rows, _ = self.page(found[-limit:] if newest else found, limit, fault)
+        bars = self.bars(grain, symbol, start, end)
+        rows, _ = self.page(bars[-limit:] if newest else bars, limit, fault)
         rows = disturbed(rows, fault)
         return said(200, [_kline(bar, step, 1_000) for bar in rows], rows=len(rows), fault=fault)
 
@@ -121,10 +121,10 @@ class Binance(SimulatedVendor):
         fault = self.strike("tick", [symbol])
         if reply := self.faulty(fault):
             return reply
-        found = self.ticks(symbol, start * 1_000, min(end * 1_000, 2**62))
+        ticks = self.ticks(symbol, start * 1_000, min(end * 1_000, 2**62))
         if from_id:
-            found = [tick for tick in self.ticks(symbol, 0, 2**62) if tick.trade_id >= from_id]
-        rows, _ = self.page(found[-limit:] if newest else found, limit, fault)
+            ticks = [tick for tick in self.ticks(symbol, 0, 2**62) if tick.trade_id >= from_id]
+        rows, _ = self.page(ticks[-limit:] if newest else ticks, limit, fault)
         rows = disturbed(rows, fault)
         return said(200, [_aggregate(tick) for tick in rows], rows=len(rows), fault=fault)
 

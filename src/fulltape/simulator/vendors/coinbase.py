@@ -42,15 +42,15 @@ class Coinbase(SimulatedVendor):
             return said(200, [_product(symbol) for symbol in sorted(self.market.symbols) if "/" in symbol])
         if call.path == "/currencies":
             return said(200, [])
-        found = _PATH.fullmatch(call.path)
-        if not found:
+        match = _PATH.fullmatch(call.path)
+        if not match:
             return said(404, {"message": "NotFound"})
-        symbol = found[1].replace("-", "/")
+        symbol = match[1].replace("-", "/")
         if "/" not in symbol or not self.knows(symbol):
             return said(404, {"message": "NotFound"})
-        if found[2] == "candles":
+        if match[2] == "candles":
             return self._candles(call, symbol)
-        if found[2] == "trades":
+        if match[2] == "trades":
             return self._trades(call, symbol)
         return said(200, _product(symbol))
 
@@ -73,8 +73,8 @@ class Coinbase(SimulatedVendor):
         if reply := self.faulty(fault):
             return reply
         # A row before the start, as the real one sometimes sends.
-        found = self.bars(grain, symbol, start - step, end)[::-1]
-        rows, _ = self.page(found, _MOST_CANDLES + 1, fault)
+        candles = self.bars(grain, symbol, start - step, end)[::-1]
+        rows, _ = self.page(candles, _MOST_CANDLES + 1, fault)
         rows = disturbed(rows, fault)
         content = [[bar.start // SECOND, bar.low, bar.high, bar.open, bar.close, bar.volume] for bar in rows]
         return said(200, content, rows=len(rows), fault=fault)
@@ -89,8 +89,8 @@ class Coinbase(SimulatedVendor):
         fault = self.strike("tick", [symbol])
         if reply := self.faulty(fault):
             return reply
-        found = [tick for tick in self.ticks(symbol, 0, 2**62) if tick.trade_id < after][::-1]
-        rows, more = self.page(found, limit, fault)
+        ticks = [tick for tick in self.ticks(symbol, 0, 2**62) if tick.trade_id < after][::-1]
+        rows, more = self.page(ticks, limit, fault)
         rows = disturbed(rows, fault)
         headers = {"CB-BEFORE": str(rows[0].trade_id)} if rows else {}
         if rows and more:

@@ -52,12 +52,12 @@ class Deriv(SimulatedVendor):
         return self._error(asked, "UnrecognisedRequest", "Unrecognised request.")
 
     def _active(self) -> list[dict[str, object]]:
-        found = []
+        active = []
         for symbol in sorted(self.market.ticks):
             if "/" in symbol:
                 continue
             forex = symbol.isalpha()
-            found.append(
+            active.append(
                 {
                     "allow_forward_starting": 1,
                     "display_name": symbol,
@@ -74,7 +74,7 @@ class Deriv(SimulatedVendor):
                     "symbol_type": "forex" if forex else "stockindex",
                 }
             )
-        return found
+        return active
 
     def _history(self, asked: dict[str, Any]) -> Reply:
         strange = [name for name in asked if name not in _KNOWN]

@@ -87,34 +87,36 @@ class Fred(SimulatedVendor):
         return _xml("seriess", {}, "series", [row])
 
     def _dates(self, call: Call, series: str, start: dt.date, end: dt.date) -> Reply:
-        found = sorted({one.start for one in self.market.vintages[series] if start <= one.start <= end})
+        days = sorted(
+            {vintage.start for vintage in self.market.vintages[series] if start <= vintage.start <= end}
+        )
         content = {
             "realtime_start": str(start), "realtime_end": str(end), "order_by": "vintage_date",
-            "sort_order": "asc", "count": len(found), "offset": 0, "limit": 10_000,
-            "vintage_dates": [str(day) for day in found],
+            "sort_order": "asc", "count": len(days), "offset": 0, "limit": 10_000,
+            "vintage_dates": [str(day) for day in days],
         }  # fmt: skip
         if call.params.get("file_type") == "json":
             return said(200, content)
-        return _xml("vintage_dates", {"count": len(found)}, "vintage_date", [{"date": day} for day in found])
+        return _xml("vintage_dates", {"count": len(days)}, "vintage_date", [{"date": day} for day in days])
 
     def _observations(self, call: Call, series: str, start: dt.date, end: dt.date) -> Reply:
         everything = self.market.vintages[series]
-        count = len({one.start for one in everything if start <= one.start <= end})
+        count = len({vintage.start for vintage in everything if start <= vintage.start <= end})
         if count > _MOST_VINTAGES:
             words = f"There are {count} vintage dates in specified real-time period: {start} to {end}. This exceeds the maximum number of vintage dates allowed for this file type ({_MOST_VINTAGES})."
             return _error(call, f"Bad Request.  {words}")
         fault = self.strike("event", [series])
         if reply := self.faulty(fault):
             return reply
-        found = _rows(everything, start, end)
+        revisions = _rows(everything, start, end)
         offset = int(call.params.get("offset", 0))
         limit = min(int(call.params.get("limit", _MOST)), _MOST)
-        rows, _ = self.page(found[offset:], limit, fault)
+        rows, _ = self.page(revisions[offset:], limit, fault)
         rows = disturbed(rows, fault)
         head: dict[str, object] = {
             "realtime_start": str(start), "realtime_end": str(end), "observation_start": "1776-07-04",
             "observation_end": "9999-12-31", "units": "lin", "output_type": 1, "file_type": "json",
-            "order_by": "observation_date", "sort_order": "asc", "count": len(found), "offset": offset,
+            "order_by": "observation_date", "sort_order": "asc", "count": len(revisions), "offset": offset,
             "limit": limit,
         }  # fmt: skip
         if call.params.get("file_type") == "json":
@@ -129,22 +131,22 @@ def _today() -> dt.date:
 def _rows(everything: Sequence[Vintage], start: dt.date, end: dt.date) -> list[dict[str, object]]:
     """Revisions valid in the period, their ends clipped to it."""
     by_date: dict[dt.date, list[Vintage]] = {}
-    for one in sorted(everything, key=lambda one: (one.date, one.start)):
-        by_date.setdefault(one.date, []).append(one)
-    found: list[dict[str, object]] = []
+    for revision in sorted(everything, key=lambda vintage: (vintage.date, vintage.start)):
+        by_date.setdefault(revision.date, []).append(revision)
+    rows: list[dict[str, object]] = []
     for date, revisions in by_date.items():
-        for at, one in enumerate(revisions):
+        for at, revision in enumerate(revisions):
             until = revisions[at + 1].start - dt.timedelta(days=1) if at + 1 < len(revisions) else _FOREVER
-            if one.start <= end and until >= start:
-                found.append(
+            if revision.start <= end and until >= start:
+                rows.append(
                     {
-                        "realtime_start": str(max(one.start, start)),
+                        "realtime_start": str(max(revision.start, start)),
                         "realtime_end": str(min(until, end)),
                         "date": str(date),
-                        "value": "." if one.value is None else str(one.value),
+                        "value": "." if revision.value is None else str(revision.value),
                     }
                 )
-    return found
+    return rows
 
 
 def _xml(

@@ -74,8 +74,8 @@ class Kraken(SimulatedVendor):
         if reply := self.faulty(fault):
             return reply
         newest = self.bars(grain, symbol, 0, 2**62)[-_CANDLES:]
-        found = [bar for bar in newest if bar.start > since]
-        rows, _ = self.page(found, _CANDLES, fault)
+        bars = [bar for bar in newest if bar.start > since]
+        rows, _ = self.page(bars, _CANDLES, fault)
         rows = disturbed(rows, fault)
         last = rows[-2].start if len(rows) > 1 else since
         content = {_pair(symbol)[0]: [_candle(bar) for bar in rows], "last": last // SECOND}
@@ -92,8 +92,8 @@ class Kraken(SimulatedVendor):
         fault = self.strike("tick", [symbol])
         if reply := self.faulty(fault):
             return reply
-        found = self.ticks(symbol, since + 1, 2**62)
-        rows, _ = self.page(found, min(count, _MOST_TRADES), fault)
+        ticks = self.ticks(symbol, since + 1, 2**62)
+        rows, _ = self.page(ticks, min(count, _MOST_TRADES), fault)
         last = rows[-1].at if rows else since
         if fault and fault.do == "repeat_cursor":
             last = since

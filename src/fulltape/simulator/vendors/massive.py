@@ -53,12 +53,12 @@ class Massive(MassiveReference):
         """By path."""
         if (known := self.reference(call)) is not None:
             return known
-        if found := _AGGREGATES.fullmatch(call.path):
-            return self._aggregates(call, *found.groups())
-        if found := _GROUPED.fullmatch(call.path):
-            return self._grouped(call, found[1], dt.date.fromisoformat(found[2]))
-        if found := _TICKS.fullmatch(call.path):
-            return self._ticks(call, found[1], found[2])
+        if match := _AGGREGATES.fullmatch(call.path):
+            return self._aggregates(call, *match.groups())
+        if match := _GROUPED.fullmatch(call.path):
+            return self._grouped(call, match[1], dt.date.fromisoformat(match[2]))
+        if match := _TICKS.fullmatch(call.path):
+            return self._ticks(call, match[1], match[2])
         return failed(404, "error", "Not found.")
 
     def _aggregates(self, call: Call, ticker: str, grain: str, first: str, last: str) -> Reply:
@@ -114,8 +114,8 @@ class Massive(MassiveReference):
         if reply := self.faulty(fault):
             return reply
         made = trade_row if kind == "trades" else forex_row if ticker.startswith("C:") else quote_row
-        found = [made(tick) for tick in self.ticks(symbol, first, last)]
-        page, more = self.page(found[done:], limit, fault)
+        rows = [made(tick) for tick in self.ticks(symbol, first, last)]
+        page, more = self.page(rows[done:], limit, fault)
         body: dict[str, object] = {"status": "OK", "request_id": uuid.uuid4().hex}
         body["results"] = disturbed(page, fault)
         if more or (fault and fault.do == "repeat_cursor"):

@@ -34,15 +34,15 @@ class Tiingo(SimulatedVendor):
 
     def answer(self, call: Call) -> Reply:
         """By path."""
-        found = _PATH.fullmatch(call.path)
-        if not found:
+        match = _PATH.fullmatch(call.path)
+        if not match:
             return said(404, {"detail": "Not found."})
-        symbol = found[1].upper().replace("-", ".")
+        symbol = match[1].upper().replace("-", ".")
         if not self.knows(symbol) or ("day", symbol) not in self.market.bars:
-            return said(404, {"detail": f"Error: Ticker '{found[1]}' not found"})
+            return said(404, {"detail": f"Error: Ticker '{match[1]}' not found"})
         if not self.entitled("day", symbol):
             return said(403, {"detail": "Error: your plan does not include this ticker"})
-        if not found[2]:
+        if not match[2]:
             return said(200, self._meta(symbol))
         return self._prices(call, symbol)
 
@@ -65,10 +65,10 @@ class Tiingo(SimulatedVendor):
         if reply := self.faulty(fault):
             return reply
         end = new_york_midnight((last or dt.date(2100, 1, 1)) + dt.timedelta(days=1)) - SECOND
-        found = self.bars("day", symbol, new_york_midnight(first or dt.date(1900, 1, 1)), end)
+        bars = self.bars("day", symbol, new_york_midnight(first or dt.date(1900, 1, 1)), end)
         if first is None:
-            found = found[-1:]
-        rows, _ = self.page(found, len(found) or 1, fault)
+            bars = bars[-1:]
+        rows, _ = self.page(bars, len(bars) or 1, fault)
         rows = disturbed(rows, fault)
         actions = [action for action in self.market.actions if action.symbol == symbol]
         return said(200, [_row(bar, actions) for bar in rows], rows=len(rows), fault=fault)

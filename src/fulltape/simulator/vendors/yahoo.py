@@ -24,8 +24,8 @@ class Yahoo(SimulatedVendor):
 
     def answer(self, call: Call) -> Reply:
         """One chart."""
-        found = _PATH.fullmatch(call.path)
-        symbol = found[1].replace("-", ".") if found else ""
+        match = _PATH.fullmatch(call.path)
+        symbol = match[1].replace("-", ".") if match else ""
         if not self.knows(symbol) or ("day", symbol) not in self.market.bars:
             error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
             return said(404, {"chart": {"result": None, "error": error}})
