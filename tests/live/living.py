@@ -123,7 +123,7 @@ class Living:
     def orders(self) -> CaptureConfig:
         """What a capture process is told."""
         with self.opened() as context:
-            return capturing.told(load.load(self.folder), context)
+            return capturing.configuration(load.load(self.folder), context)
 
     @contextlib.contextmanager
     def started(self) -> Iterator[subprocess.Popen[bytes]]:

@@ -53,7 +53,7 @@ def capture(
 
     loaded = options.load(node)
     with options.opened(node, asking=True) as context:
-        told = capturing.told(loaded, context)
+        told = capturing.configuration(loaded, context)
         layout = context.layout
         path = layout.capture_state(told.writer)
     with files.alone(layout.capture_lock(told.writer), f"a capture of {loaded.folder}"):

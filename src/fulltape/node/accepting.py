@@ -53,9 +53,9 @@ def accept(
             hint=f"It has {', '.join(sorted(wanted.instruments)[:10])}{'' if len(wanted.instruments) <= 10 else ', …'}.",
         )
     now = clock.now()
-    (one,) = known.read(context, wanted, now, names)
+    (series,) = known.read(context, wanted, now, names)
     span = wanted.calendar.between(first, last)
-    within = ranges.clip(one.wanted, *span)
+    within = ranges.clip(series.wanted, *span)
     if span[0] == span[1]:
         raise errors.UsageError(f"the market was closed from {first} to {last}: there is nothing to accept.")
     if revoke and not ranges.clip(known.accepted(context, wanted).get(names[0], ()), *span):
@@ -65,7 +65,7 @@ def accept(
             f"no session of {symbol} from {first} to {last} is wanted.",
             hint="See [dataset] from and until, and fulltape symbols show for its listing.",
         )
-    held = ranges.intersect(one.rows, within)
+    held = ranges.intersect(series.rows, within)
     if ranges.subtract(within, held) == ranges.EMPTY and not revoke:
         raise errors.UsageError(
             f"all {ranges.size(within)} sessions of {symbol} from {first} to {last} have rows: there is nothing to accept."
@@ -81,6 +81,6 @@ def accept(
         instrument=names[0],
         sessions=ranges.size(within),
         held=ranges.size(held),
-        open=ranges.size(ranges.intersect(one.to_ask, lacking)),
-        refused=ranges.size(ranges.subtract(ranges.subtract(lacking, one.to_ask), one.silent)),
+        open=ranges.size(ranges.intersect(series.to_ask, lacking)),
+        refused=ranges.size(ranges.subtract(ranges.subtract(lacking, series.to_ask), series.silent)),
     )

@@ -28,9 +28,9 @@ from fulltape.transport import http
 
 def check(loaded: Loaded) -> None:
     """Raise `ConfigError` for everything that cannot work, a line each: key, file and line."""
-    found = list(dict.fromkeys(map(str, _problems(loaded))))
-    if found:
-        raise errors.ConfigError("\n".join(found))
+    problems = list(dict.fromkeys(map(str, _problems(loaded))))
+    if problems:
+        raise errors.ConfigError("\n".join(problems))
 
 
 def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
@@ -44,16 +44,18 @@ def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
             yield error
     if not values.dataset:
         yield _no_dataset(loaded)
-    for name, one in values.dataset.items():
+    for name, settings in values.dataset.items():
         try:
-            wanted = _one_wanted(loaded, specs, name, one, None)
+            wanted = _one_wanted(loaded, specs, name, settings, None)
         except errors.ConfigError as error:
             yield error
             continue
-        for symbol in (dated.symbol for found in wanted.instruments.values() for dated in found.symbols):
+        for symbol in (
+            dated.symbol for instrument in wanted.instruments.values() for dated in instrument.symbols
+        ):
             if right := datasets.get(name).asset_class.meant(symbol):
-                words = f"{name} covers [universe.{one.universe}], where {symbol} is written {right}."
-                yield errors.ConfigError(words, where=loaded.where(f"universe.{one.universe}"))
+                words = f"{name} covers [universe.{settings.universe}], where {symbol} is written {right}."
+                yield errors.ConfigError(words, where=loaded.where(f"universe.{settings.universe}"))
     for name, listed in values.universe.items():
         twice = sorted({symbol for symbol in listed.symbols if listed.symbols.count(symbol) > 1})
         if twice:
@@ -61,9 +63,9 @@ def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
             yield errors.ConfigError(words, where=loaded.where(f"universe.{name}.symbols"))
     shares = values.budget.model_dump()
     if sum(shares.values()) > 1 + 1e-9:
-        told = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        shown = " + ".join(f"{name} {share:g}" for name, share in shares.items())
         yield errors.ConfigError(
-            f"the shares in [budget], with their defaults, come to more than 1: {told}.",
+            f"the shares in [budget], with their defaults, come to more than 1: {shown}.",
             where=loaded.where("budget"),
             hint="Lower the others too.",
         )
@@ -94,7 +96,7 @@ def open_context(loaded: Loaded, *, asking: bool = True, owning: bool = True) ->
     except errors.FulltapeError:
         ledger.close()
         raise
-    used = {source for one in wanted.values() for source in (*one.sources, *one.live)}
+    used = {source for dataset in wanted.values() for source in (*dataset.sources, *dataset.live)}
     return NodeContext(
         folder=loaded.folder,
         ledger=ledger,
@@ -105,7 +107,8 @@ def open_context(loaded: Loaded, *, asking: bool = True, owning: bool = True) ->
         accounts={name: _account(loaded, name, vendor.SPEC) for name, vendor in specs.items()},
         rules=rules_of.rules(loaded),
         universes={
-            loaded.values.dataset[name].universe: tuple(one.instruments) for name, one in wanted.items()
+            loaded.values.dataset[name].universe: tuple(dataset.instruments)
+            for name, dataset in wanted.items()
         },
         spellings={source: reference.spelled(listings, source) for source in used},
     )
@@ -173,7 +176,7 @@ def _held_to_scheme(loaded: Loaded, name: str, spec: VendorSpec, settings: Vendo
     scheme = settings.base_url.partition("://")[0]
     kind = plain.get(scheme, scheme)
     if settings.base_url and kinds and kind not in kinds:
-        wanted = " or ".join(f"{one}:// or {one}s://" for one in sorted(kinds))
+        wanted = " or ".join(f"{protocol}:// or {protocol}s://" for protocol in sorted(kinds))
         raise errors.ConfigError(
             f"vendor.{name}.base_url = {settings.base_url}: {spec.title} is asked at {wanted}.",
             where=loaded.where(f"vendor.{name}.base_url"),
@@ -182,10 +185,14 @@ def _held_to_scheme(loaded: Loaded, name: str, spec: VendorSpec, settings: Vendo
 
 def _sources(loaded: Loaded, vendor: str, spec: VendorSpec) -> list[Source]:
     """The sources of a vendor: those that it lists, and those that the datasets name of one that has any number."""
-    named = {source for one in loaded.values.dataset.values() for source in (*one.sources, *one.live)}
-    found = [spec.source(name) for name in sorted(named) if name.partition(".")[0] == vendor]
+    named = {
+        source
+        for settings in loaded.values.dataset.values()
+        for source in (*settings.sources, *settings.live)
+    }
+    resolved = [spec.source(name) for name in sorted(named) if name.partition(".")[0] == vendor]
     listed = {source.name for source in spec.sources}
-    return [*spec.sources, *(source for source in found if source and source.name not in listed)]
+    return [*spec.sources, *(source for source in resolved if source and source.name not in listed)]
 
 
 def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSettings) -> Limits:
@@ -216,7 +223,8 @@ def _wanted(
     if not loaded.values.dataset:
         raise _no_dataset(loaded)
     return {
-        name: _one_wanted(loaded, specs, name, one, listings) for name, one in loaded.values.dataset.items()
+        name: _one_wanted(loaded, specs, name, settings, listings)
+        for name, settings in loaded.values.dataset.items()
     }
 
 
@@ -224,7 +232,7 @@ def _one_wanted(
     loaded: Loaded,
     specs: Mapping[str, Vendor],
     name: str,
-    one: DatasetSettings,
+    settings: DatasetSettings,
     listings: Sequence[ReferenceEntry] | None,
 ) -> ConfiguredDataset:
     key = f"dataset.{name}"
@@ -233,50 +241,51 @@ def _one_wanted(
             f"there is no dataset {name!r}.{near(name, datasets.DATASETS)}", where=loaded.where(key)
         )
     dataset = datasets.DATASETS[name]
-    if one.calendar:
-        dataset = _on(loaded, dataset, one.calendar)
-    if one.until and one.until < one.from_:
+    if settings.calendar:
+        dataset = _on(loaded, dataset, settings.calendar)
+    if settings.until and settings.until < settings.from_:
         raise errors.ConfigError(
-            f"{key}.until = {one.until} lies before {key}.from = {one.from_}.",
+            f"{key}.until = {settings.until} lies before {key}.from = {settings.from_}.",
             where=loaded.where(f"{key}.until"),
         )
     calendar = opening.calendar(dataset.calendar, loaded.folder)
-    for limit, day in (("from", one.from_), ("until", one.until)):
+    for limit, day in (("from", settings.from_), ("until", settings.until)):
         if day and not calendar.known_from <= day <= calendar.known_to:
             raise errors.ConfigError(
                 f"{key}.{limit} = {day} lies outside the calendar {calendar.name}, which knows "
                 f"{calendar.known_from} to {calendar.known_to}.",
                 where=loaded.where(f"{key}.{limit}"),
             )
-    _held_to_streams(loaded, specs, key, name, one.live)
-    if dataset.live_only and one.sources:
+    _held_to_streams(loaded, specs, key, name, settings.live)
+    if dataset.live_only and settings.sources:
         raise errors.ConfigError(
             f"{key}.sources: no source has a history of {name}.",
             where=loaded.where(f"{key}.sources"),
             hint="Leave sources empty; live names the sources that are captured.",
         )
-    sources = one.sources or one.live
-    serving = [source for source in sources if source in one.sources or _has_history(specs, name, source)]
+    sources = settings.sources or settings.live
+    serving = [
+        source for source in sources if source in settings.sources or _has_history(specs, name, source)
+    ]
     delay = max((_delay(loaded, specs, key, name, source) for source in serving), default=0)
     if not sources:
-        able = [one.name for vendor in specs.values() for one in vendor.SPEC.sources if one.of(name)]
-        told = f"name some, such as {', '.join(able[:4])}" if able else f"no configured vendor serves {name}"
-        raise errors.ConfigError(f"{key}.sources is empty; {told}.", where=loaded.where(f"{key}.sources"))
+        able = [source.name for vendor in specs.values() for source in vendor.SPEC.sources if source.of(name)]
+        hint = f"name some, such as {', '.join(able[:4])}" if able else f"no configured vendor serves {name}"
+        raise errors.ConfigError(f"{key}.sources is empty; {hint}.", where=loaded.where(f"{key}.sources"))
     if len(set(sources)) < len(sources):
         raise errors.ConfigError(f"{key}.sources names a source twice.", where=loaded.where(f"{key}.sources"))
+    members = universe.members(loaded, name, settings.universe, listings)
     return ConfiguredDataset(
         dataset=dataset,
         calendar=calendar,
-        instruments={
-            found.instrument: found for found in universe.members(loaded, name, one.universe, listings)
-        },
+        instruments={member.instrument: member for member in members},
         sources=sources,
-        first=one.from_,
-        until=one.until,
-        final_after=int(max(one.final_after, delay) * SECOND),
-        synthetic=one.synthetic,
-        live=one.live,
-        by_instrument=one.by_instrument,
+        first=settings.from_,
+        until=settings.until,
+        final_after=int(max(settings.final_after, delay) * SECOND),
+        synthetic=settings.synthetic,
+        live=settings.live,
+        by_instrument=settings.by_instrument,
         unserved=not serving,
     )
 
@@ -299,8 +308,8 @@ def _on(loaded: Loaded, dataset: Dataset, calendar: str) -> Dataset:
 
 
 def _has_history(specs: Mapping[str, Vendor], dataset: str, source: str) -> bool:
-    found = specs[source.partition(".")[0]].SPEC.source(source)
-    return found is not None and found.of(dataset) is not None
+    source_spec = specs[source.partition(".")[0]].SPEC.source(source)
+    return source_spec is not None and source_spec.of(dataset) is not None
 
 
 def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, source: str) -> int:
@@ -315,20 +324,20 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
             f"{key}.sources names {source}, but no vendor {vendor} is configured.", where=where, hint=hint
         )
     spec = specs[vendor].SPEC
-    found = spec.source(source)
-    if found is None:
-        names = [one.name for one in spec.sources]
+    source_spec = spec.source(source)
+    if source_spec is None:
+        names = [candidate.name for candidate in spec.sources]
         raise errors.ConfigError(
             f"{spec.title} has no source {source}; it has {', '.join(names)}.{near(source, names)}",
             where=where,
         )
-    capability = found.of(dataset)
+    capability = source_spec.of(dataset)
     if capability is None:
         able = [
-            one.name
+            candidate.name
             for each in vendors.names()
-            for one in vendors.load(each).SPEC.sources
-            if one.of(dataset) is not None
+            for candidate in vendors.load(each).SPEC.sources
+            if candidate.of(dataset) is not None
         ]
         raise errors.ConfigError(
             f"{source} does not serve {dataset}.", where=where, hint=f"These do: {', '.join(able)}."
@@ -376,4 +385,6 @@ def _account(loaded: Loaded, name: str, spec: VendorSpec) -> http.Account:
 
 def _by_preference(wanted: Mapping[str, ConfiguredDataset]) -> list[str]:
     """Sources in the order in which the datasets prefer them."""
-    return list(dict.fromkeys(source for one in wanted.values() for source in (*one.sources, *one.live)))
+    return list(
+        dict.fromkeys(source for dataset in wanted.values() for source in (*dataset.sources, *dataset.live))
+    )

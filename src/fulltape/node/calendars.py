@@ -16,18 +16,18 @@ _STAGE = "calendar"
 
 def keep(loaded: Loaded, ledger: Ledger, wanted: Mapping[str, ConfiguredDataset]) -> None:
     """Remember the calendar of each dataset; `ConfigError` where something is known over another one's sessions."""
-    for name, one in wanted.items():
+    for name, dataset in wanted.items():
         kept = ledger.bookmark(_STAGE, name) or _number(datasets.DATASETS[name].calendar)
-        if kept == _number(one.calendar.name):
+        if kept == _number(dataset.calendar.name):
             continue
         if ledger.coverage.knows(name):
             raise errors.ConfigError(
-                f"dataset.{name}: what is held is over another calendar's sessions than {one.calendar.name}'s.",
+                f"dataset.{name}: what is held is over another calendar's sessions than {dataset.calendar.name}'s.",
                 where=loaded.where(f"dataset.{name}.calendar"),
                 hint="Take the setting back, or begin a new node for this calendar.",
             )
         with ledger.write():
-            ledger.set_bookmark(_STAGE, name, _number(one.calendar.name))
+            ledger.set_bookmark(_STAGE, name, _number(dataset.calendar.name))
 
 
 def _number(calendar: str) -> int:

@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable, at most."""
 
 
-def told(loaded: Loaded, context: NodeContext) -> CaptureConfig:
+def configuration(loaded: Loaded, context: NodeContext) -> CaptureConfig:
     """Everything that a capture process needs to know; `ConfigError` where nothing is to be captured."""
     values = loaded.values.capture
     feeds = tuple(_feeds(loaded, context))
@@ -54,20 +54,22 @@ def _feeds(loaded: Loaded, context: NodeContext) -> Iterator[SourceConfig]:
         for source in wanted.live:
             spelled = context.spellings.get(source, {})
             subscriptions.setdefault(source, []).extend(
-                Subscription(dataset=name, symbol=one.symbol, spelling=spelled.get(one.symbol, ""))
-                for one in wanted.instruments.values()
+                Subscription(
+                    dataset=name, symbol=instrument.symbol, spelling=spelled.get(instrument.symbol, "")
+                )
+                for instrument in wanted.instruments.values()
             )
-    for source, found in subscriptions.items():
+    for source, subscribed in subscriptions.items():
         vendor = context.feeds[source].vendor
         account = context.accounts[vendor]
         settings = loaded.values.vendor[vendor]
         spec = context.vendors[vendor].SPEC
         late = spec.delayed.get(settings.plan or spec.default_plan, Delayed(seconds=0, host=""))
-        if found:
+        if subscribed:
             yield SourceConfig(
                 source=source,
                 vendor=vendor,
-                subscriptions=tuple(found),
+                subscriptions=tuple(subscribed),
                 url=(settings.stream_url or late.host).rstrip("/"),
                 base_url=settings.base_url.rstrip("/"),
                 secrets=dict(account.secrets),
@@ -79,14 +81,14 @@ def _feeds(loaded: Loaded, context: NodeContext) -> Iterator[SourceConfig]:
 
 def _newest(context: NodeContext, source: str) -> str:
     """The newest journal of a source that the ledger knows, also if it is gone."""
-    known = [one.file for one in context.ledger.captures.all(source)]
-    return max((*known, *(one.file for one in context.ledger.consumers.of(source))), default="")
+    known = [capture.file for capture in context.ledger.captures.all(source)]
+    return max((*known, *(consumer.file for consumer in context.ledger.consumers.of(source))), default="")
 
 
 class CaptureChild:
     """A running capture process; it is told its orders over its standard input, so that no key is seen outside."""
 
-    def __init__(self, told: CaptureConfig) -> None:
+    def __init__(self, capture_config: CaptureConfig) -> None:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
@@ -94,7 +96,7 @@ class CaptureChild:
         # It stays open: its end tells the process to stop. One that has died already is found by
         # its status.
         with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(config.encode(told) + b"\n")
+            self._child.stdin.write(config.encode(capture_config) + b"\n")
             self._child.stdin.flush()
 
     @property
@@ -127,8 +129,8 @@ class CaptureProcess:
 
     name = "capture"
 
-    def __init__(self, told: CaptureConfig, say: Callable[[str], None], state: Path) -> None:
-        self._told, self._say, self._state = told, say, state
+    def __init__(self, capture_config: CaptureConfig, say: Callable[[str], None], state: Path) -> None:
+        self._capture_config, self._say, self._state = capture_config, say, state
         self._process: CaptureChild | None = None
         self._ended = 0
         self._again_at: float | None = None
@@ -142,13 +144,13 @@ class CaptureProcess:
 
     def start(self) -> None:
         """See `Service`."""
-        self._process = CaptureChild(self._told)
+        self._process = CaptureChild(self._capture_config)
 
     @property
     def ready(self) -> bool:
         """See `Service`."""
-        told = capture_state.read(self._state)
-        return told is not None and told.running and told.process == self.id
+        state = capture_state.read(self._state)
+        return state is not None and state.running and state.process == self.id
 
     def look(self) -> None:
         """See `Service`."""

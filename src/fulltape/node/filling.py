@@ -104,10 +104,10 @@ def close(context: NodeContext, clock: Clock, progress: Progress, budget: Budget
 def held_back(context: NodeContext, clock: Clock) -> str:
     """Who has tasks that must wait, and until when; '' where nothing waits."""
     now = clock.now()
-    found = {source: context.ledger.tasks.next_chance(source, now=now) for source in context.feeds}
+    next_chances = {source: context.ledger.tasks.next_chance(source, now=now) for source in context.feeds}
     return "; ".join(
         f"{source} may be asked for more from {to_second(at)} on"
-        for source, at in found.items()
+        for source, at in next_chances.items()
         if at is not None
     )
 
@@ -145,8 +145,8 @@ def fill(
             rejected=sealed.rejected,
             damaged=sealed.damaged,
             waiting=tuple(Waiting(source, *why) for source, why in sorted(fetched.out.waiting.items())),
-            stopped=tuple(Refusal(*one) for one in sorted(fetched.out.stopped.items())),
-            unreachable=tuple(Refusal(*one) for one in sorted(fetched.out.unreachable.items())),
+            stopped=tuple(Refusal(*refusal) for refusal in sorted(fetched.out.stopped.items())),
+            unreachable=tuple(Refusal(*refusal) for refusal in sorted(fetched.out.unreachable.items())),
             full=fetched.out.full,
         )
         total += step

@@ -19,12 +19,12 @@ from fulltape.node import filling, keeping
 @functools.cache
 def everything() -> Mapping[str, Job]:
     """Every job, by name."""
-    found = [filling.JOB, keeping.JOB]
+    jobs = [filling.JOB, keeping.JOB]
     for room in pkgutil.iter_modules(fulltape.__path__):
         name = f"fulltape.{room.name}.job"
         if room.ispkg and importlib.util.find_spec(name):
-            found.append(importlib.import_module(name).JOB)
-    return {job.name: job for job in sorted(found, key=lambda job: job.name)}
+            jobs.append(importlib.import_module(name).JOB)
+    return {job.name: job for job in sorted(jobs, key=lambda job: job.name)}
 
 
 def get(name: str) -> Job:
@@ -49,17 +49,17 @@ def run(
 
 def numbers(report: StageReport | None) -> dict[str, int]:
     """The numbers of a report that are not 0: of what it lists, how many there are."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name in getattr(report, "__dataclass_fields__", ()):
         value = getattr(report, name)
         if isinstance(value, StageReport):
-            found |= numbers(value)
+            counts |= numbers(value)
             continue
         many = sum(value.values()) if isinstance(value, dict) else value
         many = len(many) if isinstance(many, (tuple, list)) else many
         if isinstance(many, int) and many:
-            found[name] = int(many)
-    return found
+            counts[name] = int(many)
+    return counts
 
 
 def night() -> Sequence[Job]:

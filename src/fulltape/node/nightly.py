@@ -59,8 +59,8 @@ class Night:
     def complete(self) -> bool:
         """Whether nothing is missing and nothing is RED."""
         red = self.export.verdicts.get("RED", 0) if self.export else 0
-        found = self.audit
-        lacking = found.missing or found.unobtainable or found.partial or found.unknown_listing
+        audited = self.audit
+        lacking = audited.missing or audited.unobtainable or audited.partial or audited.unknown_listing
         damaged = self.lost or (self.export and self.export.damaged)
         return not (lacking or red or self.beyond or damaged)
 
@@ -77,15 +77,15 @@ def run(
         night.run(jobs.night())
     except (errors.CorruptPartError, PolarsError) as error:
         everything = dataclasses.replace(budget, seconds=_ALL)
-        found = jobs.run(jobs.get("verify"), context, clock, progress, everything)
-        damaged = found.findings if isinstance(found, VerifyReport) else ()
+        report = jobs.run(jobs.get("verify"), context, clock, progress, everything)
+        damaged = report.findings if isinstance(report, VerifyReport) else ()
         if not damaged:
             raise
         about: dict[str, str | int | float] = {"files": len(damaged), "error": str(error)}
         progress(Event(stage="verify", kind="damaged", fields=about))
-        night.damaged += tuple(one.path for one in damaged)
+        night.damaged += tuple(finding.path for finding in damaged)
         night.run([job for job in jobs.night() if job.name != "verify"])
-    return night.told()
+    return night.summary()
 
 
 class _Running:
@@ -112,14 +112,14 @@ class _Running:
     def _lost(self) -> tuple[str, ...]:
         """Files that were found damaged and are not healed."""
         damage.settle(self._context)
-        return tuple(one.path for one in self._context.ledger.damages.all())
+        return tuple(damaged.path for damaged in self._context.ledger.damages.all())
 
     def _one(self, job: Job) -> StageReport | None:
         report = jobs.run(job, self._context, self._clock, self._progress, self._budget)
         if report is not None:
             self._reports.append(report)
         if isinstance(report, VerifyReport):
-            self.damaged += tuple(one.path for one in report.findings)
+            self.damaged += tuple(finding.path for finding in report.findings)
         if isinstance(report, export.ExportReport):
             self.damaged += report.damaged
         if isinstance(report, seal.SealReport) and report.left_open:
@@ -127,9 +127,9 @@ class _Running:
         return report
 
     def _all(self, kind: type[_Report]) -> list[_Report]:
-        return [one for one in self._reports if isinstance(one, kind)]
+        return [report for report in self._reports if isinstance(report, kind)]
 
-    def told(self) -> Night:
+    def summary(self) -> Night:
         """All of it; of a job that ran twice what it found last."""
         filled, curated = FilledGaps(), curate.CurateReport()
         for sealed in self._all(seal.SealReport):

@@ -54,21 +54,21 @@ def from_vendor(
     feed = _feed(context, vendor)
     fetch = getattr(context.vendors[vendor], "reference", None)
     if fetch is None:
-        able = [name for name, one in context.vendors.items() if hasattr(one, "reference")]
+        able = [name for name, candidate in context.vendors.items() if hasattr(candidate, "reference")]
         raise errors.UsageError(
             f"{vendor} has no reference data.",
             hint=f"These have: {', '.join(able) or 'none that is configured'}.",
         )
-    found: list[ReferenceEntry] = []
+    entries: list[ReferenceEntry] = []
     refused: dict[str, str] = {}
     try:
         for done, symbol in enumerate(symbols, start=1):
-            found += _told(context, feed, fetch([symbol]), clock, symbol, refused)
+            entries += _told(context, feed, fetch([symbol]), clock, symbol, refused)
             progress(Event(stage="symbols", done=done, total=len(symbols), unit="symbols"))
     except errors.FulltapeError:
-        _add(context.ledger, found, clock, refused)
+        _add(context.ledger, entries, clock, refused)
         raise
-    return _add(context.ledger, found, clock, refused)
+    return _add(context.ledger, entries, clock, refused)
 
 
 def _told(
@@ -80,7 +80,7 @@ def _told(
     refused: dict[str, str],
 ) -> Sequence[ReferenceEntry]:
     """What a vendor tells of one symbol; `refused` gets its reason where it has nothing."""
-    told: Sequence[ReferenceEntry] = ()
+    entries: Sequence[ReferenceEntry] = ()
     for exchange in single.hold(context, feed, conversation, clock, kind="BOOTSTRAP"):
         answer = exchange.answer
         if answer.outcome is Outcome.BAD_CREDENTIALS:
@@ -88,18 +88,20 @@ def _told(
                 f"{feed.vendor} refused the credentials ({answer.reason}).",
                 hint="Mend the key in fulltape.toml.",
             )
-        told = told or answer.listings
+        entries = entries or answer.listings
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             refused[symbol] = answer.reason
-    if told:
+    if entries:
         refused.pop(symbol, None)
-    return told
+    return entries
 
 
 def refresh(context: NodeContext, vendor: str, clock: Clock, progress: Progress = silent) -> Imported:
     """Ask a vendor again about every instrument that it has told us about."""
     symbols = [
-        one.symbol for one in context.ledger.reference.listings() if one.origin == vendor and one.last is None
+        entry.symbol
+        for entry in context.ledger.reference.listings()
+        if entry.origin == vendor and entry.last is None
     ]
     if not symbols:
         raise errors.UsageError(
@@ -110,25 +112,27 @@ def refresh(context: NodeContext, vendor: str, clock: Clock, progress: Progress 
 
 
 def _feed(context: NodeContext, vendor: str) -> ConfiguredSource:
-    found = next((feed for feed in context.feeds.values() if feed.vendor == vendor), None)
-    if found is None:
+    source = next((feed for feed in context.feeds.values() if feed.vendor == vendor), None)
+    if source is None:
         known = sorted({feed.vendor for feed in context.feeds.values()})
         raise errors.UsageError(
             f"no dataset of this node asks {vendor}.", hint=f"Its vendors are {', '.join(known)}."
         )
-    return found
+    return source
 
 
-def _add(ledger: Ledger, found: Sequence[ReferenceEntry], clock: Clock, refused: dict[str, str]) -> Imported:
+def _add(
+    ledger: Ledger, entries: Sequence[ReferenceEntry], clock: Clock, refused: dict[str, str]
+) -> Imported:
     with ledger.write():
-        known = {one.key: one for one in ledger.reference.listings()}
-        found = [reference.completed(known.get(one.key), one) for one in found]
-        for one in found:
+        known = {entry.key: entry for entry in ledger.reference.listings()}
+        entries = [reference.completed(known.get(entry.key), entry) for entry in entries]
+        for newer in entries:
             # A newer word on an open end closes it: the same symbol of the same instrument, from the same day.
-            known[one.key] = one
+            known[newer.key] = newer
         reference.checked(list(known.values()))
-        conflicts = {one.instrument: one.facts.conflict for one in found if one.facts.conflict}
-        added = ledger.reference.add(found, now=clock.now())
+        conflicts = {entry.instrument: entry.facts.conflict for entry in entries if entry.facts.conflict}
+        added = ledger.reference.add(entries, now=clock.now())
         return Imported(
             added=added, total=len(ledger.reference.listings()), refused=refused, conflicts=conflicts
         )

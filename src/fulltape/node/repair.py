@@ -67,7 +67,7 @@ def run(context: NodeContext, clock: Clock, progress: Progress = silent, *, deep
         after = verify.run_once(context, clock, progress, deep=deep)
         # What the night has made anew has the same name, and is known now. What it has not is in the way.
         # And of a damaged journal that it has needed, what could be read is taken.
-        strange = [one for one in after.findings if _is_derived(one) or one.kind == "journal"]
+        strange = [suspect for suspect in after.findings if _is_derived(suspect) or suspect.kind == "journal"]
         for finding in strange:
             _mend(context, finding, clock.now())
         if strange:
@@ -161,9 +161,9 @@ def _mend_rejected(context: NodeContext, finding: Finding, _now: Instant) -> Non
     path = context.layout.root / finding.path
     with context.ledger.write():
         context.ledger.forget_rejected(finding.path)
-    for one in (path, path.with_suffix(".json")):
-        if one.exists():
-            damage.set_apart(context, one)
+    for file in (path, path.with_suffix(".json")):
+        if file.exists():
+            damage.set_apart(context, file)
 
 
 def _mend_mark(context: NodeContext, _finding: Finding, _now: Instant) -> None:
@@ -232,7 +232,14 @@ def _mend_bundle(context: NodeContext, finding: Finding, _now: Instant) -> None:
     stays as it is, with its checksums that tell."""
     name = finding.path
     exports = context.ledger.exports()
-    row = next((one for one in exports if name == one["path"] or name.startswith(f"{one['path']}/")), None)
+    row = next(
+        (
+            exported
+            for exported in exports
+            if name == exported["path"] or name.startswith(f"{exported['path']}/")
+        ),
+        None,
+    )
     if row is None:
         return  # it is written again already
     inside = name.removeprefix(row["path"]).lstrip("/")

@@ -25,11 +25,11 @@ def supervise(
     stop them in the same order, within `patience` seconds together. `each` is called between looks. Returns the names of what
     still runs; an error of one is raised once all are stopped."""
     try:
-        for one in services:
-            one.start()
+        for service in services:
+            service.start()
         while not stop.wait(_LOOK_EVERY) and clock.steady_seconds() < until:
-            for one in services:
-                one.look()
+            for service in services:
+                service.look()
             each()
     finally:
         still, broken = _stopped(services, clock.steady_seconds() + patience)
@@ -41,11 +41,11 @@ def supervise(
 def _stopped(services: Sequence[Service], deadline: float) -> tuple[tuple[str, ...], list[Exception]]:
     """Stop all of them, whatever one of them does; who still runs, and what went wrong."""
     still, broken = [], []
-    for one in services:
+    for service in services:
         try:
-            if not one.stop(max(0.0, deadline - clock.steady_seconds())):
-                still.append(one.name)
+            if not service.stop(max(0.0, deadline - clock.steady_seconds())):
+                still.append(service.name)
         except Exception as error:  # noqa: BLE001 — it is raised once the others are stopped too
-            still.append(one.name)
+            still.append(service.name)
             broken.append(error)
     return tuple(still), broken

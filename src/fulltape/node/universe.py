@@ -22,11 +22,11 @@ def members(
     """The instruments of the universe `name` that a dataset covers; without `listings` the reference table was not read: the
     reference table yet. `ConfigError` names what cannot be meant, and where it is written."""
     key = f"dataset.{dataset}"
-    found = _members(loaded, key, name, listings)
+    covered = _members(loaded, key, name, listings)
     asset_class = datasets.get(dataset).asset_class
     wrong = []
-    for one in found:
-        for dated in one.symbols:
+    for instrument in covered:
+        for dated in instrument.symbols:
             try:
                 asset_class.spelling(dated.symbol)
             except ValueError as error:
@@ -37,7 +37,7 @@ def members(
             f"{dataset} covers [universe.{name}], where {'; '.join(why for _, why in wrong[:_MOST_TOLD])}{more}.",
             where=_written(loaded, name, wrong[0][0]),
         )
-    return tuple(map(_expiring, found)) if asset_class is assets.OPTIONS else found
+    return tuple(map(_expiring, covered)) if asset_class is assets.OPTIONS else covered
 
 
 def _written(loaded: Loaded, name: str, symbol: str) -> str:
@@ -48,14 +48,14 @@ def _written(loaded: Loaded, name: str, symbol: str) -> str:
     return loaded.where(f"universe.{name}.symbols")
 
 
-def _expiring(one: Instrument) -> Instrument:
+def _expiring(instrument: Instrument) -> Instrument:
     """A contract's symbol says when its life ends; a reference can only say that it ended earlier. An expiry on a day
     without a session (a Saturday before 2015, a holiday) is the session before it, as every last day is."""
     dated = tuple(
         replace(each, last=min(each.last or dt.date.max, assets.contract(each.symbol).expiry))
-        for each in one.symbols
+        for each in instrument.symbols
     )
-    return replace(one, symbols=dated)
+    return replace(instrument, symbols=dated)
 
 
 def _members(
@@ -68,16 +68,16 @@ def _members(
             f'{key}.universe = "{name}", but there is no [universe.{name}].{near(name, loaded.values.universe)}',
             where=where,
         )
-    found: tuple[Instrument, ...] = ()
+    named: tuple[Instrument, ...] = ()
     if universe.symbols:
         try:
-            found += _listed(instruments.of(*universe.symbols), listings or ())
+            named += _listed(instruments.of(*universe.symbols), listings or ())
         except errors.UsageError as error:
             raise errors.ConfigError(error.message, where=loaded.where(f"universe.{name}.symbols")) from error
     if universe.file:
         path = loaded.folder / universe.file
         try:
-            found += instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
+            named += instruments.parse_universe(path.read_text(encoding="utf-8-sig"), where=str(path))
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise errors.ConfigError(
@@ -88,25 +88,26 @@ def _members(
         where_query = loaded.where(f"universe.{name}.query")
         chosen = reference.chosen(listings or (), universe.query, where_query)
         table = reference.instruments(listings or ())
-        found += tuple(table[instrument] for instrument in sorted(chosen))
-        return found  # it may be empty: the table is filled by a command of this very node
-    if not found:
+        named += tuple(table[instrument] for instrument in sorted(chosen))
+        return named  # it may be empty: the table is filled by a command of this very node
+    if not named:
         raise errors.ConfigError(
             f"[universe.{name}] names no instrument.", where=loaded.where(f"universe.{name}")
         )
-    return found
+    return named
 
 
 def _listed(named: Sequence[Instrument], listings: Sequence[ReferenceEntry]) -> tuple[Instrument, ...]:
     """The instruments that symbols mean, as the reference table knows them; unknown ones as they were named."""
     table = reference.instruments(listings)
-    known = {one.symbol for one in listings}
+    known = {entry.symbol for entry in listings}
     return tuple(
-        table[reference.resolve(listings, one.symbol)] if one.symbol in known else one for one in named
+        table[reference.resolve(listings, instrument.symbol)] if instrument.symbol in known else instrument
+        for instrument in named
     )
 
 
 def near(name: str, known: Iterable[str]) -> str:
     """A sentence with the nearest known name, or nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {found[0]}?" if found else ""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {matches[0]}?" if matches else ""
