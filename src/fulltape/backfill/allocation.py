@@ -112,7 +112,7 @@ def share(loads: Iterable[Sequence[Load]], seats: Sequence[Seat]) -> dict[Hashab
 def _best(load: Load, seat: Seat) -> str:
     """The source of a seat that is best for a class; '' if none may."""
     own = [source for source in seat.sources if source in load.requests]
-    return max(own, key=lambda one: load.preference[one] / load.requests[one], default="")
+    return max(own, key=lambda source: load.preference[source] / load.requests[source], default="")
 
 
 def _favourite(load: Load, chosen: Sequence[str], seats: Sequence[Seat]) -> int:
@@ -228,6 +228,6 @@ def _move(table: _Table, path: Sequence[tuple[int, int, Hashable]], start: int, 
 
 
 def _cost(table: _Table, key: Hashable, seat: int) -> float:
-    found = table.costs[key][seat]
-    assert found is not None, "a class moves only between seats that may take it"
-    return found
+    cost = table.costs[key][seat]
+    assert cost is not None, "a class moves only between seats that may take it"
+    return cost

@@ -73,12 +73,12 @@ def pack(
     alike: list[Candidate] = []
     others: list[Candidate] = []
     symbols: set[str] = set()
-    for one in candidates:
-        if one.span != seed.span or one.beside != seed.beside:
-            others.append(one)
-        elif one.symbol not in symbols and len(alike) < capacity.symbols_per_request:
-            alike.append(one)
-            symbols.add(one.symbol)
+    for candidate in candidates:
+        if candidate.span != seed.span or candidate.beside != seed.beside:
+            others.append(candidate)
+        elif candidate.symbol not in symbols and len(alike) < capacity.symbols_per_request:
+            alike.append(candidate)
+            symbols.add(candidate.symbol)
     taken = alike[: _fullest(alike, capacity, most_pages)]
     if len(taken) < len(alike):
         return tuple(taken)
@@ -93,27 +93,31 @@ def grouped(candidates: Sequence[Candidate], capacity: Capacity, most_pages: int
     sessions = seed.span[1] - seed.span[0] + 2 * seed.beside
     if not capacity.grouped or sessions > most_pages:
         return ()
-    found: dict[str, Candidate] = {}
-    for one in candidates:
-        if one.span == seed.span and one.beside == seed.beside and len(found) < capacity.grouped:
-            found.setdefault(one.symbol, one)
-    return tuple(found.values()) if len(found) > sessions else ()
+    by_symbol: dict[str, Candidate] = {}
+    for candidate in candidates:
+        if (
+            candidate.span == seed.span
+            and candidate.beside == seed.beside
+            and len(by_symbol) < capacity.grouped
+        ):
+            by_symbol.setdefault(candidate.symbol, candidate)
+    return tuple(by_symbol.values()) if len(by_symbol) > sessions else ()
 
 
 def requests(candidates: Iterable[Candidate], capacity: Capacity, *, window: int) -> int:
     """How many requests it takes to ask for all of them, chosen from `window` at a time as a dispatcher does."""
     total, candidates = _requests_grouped(list(candidates), capacity, window)
     if capacity.symbols_per_request == 1:
-        candidates = sorted(candidates, key=lambda one: (one.symbol, one.span))
+        candidates = sorted(candidates, key=lambda candidate: (candidate.symbol, candidate.span))
     feed = iter(candidates)
     seen = list(itertools.islice(feed, window))
     while seen:
         if capacity.symbols_per_request == 1:
-            taken = pack([one for one in seen if one.symbol == seen[0].symbol], capacity)
+            taken = pack([candidate for candidate in seen if candidate.symbol == seen[0].symbol], capacity)
         else:
             taken = pack(seen, capacity)
-        gone = {one.task_id for one in taken}
-        seen = [one for one in seen if one.task_id not in gone]
+        gone = {candidate.task_id for candidate in taken}
+        seen = [candidate for candidate in seen if candidate.task_id not in gone]
         seen += itertools.islice(feed, window - len(seen))
         total += _cost(taken, capacity)
     return total
@@ -127,8 +131,8 @@ def _requests_grouped(
         return 0, list(candidates)
     total, left = 0, []
     kinds: dict[tuple[Range, int], list[Candidate]] = {}
-    for one in candidates:
-        kinds.setdefault((one.span, one.beside), []).append(one)
+    for candidate in candidates:
+        kinds.setdefault((candidate.span, candidate.beside), []).append(candidate)
     for (span, beside), alike in kinds.items():
         sessions = span[1] - span[0] + 2 * beside
         if sessions <= MOST_PAGES and len(alike) > sessions:
@@ -141,8 +145,8 @@ def _requests_grouped(
 def _fullest(alike: Sequence[Candidate], capacity: Capacity, most_pages: int) -> int:
     """How many of these to take so that their pages are as full as can be; of equals the most."""
     best, best_fill, rows = 1, 0.0, 0.0
-    for count, one in enumerate(alike, start=1):
-        rows += one.asked
+    for count, candidate in enumerate(alike, start=1):
+        rows += candidate.asked
         pages = capacity.pages(rows)
         if pages > most_pages:
             break
@@ -156,26 +160,26 @@ def _joined(
     taken: list[Candidate], others: Sequence[Candidate], capacity: Capacity, most_pages: int
 ) -> list[Candidate]:
     """`taken` and those of other sessions that cost no page more."""
-    symbols = {one.symbol for one in taken}
+    symbols = {candidate.symbol for candidate in taken}
     first, stop = taken[0].span
-    own = sum(one.asked for one in taken)
-    rate = max(one.rate for one in taken)
-    life = (max(one.life[0] for one in taken), min(one.life[1] for one in taken))
-    for one in others:
-        if one.symbol not in symbols and len(symbols) >= capacity.symbols_per_request:
+    own = sum(candidate.asked for candidate in taken)
+    rate = max(candidate.rate for candidate in taken)
+    life = (max(candidate.life[0] for candidate in taken), min(candidate.life[1] for candidate in taken))
+    for other in others:
+        if other.symbol not in symbols and len(symbols) >= capacity.symbols_per_request:
             continue
-        union = (min(first, one.span[0]), max(stop, one.span[1]))
-        both = (max(life[0], one.life[0]), min(life[1], one.life[1]))
+        union = (min(first, other.span[0]), max(stop, other.span[1]))
+        both = (max(life[0], other.life[0]), min(life[1], other.life[1]))
         if union[0] < both[0] or union[1] > both[1]:
             continue
-        pages = capacity.pages(own + one.asked)
-        count = len(symbols) + (one.symbol not in symbols)
-        sessions = union[1] - union[0] + 2 * max(one.beside, taken[0].beside)
-        if pages > most_pages or max(rate, one.rate) * count * sessions > pages * capacity.rows_per_page:
+        pages = capacity.pages(own + other.asked)
+        count = len(symbols) + (other.symbol not in symbols)
+        sessions = union[1] - union[0] + 2 * max(other.beside, taken[0].beside)
+        if pages > most_pages or max(rate, other.rate) * count * sessions > pages * capacity.rows_per_page:
             continue
-        taken.append(one)
-        symbols.add(one.symbol)
-        (first, stop), life, own, rate = union, both, own + one.asked, max(rate, one.rate)
+        taken.append(other)
+        symbols.add(other.symbol)
+        (first, stop), life, own, rate = union, both, own + other.asked, max(rate, other.rate)
     return taken
 
 
@@ -188,12 +192,16 @@ def _cost(taken: Sequence[Candidate], capacity: Capacity) -> int:
 
 def _sessions(taken: Sequence[Candidate]) -> int:
     """Sessions from the first to the last one asked."""
-    sessions = max(one.span[1] for one in taken) - min(one.span[0] for one in taken)
-    return sessions + 2 * max(one.beside for one in taken)
+    sessions = max(candidate.span[1] for candidate in taken) - min(candidate.span[0] for candidate in taken)
+    return sessions + 2 * max(candidate.beside for candidate in taken)
 
 
 def _box(taken: Sequence[Candidate]) -> float:
     """Rows of all symbols over all sessions asked."""
-    if all(one.span == taken[0].span for one in taken):
-        return sum(one.asked for one in taken)
-    return max(one.rate for one in taken) * len({one.symbol for one in taken}) * _sessions(taken)
+    if all(candidate.span == taken[0].span for candidate in taken):
+        return sum(candidate.asked for candidate in taken)
+    return (
+        max(candidate.rate for candidate in taken)
+        * len({candidate.symbol for candidate in taken})
+        * _sessions(taken)
+    )

@@ -41,16 +41,16 @@ class Bisection:
 
     def refused(self, source: str, dataset: str, symbols: Iterable[str]) -> bool:
         """A request for these was refused as a whole: True if they are to blame, False if they are asked in halves."""
-        found = sorted(symbols)
+        asked = sorted(symbols)
         with self._turn:
-            if len(found) == 1:
+            if len(asked) == 1:
                 self._alone[source, dataset] += 1
-            if len(found) == 1 or self._alone[source, dataset] >= _HOPELESS:
-                for symbol in found:
+            if len(asked) == 1 or self._alone[source, dataset] >= _HOPELESS:
+                for symbol in asked:
                     self._groups.pop((source, dataset, symbol), None)
                 return True
-            for symbol in found:
-                self._groups[source, dataset, symbol] = max(1, len(found) // 2)
+            for symbol in asked:
+                self._groups[source, dataset, symbol] = max(1, len(asked) // 2)
             return False
 
     def served(self, source: str, dataset: str, symbols: Iterable[str]) -> None:

@@ -23,33 +23,33 @@ class SourceBreakers:
     def rest(self, source: str, *, now: Instant, flying: int) -> Instant | None:
         """Until when a source is left alone; None if it may be asked. With a trial on its way nothing else is asked."""
         with self._turn:
-            found = self._breakers[source]
-            if found.state == "closed":
+            source_breaker = self._breakers[source]
+            if source_breaker.state == "closed":
                 return None
-            if found.state == "open":
-                return found.until if now < found.until else None
-            return found.until if flying and now < found.until else None
+            if source_breaker.state == "open":
+                return source_breaker.until if now < source_breaker.until else None
+            return source_breaker.until if flying and now < source_breaker.until else None
 
     def sent(self, source: str, *, now: Instant) -> None:
         """A fetch goes out: for a breaker that is not closed, it is the trial."""
         with self._turn:
-            found = self._breakers[source]
-            if found.state != "closed":
-                self._store(breaker.trial(found, now=now) or found)
+            source_breaker = self._breakers[source]
+            if source_breaker.state != "closed":
+                self._store(breaker.trial(source_breaker, now=now) or source_breaker)
 
     def came_back(self, source: str, result: Result, *, now: Instant) -> bool:
         """Take a fetch's end into account; False if its failure says something about the source, not about its tasks."""
         with self._turn:
-            found = self._breakers[source]
+            source_breaker = self._breakers[source]
             if result.outcome is Outcome.TRANSIENT:
                 # What was on its way when the breaker tripped fails for the same reason, and says nothing new.
-                if found.state != "open":
-                    self._store(breaker.failed(found, now=now, reason=result.reason))
-                return found.state == "closed"
+                if source_breaker.state != "open":
+                    self._store(breaker.failed(source_breaker, now=now, reason=result.reason))
+                return source_breaker.state == "closed"
             if result.outcome not in (Outcome.RATE_LIMITED, Outcome.BAD_CREDENTIALS):
                 self._served.add(source)
-                if found.failures or found.state != "closed":
-                    self._store(breaker.served(found))
+                if source_breaker.failures or source_breaker.state != "closed":
+                    self._store(breaker.served(source_breaker))
             return True
 
     def ever_served(self, source: str) -> bool:

@@ -75,6 +75,6 @@ def _broken(what: str) -> NoReturn:
 
 def fingerprint(request: Request) -> str:
     """What makes two requests the same one to a vendor that counts those."""
-    told = {**request.params, **request.message}
-    query = "&".join(f"{name}={value}" for name, value in sorted(told.items()))
+    params = {**request.params, **request.message}
+    query = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
     return f"{request.method} {request.host} {request.path}?{query}"

@@ -66,16 +66,16 @@ class Counter:
     def _eligible(self, shares: Shares, of: TaskClass, sources: Sequence[str], now: Instant) -> list[str]:
         """Sources that may be asked for a class and take part."""
         wanted = self._context.wanted[of.dataset]
-        found = [
+        eligible = [
             source
             for source in (of.eligible_sources or wanted.sources)
             if source in wanted.every_source and source in sources
         ]
-        for source in found:
+        for source in eligible:
             if (source, of.dataset) not in shares.planners:
                 planner = Planner(self._context.feeds[source], wanted, now)
                 shares.planners[source, of.dataset] = planner
-        return found
+        return eligible
 
     def _load(self, shares: Shares, of: TaskClass, eligible: Sequence[str], now: Instant) -> Load | None:
         """What a class costs each of its eligible sources; who is alone needs no estimate."""
@@ -88,10 +88,10 @@ class Counter:
                 if not sample:
                     shares.barren.add((source, of))
                     continue
-                found = [planner.candidate(task) for task in sample]
-                self._measure(of, source, planner, found)
+                candidates = [planner.candidate(task) for task in sample]
+                self._measure(of, source, planner, candidates)
                 window = self._finder.enough(of, planner)
-                tasks_a_request = len(sample) / batching.requests(found, planner.capacity, window=window)
+                tasks_a_request = len(sample) / batching.requests(candidates, planner.capacity, window=window)
                 shares.per_request[source, of] = tasks_a_request
             requests[source] = shares.left[of] / tasks_a_request
         if not requests:

@@ -47,8 +47,8 @@ class _Packed:
     def only(self, task_ids: Mapping[int, int]) -> _Packed:
         """Without the tasks that others hold."""
         return _Packed(
-            tasks=[one for one in self.tasks if one.task_id in task_ids],
-            taken=[one for one in self.taken if one.task_id in task_ids],
+            tasks=[task for task in self.tasks if task.task_id in task_ids],
+            taken=[candidate for candidate in self.taken if candidate.task_id in task_ids],
         )
 
 
@@ -85,13 +85,13 @@ class Dispatcher:
         With `idle` no worker is busy: then what was counted a moment ago is counted again before we give up.
         """
         shares = self._counted()
-        found = self._claimed_by(source, shares)
-        if found is None and (
+        claim = self._claimed_by(source, shares)
+        if claim is None and (
             shares.may_be_counted_again(self._clock.steady(), TICK)
             or (idle and self._may_have_changed(shares))
         ):
-            found = self._claimed_by(source, self._count())
-        return found
+            claim = self._claimed_by(source, self._count())
+        return claim
 
     def no_share(self, source: str, kind: str) -> None:
         """The kind may use no more of the source's day for now."""
@@ -129,8 +129,8 @@ class Dispatcher:
 
     def _claimed_by(self, source: str, shares: Shares) -> Claim | None:
         for of in shares.order(source, self._served):
-            if self._has_share(source, of) and (found := self._claim_of(source, of, shares)):
-                return found
+            if self._has_share(source, of) and (claim := self._claim_of(source, of, shares)):
+                return claim
         return None
 
     def _has_share(self, source: str, of: TaskClass) -> bool:
@@ -163,7 +163,7 @@ class Dispatcher:
             return None
         packed = packed.only(attempts)
         shares.take(source, of, len(packed.taken))
-        self._served[of.dataset] += planner.capacity.pages(sum(one.asked for one in packed.taken))
+        self._served[of.dataset] += planner.capacity.pages(sum(candidate.asked for candidate in packed.taken))
         return Claim(
             fetch_id=fetch_id,
             of=of,
@@ -178,13 +178,13 @@ class Dispatcher:
     def _packed(self, source: str, of: TaskClass, shares: Shares, now: Instant) -> _Packed:
         """The tasks of the next request."""
         planner = shares.planners[source, of.dataset]
-        found = self._finder.find(source, of, planner, now)
-        found, capacity = self.bisection.alike(source, of.dataset, found, planner.capacity)
-        if found and found[0].start is not None:  # spans inside a session: only equal ones go together
-            found = [task for task in found if (task.start, task.end) == (found[0].start, found[0].end)]
+        tasks = self._finder.find(source, of, planner, now)
+        tasks, capacity = self.bisection.alike(source, of.dataset, tasks, planner.capacity)
+        if tasks and tasks[0].start is not None:  # spans inside a session: only equal ones go together
+            tasks = [task for task in tasks if (task.start, task.end) == (tasks[0].start, tasks[0].end)]
             capacity = replace(capacity, grouped=0)
         taken = batching.pack(
-            [planner.candidate(task) for task in found], capacity, most_pages=shares.most_pages(source, of)
+            [planner.candidate(task) for task in tasks], capacity, most_pages=shares.most_pages(source, of)
         )
-        by_id = {task.task_id: task for task in found}
-        return _Packed(tasks=[by_id[one.task_id] for one in taken], taken=taken)
+        by_id = {task.task_id: task for task in tasks}
+        return _Packed(tasks=[by_id[candidate.task_id] for candidate in taken], taken=taken)

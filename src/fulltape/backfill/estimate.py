@@ -70,7 +70,7 @@ def run_once(context: NodeContext, clock: Clock) -> Estimate:
     shared = allocation.share([groups[key] for key in sorted(groups)], seats)
     loads = {load.key: load for group in groups.values() for load in group}
     density = {name: _density(context, name) for name in context.wanted}
-    found = []
+    by_source = []
     for seat in seats:
         total = sum(
             part * loads[key].requests[source]
@@ -78,14 +78,14 @@ def run_once(context: NodeContext, clock: Clock) -> Estimate:
             for source, part in parts.items()
             if source in seat.sources
         )
-        found += [
+        by_source += [
             _expected(context, source, seat, total, shared, loads, census, density) for source in seat.sources
         ]
     order = list(context.feeds)
-    found.sort(key=lambda one: order.index(one.source))
-    seconds = max((one.seconds for one in found if one.requests), default=0.0)
+    by_source.sort(key=lambda expected: order.index(expected.source))
+    seconds = max((expected.seconds for expected in by_source if expected.requests), default=0.0)
     return Estimate(
-        by_source=tuple(found),
+        by_source=tuple(by_source),
         seconds=seconds,
         ends_at=clock.now() + int(seconds * SECOND),
         left_over=sum(tasks for of, (tasks, _) in census.items() if of not in shared),
@@ -129,7 +129,7 @@ def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instan
     """How many requests each source would need for all of a class."""
     wanted = context.wanted[of.dataset]
     eligible_sources: Sequence[str] = of.eligible_sources or wanted.sources
-    found = {}
+    requests = {}
     for source in eligible_sources:
         if source not in context.feeds or source not in wanted.every_source:
             continue
@@ -138,8 +138,8 @@ def _requests(context: NodeContext, of: TaskClass, mean_rows: float, now: Instan
         candidates = [planner.candidate(task) for task in tasks if planner.knows(task)]
         if candidates:
             window = planner.enough(mean_rows)
-            found[source] = float(batching.requests(candidates, planner.capacity, window=window))
-    return found
+            requests[source] = float(batching.requests(candidates, planner.capacity, window=window))
+    return requests
 
 
 def _density(context: NodeContext, dataset: str) -> _Density:

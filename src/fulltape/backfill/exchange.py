@@ -144,7 +144,7 @@ class BudgetedExchange:
 
     def _wait_for_room(self, work: Work, request: Request, token: str) -> None:
         waited_until = self._clock.steady() + self._context.rules.max_wait
-        told = False
+        announced = False
         while True:
             if self._stop.is_set():
                 raise StoppedError("stopped; the fetch goes on with the next run.")
@@ -166,8 +166,8 @@ class BudgetedExchange:
                 return
             if answer.room_at > waited_until:
                 raise NoRoomError(answer)
-            if not told and answer.room_at - now > 2 * SECOND:
-                told = True
+            if not announced and answer.room_at - now > 2 * SECOND:
+                announced = True
                 words = answer.limit or answer.dimension.replace("_", " ")
                 self._tell("waiting", seconds=(answer.room_at - now) / SECOND, limit=words)
             self._log.renew(work)
@@ -182,8 +182,8 @@ class BudgetedExchange:
         sent_at: int,
         took: int,
     ) -> None:
-        told = {**request.params, **request.message}
-        query = "&".join(f"{name}={value}" for name, value in told.items())
+        params = {**request.params, **request.message}
+        query = "&".join(f"{name}={value}" for name, value in params.items())
         self._context.ledger.requests.record(
             fetch_id=work.fetch_id,
             source=self._feed.source.name,

@@ -77,12 +77,12 @@ class Planner:
             and (only.first or self._since) <= self._since
         ):
             return self._whole
-        found = self._lives.get((instrument, symbol))
-        if found is None:
+        stretches = self._lives.get((instrument, symbol))
+        if stretches is None:
             spelled = self.wanted.spelled(instrument, symbol)
-            found = self._lives[instrument, symbol] = ranges.clip(spelled, *self._whole)
+            stretches = self._lives[instrument, symbol] = ranges.clip(spelled, *self._whole)
         # A symbol may come back to its instrument; between, it is another instrument's.
-        return next((stretch for stretch in found if stretch[0] <= span[0] < stretch[1]), span)
+        return next((stretch for stretch in stretches if stretch[0] <= span[0] < stretch[1]), span)
 
     def asked(self, taken: Sequence[Candidate]) -> tuple[dt.date, dt.date]:
         """The sessions to ask for: all those of the tasks, and for a gap one more on either side.
@@ -90,10 +90,13 @@ class Planner:
         Silence about a session proves something only if the same answer carries rows beside it; the neighbours cost
         no further request. They lie inside the life of every symbol asked for and inside the source's history.
         """
-        first, stop = min(one.span[0] for one in taken), max(one.span[1] for one in taken)
-        beside = max(one.beside for one in taken)
-        earlier = max(first - beside, *(one.life[0] for one in taken))
-        later = min(stop + beside, *(one.life[1] for one in taken))
+        first, stop = (
+            min(candidate.span[0] for candidate in taken),
+            max(candidate.span[1] for candidate in taken),
+        )
+        beside = max(candidate.beside for candidate in taken)
+        earlier = max(first - beside, *(candidate.life[0] for candidate in taken))
+        later = min(stop + beside, *(candidate.life[1] for candidate in taken))
         calendar = self.wanted.calendar
         return calendar.label(min(first, earlier)), calendar.label(max(stop, later) - 1)
 

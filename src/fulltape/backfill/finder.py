@@ -46,12 +46,12 @@ class TaskFinder:
         if planner.capacity.symbols_per_request == 1:
             if together := self._of_whole_sessions(source, of, planner, now, most):
                 return together
-            found = self._of_one_instrument(source, of, planner, now)
-            return [task for task in found if task.symbol == found[0].symbol]
+            tasks = self._of_one_instrument(source, of, planner, now)
+            return [task for task in tasks if task.symbol == tasks[0].symbol]
         while True:
             partition = self._partitions.get(of)
             before = partition.before if partition else ""
-            found = self._context.ledger.tasks.candidates(
+            tasks = self._context.ledger.tasks.candidates(
                 source,
                 of,
                 first_day=planner.first_day,
@@ -60,15 +60,15 @@ class TaskFinder:
                 after=self._after.get((source, of), 0),
                 before=before,
             )
-            if found or not partition or not before:
+            if tasks or not partition or not before:
                 break
             # Further on; at last what the others were left and have not taken by now is anybody's.
             if not partition.widen():
                 del self._partitions[of]
             self._after.clear()
-        if before and found:
-            self._after[source, of] = found[0].task_id - 1
-        return [task for task in found if planner.knows(task)]
+        if before and tasks:
+            self._after[source, of] = tasks[0].task_id - 1
+        return [task for task in tasks if planner.knows(task)]
 
     def _of_whole_sessions(
         self, source: str, of: TaskClass, planner: Planner, now: Instant, most: int
@@ -76,14 +76,14 @@ class TaskFinder:
         """Tasks of a source that is asked for whole sessions of the market, where that takes fewer requests."""
         if not planner.capacity.grouped or (source, of) in self._not_whole:
             return []
-        found = self._context.ledger.tasks.candidates(
+        tasks = self._context.ledger.tasks.candidates(
             source, of, first_day=planner.first_day, now=now, most=most or self.enough(of, planner)
         )
-        found = [task for task in found if planner.knows(task)]
+        tasks = [task for task in tasks if planner.knows(task)]
         if batching.grouped(
-            [planner.candidate(task) for task in found], planner.capacity, batching.MOST_PAGES
+            [planner.candidate(task) for task in tasks], planner.capacity, batching.MOST_PAGES
         ):
-            return found
+            return tasks
         self._not_whole.add((source, of))
         return []
 
@@ -94,11 +94,11 @@ class TaskFinder:
         stored, first_day = self._context.ledger.tasks, planner.first_day
         partition = self._partitions.get(of)
         while partition and partition.names:
-            found = stored.candidates(
+            tasks = stored.candidates(
                 source, of, first_day=first_day, now=now, most=_WINDOWS, instrument=partition.names[-1]
             )
-            if found:
-                return found
+            if tasks:
+                return tasks
             partition.names.pop()
         first = stored.candidates(source, of, first_day=first_day, now=now, most=1)
         if not first or not planner.knows(first[0]):
@@ -128,6 +128,6 @@ class TaskFinder:
                 # What lies behind the partition is whole: as many tasks an instrument as the sample had.
                 behind = math.ceil(sum(quota.get((source, of), 0.0) for source in single) / size.instrument)
                 names = sorted(self._context.wanted[of.dataset].instruments)
-                found = put(before_now.get(of), names, behind=behind, fetch=size.request)
-                if found:
-                    self._partitions[of] = found
+                partition = put(before_now.get(of), names, behind=behind, fetch=size.request)
+                if partition:
+                    self._partitions[of] = partition

@@ -17,9 +17,9 @@ def demand(
     now: Instant,
 ) -> dict[str, dict[str, int]]:
     """Requests by vendor and kind: those of the queued tasks that were shared out to it, and of sessions still due."""
-    found: dict[str, dict[str, float]] = {feed.vendor: {} for feed in context.feeds.values()}
+    by_vendor: dict[str, dict[str, float]] = {feed.vendor: {} for feed in context.feeds.values()}
     for (source, of), tasks in quota.items():
-        by_kind = found[context.feeds[source].vendor]
+        by_kind = by_vendor[context.feeds[source].vendor]
         by_kind[of.kind] = by_kind.get(of.kind, 0.0) + tasks / per_request.get((source, of), 1.0)
     for wanted in context.wanted.values():
         source = wanted.sources[0]
@@ -29,11 +29,11 @@ def demand(
         if due and capability:
             carried = max(capability.symbols_per_request, capability.symbols_per_grouped_day)
             requests = math.ceil(len(wanted.instruments) / carried) * due
-            by_kind = found[feed.vendor]
+            by_kind = by_vendor[feed.vendor]
             by_kind["FORWARD"] = by_kind.get("FORWARD", 0.0) + requests
     return {
         vendor: {kind: math.ceil(count) for kind, count in by_kind.items()}
-        for vendor, by_kind in found.items()
+        for vendor, by_kind in by_vendor.items()
     }
 
 

@@ -73,7 +73,7 @@ def _pass_on(
     elif failed:
         queue.hold_back(task_id, source, not_before=now + plan.backoff(task.failures) * SECOND)
     if refused or task.symbol in result.refused:
-        others = tuple(one for one in task.eligible_sources if one != source)
+        others = tuple(other for other in task.eligible_sources if other != source)
         if others:
             queue.set_eligible_sources({task_id: others})
     if refused:

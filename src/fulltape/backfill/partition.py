@@ -43,7 +43,11 @@ class Partition:
 
 def one_at_a_time(capacities: Mapping[str, Capacity]) -> list[str]:
     """The sources that ask for one symbol at a time, and for no whole sessions either."""
-    return [source for source, one in capacities.items() if one.symbols_per_request == 1 and not one.grouped]
+    return [
+        source
+        for source, capacity in capacities.items()
+        if capacity.symbols_per_request == 1 and not capacity.grouped
+    ]
 
 
 def put(walked: Partition | None, names: Sequence[str], *, behind: int, fetch: int) -> Partition | None:

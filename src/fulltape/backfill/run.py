@@ -131,7 +131,7 @@ class _Round:
     def _serve(self, pool: ThreadPoolExecutor, source: str, feed: ConfiguredSource) -> Instant | None:
         """Fill the workers of one source; returns when it may have room or work again, in steady time."""
         while True:
-            flying = sum(1 for one in self._busy.values() if one == source)
+            flying = sum(1 for busy in self._busy.values() if busy == source)
             closed = self._admission.closed(source, flying=flying, owed=bool(self._resumable.get(source)))
             if closed:
                 return closed.again
@@ -273,7 +273,7 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
     """Asks that an earlier run left open and whose tasks we still hold, by source; our other leases are given back."""
     held = {task.task_id: task for task in context.ledger.tasks.leased_by(context.rules.worker)}
     paths = [path for path in context.layout.journal_files(context.rules.worker) if not journal.in_use(path)]
-    found: dict[str, list[StoredFetch]] = {}
+    by_source: dict[str, list[StoredFetch]] = {}
     resumed: set[int] = set()
     for stored in fetches.collect(paths).fetches.values():
         ours = {
@@ -284,7 +284,7 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
         known = stored.record.fetch.source in context.feeds and stored.record.fetch.dataset in context.wanted
         possible = stored.end is None and stored.whole and known
         if possible and ours and _can_go_on(stored) and _renewed(context, stored, now):
-            found.setdefault(stored.record.fetch.source, []).append(stored)
+            by_source.setdefault(stored.record.fetch.source, []).append(stored)
             resumed |= ours
     with context.ledger.write():
         for task_id, task in held.items():
@@ -292,7 +292,7 @@ def resumable(context: NodeContext, now: Instant) -> dict[str, list[StoredFetch]
                 context.ledger.queue.release(
                     task_id, task.attempt, error="its worker died before it had an answer"
                 )
-    return found
+    return by_source
 
 
 def _renewed(context: NodeContext, stored: StoredFetch, now: Instant) -> bool:

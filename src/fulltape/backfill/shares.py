@@ -34,13 +34,13 @@ class Shares:
     def order(self, source: str, served: Mapping[str, float]) -> list[TaskClass]:
         """The classes that a source should take from now, best first: kind, batch, then the dataset that had least, then the
         tasks that the fewest others could do."""
-        found = [
+        classes = [
             of
             for of, tasks in self.left.items()
             if tasks > 0 and self.quota.get((source, of), 0.0) > _NOTHING and (source, of) not in self.barren
         ]
         return sorted(
-            found,
+            classes,
             key=lambda of: (
                 of.priority,
                 of.batch,

@@ -37,10 +37,10 @@ class Throughput:
         for row in self._context.ledger.requests.by_outcome(since=self._clock.now() - DAY):
             good = row["outcome"] not in ("transient", "malformed")
             counted.setdefault(row["source"], []).append((row["requests"], row["took_us"] / SECOND, good))
-        for source, found in counted.items():
-            total = sum(count for count, _, _ in found)
-            self._took[source] = sum(count * took for count, took, _ in found) / total
-            self._success[source] = max(0.05, sum(count for count, _, good in found if good) / total)
+        for source, outcomes in counted.items():
+            total = sum(count for count, _, _ in outcomes)
+            self._took[source] = sum(count * took for count, took, _ in outcomes) / total
+            self._success[source] = max(0.05, sum(count for count, _, good in outcomes if good) / total)
 
     def answered(self, source: str, *, took: int, good: bool) -> None:
         """Take one request into the means; `took` in microseconds."""
@@ -70,7 +70,9 @@ class Throughput:
         by_vendor: dict[str, list[str]] = {}
         for source in sources:
             by_vendor.setdefault(self._context.feeds[source].vendor, []).append(source)
-        return [self._seat(vendor, tuple(found)) for vendor, found in sorted(by_vendor.items())]
+        return [
+            self._seat(vendor, tuple(vendor_sources)) for vendor, vendor_sources in sorted(by_vendor.items())
+        ]
 
     def _seat(self, vendor: str, sources: tuple[str, ...]) -> Seat:
         limits = self._context.feeds[sources[0]].limits
@@ -106,13 +108,13 @@ class Throughput:
 
 def _rates(limits: Limits, per_minute: int) -> list[float]:
     """Requests a second by each window, with the margin that budgets keep."""
-    found = [
+    windows = [
         (1, limits.per_second),
         (60, per_minute),
         (60, limits.weight_per_minute),
         (3_600, limits.per_hour),
     ]
-    return [allowed / (span + MARGIN / SECOND) for span, allowed in found if allowed]
+    return [allowed / (span + MARGIN / SECOND) for span, allowed in windows if allowed]
 
 
 def _mean(before: float | None, now: float) -> float:
