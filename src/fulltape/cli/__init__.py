@@ -62,13 +62,13 @@ def _root(
 
 def _verbs() -> list[ModuleType]:
     """The files of this folder, in the order of their panels, and of their `PLACE` in it where they have one."""
-    found = [
+    verbs = [
         importlib.import_module(f"{__name__}.{module.name}")
         for module in pkgutil.iter_modules(__path__)
         if not module.name.startswith("_")
     ]
     return sorted(
-        found, key=lambda verb: (PANELS.index(verb.PANEL), getattr(verb, "PLACE", 0), verb.__name__)
+        verbs, key=lambda verb: (PANELS.index(verb.PANEL), getattr(verb, "PLACE", 0), verb.__name__)
     )
 
 

@@ -94,8 +94,8 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
         instrument = next(
             (
                 name
-                for name, one in wanted.instruments.items()
-                if name == symbol or any(dated.symbol == symbol for dated in one.symbols)
+                for name, listed in wanted.instruments.items()
+                if name == symbol or any(dated.symbol == symbol for dated in listed.symbols)
             ),
             None,
         )
@@ -130,14 +130,14 @@ def lines(story: Explanation, symbol: str, session: str) -> list[str]:
     if story.checked:
         low, high = story.checked["expected_low"], story.checked["expected_high"]
         band = f"{low} to {high} usual" if low is not None else f"at most {high}, too few sessions to judge"
-        told = f" ({band})" if high is not None else ""
-        out.append(f"  rows          {story.checked['rows']}{told}")
+        usual = f" ({band})" if high is not None else ""
+        out.append(f"  rows          {story.checked['rows']}{usual}")
         out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
     for fact in story.facts:
         out.append(
             f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {to_second(parse_iso(fact['since']))}"
         )
-    out += [f"  source        {one['source']} {one['says']}" for one in story.sources]
+    out += [f"  source        {source['source']} {source['says']}" for source in story.sources]
     out += [f"  part          {part}" for part in story.parts]
     for task in story.tasks:
         out.append(

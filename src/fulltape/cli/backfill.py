@@ -65,27 +65,29 @@ def _dry_run(node: NodeOption, json: bool) -> None:
     from fulltape.market.time import iso
 
     with options.opened(node) as context:
-        found = estimate.run_once(context, SystemClock(context.ledger.boots.anchor))
+        expected = estimate.run_once(context, SystemClock(context.ledger.boots.anchor))
     if json:
-        options.emit_json(found)
+        options.emit_json(expected)
         return
     typer.echo(
         f"{'source':<16} {'tasks':>9} {'requests':>9} {'time':>10} {'of a day':>9} {'rows':>13} {'disk':>9}"
     )
-    for one in found.by_source:
-        share = "" if one.of_day is None else f"{one.of_day:.0%}"
+    for entry in expected.by_source:
+        share = "" if entry.of_day is None else f"{entry.of_day:.0%}"
         typer.echo(
-            f"{one.source:<16} {one.tasks:>9,.0f} {one.requests:>9,.0f} {_span(one.seconds):>10} {share:>9} "
-            f"{one.rows:>13,.0f} {one.bytes / 1e6:>6,.1f} MB"
+            f"{entry.source:<16} {entry.tasks:>9,.0f} {entry.requests:>9,.0f} {_span(entry.seconds):>10} {share:>9} "
+            f"{entry.rows:>13,.0f} {entry.bytes / 1e6:>6,.1f} MB"
         )
-    if not any(one.tasks for one in found.by_source):
+    if not any(source.tasks for source in expected.by_source):
         typer.echo("nothing is queued that a source could take; fulltape audit queues what is missing")
     else:
-        typer.echo(f"done in about {_span(found.seconds)}, {iso(found.ends_at)[:16]}Z; nothing was sent")
-    if found.guessed:
-        typer.echo(f"rows and disk of {', '.join(found.guessed)} are a guess: nothing of it is held yet")
-    if found.left_over:
-        typer.echo(f"{counted(found.left_over, 'task')} that no source may take now")
+        typer.echo(
+            f"done in about {_span(expected.seconds)}, {iso(expected.ends_at)[:16]}Z; nothing was sent"
+        )
+    if expected.guessed:
+        typer.echo(f"rows and disk of {', '.join(expected.guessed)} are a guess: nothing of it is held yet")
+    if expected.left_over:
+        typer.echo(f"{counted(expected.left_over, 'task')} that no source may take now")
 
 
 def _span(seconds: float) -> str:

@@ -53,36 +53,40 @@ def capture(
 
     loaded = options.load(node)
     with options.opened(node, asking=True) as context:
-        told = capturing.configuration(loaded, context)
+        capture_config = capturing.configuration(loaded, context)
         layout = context.layout
-        path = layout.capture_state(told.writer)
-    with files.alone(layout.capture_lock(told.writer), f"a capture of {loaded.folder}"):
-        status = _run(told, layout, Path(loaded.folder), seal=seal, seconds=seconds, quiet=quiet)
+        path = layout.capture_state(capture_config.writer)
+    with files.alone(layout.capture_lock(capture_config.writer), f"a capture of {loaded.folder}"):
+        status = _run(capture_config, layout, Path(loaded.folder), seal=seal, seconds=seconds, quiet=quiet)
     state = state_file.read(path)
     if state and not quiet:
         for line in lines(state):
             typer.echo(line)
-    if status or (state and any(one.trouble for one in state.sources)):
+    if status or (state and any(source.trouble for source in state.sources)):
         raise typer.Exit(4)
-    if state and all(one.state == "barred" or (one.reason and not one.messages) for one in state.sources):
+    if state and all(
+        source.state == "barred" or (source.reason and not source.messages) for source in state.sources
+    ):
         raise typer.Exit(3)
 
 
 def _run(
-    told: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
+    capture_config: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
 ) -> int:
     """Keep the process running until it is asked to end; its exit status."""
     from fulltape.node import capturing, supervising
 
-    path = layout.capture_state(told.writer)
+    path = layout.capture_state(capture_config.writer)
     stop = threading.Event()
 
     def asked(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
-    capturer = capturing.CaptureProcess(told, lambda words: typer.echo(words, err=True), path)
-    sealing = [capturing.Sealer(layout, folder, {feed.source for feed in told.feeds})] if seal else []
+    capturer = capturing.CaptureProcess(capture_config, lambda words: typer.echo(words, err=True), path)
+    sealing = (
+        [capturing.Sealer(layout, folder, {feed.source for feed in capture_config.feeds})] if seal else []
+    )
     now = clock.steady_seconds()
     said = [now]
 
@@ -120,17 +124,17 @@ def _tell(path: Path, process: int) -> None:
 def lines(state: CaptureState) -> list[str]:
     """One line a source."""
     out = []
-    for one in state.sources:
-        live = sum(1 for channel in one.channels if channel.live)
-        words = f"{one.source}: {one.state}, {live} of {len(one.channels)} channels live, "
-        words += f"{number(one.messages)} messages, {number(one.durable)} durable"
-        if one.reconnects:
-            words += f", {counted(one.reconnects, 'reconnect')}"
-        if one.dropped:
-            words += f", {number(one.dropped)} dropped (the disk is too slow)"
-        if one.trouble:
-            words += f"; {one.trouble}"
-        elif one.reason and one.state != "live":
-            words += f"; {one.reason}"
+    for source in state.sources:
+        live = sum(1 for channel in source.channels if channel.live)
+        words = f"{source.source}: {source.state}, {live} of {len(source.channels)} channels live, "
+        words += f"{number(source.messages)} messages, {number(source.durable)} durable"
+        if source.reconnects:
+            words += f", {counted(source.reconnects, 'reconnect')}"
+        if source.dropped:
+            words += f", {number(source.dropped)} dropped (the disk is too slow)"
+        if source.trouble:
+            words += f"; {source.trouble}"
+        elif source.reason and source.state != "live":
+            words += f"; {source.reason}"
         out.append(words)
     return out

@@ -28,13 +28,13 @@ def show(node: NodeOption = None, json: JsonOption = False) -> None:
     from fulltape.settings import load
 
     loaded = options.load(node)
-    found = list(load.effective(loaded))
+    settings = list(load.effective(loaded))
     if json:
         options.emit_json(
-            [{"key": key, "value": _typed(value), "origin": origin} for key, value, origin in found]
+            [{"key": key, "value": _typed(value), "origin": origin} for key, value, origin in settings]
         )
         return
-    rows = [(key, _plain(value), origin) for key, value, origin in found]
+    rows = [(key, _plain(value), origin) for key, value, origin in settings]
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in rows:
         typer.echo(f"{key:<{width}} = {value}  ({origin})")
@@ -53,7 +53,7 @@ def check(node: NodeOption = None) -> None:
 def _typed(value: Any) -> Any:
     """A value for programs; of a secret only that there is one."""
     if isinstance(value, tuple):
-        return [_typed(one) for one in value]
+        return [_typed(entry) for entry in value]
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 

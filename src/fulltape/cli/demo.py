@@ -86,8 +86,8 @@ def _report(context: NodeContext) -> list[str]:
             f"  {name:<12} {context.wanted[dataset].title:<33} {rows:>9,} rows in {counted(parts, 'part')}"
         )
     out += ["", "Requests against budgets, what was refused and what was asked again:"]
-    found = state.sources(context, SystemClock(context.ledger.boots.anchor))
-    out += [f"  {line}" for line in summary.sources(found, len(found), verbose=True)]
+    sources = state.sources(context, SystemClock(context.ledger.boots.anchor))
+    out += [f"  {line}" for line in summary.sources(sources, len(sources), verbose=True)]
     out += ["", "Verdicts on the curated cells:"]
     for name, counts in state.verdicts(context).items():
         shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))

@@ -62,19 +62,21 @@ def gaps(
             raise errors.UsageError(
                 f"{symbol} is in no universe of this node.", hint="Symbols are written in capitals."
             )
-        found = list(finding.gaps(context, now, dataset=dataset, symbol=symbol))
+        missing = list(finding.gaps(context, now, dataset=dataset, symbol=symbol))
         drawing = _drawn(context, now, dataset, symbol, most) if picture else []
         if out:
-            _write(context, now, dataset, symbol, out, found)
+            _write(context, now, dataset, symbol, out, missing)
     if json:
-        options.emit_json(found)
+        options.emit_json(missing)
     else:
-        for line in drawing if picture else lines(found, most, apart=verbose, width=wrapping.terminal()):
+        for line in drawing if picture else lines(missing, most, apart=verbose, width=wrapping.terminal()):
             typer.echo(line)
-        typer.echo(f"{counted(len(found), 'gap')}, {counted(sum(gap.sessions for gap in found), 'session')}")
+        typer.echo(
+            f"{counted(len(missing), 'gap')}, {counted(sum(gap.sessions for gap in missing), 'session')}"
+        )
         if out:
             typer.echo(f"written: {out}")
-    if found:
+    if missing:
         raise typer.Exit(1)
 
 
@@ -104,10 +106,10 @@ def rows(gaps: Sequence[Gap], *, apart: bool = False) -> list[tuple[str, ...]]:
 
 def lines(gaps: Sequence[Gap], most: int, *, apart: bool, width: int | None) -> list[str]:
     """A table of gaps of at most so many rows."""
-    found = rows(gaps, apart=apart)
-    table = wrapping.table(HEAD, found[:most], width=width, lead=4)
-    if len(found) > most:
-        table.append(f"… and {number(len(found) - most)} lines more (--most, --json, --picture, --out)")
+    entries = rows(gaps, apart=apart)
+    table = wrapping.table(HEAD, entries[:most], width=width, lead=4)
+    if len(entries) > most:
+        table.append(f"… and {number(len(entries) - most)} lines more (--most, --json, --picture, --out)")
     return table
 
 
@@ -129,7 +131,7 @@ def _drawn(context: NodeContext, now: int, dataset: str, symbol: str, most: int)
 
 
 def _write(
-    context: NodeContext, now: int, dataset: str, symbol: str, out: Path, found: Sequence[Gap]
+    context: NodeContext, now: int, dataset: str, symbol: str, out: Path, missing: Sequence[Gap]
 ) -> None:
     from fulltape.terminal import sheet
     from fulltape.views import gaps as finding
@@ -138,7 +140,7 @@ def _write(
     for name, pictures in finding.pictures(
         context, now, dataset=dataset, symbol=symbol, all_series=True
     ).items():
-        lacking = [row[1:] for row in rows([gap for gap in found if gap.dataset == name])]
+        lacking = [row[1:] for row in rows([gap for gap in missing if gap.dataset == name])]
         wanted = context.wanted[name]
         grids.append(sheet.grid(wanted.title, wanted.calendar, pictures, lacking))
     if out.suffix == ".html":

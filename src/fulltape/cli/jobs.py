@@ -29,25 +29,25 @@ def jobs(context: typer.Context, json: JsonOption = False) -> None:
         return
     from fulltape.node import jobs as known
 
-    found = known.everything().values()
+    every_job = known.everything().values()
     if json:
         options.emit_json(
             [
                 {
-                    "job": one.name,
-                    "summary": one.summary,
-                    "nights": one.nights,
-                    "after": one.after,
-                    "locks": one.locks,
+                    "job": entry.name,
+                    "summary": entry.summary,
+                    "nights": entry.nights,
+                    "after": entry.after,
+                    "locks": entry.locks,
                 }
-                for one in found
+                for entry in every_job
             ]
         )
         return
     typer.echo(f"{'job':<9} {'night':<7} {'due after':<9} what it does")
-    for one in sorted(found, key=lambda one: (one.nights or (1_000,), one.name)):
-        places = ", ".join(map(str, one.nights)) or "-"
-        typer.echo(f"{one.name:<9} {places:<7} {' '.join(one.after) or '-':<9} {one.summary}")
+    for job in sorted(every_job, key=lambda entry: (entry.nights or (1_000,), entry.name)):
+        places = ", ".join(map(str, job.nights)) or "-"
+        typer.echo(f"{job.name:<9} {places:<7} {' '.join(job.after) or '-':<9} {job.summary}")
     typer.echo("\nA night runs those with a number, the smaller ones first.")
 
 

@@ -93,8 +93,8 @@ def _taken(done: Rebuilt) -> list[str]:
     taken = done.taken
     out = [f"{counted(taken.parts, 'part')} and {counted(taken.journals, 'sealed journal')} taken up"]
     if done.knowledge_at is not None:
-        told = f"emptiness, refusals, proofs and decisions are those of {to_second(done.knowledge_at)}"
-        out.append(told)
+        knowledge = f"emptiness, refusals, proofs and decisions are those of {to_second(done.knowledge_at)}"
+        out.append(knowledge)
     out += [f"left as it is: {name}: {why}" for name, why in taken.left]
     return [
         *out,

@@ -82,9 +82,9 @@ def lines(done: Night) -> list[str]:
     if done.export is None:
         out.append("exported  nothing: nothing that is final is curated yet")
     elif done.export.damaged:
-        told = ", ".join(done.export.damaged[:3])
+        paths = ", ".join(done.export.damaged[:3])
         out.append(
-            f"exported  nothing: not what was written, twice in a row: {told}; fulltape verify tells more"
+            f"exported  nothing: not what was written, twice in a row: {paths}; fulltape verify tells more"
         )
     else:
         state = "written" if done.export.written else "unchanged"

@@ -96,8 +96,8 @@ def _market(lake: Path | None) -> tuple[Market, str]:
     from fulltape.simulator import market as markets
 
     if lake is not None:
-        found = markets.of_lake(lake)
-        return found, f"Curated bars of {len(found.symbols)} symbols from {lake}."
+        market = markets.of_lake(lake)
+        return market, f"Curated bars of {len(market.symbols)} symbols from {lake}."
     return (
         markets.joined(markets.sample(), invented.market()),
         "Real day bars 2000 to 2013 and synthetic minute bars of late 2012: AAPL, FB, GOOG, IBM, MSFT; of 1 and 2 "

@@ -53,7 +53,7 @@ def status(
         future = [*state.horizons(context, now), *state.not_begun(context, now)]
         capture = state.captured(context, now)
         disk = room.forecast(context, now)
-        found: dict[str, Any] = {
+        report: dict[str, Any] = {
             "cells": state.cells(context, now),
             "verdicts": state.verdicts(context),
             "sources": state.sources(context, clock),
@@ -64,33 +64,33 @@ def status(
             "export": {**export, "path": bundle} if export else None,
         }
     if json:
-        options.emit_json(found)
+        options.emit_json(report)
         return
 
     def lines(*, verbose: bool) -> list[str]:
         most = (_ALL,) * 3 if verbose else (summary.DATASETS, summary.SOURCES, summary.REJECTIONS)
         return [
-            *summary.datasets(found["cells"], found["verdicts"], titles, most[0]),
+            *summary.datasets(report["cells"], report["verdicts"], titles, most[0]),
             *(future if verbose else future[: summary.FUTURE]),
-            _tasks(found["tasks"]),
+            _tasks(report["tasks"]),
             *([capture] if capture else []),
             f"disk: {disk.sentence}",
-            *summary.damages(found["damaged"], verbose=verbose),
-            *summary.sources(found["sources"], most[1], verbose=verbose),
-            *summary.rejections(found["rejected"], most[2]),
+            *summary.damages(report["damaged"], verbose=verbose),
+            *summary.sources(report["sources"], most[1], verbose=verbose),
+            *summary.rejections(report["rejected"], most[2]),
             f"newest bundle: {bundle or 'none'}",
         ]
 
     _say(drawing, lines(verbose=verbose), lines(verbose=True))
 
 
-def _say(drawing: Sequence[str], told: Sequence[str], everything: Sequence[str]) -> None:
+def _say(drawing: Sequence[str], shown: Sequence[str], everything: Sequence[str]) -> None:
     from fulltape.terminal import wrapping
 
     if drawing:
         typer.echo("\n".join(drawing))
-    wrapping.say(told)
-    if told != everything:
+    wrapping.say(shown)
+    if shown != everything:
         typer.echo(f"… in full: fulltape status --verbose ({number(len(everything))} lines)")
 
 

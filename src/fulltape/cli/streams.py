@@ -40,65 +40,65 @@ def streams(
 
     with options.opened(node) as context:
         session = options.session(day) if day else context.ledger.streams.newest_session()
-        found = telling.days(context, first=session, last=session) if session else []
+        stream_days = telling.days(context, first=session, last=session) if session else []
         doubts = telling.doubtful(context, first=session, last=session) if session else []
         months = telling.months(context, f"{session:%Y-%m}") if session else []
-    months = [one for one in months if session in one.sessions]
+    months = [month for month in months if session in month.sessions]
     if json:
         options.emit_json(
             {
-                "streams": found,
+                "streams": stream_days,
                 "intervals": doubts,
                 "months": months,
             }
         )
         return
-    if not found and months:
+    if not stream_days and months:
         typer.echo(f"{session} is kept with its month, {session:%Y-%m}: history has confirmed all of it")
         wrapping.say(monthly(months, wrapping.terminal()))
         return
-    if not found:
+    if not stream_days:
         typer.echo("nothing has been captured and sealed yet; see fulltape capture and fulltape seal")
         return
-    wrapping.say(table(found, session, wrapping.terminal()))
+    wrapping.say(table(stream_days, session, wrapping.terminal()))
     wrapping.say(listed(doubts) if intervals else [])
     if doubts and not intervals:
         typer.echo("--intervals lists what was doubtful, and the evidence")
 
 
-def table(found: list[StreamDay], session: dt.date | None, width: int | None) -> list[str]:
+def table(stream_days: list[StreamDay], session: dt.date | None, width: int | None) -> list[str]:
     """One line a stream, or two on a narrow terminal."""
     rows = [
         (
-            one.source,
-            one.dataset,
-            one.symbol,
-            number(one.rows),
-            _percent(one.clean, one.rows),
-            _percent(one.verified, one.rows),
-            number(one.reconnects),
-            number(one.unverified),
-            _state(one),
+            stream_day.source,
+            stream_day.dataset,
+            stream_day.symbol,
+            number(stream_day.rows),
+            _percent(stream_day.clean, stream_day.rows),
+            _percent(stream_day.verified, stream_day.rows),
+            number(stream_day.reconnects),
+            number(stream_day.unverified),
+            _state(stream_day),
         )
-        for one in found
+        for stream_day in stream_days
     ]
     return [f"{session}", *wrapping.table(_HEAD, rows, width=width, lead=3, right=_HEAD[3:8])]
 
 
-def monthly(found: list[Month], width: int | None) -> list[str]:
+def monthly(months: list[Month], width: int | None) -> list[str]:
     """One line a stream."""
     rows = [
         (
-            one.source,
-            one.dataset,
-            one.symbol,
-            number(len(one.sessions)),
-            number(one.rows),
-            _percent(100.0 * (one.live - one.doubtful) / one.live if one.live else 100.0, one.rows),
-            number(one.breaks),
-            number(one.missed),
+            month.source,
+            month.dataset,
+            month.symbol,
+            number(len(month.sessions)),
+            number(month.rows),
+            _percent(100.0 * (month.live - month.doubtful) / month.live if month.live else 100.0, month.rows),
+            number(month.breaks),
+            number(month.missed),
         )
-        for one in found
+        for month in months
     ]
     head = ("source", "dataset", "symbol", "sessions", "captured", "clean", "breaks", "lost unnoticed")
     return wrapping.table(head, rows, width=width, lead=3, right=head[3:])
@@ -107,12 +107,12 @@ def monthly(found: list[Month], width: int | None) -> list[str]:
 _HEAD = ("source", "dataset", "symbol", "captured", "clean", "verified", "breaks", "doubtful", "state")
 
 
-def _state(one: StreamDay) -> str:
-    state = "final" if one.final else "over, without a history" if one.over else "provisional"
-    if one.unverifiable:
-        state += f", {one.unverifiable} unverifiable"
-    if one.unnoticed:
-        state += f", {number(one.unnoticed)} rows lost unnoticed"
+def _state(stream_day: StreamDay) -> str:
+    state = "final" if stream_day.final else "over, without a history" if stream_day.over else "provisional"
+    if stream_day.unverifiable:
+        state += f", {stream_day.unverifiable} unverifiable"
+    if stream_day.unnoticed:
+        state += f", {number(stream_day.unnoticed)} rows lost unnoticed"
     return state
 
 
@@ -126,7 +126,7 @@ def listed(doubts: list[Interval]) -> list[str]:
     from fulltape.market.time import iso
 
     return [
-        f"{one.source} {one.dataset} {one.symbol}  {iso(one.start)} to {iso(one.end)}  {one.kind}: {one.state}"
-        + (f" ({one.evidence})" if one.evidence else "")
-        for one in doubts
+        f"{interval.source} {interval.dataset} {interval.symbol}  {iso(interval.start)} to {iso(interval.end)}  {interval.kind}: {interval.state}"
+        + (f" ({interval.evidence})" if interval.evidence else "")
+        for interval in doubts
     ]

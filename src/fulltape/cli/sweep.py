@@ -35,8 +35,8 @@ def sweep(
     elif not quiet:
         went = "would go" if dry_run else "went"
         wrapping.say(
-            f"{one.count:,} {one.what} {went} ({one.bytes / 1e6:,.1f} MB): {one.why}"
-            for one in report.removals
+            f"{removal.count:,} {removal.what} {went} ({removal.bytes / 1e6:,.1f} MB): {removal.why}"
+            for removal in report.removals
         )
         if not report.removals:
             typer.echo("nothing is old enough to go.")

@@ -97,54 +97,54 @@ def show(
     with options.opened(node) as context:
         everything = context.ledger.reference.listings()
         wanted = context.wanted
-    found = everything
-    if symbol and (on or any(one.symbol == symbol for one in everything)):
+    entries = everything
+    if symbol and (on or any(entry.symbol == symbol for entry in everything)):
         day = options.session(on) if on else None
         names = (
             {reference.resolve(everything, symbol, day)}
             if day
-            else {one.instrument for one in everything if one.symbol == symbol}
+            else {entry.instrument for entry in everything if entry.symbol == symbol}
         )
-        found = [one for one in everything if one.instrument in names]
+        entries = [entry for entry in everything if entry.instrument in names]
     elif symbol:
-        found = [one for one in everything if one.instrument == symbol]
-        if not found:
+        entries = [entry for entry in everything if entry.instrument == symbol]
+        if not entries:
             raise errors.UsageError(
                 f"the reference table knows no {symbol}{_in_universe(wanted, symbol)}.",
                 hint="fulltape symbols import adds to it, from a file or from a vendor (--vendor NAME).",
             )
     if json:
-        options.emit_json(found)
+        options.emit_json(entries)
         return
-    if not found:
+    if not entries:
         typer.echo("The reference table is empty. fulltape symbols import fills it from a file or a vendor.")
-    ordered = [one for rows in reference.by_instrument(found).values() for one in rows]
-    for one in ordered[:_MOST]:
-        typer.echo(_line(one))
+    ordered = [entry for rows in reference.by_instrument(entries).values() for entry in rows]
+    for row in ordered[:_MOST]:
+        typer.echo(_line(row))
     if len(ordered) > _MOST:
         typer.echo(f"and {counted(len(ordered) - _MOST, 'row')} more (--json)")
 
 
 def _in_universe(wanted: Mapping[str, ConfiguredDataset], symbol: str) -> str:
     """What the universes say of a symbol, which they name without the table."""
-    for name, one in wanted.items():
-        for instrument in one.instruments.values():
+    for name, dataset in wanted.items():
+        for instrument in dataset.instruments.values():
             if any(dated.symbol == symbol for dated in instrument.symbols):
                 since = instrument.listed_from or "an unknown day"
                 return f"; the universe of {name} lists it from {since} to {instrument.listed_to or 'now'}"
     return ""
 
 
-def _line(one: ReferenceEntry) -> str:
-    facts = one.facts
+def _line(entry: ReferenceEntry) -> str:
+    facts = entry.facts
     said = [facts.type, facts.venue, facts.currency]
     said += [f"{name} {value:g}" for name in ("lot", "tick", "multiplier") if (value := getattr(facts, name))]
     said += [f"prices in {facts.price_unit}"] if facts.price_unit else []
     said += [f"{source} writes {spelling}" for source, spelling in facts.spellings.items()]
     said += [f"CONFLICT: {facts.conflict}"] if facts.conflict else []
-    span = f"{one.first or 'unknown'} to {one.last or 'now'}"
-    told = ", ".join(word for word in said if word)
-    return f"{one.instrument:<12} {one.symbol:<12} {span:<26} {told}{'; ' if told else ''}from {one.origin}"
+    span = f"{entry.first or 'unknown'} to {entry.last or 'now'}"
+    details = ", ".join(word for word in said if word)
+    return f"{entry.instrument:<12} {entry.symbol:<12} {span:<26} {details}{'; ' if details else ''}from {entry.origin}"
 
 
 def _tell(done: Imported, json: bool, quiet: bool) -> None:

@@ -95,22 +95,22 @@ def table(rows: list[Row], sentence: str, *, width: int) -> Group:
     parts: list[Table | Text] = [_table(wide, head=True)] if rows else []
     for name, group in itertools.groupby(rows, key=lambda row: f"{row.source} {row.dataset}"):
         parts.append(Text(name, style="bold", overflow="ellipsis", no_wrap=True))
-        found = _table(wide, head=False)
+        grid = _table(wide, head=False)
         for row in group:
             cells = _columns(row)
-            found.add_row(*(cells.get(name, "") for name in wide), style="" if row.live else "dim")
-        parts.append(found)
+            grid.add_row(*(cells.get(name, "") for name in wide), style="" if row.live else "dim")
+        parts.append(grid)
     return Group(*parts, *([Text(sentence)] if sentence else []))
 
 
 def _table(wide: Mapping[str, int], *, head: bool) -> Table:
     from rich.table import Table
 
-    found = Table(box=None, padding=(0, _GAP, 0, 0), show_header=head)
+    grid = Table(box=None, padding=(0, _GAP, 0, 0), show_header=head)
     for name, size in wide.items():
         left = name in ("stream", "state")
-        found.add_column(name, justify="left" if left else "right", no_wrap=True, width=size)
-    return found
+        grid.add_column(name, justify="left" if left else "right", no_wrap=True, width=size)
+    return grid
 
 
 _GAP = 2
@@ -134,7 +134,7 @@ def fitting(rows: Sequence[Mapping[str, str]], width: int) -> dict[str, int]:
 def _columns(row: Row) -> dict[str, str]:
     """A row's cells by column, those of the bar in the order in which they are worth their room."""
     state = "live" if row.live else "not live"
-    found = {
+    cells = {
         "stream": f"  {row.symbol}",
         "state": f"{state}, {row.doubtful} doubtful" if row.doubtful else state,
         "last": "" if row.last is None else f"{row.last:g}",
@@ -142,19 +142,19 @@ def _columns(row: Row) -> dict[str, str]:
         "lag": "" if row.lag is None else f"{row.lag:,.1f} s",
     }
     if row.bar is not None:
-        told = (
+        bar_cells = (
             ("volume", f"{row.bar.volume:.6g}"), ("high", f"{row.bar.high:g}"), ("low", f"{row.bar.low:g}"),
             ("open", f"{row.bar.open:g}"), ("ticks", f"{row.bar.trades:,}"), ("revision", f"{row.bar.revision:,}"),
         )  # fmt: skip
-        found |= {f"{row.bar.grain} {name}": text for name, text in told}
-    return found
+        cells |= {f"{row.bar.grain} {name}": text for name, text in bar_cells}
+    return cells
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     bar = row.bar
-    told = ""
+    bar_text = ""
     if bar is not None:
-        told = (
+        bar_text = (
             f"{bar.grain} O {bar.open:g} H {bar.high:g} L {bar.low:g} C {bar.close:g} V {bar.volume:.6g}"
             f" ({counted(bar.trades, 'tick')}, rev {bar.revision})"
         )
@@ -166,6 +166,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.rate is None else f"{row.rate:,.1f}/s",
         "" if row.lag is None else f"{row.lag:,.1f} s",
         "" if row.last is None else f"{row.last:g}",
-        told,
+        bar_text,
         f"{row.doubtful} unverified" if row.doubtful else "",
     )

@@ -44,16 +44,16 @@ def tasks(
     if state and state not in STATES:
         raise errors.UsageError(f"{state!r} is no state.", hint=f"States: {', '.join(STATES)}.")
     with options.opened(node) as context:
-        found = context.ledger.tasks.newest(state=state, most=most)
+        newest = context.ledger.tasks.newest(state=state, most=most)
     if json:
-        options.emit_json(found)
+        options.emit_json(newest)
         return
-    for task in found:
+    for task in newest:
         by = f" by {task.source}" if task.source else ""
         why = f" ({task.last_error})" if task.last_error else ""
         line = f"{task.task_id:>6} {task.state:<12} {task.kind:<9} {task.dataset} {task.symbol} "
         wrapping.say([f"{line}{task.first} to {task.last}{by}{why}"])
-    if not found:
+    if not newest:
         typer.echo("no tasks" if not state else f"no {state} tasks")
 
 

@@ -39,11 +39,11 @@ def vendors(ctx: typer.Context, node: NodeOption = None, json: JsonOption = Fals
     from fulltape.views import registry
 
     with options.opened(node) as context:
-        found = registry.entries(context, SystemClock(context.ledger.boots.anchor))
+        entries = registry.entries(context, SystemClock(context.ledger.boots.anchor))
     if json:
-        options.emit_json(found)
+        options.emit_json(entries)
         return
-    for entry in found:
+    for entry in entries:
         wrapping.say(lines(entry))
 
 
@@ -91,21 +91,21 @@ def check(
 
     context = assemble.open_for(options.load(node), vendor)
     try:
-        found = []
+        probes = []
         for shown in selftest.run(context, vendor, SystemClock(context.ledger.boots.anchor)):
-            found.append(shown)
+            probes.append(shown)
             if not json:
                 wrapping.say([_told(shown)])
     finally:
         context.close()
     if json:
-        options.emit_json(found)
-    allowed = max((shown.allowed_per_minute for shown in found), default=0)
+        options.emit_json(probes)
+    allowed = max((shown.allowed_per_minute for shown in probes), default=0)
     if allowed and not json:
         typer.echo(f"Your key is allowed {number(allowed)} requests a minute, as its answers say.")
-    if any(shown.outcome not in ("rows", "empty", "not asked") for shown in found):
+    if any(shown.outcome not in ("rows", "empty", "not asked") for shown in probes):
         raise typer.Exit(3)
-    if any(shown.outcome != "not asked" and not shown.rows for shown in found if not _may_be_quiet(shown)):
+    if any(shown.outcome != "not asked" and not shown.rows for shown in probes if not _may_be_quiet(shown)):
         raise typer.Exit(1)
 
 
@@ -118,11 +118,11 @@ def _may_be_quiet(shown: ProbeResult) -> bool:
 
 def _told(shown: ProbeResult) -> str:
     span = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
-    told = f"{shown.source:<18} {shown.dataset:<27} {shown.symbol:<10} {span:<26} "
+    line = f"{shown.source:<18} {shown.dataset:<27} {shown.symbol:<10} {span:<26} "
     if shown.outcome in ("rows", "empty"):
-        told += f"{counted(shown.rows, 'row')} in {counted(shown.requests, 'request')}, {shown.took:.1f} s"
-        return told if shown.rows or _may_be_quiet(shown) else f"{told}: an answer, but nothing to read in it"
-    return told + f"{shown.outcome.replace('_', ' ')}: {shown.reason}"
+        line += f"{counted(shown.rows, 'row')} in {counted(shown.requests, 'request')}, {shown.took:.1f} s"
+        return line if shown.rows or _may_be_quiet(shown) else f"{line}: an answer, but nothing to read in it"
+    return line + f"{shown.outcome.replace('_', ' ')}: {shown.reason}"
 
 
 def lines(entry: Entry) -> list[str]:

@@ -79,18 +79,18 @@ def lines(report: VerifyReport, then: str) -> list[str]:
     size = f"{counted(report.files, 'part')}, {report.bytes / 1e6:,.1f} MB"
     if not report.findings:
         return [f"{size}: all as they were written."]
-    found = f"{size}; {counted(len(report.findings), 'finding')}"
-    return [*folded(report.findings), found, *([then] if then else [])]
+    summary = f"{size}; {counted(len(report.findings), 'finding')}"
+    return [*folded(report.findings), summary, *([then] if then else [])]
 
 
 def folded(findings: Sequence[Finding]) -> list[str]:
     """A line each; of those that say the same of many files a few, and how many more there are."""
     alike: dict[tuple[str, str, str], list[Finding]] = {}
-    for one in sorted(findings, key=lambda one: (one.kind, one.path)):
-        alike.setdefault((one.kind, one.what, one.cure), []).append(one)
+    for finding in sorted(findings, key=lambda entry: (entry.kind, entry.path)):
+        alike.setdefault((finding.kind, finding.what, finding.cure), []).append(finding)
     out = []
     for (_, what, cure), some in alike.items():
-        out += [f"{one.path}: {what}; {cure}" for one in some[:_SHOWN]]
+        out += [f"{example.path}: {what}; {cure}" for example in some[:_SHOWN]]
         if len(some) > _SHOWN:
             out.append(f"… and {counted(len(some) - _SHOWN, 'file')} more of the same (--json)")
     return out
