@@ -114,8 +114,8 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     dates: list[dt.date] = []
 
     def read_vintages(response: Response) -> PageResult:
-        answer, found = _dates(fetch, response)
-        dates[:] = found
+        answer, published = _dates(fetch, response)
+        dates[:] = published
         return answer
 
     params = {
@@ -159,11 +159,11 @@ def _dates(fetch: FetchRequest, response: Response) -> tuple[PageResult, list[dt
             return PageResult(outcome=Outcome.EMPTY, reason=reason), []
         return refusal, []
     try:
-        found = _vintages.decode(response.body)
+        vintages = _vintages.decode(response.body)
     except UNREADABLE as error:
         return envelopes.malformed(f"no vintage dates: {error}"), []
-    dates = [date for date in found.vintage_dates if fetch.first <= date <= fetch.last]
-    if dates != sorted(dates) or found.count > len(found.vintage_dates):
+    dates = [date for date in vintages.vintage_dates if fetch.first <= date <= fetch.last]
+    if dates != sorted(dates) or vintages.count > len(vintages.vintage_dates):
         return envelopes.malformed("vintage dates that are out of order or not whole"), []
     answer = PageResult(outcome=Outcome.EMPTY, confirmed=fetch.symbols)
     if not dates:
@@ -315,29 +315,29 @@ def _table(
     }
     for raw in body.observations:
         try:
-            one = _observation.decode(raw)
-            value = None if one.value == "." else float(one.value)
+            observation = _observation.decode(raw)
+            value = None if observation.value == "." else float(observation.value)
             if value is not None and not math.isfinite(value):
-                raise ValueError(f"{one.value!r} is no value")
+                raise ValueError(f"{observation.value!r} is no value")
         except UNREADABLE as error:
             rejected.append(
                 Rejected(page=page.number, symbol=symbol, session=None, rows=1, reason=str(error))
             )
             continue
         if (
-            one.realtime_start == body.realtime_start
-            or not page.fetch.first <= one.realtime_start <= page.fetch.last
+            observation.realtime_start == body.realtime_start
+            or not page.fetch.first <= observation.realtime_start <= page.fetch.last
         ):
             continue  # older than the window, whose edge clips it
-        before = replaced.pop(one.date, None)
-        if before is not None and before.start < one.realtime_start:
-            before.ends[before.at] = one.realtime_start - _DAY
-        columns["timestamp"].append(midnight(one.date))
-        columns["session"].append(one.realtime_start)
+        before = replaced.pop(observation.date, None)
+        if before is not None and before.start < observation.realtime_start:
+            before.ends[before.at] = observation.realtime_start - _DAY
+        columns["timestamp"].append(midnight(observation.date))
+        columns["session"].append(observation.realtime_start)
         columns["value"].append(value)
-        columns["realtime_start"].append(one.realtime_start)
+        columns["realtime_start"].append(observation.realtime_start)
         ends = columns["realtime_end"]
-        ends.append(one.realtime_end if one.realtime_end < body.realtime_end else None)
+        ends.append(observation.realtime_end if observation.realtime_end < body.realtime_end else None)
         if ends[-1] is None:
-            replaced[one.date] = _Open(ends=ends, at=len(ends) - 1, start=one.realtime_start)
+            replaced[observation.date] = _Open(ends=ends, at=len(ends) - 1, start=observation.realtime_start)
     return Table(page=page.number, symbol=symbol, columns=columns)

@@ -134,12 +134,12 @@ def _refusal(fetch: FetchRequest, response: Response) -> PageResult:
         return trouble
     if response.status == 404 and "not found" in text:
         return PageResult(outcome=Outcome.UNKNOWN_SYMBOL, symbols=fetch.symbols, reason=reason)
-    told = response.body.lstrip().startswith(b"{")  # anything else is a proxy's page
-    if told and response.status in (401, 403) and "token" in text.casefold():
+    is_json = response.body.lstrip().startswith(b"{")  # anything else is a proxy's page
+    if is_json and response.status in (401, 403) and "token" in text.casefold():
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
-    if told and response.status == 401:
+    if is_json and response.status == 401:
         return PageResult(outcome=Outcome.BAD_CREDENTIALS, reason=reason)
-    if told and response.status == 403:
+    if is_json and response.status == 403:
         return PageResult(outcome=Outcome.NOT_ENTITLED, symbols=fetch.symbols, reason=reason)
     return envelopes.undocumented(response, reason)
 

@@ -49,7 +49,7 @@ from fulltape.decoding import actions, bars
 from fulltape.market import assets, datasets
 from fulltape.market.time import SECOND, Instant, iso, parse_timestamp
 from fulltape.vendors.alpaca import ticks
-from fulltape.vendors.alpaca.announced import told
+from fulltape.vendors.alpaca.announced import announced_actions
 from fulltape.vendors.alpaca.endpoints import ACTIONS, ENDPOINTS
 from fulltape.vendors.alpaca.live import meaning as meaning
 from fulltape.vendors.alpaca.live import streams as streams
@@ -198,18 +198,18 @@ def _read(
         return replace(refusal, symbols=tuple(ours & set(symbols))), None
     try:
         page = _envelope.decode(response.body)
-        found = _found(fetch, page)
+        spellings = _found(fetch, page)
         complete_through = _complete_through(fetch, names, symbols, page)
     except UNREADABLE as error:
         return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
-    strangers = sorted(found - set(names.ours))
+    strangers = sorted(spellings - set(names.ours))
     if strangers:
         return envelopes.malformed(f"rows of {', '.join(strangers)}, which were not asked for"), None
-    seen.update(names.ours[theirs] for theirs in found)
+    seen.update(names.ours[theirs] for theirs in spellings)
     token = page.next_page_token
     cursor = Cursor(token=token, symbols=tuple(symbols), seen=tuple(sorted(seen))) if token else None
     answer = PageResult(
-        outcome=Outcome.ROWS if found else Outcome.EMPTY,
+        outcome=Outcome.ROWS if spellings else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
         complete_through=complete_through,
@@ -223,7 +223,9 @@ def _found(fetch: FetchRequest, page: _Envelope) -> set[str]:
     if fetch.dataset == "corporate_actions":
         if page.corporate_actions is None:
             raise ValueError("it has no corporate_actions")
-        return {one.symbol for one in told(page.corporate_actions)} & set(symbology.names(fetch, str).ours)
+        return {action.symbol for action in announced_actions(page.corporate_actions)} & set(
+            symbology.names(fetch, str).ours
+        )
     key = ENDPOINTS[fetch.dataset].key
     rows: _Rows = getattr(page, key)
     if rows is None:
@@ -325,7 +327,9 @@ def decode(pages: Sequence[Page]) -> Decoded:
         except UNREADABLE as error:
             rejected.append(Rejected(page=page.number, symbol=None, session=None, rows=0, reason=str(error)))
             continue
-        tables += actions.tables(page, names.ours, told(envelope.corporate_actions or {}), rejected)
+        tables += actions.tables(
+            page, names.ours, announced_actions(envelope.corporate_actions or {}), rejected
+        )
         rows: _Rows = getattr(envelope, ENDPOINTS[page.fetch.dataset].key)
         for theirs, raw in (rows or {}).items():
             symbol = names.ours.get(theirs)

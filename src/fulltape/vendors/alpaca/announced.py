@@ -15,9 +15,9 @@ _KINDS = dict.fromkeys(_SPLITS, "split") | {
 }
 
 
-def told(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[VendorAction]:
+def announced_actions(by_kind: Mapping[str, Sequence[Mapping[str, object]]]) -> list[VendorAction]:
     """What is said of each action, under the symbol whose holders it concerns."""
-    return [_told(kind, row) for kind, rows in found.items() for row in rows]
+    return [_told(kind, row) for kind, rows in by_kind.items() for row in rows]
 
 
 def _told(kind: str, row: Mapping[str, object]) -> VendorAction:

@@ -64,7 +64,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """One connection: an account has no more."""
     if source not in _PATHS:
         raise ValueError(f"{source} has no stream in JSON; {', '.join(_PATHS)} have")
-    channels = tuple(_channel(source, one) for one in subscriptions)
+    channels = tuple(_channel(source, subscription) for subscription in subscriptions)
     return [
         Stream(
             source=source,
@@ -84,14 +84,20 @@ def _class(source: str) -> str:
     return "crypto" if source == "alpaca.crypto" else "equities"
 
 
-def _channel(source: str, one: Subscription) -> Channel:
-    kind, _, what = one.dataset.partition("_")
+def _channel(source: str, subscription: Subscription) -> Channel:
+    kind, _, what = subscription.dataset.partition("_")
     if kind != _class(source) or what not in _KINDS:
         able = ", ".join(f"{_class(source)}_{name}" for name in _KINDS)
-        raise ValueError(f"{source} streams {able}, not {one.dataset}")
+        raise ValueError(f"{source} streams {able}, not {subscription.dataset}")
     letter, detail = _KINDS[what]
-    wire = one.spelling or one.symbol
-    return Channel(name=f"{letter}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+    wire = subscription.spelling or subscription.symbol
+    return Channel(
+        name=f"{letter}|{wire}",
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
+        wire=wire,
+        detail=detail,
+    )
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
@@ -118,26 +124,26 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
 
 def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) -> ProtocolStep:
     try:
-        found = _controls.decode(message)
+        controls = _controls.decode(message)
     except msgspec.DecodeError:
         return NOTHING
-    for one in found:
-        if one.T == "success" and one.msg == "connected":
+    for control in controls:
+        if control.T == "success" and control.msg == "connected":
             return _LOG_IN
-        if one.T == "success" and one.msg == "authenticated":
+        if control.T == "success" and control.msg == "authenticated":
             return subscribing.subscribe(names)
-        if one.T == "subscription":
-            listed = {"b": one.bars, "t": one.trades, "q": one.quotes}
+        if control.T == "subscription":
+            listed = {"b": control.bars, "t": control.trades, "q": control.quotes}
             subscribing.confirm(f"{kind}|{wire}" for kind, wires in listed.items() for wire in wires or ())
-        if one.T == "error":
-            reason = f"{one.code} {one.msg}"
-            if one.code in _ENDS:
-                return ProtocolStep(end=_ENDS[one.code], reason=reason)
-            if one.code == _AUTHENTICATED:
+        if control.T == "error":
+            reason = f"{control.code} {control.msg}"
+            if control.code in _ENDS:
+                return ProtocolStep(end=_ENDS[control.code], reason=reason)
+            if control.code == _AUTHENTICATED:
                 return ProtocolStep() if subscribing.number else subscribing.subscribe(names)
             if not subscribing.number:
                 return ProtocolStep(refused=dict.fromkeys(names, reason))
-            if one.code == _TOO_MANY:
+            if control.code == _TOO_MANY:
                 subscribing.fill(reason)
             else:
                 subscribing.refuse(reason)

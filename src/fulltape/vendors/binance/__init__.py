@@ -160,11 +160,11 @@ def _page(
     if response.status != 200:
         return refusal(response, fetch.symbols), None
     try:
-        found = KLINE_PAGE.decode(response.body) if kind.interval else _aggs.decode(response.body)
-        timestamps, last_id = _stamps(found)
+        rows = KLINE_PAGE.decode(response.body) if kind.interval else _aggs.decode(response.body)
+        timestamps, last_id = _stamps(rows)
     except (*UNREADABLE, TypeError, IndexError) as error:
         return envelopes.malformed(f"not a page of {fetch.dataset}: {error}"), None
-    ids = [row.a for row in found if isinstance(row, _Agg)]
+    ids = [row.a for row in rows if isinstance(row, _Agg)]
     order = ids or timestamps
     slack = _STEP_BACK if ids else 0
     if order != sorted(order) or any(timestamp < place.at - slack for timestamp in timestamps):
@@ -183,11 +183,11 @@ def _page(
     return moved(fetch, replace(place, at=at, next_id=last_id), answer, min(latest - slack, fetch.end - 1))
 
 
-def _stamps(found: Sequence[object]) -> tuple[list[Instant], int]:
+def _stamps(rows: Sequence[object]) -> tuple[list[Instant], int]:
     """Open times or times of trades in UTC microseconds, and the id to go on with."""
     timestamps: list[Instant] = []
     next_id = -1
-    for row in found:
+    for row in rows:
         if isinstance(row, _Agg):
             timestamps.append(row.T * MILLISECOND)
             next_id = row.a + 1

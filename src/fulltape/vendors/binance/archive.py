@@ -114,16 +114,16 @@ def _sample(
     fetch: FetchRequest, kind: Kind, wire: str, at: Instant
 ) -> Generator[Request | PageResult, Response | None, sampling.Prices | None]:
     """A page of the API to hold a file against; None where it gives none (a symbol that is no longer listed)."""
-    found: sampling.Prices | None = None
+    sample: sampling.Prices | None = None
 
     def read(response: Response) -> PageResult:
-        nonlocal found
+        nonlocal sample
         if response.status != 200:
             refused = refusal(response, fetch.symbols)
-            told = refused.outcome in RETRYABLE
-            return refused if told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
+            retryable = refused.outcome in RETRYABLE
+            return refused if retryable else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
         try:
-            found = sampling.prices(KLINE_PAGE.decode(response.body))
+            sample = sampling.prices(KLINE_PAGE.decode(response.body))
         except (*UNREADABLE, TypeError) as error:
             return envelopes.malformed(f"not a page of {fetch.dataset}: {error}")
         return PageResult(outcome=Outcome.EMPTY, reason="a sample, to hold a file against")
@@ -132,7 +132,7 @@ def _sample(
     params = {"symbol": wire, "limit": str(sampling.PAGE), "interval": kind.interval,
               "startTime": str(at // MILLISECOND), "endTime": str(until // MILLISECOND - 1)}  # fmt: skip
     yield from envelopes.retried(Request(path=kind.path, params=params, cost=kind.weight), read)
-    return found
+    return sample
 
 
 def _held_against(
@@ -159,9 +159,11 @@ def _look_up(fetch: FetchRequest, wire: str) -> Generator[Request | PageResult, 
         if response.status == 200:
             return PageResult(outcome=Outcome.EMPTY, confirmed=fetch.symbols)
         refused = refusal(response, fetch.symbols)
-        told = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL)
+        passed_on = (*RETRYABLE, Outcome.UNKNOWN_SYMBOL)
         return (
-            refused if refused.outcome in told else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
+            refused
+            if refused.outcome in passed_on
+            else PageResult(outcome=Outcome.EMPTY, reason=refused.reason)
         )
 
     request = Request(path="/api/v3/exchangeInfo", params={"symbol": wire}, cost=20)

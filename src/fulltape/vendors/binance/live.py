@@ -54,9 +54,9 @@ _reply = msgspec.json.Decoder(_Reply)
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """As few connections as carry them all; books by themselves, so that a flood of them delays no trade."""
-    channels = [_channel(source, one) for one in subscriptions]
-    books = [one for one in channels if one.detail == "books"]
-    others = [one for one in channels if one.detail != "books"]
+    channels = [_channel(source, subscription) for subscription in subscriptions]
+    books = [channel for channel in channels if channel.detail == "books"]
+    others = [channel for channel in channels if channel.detail != "books"]
     return [
         Stream(
             source=source,
@@ -76,13 +76,17 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     ]
 
 
-def _channel(source: str, one: Subscription) -> Channel:
-    if one.dataset not in _STREAMS:
-        raise ValueError(f"{source} streams {', '.join(_STREAMS)}, not {one.dataset}")
-    name, detail = _STREAMS[one.dataset]
-    wire = one.spelling or "".join(assets.pair(one.symbol)).upper()
+def _channel(source: str, subscription: Subscription) -> Channel:
+    if subscription.dataset not in _STREAMS:
+        raise ValueError(f"{source} streams {', '.join(_STREAMS)}, not {subscription.dataset}")
+    name, detail = _STREAMS[subscription.dataset]
+    wire = subscription.spelling or "".join(assets.pair(subscription.symbol)).upper()
     return Channel(
-        name=f"{wire.lower()}@{name}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail
+        name=f"{wire.lower()}@{name}",
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
+        wire=wire,
+        detail=detail,
     )
 
 

@@ -21,10 +21,12 @@ def rows(body: bytes) -> Prices:
     return prices([line.split(",") for line in text.splitlines() if line[:1].isdigit()])
 
 
-def prices(found: Sequence[Sequence[object]]) -> Prices:
+def prices(klines: Sequence[Sequence[object]]) -> Prices:
     """Minutes out of the fields of rows, as files and the API have them; `ValueError` for what is none."""
     try:
-        return {_instant(int(str(row[0]))): tuple(Decimal(str(field)) for field in row[1:6]) for row in found}
+        return {
+            _instant(int(str(row[0]))): tuple(Decimal(str(field)) for field in row[1:6]) for row in klines
+        }
     except (InvalidOperation, IndexError) as error:
         raise ValueError(f"no row of a minute: {error}") from error
 
@@ -41,12 +43,12 @@ def anywhere(name: str, start: Instant, stop: Instant) -> Instant:
 
 def gap(file: Prices, start: Instant, stop: Instant) -> tuple[Instant, int]:
     """The longest stretch of [start, stop) without a minute: where it begins, and how many minutes it has."""
-    found = (start, 0)
+    longest = (start, 0)
     at = start
     for timestamp in [*sorted(timestamp for timestamp in file if start <= timestamp < stop), stop]:
-        found = max(found, (at, (timestamp - at) // MINUTE), key=lambda one: one[1])
+        longest = max(longest, (at, (timestamp - at) // MINUTE), key=lambda stretch: stretch[1])
         at = timestamp + MINUTE
-    return found
+    return longest
 
 
 def disagreement(file: Prices, api: Prices, start: Instant) -> str:
@@ -56,5 +58,5 @@ def disagreement(file: Prices, api: Prices, start: Instant) -> str:
     inside = {timestamp: row for timestamp, row in file.items() if start <= timestamp < end}
     lacking, more = len(api.keys() - inside.keys()), len(inside.keys() - api.keys())
     other = sum(inside[timestamp] != row for timestamp, row in api.items() if timestamp in inside)
-    told = [(lacking, "lacks"), (more, "has beside the API's"), (other, "tells otherwise")]
-    return ", ".join(f"it {words} {count:,} of {len(api):,} minutes" for count, words in told if count)
+    differences = [(lacking, "lacks"), (more, "has beside the API's"), (other, "tells otherwise")]
+    return ", ".join(f"it {words} {count:,} of {len(api):,} minutes" for count, words in differences if count)

@@ -386,8 +386,8 @@ def _rows(page: Page) -> list[list[float | None]]:
     timeframe, _ = _TIMEFRAMES[fetch.dataset]
     answer = Response(status=page.status, headers={}, body=page.body, received_at=0)
     asked = functools.partial(_candles, memo.market["symbol"], timeframe, memo.since, memo.limit)
-    found = exchange.run(asked, [answer])
-    rows = [[_number(value) for value in row[:6]] for row in found]
+    candles = exchange.run(asked, [answer])
+    rows = [[_number(value) for value in row[:6]] for row in candles]
     return [row for row in rows if row[0] is not None and fetch.start <= row[0] * _MILLISECOND < fetch.end]
 
 

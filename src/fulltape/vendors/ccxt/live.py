@@ -31,18 +31,18 @@ _TRADES = "watchTradesForSymbols"
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """One connection, which ccxt makes into as many as it needs."""
-    for one in subscriptions:
-        if one.dataset != _DATASET:
-            raise ValueError(f"{source} streams {_DATASET}, not {one.dataset}")
+    for asked in subscriptions:
+        if asked.dataset != _DATASET:
+            raise ValueError(f"{source} streams {_DATASET}, not {asked.dataset}")
     channels = tuple(
         Channel(
-            name=one.spelling or one.symbol,
+            name=subscription.spelling or subscription.symbol,
             dataset=_DATASET,
-            symbol=one.symbol,
-            wire=one.spelling or one.symbol,
+            symbol=subscription.symbol,
+            wire=subscription.spelling or subscription.symbol,
             detail="trades",
         )
-        for one in subscriptions
+        for subscription in subscriptions
     )
     stream = Stream(
         source=source,
@@ -83,7 +83,7 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
             _elsewhere(exchange, *url.split(" "))
         while symbols:
             try:
-                found = await _watched(exchange, stream.source, symbols)
+                trades = await _watched(exchange, stream.source, symbols)
             except ccxt.BadSymbol:
                 # ccxt refuses all of them for one that it does not know.
                 listed = await exchange.load_markets()
@@ -94,7 +94,7 @@ async def feed(stream: Stream, url: str, secrets: Mapping[str, str]) -> AsyncIte
                 if not bad:
                     raise
                 continue
-            for trade in found:
+            for trade in trades:
                 yield SdkMessage(channel=trade["symbol"], message=_told(trade, ids.of(trade)))
         raise errors.TransportError(f"{stream.source} lists none of its symbols")
     except (ccxt.NetworkError, ccxt.ExchangeError) as error:

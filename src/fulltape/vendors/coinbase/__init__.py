@@ -205,8 +205,8 @@ def _first_id(book: _Book, stop: int) -> Generator[Request | PageResult, Respons
         # By proportion as far as trading is even, by halves where it is not.
         share = (start - opened) / max(1, closed - opened) if opened and not by_halves else 0.5
         middle = min(max(low + int((high - low) * share), low + 1), high - 1)
-        one = yield from envelopes.retried(book.before(middle + 1, 1), book.glance)
-        if one.outcome not in (Outcome.ROWS, Outcome.EMPTY):
+        answer = yield from envelopes.retried(book.before(middle + 1, 1), book.glance)
+        if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return None
         size = high - low
         timestamp = parse_timestamp(book.page[0].time) if book.page else None

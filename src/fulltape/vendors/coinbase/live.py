@@ -57,7 +57,7 @@ _PRODUCT = re.compile(r"[A-Za-z0-9]+-[A-Za-z0-9]+")
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """Connections by products."""
-    channels = [_channel(source, one) for one in subscriptions]
+    channels = [_channel(source, subscription) for subscription in subscriptions]
     return [
         Stream(
             source=source,
@@ -74,12 +74,18 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     ]
 
 
-def _channel(source: str, one: Subscription) -> Channel:
-    if one.dataset not in _CHANNELS:
-        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
-    wire = one.spelling or "-".join(assets.pair(one.symbol))
-    _, kind, detail = _CHANNELS[one.dataset]
-    return Channel(name=f"{kind}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+def _channel(source: str, subscription: Subscription) -> Channel:
+    if subscription.dataset not in _CHANNELS:
+        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {subscription.dataset}")
+    wire = subscription.spelling or "-".join(assets.pair(subscription.symbol))
+    _, kind, detail = _CHANNELS[subscription.dataset]
+    return Channel(
+        name=f"{kind}|{wire}",
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
+        wire=wire,
+        detail=detail,
+    )
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:
@@ -98,7 +104,9 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
     wanted: dict[str, list[str]] = {}
     for name in names:
         kind, _, wire = name.partition("|")
-        wanted.setdefault(next(told for told, one, _ in _CHANNELS.values() if one == kind), []).append(wire)
+        wanted.setdefault(
+            next(channel for channel, message_type, _ in _CHANNELS.values() if message_type == kind), []
+        ).append(wire)
     wanted[_HEARTBEAT] = sorted({wire for wires in wanted.values() for wire in wires})
     asked = [{"name": name, "product_ids": wires} for name, wires in wanted.items()]
     return msgspec.json.encode({"type": "subscribe", "channels": asked}).decode()
@@ -113,9 +121,12 @@ def _answered(message: bytes, subscribing: Subscribing) -> ProtocolStep:
         return ProtocolStep(keep=False)
     if reply.type == "error":
         _refused(f"{reply.message}: {reply.reason}".rstrip(": "), subscribing)
-    kinds = {told: kind for told, kind, _ in _CHANNELS.values()} | _ALIASES
+    kinds = {channel: kind for channel, kind, _ in _CHANNELS.values()} | _ALIASES
     subscribing.confirm(
-        f"{kinds[one.name]}|{wire}" for one in reply.channels if one.name in kinds for wire in one.product_ids
+        f"{kinds[channel.name]}|{wire}"
+        for channel in reply.channels
+        if channel.name in kinds
+        for wire in channel.product_ids
     )
     return subscribing.step()
 

@@ -216,7 +216,7 @@ def _times(fetch: FetchRequest, page: _Envelope) -> list[Instant]:
         return [time * SECOND for time in page.history.times]
     if not bytes(page.candles):
         raise ValueError("it has no candles")
-    return [one.epoch * SECOND for one in _epochs.decode(page.candles)]
+    return [candle.epoch * SECOND for candle in _epochs.decode(page.candles)]
 
 
 def _refusal(fetch: FetchRequest, error: _Error) -> PageResult:
@@ -246,13 +246,13 @@ def decode(pages: Sequence[Page]) -> Decoded:
         fixed: dict[str, object] = {"price_kind": "mid"} if dataset.startswith("forex") else {}
         try:
             if datasets.get(dataset).grain == "tick":
-                found = _envelope.decode(page.body).history or _History(prices=[], times=[])
-                if len(found.times) != len(found.prices):
-                    raise ValueError(f"{len(found.times)} times and {len(found.prices)} prices")
+                tick_history = _envelope.decode(page.body).history or _History(prices=[], times=[])
+                if len(tick_history.times) != len(tick_history.prices):
+                    raise ValueError(f"{len(tick_history.times)} times and {len(tick_history.prices)} prices")
                 since = int(page.memo or 0)  # what lies before comes again, whole, with the next page
                 ticks = [
                     (time * SECOND, price)
-                    for time, price in zip(found.times, found.prices, strict=True)
+                    for time, price in zip(tick_history.times, tick_history.prices, strict=True)
                     if time * SECOND >= since
                 ]
                 timestamps: list[object] = [time for time, _ in ticks]

@@ -46,7 +46,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """At most a hundred subscriptions a connection."""
-    channels = [_channel(source, one) for one in subscriptions]
+    channels = [_channel(source, subscription) for subscription in subscriptions]
     return [
         Stream(
             source=source,
@@ -65,18 +65,22 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     ]
 
 
-def _channel(source: str, one: Subscription) -> Channel:
+def _channel(source: str, subscription: Subscription) -> Channel:
     forex = source.endswith(".forex")
     able = sorted(name for name in _TICKS | _CANDLES if name.startswith("forex") == forex)
-    if one.dataset not in able:
-        raise ValueError(f"{source} streams {', '.join(able)}, not {one.dataset}")
-    wire = one.spelling or (f"frx{one.symbol.replace('/', '')}" if forex else one.symbol)
-    ticks = one.dataset in _TICKS
-    cadence = next((every for begin, every in _CADENCES.items() if one.symbol.startswith(begin)), 0.0)
+    if subscription.dataset not in able:
+        raise ValueError(f"{source} streams {', '.join(able)}, not {subscription.dataset}")
+    wire = subscription.spelling or (
+        f"frx{subscription.symbol.replace('/', '')}" if forex else subscription.symbol
+    )
+    ticks = subscription.dataset in _TICKS
+    cadence = next(
+        (every for begin, every in _CADENCES.items() if subscription.symbol.startswith(begin)), 0.0
+    )
     return Channel(
         name=f"{'tick' if ticks else 'ohlc'}|{wire}",
-        dataset=one.dataset,
-        symbol=one.symbol,
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
         wire=wire,
         detail="trades" if ticks else "bars",
         cadence=cadence,

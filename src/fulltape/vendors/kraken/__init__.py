@@ -155,12 +155,12 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
 
 def _opened(fetch: FetchRequest, response: Response) -> tuple[msgspec.Raw, str]:
     """The rows and the cursor of an answer; `ValueError` where it is none."""
-    found = _envelope.decode(response.body).result
-    last = _last.decode(found["last"]) if "last" in found else ""
-    names = [name for name in found if name != "last"]
+    result = _envelope.decode(response.body).result
+    last = _last.decode(result["last"]) if "last" in result else ""
+    names = [name for name in result if name != "last"]
     if len(names) != 1 or last == "":
         raise ValueError(f"{len(names)} pairs in an answer about {fetch.symbols[0]}, last {last!r}")
-    return found[names[0]], str(last)
+    return result[names[0]], str(last)
 
 
 def _candles(fetch: FetchRequest, response: Response) -> PageResult:
@@ -277,8 +277,8 @@ _TIMESTAMP = re.compile(rb',(\d{1,11})(?:\.(\d{1,9}))?,(?="[bs]")')
 
 def _exact(rows: bytes) -> tuple[bytes, RowFormat]:
     """Trades with stamps as whole nanoseconds, which a floating-point number of seconds cannot hold."""
-    found, count = _TIMESTAMP.subn(
+    exact, count = _TIMESTAMP.subn(
         lambda timestamp: b",%b%b," % (timestamp[1], (timestamp[2] or b"").ljust(9, b"0")), rows
     )
     every = rows.count(b'"b"') + rows.count(b'"s"')
-    return (found, replace(_TRADE, unit="ns", timestamp_kind="integer")) if count == every else (rows, _TRADE)
+    return (exact, replace(_TRADE, unit="ns", timestamp_kind="integer")) if count == every else (rows, _TRADE)

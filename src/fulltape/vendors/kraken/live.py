@@ -63,7 +63,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     """Connections by symbols."""
-    channels = [_channel(source, one) for one in subscriptions]
+    channels = [_channel(source, subscription) for subscription in subscriptions]
     return [
         Stream(
             source=source,
@@ -81,12 +81,20 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     ]
 
 
-def _channel(source: str, one: Subscription) -> Channel:
-    if one.dataset not in _CHANNELS:
-        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {one.dataset}")
-    wire = one.spelling if "/" in one.spelling else "/".join(assets.pair(one.symbol))
-    name, detail = _CHANNELS[one.dataset]
-    return Channel(name=f"{name}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+def _channel(source: str, subscription: Subscription) -> Channel:
+    if subscription.dataset not in _CHANNELS:
+        raise ValueError(f"{source} streams {', '.join(_CHANNELS)}, not {subscription.dataset}")
+    wire = (
+        subscription.spelling if "/" in subscription.spelling else "/".join(assets.pair(subscription.symbol))
+    )
+    name, detail = _CHANNELS[subscription.dataset]
+    return Channel(
+        name=f"{name}|{wire}",
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
+        wire=wire,
+        detail=detail,
+    )
 
 
 def _converse(channels: Sequence[Channel]) -> ProtocolSteps:

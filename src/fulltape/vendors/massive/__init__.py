@@ -148,13 +148,13 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     while request is not None:
         response = yield request
         assert response is not None
-        answer, found = _read(fetch, wire, request, response, seen)
+        answer, served = _read(fetch, wire, request, response, seen)
         yield answer
         if answer.outcome in RETRYABLE:
             continue
         if answer.outcome not in (Outcome.ROWS, Outcome.EMPTY):
             return
-        seen |= found
+        seen |= served
         request = _after(answer.cursor.token) if answer.cursor else None
     for symbol in fetch.symbols:
         if symbol not in seen and symbol not in fetch.known:
@@ -344,8 +344,8 @@ def decode(pages: Sequence[Page]) -> Decoded:
         try:
             results = envelopes.read(_envelope, page.body).results
             if fetch.dataset == "corporate_actions":
-                told = [told_of(row) for row in _actions.decode(results)]
-                tables += actions.tables(page, names.ours, told, rejected)
+                announced = [told_of(row) for row in _actions.decode(results)]
+                tables += actions.tables(page, names.ours, announced, rejected)
                 continue
             fixed = _fixed(fetch, page)
         except UNREADABLE as error:

@@ -89,7 +89,7 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     if source not in _CLUSTERS:
         raise ValueError(f"{source} has no stream; {', '.join(_CLUSTERS)} have")
     cluster = _CLUSTERS[source]
-    channels = tuple(_channel(source, cluster, one) for one in subscriptions)
+    channels = tuple(_channel(source, cluster, subscription) for subscription in subscriptions)
     return [
         Stream(
             source=source,
@@ -104,12 +104,18 @@ def streams(source: str, subscriptions: Sequence[Subscription]) -> list[Stream]:
     ]
 
 
-def _channel(source: str, cluster: _Cluster, one: Subscription) -> Channel:
-    if one.dataset not in cluster.channels:
-        raise ValueError(f"{source} streams {', '.join(cluster.channels)}, not {one.dataset}")
-    channel, _, detail = cluster.channels[one.dataset]
-    wire = one.spelling or _wire(cluster, one.symbol)
-    return Channel(name=f"{channel}|{wire}", dataset=one.dataset, symbol=one.symbol, wire=wire, detail=detail)
+def _channel(source: str, cluster: _Cluster, subscription: Subscription) -> Channel:
+    if subscription.dataset not in cluster.channels:
+        raise ValueError(f"{source} streams {', '.join(cluster.channels)}, not {subscription.dataset}")
+    channel, _, detail = cluster.channels[subscription.dataset]
+    wire = subscription.spelling or _wire(cluster, subscription.symbol)
+    return Channel(
+        name=f"{channel}|{wire}",
+        dataset=subscription.dataset,
+        symbol=subscription.symbol,
+        wire=wire,
+        detail=detail,
+    )
 
 
 def _wire(cluster: _Cluster, symbol: str) -> str:
@@ -138,31 +144,31 @@ def _subscribe(names: Sequence[str], _number: int) -> str:
 
 def _answered(message: bytes, names: Sequence[str], subscribing: Subscribing) -> ProtocolStep:
     try:
-        found = _statuses.decode(message)
+        statuses = _statuses.decode(message)
     except msgspec.DecodeError:
         return NOTHING
-    for one in found:
-        if one.status == "connected":
+    for status in statuses:
+        if status.status == "connected":
             return _LOG_IN
-        if one.status == "auth_success":
+        if status.status == "auth_success":
             return subscribing.subscribe(names)
-        if one.status == "success" and one.message.startswith("subscribed"):
-            told = one.message.rpartition(": ")[2].split(",")
-            subscribing.confirm(name.strip().replace(".", "|", 1) for name in told)
-        elif one.status == "auth_failed":
-            return ProtocolStep(end="stop", reason=one.message)
-        elif one.status == "max_connections":
-            return ProtocolStep(end="wait", reason=one.message)
-        elif one.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
-            return ProtocolStep(end="reconnect", reason=f"{one.status}: {one.message}")
-        elif one.status == "error" and not subscribing.number:
-            return ProtocolStep(refused=dict.fromkeys(names, one.message))
-        elif one.status == "error":
+        if status.status == "success" and status.message.startswith("subscribed"):
+            confirmed = status.message.rpartition(": ")[2].split(",")
+            subscribing.confirm(name.strip().replace(".", "|", 1) for name in confirmed)
+        elif status.status == "auth_failed":
+            return ProtocolStep(end="stop", reason=status.message)
+        elif status.status == "max_connections":
+            return ProtocolStep(end="wait", reason=status.message)
+        elif status.status in ("auth_timeout", "slow_consumer", "force_disconnect"):
+            return ProtocolStep(end="reconnect", reason=f"{status.status}: {status.message}")
+        elif status.status == "error" and not subscribing.number:
+            return ProtocolStep(refused=dict.fromkeys(names, status.message))
+        elif status.status == "error":
             subscribing.refuse(
-                one.message, [name for name in subscribing.outstanding if _named(name, one.message)]
+                status.message, [name for name in subscribing.outstanding if _named(name, status.message)]
             )
     # An array may hold rows beside a status: those are data.
-    return subscribing.step(keep=not found or any(one.ev != "status" for one in found))
+    return subscribing.step(keep=not statuses or any(row.ev != "status" for row in statuses))
 
 
 def _named(name: str, words: str) -> bool:

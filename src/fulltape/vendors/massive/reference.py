@@ -90,10 +90,10 @@ def _events(symbol: str, details: _Details, response: Response) -> PageResult:
             return replace(envelopes.malformed(f"no ticker's events: {error}"), keep=False)
     elif response.status != 404:
         return _refusal(response)
-    found = listings(
-        symbol, details, [(one.date, one.ticker_change.ticker) for one in events if one.ticker_change]
+    entries = listings(
+        symbol, details, [(event.date, event.ticker_change.ticker) for event in events if event.ticker_change]
     )
-    return PageResult(outcome=Outcome.ROWS, listings=tuple(found))
+    return PageResult(outcome=Outcome.ROWS, listings=tuple(entries))
 
 
 def _refusal(response: Response) -> PageResult:
@@ -133,13 +133,13 @@ def listings(symbol: str, details: _Details, changes: Sequence[tuple[dt.date, st
         currency=details.currency_name.upper(),
         conflict=conflict,
     )
-    found = []
+    entries = []
     for at, name in enumerate(names):
         following = begins[at + 1] if at + 1 < len(begins) else None
         last = delisted if following is None else following - dt.timedelta(days=1)
-        found.append(
+        entries.append(
             ReferenceEntry(
                 instrument=names[0], symbol=name, first=begins[at], last=last, facts=facts, origin=_ORIGIN
             )
         )
-    return found
+    return entries
