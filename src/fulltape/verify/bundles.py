@@ -37,18 +37,18 @@ def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         yield "", f"{MANIFEST} or {SUMS} cannot be read"
         return
-    listed = {one.path: one.sha256 for one in manifest.files}
+    listed = {file.path: file.sha256 for file in manifest.files}
     if sums is None or {**listed, MANIFEST: files.sha256(bundle / MANIFEST)} != dict(sums):
         yield "", f"{MANIFEST} and {SUMS} contradict each other"
         return
-    for one in manifest.files:
-        path = bundle / one.path
+    for entry in manifest.files:
+        path = bundle / entry.path
         if not path.is_file():
-            yield one.path, "it is gone"
-        elif path.stat().st_size != one.bytes:
-            yield one.path, f"it has {path.stat().st_size:,} bytes instead of {one.bytes:,}"
-        elif deep and files.sha256(path) != one.sha256:
-            yield one.path, "its content is not what was written"
+            yield entry.path, "it is gone"
+        elif path.stat().st_size != entry.bytes:
+            yield entry.path, f"it has {path.stat().st_size:,} bytes instead of {entry.bytes:,}"
+        elif deep and files.sha256(path) != entry.sha256:
+            yield entry.path, "its content is not what was written"
     known = {*listed, MANIFEST, SUMS}
     for path in files.tree(bundle):
         name = path.relative_to(bundle).as_posix()
@@ -58,7 +58,7 @@ def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
 
 def digests(bundle: Path) -> Mapping[str, str]:
     """The digest of every file that the manifest lists; none where that cannot be read."""
-    return {one.path: one.sha256 for one in _manifest(bundle).files}
+    return {file.path: file.sha256 for file in _manifest(bundle).files}
 
 
 def recipe(bundle: Path) -> str:

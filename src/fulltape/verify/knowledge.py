@@ -96,8 +96,8 @@ def write(ledger: Ledger, layout: Layout, now: Instant) -> bool:
 
 def read(ledger: Ledger, layout: Layout) -> KnowledgeAge | None:
     """How new the knowledge in the lake is; None where there is none that can be read, or another node's."""
-    found = _read(layout, _node(ledger, layout))
-    return KnowledgeAge(position=found[0].position, at=found[0].at) if found else None
+    kept = _read(layout, _node(ledger, layout))
+    return KnowledgeAge(position=kept[0].position, at=kept[0].at) if kept else None
 
 
 def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
@@ -105,12 +105,12 @@ def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
 
     Returns facts about rows that their source has contradicted: they are laid once the parts are taken up.
     """
-    found = _read(layout, _node(ledger, layout))
+    kept = _read(layout, _node(ledger, layout))
     contradicted: list[CoverageFact] = []
-    for table in TABLES if found else ():
+    for table in TABLES if kept else ():
         if table != "coverage":
             ledger.database.statement(f"DELETE FROM {table}")
-    for line in found[1] if found else ():
+    for line in kept[1] if kept else ():
         some = msgspec.json.decode(line, type=_Rows)
         if some.table == "stream_days":
             some = msgspec.structs.replace(some, rows=[_without_magic(row) for row in some.rows])
@@ -129,11 +129,13 @@ def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
 def _lay(ledger: Ledger, rows: list[dict[str, Any]]) -> list[CoverageFact]:
     """Silence and refusals in place of whatever was known of their sessions; returns the other facts."""
     facts = [fact_of(row) for row in rows]
-    silent = [one for one in facts if one.fact != "present"]
-    for one in silent:
-        ledger.coverage.forget(one.dataset, one.instrument, one.source, one.first, one.last)
+    silent = [fact for fact in facts if fact.fact != "present"]
+    for silence in silent:
+        ledger.coverage.forget(
+            silence.dataset, silence.instrument, silence.source, silence.first, silence.last
+        )
     ledger.coverage.put(silent)
-    return [one for one in facts if one.fact == "present"]
+    return [fact for fact in facts if fact.fact == "present"]
 
 
 def _insert(ledger: Ledger, some: _Rows) -> None:
@@ -152,8 +154,8 @@ def _without_magic(row: dict[str, Any]) -> dict[str, Any]:
 
 def _node(ledger: Ledger, layout: Layout) -> str:
     """Whose knowledge may be read: the lake's node's."""
-    found = owner.read(layout)
-    return found.node if found else ledger.identity("node")
+    lake_owner = owner.read(layout)
+    return lake_owner.node if lake_owner else ledger.identity("node")
 
 
 def _rows(ledger: Ledger, table: str, which: str) -> list[dict[str, Any]]:

@@ -35,12 +35,12 @@ def run_once(
     ledger does not know, journals, bundles, rejected bytes. `deep` reads also what was replaced, every record of every
     journal, every byte of every bundle, and the ledger's own pages."""
     parts = [part for layer in LAYERS for part in context.ledger.catalogue.all_current(layer)]
-    found: list[Finding] = []
+    findings: list[Finding] = []
     size = 0
     for at in range(0, len(parts), _AT_ONCE):
         some = parts[at : at + _AT_ONCE]
         wrong = {part.path: _wrong(context, part) for part in some}
-        found += [
+        findings += [
             Finding(kind="part", path=part.path, what=wrong[part.path], cure=CURES[part.layer])
             for part in some
             if wrong[part.path]
@@ -50,28 +50,28 @@ def run_once(
             whole = [part for part in some if not wrong[part.path]]
             context.ledger.damages.verified(whole, now=clock.now())
         progress(Event(stage=STAGE, done=at + len(some), total=len(parts), unit="parts"))
-    found += _mark(context)
-    found += _others(context, deep=deep)
-    found += _journals(context, deep=deep)
-    found += _bundles(context, deep=deep)
-    found += _rejected(context)
+    findings += _mark(context)
+    findings += _others(context, deep=deep)
+    findings += _journals(context, deep=deep)
+    findings += _bundles(context, deep=deep)
+    findings += _rejected(context)
     if deep:
-        found += _copies(context)
-        found += [
+        findings += _copies(context)
+        findings += [
             Finding(
                 kind="ledger", path=context.ledger.database.where, what=what,
                 cure="fulltape ledger restore brings back a sound one",
             )
             for what in context.ledger.database.faults()
         ]  # fmt: skip
-    return VerifyReport(files=len(parts), bytes=size, findings=tuple(found))
+    return VerifyReport(files=len(parts), bytes=size, findings=tuple(findings))
 
 
 def sample(context: NodeContext, clock: Clock, *, seconds: float) -> VerifyReport:
     """Verify the parts that were verified longest ago, for so many seconds; what is wrong is withdrawn."""
     until = clock.steady() + int(seconds * SECOND)
     now = clock.now()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     whole: list[Part] = []
     looked = size = 0
     while clock.steady() < until:
@@ -83,14 +83,14 @@ def sample(context: NodeContext, clock: Clock, *, seconds: float) -> VerifyRepor
             looked, size = looked + 1, size + part.bytes
             if what := _wrong(context, part):
                 damage.withdraw(context, part, what, now)
-                found.append(Finding(kind="part", path=part.path, what=what, cure=CURES[part.layer]))
+                findings.append(Finding(kind="part", path=part.path, what=what, cure=CURES[part.layer]))
             else:
                 whole.append(part)
             if clock.steady() >= until:
                 break
     with context.ledger.write():
         context.ledger.damages.verified(whole, now=now)
-    return VerifyReport(files=looked, bytes=size, findings=tuple(found))
+    return VerifyReport(files=looked, bytes=size, findings=tuple(findings))
 
 
 def _wrong(context: NodeContext, part: Part) -> str:
@@ -123,7 +123,7 @@ def _others(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
             what="it is not what was written",
             cure="can be made again from its part",
         )
-    apart = {one.path for one in context.ledger.damages.all()}
+    apart = {damaged.path for damaged in context.ledger.damages.all()}
     for name, current in known.items() if deep else ():
         part = None if current or name in apart else context.ledger.catalogue.by_path(name)
         if part and (what := _wrong(context, part)):
@@ -138,7 +138,7 @@ def _others(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
 def _journals(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
     sealed = {path.stem: path for path in context.layout.captured_files(layout.SEALED)}
     waiting = {path.stem for path in context.layout.captured_files()}
-    known = {one.file: one for one in context.ledger.captures.all()}
+    known = {span.file: span for span in context.ledger.captures.all()}
     for name, capture in known.items():
         # It may have been sealed in the moment before a crash, and then keeps its old name until the next run.
         if name not in sealed and name not in waiting:
@@ -163,9 +163,9 @@ def _journals(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
     for path in everything:
         if not path.is_file() or (path.suffix == layout.JOURNAL and journal.in_use(path)):
             continue
-        bad = [one for one in journal.read(path) if isinstance(one, JournalDamage)]
+        bad = [record for record in journal.read(path) if isinstance(record, JournalDamage)]
         if bad:
-            lost = sum(one.length for one in bad)
+            lost = sum(stretch.length for stretch in bad)
             cure = (
                 _SET_APART
                 if path.suffix == layout.SEALED
@@ -193,10 +193,10 @@ def _bundles(context: NodeContext, *, deep: bool) -> Iterator[Finding]:
                 kind="bundle", path=row["path"], what="it is gone", cure="the newest one is written again"
             )
             continue
-        found = list(bundles.wrong(bundle, deep=deep))
-        if not found and bundles.recipe(bundle) != row["digest"]:
-            found = [("", "it is another bundle than the one that was written")]
-        for name, what in found:
+        faults = list(bundles.wrong(bundle, deep=deep))
+        if not faults and bundles.recipe(bundle) != row["digest"]:
+            faults = [("", "it is another bundle than the one that was written")]
+        for name, what in faults:
             path = f"{row['path']}/{name}" if name else str(row["path"])
             yield Finding(
                 kind="bundle", path=path, what=what,

@@ -65,7 +65,7 @@ def parts(
     """Register raw files that the ledger does not know, the oldest first; returns how many, and which could not be and
     why. Those that a kept journal gives back are left to it."""
     left: list[tuple[str, str]] = []
-    found: list[_Found] = []
+    candidates: list[_Found] = []
     for path in paths:
         metadata = parquet.metadata(path)
         if metadata is None or not {"dataset", "source"} <= metadata.keys():
@@ -76,14 +76,14 @@ def parts(
             )
         else:
             learned = int(metadata.get("known_at") or path.stat().st_mtime_ns // _MICROSECOND)
-            found.append((learned, path, metadata))
-    found.sort(key=lambda one: (one[0], one[1].name))
-    found = _without_merged(context, found)
+            candidates.append((learned, path, metadata))
+    candidates.sort(key=lambda candidate: (candidate[0], candidate[1].name))
+    candidates = _without_merged(context, candidates)
     # Of a journal that the ledger knows by what the lake kept, the parts are not known yet. Of others they are made again.
-    expected = {one.file for one in context.ledger.captures.all() if not one.parts}
-    known = {one.file for one in context.ledger.captures.all()}
+    expected = {capture.file for capture in context.ledger.captures.all() if not capture.parts}
+    known = {capture.file for capture in context.ledger.captures.all()}
     taken = 0
-    for done, (learned, path, metadata) in enumerate(found, start=1):
+    for done, (learned, path, metadata) in enumerate(candidates, start=1):
         made_of = metadata.get("journal", "")
         if made_of in known - expected and not _holds_more(context, path, metadata):
             damage.set_apart(context, path)  # an older software's: there are newer ones
@@ -93,27 +93,27 @@ def parts(
             left.append((context.layout.relative(path), why))
         else:
             taken += 1
-        progress(Event(stage=STAGE, done=done, total=len(found), unit="parts"))
+        progress(Event(stage=STAGE, done=done, total=len(candidates), unit="parts"))
     return taken, left
 
 
-def _without_merged(context: NodeContext, found: Sequence[_Found]) -> list[_Found]:
+def _without_merged(context: NodeContext, candidates: Sequence[_Found]) -> list[_Found]:
     """Files but for those whose rows a sound one holds that was made of them: they are set apart. Taken up after it, they
     would count as newer."""
     root, catalogue = context.layout.root, context.ledger.catalogue
-    whole = {path for _, path, metadata in found if "merged" in metadata and _is_whole(path)}
-    for dataset, folder in {(metadata["dataset"], path.parent.name) for _, path, metadata in found}:
+    whole = {path for _, path, metadata in candidates if "merged" in metadata and _is_whole(path)}
+    for dataset, folder in {(metadata["dataset"], path.parent.name) for _, path, metadata in candidates}:
         known = (part for part in catalogue.current_in("raw", dataset, folder) if part.merged)
         whole |= {root / part.path for part in known if _is_whole(root / part.path)}
     held = {(path.parent, digest) for path in whole for digest in parts_of.held(parquet.metadata(path) or {})}
     if not held:
-        return list(found)
+        return list(candidates)
     out = []
-    for one in found:
-        if (one[1].parent, files.sha256(one[1])) in held:
-            damage.set_apart(context, one[1])
+    for candidate in candidates:
+        if (candidate[1].parent, files.sha256(candidate[1])) in held:
+            damage.set_apart(context, candidate[1])
         else:
-            out.append(one)
+            out.append(candidate)
     return out
 
 
@@ -124,7 +124,7 @@ def _is_whole(path: Path) -> bool:
 
 def name_parts_of_captures(context: NodeContext) -> None:
     """Note again which parts were made of which journal: those that the ledger knows, by what is written into them."""
-    known = {one.file for one in context.ledger.captures.all()}
+    known = {capture.file for capture in context.ledger.captures.all()}
     with context.ledger.write():
         for part in context.ledger.catalogue.all_current("raw"):
             made_of = (parquet.metadata(context.layout.root / part.path) or {}).get("journal", "")
@@ -134,12 +134,12 @@ def name_parts_of_captures(context: NodeContext) -> None:
 
 def _journals(context: NodeContext) -> int:
     """Let journals that were sealed, and of which the ledger knows nothing, be sealed once more."""
-    known = {one.file for one in context.ledger.captures.all()}
-    found = [path for path in context.layout.captured_files(layout.SEALED) if path.stem not in known]
-    for path in found:
+    known = {capture.file for capture in context.ledger.captures.all()}
+    sealed = [path for path in context.layout.captured_files(layout.SEALED) if path.stem not in known]
+    for path in sealed:
         path.rename(path.with_suffix(layout.JOURNAL))
         files.sync_folder(path.parent)
-    return len(found)
+    return len(sealed)
 
 
 def _made_now(context: NodeContext, path: Path, metadata: Mapping[str, str]) -> list[Part]:
@@ -200,13 +200,13 @@ def _register(
         return f"it does not lie where its rows belong ({context.layout.relative(place)})"
     with context.ledger.write():
         context.ledger.changes.begin()
-        for one in _made_now(context, path, metadata) if "journal" in metadata else ():
-            context.ledger.catalogue.withdraw(one.part_id, now=now)
+        for made in _made_now(context, path, metadata) if "journal" in metadata else ():
+            context.ledger.catalogue.withdraw(made.part_id, now=now)
         part_id = _enter(context, part, parts_of.held(metadata), now)
         if part.origin == "fetched":
             context.ledger.coverage.record(_facts(part, learned), wanted.next_session)
         else:
-            made_of = {one.made_of for one in parts_of.merged(metadata)} or {metadata["journal"]}
+            made_of = {merged.made_of for merged in parts_of.merged(metadata)} or {metadata["journal"]}
             if any(map(_NAME.match, made_of)):  # what history gave back has the name of a fetch
                 _captured(context, wanted, part, rows, now)
             if "journal" in metadata:
@@ -220,9 +220,9 @@ def _enter(context: NodeContext, part: NewPart, held: AbstractSet[str], now: Ins
     """Register a part, in the place of those whose rows it holds."""
     catalogue = context.ledger.catalogue
     originals = [
-        one
-        for one in (catalogue.current_in("raw", part.dataset, part.folder) if held else ())
-        if one.source == part.source and one.sha256 in held
+        original
+        for original in (catalogue.current_in("raw", part.dataset, part.folder) if held else ())
+        if original.source == part.source and original.sha256 in held
     ]
     if originals:
         return catalogue.merge(part, originals, now=now)
@@ -257,10 +257,10 @@ def _captured(
 ) -> None:
     """Where nothing says any more when captured rows were live, all of it is doubtful."""
     streams = context.ledger.streams
-    found = rows.group_by("instrument", "symbol", "session").agg(
+    cells = rows.group_by("instrument", "symbol", "session").agg(
         pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"), pl.len().alias("rows")
     )
-    for instrument, symbol, session, first, last, count in found.sort("instrument", "session").iter_rows():
+    for instrument, symbol, session, first, last, count in cells.sort("instrument", "session").iter_rows():
         cell = (part.source, part.dataset, instrument, session)
         if streams.day(*cell) is not None or streams.months.holds(*cell):
             continue
