@@ -48,10 +48,10 @@ def explain(
     trading = (
         wanted.calendar.day(session) == "session"
     )  # ranges reach over closed days and say nothing of them
-    one = next(
-        found
-        for found in known.read(context, wanted, now, {instrument})
-        if found.instrument.instrument == instrument
+    series = next(
+        candidate
+        for candidate in known.read(context, wanted, now, {instrument})
+        if candidate.instrument.instrument == instrument
     )
     facts = [
         fact
@@ -62,11 +62,11 @@ def explain(
     tasks = context.ledger.tasks.touching(name, instrument, session) if trading else []
     return Explanation(
         title=wanted.title,
-        cell=_answer(context, wanted, one, session, facts, checked, now),
+        cell=_answer(context, wanted, series, session, facts, checked, now),
         expected=_expected(wanted, instrument, session),
         facts=[_told(fact) for fact in facts],
         sources=[
-            {"source": source, "says": gaps.asked(context, wanted, one, source, session, now)}
+            {"source": source, "says": gaps.asked(context, wanted, series, source, session, now)}
             for source in wanted.sources
         ],
         parts=[
@@ -87,7 +87,7 @@ def explain(
 def _answer(
     context: NodeContext,
     wanted: ConfiguredDataset,
-    one: Series,
+    series: Series,
     session: dt.date,
     facts: Sequence[CoverageFact],
     checked: dict[str, Any],
@@ -95,17 +95,17 @@ def _answer(
 ) -> Cell:
     calendar = wanted.calendar
     position = calendar.position(session)
-    said = context.ledger.verdicts.of_cell(wanted.dataset.name, one.instrument.instrument, session)
+    said = context.ledger.verdicts.of_cell(wanted.dataset.name, series.instrument.instrument, session)
     verdict = said.verdict if said and position is not None else Verdict.UNCHECKED
     return cell(
         day=calendar.day(session),
         final_at=wanted.final_at(position) if position is not None else None,
-        life=Life(known=True, listed=True) if one.events else _life(one, session, position),
+        life=Life(known=True, listed=True) if series.events else _life(series, session, position),
         facts={
             fact.source: Fact(
                 kind=fact.fact,
                 final=fact.final,
-                sound=fact.sound or one.events,
+                sound=fact.sound or series.events,
                 reason=fact.reason,
                 spoiled=fact.fact == "refused" and bool(fact.extent),
             )
@@ -113,11 +113,11 @@ def _answer(
         },
         eligible=[
             source
-            for source, where in one.servable.items()
+            for source, where in series.servable.items()
             if position is not None and ranges.contains(where, position)
         ],
-        doubt="" if one.events or position is None else one.doubt(position),
-        accepted=_accepted(context, wanted, one, session),
+        doubt="" if series.events or position is None else series.doubt(position),
+        accepted=_accepted(context, wanted, series, session),
         explained=False,
         measured=checked.get("expected_low") is not None,
         verdict=verdict,
@@ -125,22 +125,22 @@ def _answer(
     )
 
 
-def _accepted(context: NodeContext, wanted: ConfiguredDataset, one: Series, session: dt.date) -> str:
+def _accepted(context: NodeContext, wanted: ConfiguredDataset, series: Series, session: dt.date) -> str:
     """The reason of the newest decision about a session, '' where there is none or where it was revoked."""
     said = [
         decision
         for decision in context.ledger.acceptances.of_dataset(wanted.dataset.name)
-        if decision.instrument == one.instrument.instrument and decision.first <= session <= decision.last
+        if decision.instrument == series.instrument.instrument and decision.first <= session <= decision.last
     ]
     return said[-1].reason if said and not said[-1].revoked else ""
 
 
-def _life(one: Series, session: dt.date, position: int | None) -> Life:
-    known = one.instrument.listed_from is not None
-    between = position is not None and ranges.contains(one.known_life, position)
+def _life(series: Series, session: dt.date, position: int | None) -> Life:
+    known = series.instrument.listed_from is not None
+    between = position is not None and ranges.contains(series.known_life, position)
     return Life(
-        known=known or (position is not None and between and bool(one.doubt(position))),
-        listed=_listed(one.instrument, session),
+        known=known or (position is not None and between and bool(series.doubt(position))),
+        listed=_listed(series.instrument, session),
     )
 
 
@@ -166,8 +166,8 @@ def _checked(
     if not parts:
         return {}
     rows = parquet.read([context.layout.root / part.path for part in parts])
-    found = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
-    return found.row(0, named=True) if found.height else {}
+    cell_rows = rows.filter((rows["instrument"] == instrument) & (rows["session"] == session))
+    return cell_rows.row(0, named=True) if cell_rows.height else {}
 
 
 def _expected(wanted: ConfiguredDataset, instrument: str, session: dt.date) -> str:

@@ -33,18 +33,18 @@ class Gap:
 
 def gaps(context: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "") -> Iterator[Gap]:
     """Every gap, by dataset and instrument, the oldest first; of one dataset or symbol if asked."""
-    for wanted, one, shown in _lacking(context, now, dataset, symbol):
+    for wanted, known_series, shown in _lacking(context, now, dataset, symbol):
         for reason in REASONS:
             where: Ranges = getattr(shown, reason)
-            for span in ranges.split_at(where, [edge for opened in one.open for edge in opened]):
+            for span in ranges.split_at(where, [edge for opened in known_series.open for edge in opened]):
                 yield Gap(
                     dataset=wanted.dataset.name,
-                    instrument=one.instrument.instrument,
+                    instrument=known_series.instrument.instrument,
                     first=wanted.calendar.label(span[0]),
                     last=wanted.calendar.label(span[1] - 1),
                     sessions=span[1] - span[0],
                     reason=reason,
-                    next=_next(context, wanted, one, span, reason, now),
+                    next=_next(context, wanted, known_series, span, reason, now),
                 )
 
 
@@ -52,18 +52,22 @@ def pictures(
     context: NodeContext, now: Instant, *, dataset: str = "", symbol: str = "", all_series: bool = False
 ) -> Mapping[str, list[tuple[str, Picture]]]:
     """By dataset the instruments that lack something, or all of them, with their pictures."""
-    found: dict[str, list[tuple[str, Picture]]] = {}
+    by_dataset: dict[str, list[tuple[str, Picture]]] = {}
     if all_series:
         for name, wanted in context.wanted.items():
             if dataset in ("", name):
                 some = set(named(wanted, symbol)) if symbol else wanted.instruments.keys()
-                told = bulk_coverage.pictures(context, wanted, now)
-                found[name] = [(one.instrument, shown) for one, shown in told if one.instrument in some]
-        return {name: some for name, some in found.items() if some}
-    for wanted, one, shown in _lacking(context, now, dataset, symbol):
+                drawn = bulk_coverage.pictures(context, wanted, now)
+                by_dataset[name] = [
+                    (instrument.instrument, shown)
+                    for instrument, shown in drawn
+                    if instrument.instrument in some
+                ]
+        return {name: some for name, some in by_dataset.items() if some}
+    for wanted, known_series, shown in _lacking(context, now, dataset, symbol):
         if any(getattr(shown, reason) for reason in REASONS):
-            found.setdefault(wanted.dataset.name, []).append((one.instrument.instrument, shown))
-    return found
+            by_dataset.setdefault(wanted.dataset.name, []).append((known_series.instrument.instrument, shown))
+    return by_dataset
 
 
 def listed(context: NodeContext, dataset: str, symbol: str) -> bool:
@@ -74,9 +78,9 @@ def listed(context: NodeContext, dataset: str, symbol: str) -> bool:
 def named(wanted: ConfiguredDataset, symbol: str) -> list[str]:
     """The instruments that are or were known by a symbol."""
     return [
-        one.instrument
-        for one in wanted.instruments.values()
-        if symbol == one.instrument or any(dated.symbol == symbol for dated in one.symbols)
+        instrument.instrument
+        for instrument in wanted.instruments.values()
+        if symbol == instrument.instrument or any(dated.symbol == symbol for dated in instrument.symbols)
     ]
 
 
@@ -92,57 +96,75 @@ def _lacking(
             if symbol
             else bulk_coverage.lacking(context, wanted, now)
         )
-        for one in some:
-            yield wanted, one, series.picture(one)
+        for known_series in some:
+            yield wanted, known_series, series.picture(known_series)
 
 
 def _next(
-    context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, reason: str, now: Instant
+    context: NodeContext,
+    wanted: ConfiguredDataset,
+    known_series: Series,
+    span: Range,
+    reason: str,
+    now: Instant,
 ) -> str:
     """What happens next with it, or what it waits for."""
-    if ranges.overlaps(one.open, span):
+    if ranges.overlaps(known_series.open, span):
         return "queued"
-    left = [source for source, where in one.left.items() if ranges.overlaps(where, span)]
+    left = [source for source, where in known_series.left.items() if ranges.overlaps(where, span)]
     if left:
         return f"the next audit asks {', '.join(left)}"
-    if not any(ranges.overlaps(known_of.answered, span) for known_of in one.known.values()):
+    if not any(ranges.overlaps(known_of.answered, span) for known_of in known_series.known.values()):
         first = wanted.calendar.label(span[0])
-        told = [f"{source} {asked(context, wanted, one, source, first, now)}" for source in wanted.sources]
-        return "; ".join(told) or "no source serves it"
-    if doubt := one.doubt(span[0]):
-        again = _again(context, wanted, one, span, now, doubted=True)
+        answers = [
+            f"{source} {asked(context, wanted, known_series, source, first, now)}"
+            for source in wanted.sources
+        ]
+        return "; ".join(answers) or "no source serves it"
+    if doubt := known_series.doubt(span[0]):
+        again = _again(context, wanted, known_series, span, now, doubted=True)
         return f"{doubt}; {again}, or say that it is right: fulltape accept"
     if reason == "unknown_listing":
         return "no source has rows; give its listed_from (universe.csv, or fulltape symbols import)"
-    if ranges.overlaps(one.spoiled, span):
+    if ranges.overlaps(known_series.spoiled, span):
         return "rows came and were rejected: see fulltape status"
-    return f"{_said(context, wanted, one, span)}; {_again(context, wanted, one, span, now, doubted=False)}"
+    return f"{_said(context, wanted, known_series, span)}; {_again(context, wanted, known_series, span, now, doubted=False)}"
 
 
-def _facts(context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> list[CoverageFact]:
+def _facts(
+    context: NodeContext, wanted: ConfiguredDataset, known_series: Series, span: Range
+) -> list[CoverageFact]:
     """What sources said of it, but for rows."""
     first, last = wanted.calendar.label(span[0]), wanted.calendar.label(span[1] - 1)
     return [
         fact
-        for fact in context.ledger.coverage.of_series(wanted.dataset.name, one.instrument.instrument)
+        for fact in context.ledger.coverage.of_series(wanted.dataset.name, known_series.instrument.instrument)
         if fact.fact in ("empty", "refused") and fact.first <= last and fact.last >= first
     ]
 
 
-def _said(context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range) -> str:
-    told = {fact.source: fact.reason for fact in _facts(context, wanted, one, span)}
-    return "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in told.items()) or "no rows came"
+def _said(context: NodeContext, wanted: ConfiguredDataset, known_series: Series, span: Range) -> str:
+    reasons = {fact.source: fact.reason for fact in _facts(context, wanted, known_series, span)}
+    return (
+        "; ".join(f"{source}: {reason or 'no rows'}" for source, reason in reasons.items()) or "no rows came"
+    )
 
 
 def _again(
-    context: NodeContext, wanted: ConfiguredDataset, one: Series, span: Range, now: Instant, *, doubted: bool
+    context: NodeContext,
+    wanted: ConfiguredDataset,
+    known_series: Series,
+    span: Range,
+    now: Instant,
+    *,
+    doubted: bool,
 ) -> str:
     """When a source is asked again of its own accord."""
     facts = [
         (fact.again_at, fact.source)
-        for fact in _facts(context, wanted, one, span)
+        for fact in _facts(context, wanted, known_series, span)
         if (doubted or not fact.settled)
-        and ranges.overlaps(one.servable.get(fact.source, ranges.EMPTY), span)
+        and ranges.overlaps(known_series.servable.get(fact.source, ranges.EMPTY), span)
     ]
     if not facts:
         return "it is not asked again; another source may have it"
@@ -155,7 +177,12 @@ def _again(
 
 
 def asked(
-    context: NodeContext, wanted: ConfiguredDataset, one: Series, source: str, session: dt.date, now: Instant
+    context: NodeContext,
+    wanted: ConfiguredDataset,
+    known_series: Series,
+    source: str,
+    session: dt.date,
+    now: Instant,
 ) -> str:
     """Whether a source may be asked for a cell, and if not, why and until when."""
     name = wanted.dataset.name
@@ -164,7 +191,7 @@ def asked(
     first = context.feeds[source].first_day(name, now)
     if session < first:
         return f"serves from {first} on"
-    for symbol in (one.instrument.symbol_on(session), ANY):
+    for symbol in (known_series.instrument.symbol_on(session), ANY):
         known_of = context.ledger.eligibility.of(source, name, symbol)
         if known_of and known_of.forbids(now):
             return f"is skipped until {to_second(known_of.until)}: {known_of.state} ({known_of.reason})"

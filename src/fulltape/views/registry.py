@@ -109,8 +109,10 @@ def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: C
         rows_per_page=capability.rows_per_page,
         final_after_s=capability.delay,
         refused={
-            one.symbol: f"{one.state} ({one.reason}) until {to_second(one.until)}"
-            for one in context.ledger.eligibility.all()
-            if one.source == feed.source.name and one.dataset == dataset and one.forbids(clock.now())
+            eligibility.symbol: f"{eligibility.state} ({eligibility.reason}) until {to_second(eligibility.until)}"
+            for eligibility in context.ledger.eligibility.all()
+            if eligibility.source == feed.source.name
+            and eligibility.dataset == dataset
+            and eligibility.forbids(clock.now())
         },
     )

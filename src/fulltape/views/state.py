@@ -30,8 +30,8 @@ class SourceState:
 def pictures(context: NodeContext, now: Instant) -> Iterator[tuple[ConfiguredDataset, str, Picture]]:
     """Every series as ranges: (dataset as wanted, instrument, picture)."""
     for wanted in context.wanted.values():
-        for one, shown in bulk_coverage.pictures(context, wanted, now):
-            yield wanted, one.instrument, shown
+        for instrument, shown in bulk_coverage.pictures(context, wanted, now):
+            yield wanted, instrument.instrument, shown
 
 
 HORIZON = dt.timedelta(days=60)
@@ -50,17 +50,17 @@ def not_begun(context: NodeContext, now: Instant) -> list[str]:
 def horizons(context: NodeContext, now: Instant) -> list[str]:
     """Sentences on datasets whose calendar ends soon, or has ended."""
     today = utc_date(now)
-    found = []
+    sentences = []
     for wanted in context.wanted.values():
         calendar = wanted.calendar
         if (wanted.until and wanted.until <= calendar.known_to) or today + HORIZON <= calendar.known_to:
             continue
         over = "ended" if today > calendar.known_to else "ends"
-        found.append(
+        sentences.append(
             f"{wanted.title}: the calendar {calendar.name} {over} on {calendar.known_to}; of what comes after it nothing is "
             f"known or asked for (fulltape calendars refresh {calendar.name}, or a newer fulltape)"
         )
-    return found
+    return sentences
 
 
 def beyond(context: NodeContext, now: Instant) -> tuple[str, ...]:
@@ -110,9 +110,9 @@ def sources(context: NodeContext, clock: Clock) -> list[SourceState]:
                 today=sum(budget["today"]["requests_per_day"].values()),
                 closed_until=iso(closed) if closed > now else "",
                 refusals={
-                    f"{_title(context, one.dataset)} {one.symbol}": f"{one.state}: {one.reason}"
-                    for one in context.ledger.eligibility.all()
-                    if one.source == name and one.forbids(clock.now())
+                    f"{_title(context, eligibility.dataset)} {eligibility.symbol}": f"{eligibility.state}: {eligibility.reason}"
+                    for eligibility in context.ledger.eligibility.all()
+                    if eligibility.source == name and eligibility.forbids(clock.now())
                 },
             )
         )
@@ -123,15 +123,15 @@ def captured(context: NodeContext, now: Instant) -> str:
     """A sentence on live capture; '' where nothing is wanted live."""
     if not any(wanted.live for wanted in context.wanted.values()):
         return ""
-    told = state_file.read(context.layout.capture_state(context.capture_writer))
-    if told is None:
+    capture_state = state_file.read(context.layout.capture_state(context.capture_writer))
+    if capture_state is None:
         return "capture: has never run (fulltape capture)"
-    at = told.at // 1_000
-    if not told.running or now - at > state_file.OLD:
+    at = capture_state.at // 1_000
+    if not capture_state.running or now - at > state_file.OLD:
         return f"capture: not running since {to_second(at)}"
-    channels = [channel for source in told.sources for channel in source.channels]
+    channels = [channel for source in capture_state.sources for channel in source.channels]
     live = sum(channel.live for channel in channels)
-    why = "; ".join(f"{source.source}: {source.reason}" for source in told.sources if source.reason)
+    why = "; ".join(f"{source.source}: {source.reason}" for source in capture_state.sources if source.reason)
     return f"capture: running, {live:,} of {len(channels):,} streams live{f' ({why})' if why else ''}"
 
 

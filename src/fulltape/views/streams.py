@@ -42,8 +42,10 @@ def days(
 ) -> list[StreamDay]:
     """Every captured session between two days."""
     intervals: dict[tuple[str, str, str, dt.date], list[Interval]] = {}
-    for one in context.ledger.intervals.find(first=first, last=last):
-        intervals.setdefault((one.source, one.dataset, one.instrument, one.session), []).append(one)
+    for interval in context.ledger.intervals.find(first=first, last=last):
+        intervals.setdefault(
+            (interval.source, interval.dataset, interval.instrument, interval.session), []
+        ).append(interval)
     return [
         _measured(day, intervals.get((day.source, day.dataset, day.instrument, day.session), []))
         for day in context.ledger.streams.days(first=first, last=last)
@@ -58,10 +60,10 @@ def _measured(day: CapturedDay, intervals: Sequence[Interval]) -> StreamDay:
         session=day.session,
         rows=day.rows,
         clean=_share(day, intervals),
-        verified=_share(day, [one for one in intervals if one.state != "verified"]),
-        reconnects=sum(1 for one in intervals if one.kind in BREAKS),
-        unverified=sum(1 for one in intervals if one.state in ("unverified", "filling")),
-        unverifiable=sum(1 for one in intervals if one.state == "unverifiable"),
+        verified=_share(day, [interval for interval in intervals if interval.state != "verified"]),
+        reconnects=sum(1 for interval in intervals if interval.kind in BREAKS),
+        unverified=sum(1 for interval in intervals if interval.state in ("unverified", "filling")),
+        unverifiable=sum(1 for interval in intervals if interval.state == "unverifiable"),
         unnoticed=day.missed if day.compared_at and not day.no_history else None,
         final=day.compared_at is not None and not day.no_history,
         over=day.compared_at is not None,
@@ -73,7 +75,7 @@ def _share(day: CapturedDay, doubtful: Sequence[Interval]) -> float:
     whole = day.end - day.start
     if whole <= 0:
         return 100.0 if not doubtful else 0.0
-    spans = ranges.normalise((one.start, one.end) for one in doubtful)
+    spans = ranges.normalise((interval.start, interval.end) for interval in doubtful)
     lost = ranges.size(ranges.clip(spans, day.start, day.end))
     return 100.0 * (whole - lost) / whole
 

@@ -109,9 +109,9 @@ class Tailing:
         )
 
     def _doubtful(self) -> dict[tuple[str, str, str], int]:
-        found: dict[tuple[str, str, str], int] = {}
+        counts: dict[tuple[str, str, str], int] = {}
         find = self._context.ledger.intervals.find
-        for one in (*find(state="unverified"), *find(state="filling")):
-            key = (one.source, one.dataset, one.symbol)
-            found[key] = found.get(key, 0) + 1
-        return found
+        for interval in (*find(state="unverified"), *find(state="filling")):
+            key = (interval.source, interval.dataset, interval.symbol)
+            counts[key] = counts.get(key, 0) + 1
+        return counts
