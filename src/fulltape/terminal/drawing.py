@@ -13,12 +13,12 @@ def coverage(context: NodeContext, now: int) -> list[str]:
     for wanted, instrument, shown in state.pictures(context, now):
         rows.setdefault(wanted.dataset.name, []).append((instrument, shown))
     lines: list[str] = []
-    for name, found in rows.items():
+    for name, drawn in rows.items():
         wanted = context.wanted[name]
-        lines += [f"{wanted.title} by month", *picture.months(wanted.calendar, found), ""]
+        lines += [f"{wanted.title} by month", *picture.months(wanted.calendar, drawn), ""]
         lines += [
             f"{wanted.title}, the last quarter by session",
-            *picture.sessions(wanted.calendar, found),
+            *picture.sessions(wanted.calendar, drawn),
             "",
         ]
     return [*lines, picture.LEGEND]

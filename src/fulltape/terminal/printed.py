@@ -39,13 +39,13 @@ def plain(value: object, kind: str = "") -> object:
         return str(value)
     kinds = _kinds(value)
     if kinds is not None:
-        return {name: plain(getattr(value, name), told) for name, told in kinds.items()}
+        return {name: plain(getattr(value, name), annotation) for name, annotation in kinds.items()}
     if isinstance(value, Mapping):
-        return {str(name): plain(one, _kind_of_column(str(name))) for name, one in value.items()}
+        return {str(name): plain(member, _kind_of_column(str(name))) for name, member in value.items()}
     if isinstance(value, (set, frozenset)):
-        return [plain(one, kind) for one in sorted(value)]
+        return [plain(member, kind) for member in sorted(value)]
     if isinstance(value, Iterable):
-        return [plain(one, kind) for one in value]
+        return [plain(member, kind) for member in value]
     raise TypeError(f"{type(value).__name__} is nothing that JSON can tell")
 
 
@@ -54,12 +54,12 @@ def _kinds(value: object) -> dict[str, str] | None:
     if dataclasses.is_dataclass(value):
         return {field.name: str(field.type) for field in dataclasses.fields(value)}
     if isinstance(value, msgspec.Struct):
-        told = {
+        annotated = {
             name: str(kind)
-            for one in reversed(type(value).__mro__)
-            for name, kind in vars(one).get("__annotations__", {}).items()
+            for base in reversed(type(value).__mro__)
+            for name, kind in vars(base).get("__annotations__", {}).items()
         }
-        return {name: told[name] for name in value.__struct_fields__}
+        return {name: annotated[name] for name in value.__struct_fields__}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return {name: _named(kind) for name, kind in type(value).__annotations__.items()}
     return None

@@ -83,16 +83,16 @@ def html(grids: Sequence[Grid], head: Sequence[str]) -> str:
     """One page that needs nothing else; a cell tells its month and state when pointed at. `head` names the columns of what
     is lacking."""
     body = []
-    for one in grids:
-        height = _TOP + _ROW * len(one.rows) + 6
+    for chart in grids:
+        height = _TOP + _ROW * len(chart.rows) + 6
         names = "".join(
             f'<text x="0" y="{_TOP + _ROW * line + 13}">{escaping.escape(name)}</text>'
-            for line, (name, _) in enumerate(one.rows)
+            for line, (name, _) in enumerate(chart.rows)
         )
         body.append(
-            f"<h2>{escaping.escape(one.title)}</h2>{_table(one, head)}<div class=grid>"
-            f'<svg class=names width="{one.left}" height="{height}">{names}</svg>'
-            f'<svg width="{_CELL * len(one.months) + 40}" height="{height}">{_cells(one)}</svg></div>'
+            f"<h2>{escaping.escape(chart.title)}</h2>{_table(chart, head)}<div class=grid>"
+            f'<svg class=names width="{chart.left}" height="{height}">{names}</svg>'
+            f'<svg width="{_CELL * len(chart.months) + 40}" height="{height}">{_cells(chart)}</svg></div>'
         )
     legend = "".join(
         f'<span><i style="background:{colour}"></i>{words}</span>' for colour, words in COLOURS.values()
@@ -105,19 +105,19 @@ def html(grids: Sequence[Grid], head: Sequence[str]) -> str:
     )
 
 
-def _cells(one: Grid) -> str:
+def _cells(chart: Grid) -> str:
     shapes = []
-    for at, year, month in one.labels:
+    for at, year, month in chart.labels:
         x = _CELL * at
         if year:
             shapes.append(f'<text x="{x}" y="{_TOP - 22}">{year}</text>')
         if month:
             shapes.append(f'<text x="{x + 2}" y="{_TOP - 6}" fill="#666">{month}</text>')
-    for line, (name, signs) in enumerate(one.rows):
+    for line, (name, signs) in enumerate(chart.rows):
         y = _TOP + _ROW * line
         for at, (sign, length) in _runs(signs):
             colour, words = COLOURS[sign]
-            (year_, month_), (until_year, until_month) = one.months[at], one.months[at + length - 1]
+            (year_, month_), (until_year, until_month) = chart.months[at], chart.months[at + length - 1]
             span = f"{year_}-{month_:02}" + (f" to {until_year}-{until_month:02}" if length > 1 else "")
             shapes.append(
                 f'<rect x="{_CELL * at}" y="{y}" width="{_CELL * length - 1}" height="{_ROW - 2}" '
@@ -126,14 +126,15 @@ def _cells(one: Grid) -> str:
     return "".join(shapes)
 
 
-def _table(one: Grid, head: Sequence[str]) -> str:
-    if not one.lacking:
+def _table(chart: Grid, head: Sequence[str]) -> str:
+    if not chart.lacking:
         return "<p>Nothing is missing.</p>"
     columns = "".join(f"<th>{escaping.escape(name)}</th>" for name in head)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>" for row in one.lacking
+        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in chart.lacking
     )
-    shown = " open" if len(one.lacking) <= _OPEN else ""
+    shown = " open" if len(chart.lacking) <= _OPEN else ""
     return (
         f"<details{shown}><summary>What is missing, why, and what happens next</summary><div class=scroll>"
         f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>"
@@ -153,8 +154,8 @@ def png(grids: Sequence[Grid], path: Path) -> None:
             "a PNG needs Pillow.",
             hint="Install fulltape with its extra pictures (README: extras); HTML needs nothing.",
         ) from error
-    width = max([760, *(16 + one.left + _CELL * len(one.months) + 40 for one in grids)])
-    heights = [_TOP + 40 + _ROW * len(one.rows) for one in grids]
+    width = max([760, *(16 + chart.left + _CELL * len(chart.months) + 40 for chart in grids)])
+    heights = [_TOP + 40 + _ROW * len(chart.rows) for chart in grids]
     image = Image.new("RGB", (width, 34 + sum(heights)), _PAPER)
     draw: ImageDraw.ImageDraw = ImageDraw.Draw(image)
     small, large = ImageFont.load_default(12), ImageFont.load_default(16)
@@ -164,32 +165,32 @@ def png(grids: Sequence[Grid], path: Path) -> None:
         draw.text((at + 15, 7), words, fill=_INK, font=small)
         at += 32 + int(draw.textlength(words, font=small))
     top = 34
-    for one, height in zip(grids, heights, strict=True):
-        draw.text((8, top), one.title, fill=_INK, font=large)
-        _paint(draw, one, top + 24, small)
+    for panel, height in zip(grids, heights, strict=True):
+        draw.text((8, top), panel.title, fill=_INK, font=large)
+        _paint(draw, panel, top + 24, small)
         top += height
     image.save(path)
 
 
-def _paint(draw: ImageDraw, one: Grid, top: int, font: object) -> None:
-    for at, year, month in one.labels:
-        x = 8 + one.left + _CELL * at
+def _paint(draw: ImageDraw, chart: Grid, top: int, font: object) -> None:
+    for at, year, month in chart.labels:
+        x = 8 + chart.left + _CELL * at
         draw.text((x, top + 2), year, fill=_INK, font=font)  # type: ignore[arg-type]
         draw.text((x + 2, top + 18), month, fill=_INK, font=font)  # type: ignore[arg-type]
-    for line, (name, signs) in enumerate(one.rows):
+    for line, (name, signs) in enumerate(chart.rows):
         y = top + _TOP + _ROW * line
         draw.text((8, y), name, fill=_INK, font=font)  # type: ignore[arg-type]
         for at, (sign, length) in _runs(signs):
-            x = 8 + one.left + _CELL * at
+            x = 8 + chart.left + _CELL * at
             draw.rectangle((x, y, x + _CELL * length - 2, y + _ROW - 3), fill=COLOURS[sign][0])
 
 
 def _runs(signs: str) -> list[tuple[int, tuple[str, int]]]:
     """(where, (sign, how many)) of equal signs in a row."""
-    found: list[tuple[int, tuple[str, int]]] = []
+    runs: list[tuple[int, tuple[str, int]]] = []
     for at, sign in enumerate(signs):
-        if found and found[-1][1][0] == sign:
-            found[-1] = (found[-1][0], (sign, found[-1][1][1] + 1))
+        if runs and runs[-1][1][0] == sign:
+            runs[-1] = (runs[-1][0], (sign, runs[-1][1][1] + 1))
         else:
-            found.append((at, (sign, 1)))
-    return found
+            runs.append((at, (sign, 1)))
+    return runs

@@ -35,12 +35,14 @@ class Lines:
     wrong: bool
 
 
-def chosen(found: Sequence[Lines], most: int) -> tuple[list[Lines], list[Lines]]:
+def chosen(entries: Sequence[Lines], most: int) -> tuple[list[Lines], list[Lines]]:
     """At most so many, those with something wrong first, in their order; and the rest."""
-    if len(found) <= most:
-        return list(found), []
-    first = sorted(range(len(found)), key=lambda at: not found[at].wrong)[:most]
-    return [found[at] for at in sorted(first)], [one for at, one in enumerate(found) if at not in set(first)]
+    if len(entries) <= most:
+        return list(entries), []
+    first = sorted(range(len(entries)), key=lambda at: not entries[at].wrong)[:most]
+    return [entries[at] for at in sorted(first)], [
+        entry for at, entry in enumerate(entries) if at not in set(first)
+    ]
 
 
 def datasets(
@@ -50,7 +52,7 @@ def datasets(
     most: int,
 ) -> list[str]:
     """A line a dataset: its cells by state, and the verdicts on them."""
-    told = {
+    by_dataset = {
         name: Lines(
             lines=[f"{titles[name]}: {_counts(by_state)}; {_verdicts(verdicts[name])}"],
             wrong=any(count for state, count in by_state.items() if state not in _GOOD)
@@ -58,26 +60,26 @@ def datasets(
         )
         for name, by_state in cells.items()
     }
-    shown, rest = chosen(list(told.values()), most)
-    lines = [line for one in shown for line in one.lines]
+    shown, rest = chosen(list(by_dataset.values()), most)
+    lines = [line for entry in shown for line in entry.lines]
     if rest:
-        names = [name for name, one in told.items() if one in rest]
+        names = [name for name, entry in by_dataset.items() if entry in rest]
         both = [_counts(_summed(cells, names)), _verdicts(_summed(verdicts, names))]
         lines.append(f"… and {counted(len(names), 'dataset')} more: {'; '.join(both)}")
     return lines
 
 
-def sources(found: Sequence[SourceState], most: int, *, verbose: bool) -> list[str]:
+def sources(states: Sequence[SourceState], most: int, *, verbose: bool) -> list[str]:
     """What each source was asked and answered, its budgets, and what it may not be asked for."""
-    told = [
+    entries = [
         Lines(
-            lines=[source_line(one), *refusals(one, verbose=verbose)],
-            wrong=bool(one.closed_until or one.refusals or one.outcomes.keys() - {"rows", "empty"}),
+            lines=[source_line(state), *refusals(state, verbose=verbose)],
+            wrong=bool(state.closed_until or state.refusals or state.outcomes.keys() - {"rows", "empty"}),
         )
-        for one in found
+        for state in states
     ]
-    shown, rest = chosen(told, most)
-    lines = [line for one in shown for line in one.lines]
+    shown, rest = chosen(entries, most)
+    lines = [line for entry in shown for line in entry.lines]
     if rest:
         lines.append(f"… and {counted(len(rest), 'source')} more")
     return lines
@@ -108,43 +110,44 @@ def refusals(source: SourceState, *, verbose: bool) -> list[str]:
     alike: dict[str, list[str]] = {}
     for what, why in source.refusals.items():
         alike.setdefault(_NUMBER.sub("…", why), []).append(what)
-    told = [
+    sentences = [
         f"{names[0]}{f' and {number(len(names) - 1)} more' if len(names) > 1 else ''} ({why})"
         for why, names in alike.items()
     ]
-    more = f", and for {counted(len(told) - 2, 'reason')} more" if len(told) > 2 else ""
-    return [f"  may not be asked for {'; '.join(told[:2])}{more}"] if told else []
+    more = f", and for {counted(len(sentences) - 2, 'reason')} more" if len(sentences) > 2 else ""
+    return [f"  may not be asked for {'; '.join(sentences[:2])}{more}"] if sentences else []
 
 
-def damages(found: Sequence[Damage], *, verbose: bool) -> list[str]:
+def damages(damaged: Sequence[Damage], *, verbose: bool) -> list[str]:
     """Files that are not what was written and are not healed yet: one line, or one each."""
-    if not found:
+    if not damaged:
         return []
     if verbose:
-        return [f"damaged: {one.path}: {one.what}" for one in found]
-    more = f" and {number(len(found) - 1)} more" if len(found) > 1 else ""
-    return [f"damaged: {found[0].path}{more}: {found[0].what} (fulltape verify)"]
+        return [f"damaged: {damage.path}: {damage.what}" for damage in damaged]
+    more = f" and {number(len(damaged) - 1)} more" if len(damaged) > 1 else ""
+    return [f"damaged: {damaged[0].path}{more}: {damaged[0].what} (fulltape verify)"]
 
 
-def rejections(found: Sequence[Row], most: int) -> list[str]:
+def rejections(rejected: Sequence[Row], most: int) -> list[str]:
     """Rejected rows by source and kind of reason, the most frequent first: those that differ in their numbers only are one
     kind."""
     kinds: dict[tuple[str, str], list[Row]] = {}
-    for row in found:
+    for row in rejected:
         kinds.setdefault((row["source"], _NUMBER.sub("…", row["reason"])), []).append(row)
-    told = sorted(
+    by_frequency = sorted(
         (
             (sum(row["pages"] for row in rows), source, kind if len(rows) > 1 else rows[0]["reason"])
             for (source, kind), rows in kinds.items()
         ),
-        key=lambda one: -one[0],
+        key=lambda group: -group[0],
     )
     lines = [
-        f"rejected: {source}, {counted(times, 'time')}: {reason}" for times, source, reason in told[:most]
+        f"rejected: {source}, {counted(times, 'time')}: {reason}"
+        for times, source, reason in by_frequency[:most]
     ]
-    rest = told[most:]
+    rest = by_frequency[most:]
     if rest:
-        times = counted(sum(one[0] for one in rest), "time")
+        times = counted(sum(group[0] for group in rest), "time")
         lines.append(f"… and {counted(len(rest), 'kind')} of rejections more, {times}")
     return lines
 
@@ -162,8 +165,8 @@ def _verdicts(counts: Mapping[str, int]) -> str:
 
 
 def _summed(counts: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sums: dict[str, int] = {}
     for name in names:
         for word, count in counts[name].items():
-            found[word] = found.get(word, 0) + count
-    return found
+            sums[word] = sums.get(word, 0) + count
+    return sums
