@@ -69,10 +69,10 @@ class Contract:
 def contract(symbol: str) -> Contract:
     """An OCC symbol without spaces (`AAPL240419P00140000`: root, yymmdd, C or P, strike × 1000); `ValueError` if it is
     none. An adjusted root keeps its digit and is an underlying of its own."""
-    found = _OCC.fullmatch(symbol)
-    if not found:
+    match = _OCC.fullmatch(symbol)
+    if not match:
         raise ValueError(f"{symbol!r} is no OCC symbol such as AAPL240419P00140000")
-    root, year, month, day, kind, strike = found.groups()
+    root, year, month, day, kind, strike = match.groups()
     return Contract(
         underlying=root,
         expiry=dt.date(2000 + int(year), int(month), int(day)),
@@ -84,14 +84,14 @@ def contract(symbol: str) -> Contract:
 def contract_columns(symbol: str) -> dict[str, object]:
     """The columns of a contract's rows that its symbol gives; none where it is no OCC symbol."""
     try:
-        found = contract(symbol)
+        parsed = contract(symbol)
     except ValueError:
         return {}
     return {
-        "underlying": found.underlying,
-        "expiry": found.expiry,
-        "strike": found.strike,
-        "option_type": found.option_type,
+        "underlying": parsed.underlying,
+        "expiry": parsed.expiry,
+        "strike": parsed.strike,
+        "option_type": parsed.option_type,
     }
 
 

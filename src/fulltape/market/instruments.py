@@ -127,7 +127,7 @@ def _dated_symbol(row: dict[str, str], where: str) -> DatedSymbol:
 
 
 def _instrument(name: str, dated: Iterable[DatedSymbol], where: str) -> Instrument:
-    ordered = sorted(dated, key=lambda one: one.first or dt.date.min)
+    ordered = sorted(dated, key=lambda symbol: symbol.first or dt.date.min)
     for earlier, later in itertools.pairwise(ordered):
         if earlier.last is None or later.first is None or earlier.last >= later.first:
             raise errors.ConfigError(

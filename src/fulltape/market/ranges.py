@@ -97,14 +97,14 @@ def clip(ranges: Ranges, start: int, stop: int) -> Ranges:
     first = bisect.bisect_left(ranges, (start,))
     if first and ranges[first - 1][1] > start:
         first -= 1
-    found = ranges[first : bisect.bisect_left(ranges, (stop,))]
-    if not found:
+    clipped = ranges[first : bisect.bisect_left(ranges, (stop,))]
+    if not clipped:
         return EMPTY
-    if found[0][0] < start:
-        found = ((start, found[0][1]), *found[1:])
-    if found[-1][1] > stop:
-        found = (*found[:-1], (found[-1][0], stop))
-    return found
+    if clipped[0][0] < start:
+        clipped = ((start, clipped[0][1]), *clipped[1:])
+    if clipped[-1][1] > stop:
+        clipped = (*clipped[:-1], (clipped[-1][0], stop))
+    return clipped
 
 
 def overlaps(ranges: Ranges, span: Range) -> bool:

@@ -53,14 +53,14 @@ def checked(listings: Sequence[ReferenceEntry]) -> Sequence[ReferenceEntry]:
     """The same listings, or a `ConfigError`: on no day may a symbol mean two instruments, or an instrument bear two."""
     for what in ("symbol", "instrument"):
         groups: dict[str, list[ReferenceEntry]] = {}
-        for one in listings:
-            groups.setdefault(getattr(one, what), []).append(one)
-        for name, found in groups.items():
-            found.sort(key=lambda one: one.first or dt.date.min)
-            for earlier, later in itertools.pairwise(found):
+        for listing in listings:
+            groups.setdefault(getattr(listing, what), []).append(listing)
+        for name, entries in groups.items():
+            entries.sort(key=lambda entry: entry.first or dt.date.min)
+            for earlier, later in itertools.pairwise(entries):
                 if (earlier.last or dt.date.max) >= (later.first or dt.date.min):
                     other = "instruments" if what == "symbol" else "symbols"
-                    pair = [getattr(one, other.removesuffix("s")) for one in (earlier, later)]
+                    pair = [getattr(entry, other.removesuffix("s")) for entry in (earlier, later)]
                     raise errors.ConfigError(
                         f"the {what} {name} has two {other} at a time: {pair[0]} until {earlier.last or 'now'} "
                         f"and {pair[1]} from {later.first or 'ever'}.",
@@ -69,11 +69,11 @@ def checked(listings: Sequence[ReferenceEntry]) -> Sequence[ReferenceEntry]:
     return listings
 
 
-def completed(before: ReferenceEntry | None, one: ReferenceEntry) -> ReferenceEntry:
+def completed(before: ReferenceEntry | None, listing: ReferenceEntry) -> ReferenceEntry:
     """A listing with what an earlier word on the same symbol of the same instrument told and this one does not."""
     if before is None:
-        return one
-    old, new = before.facts, one.facts
+        return listing
+    old, new = before.facts, listing.facts
     facts = ReferenceFacts(
         type=new.type or old.type,
         venue=new.venue or old.venue,
@@ -85,17 +85,17 @@ def completed(before: ReferenceEntry | None, one: ReferenceEntry) -> ReferenceEn
         spellings={**old.spellings, **new.spellings},
         conflict=new.conflict,
     )
-    return msgspec.structs.replace(one, facts=facts)
+    return msgspec.structs.replace(listing, facts=facts)
 
 
 def by_instrument(listings: Iterable[ReferenceEntry]) -> dict[str, list[ReferenceEntry]]:
     """The rows of each instrument, oldest first."""
-    found: dict[str, list[ReferenceEntry]] = {}
-    for one in listings:
-        found.setdefault(one.instrument, []).append(one)
-    for rows in found.values():
-        rows.sort(key=lambda one: one.first or dt.date.min)
-    return found
+    groups: dict[str, list[ReferenceEntry]] = {}
+    for listing in listings:
+        groups.setdefault(listing.instrument, []).append(listing)
+    for rows in groups.values():
+        rows.sort(key=lambda entry: entry.first or dt.date.min)
+    return groups
 
 
 def instruments(listings: Iterable[ReferenceEntry]) -> dict[str, Instrument]:
@@ -103,7 +103,9 @@ def instruments(listings: Iterable[ReferenceEntry]) -> dict[str, Instrument]:
     return {
         name: Instrument(
             instrument=name,
-            symbols=tuple(DatedSymbol(symbol=one.symbol, first=one.first, last=one.last) for one in rows),
+            symbols=tuple(
+                DatedSymbol(symbol=entry.symbol, first=entry.first, last=entry.last) for entry in rows
+            ),
         )
         for name, rows in by_instrument(listings).items()
     }
@@ -111,33 +113,33 @@ def instruments(listings: Iterable[ReferenceEntry]) -> dict[str, Instrument]:
 
 def resolve(listings: Iterable[ReferenceEntry], symbol: str, day: dt.date | None = None) -> str:
     """The instrument that a symbol meant on a day, or means now; `UsageError` where it is not known or not clear."""
-    found = [one for one in listings if one.symbol == symbol]
+    matching = [listing for listing in listings if listing.symbol == symbol]
     if day is not None:
-        found = [one for one in found if one.covers(day)]
-    elif len(found) > 1:
-        found = [one for one in found if one.last is None] or [
-            max(found, key=lambda one: one.last or dt.date.max)
+        matching = [listing for listing in matching if listing.covers(day)]
+    elif len(matching) > 1:
+        matching = [listing for listing in matching if listing.last is None] or [
+            max(matching, key=lambda listing: listing.last or dt.date.max)
         ]
-    if not found:
+    if not matching:
         when = f" on {day}" if day else ""
         raise errors.UsageError(
             f"no instrument is known by the symbol {symbol}{when}.",
             hint="fulltape symbols show lists who is.",
         )
-    if len({one.instrument for one in found}) > 1:
+    if len({listing.instrument for listing in matching}) > 1:
         raise errors.UsageError(f"{symbol} means several instruments; say on which day.")
-    return found[0].instrument
+    return matching[0].instrument
 
 
 def spelled(listings: Iterable[ReferenceEntry], source: str) -> dict[str, str]:
     """How a source (or its vendor) writes symbols, where that was said."""
     vendor = source.partition(".")[0]
-    found: dict[str, str] = {}
-    for one in listings:
-        spelling = one.facts.spellings.get(source) or one.facts.spellings.get(vendor)
+    spellings: dict[str, str] = {}
+    for listing in listings:
+        spelling = listing.facts.spellings.get(source) or listing.facts.spellings.get(vendor)
         if spelling:
-            found[one.symbol] = spelling
-    return found
+            spellings[listing.symbol] = spelling
+    return spellings
 
 
 def chosen(listings: Iterable[ReferenceEntry], query: str, where: str) -> set[str]:
@@ -152,7 +154,7 @@ def chosen(listings: Iterable[ReferenceEntry], query: str, where: str) -> set[st
                 hint="Conditions look like type=ETF, venue=XNAS, currency=USD, origin=NAME or active=yes.",
             )  # fmt: skip
         wanted[name] = value
-    found = set()
+    matching = set()
     for name, rows in by_instrument(listings).items():
         newest = rows[-1]
         facts: Mapping[str, str] = {
@@ -160,8 +162,8 @@ def chosen(listings: Iterable[ReferenceEntry], query: str, where: str) -> set[st
             "origin": newest.origin, "active": "yes" if newest.last is None else "no",
         }  # fmt: skip
         if all(facts[field] == value for field, value in wanted.items()):
-            found.add(name)
-    return found
+            matching.add(name)
+    return matching
 
 
 _COLUMNS = ("symbol", "listed_from", "listed_to", "instrument", "type", "venue", "currency", "price_unit", "lot", "tick", "multiplier")  # fmt: skip
@@ -170,7 +172,7 @@ _COLUMNS = ("symbol", "listed_from", "listed_to", "instrument", "type", "venue",
 def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> list[ReferenceEntry]:
     """Listings out of the rows of a CSV file; beside the columns of `universe.csv` it may have type, venue, currency,
     price_unit, lot, tick, multiplier, and `spelling:SOURCE`. `ConfigError` names the line."""
-    found = []
+    entries = []
     for number, row in enumerate(rows, start=2):
         strange = [name for name in row if name not in _COLUMNS and not name.startswith("spelling:")]
         if strange or "symbol" not in row:
@@ -179,12 +181,12 @@ def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> 
                 hint=f"It may have {', '.join(_COLUMNS)} and spelling:SOURCE; only symbol is required.",
             )  # fmt: skip
         try:
-            found.append(_listing({name: value.strip() for name, value in row.items()}, origin))
+            entries.append(_listing({name: value.strip() for name, value in row.items()}, origin))
         except (ValueError, errors.UsageError) as error:
             raise errors.ConfigError(
                 str(error), where=f"{where}:{number}", hint="Dates are YYYY-MM-DD, sizes are numbers."
             ) from error
-    return found
+    return entries
 
 
 def _listing(row: Mapping[str, str], origin: str) -> ReferenceEntry:
