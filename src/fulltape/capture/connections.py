@@ -42,7 +42,7 @@ class Connections:
     async def open(self) -> Connection | None:
         """A new connection, with the conversation begun; None where there is none, and why is told."""
         await self._admission.enter()
-        one = Socket(
+        websocket = Socket(
             data=self._stream.data,
             control=self._control,
             on_open=self._opened,
@@ -52,13 +52,15 @@ class Connections:
             timestamp=self._timestamp,
         )
         steps = self._stream.converse(self._stream.channels)
-        connection = Connection(socket=one, address=self._address, timestamp=self._timestamp, steps=steps)
+        connection = Connection(
+            socket=websocket, address=self._address, timestamp=self._timestamp, steps=steps
+        )
         headers = {name: self._address.fill(text) for name, text in self._stream.headers.items()}
-        self._queue.routers[one.connection] = self._router
+        self._queue.routers[websocket.connection] = self._router
         self.all.append(connection)
         try:
             await socket.connect(
-                one,
+                websocket,
                 f"{self._address.url}{self._stream.path}",
                 headers=headers,
                 timeout=self._address.timeout,
@@ -113,25 +115,25 @@ class Connections:
             self.gone(connection)
         self._status.reason = why
 
-    def _controlled(self, one: Socket, message: bytes) -> None:
-        connection = next((connection for connection in self.all if connection.socket is one), None)
+    def _controlled(self, websocket: Socket, message: bytes) -> None:
+        connection = next((connection for connection in self.all if connection.socket is websocket), None)
         if connection is None:
             return
         try:
             step = connection.steps.send(message)
         except Exception as error:  # noqa: BLE001 — a defect in one vendor's file must cost its connection only
-            one.close(f"{type(error).__name__}: {error}")
+            websocket.close(f"{type(error).__name__}: {error}")
             return
         if step.keep:
-            one.keep(self._address.redact(message))
+            websocket.keep(self._address.redact(message))
         self._subscriptions.take(connection, step)
 
-    def _opened(self, one: Socket) -> None:
-        connection = next(connection for connection in self.all if connection.socket is one)
+    def _opened(self, websocket: Socket) -> None:
+        connection = next(connection for connection in self.all if connection.socket is websocket)
         connection.opened = True
         self._put(connection.event("connected"))
         self._subscriptions.take(connection, next(connection.steps))
 
-    def _ended(self, one: Socket) -> None:
-        for connection in (connection for connection in self.all if connection.socket is one):
+    def _ended(self, websocket: Socket) -> None:
+        for connection in (connection for connection in self.all if connection.socket is websocket):
             connection.over.set()

@@ -52,9 +52,9 @@ class Clocks:
         by = wall - 1_000 * steady - self.apart
         if abs(by) < SET:
             return None
-        found = ConnectionEvent(what="clock", at=wall, since=self.since, by=by)
+        event = ConnectionEvent(what="clock", at=wall, since=self.since, by=by)
         self.apart, self.since = self.apart + by, wall
-        return found
+        return event
 
 
 @dataclass(slots=True)
@@ -117,13 +117,13 @@ class WaitingMessages:
 def to_drop(waiting: Sequence[WaitingMessages], allowed: int) -> list[WaitingMessages]:
     """What must go so that no more than `allowed` bytes wait: books before quotes before bars before trades, and the
     oldest first."""
-    over = sum(one.bytes for one in waiting) - allowed
+    over = sum(messages.bytes for messages in waiting) - allowed
     gone: list[WaitingMessages] = []
     for detail in DETAILS:
-        for one in waiting:
+        for candidate in waiting:
             if over <= 0:
                 return gone
-            if one.detail == detail:
-                gone.append(one)
-                over -= one.bytes
+            if candidate.detail == detail:
+                gone.append(candidate)
+                over -= candidate.bytes
     return gone

@@ -32,16 +32,16 @@ class Router:
 
     def channel(self, message: bytes) -> str:
         """The channel of one message, '' where it cannot be told."""
-        found = self.route.search(message)
-        return _name(found.groups()) if found else ""
+        match = self.route.search(message)
+        return _name(match.groups()) if match else ""
 
     def all_channels(self, message: bytes) -> set[str]:
         """All channels of one message: an array may tell of many. {''} where none can be told."""
-        return {_name(found) for found in self.route.findall(message)} or {""}
+        return {_name(groups) for groups in self.route.findall(message)} or {""}
 
     def spoken(self, block: Block) -> set[str]:
         """All channels of a block."""
-        return {_name(found) for found in set(self.route.findall(block.body))}
+        return {_name(groups) for groups in set(self.route.findall(block.body))}
 
     def detail(self, message: bytes) -> Detail:
         """What kind of data a message is; what cannot be told is kept longest."""
@@ -121,8 +121,8 @@ class MessageQueue:
                     weight = sum(item.lengths[place] + _OVERHEAD for place in places)
                     held.append(WaitingMessages(block=at, detail=detail, bytes=weight))
         gone: dict[int, set[int]] = {}
-        for one in plan.to_drop(held, int(self.bound * _ROOM_AFTER)):
-            gone.setdefault(one.block, set()).update(split[one.block][one.detail])
+        for dropped in plan.to_drop(held, int(self.bound * _ROOM_AFTER)):
+            gone.setdefault(dropped.block, set()).update(split[dropped.block][dropped.detail])
         kept: list[Block | ConnectionEvent] = []
         for at, item in enumerate(self._waiting):
             if at in gone and isinstance(item, Block):
@@ -138,10 +138,10 @@ class MessageQueue:
         places = range(len(block.lengths))
         if router is None or len(kinds) == 1:
             return {next(iter(kinds), "trades"): list(places)}
-        found: dict[Detail, list[int]] = {}
+        by_detail: dict[Detail, list[int]] = {}
         for place, message in enumerate(block.messages()):
-            found.setdefault(router.detail(message), []).append(place)
-        return found
+            by_detail.setdefault(router.detail(message), []).append(place)
+        return by_detail
 
     def _without(self, block: Block, gone: set[int], now_ns: int) -> list[Block | ConnectionEvent]:
         """What is left of a block, and a mark of what is not."""

@@ -99,7 +99,7 @@ def _state(
     feeds: Mapping[str, SourceCapture], timestamp: Callable[[], int], boot: str, *, running: bool
 ) -> CaptureState:
     # Who has not noticed yet that the clock was set counts: what is noticed twice costs nothing.
-    clocks = min((feed.clocks for feed in feeds.values()), key=lambda one: one.since)
+    clocks = min((feed.clocks for feed in feeds.values()), key=lambda reading: reading.since)
     return CaptureState(
         boot=boot,
         apart=clocks.apart,

@@ -140,12 +140,12 @@ class SdkStream:
         """What has come since the last time."""
         if not self._messages:
             return []
-        found, received = self._messages, self._received
+        delivered, received = self._messages, self._received
         self._messages, self._received = [], array("q")
         self._number += 1
-        self.messages += len(found)
-        self.bytes += sum(map(len, found))
-        return [messages.block(self._connection, self._number, found, received)]
+        self.messages += len(delivered)
+        self.bytes += sum(map(len, delivered))
+        return [messages.block(self._connection, self._number, delivered, received)]
 
     def pulse(self) -> list[ConnectionEvent]:
         """That it is still asked, for times in which nothing comes."""
@@ -153,10 +153,10 @@ class SdkStream:
 
     def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """What it delivered, and that it is closed."""
-        found = [*self.cut(), *([self._event("closed", reason=why)] if self.live else [])]
+        delivered = [*self.cut(), *([self._event("closed", reason=why)] if self.live else [])]
         self.live.clear()
         self.state, self.reason = why, ""
-        return found
+        return delivered
 
     def _take(self, fed: SdkMessage) -> None:
         if fed.refused:

@@ -157,14 +157,14 @@ class Socket(WSListener):
             self._stamped()
         if not self._messages:
             return None
-        found, received = self._messages, self._received
+        delivered, received = self._messages, self._received
         self._messages, self._received = [], array("q")
         self._append = self._messages.append
-        self.count += len(found)
+        self.count += len(delivered)
         self.bytes += self._size
         self._size = 0
         self._number += 1
-        return messages.block(self.connection, self._number, found, received)
+        return messages.block(self.connection, self._number, delivered, received)
 
     def _message(self, message: bytes) -> None:
         if self._is_control(message):
@@ -191,18 +191,18 @@ class Socket(WSListener):
     def _unpacked(self, content: bytes) -> bytes:
         if self._inflate is None:
             raise errors.TransportError("a compressed message, which was not agreed on")
-        found, rest = b"", content + _TAIL
+        unpacked, rest = b"", content + _TAIL
         while rest and rest not in _ENDS:
-            found += self._inflate.decompress(rest, LARGEST_MESSAGE + 1 - len(found))
-            if len(found) > LARGEST_MESSAGE:
+            unpacked += self._inflate.decompress(rest, LARGEST_MESSAGE + 1 - len(unpacked))
+            if len(unpacked) > LARGEST_MESSAGE:
                 raise errors.TransportError("a message was too large")
             if not self._inflate.eof:
                 break
             # The sender has finished its stream (RFC 7692, 7.2.3.4): what follows is a new one.
             rest, self._inflate = self._inflate.unused_data, zlib.decompressobj(-15)
-        if not found and content not in _EMPTY:
+        if not unpacked and content not in _EMPTY:
             raise errors.TransportError("a compressed message came to nothing")
-        return found
+        return unpacked
 
 
 async def connect(

@@ -156,8 +156,8 @@ class SourceCapture:
         # A process that was put to sleep between the two readings reads them again in the next interval.
         if self._clock.steady() - before > MOMENT:
             return []
-        found = self.clocks.read(wall, before)
-        return [found] if found else []
+        event = self.clocks.read(wall, before)
+        return [event] if event else []
 
     def _gathered(self) -> list[Block | ConnectionEvent]:
         """What all lines have delivered since the last time."""

@@ -123,13 +123,13 @@ class StreamSupervisor:
 
     def cut(self) -> list[Block | ConnectionEvent]:
         """What has come since the last time; notes who has spoken."""
-        found: list[Block | ConnectionEvent] = []
+        delivered: list[Block | ConnectionEvent] = []
         for connection in self.connections:
             block = connection.socket.cut()
             if block is not None:
                 self._heard(block)
-                found.append(block)
-        return found
+                delivered.append(block)
+        return delivered
 
     def pulse(self) -> list[ConnectionEvent]:
         """That the connections are still there, for times in which nothing comes."""
@@ -140,9 +140,9 @@ class StreamSupervisor:
 
     def shut(self, why: str) -> list[Block | ConnectionEvent]:
         """End every connection; what they delivered, and that they are closed."""
-        found = self.cut()
+        delivered = self.cut()
         for connection in self.connections:
-            found.append(
+            delivered.append(
                 connection.event(
                     "closed", since=connection.socket.last_ns, reason=why, channels=tuple(connection.live)
                 )
@@ -153,7 +153,7 @@ class StreamSupervisor:
             # Why it was not live is still worth knowing when it ends.
             status = self._status
             status.word, status.reason = why, "" if status.word == "live" else status.reason
-        return found
+        return delivered
 
     def _heard(self, block: Block) -> None:
         spoken = self._subscriptions.heard(self._router.spoken(block), block.received[-1])
