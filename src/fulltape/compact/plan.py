@@ -39,15 +39,15 @@ def runs(
 
 
 def _settled(pieces: Sequence[SmallPart], last: str, pinned: Collection[int]) -> Iterator[list[SmallPart]]:
-    for settled, run in groupby(pieces, lambda one: one.last <= last and one.part_id not in pinned):
+    for settled, run in groupby(pieces, lambda piece: piece.last <= last and piece.part_id not in pinned):
         if settled:
             yield list(run)
 
 
 def _pays(run: Sequence[SmallPart]) -> bool:
     """Whether it pays to write the largest part of a group once more."""
-    largest = max(one.rows for one in run)
-    rest = sum(one.rows for one in run) - largest
+    largest = max(part.rows for part in run)
+    rest = sum(part.rows for part in run) - largest
     return len(run) > SEVERAL or (len(run) > 1 and rest * _SHARE >= largest)
 
 
@@ -55,7 +55,7 @@ def _tail(run: list[SmallPart]) -> list[SmallPart]:
     """The longest end of a group of which no part has more rows than all others together; so each row is written again as
     often as the folder doubles. Nothing where those are not many."""
     for at in range(len(run) - MANY + 1):
-        rows = [one.rows for one in run[at:]]
+        rows = [part.rows for part in run[at:]]
         if 2 * max(rows) <= sum(rows):
             return run[at:]
     return []

@@ -91,11 +91,13 @@ def _groups(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> It
     folders: dict[tuple[str, str, str], list[Part]] = defaultdict(list)
     for part in context.ledger.catalogue.current("raw", wanted.dataset.name):
         folders[part.folder, part.source, part.origin].append(part)
-    for (folder, _, _), found in sorted(folders.items()):
+    for (folder, _, _), folder_parts in sorted(folders.items()):
         ends = layout.days_of(wanted.dataset.raw_folder, folder)[1]
         closed = ends < wanted.next_session(last)
-        pieces = [plan.SmallPart(part_id=part.part_id, rows=part.rows, last=part.last) for part in found]
-        by_id = {part.part_id: part for part in found}
+        pieces = [
+            plan.SmallPart(part_id=part.part_id, rows=part.rows, last=part.last) for part in folder_parts
+        ]
+        by_id = {part.part_id: part for part in folder_parts}
         for run in plan.runs(pieces, last=last.isoformat(), closed=closed, pinned=pinned):
             yield from _alike(context, [by_id[piece.part_id] for piece in run])
 
@@ -106,8 +108,8 @@ def _alike(context: NodeContext, run: Sequence[Part]) -> Iterator[list[Part]]:
     if None in about:
         yield list(run)  # one is damaged, and will be withdrawn
         return
-    told = zip(run, about, strict=True)
-    for _, same in groupby(told, lambda one: (one[1] or {}).get("schema_version")):
+    pairs = zip(run, about, strict=True)
+    for _, same in groupby(pairs, lambda pair: (pair[1] or {}).get("schema_version")):
         if len(parts_of := [part for part, _ in same]) > 1:
             yield parts_of
 
@@ -129,9 +131,11 @@ def _merge(context: NodeContext, wanted: ConfiguredDataset, group: Sequence[Part
     if len(damage.sound(context, group, now)) < len(group):
         return False
     about = [parquet.metadata(context.layout.root / part.path) or {} for part in group]
-    told = [merged for part, one in zip(group, about, strict=True) for merged in _told(part, one)]
+    originals = [
+        merged for part, metadata in zip(group, about, strict=True) for merged in _told(part, metadata)
+    ]
     rows = _Rows(context, group)
-    draft = _write(context, wanted, group, rows, _metadata(group, about, told))
+    draft = _write(context, wanted, group, rows, _metadata(group, about, originals))
     if scanning.digest(rows.all()) != scanning.digest(parquet.scan([draft.file.temporary])):
         parts.discard(draft.file)
         raise errors.CorruptPartError(
@@ -140,7 +144,7 @@ def _merge(context: NodeContext, wanted: ConfiguredDataset, group: Sequence[Part
         )
     profiles.merge(context, wanted, group, draft.part.sha256)
     (written,) = drafts.publish(
-        context, [replace(draft, part=replace(draft.part, merged=len(told)))], now=now
+        context, [replace(draft, part=replace(draft.part, merged=len(originals)))], now=now
     )
     with context.ledger.write():
         if [part.log_pos for part in catalogue.by_ids(part.part_id for part in group)] != [
@@ -167,17 +171,17 @@ def _told(part: Part, about: Mapping[str, str]) -> list[Merged]:
 
 
 def _metadata(
-    group: Sequence[Part], about: Sequence[Mapping[str, str]], told: Sequence[Merged]
+    group: Sequence[Part], about: Sequence[Mapping[str, str]], originals: Sequence[Merged]
 ) -> dict[str, str]:
     made_on_the_way = {part.sha256 for part in group if part.merged}
-    replaces = made_on_the_way.union(*(one.get("replaces", "").split() for one in about))
+    replaces = made_on_the_way.union(*(metadata.get("replaces", "").split() for metadata in about))
     return {
         "schema_version": about[0].get("schema_version", ""),
         "source": group[0].source,
         "origin": group[0].origin,
         "software": f"fulltape {VERSION}",
-        "known_at": str(max(one.known_at for one in told)),
-        "merged": msgspec.json.encode(told).decode(),
+        "known_at": str(max(original.known_at for original in originals)),
+        "merged": msgspec.json.encode(originals).decode(),
         "replaces": " ".join(sorted(replaces)),
     }
 
@@ -189,23 +193,23 @@ def _write(
     rows: _Rows,
     metadata: Mapping[str, str],
 ) -> Draft:
-    one = group[0]
-    folder = context.layout.raw(one.source, wanted.dataset, "")
+    first = group[0]
+    folder = context.layout.raw(first.source, wanted.dataset, "")
     with Spool(folder, wanted.calendar, cut=False) as spool:
         for piece in rows.pieces():
             spool.add(piece.sort("instrument", "ts", REVISION, maintain_order=True))
-        gathered = spool.between(*layout.days_of(wanted.dataset.raw_folder, one.folder))
+        gathered = spool.between(*layout.days_of(wanted.dataset.raw_folder, first.folder))
         assert gathered is not None
         return drafts.write(
             context,
             wanted,
             gathered,
             layer="raw",
-            folder=one.folder,
-            source=one.source,
-            origin=one.origin,
+            folder=first.folder,
+            source=first.source,
+            origin=first.origin,
             metadata=metadata,
-            whole=one.origin == "captured",
+            whole=first.origin == "captured",
         )
 
 
@@ -223,9 +227,9 @@ class _Rows:
         )
 
     def _schema(self) -> dict[str, Any]:
-        found: dict[str, Any] = dict(parquet.scan(self._paths[:1]).collect_schema())
-        found.pop(REVISION, None)
-        return {**found, REVISION: pl.Int32} if self._merged else found
+        schema: dict[str, Any] = dict(parquet.scan(self._paths[:1]).collect_schema())
+        schema.pop(REVISION, None)
+        return {**schema, REVISION: pl.Int32} if self._merged else schema
 
     def all(self) -> pl.LazyFrame:
         """All of them, part by part."""
