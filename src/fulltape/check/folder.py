@@ -95,8 +95,8 @@ class Folder:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
         root = self._root
-        told = scanning.rows_of(self._context, changed, "sha256")
-        digests = told.select("session", pl.col("sha256").alias("digest")).unique().collect()
+        changed_rows = scanning.rows_of(self._context, changed, "sha256")
+        digests = changed_rows.select("session", pl.col("sha256").alias("digest")).unique().collect()
         days = _date(digests["session"].min()), _date(digests["session"].max())
         volumes = day_bars.volumes(self._context, self._wanted, *days)
         learned = Learned(self._around(changed, days), self._checking)
@@ -145,8 +145,8 @@ class Folder:
                 self._context, new, self._now
             )
 
-        found = profiles.of_parts(self._context, self._checking, parts, sound)
-        return found.filter(pl.col("session").is_between(first, last))
+        nearby = profiles.of_parts(self._context, self._checking, parts, sound)
+        return nearby.filter(pl.col("session").is_between(first, last))
 
     def _verdicts(self, cells: pl.DataFrame) -> Iterator[VerdictRange]:
         for (verdict, codes), same in cells.group_by(["verdict", "codes"], maintain_order=True):

@@ -18,7 +18,7 @@ from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant
 
 
-def found(
+def verdicts(
     context: NodeContext, wanted: ConfiguredDataset, divided: dict[str, list[Ranges]], now: Instant
 ) -> list[VerdictRange]:
     """The verdicts, on sessions that nothing worse is said of: on all that is held before the last jump. `divided` are, by

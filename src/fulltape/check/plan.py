@@ -55,7 +55,7 @@ def cells(
         frame.select(pl.col(name).cast(volumes.schema[name]) for name in cell).unique(), on=cell
     )
     beside = learned.beside(frame["instrument"], chosen)
-    found = registry.run(frame, beside, context)
+    finding_rows = registry.run(frame, beside, context)
     described = frame.group_by("instrument", "session").agg(
         pl.col("symbol").first(), pl.col("source").first(), pl.len().cast(pl.Int64).alias("rows")
     )
@@ -69,16 +69,16 @@ def cells(
         )
         described = described.drop("rows").join(measured, on=["instrument", "session"])
     else:
-        one = 1 if context.dataset.grain == "day" else None
+        expected_rows = 1 if context.dataset.grain == "day" else None
         described = described.with_columns(
-            pl.lit(one, dtype=pl.Int64).alias("expected_low"),
-            pl.lit(one, dtype=pl.Int64).alias("expected_high"),
+            pl.lit(expected_rows, dtype=pl.Int64).alias("expected_low"),
+            pl.lit(expected_rows, dtype=pl.Int64).alias("expected_high"),
         )
-    sentences = found.group_by("instrument", "session").agg(
+    sentences = finding_rows.group_by("instrument", "session").agg(
         pl.col("sentence").str.join("; ").alias("findings")
     )
     return (
-        described.join(findings.verdicts(found, described), on=["instrument", "session"])
+        described.join(findings.verdicts(finding_rows, described), on=["instrument", "session"])
         .join(sentences, on=["instrument", "session"], how="left")
         .join(digests, on="session", how="left")
         .with_columns(

@@ -53,23 +53,25 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             for part in catalogue.since("curated", context.ledger.bookmark(STAGE, name), dataset=name):
                 first = dt.date.fromisoformat(part.first)
                 key = layout.folder_key(wanted.dataset.raw_folder, first)
-                for one in cuts.of(key):
-                    if one.touches(part):
-                        touched[name, one].append(part)
+                for stretch in cuts.of(key):
+                    if stretch.touches(part):
+                        touched[name, stretch].append(part)
             if misfit := cuts.misfit("qc"):
                 # The first of two new files replaces one that has the cells of both: after a kill both are written again.
                 with context.ledger.write():
-                    context.ledger.damages.redo(STAGE, name, {one.key for one in misfit})
+                    context.ledger.damages.redo(STAGE, name, {cut.key for cut in misfit})
             redo[name] = context.ledger.damages.to_redo(STAGE, name)
-            for one in {one for key in redo[name] for one in cuts.of(key)}:
-                touched[name, one] = catalogue.current("curated", name, first=one.first, last=one.last)
+            for stretch in {cut for key in redo[name] for cut in cuts.of(key)}:
+                touched[name, stretch] = catalogue.current(
+                    "curated", name, first=stretch.first, last=stretch.last
+                )
         counts = dict.fromkeys(Verdict, 0)
         broken = 0
-        for done, (name, one) in enumerate(sorted(touched), start=1):
-            whole = damage.sound(context, touched[name, one], clock.now())
+        for done, (name, stretch) in enumerate(sorted(touched), start=1):
+            whole = damage.sound(context, touched[name, stretch], clock.now())
             if whole:
-                found = Folder(context, context.wanted[name], one, clock.now()).check(whole)
-                for verdict, count in found.items():
+                tally = Folder(context, context.wanted[name], stretch, clock.now()).check(whole)
+                for verdict, count in tally.items():
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         with context.ledger.write():
@@ -100,15 +102,15 @@ def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> in
         return 0
     missing: list[VerdictRange] = []
     divided: dict[str, list[Ranges]] = {}
-    for one in bulk_coverage.lacking(context, wanted, now):
-        shown, name = series.picture(one), one.instrument.instrument
+    for known_series in bulk_coverage.lacking(context, wanted, now):
+        shown, name = series.picture(known_series), known_series.instrument.instrument
         missing += [
             _amber(wanted, name, wanted.days(span), continuity.CODE, now) for span in continuity.broken(shown)
         ]
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
     _lay(context, wanted, continuity.CODE, missing)
-    _lay(context, wanted, identity.CODE, jumps.found(context, wanted, divided, now))
+    _lay(context, wanted, identity.CODE, jumps.verdicts(context, wanted, divided, now))
     calendar = wanted.calendar
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
 
@@ -128,12 +130,14 @@ def _amber(
     )
 
 
-def _lay(context: NodeContext, wanted: ConfiguredDataset, code: str, found: Sequence[VerdictRange]) -> None:
+def _lay(
+    context: NodeContext, wanted: ConfiguredDataset, code: str, verdicts: Sequence[VerdictRange]
+) -> None:
     """Lay verdicts of one code, if they are others than before; inside a transaction."""
     name = wanted.dataset.name
     before = {
         (said.instrument, said.first, said.last) for said in context.ledger.verdicts.with_codes(name, code)
     }
-    if before != {(said.instrument, said.first, said.last) for said in found}:
+    if before != {(said.instrument, said.first, said.last) for said in verdicts}:
         context.ledger.verdicts.forget(name, code)
-        context.ledger.verdicts.record(found, wanted.next_session)
+        context.ledger.verdicts.record(verdicts, wanted.next_session)
