@@ -23,10 +23,10 @@ def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.Data
         .fill_null(value=False)
         .alias("order.unsorted"),
     )
-    found = []
+    tables = []
     for code, words in (("order.duplicate_key", "share a key"), ("order.unsorted", "run backwards")):
         hit = wrong.filter(pl.col(code)).group_by("instrument", "session").len("rows")
-        found.append(
+        tables.append(
             findings.shaped(
                 hit.with_columns(
                     pl.lit(code).alias("code"),
@@ -37,4 +37,4 @@ def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.Data
                 )
             )
         )
-    return pl.concat(found)
+    return pl.concat(tables)

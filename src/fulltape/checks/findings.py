@@ -119,8 +119,8 @@ def life_frame(instruments: Mapping[str, Instrument]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "instrument": list(instruments),
-            "life_from": [one.listed_from or dt.date.min for one in instruments.values()],
-            "life_to": [one.listed_to or dt.date.max for one in instruments.values()],
+            "life_from": [instrument.listed_from or dt.date.min for instrument in instruments.values()],
+            "life_to": [instrument.listed_to or dt.date.max for instrument in instruments.values()],
         },
         schema={"instrument": pl.String, "life_from": pl.Date, "life_to": pl.Date},
     )

@@ -16,13 +16,13 @@ RATIO = 2.0
 
 def stretches(shown: Picture) -> list[Ranges]:
     """What is held, where a long silence divides it; one of them where none does."""
-    found: list[Ranges] = []
+    divided: list[Ranges] = []
     for span in ranges.union(shown.held, shown.partial):
-        if found and span[0] - found[-1][-1][1] < SILENCE:
-            found[-1] = (*found[-1], span)
+        if divided and span[0] - divided[-1][-1][1] < SILENCE:
+            divided[-1] = (*divided[-1], span)
         else:
-            found.append((span,))
-    return found
+            divided.append((span,))
+    return divided
 
 
 def jumped(before: float, after: float) -> bool:

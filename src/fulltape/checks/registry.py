@@ -43,8 +43,8 @@ def run(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.DataFr
     """All findings about `frame`, whose rows carry `flags`; `UsageError` where a dataset names an unknown check."""
     import polars as pl
 
-    found = [check(frame, beside, context) for name in context.dataset.checks if (check := _check(name))]
-    return pl.concat([findings.none(), *found]).sort("instrument", "session", "code")
+    tables = [check(frame, beside, context) for name in context.dataset.checks if (check := _check(name))]
+    return pl.concat([findings.none(), *tables]).sort("instrument", "session", "code")
 
 
 class Learned:

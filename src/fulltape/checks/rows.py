@@ -192,11 +192,11 @@ def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.Data
     import polars as pl
 
     total = frame.group_by("instrument", "session").len("total")
-    found = []
+    tables = []
     for rule in RULES:
         hit = frame.filter((pl.col("flags") & rule.bit) > 0).group_by("instrument", "session").len("rows")
-        found.append(_weighed(hit.join(total, on=["instrument", "session"]), rule, context))
-    return pl.concat([findings.none(), *found])
+        tables.append(_weighed(hit.join(total, on=["instrument", "session"]), rule, context))
+    return pl.concat([findings.none(), *tables])
 
 
 def _weighed(hit: pl.DataFrame, rule: RowRule, context: CheckContext) -> pl.DataFrame:

@@ -74,8 +74,8 @@ def shifted(profiles: pl.DataFrame, expected: Usual) -> pl.DataFrame:
     judged = profiles.filter(pl.col("far").is_not_null()).select(*_CELL, "rows", "far", "open", "close")
     near = _near(judged, expected)
     # The shortest of the long shifts may be one of a few minutes, which the jumps tell better.
-    told = judged.join(near, on=_CELL, how="semi").filter(pl.col("far").abs() <= _FAR[0])
-    far = judged.join(told, on=_CELL, how="anti").filter(pl.col("far") != 0)
+    short_shifts = judged.join(near, on=_CELL, how="semi").filter(pl.col("far").abs() <= _FAR[0])
+    far = judged.join(short_shifts, on=_CELL, how="anti").filter(pl.col("far") != 0)
     near = near.join(far, on=_CELL, how="anti")
     far = far.select(*_CELL, "rows", pl.col("far").alias("lag"))
     return findings.shaped(
@@ -149,7 +149,7 @@ def _jumps(edge: str, lags: Sequence[int], *, rising: bool) -> pl.Expr:
 
     pairs = itertools.pairwise(lags)
     rise = [pl.col(f"{edge} {at}") - pl.col(f"{edge} {before}") for before, at in pairs]
-    return pl.concat_list(one if rising else -one for one in rise).alias(edge)
+    return pl.concat_list(step if rising else -step for step in rise).alias(edge)
 
 
 def _near(judged: pl.DataFrame, expected: Usual) -> pl.DataFrame:
