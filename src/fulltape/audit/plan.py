@@ -69,7 +69,7 @@ def due(series: Series, expired: Ranges, settled: Ranges) -> Ranges:
     believed by a user's decision."""
     if not settled or series.events:
         return expired
-    doubted = ranges.subtract(series.silent, ranges.union(*(one.proved for one in series.silences)))
+    doubted = ranges.subtract(series.silent, ranges.union(*(silence.proved for silence in series.silences)))
     return ranges.union(expired, ranges.intersect(settled, ranges.union(doubted, series.accepted)))
 
 

@@ -128,15 +128,15 @@ def _audit_changes(
 ) -> tuple[int, int]:
     """Audit the series touched, and of the others the sessions from position `before` on."""
     touched = set(context.ledger.touched.of(wanted.dataset.name)) & set(wanted.instruments)
-    found = _found(bulk_coverage.read(context, wanted, now, only=touched), wanted)
-    _settle_pointless(context, wanted, found.whole, now)
-    tasks, looked = list(found.tasks), len(touched)
+    audited = _found(bulk_coverage.read(context, wanted, now, only=touched), wanted)
+    _settle_pointless(context, wanted, audited.whole, now)
+    tasks, looked = list(audited.tasks), len(touched)
     if wanted.final_until(now) > before:
         since = wanted.calendar.label(before)
         others = {
             name
-            for name, one in wanted.instruments.items()
-            if name not in touched and (one.listed_to is None or one.listed_to >= since)
+            for name, instrument in wanted.instruments.items()
+            if name not in touched and (instrument.listed_to is None or instrument.listed_to >= since)
         }
         fresh = bulk_coverage.read(context, wanted, now, only=others, start=before)
         tasks += _found(fresh, wanted, newest=before).tasks
@@ -154,8 +154,8 @@ def _settings(wanted: ConfiguredDataset) -> int:
     """A number that changes when the settings ask for something else."""
     listed = sorted(
         f"{name} {dated.symbol} {dated.first} {dated.last}"
-        for name, one in wanted.instruments.items()
-        for dated in one.symbols
+        for name, instrument in wanted.instruments.items()
+        for dated in instrument.symbols
     )
     return zlib.crc32(repr((wanted.first, wanted.until, tuple(wanted.sources), listed)).encode())
 
@@ -197,10 +197,10 @@ def _audit(
             progress(Event(stage=STAGE, done=done, total=total, unit=wanted.dataset.name))
             yield table
 
-    found = _found(counted(), wanted)
-    _settle_pointless(context, wanted, found.whole, now)
-    tasks = _enqueue(context, found.tasks, batch, now)
-    return tasks + (_ask_again(context, wanted, batch, now) if found.silent else 0)
+    audited = _found(counted(), wanted)
+    _settle_pointless(context, wanted, audited.whole, now)
+    tasks = _enqueue(context, audited.tasks, batch, now)
+    return tasks + (_ask_again(context, wanted, batch, now) if audited.silent else 0)
 
 
 def _found(tables: Iterable[Segments], wanted: ConfiguredDataset, *, newest: int | None = None) -> _Found:
@@ -214,8 +214,8 @@ def _found(tables: Iterable[Segments], wanted: ConfiguredDataset, *, newest: int
             end = table.newest.get(missing.series) if newest is None else newest
             gaps = plan.gaps(missing, instrument, wanted.calendar, wanted.dataset.raw_folder, newest=end)
             tasks += [_task(gap, wanted) for gap in gaps]
-        for one, able in zip(table.listed, table.whole(), strict=True):
-            whole[one.instrument.instrument] = ",".join(able)
+        for listed, able in zip(table.listed, table.whole(), strict=True):
+            whole[listed.instrument.instrument] = ",".join(able)
         silent = silent or table.silent
     tasks.sort(key=operator.attrgetter("instrument"))
     tasks.sort(key=operator.attrgetter("first"))
@@ -229,22 +229,22 @@ def _enqueue(context: NodeContext, tasks: Sequence[NewTask], batch: int, now: In
 def _ask_again(context: NodeContext, wanted: ConfiguredDataset, batch: int, now: Instant) -> int:
     """Enqueue, after everything else, what only expired evidence says: emptiness and refusals."""
     name, calendar = wanted.dataset.name, wanted.calendar
-    found = context.ledger.coverage.expired(name, now=now)
-    if not found:
+    expired = context.ledger.coverage.expired(name, now=now)
+    if not expired:
         return 0
     opened: dict[str, list[Range]] = {}
     for instrument, first, last in context.ledger.tasks.spans(name, AGAIN):
         opened.setdefault(instrument, []).append(calendar.span_of(first, last))
     by_name: dict[str, list[tuple[str, str, str, int]]] = {}
-    for instrument, source, first, last, is_settled in found:
+    for instrument, source, first, last, is_settled in expired:
         by_name.setdefault(instrument, []).append((source, first, last, is_settled))
     tasks: list[NewTask] = []
     # The oldest evidence first, and no more than a night can bear; what is all asked for already needs no reading.
     order = [name for name, rows in by_name.items() if not _all_open(rows, opened.get(name, []), wanted)]
     for at in range(0, len(order), _AT_ONCE):
         names = order[at : at + _AT_ONCE]
-        for one in _ordered(known.read(context, wanted, now, set(names)), names):
-            tasks += _again(one, wanted, by_name[one.instrument.instrument], opened)
+        for series in _ordered(known.read(context, wanted, now, set(names)), names):
+            tasks += _again(series, wanted, by_name[series.instrument.instrument], opened)
         if len(tasks) >= MOST_AGAIN:
             break
     return context.ledger.queue.enqueue(tasks[:MOST_AGAIN], now=now, batch=batch, priority=LAST)
@@ -260,29 +260,29 @@ def _all_open(
 
 
 def _again(
-    one: Series,
+    series: Series,
     wanted: ConfiguredDataset,
     evidence: Sequence[tuple[str, str, str, int]],
     opened: dict[str, list[Range]],
 ) -> Iterator[NewTask]:
     """What to ask each source again of one instrument; it is added to `opened`. Its `evidence` has expired: (source, first,
     last, whether it is settled)."""
-    instrument = one.instrument.instrument
+    instrument = series.instrument.instrument
     expired: dict[str, list[Range]] = {}
     settled: dict[str, list[Range]] = {}
     for source, first, last, is_settled in evidence:
         where = settled if is_settled else expired
         where.setdefault(source, []).append(wanted.calendar.span_of(first, last))
-    for source, servable in one.servable.items():
+    for source, servable in series.servable.items():
         due = plan.due(
-            one,
+            series,
             ranges.normalise(expired.get(source, [])),
             ranges.normalise(settled.get(source, [])),
         )
-        spans = plan.again(one, servable, due, ranges.normalise(opened.get(instrument, [])))
-        cuts = plan.cuts(one.instrument, spans, wanted.calendar, wanted.dataset.raw_folder)
+        spans = plan.again(series, servable, due, ranges.normalise(opened.get(instrument, [])))
+        cuts = plan.cuts(series.instrument, spans, wanted.calendar, wanted.dataset.raw_folder)
         for span in ranges.split_at(spans, cuts):
-            symbol = one.instrument.symbol_on(wanted.calendar.label(span[0]))
+            symbol = series.instrument.symbol_on(wanted.calendar.label(span[0]))
             gap = plan.MissingSessions(
                 instrument=instrument, symbol=symbol, span=span, kind="GAP", eligible_sources=(source,)
             )
@@ -292,7 +292,7 @@ def _again(
 
 def _ordered(many: Iterable[Series], order: Sequence[str]) -> list[Series]:
     place = {name: at for at, name in enumerate(order)}
-    return sorted(many, key=lambda one: place[one.instrument.instrument])
+    return sorted(many, key=lambda series: place[series.instrument.instrument])
 
 
 def _settle_pointless(
@@ -316,7 +316,7 @@ def _settle_pointless(
     concerned = {instrument for _, instrument, *_ in doubtful}
     # One by one only where they are few: each costs two statements.
     only = concerned if len(concerned) <= bulk_coverage.FEW else None
-    by_name = {one.instrument.instrument: one for one in known.read(context, wanted, now, only)}
+    by_name = {series.instrument.instrument: series for series in known.read(context, wanted, now, only)}
     suspects = set()
     corrected = {}
     for task_id, instrument, first, last, eligible_sources in doubtful:
@@ -336,12 +336,17 @@ def _settle_pointless(
 
 
 def _settle_if_pointless(
-    context: NodeContext, wanted: ConfiguredDataset, one: Series, task: Task, refused: set[str], now: Instant
+    context: NodeContext,
+    wanted: ConfiguredDataset,
+    series: Series,
+    task: Task,
+    refused: set[str],
+    now: Instant,
 ) -> None:
     span = (wanted.calendar.between(task.first, task.last),)
-    if not plan.hopeless(one, span, refused=refused):
+    if not plan.hopeless(series, span, refused=refused):
         return
-    if ranges.subtract(span, one.held):
+    if ranges.subtract(span, series.held):
         error = task.last_error or "no source may serve it"
         context.ledger.queue.finish(task.task_id, task.attempt, "unobtainable", now=now, error=error)
     else:
