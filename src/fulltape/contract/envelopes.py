@@ -61,19 +61,19 @@ def rate_limited(response: Response, why: str) -> PageResult:
 
 def retry_at(response: Response) -> Instant | None:
     """From when on the vendor has room again, on our clock; None if it does not say."""
-    told = wait(response.headers, now=response.received_at)
-    return None if told is None else response.received_at + told
+    pause = wait(response.headers, now=response.received_at)
+    return None if pause is None else response.received_at + pause
 
 
 def wait(headers: Mapping[str, str], *, now: Instant) -> int | None:
     """For how many microseconds a vendor says to stay away, by its `Retry-After` (RFC 9110: seconds, or a date) or by a
     header that counts milliseconds; None if it does not say. Names of headers are in lower case."""
     for name in _MILLISECONDS:
-        if (told := whole_number(headers.get(name))) is not None:
-            return told * (SECOND // 1_000)
+        if (number := whole_number(headers.get(name))) is not None:
+            return number * (SECOND // 1_000)
     text = (headers.get("retry-after") or "").strip()
-    if (told := whole_number(text)) is not None:
-        return told * SECOND
+    if (number := whole_number(text)) is not None:
+        return number * SECOND
     until = _date(text)
     if until is None:
         return None
@@ -85,9 +85,9 @@ def wait(headers: Mapping[str, str], *, now: Instant) -> int | None:
 def _date(text: str) -> Instant | None:
     """A moment as HTTP writes it, None if it is none."""
     try:
-        found = email.utils.parsedate_to_datetime(text)
+        parsed = email.utils.parsedate_to_datetime(text)
         # A zone of -0000 makes a date without one; RFC 9110 means UTC.
-        return int((found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
+        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
@@ -117,12 +117,12 @@ def malformed(what: str) -> PageResult:
 def error_text(response: Response, *keys: str) -> str:
     """What an error answer says: the first of these keys with text in a JSON object, else the body's beginning."""
     try:
-        found = msgspec.json.decode(response.body)
+        content = msgspec.json.decode(response.body)
     except UNREADABLE:
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         return response.body[:200].decode(errors="replace")
-    return next((text for key in keys if isinstance(text := found.get(key), str) and text), "")
+    return next((text for key in keys if isinstance(text := content.get(key), str) and text), "")
 
 
 def retried(

@@ -18,11 +18,13 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = [secret for secret in secrets if len(secret) >= _SHORTEST]
-        found = {spelling.encode() for secret in known for spelling in _spellings(secret)}
-        self._spellings = sorted(found, key=lambda one: (-len(one), one))
+        spellings = {spelling.encode() for secret in known for spelling in _spellings(secret)}
+        self._spellings = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
         long = [secret for secret in known if len(secret) >= _SHORTEST_IN_DATA]
         self._in_data = [
-            one for one in self._spellings if any(one.decode() in _spellings(secret) for secret in long)
+            spelling
+            for spelling in self._spellings
+            if any(spelling.decode() in _spellings(secret) for secret in long)
         ]
 
     def __call__(self, content: bytes) -> bytes:
@@ -47,7 +49,7 @@ def of(*secrets: str) -> Redaction:
 
 def _spellings(secret: str) -> set[str]:
     """A secret as it is, and escaped as JSON, HTML, Python and addresses do."""
-    return {one for one in _each(secret) if one}
+    return {spelling for spelling in _each(secret) if spelling}
 
 
 def _each(secret: str) -> Iterator[str]:
