@@ -16,10 +16,10 @@ SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_
 def seconds(value: Any) -> Any:
     """A duration like "250ms", "15m" or "7d" as seconds."""
     if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
-        if not found:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
+        if not match:
             raise ValueError('a duration looks like "250ms", "30s", "15m", "2h" or "7d"')
-        length = float(found[1]) * _UNITS[found[2]]
+        length = float(match[1]) * _UNITS[match[2]]
         if length > _LONGEST:
             raise ValueError("a duration is at most ten years")
         return length
@@ -37,9 +37,9 @@ def spell(length: float) -> str:
 def size(value: Any) -> Any:
     """A size like "100MB" as bytes."""
     if isinstance(value, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", value.strip())
-        if found:
-            return int(float(found[1]) * SIZES[found[2]])
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)", value.strip())
+        if match:
+            return int(float(match[1]) * SIZES[match[2]])
     raise ValueError('a size is text with a unit, like "100MB"')
 
 

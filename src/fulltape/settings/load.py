@@ -85,7 +85,7 @@ def load(folder: Path, *, asking: bool = True) -> Loaded:
     try:
         values = Settings.model_validate(expanded)
     except ValidationError as error:
-        sentences = [_sentence(path, lines, cast("dict[str, Any]", one)) for one in error.errors()]
+        sentences = [_sentence(path, lines, cast("dict[str, Any]", problem)) for problem in error.errors()]
         raise errors.ConfigError("\n".join(sentences)) from None
     return Loaded(folder=folder, values=values, lines=lines, variables=variables)
 
@@ -121,7 +121,10 @@ def _walk(section: BaseModel, prefix: str, loaded: Loaded) -> Iterator[tuple[str
         else:
             shown = (
                 spell(value)
-                if any(isinstance(one, BeforeValidator) and one.func is seconds for one in field.metadata)
+                if any(
+                    isinstance(annotation, BeforeValidator) and annotation.func is seconds
+                    for annotation in field.metadata
+                )
                 else value
             )
             yield key, shown, loaded.origin(key)
@@ -162,14 +165,14 @@ def _expand(value: Any, key: str, path: Path, lines: dict[str, int], variables: 
     if isinstance(value, list):
         return [_expand(inner, key, path, lines, variables) for inner in value]
     if isinstance(value, str):
-        return _VARIABLE.sub(lambda found: _variable(found, key, path, lines, variables), value)
+        return _VARIABLE.sub(lambda match: _variable(match, key, path, lines, variables), value)
     return value
 
 
 def _variable(
-    found: re.Match[str], key: str, path: Path, lines: dict[str, int], variables: dict[str, str]
+    match: re.Match[str], key: str, path: Path, lines: dict[str, int], variables: dict[str, str]
 ) -> str:
-    name, default = found[1], found[2]
+    name, default = match[1], match[2]
     variables[key] = name
     value = os.environ.get(name) or default
     if value is None:

@@ -24,7 +24,7 @@ def _long(microseconds: int) -> Any:
 
 def _large(size: int) -> Any:
     """A default that is a size, in the spelling of the file."""
-    unit = max((one for one in SIZES if size % SIZES[one] == 0), key=lambda one: SIZES[one])
+    unit = max((suffix for suffix in SIZES if size % SIZES[suffix] == 0), key=lambda suffix: SIZES[suffix])
     return _text(f"{size // SIZES[unit]}{unit}")
 
 
