@@ -31,7 +31,7 @@ class SweepReport(StageReport):
     @property
     def bytes(self) -> int:
         """Bytes of files."""
-        return sum(one.bytes for one in self.removals)
+        return sum(removal.bytes for removal in self.removals)
 
 
 def older_bundles(days: Iterable[str], keep: int) -> list[str]:
@@ -49,6 +49,6 @@ def wasteful(*, pages: int, free: int, page_bytes: int) -> bool:
     return free * page_bytes >= 16_000_000 and free >= pages * 0.3
 
 
-def told(removals: Sequence[Removal | None]) -> tuple[Removal, ...]:
+def nonempty(removals: Sequence[Removal | None]) -> tuple[Removal, ...]:
     """Those of which there are some."""
-    return tuple(one for one in removals if one is not None and one.count)
+    return tuple(removal for removal in removals if removal is not None and removal.count)

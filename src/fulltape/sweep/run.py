@@ -26,7 +26,7 @@ def run_once(
     """Remove what is older than its rule allows; with a dry run only tell."""
     with context.stage(STAGE, clock):
         sweep = _Sweep(context, clock.now(), dry_run=dry_run)
-        removals = plan.told(
+        removals = plan.nonempty(
             [
                 sweep.requests(),
                 sweep.tasks(),
@@ -43,12 +43,12 @@ def run_once(
                 sweep.pages(),
             ]
         )
-        for one in removals:
+        for removal in removals:
             about: dict[str, str | int | float] = {
-                "count": one.count,
-                "what": one.what,
-                "bytes": one.bytes,
-                "why": one.why,
+                "count": removal.count,
+                "what": removal.what,
+                "bytes": removal.bytes,
+                "why": removal.why,
             }
             progress(Event(stage=STAGE, kind="would_remove" if dry_run else "removed", fields=about))
     return SweepReport(removals=removals, dry_run=dry_run)
@@ -81,8 +81,8 @@ class _Sweep:
         """Bytes that could not be taken, with their reasons."""
         before = self._now - self._keep.rejected
         old = {row["path"] for row in self._database.run("old_rejections", before=before)}
-        found = [self._context.layout.root / path for path in sorted(old - {""})]
-        size = self._remove([*found, *(path.with_suffix(".json") for path in found)])
+        paths = [self._context.layout.root / path for path in sorted(old - {""})]
+        size = self._remove([*paths, *(path.with_suffix(".json") for path in paths)])
         count = self._rows("count_old_rejections", "forget_rejections", before)
         return Removal(what="rejections", count=count, bytes=size, why="older than retention.rejected")
 
@@ -111,7 +111,7 @@ class _Sweep:
     def _merged(self, replaced: Iterable[Part]) -> list[Part]:
         """Raw parts that were merged into one whose file is sound at this moment."""
         sound: dict[int, bool] = {}
-        found = []
+        merged = []
         for part in replaced:
             whole = self._context.ledger.catalogue.stands(part) if part.layer == "raw" else None
             if whole is None:
@@ -120,8 +120,8 @@ class _Sweep:
                 path = self._context.layout.root / whole.path
                 sound[whole.part_id] = not damage.wrong(path, size=whole.bytes, sha256=whole.sha256)
             if sound[whole.part_id]:
-                found.append(part)
-        return found
+                merged.append(part)
+        return merged
 
     def profiles(self) -> Removal:
         """What was learned of parts that count no more; that of others is made anew when it is needed."""
