@@ -40,7 +40,7 @@ class Follower:
         now: Instant,
         bookmark: Bookmark | None = None,
     ) -> None:
-        wanted = next(one for one in context.wanted.values() if source in one.live)
+        wanted = next(dataset for dataset in context.wanted.values() if source in dataset.live)
         rule = wanted.calendar.day_rule
         # Without a bookmark: from the present session on, not from the oldest journal that is still there.
         begin = to_datetime(rule.begin(rule.session(now)))
@@ -62,14 +62,14 @@ class Follower:
 
     def poll(self) -> list[Provisional]:
         """Read what has come since the last time, a piece of the journals after the other; the bars that have changed."""
-        found: dict[tuple[str, str, Instant], Provisional] = {}
+        bars: dict[tuple[str, str, Instant], Provisional] = {}
         for blocks in _batches(self._new()):
             changed = self.bars.add(self._pieces(blocks))
-            found |= {(bar.symbol, bar.grain, bar.start): bar for bar in changed}
+            bars |= {(bar.symbol, bar.grain, bar.start): bar for bar in changed}
             if changed:
                 for subscriber in self._subscribers:
                     subscriber(changed)
-        return list(found.values())
+        return list(bars.values())
 
     def _new(self) -> Iterator[Block]:
         """Blocks behind the bookmark."""
@@ -77,17 +77,21 @@ class Follower:
             self.bookmark = behind
             if record.kind is RecordKind.MARK:
                 event = messages.decode_event(record.payload)
-                self._symbols.update({(one.dataset, one.wire): one.symbol for one in event.carried})
+                self._symbols.update(
+                    {(channel.dataset, channel.wire): channel.symbol for channel in event.carried}
+                )
             elif record.kind is RecordKind.MESSAGES:
                 block = messages.decode_block(record.payload)
                 self.messages += len(block.lengths)
                 yield block
 
     def _pieces(self, blocks: list[Block]) -> list[SecondBar]:
-        bundle = stream_rows.bundled((one.body, one.lengths, one.received, one.connection) for one in blocks)
-        found = stream_rows.read(bundle, self._meaning, self._control)
+        bundle = stream_rows.bundled(
+            (block.body, block.lengths, block.received, block.connection) for block in blocks
+        )
+        rows = stream_rows.read(bundle, self._meaning, self._control)
         out: list[SecondBar] = []
-        for dataset, frames in found.frames.items():
+        for dataset, frames in rows.frames.items():
             for frame in frames:
                 if "price" in frame.columns:
                     out += self._of(dataset, frame)
