@@ -63,8 +63,8 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                     progress(Event(stage=STAGE, kind="no_room", fields={"why": words}))
                     left = words
                     break
-                found = _build(context, wanted, key, clock.now(), progress)
-                written, rows = written + bool(found), rows + found
+                count = _build(context, wanted, key, clock.now(), progress)
+                written, rows = written + bool(count), rows + count
             with context.ledger.write():
                 for key in there.keys() - set(desired):
                     context.ledger.catalogue.withdraw_folder(LAYER, name, key, now=clock.now())
@@ -117,10 +117,11 @@ def _build(
             f"{name}, {key}: what was written by instrument is not what the days hold.",
             hint="`fulltape verify --deep` tells which file is damaged.",
         )
-    told = [
-        dataclasses.replace(one, part=dataclasses.replace(one.part, of_parts=len(ready))) for one in ready
+    completed = [
+        dataclasses.replace(block_draft, part=dataclasses.replace(block_draft.part, of_parts=len(ready)))
+        for block_draft in ready
     ]
-    written = drafts.publish(context, told, now=now)
+    written = drafts.publish(context, completed, now=now)
     with context.ledger.write():
         if _places(context.ledger.catalogue.current("curated", name, first=first, last=last)) != _places(
             days
