@@ -37,10 +37,10 @@ class SocketClient:
         except (OSError, TimeoutError, ValueError, exceptions.WebSocketException) as error:
             reached = self._connection is not None
             self.close()
-            told = f"{type(error).__name__}: {error}".rstrip(": ")
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
             if reached:
-                raise errors.TransportError(told) from None
-            raise errors.UnreachableError(told) from None
+                raise errors.TransportError(reason) from None
+            raise errors.UnreachableError(reason) from None
         return answer.encode() if isinstance(answer, str) else answer
 
     def _answer(self, connection: client.ClientConnection, key: str, value: str | int | None) -> str | bytes:
@@ -50,10 +50,10 @@ class SocketClient:
             if not key:
                 return answer
             try:
-                found = msgspec.json.decode(answer)
+                content = msgspec.json.decode(answer)
             except msgspec.DecodeError:
                 return answer  # it cannot be said whose it is: the vendor's file will call it malformed
-            if isinstance(found, dict) and found.get(key) == value:
+            if isinstance(content, dict) and content.get(key) == value:
                 return answer
         raise TimeoutError(f"{_MOST_STRANGERS} messages, and none that answers")
 
