@@ -32,8 +32,8 @@ def run(name: str, folder: Path) -> Path:
     return path
 
 
-def _refusal(name: str, told: str) -> errors.UsageError:
-    reason = (told.strip().splitlines() or ["no reason given"])[-1]
+def _refusal(name: str, output: str) -> errors.UsageError:
+    reason = (output.strip().splitlines() or ["no reason given"])[-1]
     if "ModuleNotFoundError" in reason:
         words = f"the calendar {name} cannot be built: exchange_calendars is not installed."
         return errors.UsageError(words, hint="Install fulltape with its extra calendars (README: extras).")

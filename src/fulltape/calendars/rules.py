@@ -28,7 +28,7 @@ def build(name: str) -> Calendar:
     """The calendar of that name, one of `names()`."""
     rule, first = days.RULES[name], _FIRST[name]
     trades: Callable[[dt.date], bool] = _is_forex_day if name == days.FOREX else _always
-    found = [
+    sessions = [
         Session(label=day, open=rule.begin(day), close=rule.begin(day + dt.timedelta(days=1)))
         for day in (first + dt.timedelta(days=at) for at in range((_LAST - first).days + 1))
         if trades(day)
@@ -40,7 +40,7 @@ def build(name: str) -> Calendar:
         zone=rule.zone,
         known_from=first,
         known_to=_LAST,
-        sessions=tuple(found),
+        sessions=tuple(sessions),
     )
 
 
