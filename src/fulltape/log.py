@@ -48,11 +48,11 @@ def write(stage: str, kind: str, fields: Mapping[str, object]) -> None:
         ],
     )
     # Its own names come first: a field of such a name is told under another one.
-    told = {
+    renamed = {
         f"{name}_" if name in ("stage", "event", "timestamp") else name: value
         for name, value in fields.items()
     }
-    logger.info(kind, stage=stage, **told)
+    logger.info(kind, stage=stage, **renamed)
 
 
 def _redacted(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

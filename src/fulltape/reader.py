@@ -119,7 +119,7 @@ class Reader:
             )
         there = {part.part_id for part in made if self._is_there(part)}
         folders = {
-            key: some for key, some in folders.items() if there.issuperset(one.part_id for one in some)
+            key: some for key, some in folders.items() if there.issuperset(part.part_id for part in some)
         }
         return regrouped.chosen(days, folders, symbols=None if symbols is None else len(symbols), mine=mine)
 
