@@ -163,9 +163,9 @@ QUOTES = ("simulator/", "settings/model.py", "settings/load.py", "node/rules.py"
 """Where such a word is another one: the sides of a quote, a section of the settings."""
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not name(path).startswith(QUOTES)], ids=name)
-def test_retired_words_name_nothing(path: Path) -> None:
-    names = {
+def names_in(path: Path) -> set[str]:
+    """Every identifier of a file."""
+    return {
         word
         for node in ast.walk(tree(path))
         for word in (
@@ -175,6 +175,16 @@ def test_retired_words_name_nothing(path: Path) -> None:
             node.attr if isinstance(node, ast.Attribute) else "",
         )
     }
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_values_are_named_after_what_they_hold(path: Path) -> None:
+    assert not names_in(path) & {"found", "one", "told", "tmp", "obj", "thing", "stuff"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if not name(path).startswith(QUOTES)], ids=name)
+def test_retired_words_name_nothing(path: Path) -> None:
+    names = names_in(path)
     assert not names & RETIRED
     assert path.stem not in RETIRED
 
