@@ -1,0 +1,188 @@
+"""Longer bars out of shorter ones, within sessions, phases and breaks.
+
+A bucket is [start, end) and bears its start. Buckets are counted from the open of their phase (or from the end of the break), so
+that the last of a phase may be short; `origin="clock"` counts them from midnight of the market's zone instead, as vendors' hours
+are. No bar is made where nothing was traded. Sums are made in the order of time, so that the same rows give the same bits however they
+arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+
+from fulltape.bars.every import Every
+from fulltape.decoding import frames
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import DAY, HOUR
+
+Origin = Literal["open", "clock"]
+Phase = Literal["regular", "pre", "post", "overnight", "all"]
+PHASES: tuple[Phase, ...] = ("regular", "pre", "post", "overnight", "all")
+ORIGINS: tuple[Origin, ...] = ("open", "clock")
+
+_PRE_OPEN, _POST_END = 4 * HOUR, 20 * HOUR
+"""Since midnight of the market's zone."""
+_INSTANT = pl.Datetime("us", "UTC")
+_BEGIN, _START = "segment_begin", "bucket_start"
+_SUMMED, _FIRST = (
+    ("trade_count", "tick_count"),
+    ("symbol", "price_kind", "source", "adjust_status", "adjust_anchor"),
+)
+
+
+def resampled(
+    rows: pl.LazyFrame,
+    every: Every,
+    calendar: Calendar,
+    *,
+    phase: Phase = "regular",
+    origin: Origin = "open",
+) -> pl.LazyFrame:
+    """Bars of a length out of minute bars, by instrument and `ts` (UTC, the start of the bucket).
+
+    `rows`: curated minute bars. Columns that come out: instrument, symbol, session, ts, bucket_end (UTC, exclusive), open,
+    high, low, close and, where the minutes have them, volume, vwap (null where nothing was traded, or where a minute with volume
+    has none), trade_count, tick_count, price_kind; phase, `n` (how many minutes were there), available_at, source, is_final,
+    flags, and what adjustment has added.
+    """
+    names = rows.collect_schema().names()
+    wanted = rows if phase == "all" else rows.filter(pl.col("phase") == phase)
+    hours = _hours(calendar)
+    segmented = wanted.join(hours, on="session", how="left", maintain_order="left").with_columns(
+        _begin(phase, calendar).cast(_INSTANT).alias(_BEGIN)
+    )
+    keys = ["instrument", "session", "phase", _BEGIN, _START]
+    made = (
+        segmented.with_columns(_start(every, calendar, origin).alias(_START))
+        .group_by(keys)
+        .agg(_aggregates(names))
+        .join(hours, on="session", how="left")
+        .with_columns(_end(every, calendar).cast(_INSTANT).alias("bucket_end"), pl.col(_START).alias("ts"))
+    )
+    return made.select(_columns(names)).sort("instrument", "ts")
+
+
+def _hours(calendar: Calendar) -> pl.LazyFrame:
+    """Of each session the regular hours and the break inside them, null where there is none."""
+    pauses = {session.label: session.pause for session in calendar.sessions if session.pause}
+    breaks = pl.DataFrame(
+        {
+            "session": list(pauses),
+            "pause_begin": [pause.start for pause in pauses.values()],
+            "pause_end": [pause.end for pause in pauses.values()],
+        },
+        schema={"session": pl.Date, "pause_begin": pl.Int64, "pause_end": pl.Int64},
+    ).with_columns(pl.col("pause_begin", "pause_end").cast(_INSTANT))
+    hours = frames.sessions(calendar).select("session", open_at="open", close_at="close")
+    return hours.join(breaks, on="session", how="left").lazy()
+
+
+def _midnight(calendar: Calendar) -> pl.Expr:
+    local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.truncate("1d")
+    return local.dt.convert_time_zone("UTC")
+
+
+def _begin(phase: Phase, calendar: Calendar) -> pl.Expr:
+    """Where the segment of a row begins: its phase, or the part of it after a break. On a day that the calendar does not know
+    it is midnight."""
+    midnight = _midnight(calendar)
+    evening = midnight + pl.duration(microseconds=_POST_END)
+    regular = pl.coalesce("open_at", midnight)
+    if any(session.pause for session in calendar.sessions):
+        regular = pl.when(pl.col("ts") >= pl.col("pause_end")).then(pl.col("pause_end")).otherwise(regular)
+    begins = {
+        "regular": regular,
+        "pre": midnight + pl.duration(microseconds=_PRE_OPEN),
+        "post": pl.coalesce("close_at", midnight),
+        "overnight": pl.when(pl.col("ts") >= evening)
+        .then(evening)
+        .otherwise(midnight - pl.duration(microseconds=DAY - _POST_END)),
+    }
+    if phase != "all":
+        return begins[phase]
+    of = pl.col("phase").cast(pl.String)
+    chosen = regular
+    for name in ("pre", "post", "overnight"):
+        chosen = pl.when(of == name).then(begins[name]).otherwise(chosen)
+    return chosen
+
+
+def _start(every: Every, calendar: Calendar, origin: Origin) -> pl.Expr:
+    """The start of the bucket that a row lies in."""
+    if every.whole_session:
+        return pl.col(_BEGIN)
+    if origin == "clock":
+        step = f"{every.length}us"
+        return pl.col("ts").dt.convert_time_zone(calendar.zone).dt.truncate(step).dt.convert_time_zone("UTC")
+    since = (pl.col("ts") - pl.col(_BEGIN)).dt.total_microseconds()
+    return pl.col(_BEGIN) + pl.duration(microseconds=since // every.length * every.length)
+
+
+def _end(every: Every, calendar: Calendar) -> pl.Expr:
+    """Where a bucket ends: after its length, or with its segment."""
+    of = pl.col("phase").cast(pl.String)
+    evening = pl.col(_BEGIN).dt.convert_time_zone(calendar.zone).dt.truncate("1d").dt.convert_time_zone(
+        "UTC"
+    ) + pl.duration(microseconds=_POST_END)
+    regular = (
+        pl.when(pl.col(_BEGIN) < pl.col("pause_begin")).then(pl.col("pause_begin")).otherwise("close_at")
+    )
+    segment = (
+        pl.when(of == "pre")
+        .then(pl.col("open_at"))
+        .when(of == "post")
+        .then(evening)
+        .when(of == "overnight")
+        .then(pl.col(_BEGIN) + pl.duration(microseconds=DAY - _POST_END + _PRE_OPEN))
+        .otherwise(regular)
+    )
+    if every.whole_session:
+        return segment
+    return pl.min_horizontal(pl.col(_START) + pl.duration(microseconds=every.length), segment)
+
+
+def _aggregates(names: Sequence[str]) -> list[pl.Expr]:
+    """One row out of the minutes of a bucket. What is unknown of one of them is unknown of all."""
+
+    def in_time(values: pl.Expr) -> pl.Expr:
+        return values.sort_by("ts")
+
+    def total(values: pl.Expr) -> pl.Expr:
+        # Added one by one in the order of time, as a stream adds them. Polars takes a sort before `sum` for needless.
+        return in_time(values).cum_sum().last()
+
+    made = [pl.col(name).first() for name in _FIRST if name in names]
+    made += [in_time(pl.col("open")).first(), pl.col("high").max(), pl.col("low").min()]
+    made.append(in_time(pl.col("close")).last())
+    if "volume" in names:
+        made.append(total(pl.col("volume")))
+    if {"volume", "vwap"} <= set(names):
+        notional, volume = total(pl.col("vwap") * pl.col("volume")), total(pl.col("volume"))
+        unknown = ((pl.col("volume") > 0) & pl.col("vwap").is_null()).any()
+        made.append(pl.when((volume > 0) & ~unknown).then(notional / volume).alias("vwap"))
+    made += [_known(name, pl.col(name).sum()) for name in _SUMMED if name in names]
+    made += [
+        pl.len().cast(pl.Int64).alias("n"),
+        _known("available_at", pl.col("available_at").max()),
+        pl.col("is_final").all(),
+        pl.col("flags").bitwise_or(),
+    ]
+    return made
+
+
+def _known(name: str, value: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col(name).null_count() == 0).then(value).alias(name)
+
+
+_ORDER = (
+    "instrument", "symbol", "session", "ts", "bucket_end", "open", "high", "low", "close", "volume", "vwap", "trade_count",
+    "price_kind", "tick_count", "phase", "n", "available_at", "source", "is_final", "flags", "adjust_status", "adjust_anchor",
+)  # fmt: skip
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    made = {"bucket_end", "n"}
+    return [name for name in _ORDER if name in names or name in made]
