@@ -95,7 +95,7 @@ class Folder:
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """By blocks of instruments: the cells that were checked now, and those known before and not checked now."""
         root = self._root
-        changed_rows = scanning.rows_of(self._context, changed, "sha256")
+        changed_rows = scanning.rows_of(self._context.layout, changed, "sha256")
         digests = changed_rows.select("session", pl.col("sha256").alias("digest")).unique().collect()
         days = _date(digests["session"].min()), _date(digests["session"].max())
         volumes = day_bars.volumes(self._context, self._wanted, *days)

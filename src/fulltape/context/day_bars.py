@@ -36,7 +36,7 @@ def volumes(context: NodeContext, wanted: ConfiguredDataset, first: dt.date, las
         if column.name in kept
     }
     rows = (
-        scanning.rows_of(context, parts, "source", "log_pos", columns=columns)
+        scanning.rows_of(context.layout, parts, "source", "log_pos", columns=columns)
         .filter(pl.col("session").is_between(first, last))
         .with_columns(pl.col("volume").cast(pl.Float64))
         .collect()

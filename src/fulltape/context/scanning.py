@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fulltape.context import NodeContext
 from fulltape.lake import parquet
+from fulltape.lake.layout import Layout
 from fulltape.ledger.part import Part
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _MOST = 2**20
 
 
 def rows_of(
-    context: NodeContext, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
+    layout: Layout, parts: Sequence[Part], *about: str, columns: Mapping[str, Any] | None = None
 ) -> pl.LazyFrame:
     """All rows of these parts, in their order, with fields of their part as columns of the same name; `columns` as in
     `parquet.scan`. Their `log_pos` orders rows as they became known, those of a merged part, too: greater is newer."""
@@ -28,7 +28,7 @@ def rows_of(
     merged = any(part.merged for part in parts)
     if merged and columns:
         columns = {**columns, REVISION: pl.Int32}
-    paths = [context.layout.root / part.path for part in parts]
+    paths = [layout.root / part.path for part in parts]
     fields = {name: [getattr(part, name) for part in parts] for name in about}
     known = pl.LazyFrame({"path": [str(path) for path in paths], **fields})
     rows = parquet.scan(paths, path_column="path", columns=columns)

@@ -66,7 +66,7 @@ class RawRows:
         return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
 
     def _rows(self, parts: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
-        return scanning.rows_of(self._context, parts, "source", "log_pos", "origin", columns=columns)
+        return scanning.rows_of(self._context.layout, parts, "source", "log_pos", "origin", columns=columns)
 
     def learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""

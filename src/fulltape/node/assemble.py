@@ -9,7 +9,8 @@ from typing import cast
 from fulltape import context as opening
 from fulltape import errors, log, vendors
 from fulltape.calendars import rules
-from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, ownership
+from fulltape.context import ConfiguredDataset, ConfiguredSource, NodeContext, members, ownership
+from fulltape.context.members import near
 from fulltape.contract.plans import Limits
 from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.contract.vendor import Source, Vendor, VendorSpec
@@ -18,9 +19,8 @@ from fulltape.market import datasets, reference
 from fulltape.market.dataset import Dataset
 from fulltape.market.reference import ReferenceEntry
 from fulltape.market.time import SECOND
-from fulltape.node import calendars, universe
+from fulltape.node import calendars
 from fulltape.node import rules as rules_of
-from fulltape.node.universe import near
 from fulltape.settings.load import Loaded
 from fulltape.settings.model import DatasetSettings, VendorSettings
 from fulltape.transport import http
@@ -274,11 +274,11 @@ def _one_wanted(
         raise errors.ConfigError(f"{key}.sources is empty; {hint}.", where=loaded.where(f"{key}.sources"))
     if len(set(sources)) < len(sources):
         raise errors.ConfigError(f"{key}.sources names a source twice.", where=loaded.where(f"{key}.sources"))
-    members = universe.members(loaded, name, settings.universe, listings)
+    covered = members.of_universe(loaded, name, settings.universe, listings)
     return ConfiguredDataset(
         dataset=dataset,
         calendar=calendar,
-        instruments={member.instrument: member for member in members},
+        instruments={member.instrument: member for member in covered},
         sources=sources,
         first=settings.from_,
         until=settings.until,

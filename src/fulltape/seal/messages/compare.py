@@ -88,7 +88,7 @@ def captured_of(
         & (pl.col("connection") >= LIVE)
     )
     scans = [
-        frames.declared_types(scanning.rows_of(context, [part], "log_pos"), declared).filter(mine)
+        frames.declared_types(scanning.rows_of(context.layout, [part], "log_pos"), declared).filter(mine)
         for part in context.ledger.catalogue.current("raw", wanted.dataset.name, first=first, last=last)
         if part.origin == "captured" and part.source == source
     ]

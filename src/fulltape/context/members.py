@@ -1,4 +1,4 @@
-"""Who is in a universe: by list, by file, or by a query of the reference table."""
+"""The instruments of a universe: by list, by file, or by a query of the reference table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fulltape.settings.load import Loaded
 _MOST_TOLD = 10
 
 
-def members(
+def of_universe(
     loaded: Loaded, dataset: str, name: str, listings: Sequence[ReferenceEntry] | None
 ) -> tuple[Instrument, ...]:
     """The instruments of the universe `name` that a dataset covers; without `listings` the reference table was not read: the
