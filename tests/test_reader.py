@@ -97,13 +97,25 @@ def test_only_the_files_that_can_hold_wanted_rows_are_opened(node: Path) -> None
     assert "year=2011" not in plan
 
 
-@pytest.mark.parametrize(
-    "start",
-    ["2012-05-17", dt.date(2012, 5, 17), dt.datetime(2012, 5, 17, 9, 30), "2012-05-17T09:30:00+00:00"],
-)
-def test_a_moment_stands_for_its_own_date(node: Path, start: object) -> None:
-    rows = fulltape.open(node).scan("equities_bars_day", symbols="AAPL", start=start, end=start).collect()  # type: ignore[arg-type]
+@pytest.mark.parametrize("start", ["2012-05-17", dt.date(2012, 5, 17)])
+def test_dates_are_sessions_both_inclusive(node: Path, start: str | dt.date) -> None:
+    rows = fulltape.open(node).scan("equities_bars_day", symbols="AAPL", start=start, end=start).collect()
     assert rows["session"].to_list() == [dt.date(2012, 5, 17)]
+
+
+def test_moments_are_half_open(node: Path) -> None:
+    """`ts` of a day bar is its open, 13:30 UTC in summer."""
+    scan = fulltape.open(node).scan
+    end = dt.datetime(2012, 5, 18, 13, 30, tzinfo=dt.UTC)
+    rows = scan("equities_bars_day", symbols="AAPL", start="2012-05-16T09:30:00-04:00", end=end).collect()
+    assert rows["session"].to_list() == [dt.date(2012, 5, 16), dt.date(2012, 5, 17)]
+
+
+@pytest.mark.parametrize("moment", [dt.datetime(2012, 5, 17, 9, 30), "2012-05-17T09:30:00"])
+def test_a_moment_without_a_zone_is_refused(node: Path, moment: str | dt.datetime) -> None:
+    for name in ("start", "end", "as_of"):
+        with pytest.raises(errors.UsageError, match="has no time zone"):
+            fulltape.open(node).scan("equities_bars_day", **{name: moment})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,26 @@ from pathlib import Path
 from benchmarks.growth.child import peak
 from benchmarks.growth.world import MINUTES
 from fulltape.market.time import SECOND, to_datetime
-from fulltape.reader import Reader
+from fulltape.reading import selection
+from fulltape.reading.node import OpenedNode
 
 
 def main(folder: Path, year: int) -> None:
     """Look up the first symbol's year."""
-    reader = Reader(folder)
+    node = OpenedNode(folder)
     first, last = (
         to_datetime(0).date().replace(year=year),
         to_datetime(SECOND).date().replace(year=year, month=12, day=31),
     )
     imports = peak()
     spans = []
-    found = 0
+    files = 0
     for _ in range(9):
         began = time.perf_counter()
-        found = len(reader._chosen(MINUTES, first, last, ["S0000"]))
+        with node.opened() as ledger:
+            files = len(selection.parts(ledger, node.layout, MINUTES, first, last, ["S0000"]))
         spans.append(time.perf_counter() - began)
-    print(json.dumps({"seconds": statistics.median(spans), "mb": peak() - imports, "files": found}))
+    print(json.dumps({"seconds": statistics.median(spans), "mb": peak() - imports, "files": files}))
 
 
 if __name__ == "__main__":

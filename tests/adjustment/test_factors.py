@@ -171,7 +171,7 @@ FACTORS = st.lists(
 def test_a_price_at_its_anchor_is_raw_and_others_are_the_factors_between(
     mine: list[Factor], anchor: dt.date, session: dt.date, mode: Mode
 ) -> None:
-    pieces = factor_rules.stretches("X", mine, mode, anchor)
+    pieces = factor_rules.spans("X", mine, mode, anchor)
     assert [piece.first for piece in pieces] == [dt.date.min, *(factor.ex_date for factor in mine)]
 
     def at(day: dt.date) -> factor_rules.AdjustedSpan:
@@ -191,7 +191,7 @@ def test_a_price_at_its_anchor_is_raw_and_others_are_the_factors_between(
 def test_adjusting_and_going_back_agrees_within_two_ulp(
     mine: list[Factor], anchor: dt.date, price: float
 ) -> None:
-    for piece in factor_rules.stretches("X", mine, "total", anchor):
+    for piece in factor_rules.spans("X", mine, "total", anchor):
         assert abs(price * piece.price / piece.price - price) <= 2 * math.ulp(price)
 
 
@@ -220,7 +220,7 @@ def test_apple_from_1998_on_equals_its_published_factor_file() -> None:
             events.append(event(ex_date.isoformat(), "cash", amount=paid))
     made = factor_rules.factors(events, {"X": DailyCloses(closes)}, {"X": "USD"})
     assert all(factor.status == "complete" for factor in made)
-    pieces = factor_rules.stretches("X", made, "total", max(closes))
+    pieces = factor_rules.spans("X", made, "total", max(closes))
     for (day, price, split, _), piece in zip(rows, pieces, strict=False):
         assert piece.price == pytest.approx(price * split, rel=2e-7 * len(rows) + 4e-7), day
     june, july = dt.date(2014, 6, 6), dt.date(2019, 6, 28)
@@ -229,5 +229,5 @@ def test_apple_from_1998_on_equals_its_published_factor_file() -> None:
         ("total", june, 84.52586),
         ("total", dt.date(2014, 1, 2), 71.59171),
     ):
-        basis = [piece for piece in factor_rules.stretches("X", made, mode, july) if piece.first <= day][-1]  # type: ignore[arg-type]
+        basis = [piece for piece in factor_rules.spans("X", made, mode, july) if piece.first <= day][-1]  # type: ignore[arg-type]
         assert closes[day] * basis.price == pytest.approx(expected, rel=3e-7), (mode, day)

@@ -175,7 +175,8 @@ def raw(context: NodeContext) -> list[Part]:
 def everything(context: NodeContext) -> pl.DataFrame:
     """All raw rows in the order in which they became known."""
     found = [
-        scanning.rows_of(context.layout, [part], "source", "log_pos", "dataset").collect() for part in raw(context)
+        scanning.rows_of(context.layout, [part], "source", "log_pos", "dataset").collect()
+        for part in raw(context)
     ]
     rows = pl.concat(found, how="diagonal").sort("dataset", "instrument", "ts", "log_pos")
     return rows.drop("log_pos")

@@ -185,7 +185,7 @@ class AdjustedSpan:
     anchor: dt.date
 
 
-def stretches(instrument: str, mine: Sequence[Factor], mode: Mode, anchor: dt.date) -> list[AdjustedSpan]:
+def spans(instrument: str, mine: Sequence[Factor], mode: Mode, anchor: dt.date) -> list[AdjustedSpan]:
     """The life of one instrument in order, cut at its ex-dates: what brings each session to the basis of the session `anchor`.
 
     `mine`: all of its factors, by ex-date. Sessions after the anchor are scaled back to it.

@@ -1,0 +1,45 @@
+"""Cuts rows: by what was public, by moments, by columns."""
+
+from __future__ import annotations
+
+import difflib
+
+import polars as pl
+
+from fulltape import errors
+from fulltape.market.time import to_datetime
+from fulltape.reading.request import ScanRequest
+
+_VINTAGE = "realtime_start"
+
+
+def public(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
+    """Rows that were public by `as_of`; of published values the vintage of that moment, null where it had been withdrawn."""
+    assert request.as_of is not None
+    visible = rows.filter(pl.col("available_at") <= pl.lit(to_datetime(request.as_of)))
+    if _VINTAGE not in request.dataset.schema.names:
+        return visible
+    newest = pl.col(_VINTAGE) == pl.col(_VINTAGE).max().over("instrument", "ts")
+    return visible.filter(newest)
+
+
+def moments(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
+    """Rows in [begin, end), where moments were given."""
+    if request.begin is not None:
+        rows = rows.filter(pl.col("ts") >= pl.lit(to_datetime(request.begin)))
+    if request.end is not None:
+        rows = rows.filter(pl.col("ts") < pl.lit(to_datetime(request.end)))
+    return rows
+
+
+def columns(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
+    """Only the columns that were asked for, in their order; `UsageError` for one that there is not."""
+    if request.columns is None:
+        return rows
+    names = rows.collect_schema().names()
+    for name in request.columns:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names)}."
+            raise errors.UsageError(f"{request.dataset.name} has no column {name!r} here.", hint=hint)
+    return rows.select(*request.columns)

@@ -1,0 +1,86 @@
+"""A node as readers see it: its settings, its ledger read only, its lake."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.context import LEDGER, members, open_ledger, ownership
+from fulltape.context import calendar as load_calendar
+from fulltape.lake.layout import Layout
+from fulltape.ledger.ledger import Ledger
+from fulltape.market import datasets
+from fulltape.market import instruments as instrument_rules
+from fulltape.market.dataset import Dataset
+from fulltape.market.instruments import Instrument
+from fulltape.market.sessions import Calendar
+from fulltape.settings import load
+
+
+class OpenedNode:
+    """The folder of a node, opened for reading; nothing of it is changed."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._loaded = load.load(load.find(Path(path).expanduser()), asking=False)
+        self.settings = self._loaded.values
+        self.layout = Layout(root=self._loaded.folder / self.settings.node.lake)
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._loaded.folder
+
+    def sources(self, dataset: str) -> list[str]:
+        """The sources of a dataset in order of preference."""
+        wanted = self.settings.dataset.get(dataset)
+        return list(wanted.sources) if wanted else []
+
+    def calendar(self, declared: Dataset) -> Calendar:
+        """The calendar by which the node keeps a dataset."""
+        wanted = self.settings.dataset.get(declared.name)
+        name = (wanted.calendar if wanted else "") or declared.calendar
+        return load_calendar(name, self._loaded.folder)
+
+    def declared(self, dataset: str) -> Dataset:
+        """The declaration of a dataset that the node has; `UsageError` for one that it has not."""
+        declared = datasets.get(dataset)
+        if dataset in self.settings.dataset:
+            return declared
+        with self.opened() as ledger:
+            if ledger.catalogue.current("curated", dataset):
+                return declared
+        raise errors.UsageError(
+            f"this node has no dataset {dataset}.",
+            hint=f"It has {', '.join(self.settings.dataset) or 'none yet'}.",
+        )
+
+    def instruments(self, ledger: Ledger, dataset: str) -> list[Instrument]:
+        """Who is in a dataset: its universe as the settings and the reference table have it now, and where that names none, and of
+        a dataset that is not wanted any more, what it holds."""
+        wanted = self.settings.dataset.get(dataset)
+        listed: tuple[Instrument, ...] = ()
+        if wanted:
+            listings = ledger.reference.listings()
+            listed = members.of_universe(self._loaded, dataset, wanted.universe, listings)
+        if listed:
+            return list(listed)
+        held = {name for part in ledger.catalogue.current("curated", dataset) for name in part.cells}
+        return list(instrument_rules.of(*sorted(held)))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Ledger]:
+        """The ledger, as it is committed at this moment."""
+        folder, url = self._loaded.folder, self._loaded.ledger_url
+        if not url and not (folder / LEDGER).is_file():
+            raise errors.NodeNotFoundError(
+                f"the node {folder} holds nothing yet.", hint="Run `fulltape nightly` first."
+            )
+        ledger = open_ledger(folder, url, read_only=True)
+        try:
+            ownership.check(ledger, self.layout)
+            yield ledger
+        finally:
+            ledger.close()

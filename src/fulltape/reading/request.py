@@ -1,0 +1,187 @@
+"""What the arguments of a read mean, checked once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar, cast
+
+from fulltape import errors
+from fulltape.adjustment.factors import CONVENTIONS, MODES, Convention, Mode
+from fulltape.bars import every as lengths
+from fulltape.bars.every import Every
+from fulltape.bars.resample import ORIGINS, PHASES, Origin, Phase
+from fulltape.market import assets
+from fulltape.market.dataset import Dataset
+from fulltape.market.sessions import Calendar
+from fulltape.market.time import Instant, from_datetime
+
+Day = str | dt.date
+Anchor = Literal["latest", "first"]
+_ANCHORS: tuple[Anchor, ...] = ("latest", "first")
+_T = TypeVar("_T", bound=str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """One read, checked. Sessions from `first` to `last`, both inclusive; of those the rows in [begin, end), UTC microseconds,
+    None: all. `as_of`: only what was public by then, UTC microseconds, inclusive."""
+
+    dataset: Dataset
+    symbols: tuple[str, ...] | None
+    instruments: tuple[str, ...] | None
+    first: dt.date
+    last: dt.date
+    begin: Instant | None
+    end: Instant | None
+    every: Every | None
+    phase: Phase
+    origin: Origin
+    adjust: Mode | None
+    anchor: Anchor | dt.date
+    convention: Convention
+    as_of: Instant | None
+    columns: tuple[str, ...] | None
+
+
+def parse(
+    dataset: Dataset,
+    calendar: Calendar,
+    *,
+    symbols: str | Sequence[str] | None,
+    instruments: str | Sequence[str] | None,
+    start: Day | None,
+    end: Day | None,
+    every: str | None,
+    phase: str,
+    origin: str,
+    adjust: str,
+    anchor: Day,
+    convention: str,
+    as_of: Day | None,
+    columns: Sequence[str] | None,
+) -> ScanRequest:
+    """`UsageError` for whatever cannot be meant."""
+    first, begin = _edge(start, calendar, "start")
+    last, stop = _edge(end, calendar, "end")
+    first, last = first or dt.date.min, last or dt.date.max
+    if first > last or (begin is not None and stop is not None and begin >= stop):
+        raise errors.UsageError(f"start {start} lies after end {end}.")
+    if symbols is not None and instruments is not None:
+        raise errors.UsageError(
+            "symbols and instruments are given.",
+            hint="Symbols are those of the session, instruments their whole lives: give one of them.",
+        )
+    mode = None if adjust == "none" else _among(adjust, MODES, "adjust", "none")
+    if mode and dataset.asset_class is not assets.EQUITIES:
+        raise errors.UsageError(
+            f"adjust={adjust!r} means nothing for {dataset.name}.",
+            hint="Splits and dividends are laid over prices of equities.",
+        )
+    return ScanRequest(
+        dataset=dataset,
+        symbols=_several(symbols),
+        instruments=_several(instruments),
+        first=first,
+        last=last,
+        begin=begin,
+        end=stop,
+        every=_length(every, dataset),
+        phase=_among(phase, PHASES, "phase"),
+        origin=_among(origin, ORIGINS, "origin"),
+        adjust=mode,
+        anchor=_anchor(anchor),
+        convention=_among(convention, CONVENTIONS, "convention"),
+        as_of=moment(as_of, calendar),
+        columns=None if columns is None else tuple(columns),
+    )
+
+
+def moment(value: Day | None, calendar: Calendar) -> Instant | None:
+    """`as_of` as UTC microseconds: a date is its end in the market's zone."""
+    day, instant = _edge(value, calendar, "as_of", exact=True)
+    if day is None or instant is not None:
+        return instant
+    zone = zoneinfo.ZoneInfo(calendar.zone)
+    return from_datetime(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone))
+
+
+def convention_of(value: str) -> Convention:
+    """A convention of factors; `UsageError` for one that there is not."""
+    return _among(value, CONVENTIONS, "convention")
+
+
+def _several(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+
+
+def _among(value: str, known: Sequence[_T], name: str, *more: str) -> _T:
+    if value not in known:
+        raise errors.UsageError(
+            f"{name}={value!r} is not known.", hint=f"It is {', '.join((*more, *known))}."
+        )
+    return cast("_T", value)
+
+
+def _length(every: str | None, dataset: Dataset) -> Every | None:
+    if every is None:
+        return None
+    if dataset.grain != "minute":
+        raise errors.UsageError(
+            f"every={every!r} is for minute bars, and {dataset.name} has none.",
+            hint="Scan the dataset of minutes of the same kind.",
+        )
+    length = lengths.parse(every)
+    if length.length < lengths.parse("1m").length:
+        raise errors.UsageError(f"bars of {every} cannot be made of minutes.")
+    return length
+
+
+def _anchor(value: Day) -> Anchor | dt.date:
+    if isinstance(value, str) and value in _ANCHORS:
+        return value
+    day, instant = _parsed(value, "anchor")
+    if day is None or instant is not None:
+        raise errors.UsageError(f"anchor={value!r} is no session.", hint="It is latest, first, or a date.")
+    return day
+
+
+def _edge(
+    value: Day | None, calendar: Calendar, name: str, *, exact: bool = False
+) -> tuple[dt.date | None, Instant | None]:
+    """The session that an argument names or lies in, and the instant where it is one. An end is exclusive: at the very begin
+    of a session it is the one before."""
+    if value is None:
+        return None, None
+    day, instant = _parsed(value, name)
+    if instant is None or exact:
+        return day, instant
+    return calendar.day_rule.session(instant - (name == "end")), instant
+
+
+def _parsed(value: object, name: str) -> tuple[dt.date | None, Instant | None]:
+    """A date, or a moment with a zone, out of itself or of text. A moment without a zone could be meant in two ways."""
+    given = value
+    if isinstance(value, str):
+        try:
+            given = (
+                dt.date.fromisoformat(value)
+                if len(value) == len("2012-10-26")
+                else dt.datetime.fromisoformat(value)
+            )
+        except ValueError:
+            given = value
+    if isinstance(given, dt.datetime) and str(given) != "NaT":
+        if given.tzinfo is None:
+            raise errors.UsageError(
+                f"{name}={value!r} has no time zone.",
+                hint="Give a date, YYYY-MM-DD, or a moment with its zone.",
+            )
+        return None, from_datetime(given)
+    if isinstance(given, dt.date) and str(given) != "NaT":
+        return given, None
+    raise errors.UsageError(
+        f"{name}={value!r} is no session.", hint="Give a date, YYYY-MM-DD, or a moment with its zone."
+    )

@@ -1,0 +1,49 @@
+"""Actions and factors as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from fulltape.adjustment.actions import CorporateAction
+from fulltape.adjustment.factors import Convention, Factor
+
+_Types = dict[str, pl.DataType | type[pl.DataType]]
+_ACTIONS: _Types = {
+    "instrument": pl.String, "ex_date": pl.Date, "action_type": pl.String, "ratio": pl.Float64, "amount": pl.Float64,
+    "currency": pl.String, "new_symbol": pl.String, "agreement": pl.String, "sources": pl.List(pl.String),
+    "dissent": pl.List(pl.String), "problem": pl.String, "available_at": pl.Datetime("us", "UTC"),
+}  # fmt: skip
+_FACTORS: _Types = {
+    "instrument": pl.String, "ex_date": pl.Date, "split": pl.Float64, "split_spin": pl.Float64, "total": pl.Float64,
+    "shares": pl.Float64, "close": pl.Float64, "status": pl.String, "events": pl.List(pl.String),
+    "problems": pl.List(pl.String), "convention": pl.String,
+}  # fmt: skip
+
+
+def actions(many: Sequence[CorporateAction]) -> pl.DataFrame:
+    """One row for each action, in their order."""
+    rows = [
+        (
+            action.instrument, action.ex_date, action.action_type,
+            None if action.ratio is None else float(action.ratio), action.amount, action.currency or None,
+            action.new_symbol or None, action.agreement, list(action.sources), list(action.dissent),
+            action.problem or None, action.available_at,
+        )
+        for action in many
+    ]  # fmt: skip
+    stored: _Types = {**_ACTIONS, "available_at": pl.Int64}
+    return pl.DataFrame(rows, schema=stored, orient="row").cast({"available_at": _ACTIONS["available_at"]})
+
+
+def factors(many: Sequence[Factor], convention: Convention) -> pl.DataFrame:
+    """One row for each factor, in their order."""
+    rows = [
+        (
+            factor.instrument, factor.ex_date, factor.split, factor.split_spin, factor.total, factor.shares,
+            factor.close, factor.status, list(factor.events), list(factor.problems), convention,
+        )
+        for factor in many
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=_FACTORS, orient="row")

@@ -1,0 +1,241 @@
+"""What researchers read: adjusted, resampled, as of a day, on real prices of real events."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import fulltape
+from clocks import SkippingClock
+from fulltape import errors
+from fulltape.node import nightly
+from fulltape.reader import Reader
+from fulltape.simulator.market import Action, Market
+from nodes import LEAN, Wish, lean_days, lean_minutes, merged, needs_data, opened, simulated
+
+pytestmark = needs_data
+
+FIRST, LAST = dt.date(2014, 1, 2), dt.date(2020, 12, 31)
+SOURCES = ("alpaca.sip", "massive.sip")
+WISHES = (
+    Wish("equities_bars_day", "2014-01-02", "2020-12-31", SOURCES[:1]),
+    Wish("equities_bars_minute", "2014-06-05", "2014-06-09", SOURCES[:1]),
+    Wish("corporate_actions", "2014-01-02", "2020-12-31", SOURCES),
+)
+
+
+def apple() -> Market:
+    """Apple's real day and minute bars, its splits, and its dividends as its published factor file implies them."""
+    market = merged(lean_days("AAPL", FIRST, LAST), lean_minutes("AAPL"))
+    sessions = [bar.session for bar in market.bars["day", "AAPL"]]
+    actions = []
+    with (LEAN / "factor_files" / "aapl.csv").open() as file:
+        rows = [
+            (dt.datetime.strptime(day, "%Y%m%d").date(), float(price), float(split), float(close))
+            for day, price, split, close in csv.reader(file)
+        ]
+    for (day, price, split, close), (_, later_price, later_split, _) in itertools.pairwise(rows):
+        if not FIRST <= day < LAST:
+            continue
+        ex_date = next(session for session in sessions if session > day)
+        if later_split != split:
+            actions.append(
+                Action(
+                    action_id=f"s{day}", symbol="AAPL", ex_date=ex_date, ratio=(1, round(later_split / split))
+                )
+            )
+        if later_price != price:
+            paid = round(close * (1 - price / later_price), 3)
+            declared = ex_date - dt.timedelta(days=10)
+            actions.append(
+                Action(action_id=f"d{day}", symbol="AAPL", ex_date=ex_date, amount=paid, declared=declared)
+            )
+    return replace(market, actions=tuple(actions))
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    with (
+        simulated(tmp_path_factory.mktemp("prices"), apple(), WISHES) as (folder, _),
+        opened(folder) as context,
+    ):
+        nightly.run(context, SkippingClock())
+    return fulltape.open(folder)
+
+
+def close_on(reader: Reader, day: str, **more: object) -> float:
+    """One close as a reader gets it."""
+    rows = reader.scan("equities_bars_day", symbols="AAPL", start=day, end=day, **more).collect()  # type: ignore[arg-type]
+    return float(rows["close"][0])
+
+
+@pytest.mark.parametrize(
+    ("day", "more", "expected"),
+    [
+        ("2014-06-06", {"adjust": "split", "as_of": "2019-06-30"}, 92.2242857),
+        ("2014-06-06", {"adjust": "total", "as_of": "2019-06-30"}, 84.52586),
+        ("2014-01-02", {"adjust": "total", "as_of": "2019-06-30"}, 71.59171),
+        ("2014-06-06", {"adjust": "total", "anchor": "2020-12-31"}, 20.80876),
+        ("2014-06-06", {"adjust": "total"}, 20.80876),
+        ("2014-06-09", {"adjust": "split", "anchor": "2014-01-02"}, 655.90),
+        ("2014-06-09", {"adjust": "total", "anchor": "2014-01-02"}, 663.5114),
+        ("2014-06-09", {"adjust": "total", "anchor": "first"}, 663.5114),
+        ("2014-06-06", {}, 645.57),
+        ("2014-06-09", {"adjust": "split", "anchor": "2014-06-09"}, 93.70),
+    ],
+)
+def test_adjusted_closes_are_those_that_follow_from_published_factors(
+    reader: Reader, day: str, more: dict[str, object], expected: float
+) -> None:
+    assert close_on(reader, day, **more) == pytest.approx(expected, rel=3e-7)
+
+
+def test_the_last_session_as_of_a_day_is_the_anchor(reader: Reader) -> None:
+    rows = reader.scan("equities_bars_day", symbols="AAPL", as_of="2019-06-30", adjust="total").collect()
+    assert rows["session"].max() == dt.date(2019, 6, 28)
+    assert rows["adjust_anchor"].unique().to_list() == [dt.date(2019, 6, 28)]
+    assert rows["adjust_status"].cast(pl.String).unique().to_list() == ["complete"]
+
+
+@pytest.mark.parametrize("adjust", ["split", "total"])
+def test_volumes_follow_the_count_of_shares(reader: Reader, adjust: str) -> None:
+    rows = reader.scan(
+        "equities_bars_day",
+        symbols="AAPL",
+        start="2014-06-06",
+        end="2014-06-06",
+        adjust=adjust,
+        anchor="2014-06-09",
+    ).collect()
+    raw = reader.scan("equities_bars_day", symbols="AAPL", start="2014-06-06", end="2014-06-06").collect()
+    assert rows["volume"][0] == raw["volume"][0] * 7
+
+
+def test_the_researchers_line(reader: Reader) -> None:
+    rows = reader.scan(
+        "equities_bars_minute",
+        symbols=["AAPL"],
+        start="2014-06-06",
+        end="2014-06-09",
+        every="5m",
+        adjust="split",
+        anchor="2014-06-09",
+        columns=["ts", "session", "open", "close", "volume", "n"],
+    ).collect()
+    assert rows.columns == ["ts", "session", "open", "close", "volume", "n"]
+    day = rows.filter(pl.col("session") == dt.date(2014, 6, 6))
+    assert day.height == 78
+    assert day["open"][0] == pytest.approx(650 / 7)
+    assert day["close"][-1] == pytest.approx(645.57 / 7)
+    assert day["volume"][0] == 802_291 * 7
+
+
+def test_the_ex_date_holds_for_all_phases_of_its_session(reader: Reader) -> None:
+    rows = reader.scan(
+        "equities_bars_minute",
+        symbols="AAPL",
+        start="2014-06-05",
+        end="2014-06-09",
+        adjust="split",
+        anchor="2014-06-09",
+    ).collect()
+    last = rows.filter(pl.col("session") == dt.date(2014, 6, 6)).sort("ts")[-1]
+    assert (last["close"][0], last["phase"][0]) == (pytest.approx(92.242857, rel=1e-8), "post")
+    first = rows.filter(pl.col("session") == dt.date(2014, 6, 9)).sort("ts")[0]
+    assert (first["open"][0], first["phase"][0]) == (645.57, "pre")
+
+
+def test_minute_closes_chain_to_day_closes(reader: Reader) -> None:
+    """With either grain the split and the dividends bring one session to the other."""
+    asked = {
+        "symbols": "AAPL",
+        "start": "2014-06-05",
+        "end": "2014-06-09",
+        "adjust": "total",
+        "anchor": "2020-12-31",
+    }
+    days = reader.scan("equities_bars_day", **asked).collect()
+    minutes = reader.scan("equities_bars_minute", **asked, every="1d").collect()
+    assert minutes["session"].to_list() == days["session"].to_list()
+    for minute, day in zip(minutes["close"], days["close"], strict=True):
+        assert minute == pytest.approx(day, rel=2e-3)
+
+
+def test_actions_and_their_factors(reader: Reader) -> None:
+    actions = reader.actions("AAPL")
+    split = actions.filter(pl.col("action_type") == "split").to_dicts()
+    assert [(row["ex_date"], row["ratio"]) for row in split] == [
+        (dt.date(2014, 6, 9), 7.0),
+        (dt.date(2020, 8, 31), 4.0),
+    ]
+    assert set(actions["agreement"]) == {"agreed"}
+    assert actions["sources"].to_list() == [list(SOURCES)] * actions.height
+    factors = reader.factors("AAPL")
+    june = factors.filter(pl.col("ex_date") == dt.date(2014, 6, 9)).to_dicts()
+    assert (june[0]["split"], june[0]["total"], june[0]["shares"]) == (1 / 7, 1 / 7, 7.0)
+    may = factors.filter(pl.col("ex_date") == dt.date(2014, 5, 8)).to_dicts()
+    assert may[0]["total"] == pytest.approx(1 - 3.29 / 592.33, abs=1e-15)
+    assert may[0]["close"] == 592.33
+
+
+def test_an_action_is_visible_from_its_announcement(reader: Reader) -> None:
+    """A dividend of 8 May 2014 was declared on 28 April; a split that no source announces is public at the open of its day."""
+
+    def dates(as_of: str) -> list[dt.date]:
+        return reader.actions("AAPL", as_of=as_of)["ex_date"].to_list()
+
+    assert dt.date(2014, 5, 8) not in dates("2014-04-27")
+    assert dt.date(2014, 5, 8) in dates("2014-04-28")
+    assert dt.date(2014, 6, 9) not in dates("2014-06-08")
+    assert dt.date(2014, 6, 9) not in dates("2014-06-09T09:29:59-04:00")
+    assert dt.date(2014, 6, 9) in dates("2014-06-09T09:30:00-04:00")
+    # Announced is not effective: prices before the ex-date stay as they are until it has come.
+    assert close_on(reader, "2014-05-02", adjust="total", as_of="2014-05-07") == close_on(
+        reader, "2014-05-02"
+    )
+
+
+@pytest.mark.parametrize("as_of", ["2014-03-31", "2014-06-06", "2014-06-08", "2016-02-29", "2019-06-30"])
+def test_nothing_public_later_is_read(reader: Reader, as_of: str) -> None:
+    limit = dt.datetime.combine(dt.date.fromisoformat(as_of), dt.time(23, 59)).replace(
+        tzinfo=dt.UTC
+    ) + dt.timedelta(hours=5)
+    for dataset in ("equities_bars_day", "equities_bars_minute"):
+        for adjust in ("none", "split", "split_spin", "total"):
+            rows = reader.scan(dataset, as_of=as_of, adjust=adjust).collect()
+            assert rows.filter(pl.col("available_at") > limit).is_empty()
+    assert all(day <= limit.date() + dt.timedelta(days=60) for day in reader.actions(as_of=as_of)["ex_date"])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"adjust": "dividends"}, "adjust='dividends' is not known"),
+        ({"adjust": "total", "anchor": "tomorrow"}, "anchor='tomorrow' is no session"),
+        ({"every": "5m"}, "is for minute bars"),
+        ({"columns": ["clsoe"]}, "Did you mean close"),
+        ({"symbols": "AAPL", "instruments": "AAPL"}, "symbols and instruments are given"),
+        ({"instruments": "APPL"}, "Did you mean AAPL"),
+        ({"convention": "close"}, "convention='close' is not known"),
+        ({"as_of": "someday"}, "as_of='someday' is no session"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(reader: Reader, more: dict[str, object], words: str) -> None:
+    with pytest.raises(errors.UsageError) as refused:
+        reader.scan("equities_bars_day", **more)  # type: ignore[arg-type]
+    assert words in f"{refused.value} {refused.value.hint}"
+
+
+def test_without_actions_nothing_is_adjusted(tmp_path: Path) -> None:
+    wishes: Sequence[Wish] = (Wish("equities_bars_day", "2014-06-02", "2014-06-30", SOURCES[:1]),)
+    with simulated(tmp_path, apple(), wishes) as (folder, _), opened(folder) as context:
+        nightly.run(context, SkippingClock())
+    with pytest.raises(errors.UsageError, match="holds no corporate_actions"):
+        fulltape.open(folder).scan("equities_bars_day", adjust="split")
