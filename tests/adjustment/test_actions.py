@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,21 +19,21 @@ DAY = dt.date(2014, 6, 9)
 PREFERENCE = ("alpaca.sip", "massive.sip", "tiingo.eod")
 
 
-def vote(source: str, action_type: str = "split", **more: object) -> Vote:
+def vote(source: str, action_type: str, **more: Any) -> Vote:
     """One source's row."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "source": source, "event_id": f"{source}-1", "instrument": "X", "symbol": "X", "action_type": action_type,
         "subtype": "", "ex_date": DAY, **more,
     }  # fmt: skip
-    return Vote(**fields)  # type: ignore[arg-type]
+    return Vote(**fields)
 
 
-def split(source: str, old: float | None, new: float | None, **more: object) -> Vote:
+def split(source: str, old: float | None, new: float | None, **more: Any) -> Vote:
     """A source says that so many shares become so many."""
-    return vote(source, ratio_old=old, ratio_new=new, **more)
+    return vote(source, "split", ratio_old=old, ratio_new=new, **more)
 
 
-def cash(source: str, amount: float | None, currency: str = "USD", **more: object) -> Vote:
+def cash(source: str, amount: float | None, currency: str = "USD", **more: Any) -> Vote:
     """A source says that so much is paid."""
     return vote(source, "cash_dividend", amount=amount, currency=currency, **more)
 
