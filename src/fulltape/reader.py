@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
-from fulltape.bars import resample
+from fulltape.bars import indicators, resample
 from fulltape.context import actions
 from fulltape.context import calendar as load_calendar
 from fulltape.context.actions import PointInTime
@@ -99,7 +99,9 @@ class Reader:
           `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
           from its open, or with `origin="clock"` from midnight.
-        - `columns`: only these, in this order.
+        - `columns`: only these, in this order. Among them may be indicators, `return_1`, `sma_20`, `ema_12`, `rsi_14`, `atr_14`,
+          `macd_12_26_9`, `bollinger_upper_20_2`, `realised_volatility_20`, `vwap_session` (docs/prices.md): what they need before `start`
+          is read, too, and rows come by instrument and time.
 
         `ts` is UTC, the start of the bar. Only the files that can hold wanted rows are opened; rows come by folder (year,
         month or date), in each by instrument and time; with `every` by instrument and time. Raises `UsageError` for whatever
@@ -158,18 +160,18 @@ class Reader:
         name = asked.dataset.name
         chosen = self._chosen(ledger, asked)
         spelled = _spelled(asked, chosen)
-        parts = selection.parts(ledger, self._node.layout, name, asked.first, asked.last, spelled)
+        parts = selection.parts(ledger, self._node.layout, name, asked.warm_up, asked.last, spelled)
         view = PointInTime(ledger=ledger, layout=self._node.layout, calendar=calendar, until=asked.as_of)
         if not parts:
             rows = frames.empty(asked.dataset.curated.columns).lazy()
         else:
             rows = parquet.scan(selection.paths(self._node.layout, parts))
             if any(
-                part.first < asked.first.isoformat() or part.last > asked.last.isoformat() for part in parts
+                part.first < asked.warm_up.isoformat() or part.last > asked.last.isoformat() for part in parts
             ):
-                rows = rows.filter(pl.col("session").is_between(asked.first, asked.last))
+                rows = rows.filter(pl.col("session").is_between(asked.warm_up, asked.last))
         if asked.symbols is not None:
-            rows = rows.filter(pl.col("symbol").is_in(asked.symbols))
+            rows = rows.filter(_by_symbol(asked, chosen or []))
         if asked.instruments is not None:
             rows = rows.filter(pl.col("instrument").is_in(asked.instruments))
         if asked.as_of is not None:
@@ -179,6 +181,8 @@ class Reader:
             rows = prices.adjusted(rows, asked, view, mine, self._node.sources(actions.DATASET))
         if asked.every:
             rows = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
+        if asked.indicators:
+            rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
         return cut.moments(rows, asked)
 
     def _chosen(self, ledger: Ledger, asked: ScanRequest) -> list[Instrument] | None:
@@ -209,6 +213,16 @@ class Reader:
 
 def _spelled(asked: ScanRequest, chosen: Sequence[Instrument] | None) -> list[str] | None:
     """The symbols by which files are found; None: all."""
-    if asked.symbols is not None:
+    if asked.symbols is not None and not asked.indicators:
         return list(asked.symbols)
     return None if chosen is None else [dated.symbol for instrument in chosen for dated in instrument.symbols]
+
+
+def _by_symbol(asked: ScanRequest, chosen: Sequence[Instrument]) -> pl.Expr:
+    """Rows under the symbols that were asked for; before the first session those of the same instruments under any symbol, since
+    indicators begin there."""
+    mine = pl.col("symbol").is_in(asked.symbols or ())
+    if asked.warm_up == asked.first:
+        return mine
+    names = [instrument.instrument for instrument in chosen]
+    return mine | ((pl.col("session") < asked.first) & pl.col("instrument").is_in(names))

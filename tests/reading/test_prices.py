@@ -239,3 +239,44 @@ def test_without_actions_nothing_is_adjusted(tmp_path: Path) -> None:
         nightly.run(context, SkippingClock())
     with pytest.raises(errors.UsageError, match="holds no corporate_actions"):
         fulltape.open(folder).scan("equities_bars_day", adjust="split")
+
+
+def test_indicators_read_what_they_need_before_the_start(reader: Reader) -> None:
+    columns = ["session", "close", "return_1", "ema_20", "rsi_14"]
+    asked = {"symbols": "AAPL", "adjust": "total", "anchor": "2020-12-31", "columns": columns}
+    whole = reader.scan("equities_bars_day", **asked).collect()  # type: ignore[arg-type]
+    late = reader.scan("equities_bars_day", start="2018-06-01", **asked).collect()  # type: ignore[arg-type]
+    assert late["session"][0] == dt.date(2018, 6, 1)
+    assert late.null_count().sum_horizontal().sum() == 0
+    overlap = whole.filter(pl.col("session") >= dt.date(2018, 6, 1))
+    for name in columns[1:]:
+        assert late[name].to_list() == pytest.approx(overlap[name].to_list(), rel=1e-12)
+    assert whole["ema_20"][:19].is_null().all()
+
+
+def test_a_split_is_no_return(reader: Reader) -> None:
+    asked = {"symbols": "AAPL", "start": "2014-06-09", "end": "2014-06-09", "columns": ["return_1"]}
+    raw = reader.scan("equities_bars_day", **asked).collect()  # type: ignore[arg-type]
+    adjusted = reader.scan("equities_bars_day", adjust="split", **asked).collect()  # type: ignore[arg-type]
+    assert raw["return_1"][0] == pytest.approx(93.70 / 645.57 - 1)
+    assert adjusted["return_1"][0] == pytest.approx(93.70 * 7 / 645.57 - 1)
+
+
+def test_indicators_along_longer_bars(reader: Reader) -> None:
+    rows = reader.scan(
+        "equities_bars_minute",
+        symbols="AAPL",
+        start="2014-06-06",
+        end="2014-06-06",
+        every="5m",
+        columns=["ts", "close", "n", "return_1", "vwap_session"],
+    )
+    with pytest.raises(errors.UsageError, match="no column 'retrun_1'"):
+        reader.scan("equities_bars_minute", columns=["retrun_1"])
+    assert rows.collect().height == 78
+    assert rows.collect()["return_1"].null_count() == 0  # the first bar has the last one of the day before
+
+
+def test_what_has_no_bars_has_no_indicators(reader: Reader) -> None:
+    with pytest.raises(errors.UsageError, match="cannot be computed along corporate_actions"):
+        reader.scan("corporate_actions", columns=["sma_20"])

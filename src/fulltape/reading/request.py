@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import Literal, TypeVar, cast
 from fulltape import errors
 from fulltape.adjustment.factors import CONVENTIONS, MODES, Convention, Mode
 from fulltape.bars import every as lengths
+from fulltape.bars import indicators
 from fulltape.bars.every import Every
+from fulltape.bars.indicators import Indicator
 from fulltape.bars.resample import ORIGINS, PHASES, Origin, Phase
 from fulltape.market import assets
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import Instant, from_datetime
+from fulltape.market.time import MINUTE, Instant, from_datetime
 
 Day = str | dt.date
 Anchor = Literal["latest", "first"]
@@ -44,6 +47,9 @@ class ScanRequest:
     convention: Convention
     as_of: Instant | None
     columns: tuple[str, ...] | None
+    indicators: tuple[Indicator, ...]
+    warm_up: dt.date
+    """The session from which on rows are read, so that indicators have the bars before `first` that they need."""
 
 
 def parse(
@@ -74,6 +80,8 @@ def parse(
             "symbols and instruments are given.",
             hint="Symbols are those of the session, instruments their whole lives: give one of them.",
         )
+    length = _length(every, dataset)
+    chosen = _indicators(columns or (), dataset)
     mode = None if adjust == "none" else _among(adjust, MODES, "adjust", "none")
     if mode and dataset.asset_class is not assets.EQUITIES:
         raise errors.UsageError(
@@ -88,7 +96,7 @@ def parse(
         last=last,
         begin=begin,
         end=stop,
-        every=_length(every, dataset),
+        every=length,
         phase=_among(phase, PHASES, "phase"),
         origin=_among(origin, ORIGINS, "origin"),
         adjust=mode,
@@ -96,7 +104,45 @@ def parse(
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
         columns=None if columns is None else tuple(columns),
+        indicators=chosen,
+        warm_up=_warm_up(first, chosen, calendar, dataset, length),
     )
+
+
+def _indicators(columns: Sequence[str], dataset: Dataset) -> tuple[Indicator, ...]:
+    """The indicators among the columns."""
+    chosen = [
+        indicator
+        for name in columns
+        if name not in dataset.curated.names and (indicator := indicators.parse(name)) is not None
+    ]
+    for indicator in chosen:
+        lacking = set(indicator.needs) - set(dataset.schema.names)
+        if lacking or dataset.grain not in ("day", "minute"):
+            raise errors.UsageError(
+                f"{indicator.name} cannot be computed along {dataset.name}.",
+                hint=f"It needs bars with {', '.join(indicator.needs)}.",
+            )
+    return tuple({indicator.name: indicator for indicator in chosen}.values())
+
+
+def _warm_up(
+    first: dt.date, chosen: Sequence[Indicator], calendar: Calendar, dataset: Dataset, every: Every | None
+) -> dt.date:
+    """The session that lies as many bars before the first one as indicators reach back, and half as many more, since not every
+    bar is there."""
+    reach = max((indicator.reach for indicator in chosen), default=0)
+    start, _ = calendar.between(first, calendar.known_to)
+    if not reach or start == 0:
+        return first
+    minutes = 1 if every is None else every.length // MINUTE
+    a_session = (
+        1
+        if dataset.grain == "day"
+        else max(1, calendar.expected_minutes(min(start, len(calendar)) - 1) // minutes)
+    )
+    back = math.ceil(1.5 * reach / a_session) + 1
+    return calendar.label(max(0, start - back))
 
 
 def moment(value: Day | None, calendar: Calendar) -> Instant | None:
