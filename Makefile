@@ -9,7 +9,7 @@ TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
 GROWTH_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read mutants docs format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust mutants docs format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -42,6 +42,9 @@ bench-live: .venv/.dev .interop/.cryptofeed
 
 bench-growth: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.growth.run $(GROWTH_ARGS)
+
+bench-adjust: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.adjust.run
 
 bench-read: .venv/.dev .interop/.read
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.read.run

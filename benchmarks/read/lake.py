@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,10 +18,17 @@ from fulltape.market.time import HOUR
 from fulltape.regroup import run as regroup
 
 
-def filled(folder: Path, symbols: int, span: Range, minutes: int) -> World:
-    """A node with these sessions (positions, end exclusive), all of whose months are closed."""
+def filled(folder: Path, symbols: int, span: Range, minutes: int, *, more: Sequence[str] = ()) -> World:
+    """A node with these sessions (positions, end exclusive), all of whose months are closed; `more` datasets may be filled
+    after."""
     node = world.node(
-        folder, [MINUTES], symbols, minutes=minutes, last=span[1] - 1, first=span[0], by_instrument=True
+        folder,
+        [MINUTES, *more],
+        symbols,
+        minutes=minutes,
+        last=span[1] - 1,
+        first=span[0],
+        by_instrument=True,
     )
     wanted = node.context.wanted[MINUTES]
     for at in range(*span):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import random
 
 import polars as pl
@@ -127,15 +128,31 @@ def test_hours_of_the_clock_are_those_of_vendors() -> None:
 
 
 @needs_data
-def test_the_order_of_arrival_changes_no_bit() -> None:
+def test_neither_engine_nor_cuts_of_files_change_a_bit() -> None:
     day = minutes("SPY", "2013-10-07", "2013-10-08").with_columns(
         (pl.col("close") * 1.0000001).alias("vwap"), (pl.col("volume") / 3).alias("volume")
     )
-    expected = bars(day, "15m", phase="all")
-    rows = list(range(day.height))
+    asked = resample.resampled(day.lazy(), lengths.parse("15m"), XNYS, phase="all")
+    expected = asked.collect()
+    assert asked.collect(engine="streaming").equals(expected)
     for seed in range(5):
-        random.Random(seed).shuffle(rows)
-        assert bars(day[rows], "15m", phase="all").equals(expected)
+        cuts = sorted(random.Random(seed).sample(range(1, day.height), 7))
+        pieces = [day[start:stop] for start, stop in itertools.pairwise([0, *cuts, day.height])]
+        assert bars(pl.concat(pieces, rechunk=False), "15m", phase="all").equals(expected)
+
+
+@needs_data
+def test_a_bar_is_the_plain_sum_of_its_minutes() -> None:
+    day = minutes("SPY", "2013-10-07").with_columns(pl.col("close").alias("vwap"))
+    regular = day.filter(pl.col("phase") == "regular")
+    for bar in bars(day, "30m").to_dicts():
+        inside = regular.filter(pl.col("ts").is_between(bar["ts"], bar["bucket_end"], closed="left"))
+        assert prices(bar) == (
+            inside["open"][0], inside["high"].max(), inside["low"].min(), inside["close"][-1], inside["volume"].sum(),
+        )  # fmt: skip
+        notional = sum(price * size for price, size in inside.select("vwap", "volume").iter_rows())
+        assert bar["vwap"] == pytest.approx(notional / sum(inside["volume"].to_list()), rel=1e-14)
+        assert (bar["n"], bar["available_at"]) == (inside.height, inside["available_at"].max())
 
 
 def made(times: list[dt.datetime], calendar: Calendar, **columns: object) -> pl.DataFrame:

@@ -2,8 +2,8 @@
 
 A bucket is [start, end) and bears its start. Buckets are counted from the open of their phase (or from the end of the break), so
 that the last of a phase may be short; `origin="clock"` counts them from midnight of the market's zone instead, as vendors' hours
-are. No bar is made where nothing was traded. Sums are made in the order of time, so that the same rows give the same bits however they
-arrive.
+are. No bar is made where nothing was traded. Sums are made in the order of time, so that the same rows give the same bits on any
+machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 from fulltape.bars.every import Every
 from fulltape.decoding import frames
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import DAY, HOUR
+from fulltape.market.time import DAY, HOUR, MINUTE
 
 Origin = Literal["open", "clock"]
 Phase = Literal["regular", "pre", "post", "overnight", "all"]
@@ -43,7 +43,7 @@ def resampled(
 ) -> pl.LazyFrame:
     """Bars of a length out of minute bars, by instrument and `ts` (UTC, the start of the bucket).
 
-    `rows`: curated minute bars. Columns that come out: instrument, symbol, session, ts, bucket_end (UTC, exclusive), open,
+    `rows`: curated minute bars, in time within each instrument, as curated files have them. Columns that come out: instrument, symbol, session, ts, bucket_end (UTC, exclusive), open,
     high, low, close and, where the minutes have them, volume, vwap (null where nothing was traded, or where a minute with volume
     has none), trade_count, tick_count, price_kind; phase, `n` (how many minutes were there), available_at, source, is_final,
     flags, and what adjustment has added.
@@ -51,18 +51,32 @@ def resampled(
     names = rows.collect_schema().names()
     wanted = rows if phase == "all" else rows.filter(pl.col("phase") == phase)
     hours = _hours(calendar)
-    segmented = wanted.join(hours, on="session", how="left", maintain_order="left").with_columns(
-        _begin(phase, calendar).cast(_INSTANT).alias(_BEGIN)
-    )
-    keys = ["instrument", "session", "phase", _BEGIN, _START]
+    simple = phase == "regular" and not _has_breaks(calendar)
+    if not simple:
+        wanted = wanted.join(hours, on="session", how="left", maintain_order="left")
+    begin = _open() if simple else _begin(phase, calendar)
+    # With one segment a session and buckets from its open, the start of a bucket says all.
+    keys = ["instrument", _START, *([] if simple and origin == "open" else ["phase", _BEGIN])]
+    kept = [pl.col(name).first() for name in ("session", "phase", _BEGIN) if name not in keys]
     made = (
-        segmented.with_columns(_start(every, calendar, origin).alias(_START))
+        wanted.with_columns(begin.cast(_INSTANT).alias(_BEGIN))
+        .with_columns(_start(every, calendar, origin).alias(_START))
         .group_by(keys)
-        .agg(_aggregates(names))
+        .agg(*kept, *_aggregates(names))
         .join(hours, on="session", how="left")
         .with_columns(_end(every, calendar).cast(_INSTANT).alias("bucket_end"), pl.col(_START).alias("ts"))
     )
     return made.select(_columns(names)).sort("instrument", "ts")
+
+
+def _has_breaks(calendar: Calendar) -> bool:
+    return any(session.pause for session in calendar.sessions)
+
+
+def _open() -> pl.Expr:
+    """The open of a regular minute's session; on a day that the calendar does not know midnight UTC."""
+    midnight = pl.col("ts").cast(pl.Int64) // DAY * DAY
+    return pl.coalesce(pl.col("ts").cast(pl.Int64) - pl.col("minute_of_session") * MINUTE, midnight)
 
 
 def _hours(calendar: Calendar) -> pl.LazyFrame:
@@ -147,22 +161,15 @@ def _end(every: Every, calendar: Calendar) -> pl.Expr:
 def _aggregates(names: Sequence[str]) -> list[pl.Expr]:
     """One row out of the minutes of a bucket. What is unknown of one of them is unknown of all."""
 
-    def in_time(values: pl.Expr) -> pl.Expr:
-        return values.sort_by("ts")
-
-    def total(values: pl.Expr) -> pl.Expr:
-        # Added one by one in the order of time, as a stream adds them. Polars takes a sort before `sum` for needless.
-        return in_time(values).cum_sum().last()
-
     made = [pl.col(name).first() for name in _FIRST if name in names]
-    made += [in_time(pl.col("open")).first(), pl.col("high").max(), pl.col("low").min()]
-    made.append(in_time(pl.col("close")).last())
+    made += [pl.col("open").min_by("ts"), pl.col("high").max(), pl.col("low").min()]
+    made.append(pl.col("close").max_by("ts"))
     if "volume" in names:
-        made.append(total(pl.col("volume")))
+        made.append(_total(pl.col("volume")))
     if {"volume", "vwap"} <= set(names):
-        notional, volume = total(pl.col("vwap") * pl.col("volume")), total(pl.col("volume"))
+        notional, volume = _total(pl.col("vwap") * pl.col("volume")), pl.col("volume").sum()
         unknown = ((pl.col("volume") > 0) & pl.col("vwap").is_null()).any()
-        made.append(pl.when((volume > 0) & ~unknown).then(notional / volume).alias("vwap"))
+        made.append(pl.when((volume > 0) & ~unknown).then(notional / _total(pl.col("volume"))).alias("vwap"))
     made += [_known(name, pl.col(name).sum()) for name in _SUMMED if name in names]
     made += [
         pl.len().cast(pl.Int64).alias("n"),
@@ -171,6 +178,11 @@ def _aggregates(names: Sequence[str]) -> list[pl.Expr]:
         pl.col("flags").bitwise_or(),
     ]
     return made
+
+
+def _total(values: pl.Expr) -> pl.Expr:
+    """A sum in the order of rows, which is kept within a group; polars adds in any order otherwise."""
+    return values.implode().list.sum()
 
 
 def _known(name: str, value: pl.Expr) -> pl.Expr:
