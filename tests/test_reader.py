@@ -55,7 +55,7 @@ def test_no_moment_is_no_session(node: Path) -> None:
 
 
 def test_rows_as_a_pandas_frame(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"symbols": "AAPL", "start": "2011-12-29", "end": "2012-01-04"}
+    asked: Any = {"symbols": "AAPL", "start": "2011-12-29", "end": "2012-01-04"}
     frame = fulltape.open(node).to_pandas("equities_bars_day", **asked)
     rows = fulltape.open(node).scan("equities_bars_day", **asked).collect()
     assert frame["close"].tolist() == rows["close"].to_list()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
+from fulltape.bars import grid as grid_rows
 from fulltape.bars import indicators, resample
 from fulltape.context import actions
 from fulltape.context import calendar as load_calendar
@@ -83,6 +84,7 @@ class Reader:
         every: str | None = None,
         phase: str = "regular",
         origin: str = "open",
+        grid: bool = False,
         columns: Sequence[str] | None = None,
     ) -> pl.LazyFrame:
         """A lazy frame of curated rows; raw, unless `adjust` says otherwise.
@@ -99,6 +101,8 @@ class Reader:
           `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
           from its open, or with `origin="clock"` from midnight.
+        - `grid`: a row for each expected bar that is not there, between the first and the last session of an instrument, with nulls and
+          `is_filled`; by instrument and time.
         - `columns`: only these, in this order. Among them may be indicators, `return_1`, `sma_20`, `ema_12`, `rsi_14`, `atr_14`,
           `macd_12_26_9`, `bollinger_upper_20_2`, `realised_volatility_20`, `vwap_session` (docs/prices.md): what they need before `start`
           is read, too, and rows come by instrument and time.
@@ -123,6 +127,7 @@ class Reader:
             anchor=anchor,
             convention=convention,
             as_of=as_of,
+            grid=grid,
             columns=columns,
         )
         with self._node.opened() as ledger:
@@ -183,7 +188,22 @@ class Reader:
             rows = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
         if asked.indicators:
             rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
+        if asked.grid:
+            rows = self._gridded(ledger, rows, asked, calendar, chosen)
         return cut.moments(rows, asked)
+
+    def _gridded(
+        self,
+        ledger: Ledger,
+        rows: pl.LazyFrame,
+        asked: ScanRequest,
+        calendar: Calendar,
+        chosen: Sequence[Instrument] | None,
+    ) -> pl.LazyFrame:
+        known = chosen if chosen is not None else self._node.instruments(ledger, asked.dataset.name)
+        return grid_rows.filled(
+            rows, asked.dataset, calendar, known, every=asked.every, origin=asked.origin, until=asked.as_of
+        )
 
     def _chosen(self, ledger: Ledger, asked: ScanRequest) -> list[Instrument] | None:
         """The instruments that were asked for; None: all."""

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -154,7 +155,7 @@ def test_the_ex_date_holds_for_all_phases_of_its_session(reader: Reader) -> None
 
 def test_minute_closes_chain_to_day_closes(reader: Reader) -> None:
     """With either grain the split and the dividends bring one session to the other."""
-    asked = {
+    asked: Any = {
         "symbols": "AAPL",
         "start": "2014-06-05",
         "end": "2014-06-09",
@@ -280,3 +281,15 @@ def test_indicators_along_longer_bars(reader: Reader) -> None:
 def test_what_has_no_bars_has_no_indicators(reader: Reader) -> None:
     with pytest.raises(errors.UsageError, match="cannot be computed along corporate_actions"):
         reader.scan("corporate_actions", columns=["sma_20"])
+
+
+def test_the_grid_of_a_read(reader: Reader) -> None:
+    rows = reader.scan(
+        "equities_bars_minute", symbols="AAPL", start="2014-06-06", end="2014-06-06", grid=True
+    ).collect()
+    assert rows.filter(pl.col("phase") == "regular").height == 390
+    assert not rows.filter("is_filled").select("close", "volume").to_series().is_not_null().any()
+    with pytest.raises(errors.UsageError, match="has no grid"):
+        reader.scan("corporate_actions", grid=True)
+    with pytest.raises(errors.UsageError, match="the phase post has no grid"):
+        reader.scan("equities_bars_minute", grid=True, every="5m", phase="post")

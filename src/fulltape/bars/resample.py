@@ -49,6 +49,26 @@ def resampled(
     flags, and what adjustment has added.
     """
     names = rows.collect_schema().names()
+    made = _grouped(rows, every, calendar, phase, origin, _aggregates(names))
+    return made.select(_columns(names)).sort("instrument", "ts")
+
+
+def buckets(
+    minutes: pl.LazyFrame, every: Every, calendar: Calendar, *, origin: Origin = "open"
+) -> pl.LazyFrame:
+    """The buckets in which regular minutes lie: instrument, session, phase, ts, bucket_end, and as available_at that of the last
+    minute. `minutes`: instrument, session, ts, minute_of_session, phase, available_at."""
+    return _grouped(minutes, every, calendar, "regular", origin, [pl.col("available_at").max()])
+
+
+def _grouped(
+    rows: pl.LazyFrame,
+    every: Every,
+    calendar: Calendar,
+    phase: Phase,
+    origin: Origin,
+    aggregates: Sequence[pl.Expr],
+) -> pl.LazyFrame:
     wanted = rows if phase == "all" else rows.filter(pl.col("phase") == phase)
     hours = _hours(calendar)
     simple = phase == "regular" and not _has_breaks(calendar)
@@ -58,15 +78,14 @@ def resampled(
     # With one segment a session and buckets from its open, the start of a bucket says all.
     keys = ["instrument", _START, *([] if simple and origin == "open" else ["phase", _BEGIN])]
     kept = [pl.col(name).first() for name in ("session", "phase", _BEGIN) if name not in keys]
-    made = (
+    return (
         wanted.with_columns(begin.cast(_INSTANT).alias(_BEGIN))
         .with_columns(_start(every, calendar, origin).alias(_START))
         .group_by(keys)
-        .agg(*kept, *_aggregates(names))
+        .agg(*kept, *aggregates)
         .join(hours, on="session", how="left")
         .with_columns(_end(every, calendar).cast(_INSTANT).alias("bucket_end"), pl.col(_START).alias("ts"))
     )
-    return made.select(_columns(names)).sort("instrument", "ts")
 
 
 def _has_breaks(calendar: Calendar) -> bool:

@@ -46,6 +46,7 @@ class ScanRequest:
     anchor: Anchor | dt.date
     convention: Convention
     as_of: Instant | None
+    grid: bool
     columns: tuple[str, ...] | None
     indicators: tuple[Indicator, ...]
     warm_up: dt.date
@@ -67,6 +68,7 @@ def parse(
     anchor: Day,
     convention: str,
     as_of: Day | None,
+    grid: bool,
     columns: Sequence[str] | None,
 ) -> ScanRequest:
     """`UsageError` for whatever cannot be meant."""
@@ -103,6 +105,7 @@ def parse(
         anchor=_anchor(anchor),
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
+        grid=_gridded(dataset, phase, length) if grid else False,
         columns=None if columns is None else tuple(columns),
         indicators=chosen,
         warm_up=_warm_up(first, chosen, calendar, dataset, length),
@@ -183,6 +186,17 @@ def _length(every: str | None, dataset: Dataset) -> Every | None:
     if length.length < lengths.parse("1m").length:
         raise errors.UsageError(f"bars of {every} cannot be made of minutes.")
     return length
+
+
+def _gridded(dataset: Dataset, phase: str, every: Every | None) -> bool:
+    if dataset.grain not in ("day", "minute"):
+        raise errors.UsageError(f"{dataset.name} has no grid: which rows it should have is not known.")
+    if every is not None and phase != "regular":
+        raise errors.UsageError(
+            f"the phase {phase} has no grid.",
+            hint="Which minutes have trades is known of regular hours only.",
+        )
+    return True
 
 
 def _anchor(value: Day) -> Anchor | dt.date:
