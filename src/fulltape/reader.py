@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
-from fulltape.bars import grid as grid_rows
-from fulltape.bars import indicators, resample
 from fulltape.context import actions
 from fulltape.context import calendar as load_calendar
 from fulltape.context.actions import PointInTime
-from fulltape.decoding import frames
-from fulltape.lake import parquet
 from fulltape.ledger.ledger import Ledger
-from fulltape.market.instruments import Instrument
-from fulltape.market.sessions import Calendar
-from fulltape.reading import cut, prices, request, selection, tables
+from fulltape.reading import cut, pipeline, request, tables
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
-from fulltape.reading.request import Day, ScanRequest
+from fulltape.reading.request import Day
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,29 +81,20 @@ class Reader:
         grid: bool = False,
         columns: Sequence[str] | None = None,
     ) -> pl.LazyFrame:
-        """A lazy frame of curated rows; raw, unless `adjust` says otherwise.
+        """A lazy frame of curated rows; raw, unless `adjust` says otherwise. docs/prices.md has the rules.
 
-        - `symbols`: one or several, as they were valid on the session; all by default. A symbol that several instruments bore in
-          the sessions asked for is refused. `instruments`: ids instead, for their whole lives under all symbols.
+        - `symbols`: one or several, as they were valid on the session; all by default. `instruments`: ids instead, whole lives.
         - `start`, `end`: dates ("YYYY-MM-DD" or `datetime.date`) are sessions, both inclusive; moments with a zone are
-          [start, end).
-        - `as_of`: only what was public by then: a date means its end in the market's zone, a moment itself. Rows whose public time is
-          not known are left out.
-        - `adjust`: "none", "split" (splits, stock dividends, distributions of a class), "split_spin" (spin-offs, too) or "total"
-          (cash, too). Volumes by splits and stock dividends only. Prices are those of the session `anchor`: "latest" (the last one
-          that is visible), "first", or a date. `convention`: "prev_close" or "ex_close". Adds `adjust_status` and
-          `adjust_anchor`.
+          [start, end). `as_of`: only what was public by then; a date means its end in the market's zone.
+        - `adjust`: "none", "split", "split_spin" or "total", to prices of the session `anchor`: "latest" (the last visible one),
+          "first", or a date; `convention`: "prev_close" or "ex_close". Adds `adjust_status` and `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
-          from its open, or with `origin="clock"` from midnight.
-        - `grid`: a row for each expected bar that is not there, between the first and the last session of an instrument, with nulls and
-          `is_filled`; by instrument and time.
-        - `columns`: only these, in this order. Among them may be indicators, `return_1`, `sma_20`, `ema_12`, `rsi_14`, `atr_14`,
-          `macd_12_26_9`, `bollinger_upper_20_2`, `realised_volatility_20`, `vwap_session` (docs/prices.md): what they need before `start`
-          is read, too, and rows come by instrument and time.
+          from its open, or with `origin="clock"` from midnight. `grid`: rows with nulls for expected bars that are not there.
+        - `columns`: only these, in this order; indicators among them, such as `return_1` or `rsi_14`.
 
         `ts` is UTC, the start of the bar. Only the files that can hold wanted rows are opened; rows come by folder (year,
-        month or date), in each by instrument and time; with `every` by instrument and time. Raises `UsageError` for whatever
-        cannot be meant.
+        month or date), in each by instrument and time; with `every`, `grid` or indicators by instrument and time. Raises
+        `UsageError` for whatever cannot be meant.
         """
         declared = self._node.declared(dataset)
         calendar = self._node.calendar(declared)
@@ -131,7 +116,7 @@ class Reader:
             columns=columns,
         )
         with self._node.opened() as ledger:
-            rows = self._rows(ledger, asked, calendar)
+            rows = pipeline.rows(self._node, ledger, asked, calendar)
         return cut.columns(rows, asked)
 
     def actions(
@@ -160,61 +145,6 @@ class Reader:
             chosen = request.convention_of(convention)
             return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
 
-    def _rows(self, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
-        """The rows as they were asked for, in the order: as of, adjusted, resampled, cut."""
-        name = asked.dataset.name
-        chosen = self._chosen(ledger, asked)
-        spelled = _spelled(asked, chosen)
-        parts = selection.parts(ledger, self._node.layout, name, asked.warm_up, asked.last, spelled)
-        view = PointInTime(ledger=ledger, layout=self._node.layout, calendar=calendar, until=asked.as_of)
-        if not parts:
-            rows = frames.empty(asked.dataset.curated.columns).lazy()
-        else:
-            rows = parquet.scan(selection.paths(self._node.layout, parts))
-            if any(
-                part.first < asked.warm_up.isoformat() or part.last > asked.last.isoformat() for part in parts
-            ):
-                rows = rows.filter(pl.col("session").is_between(asked.warm_up, asked.last))
-        if asked.symbols is not None:
-            rows = rows.filter(_by_symbol(asked, chosen or []))
-        if asked.instruments is not None:
-            rows = rows.filter(pl.col("instrument").is_in(asked.instruments))
-        if asked.as_of is not None:
-            rows = cut.public(rows, asked)
-        if asked.adjust:
-            mine = chosen if chosen is not None else self._node.instruments(ledger, name)
-            rows = prices.adjusted(rows, asked, view, mine, self._node.sources(actions.DATASET))
-        if asked.every:
-            rows = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
-        if asked.indicators:
-            rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
-        if asked.grid:
-            rows = self._gridded(ledger, rows, asked, calendar, chosen)
-        return cut.moments(rows, asked)
-
-    def _gridded(
-        self,
-        ledger: Ledger,
-        rows: pl.LazyFrame,
-        asked: ScanRequest,
-        calendar: Calendar,
-        chosen: Sequence[Instrument] | None,
-    ) -> pl.LazyFrame:
-        known = chosen if chosen is not None else self._node.instruments(ledger, asked.dataset.name)
-        return grid_rows.filled(
-            rows, asked.dataset, calendar, known, every=asked.every, origin=asked.origin, until=asked.as_of
-        )
-
-    def _chosen(self, ledger: Ledger, asked: ScanRequest) -> list[Instrument] | None:
-        """The instruments that were asked for; None: all."""
-        name = asked.dataset.name
-        if asked.symbols is not None:
-            known = self._node.instruments(ledger, name)
-            return resolving.of_symbols(known, asked.symbols, asked.first, asked.last, dataset=name)
-        if asked.instruments is not None:
-            return resolving.of_names(self._node.instruments(ledger, name), asked.instruments, dataset=name)
-        return None
-
     def _actions_view(
         self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
     ) -> tuple[PointInTime, list[str] | None]:
@@ -229,20 +159,3 @@ class Reader:
         names = [symbols] if isinstance(symbols, str) else list(symbols)
         known = self._node.instruments(ledger, actions.DATASET)
         return view, resolving.ever(known, names, dataset=actions.DATASET)
-
-
-def _spelled(asked: ScanRequest, chosen: Sequence[Instrument] | None) -> list[str] | None:
-    """The symbols by which files are found; None: all."""
-    if asked.symbols is not None and not asked.indicators:
-        return list(asked.symbols)
-    return None if chosen is None else [dated.symbol for instrument in chosen for dated in instrument.symbols]
-
-
-def _by_symbol(asked: ScanRequest, chosen: Sequence[Instrument]) -> pl.Expr:
-    """Rows under the symbols that were asked for; before the first session those of the same instruments under any symbol, since
-    indicators begin there."""
-    mine = pl.col("symbol").is_in(asked.symbols or ())
-    if asked.warm_up == asked.first:
-        return mine
-    names = [instrument.instrument for instrument in chosen]
-    return mine | ((pl.col("session") < asked.first) & pl.col("instrument").is_in(names))
