@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fulltape import errors
+from fulltape.adjustment import tables
 from fulltape.context import actions
 from fulltape.context import calendar as load_calendar
 from fulltape.context.actions import PointInTime
 from fulltape.ledger.ledger import Ledger
-from fulltape.reading import cut, pipeline, request, tables
+from fulltape.reading import cut, pipeline, request
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import Day

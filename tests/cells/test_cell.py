@@ -120,9 +120,9 @@ per_cell = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(per_cell, min_size=1, max_size=12), st.booleans(), st.floats(0.01, 0.999))
+@given(st.lists(per_cell, min_size=1, max_size=12), st.booleans(), st.floats(0.01, 0.999), st.booleans())
 def test_ranges_say_what_the_single_cell_says(
-    cells: list[dict[str, Any]], listing_known: bool, prior: float
+    cells: list[dict[str, Any]], listing_known: bool, prior: float, votes: bool
 ) -> None:
     """The audit's arithmetic over ranges against `cell`, position by position."""
 
@@ -149,6 +149,7 @@ def test_ranges_say_what_the_single_cell_says(
             source: where(lambda one, n=number: one["servable"][n]) for number, source in enumerate(SOURCES)
         },
         open=(),
+        votes=votes,
         accepted=where(lambda one: one["accepted"]),
         around=Around(prior=prior),
     )
@@ -172,6 +173,7 @@ def test_ranges_say_what_the_single_cell_says(
         single = answer(
             facts=facts,
             eligible=[source for number, source in enumerate(SOURCES) if one["servable"][number]],
+            votes=votes,
             doubt=one_series.doubt(at),
             accepted="halted" if one["accepted"] else "",
             life=Life(
@@ -189,5 +191,17 @@ def test_ranges_say_what_the_single_cell_says(
             (shown.missing, Availability.MISSING),
         ):
             assert ranges.contains(piece, at) == (single.availability is availability), (one, single)
-        if ranges.contains(shown.partial, at):
-            assert single.completeness is Completeness.HOLES_UNEXPLAINED
+        if held:
+            partial = ranges.contains(shown.partial, at)
+            assert partial == (single.completeness is Completeness.HOLES_UNEXPLAINED)
+
+
+def test_where_sources_vote_a_cell_is_whole_once_each_has_answered() -> None:
+    told = answer(facts={"a.sip": PRESENT}, eligible=["a.sip", "b.sip"], votes=True)
+    assert told.completeness is Completeness.HOLES_UNEXPLAINED
+    assert told.why == "rows from a.sip; not yet answered by b.sip"
+    both = {"a.sip": PRESENT, "b.sip": Fact(kind="empty", sound=True)}
+    assert (
+        answer(facts=both, eligible=["a.sip", "b.sip"], votes=True).completeness
+        is not Completeness.HOLES_UNEXPLAINED
+    )

@@ -51,7 +51,7 @@ def labels(where: Range) -> tuple[str, str]:
     return CALENDAR.label(where[0]).isoformat(), CALENDAR.label(where[1] - 1).isoformat()
 
 
-def as_series(one: dict[str, Any], *, events: bool) -> Series:
+def as_series(one: dict[str, Any], *, events: bool, votes: bool = False) -> Series:
     first = dt.date(2000, 1, 3) if one["known"] else None
     return Series(
         instrument=Instrument(instrument="X", symbols=(DatedSymbol(symbol="X", first=first, last=None),)),
@@ -64,10 +64,11 @@ def as_series(one: dict[str, Any], *, events: bool) -> Series:
         servable={name: (one["servable"][name],) for name in SOURCES if name in one["servable"]},
         open=ranges.normalise(one["open"]),
         events=events,
+        votes=votes,
     )
 
 
-def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
+def as_table(many: Sequence[dict[str, Any]], *, events: bool, votes: bool = False) -> Segments:
     facts = [
         (source, at, kind, *labels(where))
         for at, one in enumerate(many)
@@ -89,19 +90,20 @@ def as_table(many: Sequence[dict[str, Any]], *, events: bool) -> Segments:
         AXIS,
         SOURCES,
         events=events,
+        votes=votes,
     )
 
 
-@given(universe, st.booleans())
-def test_segments_count_what_the_series_count(many: list[dict[str, Any]], events: bool) -> None:
-    table = as_table(many, events=events)
-    apart = [at for at, one in enumerate(many) if _judged(as_series(one, events=events))]
+@given(universe, st.booleans(), st.booleans())
+def test_segments_count_what_the_series_count(many: list[dict[str, Any]], events: bool, votes: bool) -> None:
+    table = as_table(many, events=events, votes=votes)
+    apart = [at for at, one in enumerate(many) if _judged(as_series(one, events=events, votes=votes))]
     assert table.silent_series() == apart, "what silence is worth is said of each series alone"
     counted = dict.fromkeys((field.name for field in dataclasses.fields(series.Picture)), 0)
     for at, one in enumerate(many):
         if at in apart:
             continue
-        shown = series.picture(as_series(one, events=events))
+        shown = series.picture(as_series(one, events=events, votes=votes))
         for name in counted:
             counted[name] += ranges.size(getattr(shown, name))
     assert table.sizes(apart) == counted
@@ -111,14 +113,14 @@ def _judged(one: Series) -> bool:
     return bool(one.silent) and not one.events
 
 
-@given(universe)
-def test_segments_ask_for_what_the_series_lack(many: list[dict[str, Any]]) -> None:
+@given(universe, st.booleans())
+def test_segments_ask_for_what_the_series_lack(many: list[dict[str, Any]], votes: bool) -> None:
     found: dict[int, list[tuple[Range, tuple[str, ...]]]] = {at: [] for at in range(len(many))}
-    table = as_table(many, events=False)
+    table = as_table(many, events=False, votes=votes)
     for one in table.missing():
         found[one.series].append((one.span, one.eligible_sources))
     for at, single in enumerate(many):
-        about = as_series(single, events=False)
+        about = as_series(single, events=False, votes=votes)
         lacking = ranges.subtract(about.to_ask, about.open)
         edges = [edge for where in about.left.values() for pair in where for edge in pair]
         assert found[at] == [

@@ -54,6 +54,7 @@ def read(
             along,
             sources,
             events=wanted.dataset.expectation == "events",
+            votes=wanted.dataset.votes,
         )
 
 
@@ -62,7 +63,9 @@ def whole(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapp
     and nothing else needs to be known of them."""
     last = known.last_wanted(wanted, now)
     calendar = wanted.calendar
-    held = {name: texts for name, *texts in context.ledger.coverage.held(wanted.dataset.name)}
+    # Where sources vote, one that has rows is not enough.
+    spans = () if wanted.dataset.votes else context.ledger.coverage.held(wanted.dataset.name)
+    held = {name: texts for name, *texts in spans}
     lives: dict[tuple[dt.date | None, dt.date | None], tuple[Ranges, str, str]] = {}
     lacks_nothing = {}
     for name, instrument in wanted.instruments.items():

@@ -42,6 +42,7 @@ def read(
             servable=servable(wanted, name, served, barred),
             open=ranges.normalise(opened.get(name, [])),
             events=wanted.dataset.expectation == "events",
+            votes=wanted.dataset.votes,
             accepted=decided.get(name, ranges.EMPTY),
             around=Around(
                 prior=wanted.dataset.density,

@@ -7,7 +7,7 @@ together. `audit/plan.py` answers the same question for ranges of cells; a prope
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -101,6 +101,7 @@ def cell(
     life: Life,
     facts: Mapping[str, Fact],
     eligible: Sequence[str],
+    votes: bool = False,
     doubt: str = "",
     accepted: str = "",
     explained: bool,
@@ -110,7 +111,8 @@ def cell(
 ) -> Cell:
     """What a cell is.
 
-    `facts` by source; `eligible` are the sources that could still be asked or have answered; `doubt` says why
+    `facts` by source; `eligible` are the sources that could still be asked or have answered; with `votes` it is whole only once
+    all of them have; `doubt` says why
     silence about the cell is not believed (see `coverage/silence.py`), '' where it is; `accepted` is the reason that a user
     gave for accepting it; `explained` that intervals account for the holes; `measured` that a baseline existed; `final_at` is the close plus
     the dataset's waiting time (None for days without a session).
@@ -124,6 +126,11 @@ def cell(
     if not life.listed:
         return without_rows(Availability.UNLISTED, "the session lies outside the instrument's listing")
     held = {source: fact for source, fact in facts.items() if fact.kind in ("present", "partial")}
+    unasked = [source for source in eligible if source not in facts]
+    if held and votes and unasked:
+        rows = _held(held, explained=False, measured=measured, verdict=verdict)
+        why = f"{rows.why}; not yet answered by {', '.join(unasked)}"
+        return replace(rows, completeness=Completeness.HOLES_UNEXPLAINED, why=why)
     if held:
         return _held(held, explained=explained, measured=measured, verdict=verdict)
     if day == "unknown" or final_at is None:

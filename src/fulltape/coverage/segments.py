@@ -165,8 +165,10 @@ def lay(
     sources: Sequence[str],
     *,
     events: bool,
+    votes: bool = False,
 ) -> Segments:
-    """Everything about these series (their place in `listed` is their number) as one table. `facts` and `opened`, with
+    """Everything about these series (their place in `listed` is their number) as one table; with `votes` only that is held of
+    which no source is left to ask. `facts` and `opened`, with
     the columns of `FACTS` and `OPENED`, in any order and overlapping as they like."""
     import polars as pl
 
@@ -190,6 +192,8 @@ def lay(
     )
     sound = said.get("sound", [])
     left = {source: pl.col(f"may {source}") & ~_any(said.get(source, [])) for source in sources}
+    present = _any(said.get("present", []))
+    unasked = _any(left.values()) & pl.lit(votes)
     frame = _swept(sets, width).select(
         "series",
         "start",
@@ -197,8 +201,8 @@ def lay(
         "size",
         "wanted",
         "open",
-        held=_any(said.get("present", [])),
-        partial=_any(said.get("partial", [])),
+        held=present & ~unasked,
+        partial=_any(said.get("partial", [])) | (present & unasked),
         empty=_any([*said.get("empty", []), *sound]),
         **{f"left {source}": is_left for source, is_left in left.items()},
     )
@@ -213,10 +217,11 @@ def lay(
     )
 
 
-def _any(names: Iterable[str]) -> pl.Expr:
+def _any(conditions: Iterable[str | pl.Expr]) -> pl.Expr:
     import polars as pl
 
-    return functools.reduce(operator.or_, (pl.col(name) for name in names), pl.lit(False))
+    columns = (pl.col(condition) if isinstance(condition, str) else condition for condition in conditions)
+    return functools.reduce(operator.or_, columns, pl.lit(False))
 
 
 def _all(conditions: Iterable[pl.Expr]) -> pl.Expr:

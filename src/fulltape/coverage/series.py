@@ -56,13 +56,20 @@ class Series:
     """Positions that open tasks already ask for."""
     events: bool = False
     """Whether most sessions have no rows, so that silence needs neither a listing nor a second witness."""
+    votes: bool = False
+    """Whether every source is asked, since what they say is weighed against each other."""
     accepted: Ranges = ()
     """Positions whose silence the user has decided to accept."""
     around: Around = field(default_factory=Around)
 
     @cached_property
     def held(self) -> Ranges:
-        """Positions that some source has shown whole."""
+        """Positions that some source has shown whole, and for which none is left to ask where all of them are."""
+        unasked = ranges.union(*self.left.values()) if self.votes else ranges.EMPTY
+        return ranges.subtract(self._shown, unasked)
+
+    @cached_property
+    def _shown(self) -> Ranges:
         return ranges.union(*(known.present for known in self.known.values()))
 
     @cached_property
@@ -84,7 +91,7 @@ class Series:
     @cached_property
     def rows(self) -> Ranges:
         """Wanted positions of which some source has shown rows, whole or in part."""
-        shown = ranges.union(self.held, *(evidence.partial for evidence in self.known.values()))
+        shown = ranges.union(self._shown, *(evidence.partial for evidence in self.known.values()))
         return ranges.intersect(shown, self.wanted)
 
     @cached_property

@@ -18,7 +18,7 @@ import polars as pl
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
-from fulltape.export import plan, status
+from fulltape.export import plan, prices, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
 from fulltape.lake import checksums, files, layout, parquet
@@ -105,8 +105,10 @@ def _nothing(path: Path, damaged: tuple[str, ...]) -> ExportReport:
 
 
 def _unsound(context: NodeContext, now: Instant) -> tuple[str, ...]:
-    """Which files of what was checked are not what the ledger recorded; they are withdrawn, to be checked again."""
+    """Which files of what was checked, or of what actions follow from, are not what the ledger recorded; they are withdrawn, to be
+    made again."""
     parts = [part for name in context.wanted for part in context.ledger.catalogue.current("qc", name)]
+    parts += prices.parts(context)
     sound = {part.path for part in damage.sound(context, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
@@ -206,6 +208,7 @@ def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict
         "software": VERSION,
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
+        **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
     }
@@ -248,7 +251,10 @@ def _write(
     parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
-    _manifest(context, work, included, linked, summary, recipe, held_out)
+    factors = (
+        prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
+    )
+    _manifest(context, work, included, linked, summary, recipe, held_out, factors)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
@@ -294,6 +300,7 @@ def _manifest(
     summary: Summary,
     recipe: str,
     held_out: int,
+    factors: Mapping[str, object] | None,
 ) -> None:
     """`linked`: the digests of files that are those of the lake, which were verified just now."""
     entries = [
@@ -314,6 +321,7 @@ def _manifest(
         "survivorship": "BIASED",
         "survivorship_reason": _survivorship(context),
         "adjustment": "raw: prices and volumes as traded",
+        **({"factors": factors} if factors else {}),
         "cells": summary.availability,
         "verdicts": summary.verdicts,
         "knowledge": {

@@ -40,6 +40,7 @@ class Dataset:
     - `checks` names the pass-1 and pass-3 checks that apply (see `checks`);
     - `adjusted` datasets hold what sources that adjust prices say, as evidence beside the raw ones;
     - `density`: the share of sessions with rows that is expected of an unknown instrument; `peers`: whether others tell it;
+    - `votes`: what sources say is weighed against each other, so each of them is asked about every session;
     - `live_only`: no source has a history of it, so what was captured live is all there will ever be.
     """
 
@@ -59,6 +60,7 @@ class Dataset:
     adjusted: bool = False
     density: float = 0.98
     peers: bool = True
+    votes: bool = False
     live_only: bool = False
 
     @property

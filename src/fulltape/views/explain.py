@@ -116,6 +116,7 @@ def _answer(
             for source, where in series.servable.items()
             if position is not None and ranges.contains(where, position)
         ],
+        votes=series.votes,
         doubt="" if series.events or position is None else series.doubt(position),
         accepted=_accepted(context, wanted, series, session),
         explained=False,

@@ -44,6 +44,7 @@ DATASETS = (
         curated_folder="year",
         checks=("rows", "duplicates", "actions"),
         expectation="events",
+        votes=True,
         available="declared",
         rows_per_session=0.05,
         late_days=30,

@@ -1,11 +1,13 @@
-"""Actions and factors as frames."""
+"""Actions, factors and what follows for sessions, as frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from fulltape.adjustment import factors as rules
 from fulltape.adjustment.actions import CorporateAction
 from fulltape.adjustment.factors import Convention, Factor
 
@@ -19,6 +21,10 @@ _FACTORS: _Types = {
     "instrument": pl.String, "ex_date": pl.Date, "split": pl.Float64, "split_spin": pl.Float64, "total": pl.Float64,
     "shares": pl.Float64, "close": pl.Float64, "status": pl.String, "events": pl.List(pl.String),
     "problems": pl.List(pl.String), "convention": pl.String,
+}  # fmt: skip
+_CUMULATED: _Types = {
+    "instrument": pl.String, "first_session": pl.Date, "last_session": pl.Date, "cum_split": pl.Float64,
+    "cum_split_spin": pl.Float64, "cum_total": pl.Float64, "cum_shares": pl.Float64, "status": pl.String,
 }  # fmt: skip
 
 
@@ -47,3 +53,20 @@ def factors(many: Sequence[Factor], convention: Convention) -> pl.DataFrame:
         for factor in many
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=_FACTORS, orient="row")
+
+
+def cumulated(by_instrument: Mapping[str, Sequence[Factor]], anchor: dt.date) -> pl.DataFrame:
+    """What raw prices and volumes are multiplied by to be on the basis of the session `anchor`: one row for each stretch of
+    sessions of each instrument between two ex-dates, up to the anchor; `first_session` is null before all ex-dates. Instruments
+    without factors have one row."""
+    rows: list[tuple[object, ...]] = []
+    for name, mine in by_instrument.items():
+        past = [factor for factor in mine if factor.ex_date <= anchor]
+        modes = [rules.spans(name, past, mode, anchor) for mode in rules.MODES]
+        ends = [*(factor.ex_date - dt.timedelta(days=1) for factor in past), anchor]
+        for end, split, split_spin, total in zip(ends, *modes, strict=True):
+            first = None if split.first == dt.date.min else split.first
+            rows.append(
+                (name, first, end, split.price, split_spin.price, total.price, total.shares, total.status)
+            )
+    return pl.DataFrame(rows, schema=_CUMULATED, orient="row")

@@ -1,0 +1,76 @@
+"""What a bundle tells of corporate actions: the actions, their factors, and what they come to by session. Raw rows stay raw."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from fulltape.adjustment import tables
+from fulltape.adjustment.factors import Convention, Factor
+from fulltape.context import NodeContext, actions
+from fulltape.context.actions import PointInTime
+from fulltape.context.spool import Pieces
+from fulltape.lake import parquet
+from fulltape.ledger.part import Part
+
+CONVENTION: Convention = "prev_close"
+_BLOCK = 200
+"""So many instruments' actions are in memory at a time."""
+
+
+def is_wanted(context: NodeContext) -> bool:
+    """Whether the node holds corporate actions of equities whose prices it holds."""
+    return actions.DATASET in context.wanted and "equities_bars_day" in context.wanted
+
+
+def parts(context: NodeContext) -> list[Part]:
+    """The raw files that the tables are made of, beside curated ones."""
+    return context.ledger.catalogue.current("raw", actions.DATASET) if is_wanted(context) else []
+
+
+def digest(context: NodeContext) -> str:
+    """A digest of what the tables are made of, beside the curated files and the coverage; '' without them."""
+    if not is_wanted(context):
+        return ""
+    ledger, wanted = context.ledger, context.wanted[actions.DATASET]
+    inputs = [part.sha256 for part in parts(context)]
+    inputs += [
+        f"{fact.source} {fact.instrument} {fact.first} {fact.last}"
+        for fact in ledger.coverage.contradicted(actions.DATASET)
+    ]
+    inputs += [*wanted.sources, str(ledger.reference.sequence), CONVENTION]
+    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+
+
+def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, object]:
+    """Write `actions.parquet`, `factors.parquet` and `adjustments.parquet` into a bundle's folder; what the manifest says of them.
+    Actions after the session `anchor` are in the first two, and applied to nothing."""
+    wanted = context.wanted[actions.DATASET]
+    view = PointInTime(
+        ledger=context.ledger, layout=context.layout, calendar=context.wanted["equities_bars_day"].calendar
+    )
+    names = sorted({*wanted.instruments, *context.wanted["equities_bars_day"].instruments})
+    statuses: Counter[str] = Counter()
+    with Pieces(folder) as said, Pieces(folder) as made, Pieces(folder) as cumulated:
+        for at in range(0, len(names), _BLOCK):
+            block = names[at : at + _BLOCK]
+            events = actions.events(view, list(wanted.sources), block)
+            factors = actions.factors_of(view, events, CONVENTION)
+            by_instrument: dict[str, list[Factor]] = {name: [] for name in block}
+            for factor in factors:
+                by_instrument[factor.instrument].append(factor)
+            statuses.update(factor.status for factor in factors)
+            said.add(tables.actions(events))
+            made.add(tables.factors(factors, CONVENTION))
+            cumulated.add(tables.cumulated(by_instrument, anchor))
+        for name, pieces in (("actions", said), ("factors", made), ("adjustments", cumulated)):
+            parquet.publish(pl.concat(pieces.scanned()), folder / f"{name}.parquet", {"table": name})
+    return {
+        "convention": CONVENTION,
+        "anchor": anchor.isoformat(),
+        "factors": dict(sorted(statuses.items())),
+    }
