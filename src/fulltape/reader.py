@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from fulltape import errors
-from fulltape.adjustment import tables
-from fulltape.context import actions
-from fulltape.context import calendar as load_calendar
-from fulltape.context.actions import PointInTime
-from fulltape.ledger.ledger import Ledger
-from fulltape.reading import cut, pipeline, request
-from fulltape.reading import symbols as resolving
-from fulltape.reading.node import OpenedNode
+from fulltape.market import datasets
+from fulltape.reading import cut, macro, pipeline, request
+from fulltape.reading import sql as statements
+from fulltape.reading.facts import FactsReader
 from fulltape.reading.request import Day
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Reader:
-    """A node opened for reading; every call sees what is committed at that moment."""
+_FACTS = ("actions", "factors", "sessions", "coverage", "verdicts")
+"""Tables of a query beside the datasets."""
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self._node = OpenedNode(path)
+
+class Reader(FactsReader):
+    """A node opened for reading; every call sees what is committed at that moment."""
 
     def __repr__(self) -> str:
         return f"fulltape.open({str(self._node.folder)!r})"
@@ -120,43 +116,40 @@ class Reader:
             rows = pipeline.rows(self._node, ledger, asked, calendar)
         return cut.columns(rows, asked)
 
-    def actions(
-        self, symbols: str | Sequence[str] | None = None, *, as_of: Day | None = None
-    ) -> pl.DataFrame:
-        """Corporate actions, reconciled across sources, one row each, by instrument and ex-date: instrument, ex_date, action_type,
-        ratio (shares after for each before), amount, currency, new_symbol, agreement (see `fulltape actions --help`), sources,
-        dissent, problem, available_at (UTC; null where no source states an announcement). `symbols` are those that an instrument
-        ever bore; all by default."""
-        with self._node.opened() as ledger:
-            view, known = self._actions_view(ledger, symbols, as_of)
-            return tables.actions(actions.events(view, self._node.sources(actions.DATASET), known))
-
-    def factors(
+    def query(
         self,
-        symbols: str | Sequence[str] | None = None,
+        sql: str,
         *,
         as_of: Day | None = None,
+        adjust: str = "none",
+        anchor: Day = "latest",
         convention: str = "prev_close",
     ) -> pl.DataFrame:
-        """What each ex-date multiplies earlier prices by, by instrument and ex-date: instrument, ex_date, split, split_spin, total,
-        shares (multiplies earlier volumes), close (that amounts were held against), status, events, problems, convention."""
-        with self._node.opened() as ledger:
-            view, known = self._actions_view(ledger, symbols, as_of)
-            reconciled = actions.events(view, self._node.sources(actions.DATASET), known)
-            chosen = request.convention_of(convention)
-            return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
+        """What a SELECT gives, by DuckDB (extra `sql`). Tables are the node's datasets, with the columns of `scan`, and `actions`,
+        `factors`, `sessions`, `coverage` and `verdicts`; only what it names is read. `as_of`, `adjust`, `anchor` and `convention` as in
+        `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
-    def _actions_view(
-        self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
-    ) -> tuple[PointInTime, list[str] | None]:
-        """What may be seen of actions, and of which instruments (None: all)."""
-        self._node.declared(actions.DATASET)
-        calendar = load_calendar("XNYS", self._node.folder)
-        view = PointInTime(
-            ledger=ledger, layout=self._node.layout, calendar=calendar, until=request.moment(as_of, calendar)
-        )
-        if symbols is None:
-            return view, None
+        def table(name: str) -> pl.LazyFrame | None:
+            if name in _FACTS:
+                return self._fact_table(name, as_of, convention).lazy()
+            if name not in self.datasets():
+                return None
+            adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
+            return self.scan(name, as_of=as_of, adjust=adjusted, anchor=anchor, convention=convention)
+
+        return statements.run(sql, table, [*self.datasets(), *_FACTS])
+
+    def with_series(self, rows: pl.LazyFrame, symbols: str | Sequence[str]) -> pl.LazyFrame:
+        """Rows with one column more for each series of `macro_series`: the value of its newest period as it was public at the row's
+        `available_at`, null before the first and where it had been withdrawn. Columns bear the series' symbols. Rows come by
+        `available_at`."""
         names = [symbols] if isinstance(symbols, str) else list(symbols)
-        known = self._node.instruments(ledger, actions.DATASET)
-        return view, resolving.ever(known, names, dataset=actions.DATASET)
+        return macro.joined(rows, self.scan(macro.DATASET, symbols=names), names)
+
+    def _fact_table(self, name: str, as_of: Day | None, convention: str) -> pl.DataFrame:
+        if name == "actions":
+            return self.actions(as_of=as_of)
+        if name == "factors":
+            return self.factors(as_of=as_of, convention=convention)
+        read = {"sessions": self.sessions, "coverage": self.coverage, "verdicts": self.verdicts}[name]
+        return pl.concat([read(dataset) for dataset in self.datasets()])

@@ -85,7 +85,7 @@ def parse(
     length = _length(every, dataset)
     chosen = _indicators(columns or (), dataset)
     mode = None if adjust == "none" else _among(adjust, MODES, "adjust", "none")
-    if mode and dataset.asset_class is not assets.EQUITIES:
+    if mode and not is_adjustable(dataset):
         raise errors.UsageError(
             f"adjust={adjust!r} means nothing for {dataset.name}.",
             hint="Splits and dividends are laid over prices of equities.",
@@ -146,6 +146,20 @@ def _warm_up(
     )
     back = math.ceil(1.5 * reach / a_session) + 1
     return calendar.label(max(0, start - back))
+
+
+def is_adjustable(dataset: Dataset) -> bool:
+    """Whether splits and dividends mean something for the rows of a dataset: prices of equities as they were traded."""
+    priced = {"close", "price", "bid"}.intersection(dataset.schema.names)
+    return dataset.asset_class is assets.EQUITIES and bool(priced) and not dataset.adjusted
+
+
+def day(value: Day, name: str) -> dt.date:
+    """A date; `UsageError` for a moment."""
+    given, instant = _parsed(value, name)
+    if given is None or instant is not None:
+        raise errors.UsageError(f"{name}={value!r} is no day.", hint="Give a date, YYYY-MM-DD.")
+    return given
 
 
 def moment(value: Day | None, calendar: Calendar) -> Instant | None:

@@ -1,0 +1,133 @@
+"""What a node knows about its rows, as frames: actions, factors, sessions, coverage, verdicts, universes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from os import PathLike
+
+import polars as pl
+
+from fulltape import errors
+from fulltape.adjustment import tables
+from fulltape.context import actions
+from fulltape.context import calendar as load_calendar
+from fulltape.context.actions import PointInTime
+from fulltape.decoding import frames
+from fulltape.ledger.ledger import Ledger
+from fulltape.reading import request
+from fulltape.reading import symbols as resolving
+from fulltape.reading.node import OpenedNode
+from fulltape.reading.request import Day
+
+_COVERAGE = {
+    "dataset": pl.String, "instrument": pl.String, "source": pl.String, "fact": pl.String, "first": pl.String,
+    "last": pl.String,
+}  # fmt: skip
+_VERDICTS = {
+    "dataset": pl.String, "instrument": pl.String, "first": pl.Date, "last": pl.Date, "verdict": pl.String,
+    "codes": pl.String,
+}  # fmt: skip
+
+
+class FactsReader:
+    """What is known of a node's rows; every call sees what is committed at that moment."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._node = OpenedNode(path)
+
+    def actions(
+        self, symbols: str | Sequence[str] | None = None, *, as_of: Day | None = None
+    ) -> pl.DataFrame:
+        """Corporate actions, reconciled across sources, one row each, by instrument and ex-date: instrument, ex_date, action_type,
+        ratio (shares after for each before), amount, currency, new_symbol, agreement (see `fulltape actions --help`), sources,
+        dissent, problem, available_at (UTC; null where no source states an announcement). `symbols` are those that an instrument
+        ever bore; all by default."""
+        with self._node.opened() as ledger:
+            view, known = self._actions_view(ledger, symbols, as_of)
+            return tables.actions(actions.events(view, self._node.sources(actions.DATASET), known))
+
+    def factors(
+        self,
+        symbols: str | Sequence[str] | None = None,
+        *,
+        as_of: Day | None = None,
+        convention: str = "prev_close",
+    ) -> pl.DataFrame:
+        """What each ex-date multiplies earlier prices by, by instrument and ex-date: instrument, ex_date, split, split_spin, total,
+        shares (multiplies earlier volumes), close (that amounts were held against), status, events, problems, convention."""
+        with self._node.opened() as ledger:
+            view, known = self._actions_view(ledger, symbols, as_of)
+            reconciled = actions.events(view, self._node.sources(actions.DATASET), known)
+            chosen = request.convention_of(convention)
+            return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
+
+    def _actions_view(
+        self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
+    ) -> tuple[PointInTime, list[str] | None]:
+        """What may be seen of actions, and of which instruments (None: all)."""
+        self._node.declared(actions.DATASET)
+        calendar = load_calendar("XNYS", self._node.folder)
+        view = PointInTime(
+            ledger=ledger, layout=self._node.layout, calendar=calendar, until=request.moment(as_of, calendar)
+        )
+        if symbols is None:
+            return view, None
+        names = [symbols] if isinstance(symbols, str) else list(symbols)
+        known = self._node.instruments(ledger, actions.DATASET)
+        return view, resolving.ever(known, names, dataset=actions.DATASET)
+
+    def sessions(self, dataset: str) -> pl.DataFrame:
+        """The sessions of a dataset's calendar from the first wanted one on: dataset, session, open and close (UTC), and `minutes`, how
+        many regular ones are expected, without breaks and market-wide halts."""
+        calendar = self._node.calendar(self._node.declared(dataset))
+        wanted = self._node.settings.dataset.get(dataset)
+        rows = frames.sessions(calendar).select(
+            pl.lit(dataset).alias("dataset"), "session", "open", "close", "minutes"
+        )
+        return rows.filter(pl.col("session") >= wanted.from_) if wanted else rows
+
+    def coverage(self, dataset: str) -> pl.DataFrame:
+        """What each source has shown, in ranges of sessions, both ends inclusive: dataset, instrument, source, fact (present, partial,
+        empty, refused), first, last."""
+        self._node.declared(dataset)
+        with self._node.opened() as ledger:
+            rows = [
+                (dataset, instrument, source, fact, first, last)
+                for instrument, source, fact, _, first, last in ledger.coverage.spans(dataset)
+            ]
+        return pl.DataFrame(rows, schema=_COVERAGE, orient="row").with_columns(
+            pl.col("first", "last").str.to_date()
+        )
+
+    def verdicts(self, dataset: str) -> pl.DataFrame:
+        """The verdicts on curated cells, in ranges of sessions, both ends inclusive: dataset, instrument, first, last, verdict (GREEN,
+        UNCHECKED, AMBER, RED), codes of the findings. What is not there has none: see `coverage`."""
+        self._node.declared(dataset)
+        with self._node.opened() as ledger:
+            rows = [
+                (dataset, said.instrument, said.first, said.last, said.verdict.value, said.codes)
+                for said in ledger.verdicts.of_dataset(dataset)
+            ]
+        return pl.DataFrame(rows, schema=_VERDICTS, orient="row")
+
+    def universe(self, name: str, *, as_of: str | dt.date) -> tuple[str, ...]:
+        """The instruments that were in a universe on a day, sorted, as far as was written down then. `UsageError` for a universe that
+        there is not, and for a day before the first that is known of it: today's members would be survivors."""
+        day = request.day(as_of, "as_of")
+        with self._node.opened() as ledger:
+            changes = [row for row in ledger.reference.memberships() if row["universe"] == name]
+        if name not in self._node.settings.universe and not changes:
+            known = ", ".join(self._node.settings.universe)
+            raise errors.UsageError(f"there is no universe {name!r}.", hint=f"It has {known}.")
+        begin = min((row["day"] for row in changes), default=None)
+        if begin is None or day.isoformat() < begin:
+            raise errors.UsageError(
+                f"who was in {name} on {day} is not known.",
+                hint=f"It is known from {begin or 'the first night'} on.",
+            )
+        inside: dict[str, bool] = {}
+        for row in changes:
+            if row["day"] <= day.isoformat():
+                inside[row["instrument"]] = bool(row["inside"])
+        return tuple(sorted(instrument for instrument, is_in in inside.items() if is_in))
