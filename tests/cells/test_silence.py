@@ -154,3 +154,38 @@ def test_where_one_more_answer_is_enough_another_vendor_gives_it() -> None:
     both = {"a.x": dense(day), "b.y": Empty(held=((299, 300),), sound=day)}
     assert judged(day, both)[0].proved == day
     assert judged(day, {**both, "b.y": Empty()})[0].proved == ()
+
+
+def test_twenty_sessions_are_enough_to_be_a_witness() -> None:
+    both = {"a.x": dense(HOLE), "b.y": Empty(held=((0, 20),), sound=HOLE)}
+    assert judged(HOLE, both)[0].proved == HOLE
+
+
+def test_sessions_beyond_its_context_say_nothing_of_a_silence() -> None:
+    """The 120 answered sessions around a day, and not what the instrument did years before."""
+    day: Ranges = ((500, 501),)
+    (near,) = judged(day, {"a.x": dense(day)}, wanted=((440, 561),))
+    (amid_years,) = judged(day, {"a.x": dense(day)})
+    assert amid_years.surprise == near.surprise
+
+
+def test_where_silences_last_a_longer_one_is_believed() -> None:
+    usual = ranges.normalise((at, at + 3) for at in range(0, 1000, 6))
+    longer = ranges.union(ranges.subtract(usual, ((504, 507),)), ((498, 504),))
+    silences = judged(longer, {"a.x": dense(longer)})
+    assert [judgement.proved for judgement in silences if judgement.sessions == 6] == [((498, 504),)]
+
+
+def test_a_silence_whose_end_nobody_has_seen_does_not_say_that_silences_are_short() -> None:
+    """Two silent sessions, one that nobody was asked for, three with rows, and so on: each silence may have gone on."""
+    silent = ranges.union(ranges.normalise((at, at + 2) for at in range(0, 1000, 6)), ((498, 507),))
+    unasked = ranges.subtract(ranges.normalise((at, at + 1) for at in range(2, 1000, 6)), ((498, 507),))
+    held = ranges.subtract(ranges.subtract(ALL, silent), unasked)
+    silences = silence.judge(
+        wanted=ALL,
+        held=held,
+        silent=silent,
+        by_source={"a.x": Empty(held=held, sound=silent)},
+        around=Around(),
+    )
+    assert [judgement.proved for judgement in silences if judgement.sessions == 9] == [((498, 507),)]
