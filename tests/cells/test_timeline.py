@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.streams import Channel
 from fulltape.market.time import SECOND
-from fulltape.seal.messages.timeline import Doubt, Live, Timeline
+from fulltape.seal.messages.timeline import Doubt, Live, Timeline, by_session
 
 NS = 1_000
 """Nanoseconds of a microsecond."""
@@ -140,3 +141,37 @@ def test_late_data_tells_of_an_earlier_time() -> None:
     found.event(event("confirmed", 910, channels=("a",)))
     found.event(event("stale", 960, since=950, channels=("a",), reason="silent"))
     assert live(found, "a") == [(10, 50, "stale: silent")]
+
+
+def test_what_is_damaged_in_late_data_happened_as_much_earlier() -> None:
+    damaged = Timeline()
+    damaged.event(event("opened", 900, carried=CHANNELS, delay=at(900)))
+    damaged.damage(at(910), at(920))
+    assert doubts(damaged, "a") == [(10, 20, "damage", "a stretch of the journal is damaged")]
+
+
+def test_moments_are_whole_microseconds_whenever_the_clock_was_put_right() -> None:
+    put_right = timeline(event("clock", 3_700, since=50, by=at(3_600)))
+    put_right.heard(at(3_710))
+    put_right.heard(at(100) + 1_999)
+    put_right.finish()
+    spans = [(span.start, span.end) for name in ("a", "b") for span in put_right.spans(name)]
+    doubted = [(doubt.start, doubt.end) for name in ("a", "b") for doubt in put_right.doubts(name)]
+    moments = [moment for both in (*spans, *doubted) for moment in both]
+    assert {type(moment) for moment in (*moments, put_right.last)} == {int}
+    assert put_right.last == max(span.end for span in put_right.spans("a")) == 100 * SECOND + 1
+
+
+def test_each_session_of_a_doubt_tells_all_that_is_known_of_it() -> None:
+    day = 86_400 * SECOND
+    doubt = Doubt(start=day // 2, end=day * 3 // 2, kind="stale", detail="silent")
+    epoch = dt.date(1970, 1, 1)
+    pieces = by_session(
+        doubt,
+        session_of=lambda moment: epoch + dt.timedelta(days=moment // day),
+        begin=lambda label: (label - epoch).days * day,
+    )
+    assert [(label.day, piece.kind, piece.detail) for label, piece in pieces] == [
+        (1, "stale", "silent"),
+        (2, "stale", "silent"),
+    ]
