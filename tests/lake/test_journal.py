@@ -200,3 +200,10 @@ def test_a_damaged_journal_is_not_packed(tmp_path: Path) -> None:
     with pytest.raises(errors.StorageError, match="is damaged"):
         journal.pack(plain, tmp_path / "packed")
     assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
+def test_only_the_end_of_a_file_is_torn() -> None:
+    """What lies before a record that verifies was written whole, and has been damaged since."""
+    first, last = journal.encode(RecordKind.FETCH, 1, b"one"), journal.encode(RecordKind.END, 2, b"two")
+    assert [damage.torn for damage in read(first + b"rubbish" + last)[1]] == [False]
+    assert [damage.torn for damage in read(first + b"rubbish" + last + b"rubbish")[1]] == [False, True]
