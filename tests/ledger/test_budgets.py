@@ -194,3 +194,14 @@ def test_a_limit_that_was_learned_is_shown_as_long_as_it_counts(ledger: Ledger) 
     late = START + LEARNED_FOR
     shown = [ledger.budgets.scope_state("v", limits, now=now) for now in (START, late - 1, late)]
     assert [(one["learned"], one["per_minute"]) for one in shown] == [(7, 7), (7, 7), (0, 60)]
+
+
+def test_a_refusal_that_names_a_limit_teaches_it_for_a_day(ledger: Ledger) -> None:
+    limits = Limits(per_minute=100)
+    for _ in range(2):  # The second one is held against what the first one taught.
+        ledger.budgets.closed("key", limits, until=None, now=START, allowed=40)
+    shown = [
+        ledger.budgets.scope_state("key", limits, now=START + later)["per_minute"]
+        for later in (0, LEARNED_FOR - 1, LEARNED_FOR)
+    ]
+    assert shown == [40, 40, 100]

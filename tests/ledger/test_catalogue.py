@@ -131,3 +131,23 @@ def test_what_was_regrouped_counts_until_one_of_its_days_changes(ledger: Ledger)
     assert there() == ["m"], "raw parts, checks and years are no days of it"
     register(ledger, new("b", 4, 4, **day))
     assert there() == []
+
+
+def test_a_year_that_was_regrouped_counts_until_one_of_its_days_changes(ledger: Ledger) -> None:
+    about = {"source": "", "origin": "derived"}
+    day = {"layer": "curated", "folder": "date=2024-11-04", **about}
+    register(ledger, new("a", 4, 4, **day))
+    for name, folder in (("y", "year=2024"), ("z", "year=2023"), ("m", "month=2024-10")):
+        register(ledger, new(name, 4, 4, layer="by_instrument", folder=folder, of_parts=1, **about))
+    register(ledger, new("b", 4, 4, **day))
+    assert sorted(names(ledger.catalogue.current("by_instrument", DAYS))) == ["m", "z"]
+
+
+def test_of_a_folder_of_several_parts_all_go_together(ledger: Ledger) -> None:
+    about = {"layer": "by_instrument", "source": "", "origin": "derived", "of_parts": 2}
+    first, _ = register(ledger, *(new(name, 4, 8, **about) for name in "ab"))
+    register(ledger, new("c", 4, 8, **{**about, "folder": "year=2023"}))
+    assert names(ledger.catalogue.current("by_instrument", DAYS)) == ["c", "a", "b"]
+    with ledger.write():
+        ledger.catalogue.withdraw(first.part_id, now=2)
+    assert names(ledger.catalogue.current("by_instrument", DAYS)) == ["c"]

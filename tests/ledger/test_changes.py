@@ -221,3 +221,21 @@ def test_a_ledger_that_is_only_read_tells_it_too(tmp_path: Path) -> None:
     assert reader.changes.known(NAME, 1, following) == told(writer)
     reader.close()
     writer.close()
+
+
+def test_what_was_contradicted_was_known_to_be_there(ledger: Ledger) -> None:
+    week = (FIRST, FIRST + dt.timedelta(days=4))
+    tuesday = (FIRST + dt.timedelta(days=1),) * 2
+    for now, change in enumerate((lay([("A", "a.sip", week, "present")]), contradict("A", "a.sip", tuesday))):
+        with ledger.write():
+            change(ledger, now)
+    then, seq = ledger.coverage.of_dataset(NAME), ledger.changes.position
+    with ledger.write():
+        forget("A", "a.sip", week)(ledger, 3)
+    known = ledger.changes.known(NAME, seq, following)
+    assert known.facts == then
+    assert [(said.fact, said.reason) for said in known.facts] == [
+        ("present", ""),
+        ("present", contradiction.SENTENCE),
+        ("present", ""),
+    ]
