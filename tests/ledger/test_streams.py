@@ -8,6 +8,7 @@ from dataclasses import replace
 from conftest import Opener
 from fulltape.coverage.live import CapturedDay, Interval, StreamSeries
 from fulltape.ledger.captures import CapturedSpan
+from fulltape.ledger.ledger import Ledger
 from fulltape.market.time import DAY, HOUR
 
 FIRST = dt.date(2026, 11, 20)
@@ -122,3 +123,47 @@ def test_a_capture_names_its_parts_and_a_series_its_source(open_ledger: Opener) 
     assert ledger.captures.get("f") == replace(capture, parts=(4, 5, 6))
     assert ledger.captures.all("a.x") == [replace(capture, parts=(4, 5, 6))]
     assert streams.series("a.x") == {("d", "A"): series}
+
+
+def test_the_newest_captured_session_is_known_if_there_is_any(open_ledger: Opener) -> None:
+    streams = (ledger := open_ledger("streams")).streams
+    assert streams.newest_session() is None
+    with ledger.write():
+        for number in (1, 0):
+            streams.add_day(day(number, number * DAY, (number + 1) * DAY, 0))
+    assert streams.newest_session() == FIRST + dt.timedelta(days=1)
+
+
+def test_a_journal_is_confirmed_when_the_last_of_its_sessions_is(open_ledger: Opener) -> None:
+    streams = (ledger := open_ledger("streams")).streams
+    capture = CapturedSpan(
+        file="f", source="a.x", first=FIRST, last=FIRST + dt.timedelta(days=1), messages=3, unknown=0, broken=0,
+        parts=(), software="s", sealed_at=7,
+    )  # fmt: skip
+    assert ledger.captures.confirmed_at(capture) is None, "of its sessions nothing is known"
+    days = [day(number, number * DAY, (number + 1) * DAY, 5) for number in (0, 1, 2)]
+    confirmed = []
+    for session in days:
+        with ledger.write():
+            streams.add_day(session)
+    for now, session in enumerate(days, start=100):
+        confirmed.append(ledger.captures.confirmed_at(capture))
+        with ledger.write():
+            streams.compared(session, missed=0, extra=0, now=now)
+    assert confirmed == [None, None, 101]
+    assert ledger.captures.confirmed_at(capture) == 101, "the third session is not its own"
+    empty = replace(capture, first=None, last=None)
+    assert ledger.captures.confirmed_at(empty) == 7, "without rows it waits for nothing"
+
+
+def test_a_doubtful_interval_is_read_as_it_was_written(ledger: Ledger) -> None:
+    about = Interval(
+        source="a.x", dataset="d", instrument="A", symbol="a", session=FIRST, start=3, end=5, kind="stale",
+        state="verified", evidence="the ids follow each other", since=7, decided_at=9,
+    )  # fmt: skip
+    with ledger.write():
+        ledger.intervals.add([about, replace(about, start=4, state="unverified", decided_at=None)])
+    first, second = ledger.intervals.find()
+    assert first == replace(about, interval_id=first.interval_id)
+    assert (second.start, second.state, second.decided_at) == (4, "unverified", None)
+    assert ledger.intervals.get(first.interval_id) == first
