@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from clocks import FakeClock
-from fulltape.context import NodeContext
+from fulltape.context import NodeContext, calendar
 from fulltape.contract.events import ConnectionEvent
 from fulltape.contract.vendor import CompleteThrough, FetchRequest, Outcome
 from fulltape.decoding.captured import LIVE
 from fulltape.lake import fetches, messages
 from fulltape.lake.fetches import EndRecord, FetchRecord, PageRecord
 from fulltape.lake.journal import Journal, RecordKind
+from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Instant, to_datetime
 from fulltape.seal.messages import decode
 from nodes import opened
@@ -80,29 +81,33 @@ def answer(
     *,
     narrow: tuple[float, float] | None = None,
     tasks: dict[int, int] | None = None,
-) -> None:
-    """What a source has answered about the whole session, or about some seconds of it, as backfill has written it."""
-    day = to_datetime(BEGIN).date()
-    rule = context.wanted[dataset].calendar.day_rule
-    whole = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
+    days: int = 1,
+) -> Path:
+    """A closed journal of what a source has answered about the session, and `days` in all, or about some seconds of it."""
+    first = to_datetime(BEGIN).date()
+    last = first + dt.timedelta(days=days - 1)
+    rule = calendar(datasets.get(dataset).calendar).day_rule
+    name = f"{dataset}.{source}.{symbol}".lower()
+    whole = rule.begin(first), rule.begin(last + dt.timedelta(days=1))
     start, end = map(moment, narrow) if narrow else whole
     fetch = FetchRequest(
-        source=source, dataset=dataset, symbols=(symbol,), first=day, last=day, start=start, end=end,
+        source=source, dataset=dataset, symbols=(symbol,), first=first, last=last, start=start, end=end,
         known=frozenset([symbol]), narrow=narrow is not None,
     )  # fmt: skip
     record = FetchRecord(
-        fetch_id="answer", fetch=fetch, tasks=tasks or {}, instruments={symbol: symbol}, started_at=whole[1]
+        fetch_id=name, fetch=fetch, tasks=tasks or {}, instruments={symbol: symbol}, started_at=whole[1]
     )
     page = PageRecord(
-        fetch_id="answer", number=1, status=200, outcome=Outcome.ROWS, cursor=None,
-        complete_through=(CompleteThrough(symbol=symbol, through=day),),
+        fetch_id=name, number=1, status=200, outcome=Outcome.ROWS, cursor=None,
+        complete_through=(CompleteThrough(symbol=symbol, through=last),),
     )  # fmt: skip
-    over = EndRecord(fetch_id="answer", outcome=Outcome.ROWS, ended_at=whole[1] + DAY)
+    over = EndRecord(fetch_id=name, outcome=Outcome.ROWS, ended_at=whole[1] + DAY)
     writer = Journal(context.layout, writer="node", source=source, clock=FakeClock(BEGIN + 2 * DAY))
     writer.append(RecordKind.FETCH, fetches.encode_fetch(record))
     writer.append(RecordKind.PAGE, fetches.encode_page(page, json.dumps(body).encode()))
     writer.append(RecordKind.END, fetches.encode_end(over))
     writer.close()
+    return writer.path
 
 
 @contextlib.contextmanager

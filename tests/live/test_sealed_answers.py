@@ -177,3 +177,19 @@ def test_messages_are_known_for_as_long_as_they_are_kept(tmp_path: Path, gone: b
             for path in context.layout.captured_files(layout.SEALED) if gone else ():
                 files.remove(path)
         assert known == [1, 1, 0]
+
+
+def test_what_was_only_captured_is_curated_beside_what_was_answered(tmp_path: Path) -> None:
+    with node(tmp_path, *BARS) as context:
+        journal_of(context, BARS[0], *session(*range(12)))
+        answer(
+            context,
+            *BARS[:2],
+            "MSFT",
+            {"bars": {"MSFT": [bar(number) for number in range(9)]}, "next_page_token": None},
+        )
+        seal.run_once(context, LATER)
+        curate.run_once(context, LATER)
+        rows = fulltape.open(context.folder).scan(BARS[1]).collect()
+        counted = rows.group_by("symbol", "is_final", maintain_order=True).len()
+        assert counted.rows() == [("AAPL", False, 12), ("MSFT", True, 9)]

@@ -161,3 +161,9 @@ def test_a_declaration_after_the_ex_date_is_public_on_no_date() -> None:
 def test_what_was_curated_is_summed() -> None:
     one, other = (CurateReport(folders=at, written=2 * at, rows=3 * at, partial=4 * at) for at in (1, 10))
     assert one + other == CurateReport(folders=11, written=22, rows=33, partial=44)
+
+
+def test_whatever_was_fetched_stands_before_what_was_captured_while_the_session_ran() -> None:
+    fetched, captured = cells(("a", "RED", 3)), cells(("b", "UNCHECKED", 390), ("c", "GREEN", 390))
+    both = pl.concat([fetched, captured.with_columns(provisional=pl.lit(value=True))])
+    assert chosen(both, "b") == "a"
