@@ -33,6 +33,12 @@ def test_the_settings_page_is_what_the_code_says() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == reference["text"](), "run: make reference"
 
 
+def test_the_tables_of_vendors_are_what_the_vendors_declare() -> None:
+    reference = runpy.run_path(str(ROOT / "tools" / "build_reference.py"))
+    page = (ROOT / "docs" / "vendors.md").read_text()
+    assert reference["vendors_page"](page) == page, "run: make reference"
+
+
 def test_the_api_reference_is_what_the_docstrings_say() -> None:
     reference = runpy.run_path(str(ROOT / "tools" / "api_reference.py"))
     assert (ROOT / "docs" / "api.md").read_text() == reference["text"](), "run: make reference"
