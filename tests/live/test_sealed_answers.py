@@ -193,3 +193,22 @@ def test_what_was_only_captured_is_curated_beside_what_was_answered(tmp_path: Pa
         rows = fulltape.open(context.folder).scan(BARS[1]).collect()
         counted = rows.group_by("symbol", "is_final", maintain_order=True).len()
         assert counted.rows() == [("AAPL", False, 12), ("MSFT", True, 9)]
+
+
+def test_rows_of_a_journal_whose_first_record_is_damaged_are_a_captured_session(tmp_path: Path) -> None:
+    """Without a live span nothing was proved of it; its own answer settles it all the same, and its messages may go."""
+    clock = FakeClock(BEGIN + 10 * DAY)
+    with node(tmp_path, *BARS, extra='[capture]\nkeep_messages = "3d"\n') as context:
+        path = journal_of(context, BARS[0], *minutes(*range(12)), mark("closed", minute(13)))
+        content = bytearray(path.read_bytes())
+        content[30] ^= 1
+        path.write_bytes(content)
+        assert seal.run_once(context, clock).captured.rows == 12
+        assert [(day.rows, day.end - day.start) for day in context.ledger.streams.days()] == [(12, 0)]
+        answer(context, *BARS[:3], history(*range(12)))
+        for _ in range(2):
+            seal.run_once(context, clock)
+        clock.sleep(100 * DAY / SECOND)
+        seal.run_once(context, clock)
+        assert context.layout.captured_files(".sealed") == []
+        assert {part.origin for part in context.ledger.catalogue.all_current("raw")} == {"fetched"}

@@ -87,7 +87,8 @@ def _step(stream: _One, tolerance: int, now: Instant) -> Step:
     series, line = stream.before, stream.decoded.timeline
     spans, doubts = line.spans(stream.channel), line.doubts(stream.channel)
     if not spans:
-        return Step(intervals=_intervals(stream, doubts, set(), now))
+        # Rows may have come all the same, where the record of what was live is damaged: their sessions were captured.
+        return Step(intervals=_intervals(stream, doubts, set(), now), days=list(_days(stream, spans)))
     joined = series is not None and series.open and line.follows == series.file
     rule = stream.wanted.calendar.day_rule
     doubts = doubts + timeline.gaps(
@@ -205,8 +206,10 @@ def _days(stream: _One, spans: Sequence[Live]) -> Iterator[CapturedDay]:
         counts = stream.decoded.facts(stream.dataset, stream.contiguous or "").counts.get(
             stream.instrument, {}
         )
-    first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
-    reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
+    reached: set[dt.date] = set()
+    if spans:
+        first, last = rule.session(spans[0].start), rule.session(spans[-1].end)
+        reached = {first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)}
     # A venue's clock may already be in another session than ours: its rows count there, though no time does.
     for day in sorted(reached | {day for day in counts if day >= stream.wanted.first}):
         begin, end = rule.begin(day), rule.begin(day + dt.timedelta(days=1))
