@@ -130,3 +130,19 @@ def test_a_journal_that_shall_be_sealed_once_more_is_and_only_once(tmp_path: Pat
         assert seal.run_once(context, LATER, events.append).captured.rows == 2
         assert [(event.stage, event.done, event.total) for event in events] == [(STAGE, 1, 1)]
         assert seal.run_once(context, LATER).captured.rows == 0
+
+
+def test_a_doubt_tells_what_was_seen(tmp_path: Path) -> None:
+    """Why a connection broke is kept with its interval, whatever history says of it later."""
+    with node(tmp_path, "alpaca.iex", "equities_bars_minute", "AAPL") as context:
+        journal_of(
+            context,
+            "alpaca.iex",
+            mark("confirmed", 23_400, channels=("b|AAPL",)),
+            mark("disconnected", 23_500, since=23_450, reason="the vendor closed it: 1006"),
+            mark("confirmed", 23_550, channels=("b|AAPL",)),
+            mark("closed", 23_600),
+        )
+        seal.run_once(context, FakeClock(BEGIN + DAY))
+        details = [interval.detail for interval in context.ledger.intervals.find()]
+    assert "the vendor closed it: 1006" in details

@@ -127,6 +127,6 @@ def listed(doubts: list[Interval]) -> list[str]:
 
     return [
         f"{interval.source} {interval.dataset} {interval.symbol}  {iso(interval.start)} to {iso(interval.end)}  {interval.kind}: {interval.state}"
-        + (f" ({interval.evidence})" if interval.evidence else "")
+        + (f" ({said})" if (said := "; ".join(filter(None, (interval.detail, interval.evidence)))) else "")
         for interval in doubts
     ]

@@ -73,7 +73,10 @@ class Interval:
     end: Instant
     kind: str
     state: IntervalState = "unverified"
+    detail: str = ""
+    """What was seen when it became doubtful: why a connection broke, how many ids are missing."""
     evidence: str = ""
+    """What history said of it."""
     since: Instant = 0
     decided_at: Instant | None = None
     interval_id: int = 0

@@ -82,10 +82,10 @@ SELECT MAX(compared_at) AS at FROM stream_days
 WHERE source = :source AND session >= :first_session AND session <= :last_session
 
 -- name: add_interval
-INSERT INTO intervals (interval_id, source, dataset, instrument, symbol, session, from_ts, to_ts, kind, state, evidence,
-                       since, decided_at)
-VALUES (:interval_id, :source, :dataset, :instrument, :symbol, :session, :from_ts, :to_ts, :kind, :state, :evidence,
-        :since, :decided_at)
+INSERT INTO intervals (interval_id, source, dataset, instrument, symbol, session, from_ts, to_ts, kind, state, detail,
+                       evidence, since, decided_at)
+VALUES (:interval_id, :source, :dataset, :instrument, :symbol, :session, :from_ts, :to_ts, :kind, :state, :detail,
+        :evidence, :since, :decided_at)
 ON CONFLICT (source, dataset, instrument, from_ts, to_ts, kind) DO NOTHING
 
 -- name: interval

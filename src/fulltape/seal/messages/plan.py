@@ -190,6 +190,7 @@ def _intervals(stream: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: I
             end=piece.end,
             kind=piece.kind,
             state="verified" if whole else "unverified",
+            detail="" if whole else piece.detail,
             evidence=piece.detail if whole else "",
             since=now,
             decided_at=now if whole else None,
