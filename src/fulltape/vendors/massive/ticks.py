@@ -77,9 +77,9 @@ def request(fetch: FetchRequest, wire: str) -> Request:
 def timestamps(fetch: FetchRequest, rows: msgspec.Raw) -> list[int]:
     """The timestamps of a page, UTC microseconds; `ValueError` for one that no market data can have."""
     forex = fetch.dataset.startswith("forex")
-    timestamps = [
+    nanoseconds = [
         tick.participant_timestamp if forex else tick.sip_timestamp for tick in _stamps.decode(rows)
     ]
-    if any(not 0 < timestamp < LATEST * 1_000 for timestamp in timestamps):
+    if any(not 0 < timestamp < LATEST * 1_000 for timestamp in nanoseconds):
         raise ValueError("a stamp outside of 1970 to 2200")
-    return [timestamp // 1_000 for timestamp in timestamps]
+    return [timestamp // 1_000 for timestamp in nanoseconds]
