@@ -21,26 +21,51 @@ LISTED = {
 }
 
 
+SPECIAL = {("MSFT", "2004-11-15"): (3.0, 0.08)}
+"""Days on which more than one amount was paid."""
+
+
+def actions(published: pl.DataFrame) -> str:
+    """Splits and dividends, as the published adjusted closes imply them: an adjusted close steps by C / (C + D) over a dividend
+    D, which was paid in whole cents, and by old / new over a split."""
+    share = pl.col("Adj Close") / pl.col("Close")
+    steps = (
+        published.sort("Ticker", "Date")
+        .with_columns((share.shift(1) / share).over("Ticker").alias("step"))
+        .filter((pl.col("step") - 1).abs() > 2e-5)
+    )
+    lines = ["symbol,ex_date,split,amount"]
+    for row in steps.iter_rows(named=True):
+        symbol, day = row["Ticker"], str(row["Date"])
+        if abs(row["step"] - 0.5) < 1e-6:
+            lines.append(f"{symbol},{day},2,")
+            continue
+        amount = row["Close"] * (1 / row["step"] - 1)
+        assert abs(amount - round(amount, 2)) < 2e-3, (symbol, day, amount)
+        parts = SPECIAL.get((symbol, day), (round(amount, 2),))
+        assert abs(sum(parts) - amount) < 2e-3, (symbol, day, amount)
+        lines += [f"{symbol},{day},,{part:g}" for part in parts]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Write wiki_prices.parquet and universe.csv."""
+    """Write wiki_prices.parquet, actions.csv and universe.csv."""
     packed = next(
         path
         for path in importlib.resources.files("bokeh_sampledata").rglob("stocks.csv.gz")  # type: ignore[attr-defined]
     )
-    frame = (
-        pl.read_csv(gzip.decompress(packed.read_bytes()), try_parse_dates=True)
-        .select(
-            pl.col("Ticker").alias("symbol"),
-            pl.col("Date").cast(pl.Date).alias("session"),
-            *(pl.col(name).cast(pl.Float64).alias(name.lower()) for name in ("Open", "High", "Low", "Close")),
-            pl.col("Volume").cast(pl.Int64).alias("volume"),
-        )
-        .sort("symbol", "session")
-    )
+    published = pl.read_csv(gzip.decompress(packed.read_bytes()), try_parse_dates=True)
+    frame = published.select(
+        pl.col("Ticker").alias("symbol"),
+        pl.col("Date").cast(pl.Date).alias("session"),
+        *(pl.col(name).cast(pl.Float64).alias(name.lower()) for name in ("Open", "High", "Low", "Close")),
+        pl.col("Volume").cast(pl.Int64).alias("volume"),
+    ).sort("symbol", "session")
     TARGET.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(
         TARGET / "wiki_prices.parquet", compression="zstd", compression_level=19, row_group_size=4_096
     )
+    (TARGET / "actions.csv").write_text(actions(published))
     lines = ["symbol,listed_from,listed_to,instrument"]
     lines += [f"{symbol},{LISTED[symbol]},," for symbol in sorted(set(frame["symbol"]))]
     (TARGET / "universe.csv").write_text("\n".join(lines) + "\n")

@@ -102,9 +102,10 @@ def _next(place: Path) -> list[str]:
         f"{me} audit --explain equities_bars_day IBM 2005-03-02 --node {place}",
         f"{me} audit --explain equities_bars_minute AAPL 2012-12-24 --node {place}",
         f"{me} audit --explain equities_bars_day FB 2012-10-29 --node {place}",
+        f"{me} actions MSFT --factors --node {place}",
         f"{me} tasks --node {place}",
         f"(cd {place}/lake/exports/nightly/* && sha256sum --check --quiet SHA256SUMS)",
-        f"{python} -c \"import fulltape; print(fulltape.open('{place}').scan('{_SCANNED}', symbols='FB').collect())\"",
+        f"{python} -c \"import fulltape; print(fulltape.open('{place}').scan('{_SCANNED}', symbols='MSFT', adjust='total').collect())\"",
     ]
 
 

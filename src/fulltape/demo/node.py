@@ -34,6 +34,12 @@ sources = ["alpaca.sip", "massive.sip"]
 from = {minutes[0]}
 until = {minutes[1]}
 
+[dataset.corporate_actions]
+universe = "sample"
+sources = ["alpaca.sip", "massive.sip"]
+from = {days[0]}
+until = {days[1]}
+
 [vendor.alpaca]
 key = "{key}"
 secret = "{key}"
@@ -69,6 +75,7 @@ def plan() -> list[str]:
     return [
         f"equities_bars_day     {DAYS[0]} to {DAYS[1]}, real prices of AAPL, FB, GOOG, IBM, MSFT",
         f"equities_bars_minute  {MINUTES[0]} to {MINUTES[1]}, synthetic, made from the real day bars",
+        f"corporate_actions     {DAYS[0]} to {DAYS[1]}, real splits and dividends, asked of both vendors",
         *(
             f"{name:<21} {PER_MINUTE[name]} requests a minute, {PER_DAY[name]:,} a day (simulated plan)"
             for name in PER_MINUTE

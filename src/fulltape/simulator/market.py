@@ -6,6 +6,7 @@ Symbols are written as the node writes them; every simulated vendor spells them 
 from __future__ import annotations
 
 import bisect
+import csv
 import datetime as dt
 import functools
 import importlib.resources
@@ -111,7 +112,8 @@ def new_york_midnight(day: dt.date) -> Instant:
 
 @functools.cache
 def sample() -> Market:
-    """The bundled sample: real day bars, synthetic minute bars of the last quarter of 2012, and trades of two days."""
+    """The bundled sample: real day bars and actions, synthetic minute bars of the last quarter of 2012, and trades of two
+    days."""
     import polars as pl
 
     with importlib.resources.as_file(_SAMPLE / "wiki_prices.parquet") as path:
@@ -136,7 +138,21 @@ def sample() -> Market:
         for (grain, symbol), symbol_bars in bars.items()
         if grain == "minute"
     }
-    return replace(market(bars), ticks=ticks)
+    return replace(market(bars), ticks=ticks, actions=_sample_actions())
+
+
+def _sample_actions() -> tuple[Action, ...]:
+    rows = csv.DictReader((_SAMPLE / "actions.csv").read_text().splitlines())
+    return tuple(
+        Action(
+            action_id=f"sample-{number}",
+            symbol=row["symbol"],
+            ex_date=dt.date.fromisoformat(row["ex_date"]),
+            ratio=(1, int(row["split"])) if row["split"] else None,
+            amount=float(row["amount"]) if row["amount"] else None,
+        )
+        for number, row in enumerate(rows)
+    )
 
 
 def _minutes(symbol: str, day: Bar, calendar: Calendar) -> list[Bar]:

@@ -8,7 +8,7 @@ from fulltape.views import state
 
 
 def coverage(context: NodeContext, now: int) -> list[str]:
-    """Every dataset by months, then by sessions of its last quarter."""
+    """Every dataset by months, then by sessions of its last quarter; events, of which most sessions have none, by months."""
     rows: dict[str, list[picture.Row]] = {}
     for wanted, instrument, shown in state.pictures(context, now):
         rows.setdefault(wanted.dataset.name, []).append((instrument, shown))
@@ -16,6 +16,8 @@ def coverage(context: NodeContext, now: int) -> list[str]:
     for name, drawn in rows.items():
         wanted = context.wanted[name]
         lines += [f"{wanted.title} by month", *picture.months(wanted.calendar, drawn), ""]
+        if wanted.dataset.expectation == "events":
+            continue
         lines += [
             f"{wanted.title}, the last quarter by session",
             *picture.sessions(wanted.calendar, drawn),
