@@ -21,8 +21,9 @@ LISTED = {
 }
 
 
-SPECIAL = {("MSFT", "2004-11-15"): (3.0, 0.08)}
-"""Days on which more than one amount was paid."""
+SPECIAL_AMOUNT = 3.0
+SPECIAL = {("MSFT", "2004-11-15"): (SPECIAL_AMOUNT, 0.08)}
+"""Days on which a special amount was paid beside the regular one."""
 
 
 def actions(published: pl.DataFrame) -> str:
@@ -34,17 +35,17 @@ def actions(published: pl.DataFrame) -> str:
         .with_columns((share.shift(1) / share).over("Ticker").alias("step"))
         .filter((pl.col("step") - 1).abs() > 2e-5)
     )
-    lines = ["symbol,ex_date,split,amount"]
+    lines = ["symbol,ex_date,split,amount,special"]
     for row in steps.iter_rows(named=True):
         symbol, day = row["Ticker"], str(row["Date"])
         if abs(row["step"] - 0.5) < 1e-6:
-            lines.append(f"{symbol},{day},2,")
+            lines.append(f"{symbol},{day},2,,")
             continue
         amount = row["Close"] * (1 / row["step"] - 1)
         assert abs(amount - round(amount, 2)) < 2e-3, (symbol, day, amount)
         parts = SPECIAL.get((symbol, day), (round(amount, 2),))
         assert abs(sum(parts) - amount) < 2e-3, (symbol, day, amount)
-        lines += [f"{symbol},{day},,{part:g}" for part in parts]
+        lines += [f"{symbol},{day},,{part:g},{'yes' if part == SPECIAL_AMOUNT else ''}" for part in parts]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape.adjustment import actions
-from fulltape.adjustment.actions import CorporateAction, Vote
+from fulltape.adjustment.actions import CorporateAction
+from fulltape.adjustment.votes import Kind, Vote
 
 DAY = dt.date(2014, 6, 9)
 PREFERENCE = ("alpaca.sip", "massive.sip", "tiingo.eod")
@@ -39,7 +40,7 @@ def cash(source: str, amount: float | None, currency: str = "USD", **more: Any) 
 
 
 def reconciled(
-    *votes: Vote, silent: Mapping[tuple[str, dt.date], Sequence[str]] | None = None
+    *votes: Vote, silent: Mapping[tuple[str, dt.date, Kind], Sequence[str]] | None = None
 ) -> CorporateAction:
     """The one action that votes are about."""
     (action,) = actions.reconcile(votes, PREFERENCE, silent)
@@ -74,10 +75,15 @@ def test_a_third_decides_against_the_preferred_source() -> None:
 
 
 def test_who_was_asked_and_told_of_nothing_contradicts() -> None:
-    silent = {("X", DAY): ["alpaca.sip", "massive.sip"]}
+    silent: dict[tuple[str, dt.date, Kind], Sequence[str]] = {
+        ("X", DAY, "shares"): ["alpaca.sip", "massive.sip"]
+    }
     action = reconciled(split("alpaca.sip", 1, 7), silent=silent)
     assert (action.agreement, action.dissent) == ("disputed", ("massive.sip: nothing",))
-    assert reconciled(split("alpaca.sip", 1, 7), silent={("X", DAY): ["alpaca.iex"]}).agreement == "single"
+    assert (
+        reconciled(split("alpaca.sip", 1, 7), silent={("X", DAY, "shares"): ["alpaca.iex"]}).agreement
+        == "single"
+    )
 
 
 def test_a_regular_and_a_special_payment_of_a_day_are_both_paid() -> None:
@@ -142,6 +148,40 @@ def test_a_source_that_contradicts_itself_is_invalid() -> None:
         cash("alpaca.sip", 1.0, "USD", event_id="a"), cash("alpaca.sip", 2.0, "CAD", event_id="b")
     )
     assert mixed.problem == "amounts in CAD and USD"
+
+
+def test_amounts_of_one_source_that_differ_without_one_being_special_are_invalid() -> None:
+    action = reconciled(cash("alpaca.sip", 2.0, event_id="a"), cash("alpaca.sip", 2.5, event_id="b"))
+    assert (action.agreement, action.problem) == ("invalid", "amounts that contradict each other: 2, 2.5")
+
+
+def test_the_same_row_with_less_in_it_is_the_same_row() -> None:
+    again = cash("alpaca.sip", 2.0, "", event_id="b", special=None)
+    action = reconciled(cash("alpaca.sip", 2.0, event_id="a", special=False, pay_date=DAY), again)
+    assert (action.amount, action.problem) == (2.0, "")
+
+
+def test_a_split_and_a_stock_dividend_of_a_day_both_happen() -> None:
+    both = [split("alpaca.sip", 1, 2), vote("alpaca.sip", "stock_dividend", ratio_old=1.0, ratio_new=1.05)]
+    assert reconciled(*both).ratio == Fraction(21, 10)
+    action = reconciled(*both, split("massive.sip", 1, 2))
+    assert (action.agreement, action.ratio) == ("disputed", Fraction(21, 10))
+
+
+def test_one_event_told_for_neighbouring_days_happens_once() -> None:
+    later = split("massive.sip", 1, 10, ex_date=DAY + dt.timedelta(days=1))
+    action = reconciled(split("alpaca.sip", 1, 10), later)
+    assert (action.agreement, action.ex_date, action.sources) == ("disputed", DAY, ("alpaca.sip",))
+    assert action.dissent == ("massive.sip: 10 for 1 as split on 2014-06-10",)
+    far = split("massive.sip", 1, 10, ex_date=DAY + dt.timedelta(days=30))
+    assert len(actions.reconcile([split("alpaca.sip", 1, 10), far], PREFERENCE)) == 2
+    of_one = split("alpaca.sip", 1, 10, ex_date=DAY + dt.timedelta(days=1))
+    assert len(actions.reconcile([split("alpaca.sip", 1, 10), of_one], PREFERENCE)) == 2
+
+
+def test_a_value_told_as_spun_off_and_as_paid_leaves_once() -> None:
+    action = reconciled(vote("alpaca.sip", "spin_off", amount=3.0, currency="USD"), cash("massive.sip", 3.0))
+    assert (action.kind, action.agreement) == ("spin_off", "disputed")
 
 
 def test_amounts_in_different_currencies_are_disputed() -> None:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fulltape.adjustment import factors as factor_rules
-from fulltape.adjustment.actions import CorporateAction, Kind
+from fulltape.adjustment.actions import CorporateAction
 from fulltape.adjustment.factors import Close, Convention, Factor, Mode
+from fulltape.adjustment.votes import Kind
 from nodes import LEAN, lean_days, needs_data
 
 
@@ -130,7 +131,7 @@ def test_what_cannot_be_applied_is_left_out_and_named(
 
 
 def test_without_a_close_nothing_is_made_up() -> None:
-    (made,) = factor_rules.factors([event("2020-01-02", "cash", amount=1.0)], {}, {})
+    (made,) = factor_rules.factors([event("2020-01-02", "cash", amount=1.0)], {}, {"X": "USD"})
     assert (made.total, made.status, made.close) == (1.0, "incomplete", None)
     assert made.problems == ("1 a share left out: there is no close of the session before",)
 
@@ -145,6 +146,33 @@ def test_the_close_of_an_older_session_is_said() -> None:
     assert (made.total, made.status) == (0.98, "incomplete")
 
 
+def test_what_a_mode_leaves_out_does_not_make_it_incomplete() -> None:
+    paid = one_factor(
+        event("2020-01-02", "cash", amount=1.0, currency="EUR"), event("2020-01-02", "shares", ratio="2")
+    )
+    assert paid.statuses == ("complete", "complete", "incomplete")
+    spun = one_factor(event("2020-01-02", "spin_off"))
+    assert spun.statuses == ("complete", "incomplete", "incomplete")
+    split = one_factor(event("2020-01-02", "shares", ratio="2", agreement="disputed"))
+    assert split.statuses == ("disputed", "disputed", "disputed")
+
+
+def test_an_amount_in_an_unknown_currency_is_left_out() -> None:
+    nameless = one_factor(event("2020-01-02", "cash", amount=1.0, currency=""))
+    assert (nameless.total, nameless.status) == (1.0, "incomplete")
+    closes = DailyCloses({dt.date(2020, 1, 1): 100.0})
+    (unpriced,) = factor_rules.factors([event("2020-01-02", "cash", amount=1.0)], {"X": closes}, {})
+    assert unpriced.problems == ("cash: 1 USD, while the currency of prices is not known",)
+
+
+def test_a_day_about_which_no_source_has_answered_makes_what_lies_beyond_incomplete() -> None:
+    gap = factor_rules.unanswered("X", dt.date(2020, 1, 2))
+    before, after = factor_rules.spans("X", [gap], "total", dt.date(2020, 2, 3))
+    assert (before.price, before.status, after.status) == (1.0, "incomplete", "complete")
+    before, after = factor_rules.spans("X", [gap], "total", dt.date(2019, 12, 2))
+    assert (before.status, after.status) == ("complete", "incomplete")
+
+
 def test_a_rename_changes_no_price() -> None:
     assert factor_rules.factors([event("2020-01-02", "other")], {}, {}) == []
 
@@ -156,7 +184,7 @@ def priced(day: dt.date, split: float, total: float) -> Factor:
     """A factor of one day."""
     return Factor(
         instrument="X", ex_date=day, split=split, split_spin=split, total=split * total, shares=1 / split, close=1.0,
-        status="complete", events=(),
+        statuses=("complete", "complete", "complete"), events=(),
     )  # fmt: skip
 
 

@@ -23,7 +23,14 @@ MINUTES, DAYS = datasets.get("equities_bars_minute"), datasets.get("equities_bar
 def gridded(rows: pl.DataFrame, **more: Any) -> pl.DataFrame:
     """Minutes with those that are not there."""
     known = more.pop("known", instruments.of(*rows["instrument"].unique().to_list()))
-    return grid.filled(rows.lazy(), more.pop("dataset", MINUTES), XNYS, known, **more).collect()
+    lives = more.pop("lives", lives_of(rows))
+    return grid.filled(rows.lazy(), more.pop("dataset", MINUTES), XNYS, known, lives, **more).collect()
+
+
+def lives_of(rows: pl.DataFrame) -> dict[str, tuple[dt.date, dt.date]]:
+    """From the first to the last session of each instrument's rows."""
+    edges = rows.group_by("instrument").agg(pl.col("session").min(), pl.col("session").max().alias("last"))
+    return {name: (first, last) for name, first, last in edges.iter_rows()}
 
 
 @needs_data
@@ -49,7 +56,9 @@ def test_longer_bars_have_a_grid_of_their_own() -> None:
     day = minutes("GOOG", "2015-12-28")
     some = day.filter(~pl.col("minute_of_session").is_between(60, 69))
     five = resample.resampled(some.lazy(), lengths.parse("5m"), XNYS)
-    whole = grid.filled(five, MINUTES, XNYS, instruments.of("GOOG"), every=lengths.parse("5m")).collect()
+    whole = grid.filled(
+        five, MINUTES, XNYS, instruments.of("GOOG"), lives_of(some), every=lengths.parse("5m")
+    ).collect()
     assert whole.height == 78
     added = whole.filter("is_filled")
     assert added["n"].to_list() == [0, 0]
@@ -62,6 +71,18 @@ def test_a_session_that_is_missing_between_others_is_whole_on_the_grid() -> None
     whole = gridded(days)
     missing = whole.filter(pl.col("session") == dt.date(2014, 6, 6))
     assert (missing.height, missing["is_filled"].all()) == (390, True)
+
+
+@needs_data
+def test_a_session_that_is_missing_at_the_edge_of_a_life_is_on_the_grid() -> None:
+    """A life is what is known of an instrument, not what a window happens to hold."""
+    day = minutes("AAPL", "2014-06-05")
+    whole = gridded(day, lives={"AAPL": (dt.date(2014, 6, 5), dt.date(2014, 6, 6))})
+    assert whole.filter(pl.col("session") == dt.date(2014, 6, 6)).height == 390
+    nothing = gridded(
+        day.clear(), known=instruments.of("AAPL"), lives={"AAPL": (dt.date(2014, 6, 6), dt.date(2014, 6, 6))}
+    )
+    assert nothing.height == 390
 
 
 @needs_data
@@ -101,7 +122,9 @@ def test_a_full_day_needs_no_grid(origin: resample.Origin) -> None:
     every = lengths.parse("1h")
     hours = resample.resampled(day.lazy(), every, XNYS, origin=origin)
     assert (
-        not grid.filled(hours, MINUTES, XNYS, instruments.of("AAPL"), every=every, origin=origin)
+        not grid.filled(
+            hours, MINUTES, XNYS, instruments.of("AAPL"), lives_of(day), every=every, origin=origin
+        )
         .collect()["is_filled"]
         .any()
     )

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import itertools
 import random
+import zoneinfo
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from curated import XNYS, curated, minutes
 from fulltape import errors
 from fulltape.bars import every as lengths
-from fulltape.bars import resample
+from fulltape.bars import indicators, resample
 from fulltape.bars.resample import Origin, Phase
 from fulltape.market.sessions import Calendar, Session
 from fulltape.market.time import MINUTE, Span, from_datetime
@@ -150,6 +151,49 @@ def test_what_is_unknown_of_a_minute_is_unknown_of_the_bar() -> None:
     assert (second["vwap"], second["trade_count"]) == (5.0, None)
     nothing = made(times[:3], XNYS, vwap=[1.0, 2.0, 3.0]).with_columns(pl.lit(0.0).alias("volume"))
     assert bars(nothing, "3m")["vwap"].to_list() == [None]
+
+
+def local(*moments: str, zone: str = "America/New_York") -> list[dt.datetime]:
+    """Moments of the wall clock."""
+    return [dt.datetime.fromisoformat(text).replace(tzinfo=zoneinfo.ZoneInfo(zone)) for text in moments]
+
+
+@pytest.mark.parametrize("sunday", ["2023-03-12", "2023-11-05"])
+def test_nights_over_a_change_of_clocks_begin_at_eight_in_the_evening(sunday: str) -> None:
+    monday = dt.date.fromisoformat(sunday) + dt.timedelta(days=1)
+    rows = made(local(f"{sunday}T20:00", f"{sunday}T23:00", f"{monday}T03:59"), XNYS)
+    (night,) = bars(rows, "1d", phase="overnight").to_dicts()
+    assert (night["ts"], night["bucket_end"]) == tuple(local(f"{sunday}T20:00", f"{monday}T04:00"))
+    three = bars(rows, "4h", phase="overnight")["ts"].to_list()
+    assert three == local(f"{sunday}T20:00", f"{monday}T00:00")
+
+
+def test_a_day_with_a_break_is_one_bar() -> None:
+    opens = from_datetime(dt.datetime(2014, 6, 6, 13, 30, tzinfo=dt.UTC))
+    pause = Span(start=opens + 150 * MINUTE, end=opens + 210 * MINUTE)
+    session = Session(label=dt.date(2014, 6, 6), open=opens, close=opens + 390 * MINUTE, pause=pause)
+    calendar = dataclasses.replace(XNYS, name="with a break", sessions=[session])
+    times = [dt.datetime.fromtimestamp(at / 1e6, dt.UTC) for at in (opens, pause.end)]
+    (day,) = bars(made(times, calendar), "1d", calendar=calendar).to_dicts()
+    assert (day["n"], day["bucket_end"] - day["ts"]) == (2, dt.timedelta(minutes=390))
+
+
+def test_hours_of_two_phases_with_one_start_come_in_time() -> None:
+    rows = made(local("2014-06-06T09:10", "2014-06-06T09:40", "2014-06-06T10:00"), XNYS)
+    hours = bars(rows, "1h", phase="all", origin="clock")
+    assert hours["phase"].to_list() == ["pre", "regular", "regular"]
+    chosen = indicators.parse("return_1")
+    assert chosen
+    returns = indicators.added(hours.lazy(), [chosen]).collect()["return_1"].to_list()
+    assert returns == [None, 1.0, 0.5]
+
+
+def test_what_trades_after_the_close_of_its_market_ends_with_its_last_minute() -> None:
+    rows = made(local("2014-06-06T15:59", "2014-06-06T16:10", "2014-06-06T16:14"), XNYS).with_columns(
+        pl.lit("regular").alias("phase"), pl.Series("minute_of_session", [389, 400, 404])
+    )
+    ends = bars(rows, "10m")["bucket_end"].to_list()
+    assert ends == local("2014-06-06T16:00", "2014-06-06T16:15")
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "0m", "-5m", "7m", "25h", "2d", "1w", "5 minutes", "1.5h"])

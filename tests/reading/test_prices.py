@@ -224,7 +224,11 @@ def test_nothing_public_later_is_read(reader: Reader, as_of: str) -> None:
         ({"columns": ["clsoe"]}, "Did you mean close"),
         ({"symbols": "AAPL", "instruments": "AAPL"}, "symbols and instruments are given"),
         ({"instruments": "APPL"}, "Did you mean AAPL"),
-        ({"convention": "close"}, "convention='close' is not known"),
+        ({"adjust": "total", "convention": "close"}, "convention='close' is not known"),
+        ({"convention": "ex_close"}, "adjust is not given"),
+        ({"phase": "post"}, "every is not given"),
+        ({"columns": ["close", "close"]}, "more than once"),
+        ({"as_of": "9999-12-31"}, "lies beyond every calendar"),
         ({"as_of": "someday"}, "as_of='someday' is no session"),
     ],
 )
@@ -238,7 +242,7 @@ def test_without_actions_nothing_is_adjusted(tmp_path: Path) -> None:
     wishes: Sequence[Wish] = (Wish("equities_bars_day", "2014-06-02", "2014-06-30", SOURCES[:1]),)
     with simulated(tmp_path, apple(), wishes) as (folder, _), opened(folder) as context:
         nightly.run(context, SkippingClock())
-    with pytest.raises(errors.UsageError, match="holds no corporate_actions"):
+    with pytest.raises(errors.UsageError, match="knows of no corporate_actions"):
         fulltape.open(folder).scan("equities_bars_day", adjust="split")
 
 

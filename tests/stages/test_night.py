@@ -125,7 +125,7 @@ page = 2
 [[fault]]
 vendor = "alpaca"
 do = "rate_limit"
-requests = [2]
+requests = [1]
 [[fault]]
 vendor = "massive"
 do = "error"

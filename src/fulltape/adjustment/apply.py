@@ -16,19 +16,19 @@ _Type = pl.DataType | type[pl.DataType]
 _Value = float | str
 _STATUS = pl.Enum(STATUSES)
 _PRICE, _SHARES = "price_factor", "share_factor"
+_UNKNOWN = "incomplete"
 _TABLE: dict[str, _Type] = {"instrument": pl.String, "first": pl.Date, _PRICE: pl.Float64, _SHARES: pl.Float64, STATUS: _STATUS, ANCHOR: pl.Date}  # fmt: skip
 
 
-def adjusted(rows: pl.LazyFrame, pieces: Sequence[AdjustedSpan]) -> pl.LazyFrame:
+def adjusted(rows: pl.LazyFrame, pieces: Sequence[AdjustedSpan], *, alone: bool = False) -> pl.LazyFrame:
     """Rows with prices and volumes on the basis of their anchors, and two columns more: `adjust_status` (see
     `factors.Status`) and `adjust_anchor` (date).
 
     `rows` have instrument and session; of `PRICES` and `VOLUMES` those that they have are multiplied. `pieces`: the stretches of
-    every instrument that they may have; with one instrument they must have no other.
+    instruments; rows of any other stay as they are, and are incomplete. `alone`: the rows are of the one instrument of `pieces`.
     """
     names = set(rows.collect_schema().names())
     prices, volumes = [name for name in PRICES if name in names], [name for name in VOLUMES if name in names]
-    alone = len({piece.instrument for piece in pieces}) == 1
     scaled = [pl.col(prices) * pl.col(_PRICE)] if any(piece.price != 1 for piece in pieces) else []
     if any(piece.shares != 1 for piece in pieces):
         scaled.append(pl.col(volumes) * pl.col(_SHARES))
@@ -100,7 +100,10 @@ def _of_several(pieces: Sequence[AdjustedSpan]) -> pl.Expr:
             .sort("session")
             .join_asof(table, left_on="session", right_on="first", by="instrument", check_sortedness=False)
         )
-        return cells.join(looked_up, on=key, how="left", maintain_order="left").select(kept).to_struct()
+        factors = cells.join(looked_up, on=key, how="left", maintain_order="left").select(kept)
+        return factors.with_columns(
+            pl.col(_PRICE, _SHARES).fill_null(1.0), pl.col(STATUS).fill_null(pl.lit(_UNKNOWN, dtype=_STATUS))
+        ).to_struct()
 
     returned = pl.Struct({name: _TABLE[name] for name in kept})
     return pl.struct(key).map_batches(values_of, return_dtype=returned, is_elementwise=True).struct.unnest()

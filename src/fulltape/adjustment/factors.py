@@ -54,8 +54,8 @@ class Closes(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
     """What one ex-date multiplies earlier prices by, in each mode; `shares` multiplies earlier volumes. `close` is the raw
-    close that its amounts were held against, None where it needed none. `events` says in words what it was made of, `problems`
-    what was left out and why."""
+    close that its amounts were held against, None where it needed none. `statuses` are those of the modes, in their order. `events`
+    says in words what it was made of, `problems` what was left out and why."""
 
     instrument: str
     ex_date: dt.date
@@ -64,13 +64,26 @@ class Factor:
     total: float
     shares: float
     close: float | None
-    status: Status
+    statuses: tuple[Status, Status, Status]
     events: tuple[str, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """What stands behind all of it, cash included."""
+        return self.statuses[-1]
+
+    def status_of(self, mode: Mode) -> Status:
+        """What stands behind the factor in one mode: an action that the mode leaves out does not concern it."""
+        return self.statuses[MODES.index(mode)]
 
     def of(self, mode: Mode) -> float:
         """The factor in one mode."""
         return self.split if mode == "split" else self.split_spin if mode == "split_spin" else self.total
+
+
+def _same_day(day: dt.date) -> dt.date:
+    return day
 
 
 def factors(
@@ -78,8 +91,11 @@ def factors(
     closes: Mapping[str, Closes],
     currencies: Mapping[str, str],
     convention: Convention = "prev_close",
+    *,
+    session_of: Callable[[dt.date], dt.date] = _same_day,
 ) -> list[Factor]:
-    """One factor for each instrument and ex-date with events that change prices, by instrument and date.
+    """One factor for each instrument and session with events that change prices, by instrument and date. `session_of` gives the
+    session of an ex-date: whatever happens between two closes is one factor.
 
     `closes` and `currencies` by instrument; an amount in another currency than that of the prices is left out, since its
     value in theirs is not known.
@@ -88,35 +104,43 @@ def factors(
         (event for event in events if event.kind != "other"),
         key=lambda event: (event.instrument, event.ex_date, event.kind),
     )
-    grouped = itertools.groupby(priced, key=lambda event: (event.instrument, event.ex_date))
+    grouped = itertools.groupby(priced, key=lambda event: (event.instrument, session_of(event.ex_date)))
     return [
-        _factor(list(group), closes.get(instrument), currencies.get(instrument, ""), convention)
-        for (instrument, _), group in grouped
+        _factor(list(group), day, closes.get(instrument), currencies.get(instrument, ""), convention)
+        for (instrument, day), group in grouped
     ]
 
 
+_FIRST_MODE = {"shares": 0, "class_distribution": 0, "spin_off": 1, "rights": 1, "cash": 2}
+"""By kind of event the first mode that it concerns."""
+
+
 def _factor(
-    events: Sequence[CorporateAction], closes: Closes | None, currency: str, convention: Convention
+    events: Sequence[CorporateAction],
+    day: dt.date,
+    closes: Closes | None,
+    currency: str,
+    convention: Convention,
 ) -> Factor:
-    day = events[0].ex_date
     ratio, shares = Fraction(1), Fraction(1)
     spun: list[float] = []
     paid: list[float] = []
-    problems: list[str] = []
+    problems: list[tuple[int, str]] = []
     for event in events:
         problem = _unusable(event, currency)
         if problem:
-            problems.append(problem)
+            problems.append((_FIRST_MODE[event.kind], problem))
         elif event.ratio is not None and event.kind in ("shares", "class_distribution"):
             ratio *= event.ratio
             shares *= event.ratio if event.kind == "shares" else 1
         elif event.amount is not None:
-            (paid if event.kind == "cash" else spun).append(event.amount)
+            # An amount is a share's before a split of its own day, and one's after a split of an earlier one.
+            (paid if event.kind == "cash" else spun).append(event.amount * _split_before(event, events))
     close = _close(closes, day, convention) if spun or paid else None
     kept, why = _kept(math.fsum(spun), math.fsum([*spun, *paid]), close, ratio, convention)
-    problems += why
+    problems += [(1 if spun else 2, problem) for problem in why]
     split = float(1 / ratio)
-    disputed = any(event.agreement == "disputed" for event in events)
+    disputed = [_FIRST_MODE[event.kind] for event in events if event.agreement == "disputed"]
     return Factor(
         instrument=events[0].instrument,
         ex_date=day,
@@ -125,9 +149,49 @@ def _factor(
         total=kept[1] * split,
         shares=float(shares),
         close=None if close is None else close.price,
-        status="incomplete" if problems else "disputed" if disputed else "complete",
+        statuses=_statuses([mode for mode, _ in problems], disputed),
         events=tuple(f"{event.action_type} {event.said}" for event in events),
-        problems=tuple(problems),
+        problems=tuple(problem for _, problem in problems),
+    )
+
+
+def _split_before(event: CorporateAction, events: Sequence[CorporateAction]) -> float:
+    """Shares at an event for each one at the close before all of them."""
+    earlier = [
+        other.ratio
+        for other in events
+        if other.ratio is not None
+        and not other.problem
+        and other.ex_date < event.ex_date
+        and other.kind in ("shares", "class_distribution")
+    ]
+    return float(math.prod(earlier))
+
+
+def _statuses(incomplete: Sequence[int], disputed: Sequence[int]) -> tuple[Status, Status, Status]:
+    """By mode, from the first modes that problems and disputes concern."""
+
+    def of(mode: int) -> Status:
+        if min(incomplete, default=len(MODES)) <= mode:
+            return "incomplete"
+        return "disputed" if min(disputed, default=len(MODES)) <= mode else "complete"
+
+    return of(0), of(1), of(2)
+
+
+def unanswered(instrument: str, day: dt.date) -> Factor:
+    """A day about which no source has answered: it changes no price, and prices on its other side are incomplete."""
+    return Factor(
+        instrument=instrument,
+        ex_date=day,
+        split=1.0,
+        split_spin=1.0,
+        total=1.0,
+        shares=1.0,
+        close=None,
+        statuses=("incomplete", "incomplete", "incomplete"),
+        events=(),
+        problems=("no source has answered about this day",),
     )
 
 
@@ -139,8 +203,9 @@ def _unusable(event: CorporateAction, currency: str) -> str:
         return ""
     if event.amount is None:
         return f"{event.action_type}: no source states its value"
-    if event.amount and event.currency and currency and event.currency != currency:
-        return f"{event.action_type}: {event.said}, while prices are in {currency}"
+    if event.amount and (not event.currency or event.currency != currency):
+        prices = f"prices are in {currency}" if currency else "the currency of prices is not known"
+        return f"{event.action_type}: {event.said}, while {prices}"
     return ""
 
 
@@ -220,7 +285,7 @@ class _Basis:
         return lambda basis, factor: _Basis(
             price=basis.price * factor.of(mode),
             shares=basis.shares * factor.shares,
-            status=max(basis.status, factor.status, key=STATUSES.index),
+            status=max(basis.status, factor.status_of(mode), key=STATUSES.index),
         )
 
     @staticmethod
@@ -229,5 +294,5 @@ class _Basis:
         return lambda basis, factor: _Basis(
             price=basis.price / factor.of(mode),
             shares=basis.shares / factor.shares,
-            status=max(basis.status, factor.status, key=STATUSES.index),
+            status=max(basis.status, factor.status_of(mode), key=STATUSES.index),
         )

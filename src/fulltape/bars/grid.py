@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -25,6 +25,7 @@ def filled(
     dataset: Dataset,
     calendar: Calendar,
     instruments: Sequence[Instrument],
+    lives: Mapping[str, tuple[dt.date, dt.date]],
     *,
     every: Every | None = None,
     origin: Origin = "open",
@@ -33,15 +34,16 @@ def filled(
     """Bars of days or regular minutes, or bars of `every` made of those, with a row for each that is expected and not there, by
     instrument and `ts`.
 
-    Expected are the sessions of an instrument from the first to the last of which it has rows, without the minutes of breaks and
+    Expected are the sessions of an instrument from the first to the last that `lives` tells, without the minutes of breaks and
     market-wide halts, as far as they were over by `until` (UTC microseconds). Such a row has `is_filled`, its place in time, and
     nulls; `n` is 0.
     """
-    lives = rows.group_by("instrument").agg(
-        pl.col("session").min().alias("first_session"), pl.col("session").max().alias("last_session")
-    )
-    cells = lives.join(_sessions(calendar).lazy(), how="cross").filter(
-        pl.col("session").is_between("first_session", "last_session")
+    spans = [(name, *life) for name, life in lives.items()]
+    place = {"instrument": pl.String, "first_session": pl.Date, "last_session": pl.Date}
+    cells = pl.LazyFrame(spans, schema=place, orient="row").join_where(
+        _sessions(calendar).lazy(),
+        pl.col("session") >= pl.col("first_session"),
+        pl.col("session") <= pl.col("last_session"),
     )
     expected = cells if dataset.grain == "day" else _minutes(cells, calendar)
     if every is not None:
@@ -54,14 +56,17 @@ def filled(
     kept += ["phase"] if dataset.grain == "minute" else []
     kept += ["minute_of_session"] if dataset.grain == "minute" and every is None else []
     kept += ["bucket_end", "n"] if every is not None else []
-    missing = expected.select(kept).join(rows.select("instrument", "ts"), on=["instrument", "ts"], how="anti")
+    there = rows.filter(pl.col("phase") == "regular") if dataset.grain == "minute" else rows
+    missing = expected.select(kept).join(
+        there.select("instrument", "ts"), on=["instrument", "ts"], how="anti"
+    )
     named = _named(missing, instruments).with_columns(pl.lit(value=True).alias(FILLED))
     schema = rows.collect_schema()
     typed = named.with_columns(
         pl.col(name).cast(dtype) for name, dtype in schema.items() if name in named.collect_schema()
     )
     whole = pl.concat([rows.with_columns(pl.lit(value=False).alias(FILLED)), typed], how="diagonal")
-    return whole.sort("instrument", "ts")
+    return whole.sort("instrument", "ts", *(["bucket_end"] if every is not None else []))
 
 
 def _sessions(calendar: Calendar) -> pl.DataFrame:

@@ -61,7 +61,8 @@ def names() -> list[str]:
 
 def added(bars: pl.LazyFrame, chosen: Sequence[Indicator]) -> pl.LazyFrame:
     """Bars with these columns more, sorted by instrument and `ts`."""
-    ordered = bars.sort("instrument", "ts")
+    ends = ["bucket_end"] if "bucket_end" in bars.collect_schema() else []
+    ordered = bars.sort("instrument", "ts", *ends)  # of two phases two bars may have one start
     whole = [indicator.value.over("instrument") for indicator in chosen if indicator.name != _BY_SESSION]
     daily = [
         indicator.value.over("instrument", "session") for indicator in chosen if indicator.name == _BY_SESSION
@@ -136,8 +137,12 @@ def _middle(numbers: Sequence[int]) -> pl.Expr:
 
 
 def _session_vwap() -> pl.Expr:
+    """Null from the first bar on that traded at an unknown vwap."""
+    traded = pl.col("volume") > 0
     volume = pl.col("volume").cum_sum()
-    return pl.when(volume > 0).then((pl.col("vwap") * pl.col("volume")).cum_sum() / volume)
+    notional = pl.when(traded).then(pl.col("vwap") * pl.col("volume")).otherwise(0.0).cum_sum()
+    unknown = (traded & pl.col("vwap").is_null()).cum_max()
+    return pl.when((volume > 0) & ~unknown).then(notional / volume)
 
 
 def _realised(length: int) -> pl.Expr:

@@ -26,11 +26,9 @@ ORIGINS: tuple[Origin, ...] = ("open", "clock")
 _PRE_OPEN, _POST_END = 4 * HOUR, 20 * HOUR
 """Since midnight of the market's zone."""
 _INSTANT = pl.Datetime("us", "UTC")
-_BEGIN, _START = "segment_begin", "bucket_start"
-_SUMMED, _FIRST = (
-    ("trade_count", "tick_count"),
-    ("symbol", "price_kind", "source", "adjust_status", "adjust_anchor"),
-)
+_BEGIN, _START, _LAST = "segment_begin", "bucket_start", "last_minute"
+_COUNTED, _SUMMED = ("trade_count", "tick_count"), ("quote_volume", "taker_buy_volume")
+_FIRST = ("symbol", "price_kind", "source", "adjust_status", "adjust_anchor")
 
 
 def resampled(
@@ -50,7 +48,7 @@ def resampled(
     """
     names = rows.collect_schema().names()
     made = _grouped(rows, every, calendar, phase, origin, _aggregates(names))
-    return made.select(_columns(names)).sort("instrument", "ts")
+    return made.select(_columns(names)).sort("instrument", "ts", "bucket_end")
 
 
 def buckets(
@@ -71,10 +69,11 @@ def _grouped(
 ) -> pl.LazyFrame:
     wanted = rows if phase == "all" else rows.filter(pl.col("phase") == phase)
     hours = _hours(calendar)
-    simple = phase == "regular" and not _has_breaks(calendar)
+    breaks = not every.whole_session and any(session.pause for session in calendar.sessions)
+    simple = phase == "regular" and not breaks
     if not simple:
         wanted = wanted.join(hours, on="session", how="left", maintain_order="left")
-    begin = _open() if simple else _begin(phase, calendar)
+    begin = _open() if simple else _begin(phase, calendar, breaks=breaks)
     # With one segment a session and buckets from its open, the start of a bucket says all.
     keys = ["instrument", _START, *([] if simple and origin == "open" else ["phase", _BEGIN])]
     kept = [pl.col(name).first() for name in ("session", "phase", _BEGIN) if name not in keys]
@@ -82,14 +81,13 @@ def _grouped(
         wanted.with_columns(begin.cast(_INSTANT).alias(_BEGIN))
         .with_columns(_start(every, calendar, origin).alias(_START))
         .group_by(keys)
-        .agg(*kept, *aggregates)
+        .agg(*kept, pl.col("ts").max().alias(_LAST), *aggregates)
         .join(hours, on="session", how="left")
-        .with_columns(_end(every, calendar).cast(_INSTANT).alias("bucket_end"), pl.col(_START).alias("ts"))
+        .with_columns(
+            _end(every, calendar, breaks=breaks).cast(_INSTANT).alias("bucket_end"),
+            pl.col(_START).alias("ts"),
+        )
     )
-
-
-def _has_breaks(calendar: Calendar) -> bool:
-    return any(session.pause for session in calendar.sessions)
 
 
 def _open() -> pl.Expr:
@@ -113,26 +111,26 @@ def _hours(calendar: Calendar) -> pl.LazyFrame:
     return hours.join(breaks, on="session", how="left").lazy()
 
 
-def _midnight(calendar: Calendar) -> pl.Expr:
-    local = pl.col("ts").dt.convert_time_zone(calendar.zone).dt.truncate("1d")
-    return local.dt.convert_time_zone("UTC")
+def _clock(calendar: Calendar, after_midnight: int) -> pl.Expr:
+    """A time of the wall clock on the day of a session, in microseconds after its midnight, which may be negative; by the clock, so
+    that daylight saving moves nothing."""
+    local = pl.col("session").cast(pl.Datetime("us")) + pl.duration(microseconds=after_midnight)
+    zoned = local.dt.replace_time_zone(calendar.zone, ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
 
 
-def _begin(phase: Phase, calendar: Calendar) -> pl.Expr:
+def _begin(phase: Phase, calendar: Calendar, *, breaks: bool) -> pl.Expr:
     """Where the segment of a row begins: its phase, or the part of it after a break. On a day that the calendar does not know
     it is midnight."""
-    midnight = _midnight(calendar)
-    evening = midnight + pl.duration(microseconds=_POST_END)
+    midnight = _clock(calendar, 0)
     regular = pl.coalesce("open_at", midnight)
-    if any(session.pause for session in calendar.sessions):
+    if breaks:
         regular = pl.when(pl.col("ts") >= pl.col("pause_end")).then(pl.col("pause_end")).otherwise(regular)
     begins = {
         "regular": regular,
-        "pre": midnight + pl.duration(microseconds=_PRE_OPEN),
+        "pre": _clock(calendar, _PRE_OPEN),
         "post": pl.coalesce("close_at", midnight),
-        "overnight": pl.when(pl.col("ts") >= evening)
-        .then(evening)
-        .otherwise(midnight - pl.duration(microseconds=DAY - _POST_END)),
+        "overnight": _clock(calendar, _POST_END - DAY),
     }
     if phase != "all":
         return begins[phase]
@@ -154,24 +152,24 @@ def _start(every: Every, calendar: Calendar, origin: Origin) -> pl.Expr:
     return pl.col(_BEGIN) + pl.duration(microseconds=since // every.length * every.length)
 
 
-def _end(every: Every, calendar: Calendar) -> pl.Expr:
-    """Where a bucket ends: after its length, or with its segment."""
+def _end(every: Every, calendar: Calendar, *, breaks: bool) -> pl.Expr:
+    """Where a bucket ends: after its length, or with its segment; after its last minute where an instrument trades longer than its
+    market."""
     of = pl.col("phase").cast(pl.String)
-    evening = pl.col(_BEGIN).dt.convert_time_zone(calendar.zone).dt.truncate("1d").dt.convert_time_zone(
-        "UTC"
-    ) + pl.duration(microseconds=_POST_END)
-    regular = (
-        pl.when(pl.col(_BEGIN) < pl.col("pause_begin")).then(pl.col("pause_begin")).otherwise("close_at")
-    )
+    regular = pl.col("close_at")
+    if breaks:
+        before = pl.col(_BEGIN) < pl.col("pause_begin")
+        regular = pl.when(before).then(pl.col("pause_begin")).otherwise(regular)
     segment = (
         pl.when(of == "pre")
         .then(pl.col("open_at"))
         .when(of == "post")
-        .then(evening)
+        .then(_clock(calendar, _POST_END))
         .when(of == "overnight")
-        .then(pl.col(_BEGIN) + pl.duration(microseconds=DAY - _POST_END + _PRE_OPEN))
+        .then(_clock(calendar, _PRE_OPEN))
         .otherwise(regular)
     )
+    segment = pl.max_horizontal(segment, pl.col(_LAST) + pl.duration(microseconds=MINUTE))
     if every.whole_session:
         return segment
     return pl.min_horizontal(pl.col(_START) + pl.duration(microseconds=every.length), segment)
@@ -189,7 +187,8 @@ def _aggregates(names: Sequence[str]) -> list[pl.Expr]:
         notional, volume = _total(pl.col("vwap") * pl.col("volume")), pl.col("volume").sum()
         unknown = ((pl.col("volume") > 0) & pl.col("vwap").is_null()).any()
         made.append(pl.when((volume > 0) & ~unknown).then(notional / _total(pl.col("volume"))).alias("vwap"))
-    made += [_known(name, pl.col(name).sum()) for name in _SUMMED if name in names]
+    made += [_known(name, pl.col(name).sum()) for name in _COUNTED if name in names]
+    made += [_known(name, _total(pl.col(name))) for name in _SUMMED if name in names]
     made += [
         pl.len().cast(pl.Int64).alias("n"),
         _known("available_at", pl.col("available_at").max()),
@@ -210,7 +209,7 @@ def _known(name: str, value: pl.Expr) -> pl.Expr:
 
 _ORDER = (
     "instrument", "symbol", "session", "ts", "bucket_end", "open", "high", "low", "close", "volume", "vwap", "trade_count",
-    "price_kind", "tick_count", "phase", "n", "available_at", "source", "is_final", "flags", "adjust_status", "adjust_anchor",
+    "quote_volume", "taker_buy_volume", "price_kind", "tick_count", "phase", "n", "available_at", "source", "is_final", "flags", "adjust_status", "adjust_anchor",
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def actions(
     for row in rows[-_MOST:]:
         typer.echo(_factor_line(row) if factors else _action_line(row))
     if len(rows) > _MOST:
-        typer.echo(f"and {counted(len(rows) - _MOST, 'older row')} (--json)")
+        typer.echo(f"and {counted(len(rows) - _MOST, 'row')} before these (--json, or name a symbol)")
 
 
 def _action_line(row: Mapping[str, Any]) -> str:

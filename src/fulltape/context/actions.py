@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fulltape.adjustment import actions, factors
-from fulltape.adjustment.actions import CorporateAction, Vote
+from fulltape.adjustment.actions import CorporateAction
 from fulltape.adjustment.factors import Convention, Factor
+from fulltape.adjustment.votes import KINDS, Kind, Vote
 from fulltape.context import closes, scanning
+from fulltape.coverage import silence
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
+from fulltape.market import days
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import Instant, from_datetime
+from fulltape.market.time import Instant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,18 +40,43 @@ class PointInTime:
     until: Instant | None = None
 
 
+Spoken = Mapping[str, frozenset[Kind]]
+"""By source the kinds of actions that it has ever told of: of others its silence says nothing."""
+
+
 def events(
-    view: PointInTime, preference: Sequence[str], instruments: Collection[str] | None = None
+    view: PointInTime,
+    preference: Sequence[str],
+    instruments: Collection[str] | None = None,
+    *,
+    known_kinds: Spoken | None = None,
 ) -> list[CorporateAction]:
     """The reconciled actions of some instruments (None: all), by instrument and ex-date; of sources in this order of preference,
-    then by name."""
+    then by name. `known_kinds` as `spoken` tells them, for who asks many times."""
     rows = _rows(view, instruments)
     if rows is None:
         return []
     taken_back = _taken_back(view, rows)
-    votes = [vote for vote in map(_vote, rows.iter_rows(named=True)) if _key(vote) not in taken_back]
+    votes = [_vote(row, view.calendar) for row in rows.iter_rows(named=True)]
+    votes = [vote for vote in votes if _key(vote) not in taken_back]
     visible = [vote for vote in votes if _is_visible(vote, view)]
-    return actions.reconcile(visible, preference, _silent(view, visible))
+    kinds = spoken(view) if known_kinds is None else known_kinds
+    return actions.reconcile(visible, preference, _silent(view, votes, kinds))
+
+
+def spoken(view: PointInTime) -> Spoken:
+    """The kinds of actions that each source has ever told of."""
+    import polars as pl
+
+    parts = view.ledger.catalogue.current("raw", DATASET)
+    if not parts:
+        return {}
+    rows = scanning.rows_of(view.layout, parts, "source")
+    pairs = rows.select("source", pl.col("action_type").cast(pl.String)).unique().collect()
+    kinds: dict[str, set[Kind]] = {}
+    for source, action_type in pairs.iter_rows():
+        kinds.setdefault(source, set()).add(KINDS.get(action_type, "other"))
+    return {source: frozenset(known) for source, known in kinds.items()}
 
 
 def factors_of(
@@ -63,9 +92,13 @@ def factors_of(
     for at in range(0, len(names), _BLOCK):
         block = names[at : at + _BLOCK]
         mine = [action for name in block for action in by_instrument[name]]
-        days = {name: [action.ex_date for action in by_instrument[name]] for name in block}
-        known = closes.of(view.ledger, view.layout, view.calendar, days, until=view.until)
-        made += factors.factors(mine, known, currencies, convention)
+        ex_dates = {
+            name: [session_of(view.calendar, action.ex_date) for action in by_instrument[name]]
+            for name in block
+        }
+        known = closes.of(view.ledger, view.layout, view.calendar, ex_dates, until=view.until)
+        session = functools.partial(session_of, view.calendar)
+        made += factors.factors(mine, known, currencies, convention, session_of=session)
     return made
 
 
@@ -86,7 +119,13 @@ def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFram
     )
 
 
-def _vote(row: Mapping[str, Any]) -> Vote:
+def session_of(calendar: Calendar, day: dt.date) -> dt.date:
+    """A day's session, or the first one after a day without; beyond the calendar the day itself."""
+    start, stop = calendar.between(day, calendar.known_to)
+    return calendar.label(start) if start < stop else day
+
+
+def _vote(row: Mapping[str, Any], calendar: Calendar) -> Vote:
     return Vote(
         source=row["source"],
         event_id=row["event_id"],
@@ -104,16 +143,16 @@ def _vote(row: Mapping[str, Any]) -> Vote:
         declared_date=row["declared_date"],
         record_date=row["record_date"],
         pay_date=row["pay_date"],
-        available_at=_announced(row["declared_date"], row["ex_date"]),
+        available_at=_announced(row["declared_date"], row["ex_date"], calendar),
     )
 
 
-def _announced(declared: dt.date | None, ex_date: dt.date) -> Instant | None:
-    """The end of the day on which it was declared; a declaration after the ex-date is an error of the source."""
+def _announced(declared: dt.date | None, ex_date: dt.date, calendar: Calendar) -> Instant | None:
+    """The end of the day on which it was declared, in the market's zone; a declaration after the ex-date is an error of the
+    source."""
     if declared is None or declared > ex_date:
         return None
-    end = dt.datetime.combine(declared + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC)
-    return from_datetime(end)
+    return days.zone_midnight(calendar.zone).begin(declared + dt.timedelta(days=1))
 
 
 def _is_visible(vote: Vote, view: PointInTime) -> bool:
@@ -145,29 +184,50 @@ def _taken_back(view: PointInTime, rows: pl.DataFrame) -> set[tuple[str, str, dt
     return taken
 
 
-def _silent(view: PointInTime, votes: Sequence[Vote]) -> dict[tuple[str, dt.date], list[str]]:
-    """By instrument and ex-date the sources that have answered about that day."""
-    days: dict[str, set[dt.date]] = {}
+def _silent(
+    view: PointInTime, votes: Sequence[Vote], kinds: Spoken
+) -> dict[tuple[str, dt.date, Kind], list[str]]:
+    """By instrument, ex-date and kind the sources that have answered about that day and have told of nothing of the kind, though
+    they tell of others."""
+    speakers: dict[tuple[str, dt.date, Kind], set[str]] = {}
     for vote in votes:
-        days.setdefault(vote.instrument, set()).add(vote.ex_date)
-    return {
-        (instrument, day): sources
-        for instrument, mine in days.items()
-        for day, sources in _answered(view, instrument, mine)
-    }
-
-
-def _answered(
-    view: PointInTime, instrument: str, days: Iterable[dt.date]
-) -> Iterator[tuple[dt.date, list[str]]]:
-    spans = [
-        (source, first, last)
-        for source, fact, _, first, last in view.ledger.coverage.spans_of(DATASET, instrument)
-        if fact in ("present", "empty")
-    ]
-    for day in days:
+        speakers.setdefault((vote.instrument, vote.ex_date, vote.kind), set()).add(vote.source)
+    answered = {name: _answered(view, name) for name in {vote.instrument for vote in votes}}
+    silent: dict[tuple[str, dt.date, Kind], list[str]] = {}
+    for (instrument, day, kind), voted in speakers.items():
         text = day.isoformat()
-        yield day, sorted({source for source, first, last in spans if first <= text <= last})
+        quiet = {source for source, first, last in answered[instrument] if first <= text <= last} - voted
+        silent[instrument, day, kind] = sorted(source for source in quiet if kind in kinds.get(source, ()))
+    return silent
+
+
+def _answered(view: PointInTime, instrument: str) -> list[tuple[str, str, str]]:
+    """Sources, and from when to when they have answered in a way that counts: an empty answer counts where it is sound."""
+    return [
+        (source, first, last)
+        for source, fact, proof, first, last in view.ledger.coverage.spans_of(DATASET, instrument)
+        if fact == "present" or (fact == "empty" and proof & silence.SOUND)
+    ]
+
+
+def unanswered(view: PointInTime, instrument: str, first: dt.date, last: dt.date) -> list[dt.date]:
+    """The edges of all stretches of days between two, both inclusive, about which no source has answered whether there was an
+    action: whether prices across them were adjusted for all that happened is not known."""
+    asked = sorted(
+        (max(dt.date.fromisoformat(begin), first), min(dt.date.fromisoformat(end), last))
+        for _, fact, _, begin, end in view.ledger.coverage.spans_of(DATASET, instrument)
+        if fact in ("present", "empty")
+    )
+    edges: list[dt.date] = []
+    known_to = first - dt.timedelta(days=1)
+    for begin, end in [*((begin, end) for begin, end in asked if begin <= end), (last + _DAY, last + _DAY)]:
+        if begin > known_to + _DAY:
+            edges += [known_to + _DAY, begin - _DAY]
+        known_to = max(known_to, end)
+    return sorted(set(edges))
+
+
+_DAY = dt.timedelta(days=1)
 
 
 def _currencies(view: PointInTime, names: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import bisect
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fulltape.adjustment.factors import Close
 from fulltape.lake import parquet
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 _DAYS, _MINUTES = "equities_bars_day", "equities_bars_minute"
-_COLUMNS = ("instrument", "session", "close", "available_at")
+_COLUMNS = ("instrument", "session", "close", "available_at", "is_final")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCloses:
-    """The closes of one instrument by session, in order."""
+    """The closes of one instrument by session, in order, and of which sessions they are known to be the last prices."""
 
     calendar: Calendar
     sessions: Sequence[dt.date]
     prices: Sequence[float]
+    whole: Sequence[bool]
 
     def before(self, day: dt.date) -> Close | None:
         """The close of the last session before `day`; None where there is none."""
@@ -37,16 +38,16 @@ class SessionCloses:
             return None
         start, stop = self.calendar.between(self.calendar.known_from, day - dt.timedelta(days=1))
         exact = start < stop and self.calendar.label(stop - 1) == self.sessions[at]
-        return Close(price=self.prices[at], exact=exact)
+        return Close(price=self.prices[at], exact=exact and self.whole[at])
 
     def on(self, day: dt.date) -> Close | None:
-        """The close of `day`, or of the first session after it where the market was closed; None where there is none yet."""
+        """The close of `day`, or of the first session after it that traded; None where there is none yet."""
         at = bisect.bisect_left(self.sessions, day)
         if at >= len(self.sessions):
             return None
         start, stop = self.calendar.between(day, self.calendar.known_to)
         exact = start < stop and self.calendar.label(start) == self.sessions[at]
-        return Close(price=self.prices[at], exact=exact)
+        return Close(price=self.prices[at], exact=exact and self.whole[at])
 
 
 def of(
@@ -61,67 +62,120 @@ def of(
     microseconds, inclusive): of the node's day bars; of the last regular minute where it has none of a session."""
     import polars as pl
 
-    schema = {"instrument": pl.String, "session": pl.Date, "close": pl.Float64}
     names = sorted(days)
-    first = min((min(mine) for mine in days.values() if mine), default=dt.date.max)
-    pieces = [_days(ledger, layout, names, first, until), _minutes(ledger, layout, calendar, days, until)]
-    rows = (
-        pl.concat([pl.DataFrame(schema=schema), *(piece.cast(pl.Schema(schema)) for piece in pieces if piece is not None)])
-        .unique(["instrument", "session"], keep="first", maintain_order=True)
-        .sort("instrument", "session")
-    )  # fmt: skip
+    first = min((min(mine) for mine in days.values() if mine), default=None)
+    if first is None:
+        return {}
+    from_days = _days(ledger, layout, names, first, until)
+    lacking = _lacking(calendar, days, from_days)
+    from_minutes = _minutes(ledger, layout, calendar, lacking, until)
+    rows = pl.concat([from_days, from_minutes]).sort("instrument", "session")
     return {
         str(name): SessionCloses(
-            calendar=calendar, sessions=mine["session"].to_list(), prices=mine["close"].to_list()
+            calendar=calendar,
+            sessions=mine["session"].to_list(),
+            prices=mine["close"].to_list(),
+            whole=mine["whole"].to_list(),
         )
         for (name,), mine in rows.group_by(["instrument"], maintain_order=True)
     }
 
 
-def _days(
-    ledger: Ledger, layout: Layout, names: Sequence[str], first: dt.date, until: Instant | None
-) -> pl.DataFrame | None:
+def _schema() -> dict[str, Any]:
     import polars as pl
 
-    if first == dt.date.max:
-        return None
+    return {"instrument": pl.String, "session": pl.Date, "close": pl.Float64, "whole": pl.Boolean}
+
+
+def _days(
+    ledger: Ledger, layout: Layout, names: Sequence[str], first: dt.date, until: Instant | None
+) -> pl.DataFrame:
+    import polars as pl
+
     # The year before, too: the session before an ex-date may lie in it.
-    since = dt.date(max(first.year - 1, 1), 1, 1)
-    parts = ledger.catalogue.current("curated", _DAYS, first=since)
+    parts = ledger.catalogue.current("curated", _DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
     if not parts:
-        return None
-    rows = _public(parquet.scan([layout.root / part.path for part in parts]).select(*_COLUMNS), until)
-    return rows.filter(pl.col("instrument").is_in(names)).drop("available_at").collect()
+        return pl.DataFrame(schema=_schema())
+    rows = parquet.scan([layout.root / part.path for part in parts]).select(*_COLUMNS)
+    mine = _public(rows, until).filter(pl.col("instrument").is_in(names))
+    return _shaped(mine.with_columns(pl.col("is_final").alias("whole")))
+
+
+def _lacking(
+    calendar: Calendar, days: Mapping[str, Sequence[dt.date]], there: pl.DataFrame
+) -> dict[str, set[dt.date]]:
+    """The sessions around the days of which there is no day bar, by instrument."""
+    known: dict[str, set[dt.date]] = {}
+    for name, session in there.select("instrument", "session").iter_rows():
+        known.setdefault(name, set()).add(session)
+    around = {name: {near for day in mine for near in _around(calendar, day)} for name, mine in days.items()}
+    return {name: lacks for name, mine in around.items() if (lacks := mine - known.get(name, set()))}
 
 
 def _minutes(
     ledger: Ledger,
     layout: Layout,
     calendar: Calendar,
-    days: Mapping[str, Sequence[dt.date]],
+    lacking: Mapping[str, set[dt.date]],
     until: Instant | None,
-) -> pl.DataFrame | None:
-    """Closes of the sessions around the days, for who holds minutes only."""
+) -> pl.DataFrame:
+    """The last regular minutes of sessions that were over by then; whole where a source has shown all of a session."""
     import polars as pl
 
-    around = {session for mine in days.values() for day in mine for session in _around(calendar, day)}
-    if not around or ledger.catalogue.current("curated", _DAYS):
-        return None
-    parts = [
-        part
-        for part in ledger.catalogue.current("curated", _MINUTES, first=min(around), last=max(around))
-        if dt.date.fromisoformat(part.first) in around
-    ]
-    if not parts:
-        return None
-    rows = parquet.scan([layout.root / part.path for part in parts])
-    mine = rows.filter(pl.col("instrument").is_in(sorted(days)), pl.col("phase") == "regular")
-    return (
-        _public(mine.select(*_COLUMNS, "ts"), until)
-        .group_by("instrument", "session")
-        .agg(pl.col("close").sort_by("ts").last())
-        .collect()
+    over = {
+        session
+        for session in {session for mine in lacking.values() for session in mine}
+        if until is None or _close(calendar, session) <= until
+    }
+    parts = (
+        [
+            part
+            for part in ledger.catalogue.current("curated", _MINUTES, first=min(over), last=max(over))
+            if dt.date.fromisoformat(part.first) in over
+        ]
+        if over
+        else []
     )
+    if not parts:
+        return pl.DataFrame(schema=_schema())
+    rows = parquet.scan([layout.root / part.path for part in parts])
+    last = (
+        rows.filter(pl.col("instrument").is_in(sorted(lacking)), pl.col("phase") == "regular")
+        .group_by("instrument", "session")
+        .agg(pl.col("close").sort_by("ts").last(), pl.col("is_final").all().alias("whole"))
+    )
+    frame = _shaped(last)
+    wanted = [session in lacking[name] for name, session in frame.select("instrument", "session").iter_rows()]
+    shown = {name: _shown(ledger, name) for name in frame["instrument"].unique()}
+    whole = [
+        is_final and any(first <= session.isoformat() <= end for first, end in shown[name])
+        for name, session, _, is_final in frame.iter_rows()
+    ]
+    return frame.with_columns(pl.Series("whole", whole, dtype=pl.Boolean)).filter(
+        pl.Series(wanted, dtype=pl.Boolean)
+    )
+
+
+def _shown(ledger: Ledger, name: str) -> list[tuple[str, str]]:
+    """From when to when a source has shown all minutes of an instrument."""
+    spans = ledger.coverage.spans_of(_MINUTES, name)
+    return [(first, last) for _, fact, _, first, last in spans if fact == "present"]
+
+
+def _close(calendar: Calendar, session: dt.date) -> Instant:
+    position = calendar.position(session)
+    return (
+        calendar.day_rule.begin(session + dt.timedelta(days=1))
+        if position is None
+        else calendar.sessions[position].close
+    )
+
+
+def _shaped(rows: pl.LazyFrame) -> pl.DataFrame:
+    import polars as pl
+
+    schema = _schema()
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).collect()
 
 
 def _around(calendar: Calendar, day: dt.date) -> list[dt.date]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fulltape.adjustment import factors as rules
 from fulltape.adjustment import tables
 from fulltape.adjustment.factors import Convention, Factor
 from fulltape.context import NodeContext, actions
@@ -53,17 +54,23 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
     view = PointInTime(
         ledger=context.ledger, layout=context.layout, calendar=context.wanted["equities_bars_day"].calendar
     )
+    first = context.wanted["equities_bars_day"].first
     names = sorted({*wanted.instruments, *context.wanted["equities_bars_day"].instruments})
     statuses: Counter[str] = Counter()
+    kinds = actions.spoken(view)
     with Pieces(folder) as said, Pieces(folder) as made, Pieces(folder) as cumulated:
         for at in range(0, len(names), _BLOCK):
             block = names[at : at + _BLOCK]
-            events = actions.events(view, list(wanted.sources), block)
+            events = actions.events(view, list(wanted.sources), block, known_kinds=kinds)
             factors = actions.factors_of(view, events, CONVENTION)
             by_instrument: dict[str, list[Factor]] = {name: [] for name in block}
             for factor in factors:
                 by_instrument[factor.instrument].append(factor)
             statuses.update(factor.status for factor in factors)
+            for name in block:
+                edges = actions.unanswered(view, name, first, anchor)
+                by_instrument[name] += [rules.unanswered(name, day) for day in edges]
+                by_instrument[name].sort(key=lambda factor: factor.ex_date)
             said.add(tables.actions(events))
             made.add(tables.factors(factors, CONVENTION))
             cumulated.add(tables.cumulated(by_instrument, anchor))

@@ -11,10 +11,10 @@ import polars as pl
 from fulltape import errors
 from fulltape.adjustment import tables
 from fulltape.context import actions
-from fulltape.context import calendar as load_calendar
 from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
+from fulltape.market import datasets
 from fulltape.reading import request
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
@@ -67,7 +67,9 @@ class FactsReader:
     ) -> tuple[PointInTime, list[str] | None]:
         """What may be seen of actions, and of which instruments (None: all)."""
         self._node.declared(actions.DATASET)
-        calendar = load_calendar("XNYS", self._node.folder)
+        days = "equities_bars_day"
+        priced = days if days in self._node.settings.dataset else "equities_bars_minute"
+        calendar = self._node.calendar(datasets.get(priced))
         view = PointInTime(
             ledger=ledger, layout=self._node.layout, calendar=calendar, until=request.moment(as_of, calendar)
         )

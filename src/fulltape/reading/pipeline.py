@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import polars as pl
@@ -15,56 +16,118 @@ from fulltape.lake import parquet
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
-from fulltape.reading import cut, prices, selection
+from fulltape.market.time import to_datetime
+from fulltape.reading import cut, life, prices, selection
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import ScanRequest
 
 
 def rows(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
-    """The rows as they were asked for, in the order: as of, adjusted, resampled, cut."""
+    """The rows as they were asked for, in the order: as of, adjusted, resampled, indicators, grid, cut."""
     name = asked.dataset.name
     chosen = _chosen(node, ledger, asked)
-    spelled = _spelled(asked, chosen)
-    parts = selection.parts(ledger, node.layout, name, asked.warm_up, asked.last, spelled)
     view = PointInTime(ledger=ledger, layout=node.layout, calendar=calendar, until=asked.as_of)
+    begin = asked.first
+    if asked.indicators:
+        begin = _warmed_up(node, view, asked, chosen)
+    rows = scanned(node, view, asked, chosen, begin, asked.last)
+    if asked.adjust:
+        known = node.instruments(ledger, name) if chosen is None else chosen
+        rows = prices.adjusted(rows, asked, view, chosen, known, node.sources(actions.DATASET))
+    rows = _resampled(rows, asked, calendar)
+    if asked.indicators:
+        rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
+        # A series goes over a rename; what was asked for are the rows under the symbols.
+        rows = rows if asked.symbols is None else rows.filter(pl.col("symbol").is_in(asked.symbols))
+    if asked.grid:
+        rows = _gridded(node, view, rows, asked, chosen)
+    return cut.moments(rows, asked)
+
+
+def scanned(
+    node: OpenedNode,
+    view: PointInTime,
+    asked: ScanRequest,
+    chosen: Sequence[Instrument] | None,
+    first: dt.date,
+    last: dt.date,
+) -> pl.LazyFrame:
+    """Raw rows of the instruments that were asked for, in sessions from `first` to `last`, both inclusive, as they were public;
+    with indicators under all of their symbols."""
+    spelled = _spelled(asked, chosen)
+    parts = selection.parts(view.ledger, node.layout, asked.dataset.name, first, last, spelled)
     if not parts:
         rows = frames.empty(asked.dataset.curated.columns).lazy()
     else:
         rows = parquet.scan(selection.paths(node.layout, parts))
-        if any(
-            part.first < asked.warm_up.isoformat() or part.last > asked.last.isoformat() for part in parts
+        if any(part.first < first.isoformat() or part.last > last.isoformat() for part in parts):
+            rows = rows.filter(pl.col("session").is_between(first, last))
+    if chosen is not None:
+        rows = rows.filter(pl.col("instrument").is_in([instrument.instrument for instrument in chosen]))
+    if asked.symbols is not None and not asked.indicators:
+        rows = rows.filter(pl.col("symbol").is_in(asked.symbols))
+    return rows if asked.as_of is None else cut.public(rows, asked)
+
+
+def _resampled(rows: pl.LazyFrame, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
+    if asked.every is None:
+        return rows
+    bars = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
+    if asked.as_of is None:
+        return bars
+    # A bar that was not over then may change yet.
+    over = pl.col("bucket_end") <= pl.lit(to_datetime(asked.as_of))
+    return bars.with_columns(pl.col("is_final") & over)
+
+
+def _warmed_up(
+    node: OpenedNode, view: PointInTime, asked: ScanRequest, chosen: Sequence[Instrument] | None
+) -> dt.date:
+    """The session before `first` from which on every instrument has as many bars as indicators reach back, or all of its
+    history."""
+    calendar, reach = view.calendar, max(indicator.reach for indicator in asked.indicators)
+    known = node.instruments(view.ledger, asked.dataset.name) if chosen is None else chosen
+    begins = {
+        name: first
+        for name, (first, _) in life.of(asked, view, [listed.instrument for listed in known]).items()
+    }
+    start, _ = calendar.between(asked.first, calendar.known_to)
+    back = max(1, start - calendar.between(asked.warm_up, calendar.known_to)[0])
+    while start:
+        first = calendar.label(max(0, start - back))
+        before = scanned(node, view, asked, chosen, first, calendar.label(start - 1))
+        bars = _resampled(before, asked, calendar).group_by("instrument").len().collect()
+        there = dict(bars.iter_rows())
+        if start <= back or all(
+            there.get(name, 0) >= reach or begin >= first for name, begin in begins.items()
         ):
-            rows = rows.filter(pl.col("session").is_between(asked.warm_up, asked.last))
-    if asked.symbols is not None:
-        rows = rows.filter(_by_symbol(asked, chosen or []))
-    if asked.instruments is not None:
-        rows = rows.filter(pl.col("instrument").is_in(asked.instruments))
-    if asked.as_of is not None:
-        rows = cut.public(rows, asked)
-    if asked.adjust:
-        mine = chosen if chosen is not None else node.instruments(ledger, name)
-        rows = prices.adjusted(rows, asked, view, mine, node.sources(actions.DATASET))
-    if asked.every:
-        rows = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
-    if asked.indicators:
-        rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
-    if asked.grid:
-        rows = _gridded(node, ledger, rows, asked, calendar, chosen)
-    return cut.moments(rows, asked)
+            return first
+        back *= 2
+    return asked.first
 
 
 def _gridded(
     node: OpenedNode,
-    ledger: Ledger,
+    view: PointInTime,
     rows: pl.LazyFrame,
     asked: ScanRequest,
-    calendar: Calendar,
     chosen: Sequence[Instrument] | None,
 ) -> pl.LazyFrame:
-    known = chosen if chosen is not None else node.instruments(ledger, asked.dataset.name)
+    known = node.instruments(view.ledger, asked.dataset.name) if chosen is None else chosen
+    lives = {
+        name: (max(first, asked.first), min(last, asked.last))
+        for name, (first, last) in life.of(asked, view, [listed.instrument for listed in known]).items()
+    }
     return grid_rows.filled(
-        rows, asked.dataset, calendar, known, every=asked.every, origin=asked.origin, until=asked.as_of
+        rows,
+        asked.dataset,
+        view.calendar,
+        known,
+        lives,
+        every=asked.every,
+        origin=asked.origin,
+        until=asked.as_of,
     )
 
 
@@ -84,13 +147,3 @@ def _spelled(asked: ScanRequest, chosen: Sequence[Instrument] | None) -> list[st
     if asked.symbols is not None and not asked.indicators:
         return list(asked.symbols)
     return None if chosen is None else [dated.symbol for instrument in chosen for dated in instrument.symbols]
-
-
-def _by_symbol(asked: ScanRequest, chosen: Sequence[Instrument]) -> pl.Expr:
-    """Rows under the symbols that were asked for; before the first session those of the same instruments under any symbol, since
-    indicators begin there."""
-    mine = pl.col("symbol").is_in(asked.symbols or ())
-    if asked.warm_up == asked.first:
-        return mine
-    names = [instrument.instrument for instrument in chosen]
-    return mine | ((pl.col("session") < asked.first) & pl.col("instrument").is_in(names))

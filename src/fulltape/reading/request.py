@@ -83,6 +83,8 @@ def parse(
             hint="Symbols are those of the session, instruments their whole lives: give one of them.",
         )
     length = _length(every, dataset)
+    _refuse_idle(length, phase, origin, adjust, anchor, convention)
+    _refuse_twice(columns or ())
     chosen = _indicators(columns or (), dataset)
     mode = None if adjust == "none" else _among(adjust, MODES, "adjust", "none")
     if mode and not is_adjustable(dataset):
@@ -148,6 +150,25 @@ def _warm_up(
     return calendar.label(max(0, start - back))
 
 
+def _refuse_twice(columns: Sequence[str]) -> None:
+    twice = [name for name in columns if list(columns).count(name) > 1]
+    if twice:
+        raise errors.UsageError(f"the column {twice[0]!r} is named more than once.")
+
+
+def _refuse_idle(
+    every: Every | None, phase: str, origin: str, adjust: str, anchor: Day, convention: str
+) -> None:
+    """What would be asked for in vain is refused, since it was meant to change something."""
+    if every is None and (phase, origin) != ("regular", "open"):
+        raise errors.UsageError(
+            "phase and origin say how bars are made, and every is not given.",
+            hint="Filter the rows by their column phase, or say every=.",
+        )
+    if adjust == "none" and (anchor, convention) != ("latest", "prev_close"):
+        raise errors.UsageError("anchor and convention say how prices are adjusted, and adjust is not given.")
+
+
 def is_adjustable(dataset: Dataset) -> bool:
     """Whether splits and dividends mean something for the rows of a dataset: prices of equities as they were traded."""
     priced = {"close", "price", "bid"}.intersection(dataset.schema.names)
@@ -167,6 +188,8 @@ def moment(value: Day | None, calendar: Calendar) -> Instant | None:
     day, instant = _edge(value, calendar, "as_of", exact=True)
     if day is None or instant is not None:
         return instant
+    if not dt.date.min < day < dt.date(9999, 1, 1):
+        raise errors.UsageError(f"as_of={value!r} lies beyond every calendar.")
     zone = zoneinfo.ZoneInfo(calendar.zone)
     return from_datetime(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone))
 
@@ -197,7 +220,7 @@ def _length(every: str | None, dataset: Dataset) -> Every | None:
             hint="Scan the dataset of minutes of the same kind.",
         )
     length = lengths.parse(every)
-    if length.length < lengths.parse("1m").length:
+    if length.length % MINUTE:
         raise errors.UsageError(f"bars of {every} cannot be made of minutes.")
     return length
 

@@ -40,13 +40,14 @@ class Vintage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A split (`ratio`: old and new shares) or a cash dividend (`amount`, in dollars)."""
+    """A split (`ratio`: old and new shares) or a cash dividend (`amount`, in dollars; `special` beside the regular ones)."""
 
     action_id: str
     symbol: str
     ex_date: dt.date
     ratio: tuple[int, int] | None = None
     amount: float | None = None
+    special: bool = False
     declared: dt.date | None = None
     record: dt.date | None = None
     pay: dt.date | None = None
@@ -150,6 +151,7 @@ def _sample_actions() -> tuple[Action, ...]:
             ex_date=dt.date.fromisoformat(row["ex_date"]),
             ratio=(1, int(row["split"])) if row["split"] else None,
             amount=float(row["amount"]) if row["amount"] else None,
+            special=row["special"] == "yes",
         )
         for number, row in enumerate(rows)
     )

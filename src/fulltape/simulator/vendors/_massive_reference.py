@@ -136,7 +136,7 @@ def _action(action: Action) -> dict[str, object]:
     dates = {"declaration_date": action.declared, "record_date": action.record, "pay_date": action.pay}
     return {
         **row, "ex_dividend_date": action.ex_date.isoformat(), "cash_amount": action.amount, "currency": "USD",
-        "frequency": 4, "distribution_type": "recurring", "split_adjusted_cash_amount": action.amount,
+        "frequency": 4, "distribution_type": "special" if action.special else "recurring", "split_adjusted_cash_amount": action.amount,
         **{name: day.isoformat() for name, day in dates.items() if day},
     }  # fmt: skip
 

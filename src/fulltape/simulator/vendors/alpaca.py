@@ -223,7 +223,7 @@ def _action(action: Action) -> tuple[str, dict[str, object]]:
     if action.pay:
         row["payable_date"] = action.pay.isoformat()
     if action.ratio is None:
-        more = {"cusip": "037833100", "rate": action.amount, "special": False, "foreign": False}
+        more = {"cusip": "037833100", "rate": action.amount, "special": action.special, "foreign": False}
         return "cash_dividends", {**row, **more}
     old, new = action.ratio
     rates = {"new_rate": new, "old_rate": old}

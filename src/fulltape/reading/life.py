@@ -1,0 +1,50 @@
+"""From which session to which rows of an instrument are visible."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from fulltape.context.actions import PointInTime
+from fulltape.ledger.part import Part
+from fulltape.reading.request import ScanRequest
+
+
+def of(
+    request: ScanRequest, view: PointInTime, names: Iterable[str]
+) -> Mapping[str, tuple[dt.date, dt.date]]:
+    """The first and the last session of which curated rows of each instrument may be visible, whatever window was asked for; of
+    one without any, the last session that may be, twice."""
+    parts = view.ledger.catalogue.current("curated", request.dataset.name)
+    parts.sort(key=lambda part: (part.first, part.last))
+    curated_to = dt.date.fromisoformat(max((part.last for part in parts), default=dt.date.min.isoformat()))
+    limit = min(last_visible(request, view), curated_to)
+    return {name: _life(request, view, name, parts, limit) for name in names}
+
+
+def _life(
+    request: ScanRequest, view: PointInTime, name: str, parts: Sequence[Part], limit: dt.date
+) -> tuple[dt.date, dt.date]:
+    dataset = request.dataset.name
+    spans = [
+        (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+        for _, fact, _, first, last in view.ledger.coverage.spans_of(dataset, name)
+        if fact in ("present", "partial")
+    ]
+    spans += [(day, day) for day in view.ledger.streams.captured(dataset, name)]
+    if not spans:  # nothing is known of it any more, its rows may be there still
+        spans = [span for part in parts for span in part.cells.get(name, ())]
+    seen = [(first, min(last, limit)) for first, last in spans if first <= limit]
+    return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else (limit, limit)
+
+
+def last_visible(request: ScanRequest, view: PointInTime) -> dt.date:
+    """The last session of which any row may be visible: one that has begun, or is over where its row is a day's."""
+    if view.until is None:
+        return dt.date.max
+    calendar = view.calendar
+    over = calendar.closed_by(view.until)
+    if request.dataset.grain != "day":
+        while over < len(calendar) and calendar.day_rule.begin(calendar.label(over)) <= view.until:
+            over += 1
+    return calendar.label(over - 1) if over else dt.date.min
