@@ -65,17 +65,19 @@ def events(
 
 
 def spoken(view: PointInTime) -> Spoken:
-    """The kinds of actions that each source has ever told of."""
+    """The kinds of actions that each source has told of, as far as it was public."""
     import polars as pl
 
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return {}
     rows = scanning.rows_of(view.layout, parts, "source")
-    pairs = rows.select("source", pl.col("action_type").cast(pl.String)).unique().collect()
+    dates = [] if view.until is None else ["declared_date", "ex_date"]
+    pairs = rows.select("source", pl.col("action_type").cast(pl.String), *dates).unique().collect()
     kinds: dict[str, set[Kind]] = {}
-    for source, action_type in pairs.iter_rows():
-        kinds.setdefault(source, set()).add(KINDS.get(action_type, "other"))
+    for source, action_type, *when in pairs.iter_rows():
+        if not when or _is_public(_announced(when[0], when[1], view.calendar), when[1], view):
+            kinds.setdefault(source, set()).add(KINDS.get(action_type, "other"))
     return {source: frozenset(known) for source, known in kinds.items()}
 
 
@@ -156,11 +158,15 @@ def _announced(declared: dt.date | None, ex_date: dt.date, calendar: Calendar) -
 
 
 def _is_visible(vote: Vote, view: PointInTime) -> bool:
+    return _is_public(vote.available_at, vote.ex_date, view)
+
+
+def _is_public(announced: Instant | None, ex_date: dt.date, view: PointInTime) -> bool:
     """An action is public from its announcement on, and at the open of its ex-session at the latest: then prices show it."""
     if view.until is None:
         return True
-    opens = open_of(view.calendar, vote.ex_date)
-    return min(opens, opens if vote.available_at is None else vote.available_at) <= view.until
+    opens = open_of(view.calendar, ex_date)
+    return (opens if announced is None else min(opens, announced)) <= view.until
 
 
 def open_of(calendar: Calendar, day: dt.date) -> Instant:
