@@ -134,7 +134,23 @@ class Laid:
         """A source has said that there was no action of an instrument."""
         self.fact(ACTIONS, name, first, last, "empty", source)
 
-    def _publish(self, dataset: str, frame: pl.DataFrame, layer: str, folder: str, source: str) -> None:
+    def answer(
+        self, name: str, closes: Mapping[str, float], *, source: str = SOURCES[0], at: int = 1
+    ) -> None:
+        """A source's raw day bars by session, as they came at a moment (UTC microseconds)."""
+        sessions = [day_of(day) for day in closes]
+        hours = frames.sessions(XNYS).select("session", pl.col("open").alias("ts"))
+        rows = pl.DataFrame({"session": sessions, "close": list(closes.values())}).join(hours, on="session")
+        filled = rows.with_columns(
+            *(pl.col("close").alias(column) for column in ("open", "high", "low", "vwap")),
+            instrument=pl.lit(name), symbol=pl.lit(name), volume=pl.lit(100.0),
+        )  # fmt: skip
+        frame = frames.conform(filled, datasets.get(DAY).schema.columns).sort("instrument", "ts")
+        self._publish(DAY, frame, "raw", f"year={sessions[0].year}", source, at=at)
+
+    def _publish(
+        self, dataset: str, frame: pl.DataFrame, layer: str, folder: str, source: str, *, at: int = 1
+    ) -> None:
         draft = drafts.write(
             self.context, self.context.wanted[dataset], frame, layer=layer, folder=folder, source=source,  # type: ignore[arg-type]
             origin="fetched" if layer == "raw" else "derived", metadata={},
@@ -145,7 +161,7 @@ class Laid:
             draft = replace(draft, part=replace(draft.part, replaces=span))
         (part,) = drafts.publish(self.context, [draft], now=1)
         with self.context.ledger.write():
-            self.context.ledger.catalogue.register(part, now=1)
+            self.context.ledger.catalogue.register(part, now=at)
 
 
 def laid(folder: Path, universe: str, *wishes: str) -> Laid:

@@ -15,7 +15,7 @@ from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets
-from fulltape.reading import request
+from fulltape.reading import request, restated
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import Day
@@ -112,6 +112,38 @@ class FactsReader:
                 for said in ledger.verdicts.of_dataset(dataset)
             ]
         return pl.DataFrame(rows, schema=_VERDICTS, orient="row")
+
+    def diff(
+        self,
+        dataset: str,
+        symbols: str | Sequence[str],
+        *,
+        start: str | dt.date | None = None,
+        end: str | dt.date | None = None,
+        since: Day | None = None,
+        until: Day | None = None,
+    ) -> pl.DataFrame:
+        """What sources have changed of rows that they had sent: their newest answer that this node had by `since` (None: their first)
+        against that by `until` (None: the newest), session by session. Dates are the ends of days in the market's zone. `symbols` are
+        those that an instrument ever bore; `start` and `end` are sessions, both inclusive. Columns: source, instrument, session, ts, what
+        (changed, added, removed), column, before, after, change (after / before - 1)."""
+        declared = self._node.declared(dataset)
+        calendar = self._node.calendar(declared)
+        first = request.day(start, "start") if start else dt.date.min
+        last = request.day(end, "end") if end else dt.date.max
+        with self._node.opened() as ledger:
+            view = PointInTime(ledger=ledger, layout=self._node.layout, calendar=calendar)
+            names = [symbols] if isinstance(symbols, str) else list(symbols)
+            chosen = resolving.ever(self._node.instruments(ledger, dataset), names, dataset=dataset)
+            return restated.changes(
+                view,
+                declared,
+                chosen,
+                first,
+                last,
+                since=request.moment(since, calendar),
+                until=request.moment(until, calendar),
+            )
 
     def universe(self, name: str, *, as_of: str | dt.date) -> tuple[str, ...]:
         """The instruments that were in a universe on a day, sorted, as far as was written down then. `UsageError` for a universe that
