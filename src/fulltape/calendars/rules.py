@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 
 from fulltape.market import days
-from fulltape.market.sessions import Calendar, Session
+from fulltape.market.sessions import Calendar, RuleSessions
 
 _LAST = dt.date(2049, 12, 31)
 _FIRST = {
@@ -28,11 +28,8 @@ def build(name: str) -> Calendar:
     """The calendar of that name, one of `names()`."""
     rule, first = days.RULES[name], _FIRST[name]
     trades: Callable[[dt.date], bool] = _is_forex_day if name == days.FOREX else _always
-    sessions = [
-        Session(label=day, open=rule.begin(day), close=rule.begin(day + dt.timedelta(days=1)))
-        for day in (first + dt.timedelta(days=at) for at in range((_LAST - first).days + 1))
-        if trades(day)
-    ]
+    every_day = (first + dt.timedelta(days=at) for at in range((_LAST - first).days + 1))
+    labels = [day for day in every_day if trades(day)]
     text = f"{name} {rule} {first} {_LAST} {sorted(_CLOSED)}"
     return Calendar(
         name=name,
@@ -40,7 +37,7 @@ def build(name: str) -> Calendar:
         zone=rule.zone,
         known_from=first,
         known_to=_LAST,
-        sessions=tuple(sessions),
+        sessions=RuleSessions(labels=labels, rule=rule),
     )
 
 

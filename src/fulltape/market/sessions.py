@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, overload
 
 from fulltape.market import days
 from fulltape.market.days import DayRule
@@ -28,6 +28,34 @@ class Session:
     pause: Span | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSessions(Sequence[Session]):
+    """Sessions of whole trading days that follow from a rule, each made when it is asked for: a century of them takes more memory
+    than a small machine has to give."""
+
+    labels: Sequence[dt.date]
+    rule: DayRule
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, at: int) -> Session: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Session]: ...
+
+    def __getitem__(self, at: int | slice) -> Session | Sequence[Session]:
+        """One session, or several."""
+        if isinstance(at, slice):
+            return [self._session(label) for label in self.labels[at]]
+        return self._session(self.labels[at])
+
+    def _session(self, label: dt.date) -> Session:
+        begin, end = self.rule.begin(label), self.rule.begin(label + dt.timedelta(days=1))
+        return Session(label=label, open=begin, close=end)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calendar:
     """All sessions of one market between `known_from` and `known_to`; outside that nothing is known.
@@ -45,7 +73,9 @@ class Calendar:
     halts: Mapping[dt.date, tuple[Span, ...]] = field(default_factory=dict)
 
     @cached_property
-    def _labels(self) -> list[dt.date]:
+    def _labels(self) -> Sequence[dt.date]:
+        if isinstance(self.sessions, RuleSessions):
+            return self.sessions.labels
         return [session.label for session in self.sessions]
 
     def __len__(self) -> int:
@@ -67,15 +97,20 @@ class Calendar:
         return bisect.bisect_left(self._labels, first), bisect.bisect_right(self._labels, last)
 
     @cached_property
-    def _by_text(self) -> dict[str, int]:
-        return {label.isoformat(): at for at, label in enumerate(self._labels)}
+    def _places(self) -> dict[str, Range]:
+        """Of dates as ISO text that were asked for: where what lies from them on begins, and what lies up to them ends."""
+        return {}
 
     def span_of(self, first: str, last: str) -> Range:
-        """`between` for two dates as ISO text; quick where both are sessions, as they mostly are."""
-        start, stop = self._by_text.get(first), self._by_text.get(last)
-        if start is None or stop is None:
-            return self.between(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
-        return start, stop + 1
+        """`between` for two dates as ISO text; quick for dates that come again, as they mostly do."""
+        return self._place(first)[0], self._place(last)[1]
+
+    def _place(self, text: str) -> Range:
+        place = self._places.get(text)
+        if place is None:
+            day = dt.date.fromisoformat(text)
+            place = self._places[text] = self.between(day, day)
+        return place
 
     def label(self, position: int) -> dt.date:
         """The label of the session at a position."""
