@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -47,11 +47,11 @@ class Reader(FactsReader):
         symbols: str | Sequence[str] | None = None,
         start: Day | None = None,
         end: Day | None = None,
-        **more: str | Day | Sequence[str] | None,
+        **more: Any,
     ) -> pd.DataFrame:
         """The rows of `scan`, which has the same arguments, as a pandas frame, all in memory; `UsageError` names the extra where
         pandas is not there."""
-        rows = self.scan(dataset, symbols=symbols, start=start, end=end, **more).collect()  # type: ignore[arg-type]
+        rows = self.scan(dataset, symbols=symbols, start=start, end=end, **more).collect()
         try:
             return rows.to_pandas()
         except ModuleNotFoundError as error:
@@ -76,7 +76,7 @@ class Reader(FactsReader):
         phase: str = "regular",
         origin: str = "open",
         grid: bool = False,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> pl.LazyFrame:
         """A lazy frame of curated rows; raw, unless `adjust` says otherwise. docs/prices.md has the rules.
 
@@ -129,13 +129,12 @@ class Reader(FactsReader):
         `factors`, `sessions`, `coverage` and `verdicts`; only what it names is read. `as_of`, `adjust`, `anchor` and `convention` as in
         `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
-        def table(name: str) -> pl.LazyFrame | None:
+        def table(name: str) -> pl.LazyFrame:
             if name in _FACTS:
                 return self._fact_table(name, as_of, convention).lazy()
-            if name not in self.datasets():
-                return None
             adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
-            return self.scan(name, as_of=as_of, adjust=adjusted, anchor=anchor, convention=convention)
+            more: dict[str, Any] = {} if adjusted == "none" else {"anchor": anchor, "convention": convention}
+            return self.scan(name, as_of=as_of, adjust=adjusted, **more)
 
         return statements.run(sql, table, [*self.datasets(), *_FACTS])
 

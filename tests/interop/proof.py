@@ -84,10 +84,9 @@ def truth(source: str, dataset: str, symbols: Iterable[str]) -> set[tuple[Any, .
 
 def between(rows: set[tuple[Any, ...]], parsed: list[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
     """The rows from the first stamp that was parsed to the last: a client asks for a part of the market."""
-    if isinstance(parsed[0][1], str):
-        return rows
-    first, last = min(row[1] for row in parsed), max(row[1] for row in parsed)
-    return {row for row in rows if first <= row[1] <= last}
+    when = 2 if isinstance(parsed[0][1], str) else 1  # of actions the id comes before the ex-date
+    first, last = min(row[when] for row in parsed), max(row[when] for row in parsed)
+    return {row for row in rows if first <= row[when] <= last}
 
 
 def table(told: Iterable[Told]) -> str:

@@ -61,9 +61,11 @@ def test_people_see_the_sources_and_what_they_say(node: Path) -> None:
         "massive.sip",
     ]
     assert second.split()[:5] == ["2014-06-09", "AAPL", "split", "7", "for"]
-    assert "split 0.1428571429  split_spin 0.1428571429  total 0.1428571429  split 7 for 1" in shown(
-        "--factors", "--node", str(node)
-    )
+    lines = shown("--factors", "--node", str(node)).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["2014-05-08", "2014-06-09"]
+    assert lines[0].endswith("cash_dividend 3.29 USD")
+    assert lines[1].split() == ["2014-06-09", "AAPL", "0.14285714", "split", "7", "for", "1"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_programs_get_json(node: Path) -> None:

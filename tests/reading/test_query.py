@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_sql_joins_rows_with_what_is_known_of_them(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("select * from equities_bars_dya", "no table 'equities_bars_dya'"),
+        ("select * from equities_bars_dya", "equities_bars_dya does not exist"),
         ("select * form x", "DuckDB refuses"),
         ("select nothing_like_it from equities_bars_day", "DuckDB refuses"),
         ("set threads = 1", "no query"),
@@ -83,6 +84,34 @@ def test_sql_joins_rows_with_what_is_known_of_them(reader: Reader) -> None:
 def test_sql_that_cannot_be_meant_is_refused(reader: Reader, sql: str, words: str) -> None:
     with pytest.raises(errors.UsageError, match=words):
         reader.query(sql)
+
+
+def test_tables_are_joined_in_every_way(reader: Reader) -> None:
+    using = "select a.close from equities_bars_day a join Equities_Bars_Day b using (symbol, session) where symbol = 'AAPL'"
+    assert reader.query(using).height == 21
+    closest = """
+        select d.session, f.split from equities_bars_day d
+        asof join factors f on d.instrument = f.instrument and d.session >= f.ex_date
+        where d.symbol = 'AAPL' order by d.session limit 1
+    """
+    assert reader.query(closest).rows() == [(dt.date(2014, 6, 9), 1 / 7)]
+
+
+def test_times_are_utc_on_every_machine(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "select ts, hour(ts) as hour from equities_bars_day where symbol = 'AAPL' and session = date '2014-06-06'"
+    for zone in ("Asia/Tokyo", "America/New_York", "UTC"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        rows = reader.query(asked)
+        assert rows["hour"].to_list() == [13]
+        assert rows.schema["ts"] == pl.Datetime("us", "UTC")
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_files_of_the_machine_are_no_tables(reader: Reader) -> None:
+    with pytest.raises(errors.UsageError, match="DuckDB refuses"):
+        reader.query("select * from read_csv('/etc/passwd')")
 
 
 def test_without_duckdb_the_extra_is_named(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +154,8 @@ def shown(reader: Reader, *arguments: str) -> str:
 def test_the_command_prints_tables_csv_and_json(reader: Reader) -> None:
     assert "645.57" in shown(reader, FRIDAY)
     assert shown(reader, FRIDAY, "--csv") == "close\n645.57\n"
+    actions = shown(reader, "select instrument, sources from actions", "--csv")
+    assert actions == "instrument,sources\nAAPL,alpaca.sip\n"
     assert json.loads(shown(reader, FRIDAY, "--json", "--adjust", "split", "--anchor", "2014-06-06")) == {
         "rows": [{"close": 645.57}]
     }

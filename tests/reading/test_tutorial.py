@@ -35,6 +35,6 @@ def test_every_block_of_the_tutorial_runs(folder: Path, capsys: pytest.CaptureFi
         exec(compile(block.replace('"fulltape-demo"', repr(str(folder))), "tutorial.md", "exec"), names)
     assert names["bars"].collect().height == 7
     assert names["train"].height > names["test"].height > 1_000
-    assert names["then"]["close"][-1] == pytest.approx(2 * names["same"]["close"][0], rel=0.02)
+    assert names["then"]["close"][-1] == pytest.approx(2 * names["same"]["close"][0], rel=1e-12)
     assert set(names["yearly"]["symbol"]) == {"AAPL", "FB", "GOOG", "IBM", "MSFT"}
     assert "shape" in capsys.readouterr().out

@@ -79,7 +79,8 @@ def _action_line(row: Mapping[str, Any]) -> str:
 def _factor_line(row: Mapping[str, Any]) -> str:
     about = [*row["events"], *row["problems"]]
     status = "" if row["status"] == "complete" else f"{row['status']}: "
-    return (
-        f"{row['ex_date']}  {row['instrument']:<8} split {row['split']:.10f}  split_spin {row['split_spin']:.10f}  "
-        f"total {row['total']:.10f}  {status}{'; '.join(about)}"
-    )
+    factors = {mode: row[mode] for mode in ("split", "split_spin", "total")}
+    shown = f"{row['total']:.8g}"
+    if len(set(factors.values())) > 1:  # a split alone is the same in all modes
+        shown = ", ".join(f"{mode} {factor:.8g}" for mode, factor in factors.items() if factor != 1)
+    return f"{row['ex_date']}  {row['instrument']:<6} {shown:<18} {status}{'; '.join(about)}"

@@ -34,6 +34,7 @@ def query(
     anchor: Annotated[
         str, typer.Option(help="latest, first, or the day to whose prices others are brought.")
     ] = "latest",
+    convention: Annotated[str, typer.Option(help="prev_close or ex_close.")] = "prev_close",
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     node: NodeOption = None,
     json: JsonOption = False,
@@ -45,15 +46,18 @@ def query(
     from fulltape.reader import Reader
     from fulltape.settings import load
 
-    rows = Reader(load.find(node)).query(sql, as_of=as_of or None, adjust=adjust, anchor=anchor)
+    rows = Reader(load.find(node)).query(
+        sql, as_of=as_of or None, adjust=adjust, anchor=anchor, convention=convention
+    )
+    import polars as pl
+
     if json:
         options.emit_json({"rows": rows.to_dicts()})
         return
     if csv:
-        typer.echo(rows.write_csv(), nl=False)
+        texts = pl.col(pl.List(pl.String)).list.join("; ")
+        typer.echo(rows.with_columns(texts).write_csv(), nl=False)
         return
-    import polars as pl
-
     with pl.Config(
         tbl_rows=_MOST, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_formatting="UTF8_FULL_CONDENSED"
     ):

@@ -7,6 +7,7 @@ import difflib
 import polars as pl
 
 from fulltape import errors
+from fulltape.bars import indicators
 from fulltape.market.time import to_datetime
 from fulltape.reading.request import ScanRequest
 
@@ -39,7 +40,13 @@ def columns(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
     names = rows.collect_schema().names()
     for name in request.columns:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names)}."
+            near = difflib.get_close_matches(name, [*names, *indicators.names()], n=1)
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"It has {', '.join(names)}; indicators are written like rsi_14."
+            )
+            if name.startswith("adjust_"):
+                hint = "It comes with adjust=."
             raise errors.UsageError(f"{request.dataset.name} has no column {name!r} here.", hint=hint)
     return rows.select(*request.columns)

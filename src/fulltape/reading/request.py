@@ -19,7 +19,7 @@ from fulltape.bars.resample import ORIGINS, PHASES, Origin, Phase
 from fulltape.market import assets
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import MINUTE, Instant, from_datetime
+from fulltape.market.time import MINUTE, Instant, from_datetime, to_datetime
 
 Day = str | dt.date
 Anchor = Literal["latest", "first"]
@@ -69,7 +69,7 @@ def parse(
     convention: str,
     as_of: Day | None,
     grid: bool,
-    columns: Sequence[str] | None,
+    columns: str | Sequence[str] | None,
 ) -> ScanRequest:
     """`UsageError` for whatever cannot be meant."""
     first, begin = _edge(start, calendar, "start")
@@ -82,6 +82,7 @@ def parse(
             "symbols and instruments are given.",
             hint="Symbols are those of the session, instruments their whole lives: give one of them.",
         )
+    columns = _several(columns)
     length = _length(every, dataset)
     _refuse_idle(length, phase, origin, adjust, anchor, convention)
     _refuse_twice(columns or ())
@@ -104,11 +105,11 @@ def parse(
         phase=_among(phase, PHASES, "phase"),
         origin=_among(origin, ORIGINS, "origin"),
         adjust=mode,
-        anchor=_anchor(anchor),
+        anchor=_anchor(anchor, as_of),
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
         grid=_gridded(dataset, phase, length) if grid else False,
-        columns=None if columns is None else tuple(columns),
+        columns=columns,
         indicators=chosen,
         warm_up=_warm_up(first, chosen, calendar, dataset, length),
     )
@@ -236,13 +237,22 @@ def _gridded(dataset: Dataset, phase: str, every: Every | None) -> bool:
     return True
 
 
-def _anchor(value: Day) -> Anchor | dt.date:
+def _anchor(value: Day, as_of: Day | None) -> Anchor | dt.date:
     if isinstance(value, str) and value in _ANCHORS:
         return value
-    day, instant = _parsed(value, "anchor")
-    if day is None or instant is not None:
-        raise errors.UsageError(f"anchor={value!r} is no session.", hint="It is latest, first, or a date.")
-    return day
+    try:
+        anchor = day(value, "anchor")
+    except errors.UsageError as error:
+        raise errors.UsageError(
+            f"anchor={value!r} is no date.", hint="It is latest, first, or YYYY-MM-DD."
+        ) from error
+    known, instant = (None, None) if as_of is None else _parsed(as_of, "as_of")
+    seen = to_datetime(instant).date() if instant is not None else known
+    if seen is not None and anchor > seen:
+        raise errors.UsageError(
+            f"anchor={value!r} lies after as_of={as_of!r}: what prices would be there was not known then."
+        )
+    return anchor
 
 
 def _edge(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Callable, Sequence
 
 import polars as pl
 
 from fulltape import errors
 
+_WORD = re.compile(r"\w+")
 
-def run(sql: str, table: Callable[[str], pl.LazyFrame | None], known: Sequence[str]) -> pl.DataFrame:
-    """What a SELECT gives. `table` gives the rows of a name, None where there is no such table; DuckDB reads of them only the columns
-    and rows that it needs. `known` are names for a hint."""
+
+def run(sql: str, table: Callable[[str], pl.LazyFrame], known: Sequence[str]) -> pl.DataFrame:
+    """What a SELECT gives; times are UTC, whatever the machine's zone. `table` gives the rows of a name of `known`, and is asked for
+    those that the text names; DuckDB reads of them only the columns and rows that it needs."""
     try:
         import duckdb
     except ModuleNotFoundError as error:
@@ -20,21 +22,30 @@ def run(sql: str, table: Callable[[str], pl.LazyFrame | None], known: Sequence[s
             "query needs duckdb, which is not installed.",
             hint="Install fulltape with its extra sql (README: extras)",
         ) from error
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
     try:
+        connection.execute("SET TimeZone = 'UTC'")
         kinds = [statement.type for statement in connection.extract_statements(sql)]
         if kinds != [duckdb.StatementType.SELECT]:
             raise errors.UsageError("that is no query.", hint="A query is one SELECT.")
-        for name in sorted(connection.get_table_names(sql)):
-            rows = table(name)
-            if rows is None:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known)}."
-                raise errors.UsageError(f"this node has no table {name!r}.", hint=hint)
-            connection.register(name, rows)
+        words = {word.lower() for word in _WORD.findall(sql)}
+        for name in known:
+            if name.lower() in words:
+                connection.register(name, table(name))
         frame: pl.DataFrame = connection.sql(sql).pl()
+    except duckdb.CatalogException as error:
+        raise errors.UsageError(
+            f"DuckDB refuses the query: {_first_line(error)}", hint=f"Tables are {', '.join(known)}."
+        ) from error
     except duckdb.Error as error:
-        raise errors.UsageError(f"DuckDB refuses the query: {error}") from error
+        raise errors.UsageError(
+            f"DuckDB refuses the query: {error}",
+            hint="Columns are those of scan; indicators, every= and grid= are arguments of scan only.",
+        ) from error
     finally:
         connection.close()
     return frame
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
