@@ -33,7 +33,7 @@ def test_the_demo_proves_itself_and_its_suggestions_work(tmp_path: Path) -> None
     assert largest
     assert int(largest[1]) < 300
     suggestions = done.stdout.split("What to try next:\n")[1].splitlines()
-    assert len(suggestions) == 7
+    assert len(suggestions) == 8
     for line in suggestions:
         tried = subprocess.run(
             ["bash", "-c", line.strip()],
