@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.growth import world
-from benchmarks.growth.world import CALENDAR, DAYS, World
+from benchmarks.growth.world import CALENDAR, DAYS, MINUTES, World
 from benchmarks.read import lake
 from fulltape.context import drafts
 from fulltape.context.actions import DATASET
+from fulltape.coverage.facts import CoverageFact
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.market.ranges import Range
@@ -27,7 +28,36 @@ def filled(folder: Path, symbols: int, span: Range) -> World:
     _days(node, span)
     for source in SOURCES:
         _actions(node, span, source)
+    _facts(node, span)
     return node
+
+
+def _facts(node: World, span: Range) -> None:
+    """All of it is there, and both sources have answered about every day."""
+    first, last = CALENDAR.label(span[0]), CALENDAR.label(span[1] - 1)
+    with node.context.ledger.write():
+        for dataset, fact, sources in (
+            (MINUTES, "present", SOURCES[:1]),
+            (DAYS, "present", SOURCES[:1]),
+            (DATASET, "empty", SOURCES),
+        ):
+            facts = [
+                CoverageFact(
+                    dataset=dataset,
+                    instrument=name,
+                    source=source,
+                    first=first,
+                    last=last,
+                    fact=fact,  # type: ignore[arg-type]
+                    sound=True,
+                    final=True,
+                    since=1,
+                    evidence="adjust",
+                )
+                for name in world.names(node.symbols)
+                for source in sources
+            ]
+            node.context.ledger.coverage.record(facts, node.context.wanted[dataset].next_session)
 
 
 def _days(node: World, span: Range) -> None:

@@ -54,6 +54,8 @@ def _measure(report: Report, folder: Path) -> None:
             spans[name].append(time.perf_counter() - began)
     seconds = {name: statistics.median(each) for name, each in spans.items()}
     assert rows["raw"] == rows["adjusted"]
+    statuses = reader.scan(MINUTES, symbols=symbol, adjust="total").select(pl.col("adjust_status").unique())
+    assert [str(status) for status in statuses.collect()["adjust_status"]] == ["complete"]
     assert rows["5m"] == rows["5m by hand"]
     adjusted, resampled = seconds["adjusted"] / seconds["raw"], seconds["5m by hand"] / seconds["5m"]
     report.figures["seconds"] = seconds

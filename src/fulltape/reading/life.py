@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from fulltape.context.actions import PointInTime
-from fulltape.ledger.part import Part
 from fulltape.reading.request import ScanRequest
 
 
@@ -15,16 +14,12 @@ def of(
 ) -> Mapping[str, tuple[dt.date, dt.date]]:
     """The first and the last session of which curated rows of each instrument may be visible, whatever window was asked for; of
     one without any, the last session that may be, twice."""
-    parts = view.ledger.catalogue.current("curated", request.dataset.name)
-    parts.sort(key=lambda part: (part.first, part.last))
-    curated_to = dt.date.fromisoformat(max((part.last for part in parts), default=dt.date.min.isoformat()))
-    limit = min(last_visible(request, view), curated_to)
-    return {name: _life(request, view, name, parts, limit) for name in names}
+    newest = view.ledger.catalogue.newest_session("curated", request.dataset.name)
+    limit = min(last_visible(request, view), newest or dt.date.min)
+    return {name: _life(request, view, name, limit) for name in names}
 
 
-def _life(
-    request: ScanRequest, view: PointInTime, name: str, parts: Sequence[Part], limit: dt.date
-) -> tuple[dt.date, dt.date]:
+def _life(request: ScanRequest, view: PointInTime, name: str, limit: dt.date) -> tuple[dt.date, dt.date]:
     dataset = request.dataset.name
     spans = [
         (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
@@ -33,6 +28,7 @@ def _life(
     ]
     spans += [(day, day) for day in view.ledger.streams.captured(dataset, name)]
     if not spans:  # nothing is known of it any more, its rows may be there still
+        parts = view.ledger.catalogue.current("curated", dataset)
         spans = [span for part in parts for span in part.cells.get(name, ())]
     seen = [(first, min(last, limit)) for first, last in spans if first <= limit]
     return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else (limit, limit)
