@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fulltape.context.actions import PointInTime
+from fulltape.ledger.part import Part
 from fulltape.reading.request import ScanRequest
 
 
@@ -16,10 +18,13 @@ def of(
     one without any, the last session that may be, twice."""
     newest = view.ledger.catalogue.newest_session("curated", request.dataset.name)
     limit = min(last_visible(request, view), newest or dt.date.min)
-    return {name: _life(request, view, name, limit) for name in names}
+    held = functools.cache(lambda: view.ledger.catalogue.current("curated", request.dataset.name))
+    return {name: _life(request, view, name, limit, held) for name in names}
 
 
-def _life(request: ScanRequest, view: PointInTime, name: str, limit: dt.date) -> tuple[dt.date, dt.date]:
+def _life(
+    request: ScanRequest, view: PointInTime, name: str, limit: dt.date, held: Callable[[], Sequence[Part]]
+) -> tuple[dt.date, dt.date]:
     dataset = request.dataset.name
     spans = [
         (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
@@ -28,8 +33,7 @@ def _life(request: ScanRequest, view: PointInTime, name: str, limit: dt.date) ->
     ]
     spans += [(day, day) for day in view.ledger.streams.captured(dataset, name)]
     if not spans:  # nothing is known of it any more, its rows may be there still
-        parts = view.ledger.catalogue.current("curated", dataset)
-        spans = [span for part in parts for span in part.cells.get(name, ())]
+        spans = [span for part in held() for span in part.cells.get(name, ())]
     seen = [(first, min(last, limit)) for first, last in spans if first <= limit]
     return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else (limit, limit)
 

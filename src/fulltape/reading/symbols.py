@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from fulltape import errors
 from fulltape.market.instruments import DatedSymbol, Instrument
 
+_FEW = 12
+"""So many names are told in a hint; of more only how many there are."""
+
 
 def of_symbols(
     known: Sequence[Instrument], symbols: Sequence[str], first: dt.date, last: dt.date, *, dataset: str
@@ -64,7 +67,8 @@ def of_names(known: Sequence[Instrument], names: Sequence[str], *, dataset: str)
 def _stranger(name: str, known: Iterable[str], dataset: str, what: str) -> errors.UsageError:
     names = list(known)
     near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else f"It has {len(names)} {what}."
+    has = ", ".join(sorted(names)) if len(names) <= _FEW else f"{len(names)} {what}"
+    hint = f"Did you mean {near[0]}?" if near else f"It has {has}."
     return errors.UsageError(f"this node has no {name!r} in {dataset}.", hint=hint)
 
 

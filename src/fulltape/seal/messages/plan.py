@@ -26,7 +26,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _One:
+class _JournalSeries:
     """One series of one journal."""
 
     decoded: DecodedJournal
@@ -70,7 +70,7 @@ def steps(
         )
         if instrument is None:
             continue
-        stream = _One(
+        stream = _JournalSeries(
             decoded=decoded,
             source=source,
             wanted=dataset,
@@ -83,7 +83,7 @@ def steps(
         yield _step(stream, tolerance, now)
 
 
-def _step(stream: _One, tolerance: int, now: Instant) -> Step:
+def _step(stream: _JournalSeries, tolerance: int, now: Instant) -> Step:
     series, line = stream.before, stream.decoded.timeline
     spans, doubts = line.spans(stream.channel), line.doubts(stream.channel)
     if not spans:
@@ -123,7 +123,7 @@ def _step(stream: _One, tolerance: int, now: Instant) -> Step:
     )
 
 
-def _jumps(stream: _One) -> tuple[list[Break], tuple[int, Instant] | None]:
+def _jumps(stream: _JournalSeries) -> tuple[list[Break], tuple[int, Instant] | None]:
     """Ids that do not follow each other, and the newest one; nothing where ids prove nothing."""
     series = stream.before
     after = (int(series.last_id), series.last_ts) if series and series.last_id else None
@@ -134,7 +134,7 @@ def _jumps(stream: _One) -> tuple[list[Break], tuple[int, Instant] | None]:
 
 
 def _judged(
-    stream: _One, doubts: Sequence[Doubt], jumps: Sequence[Break], tolerance: int
+    stream: _JournalSeries, doubts: Sequence[Doubt], jumps: Sequence[Break], tolerance: int
 ) -> tuple[list[Doubt], set[Doubt]]:
     """Doubts with what the ids say of them, and those that the ids prove to be none."""
     if stream.proving is None:
@@ -172,7 +172,9 @@ def _told(beside: Sequence[Break]) -> str:
     return "; ".join([*words, *(["the ids begin anew"] if any(jump.fell for jump in beside) else [])])
 
 
-def _intervals(stream: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: Instant) -> list[Interval]:
+def _intervals(
+    stream: _JournalSeries, doubts: Sequence[Doubt], proved: set[Doubt], now: Instant
+) -> list[Interval]:
     rule = stream.wanted.calendar.day_rule
     pieces = [
         (day, piece, doubt in proved)
@@ -200,7 +202,7 @@ def _intervals(stream: _One, doubts: Sequence[Doubt], proved: set[Doubt], now: I
     ]
 
 
-def _days(stream: _One, spans: Sequence[Live]) -> Iterator[CapturedDay]:
+def _days(stream: _JournalSeries, spans: Sequence[Live]) -> Iterator[CapturedDay]:
     rule = stream.wanted.calendar.day_rule
     counts: Mapping[dt.date, int] = {}
     if stream.dataset in stream.decoded.frames:
