@@ -14,9 +14,10 @@ from fulltape.adjustment.factors import Convention, Factor
 from fulltape.adjustment.votes import KINDS, Kind, Vote
 from fulltape.context import closes, scanning
 from fulltape.coverage import silence
+from fulltape.decoding import frames
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
-from fulltape.market import days
+from fulltape.market import datasets, days
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import Instant
 
@@ -111,7 +112,8 @@ def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFram
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return None
-    rows = scanning.rows_of(view.layout, parts, "source", "log_pos")
+    columns = frames.schema(datasets.get(DATASET).schema.columns)
+    rows = scanning.rows_of(view.layout, parts, "source", "log_pos", columns=columns)
     if instruments is not None:
         rows = rows.filter(pl.col("instrument").is_in(sorted(instruments)))
     newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")

@@ -18,7 +18,8 @@ from fulltape.market.time import Instant, to_datetime
 if TYPE_CHECKING:
     import polars as pl
 
-_DAYS, _MINUTES = "equities_bars_day", "equities_bars_minute"
+DAYS, MINUTES = "equities_bars_day", "equities_bars_minute"
+"""The datasets whose closes are raw and those of sessions."""
 _COLUMNS = ("instrument", "session", "close", "available_at", "is_final")
 
 
@@ -93,7 +94,7 @@ def _days(
     import polars as pl
 
     # The year before, too: the session before an ex-date may lie in it.
-    parts = ledger.catalogue.current("curated", _DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
+    parts = ledger.catalogue.current("curated", DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
     if not parts:
         return pl.DataFrame(schema=_schema())
     rows = parquet.scan([layout.root / part.path for part in parts]).select(*_COLUMNS)
@@ -130,7 +131,7 @@ def _minutes(
     parts = (
         [
             part
-            for part in ledger.catalogue.current("curated", _MINUTES, first=min(over), last=max(over))
+            for part in ledger.catalogue.current("curated", MINUTES, first=min(over), last=max(over))
             if dt.date.fromisoformat(part.first) in over
         ]
         if over
@@ -158,7 +159,7 @@ def _minutes(
 
 def _shown(ledger: Ledger, name: str) -> list[tuple[str, str]]:
     """From when to when a source has shown all minutes of an instrument."""
-    spans = ledger.coverage.spans_of(_MINUTES, name)
+    spans = ledger.coverage.spans_of(MINUTES, name)
     return [(first, last) for _, fact, _, first, last in spans if fact == "present"]
 
 

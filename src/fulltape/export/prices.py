@@ -12,7 +12,7 @@ import polars as pl
 from fulltape.adjustment import factors as rules
 from fulltape.adjustment import tables
 from fulltape.adjustment.factors import Convention, Factor
-from fulltape.context import NodeContext, actions
+from fulltape.context import NodeContext, actions, closes
 from fulltape.context.actions import PointInTime
 from fulltape.context.spool import Pieces
 from fulltape.lake import parquet
@@ -25,7 +25,7 @@ _BLOCK = 200
 
 def is_wanted(context: NodeContext) -> bool:
     """Whether the node holds corporate actions of equities whose prices it holds."""
-    return actions.DATASET in context.wanted and "equities_bars_day" in context.wanted
+    return actions.DATASET in context.wanted and closes.DAYS in context.wanted
 
 
 def parts(context: NodeContext) -> list[Part]:
@@ -52,10 +52,10 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
     Actions after the session `anchor` are in the first two, and applied to nothing."""
     wanted = context.wanted[actions.DATASET]
     view = PointInTime(
-        ledger=context.ledger, layout=context.layout, calendar=context.wanted["equities_bars_day"].calendar
+        ledger=context.ledger, layout=context.layout, calendar=context.wanted[closes.DAYS].calendar
     )
-    first = context.wanted["equities_bars_day"].first
-    names = sorted({*wanted.instruments, *context.wanted["equities_bars_day"].instruments})
+    first = context.wanted[closes.DAYS].first
+    names = sorted({*wanted.instruments, *context.wanted[closes.DAYS].instruments})
     statuses: Counter[str] = Counter()
     kinds = actions.spoken(view)
     with Pieces(folder) as said, Pieces(folder) as made, Pieces(folder) as cumulated:

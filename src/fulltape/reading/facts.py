@@ -10,7 +10,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.adjustment import tables
-from fulltape.context import actions
+from fulltape.context import actions, closes
 from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
@@ -67,8 +67,7 @@ class FactsReader:
     ) -> tuple[PointInTime, list[str] | None]:
         """What may be seen of actions, and of which instruments (None: all)."""
         self._node.declared(actions.DATASET)
-        days = "equities_bars_day"
-        priced = days if days in self._node.settings.dataset else "equities_bars_minute"
+        priced = closes.DAYS if closes.DAYS in self._node.settings.dataset else closes.MINUTES
         calendar = self._node.calendar(datasets.get(priced))
         view = PointInTime(
             ledger=ledger, layout=self._node.layout, calendar=calendar, until=request.moment(as_of, calendar)

@@ -9,6 +9,7 @@ import polars as pl
 
 from fulltape.context import scanning
 from fulltape.context.actions import PointInTime
+from fulltape.decoding import frames
 from fulltape.market.dataset import Dataset
 from fulltape.market.time import Instant
 
@@ -44,8 +45,9 @@ def changes(
     ]
     if not parts:
         return pl.DataFrame(schema=SCHEMA)
+    columns = frames.schema(dataset.schema.columns)
     rows = (
-        scanning.rows_of(view.layout, parts, "source", "log_pos", "ingested_at")
+        scanning.rows_of(view.layout, parts, "source", "log_pos", "ingested_at", columns=columns)
         .filter(pl.col("instrument").is_in(sorted(instruments)), pl.col("session").is_between(first, last))
         .with_columns(pl.col("instrument", "symbol").cast(pl.String))
         .collect()
