@@ -17,6 +17,7 @@ from fulltape.coverage import silence
 from fulltape.decoding import frames
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import Part
 from fulltape.market import datasets, days
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import Instant
@@ -72,7 +73,7 @@ def spoken(view: PointInTime) -> Spoken:
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return {}
-    rows = scanning.rows_of(view.layout, parts, "source")
+    rows = _scanned(view, parts, "source")
     dates = [] if view.until is None else ["declared_date", "ex_date"]
     pairs = rows.select("source", pl.col("action_type").cast(pl.String), *dates).unique().collect()
     kinds: dict[str, set[Kind]] = {}
@@ -112,8 +113,7 @@ def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFram
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return None
-    columns = frames.schema(datasets.get(DATASET).schema.columns)
-    rows = scanning.rows_of(view.layout, parts, "source", "log_pos", columns=columns)
+    rows = _scanned(view, parts, "source", "log_pos")
     if instruments is not None:
         rows = rows.filter(pl.col("instrument").is_in(sorted(instruments)))
     newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
@@ -127,6 +127,12 @@ def session_of(calendar: Calendar, day: dt.date) -> dt.date:
     """A day's session, or the first one after a day without; beyond the calendar the day itself."""
     start, stop = calendar.between(day, calendar.known_to)
     return calendar.label(start) if start < stop else day
+
+
+def _scanned(view: PointInTime, parts: Sequence[Part], *about: str) -> pl.LazyFrame:
+    """Rows of raw parts, merged ones among them, with fields of their part."""
+    columns = frames.schema(datasets.get(DATASET).schema.columns)
+    return scanning.rows_of(view.layout, parts, *about, columns=columns)
 
 
 def _vote(row: Mapping[str, Any], calendar: Calendar) -> Vote:
