@@ -75,6 +75,7 @@ class Reader(FactsReader):
         every: str | None = None,
         phase: str = "regular",
         origin: str = "open",
+        price_kind: str = "mid",
         grid: bool = False,
         columns: str | Sequence[str] | None = None,
     ) -> pl.LazyFrame:
@@ -86,7 +87,9 @@ class Reader(FactsReader):
         - `adjust`: "none", "split", "split_spin" or "total", to prices of the session `anchor`: "latest" (the last visible one),
           "first", or a date; `convention`: "prev_close" or "ex_close". Adds `adjust_status` and `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
-          from its open, or with `origin="clock"` from midnight. `grid`: rows with nulls for expected bars that are not there.
+          from its open, or with `origin="clock"` from midnight; trades, quotes and other ticks as bars, also "1s", "500 ticks",
+          "10000 volume", "1e6 value", of trades with the phase "close_auction"; of quotes by `price_kind`, "mid", "bid" or "ask".
+          `grid`: rows with nulls for expected bars that are not there.
         - `columns`: only these, in this order; indicators among them, such as `return_1` or `rsi_14`.
 
         `ts` is UTC, the start of the bar. Only the files that can hold wanted rows are opened; rows come by folder (year,
@@ -105,6 +108,7 @@ class Reader(FactsReader):
             every=every,
             phase=phase,
             origin=origin,
+            price_kind=price_kind,
             adjust=adjust,
             anchor=anchor,
             convention=convention,

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from curated import XNYS, minutes
+from fulltape.bars import buckets, grid, resample
 from fulltape.bars import every as lengths
-from fulltape.bars import grid, resample
+from fulltape.bars.buckets import Origin
 from fulltape.market import datasets, instruments
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.time import from_datetime
@@ -55,9 +56,9 @@ def test_half_days_have_fewer_minutes() -> None:
 def test_longer_bars_have_a_grid_of_their_own() -> None:
     day = minutes("GOOG", "2015-12-28")
     some = day.filter(~pl.col("minute_of_session").is_between(60, 69))
-    five = resample.resampled(some.lazy(), lengths.parse("5m"), XNYS)
+    five = resample.resampled(some.lazy(), lengths.of_time("5m"), XNYS)
     whole = grid.filled(
-        five, MINUTES, XNYS, instruments.of("GOOG"), lives_of(some), every=lengths.parse("5m")
+        five, MINUTES, XNYS, instruments.of("GOOG"), lives_of(some), every=lengths.of_time("5m")
     ).collect()
     assert whole.height == 78
     added = whole.filter("is_filled")
@@ -115,11 +116,11 @@ def test_days_are_filled_with_the_symbol_of_the_session() -> None:
     assert all(later > earlier for earlier, later in itertools.pairwise(whole["ts"]))
 
 
-@pytest.mark.parametrize("origin", resample.ORIGINS)
+@pytest.mark.parametrize("origin", buckets.ORIGINS)
 @needs_data
-def test_a_full_day_needs_no_grid(origin: resample.Origin) -> None:
+def test_a_full_day_needs_no_grid(origin: Origin) -> None:
     day = minutes("AAPL", "2014-06-06")
-    every = lengths.parse("1h")
+    every = lengths.of_time("1h")
     hours = resample.resampled(day.lazy(), every, XNYS, origin=origin)
     assert (
         not grid.filled(

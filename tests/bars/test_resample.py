@@ -13,9 +13,9 @@ import pytest
 
 from curated import XNYS, curated, minutes
 from fulltape import errors
+from fulltape.bars import buckets, indicators, resample
 from fulltape.bars import every as lengths
-from fulltape.bars import indicators, resample
-from fulltape.bars.resample import Origin, Phase
+from fulltape.bars.buckets import Origin, Phase
 from fulltape.market.sessions import Calendar, Session
 from fulltape.market.time import MINUTE, Span, from_datetime
 from nodes import needs_data
@@ -30,7 +30,7 @@ def bars(
 ) -> pl.DataFrame:
     """Resampled rows, read."""
     return resample.resampled(
-        rows.lazy(), lengths.parse(every), calendar, phase=phase, origin=origin
+        rows.lazy(), lengths.of_time(every), calendar, phase=phase, origin=origin
     ).collect()
 
 
@@ -95,7 +95,7 @@ def test_neither_engine_nor_cuts_of_files_change_a_bit() -> None:
     day = minutes("SPY", "2013-10-07", "2013-10-08").with_columns(
         (pl.col("close") * 1.0000001).alias("vwap"), (pl.col("volume") / 3).alias("volume")
     )
-    asked = resample.resampled(day.lazy(), lengths.parse("15m"), XNYS, phase="all")
+    asked = resample.resampled(day.lazy(), lengths.of_time("15m"), XNYS, phase="all")
     expected = asked.collect()
     assert asked.collect(engine="streaming").equals(expected)
     for seed in range(5):
@@ -137,7 +137,7 @@ def test_no_bar_crosses_a_break() -> None:
     calendar = dataclasses.replace(XNYS, name="with a break", sessions=[session])
     moments = [pause.start - MINUTE, pause.end, pause.end + MINUTE]
     rows = made([dt.datetime.fromtimestamp(moment / 1e6, dt.UTC) for moment in moments], calendar)
-    for origin in resample.ORIGINS:
+    for origin in buckets.ORIGINS:
         two = bars(rows, "4h", calendar=calendar, origin=origin).to_dicts()
         assert [row["n"] for row in two] == [1, 2]
         assert two[0]["bucket_end"] == dt.datetime(2014, 6, 6, 16, 0, tzinfo=dt.UTC)
@@ -199,8 +199,13 @@ def test_what_trades_after_the_close_of_its_market_ends_with_its_last_minute() -
 @pytest.mark.parametrize("text", ["", "5", "m", "0m", "-5m", "7m", "25h", "2d", "1w", "5 minutes", "1.5h"])
 def test_what_is_no_length_is_refused(text: str) -> None:
     with pytest.raises(errors.UsageError):
-        lengths.parse(text)
+        lengths.of_time(text)
 
 
 def test_lengths_are_read() -> None:
-    assert [lengths.parse(text).length // MINUTE for text in ("1m", "5m", " 1h ", "1d")] == [1, 5, 60, 1_440]
+    assert [lengths.of_time(text).length // MINUTE for text in ("1m", "5m", " 1h ", "1d")] == [
+        1,
+        5,
+        60,
+        1_440,
+    ]

@@ -95,6 +95,19 @@ class Laid:
         self._bars(MINUTES, rows, "date")
         self.fact(MINUTES, name, session, session, "present" if whole else "partial")
 
+    def ticks(self, dataset: str, rows: pl.DataFrame) -> None:
+        """Curated trades or quotes; what is not given of them is plain."""
+        filled = rows.with_columns(
+            available_at=pl.col("ts"), is_final=pl.lit(value=True), flags=pl.lit(0),
+            ts_event=pl.col("ts").cast(pl.Datetime("ns", "UTC")),
+        )  # fmt: skip
+        frame = frames.conform(filled, datasets.get(dataset).curated.columns)
+        for (session,), mine in frame.group_by("session", maintain_order=True):
+            ordered = mine.sort("instrument", "ts", maintain_order=True)
+            self._publish(dataset, ordered, "curated", f"date={session}", "")
+            for name in mine["instrument"].unique():
+                self.fact(dataset, name, str(session), str(session))
+
     def _bars(self, dataset: str, rows: pl.DataFrame, cut: Literal["year", "date"]) -> None:
         filled = rows.with_columns(
             *(pl.col("close").alias(name) for name in ("open", "high", "low", "vwap")),

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from fulltape.bars import resample
+from fulltape.bars import buckets
+from fulltape.bars.buckets import Origin
 from fulltape.bars.every import Every
-from fulltape.bars.resample import Origin
 from fulltape.decoding import frames
 from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
@@ -47,7 +47,7 @@ def filled(
     )
     expected = cells if dataset.grain == "day" else _minutes(cells, calendar)
     if every is not None:
-        expected = resample.buckets(expected, every, calendar, origin=origin).with_columns(
+        expected = buckets.expected(expected, every, calendar, origin=origin).with_columns(
             pl.lit(0, pl.Int64).alias("n")
         )
     if until is not None:

@@ -15,14 +15,13 @@ from fulltape.market import assets, days, ranges
 from fulltape.market.dataset import Dataset
 from fulltape.market.schema import Column, DType
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import HOUR, MINUTE
+from fulltape.market.time import MINUTE
 
 if TYPE_CHECKING:
     import polars as pl
 
-_PRE_OPEN = 4 * HOUR * 1_000
-_EXTENDED_END = 20 * HOUR * 1_000
-"""Nanoseconds since midnight, as polars counts the time of a day."""
+_NANOS = 1_000
+"""Of a microsecond: polars counts the time of a day in them."""
 
 _FEW_CELLS = 2_000
 _SESSIONS: dict[tuple[str, str, int], pl.DataFrame] = {}
@@ -306,7 +305,7 @@ def _phase() -> pl.Expr:
     import polars as pl
 
     regular = (pl.col("ts") >= pl.col("session_open")) & (pl.col("ts") < pl.col("session_close"))
-    overnight = (pl.col("of_day") < _PRE_OPEN) | (pl.col("of_day") >= _EXTENDED_END)
+    overnight = (pl.col("of_day") < days.PRE_OPEN * _NANOS) | (pl.col("of_day") >= days.EXTENDED_END * _NANOS)
     return (
         pl.when(regular)
         .then(pl.lit("regular"))

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from fulltape.market.time import HOUR, Instant, from_datetime, midnight, to_datetime, utc_date
 
 NEW_YORK = "America/New_York"
+PRE_OPEN, EXTENDED_END = 4 * HOUR, 20 * HOUR
+"""Where early hours begin and late ones end, since midnight of the market's zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

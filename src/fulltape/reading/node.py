@@ -8,6 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 from fulltape import errors
+from fulltape.bars import conditions
+from fulltape.bars.conditions import SaleConditions
 from fulltape.context import LEDGER, members, open_ledger, ownership
 from fulltape.context import calendar as load_calendar
 from fulltape.lake.layout import Layout
@@ -43,6 +45,19 @@ class OpenedNode:
         wanted = self.settings.dataset.get(declared.name)
         name = (wanted.calendar if wanted else "") or declared.calendar
         return load_calendar(name, self._loaded.folder)
+
+    def sale_conditions(self, dataset: Dataset) -> SaleConditions:
+        """What trades count for, by their conditions: the package's tables, and the node's `conditions.toml`. `UsageError` where
+        the conditions of a source of the dataset are in none."""
+        path = self.folder / conditions.FILE
+        tables = conditions.load(path.read_text() if path.is_file() else "")
+        for source in self.sources(dataset.name):
+            if not tables.knows(source):
+                raise errors.UsageError(
+                    f"what the sale conditions of {source} mean is not known, so no bars can be made of its trades.",
+                    hint=f"Describe them in {path} (docs/prices.md).",
+                )
+        return tables
 
     def declared(self, dataset: str) -> Dataset:
         """The declaration of a dataset that the node has; `UsageError` for one that it has not."""

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape.bars import grid as grid_rows
-from fulltape.bars import indicators, resample
+from fulltape.bars import indicators, resample, ticks
+from fulltape.bars.every import Every
+from fulltape.bars.ticks import BarRequest
 from fulltape.context import actions
 from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
@@ -17,7 +19,7 @@ from fulltape.ledger.ledger import Ledger
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import to_datetime
-from fulltape.reading import cut, life, prices, selection
+from fulltape.reading import cut, lengths, life, prices, selection
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import ScanRequest
@@ -35,7 +37,7 @@ def rows(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calenda
     if asked.adjust:
         known = node.instruments(ledger, name) if chosen is None else chosen
         rows = prices.adjusted(rows, asked, view, chosen, known, node.sources(actions.DATASET))
-    rows = _resampled(rows, asked, calendar)
+    rows = _resampled(node, rows, asked, calendar)
     if asked.indicators:
         rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
         # A series goes over a rename; what was asked for are the rows under the symbols.
@@ -70,10 +72,25 @@ def scanned(
     return rows if asked.as_of is None else cut.public(rows, asked)
 
 
-def _resampled(rows: pl.LazyFrame, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
+def _bar_request(node: OpenedNode, asked: ScanRequest, calendar: Calendar) -> BarRequest:
+    assert asked.every is not None
+    return BarRequest(
+        every=asked.every,
+        calendar=calendar,
+        phase=asked.phase,
+        origin=asked.origin,
+        price_kind=asked.price_kind,
+        conditions=node.sale_conditions(asked.dataset) if lengths.has_conditions(asked.dataset) else None,
+    )
+
+
+def _resampled(node: OpenedNode, rows: pl.LazyFrame, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
     if asked.every is None:
         return rows
-    bars = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
+    if isinstance(asked.every, Every) and asked.dataset.grain == "minute":
+        bars = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
+    else:
+        bars = ticks.bars(rows, _bar_request(node, asked, calendar))
     if asked.as_of is None:
         return bars
     # A bar that was not over then may change yet.
@@ -97,7 +114,7 @@ def _warmed_up(
     while start:
         first = calendar.label(max(0, start - back))
         before = scanned(node, view, asked, chosen, first, calendar.label(start - 1))
-        bars = _resampled(before, asked, calendar).group_by("instrument").len().collect()
+        bars = _resampled(node, before, asked, calendar).group_by("instrument").len().collect()
         there = dict(bars.iter_rows())
         if start <= back or all(
             there.get(name, 0) >= reach or begin >= first for name, begin in begins.items()
@@ -125,7 +142,7 @@ def _gridded(
         view.calendar,
         known,
         lives,
-        every=asked.every,
+        every=asked.every if isinstance(asked.every, Every) else None,
         origin=asked.origin,
         until=asked.as_of,
     )

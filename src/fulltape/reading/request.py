@@ -11,15 +11,16 @@ from typing import Literal, TypeVar, cast
 
 from fulltape import errors
 from fulltape.adjustment.factors import CONVENTIONS, MODES, Convention, Mode
-from fulltape.bars import every as lengths
 from fulltape.bars import indicators
-from fulltape.bars.every import Every
+from fulltape.bars.buckets import ORIGINS, PHASES, Origin, Phase
+from fulltape.bars.every import Every, EveryTraded
 from fulltape.bars.indicators import Indicator
-from fulltape.bars.resample import ORIGINS, PHASES, Origin, Phase
+from fulltape.bars.ticks import PRICE_KINDS, PriceKind
 from fulltape.market import assets
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import MINUTE, Instant, from_datetime, to_datetime
+from fulltape.reading import lengths
 
 Day = str | dt.date
 Anchor = Literal["latest", "first"]
@@ -39,9 +40,10 @@ class ScanRequest:
     last: dt.date
     begin: Instant | None
     end: Instant | None
-    every: Every | None
+    every: Every | EveryTraded | None
     phase: Phase
     origin: Origin
+    price_kind: PriceKind
     adjust: Mode | None
     anchor: Anchor | dt.date
     convention: Convention
@@ -64,6 +66,7 @@ def parse(
     every: str | None,
     phase: str,
     origin: str,
+    price_kind: str,
     adjust: str,
     anchor: Day,
     convention: str,
@@ -72,21 +75,19 @@ def parse(
     columns: str | Sequence[str] | None,
 ) -> ScanRequest:
     """`UsageError` for whatever cannot be meant."""
-    first, begin = _edge(start, calendar, "start")
-    last, stop = _edge(end, calendar, "end")
-    first, last = first or dt.date.min, last or dt.date.max
-    if first > last or (begin is not None and stop is not None and begin >= stop):
-        raise errors.UsageError(f"start {start} lies after end {end}.")
+    (first, last), (begin, stop) = _window(start, end, calendar)
     if symbols is not None and instruments is not None:
         raise errors.UsageError(
             "symbols and instruments are given.",
             hint="Symbols are those of the session, instruments their whole lives: give one of them.",
         )
     columns = _several(columns)
-    length = _length(every, dataset)
-    _refuse_idle(length, phase, origin, adjust, anchor, convention)
+    length = lengths.of(every, dataset)
+    lengths.refuse_idle(length, dataset, phase=phase, origin=origin, price_kind=price_kind)
+    if adjust == "none" and (anchor, convention) != ("latest", "prev_close"):
+        raise errors.UsageError("anchor and convention say how prices are adjusted, and adjust is not given.")
     _refuse_twice(columns or ())
-    chosen = _indicators(columns or (), dataset)
+    chosen = _indicators(columns or (), dataset, length)
     mode = None if adjust == "none" else _among(adjust, MODES, "adjust", "none")
     if mode and not is_adjustable(dataset):
         raise errors.UsageError(
@@ -104,27 +105,46 @@ def parse(
         every=length,
         phase=_among(phase, PHASES, "phase"),
         origin=_among(origin, ORIGINS, "origin"),
+        price_kind=_among(price_kind, PRICE_KINDS, "price_kind"),
         adjust=mode,
         anchor=_anchor(anchor, as_of),
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
-        grid=_gridded(dataset, phase, length) if grid else False,
+        grid=lengths.gridded(dataset, phase, length) if grid else False,
         columns=columns,
         indicators=chosen,
         warm_up=_warm_up(first, chosen, calendar, dataset, length),
     )
 
 
-def _indicators(columns: Sequence[str], dataset: Dataset) -> tuple[Indicator, ...]:
+def _window(
+    start: Day | None, end: Day | None, calendar: Calendar
+) -> tuple[tuple[dt.date, dt.date], tuple[Instant | None, Instant | None]]:
+    """The first and the last session, and the moments that are its edges where moments were given."""
+    first, begin = _edge(start, calendar, "start")
+    last, stop = _edge(end, calendar, "end")
+    first, last = first or dt.date.min, last or dt.date.max
+    if first > last or (begin is not None and stop is not None and begin >= stop):
+        raise errors.UsageError(f"start {start} lies after end {end}.")
+    return (first, last), (begin, stop)
+
+
+def _indicators(
+    columns: Sequence[str], dataset: Dataset, every: Every | EveryTraded | None
+) -> tuple[Indicator, ...]:
     """The indicators among the columns."""
+    ticks = dataset.grain == "tick" and every is not None
+    there = set(dataset.schema.names)
+    if ticks:
+        there |= {"open", "high", "low", "close", *(("volume", "vwap") if "size" in there else ())}
     chosen = [
         indicator
         for name in columns
         if name not in dataset.curated.names and (indicator := indicators.parse(name)) is not None
     ]
     for indicator in chosen:
-        lacking = set(indicator.needs) - set(dataset.schema.names)
-        if lacking or dataset.grain not in ("day", "minute"):
+        lacking = set(indicator.needs) - there
+        if lacking or not (ticks or dataset.grain in ("day", "minute")):
             raise errors.UsageError(
                 f"{indicator.name} cannot be computed along {dataset.name}.",
                 hint=f"It needs bars with {', '.join(indicator.needs)}.",
@@ -133,7 +153,11 @@ def _indicators(columns: Sequence[str], dataset: Dataset) -> tuple[Indicator, ..
 
 
 def _warm_up(
-    first: dt.date, chosen: Sequence[Indicator], calendar: Calendar, dataset: Dataset, every: Every | None
+    first: dt.date,
+    chosen: Sequence[Indicator],
+    calendar: Calendar,
+    dataset: Dataset,
+    every: Every | EveryTraded | None,
 ) -> dt.date:
     """The session that lies as many bars before the first one as indicators reach back, and half as many more, since not every
     bar is there."""
@@ -141,12 +165,12 @@ def _warm_up(
     start, _ = calendar.between(first, calendar.known_to)
     if not reach or start == 0:
         return first
-    minutes = 1 if every is None else every.length // MINUTE
+    length = every.length if isinstance(every, Every) else MINUTE
     a_session = (
-        1
-        if dataset.grain == "day"
-        else max(1, calendar.expected_minutes(min(start, len(calendar)) - 1) // minutes)
+        1  # how many bars a session has that are measured by trading is not known: more is read if need be
     )
+    if dataset.grain != "day" and not isinstance(every, EveryTraded):
+        a_session = max(1, calendar.expected_minutes(min(start, len(calendar)) - 1) * MINUTE // length)
     back = math.ceil(1.5 * reach / a_session) + 1
     return calendar.label(max(0, start - back))
 
@@ -155,19 +179,6 @@ def _refuse_twice(columns: Sequence[str]) -> None:
     twice = [name for name in columns if list(columns).count(name) > 1]
     if twice:
         raise errors.UsageError(f"the column {twice[0]!r} is named more than once.")
-
-
-def _refuse_idle(
-    every: Every | None, phase: str, origin: str, adjust: str, anchor: Day, convention: str
-) -> None:
-    """What would be asked for in vain is refused, since it was meant to change something."""
-    if every is None and (phase, origin) != ("regular", "open"):
-        raise errors.UsageError(
-            "phase and origin say how bars are made, and every is not given.",
-            hint="Filter the rows by their column phase, or say every=.",
-        )
-    if adjust == "none" and (anchor, convention) != ("latest", "prev_close"):
-        raise errors.UsageError("anchor and convention say how prices are adjusted, and adjust is not given.")
 
 
 def is_adjustable(dataset: Dataset) -> bool:
@@ -210,31 +221,6 @@ def _among(value: str, known: Sequence[_T], name: str, *more: str) -> _T:
             f"{name}={value!r} is not known.", hint=f"It is {', '.join((*more, *known))}."
         )
     return cast("_T", value)
-
-
-def _length(every: str | None, dataset: Dataset) -> Every | None:
-    if every is None:
-        return None
-    if dataset.grain != "minute":
-        raise errors.UsageError(
-            f"every={every!r} is for minute bars, and {dataset.name} has none.",
-            hint="Scan the dataset of minutes of the same kind.",
-        )
-    length = lengths.parse(every)
-    if length.length % MINUTE:
-        raise errors.UsageError(f"bars of {every} cannot be made of minutes.")
-    return length
-
-
-def _gridded(dataset: Dataset, phase: str, every: Every | None) -> bool:
-    if dataset.grain not in ("day", "minute"):
-        raise errors.UsageError(f"{dataset.name} has no grid: which rows it should have is not known.")
-    if every is not None and phase != "regular":
-        raise errors.UsageError(
-            f"the phase {phase} has no grid.",
-            hint="Which minutes have trades is known of regular hours only.",
-        )
-    return True
 
 
 def _anchor(value: Day, as_of: Day | None) -> Anchor | dt.date:
