@@ -158,6 +158,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("streams", ["streams"]),
         ("config show", ["config", "show"]),
         ("symbols show", ["symbols", "show"]),
+        ("bundles", ["bundles"]),
     ],
     ids=lambda of: of if isinstance(of, str) else " ".join(of[:3]),
 )
