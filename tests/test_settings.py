@@ -48,6 +48,8 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ('["alpaca.sip"]', '"alpaca.sip"', 6, 'sources = "alpaca.sip" is wrong: a list is written in brackets'),
         ("from = 2016-01-04", "from = 20160104", 7, "a date is written YYYY-MM-DD"),
         ("from = 2016-01-04", "from = 2016-01-04\nuntil = 2015-01-02", 8, "lies before"),
+        ("from = 2016-01-04", 'from = 2016-01-04\nrecheck = ["5m"]', 8, "recheck"),
+        ("from = 2016-01-04", 'from = 2016-01-04\nrecheck = "1d"', 8, "a list is written in brackets"),
         ("from = 2016-01-04", "from = 1980-01-02", 7, "lies outside the calendar XNYS"),
         ("from = 2016-01-04", "", 4, "dataset.equities_bars_day.from is missing"),
         ('["alpaca.sip"]', '["alpaca.spi"]', 6, "Alpaca has no source alpaca.spi; it has alpaca.sip, alpaca.iex, alpaca.opra, alpaca.crypto. Did you mean alpaca.sip?"),

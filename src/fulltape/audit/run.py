@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fulltape.audit import plan
+from fulltape.audit import plan, recheck
 from fulltape.context import (
     ConfiguredDataset,
     Event,
@@ -141,7 +141,8 @@ def _audit_changes(
         fresh = bulk_coverage.read(context, wanted, now, only=others, start=before)
         tasks += _found(fresh, wanted, newest=before).tasks
         looked = len(wanted.instruments)
-    return looked, _enqueue(context, tasks, batch, now) + _ask_again(context, wanted, batch, now)
+    added = _enqueue(context, tasks, batch, now) + recheck.enqueue(context, wanted, batch, now)
+    return looked, added + _ask_again(context, wanted, batch, now)
 
 
 def _alone(context: NodeContext, wanted: ConfiguredDataset) -> None:
@@ -199,7 +200,7 @@ def _audit(
 
     audited = _found(counted(), wanted)
     _settle_pointless(context, wanted, audited.whole, now)
-    tasks = _enqueue(context, audited.tasks, batch, now)
+    tasks = _enqueue(context, audited.tasks, batch, now) + recheck.enqueue(context, wanted, batch, now)
     return tasks + (_ask_again(context, wanted, batch, now) if audited.silent else 0)
 
 

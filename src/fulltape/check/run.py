@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fulltape.check import jumps
 from fulltape.check.folder import Folder
-from fulltape.checks import continuity, contradiction, identity
+from fulltape.checks import continuity, contradiction, identity, restatement
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage, damage, silent
 from fulltape.context.jobs import StageReport
 from fulltape.context.stretches import Stretch, Stretches
@@ -91,13 +91,23 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
 
 def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:
     """Lay AMBER over sessions that are missing between held ones, over those before a silence that perhaps divides two
-    companies, and over those of which a source now says that there is nothing, in place of what was said before; returns how
-    many are missing."""
+    companies, over those of which a source now says that there is nothing, and over those that one has restated, in place of what
+    was said before; returns how many are missing."""
     doubted = [
         _amber(wanted, fact.instrument, (fact.first, fact.last), contradiction.CODE, now)
         for fact in context.ledger.coverage.contradicted(wanted.dataset.name)
     ]
     _lay(context, wanted, contradiction.CODE, doubted)
+    restated = context.ledger.restatements.unconfirmed(
+        wanted.dataset.name, beyond=context.rules.thresholds.restated
+    )
+    changed = dict.fromkeys((each.instrument, each.session) for each in restated)
+    _lay(
+        context,
+        wanted,
+        restatement.CODE,
+        [_amber(wanted, name, (day, day), restatement.CODE, now) for name, day in changed],
+    )
     if continuity.CODE not in wanted.dataset.checks:
         return 0
     missing: list[VerdictRange] = []

@@ -53,6 +53,8 @@ class Thresholds:
     """Share of the minutes between an early close and the usual one with rows, from which the calendar is in doubt,"""
     early_close_volume: float = 0.25
     """if their median volume is at least this share of the regular minutes' one."""
+    restated: float = 0.005
+    """Share by which a source may change a price that it had sent before; beyond it the session is AMBER until it is confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,11 @@ def lines(entry: Entry) -> list[str]:
             f"  {'serves  ' if served.wanted else 'offers  '} {served.dataset} from {served.history_from}, "
             f"{symbols} a request, {number(served.rows_per_page)} rows a page"
         )
+        if served.rechecked:
+            out.append(
+                f"             asked again about {counted(served.rechecked, 'session')}, restated "
+                f"{number(served.restated)} ({served.restated / served.rechecked:.2%})"
+            )
         shown = list(served.refused.items())[:_MOST_SYMBOLS]
         out += [f"             not {symbol}: {why}" for symbol, why in shown]
         if len(served.refused) > len(shown):

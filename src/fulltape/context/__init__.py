@@ -87,6 +87,8 @@ class ConfiguredDataset:
     """Sources that are captured live."""
     by_instrument: bool = False
     """Whether closed months and years are held a second time, by instrument."""
+    recheck: tuple[int, ...] = ()
+    """How long after a session is final each source is asked about it again, in microseconds."""
     unserved: bool = False
     """Whether no source has a history of it."""
 

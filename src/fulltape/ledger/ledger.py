@@ -24,6 +24,7 @@ from fulltape.ledger.intents import Intents
 from fulltape.ledger.intervals import Intervals
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
+from fulltape.ledger.restatements import Restatements
 from fulltape.ledger.streams import Streams
 from fulltape.ledger.tasks import Tasks
 from fulltape.ledger.touched import Touched
@@ -68,6 +69,7 @@ class Ledger:
         self.consumers = Consumers(self.database)
         self.captures = Captures(self.database)
         self.intervals = Intervals(self.database)
+        self.restatements = Restatements(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

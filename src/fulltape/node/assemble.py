@@ -18,6 +18,7 @@ from fulltape.lake.layout import Layout
 from fulltape.market import datasets, reference
 from fulltape.market.dataset import Dataset
 from fulltape.market.reference import ReferenceEntry
+from fulltape.market.sessions import Calendar
 from fulltape.market.time import SECOND
 from fulltape.node import calendars
 from fulltape.node import rules as rules_of
@@ -249,13 +250,7 @@ def _one_wanted(
             where=loaded.where(f"{key}.until"),
         )
     calendar = opening.calendar(dataset.calendar, loaded.folder)
-    for limit, day in (("from", settings.from_), ("until", settings.until)):
-        if day and not calendar.known_from <= day <= calendar.known_to:
-            raise errors.ConfigError(
-                f"{key}.{limit} = {day} lies outside the calendar {calendar.name}, which knows "
-                f"{calendar.known_from} to {calendar.known_to}.",
-                where=loaded.where(f"{key}.{limit}"),
-            )
+    _held_to_calendar(loaded, key, settings, calendar)
     _held_to_streams(loaded, specs, key, name, settings.live)
     if dataset.live_only and settings.sources:
         raise errors.ConfigError(
@@ -286,8 +281,19 @@ def _one_wanted(
         synthetic=settings.synthetic,
         live=settings.live,
         by_instrument=settings.by_instrument,
+        recheck=tuple(sorted({int(wait * SECOND) for wait in settings.recheck})),
         unserved=not serving,
     )
+
+
+def _held_to_calendar(loaded: Loaded, key: str, settings: DatasetSettings, calendar: Calendar) -> None:
+    for limit, day in (("from", settings.from_), ("until", settings.until)):
+        if day and not calendar.known_from <= day <= calendar.known_to:
+            raise errors.ConfigError(
+                f"{key}.{limit} = {day} lies outside the calendar {calendar.name}, which knows "
+                f"{calendar.known_from} to {calendar.known_to}.",
+                where=loaded.where(f"{key}.{limit}"),
+            )
 
 
 def _on(loaded: Loaded, dataset: Dataset, calendar: str) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -94,6 +94,10 @@ class DatasetSettings(Section):
     final_after: Duration = Field(
         _text("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",
+    )
+    recheck: tuple[Annotated[Duration, Field(ge=3_600)], ...] = Field(
+        (),
+        description='how long after a session is final each source of it is asked again, such as ["1d", "3d", "30d"]: what it says otherwise is taken, counted, and shown by `fulltape diff`. Each entry asks for every session once more',
     )
 
 
@@ -285,6 +289,11 @@ class QualitySettings(Section):
         _QUALITY.early_close_volume,
         gt=0,
         description="and their median volume against regular minutes, from which the calendar is doubted",
+    )
+    restated: float = Field(
+        _QUALITY.restated,
+        ge=0,
+        description="share by which a source may change a price that it had sent before; beyond it the session is AMBER until a later answer confirms it",
     )
 
 

@@ -29,6 +29,7 @@ def run_once(
         removals = plan.nonempty(
             [
                 sweep.requests(),
+                sweep.restatements(),
                 sweep.tasks(),
                 sweep.rejected(),
                 sweep.replaced(),
@@ -67,6 +68,12 @@ class _Sweep:
         before = self._now - self._keep.requests
         count = self._rows("old_requests", "forget_requests", before)
         return Removal(what="requests", count=count, bytes=0, why="older than retention.requests")
+
+    def restatements(self) -> Removal:
+        """What sources have said otherwise, long ago: the rows themselves stay."""
+        before = self._now - self._keep.knowledge
+        count = self._rows("old_restatements", "forget_restatements", before)
+        return Removal(what="restatements", count=count, bytes=0, why="older than retention.knowledge")
 
     def tasks(self) -> Removal:
         """Tasks that have ended; what they brought is in coverage."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from fulltape.context import NodeContext
+from fulltape.context import NodeContext, contents
 from fulltape.export import prices
 from fulltape.lake import parquet
 from fulltape.market import datasets
@@ -20,7 +20,6 @@ from fulltape.market.dataset import Dataset
 from fulltape.market.time import Instant
 
 FACTORS = "factors"
-_CELL = ("instrument", "session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,19 +122,10 @@ def _compared(
     """Cells (instrument, session) of old files that the new ones do not have just so. `kept`: names of new files that hold cells of the
     bundle in other files of it."""
     columns = [*dataset.schema.names, "source"]
-    before = _contents(parquet.scan(list(old)), columns)
+    before = contents.of(parquet.scan(list(old)), columns)
     others = [path for path in new if path.name not in kept]
-    after = _contents(parquet.scan(others), columns) if others else before.clear()
-    return before.join(after, on=[*_CELL, "rows", "content"], how="anti").select(_CELL)
-
-
-def _contents(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Of each cell how many rows it has, and a number that does not depend on their order."""
-    typed = rows.select(pl.col(name) for name in columns).with_columns(
-        pl.col("instrument").cast(pl.String).alias("instrument")
-    )
-    content = pl.struct(columns).hash().sum().alias("content")
-    return typed.group_by(_CELL).agg(pl.len().alias("rows"), content).collect()
+    after = contents.of(parquet.scan(others), columns) if others else before.clear()
+    return before.join(after, on=list(contents.KEY), how="anti").select(contents.CELL)
 
 
 def _by_instrument(dataset: str, cells: pl.DataFrame) -> Iterator[Superseded]:

@@ -24,6 +24,10 @@ class ServedDataset:
     final_after_s: int
     refused: Mapping[str, str]
     """Symbols ('*': all) that it must not be asked for now: why, and until when."""
+    rechecked: int
+    """About how many sessions of instruments it was asked again (`dataset.recheck`),"""
+    restated: int
+    """and how many of those it said otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: C
     capability = feed.capability(dataset)
     assert capability is not None
     wanted = context.wanted.get(dataset)
+    rechecked, restated = context.ledger.restatements.counted(feed.source.name).get(dataset, (0, 0))
     return ServedDataset(
         dataset=dataset,
         wanted=wanted is not None and feed.source.name in wanted.sources,
@@ -115,4 +120,6 @@ def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: C
             and eligibility.dataset == dataset
             and eligibility.forbids(clock.now())
         },
+        rechecked=rechecked,
+        restated=restated,
     )

@@ -131,3 +131,30 @@ DELETE FROM verdicts WHERE dataset = :dataset AND source = '' AND codes = :codes
 INSERT INTO verdicts (dataset, instrument, source, first_session, last_session, verdict, codes, since)
 VALUES (:dataset, :instrument, :source, :first_session, :last_session, :verdict, :codes, :since)
 
+
+-- name: add_restatement
+INSERT INTO restatements (dataset, source, instrument, session, at, rows_changed, largest)
+VALUES (:dataset, :source, :instrument, :session, :at, :rows_changed, :largest)
+ON CONFLICT (dataset, source, instrument, session, at) DO NOTHING
+
+-- name: confirm_restatements
+UPDATE restatements SET confirmed_at = :at
+WHERE dataset = :dataset AND source = :source AND instrument = :instrument AND session = :session AND confirmed_at = 0
+
+-- name: open_restatements
+SELECT instrument, source, session, rows_changed, largest FROM restatements
+WHERE dataset = :dataset AND confirmed_at = 0 AND largest > :beyond
+ORDER BY instrument, session, source
+
+-- name: count_rechecks
+INSERT INTO rechecks (dataset, source, cells, restated, at) VALUES (:dataset, :source, :cells, :restated, :at)
+ON CONFLICT (dataset, source) DO UPDATE SET cells = rechecks.cells + :cells, restated = rechecks.restated + :restated, at = :at
+
+-- name: rechecks_of_source
+SELECT dataset, cells, restated FROM rechecks WHERE source = :source ORDER BY dataset
+
+-- name: old_restatements
+SELECT COUNT(*) AS count FROM restatements WHERE at < :before
+
+-- name: forget_restatements
+DELETE FROM restatements WHERE at < :before

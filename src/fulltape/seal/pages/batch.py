@@ -19,7 +19,7 @@ from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant
 from fulltape.seal.messages import confirm, gap_repair
-from fulltape.seal.pages import result
+from fulltape.seal.pages import restated, result
 from fulltape.seal.quarantine import SetAside
 from fulltape.version import VERSION
 
@@ -43,6 +43,8 @@ class Batch:
         self._failed: dict[str, str] = {}
         self._filled: list[gap_repair.RepairedIntervals] = []
         self._held: list[confirm.ConfirmedSessions] = []
+        self._asked_again: set[tuple[str, str, str]] = set()
+        self._compared: list[tuple[str, str, restated.SecondAnswer]] = []
         self._order = 0
         self.rows = 0
         self.parts = 0
@@ -59,6 +61,7 @@ class Batch:
             )
         for path, damage in contents.damage:
             self._set_aside.damage(path, damage)
+        self._compare()
         # Each part waits for the disk a few times, so several wait together.
         with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
             written = list(pool.map(self._write, sorted(self._frames)))
@@ -75,6 +78,8 @@ class Batch:
                 gap_repair.decide(self._context, filled, self._now)
             for held in self._held:
                 confirm.confirm(self._context, held, self._now)
+            for compared in self._compared:
+                self._note(*compared)
             for rejection in self._set_aside.rejections:
                 self._context.ledger.reject(rejection, now=self._now)
             for stored in ready:
@@ -114,17 +119,44 @@ class Batch:
             place = (source, stored.record.fetch.dataset, folder)
             self._frames[place].append(frame.with_columns(pl.lit(self._order).alias("order")))
             self._fetch_ids[place].append(fetch_id)
+            if self._is_recheck(stored):
+                self._asked_again.add(place)
             self._ended_at[place].append(stored.end.ended_at if stored.end else stored.record.started_at)
         self.rows += fetched.rows
 
+    def _is_recheck(self, stored: StoredFetch) -> bool:
+        """Whether the source had answered all of it before."""
+        tasks = [self._context.ledger.tasks.get(task_id) for task_id in stored.record.tasks]
+        return any(task is not None and task.kind == "QC_PROBE" for task in tasks)
+
+    def _compare(self) -> None:
+        """Of answers that were asked for again keep what is other than before: the rest is there already."""
+        for place in sorted(self._asked_again):
+            source, dataset, _ = place
+            rows = _whole(self._frames.pop(place))
+            comparison = restated.compared(
+                self._context, self._context.wanted[dataset], source, rows, self._now
+            )
+            self._compared.append((dataset, source, comparison))
+            if comparison.rows.height:
+                self._frames[place] = [comparison.rows.with_columns(pl.lit(0).alias("order"))]
+
+    def _note(self, dataset: str, source: str, comparison: restated.SecondAnswer) -> None:
+        restatements = self._context.ledger.restatements
+        restatements.confirm(dataset, source, comparison.same, now=self._now)
+        restatements.record(dataset, comparison.restated, now=self._now)
+        restatements.count(
+            dataset, source, cells=comparison.held, restated=len(comparison.restated), now=self._now
+        )
+
     def _write(self, key: tuple[str, str, str]) -> Draft:
         source, dataset_name, folder = key
-        frames = self._frames[key]
+        rows = _whole(self._frames[key])
         wanted = self._context.wanted[dataset_name]
         return drafts.write(
             self._context,
             wanted,
-            _merged(frames) if len(frames) > 1 else frames[0].drop("order"),
+            rows,
             layer="raw",
             folder=folder,
             source=source,
@@ -163,6 +195,11 @@ class Batch:
                 first = wanted.calendar.label(left[0][0])
                 if first > task.first:
                     queue.shrink(task, first, now=self._now)
+
+
+def _whole(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of fetches of one folder."""
+    return _merged(frames) if len(frames) > 1 else frames[0].drop("order")
 
 
 def _merged(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -1,0 +1,100 @@
+"""What sources have said otherwise about sessions that they were asked about again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fulltape.ledger.database import Database
+from fulltape.market.time import Instant
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restatement:
+    """A session of which a source has changed, added or removed rows; `largest` is by how much a price changed at most, as a share of
+    what it was; infinite where it was 0."""
+
+    source: str
+    instrument: str
+    session: dt.date
+    rows: int
+    largest: float
+
+
+class Restatements:
+    """Restatements until they are confirmed, and how often sources were asked again. Writing methods run inside
+    `Database.write`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, dataset: str, restated: Iterable[Restatement], *, now: Instant) -> None:
+        """Sources have changed what they had said of these sessions."""
+        rows = [
+            {
+                "dataset": dataset,
+                "source": each.source,
+                "instrument": each.instrument,
+                "session": each.session.isoformat(),
+                "at": now,
+                "rows_changed": each.rows,
+                "largest": round(min(each.largest, _LARGEST) * _MILLION),
+            }
+            for each in restated
+        ]
+        self._database.run_many("confirm_restatements", [_key(row) for row in rows])
+        self._database.run_many("add_restatement", rows)
+
+    def confirm(
+        self, dataset: str, source: str, cells: Iterable[tuple[str, dt.date]], *, now: Instant
+    ) -> None:
+        """A source has said the same again of these cells (instrument, session)."""
+        self._database.run_many(
+            "confirm_restatements",
+            [
+                {
+                    "dataset": dataset,
+                    "source": source,
+                    "instrument": instrument,
+                    "session": day.isoformat(),
+                    "at": now,
+                }
+                for instrument, day in cells
+            ],
+        )
+
+    def unconfirmed(self, dataset: str, *, beyond: float) -> list[Restatement]:
+        """Those that changed a price by more than a share of it, and that no later answer has confirmed, by instrument and session."""
+        rows = self._database.run("open_restatements", dataset=dataset, beyond=round(beyond * _MILLION))
+        return [
+            Restatement(
+                source=row["source"],
+                instrument=row["instrument"],
+                session=dt.date.fromisoformat(row["session"]),
+                rows=row["rows_changed"],
+                largest=row["largest"] / _MILLION,
+            )
+            for row in rows
+        ]
+
+    def count(self, dataset: str, source: str, *, cells: int, restated: int, now: Instant) -> None:
+        """A source was asked again about so many cells, and restated some of them."""
+        self._database.run(
+            "count_rechecks", dataset=dataset, source=source, cells=cells, restated=restated, at=now
+        )
+
+    def counted(self, source: str) -> Mapping[str, tuple[int, int]]:
+        """By dataset, about how many cells a source was asked again, and how many of them it restated."""
+        rows = self._database.run("rechecks_of_source", source=source)
+        return {row["dataset"]: (int(row["cells"]), int(row["restated"])) for row in rows}
+
+
+_LARGEST = 1e6
+"""Beyond any change of a price; what infinity is stored as."""
+
+
+def _key(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: row[name] for name in ("dataset", "source", "instrument", "session", "at")}
