@@ -20,10 +20,11 @@ from fulltape.context.jobs import StageReport
 from fulltape.context.spool import Spool
 from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
-from fulltape.curate import plan, raw
+from fulltape.curate import plan, raw, repairs
 from fulltape.curate.judged import CELL, Judged
 from fulltape.curate.raw import RawRows
 from fulltape.lake import parquet, parts
+from fulltape.ledger.repairs import Repair
 from fulltape.market.time import Instant
 from fulltape.version import VERSION
 
@@ -76,12 +77,13 @@ class Chunk:
         volumes = day_bars.volumes(self._context, self._wanted, min(labels), max(labels))
         there = self._there(stretches)
         judged, rows = Judged(self._context, self._wanted, (min(labels), max(labels)), self._now), 0
+        mended = self._context.ledger.repairs.holding(self._wanted.dataset.name, min(labels), max(labels))
         with self._spool() as spool:
             for block in self._raw.blocks(raw_parts, labels):
                 read = self._raw.rows(raw_parts, labels, block)
                 if read.is_empty():
                     continue
-                flagged = row_checks.flagged(read, self._checking)
+                flagged = self._flagged(read, mended)
                 cells = self._judge(flagged, learned, volumes)
                 curated = self._curated(
                     flagged, plan.choose(cells, _present(there, labels, block), self._wanted.every_source)
@@ -95,6 +97,13 @@ class Chunk:
         written = drafts.publish(self._context, ready, now=self._now)
         judged.commit(written)
         return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
+
+    def _flagged(self, rows: pl.DataFrame, mended: Sequence[Repair]) -> pl.DataFrame:
+        """Rows with what is to be said of each; repairs come first, so that a cell is judged as it will be."""
+        if not mended:
+            return row_checks.flagged(rows, self._checking)
+        priced = repairs.priced(self._wanted.dataset.schema.names)
+        return repairs.flagged(row_checks.flagged(repairs.applied(rows, mended, priced), self._checking))
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset

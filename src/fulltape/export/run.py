@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, repaired, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
 from fulltape.export import plan, prices, status
@@ -208,10 +208,17 @@ def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict
         "software": VERSION,
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
+        **({"repairs": repairs} if (repairs := _repairs(context)) else {}),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
     }
+
+
+def _repairs(context: NodeContext) -> str:
+    """A digest of the repairs that hold; '' without any."""
+    holding = repaired.table(context.ledger.repairs.all(), context.wanted)
+    return hashlib.sha256(repr(holding.rows()).encode()).hexdigest() if holding.height else ""
 
 
 def _write(
@@ -251,6 +258,9 @@ def _write(
     parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
+    repairs = repaired.table(context.ledger.repairs.all(), context.wanted)
+    if repairs.height:
+        parquet.publish(repairs, work / "repairs.parquet", {"table": "repairs"})
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
     )

@@ -24,6 +24,7 @@ from fulltape.ledger.intents import Intents
 from fulltape.ledger.intervals import Intervals
 from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
+from fulltape.ledger.repairs import Repairs
 from fulltape.ledger.restatements import Restatements
 from fulltape.ledger.streams import Streams
 from fulltape.ledger.tasks import Tasks
@@ -70,6 +71,7 @@ class Ledger:
         self.captures = Captures(self.database)
         self.intervals = Intervals(self.database)
         self.restatements = Restatements(self.database)
+        self.repairs = Repairs(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

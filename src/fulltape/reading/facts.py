@@ -10,7 +10,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.adjustment import tables
-from fulltape.context import actions, closes
+from fulltape.context import actions, closes, repaired
 from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
@@ -61,6 +61,12 @@ class FactsReader:
             reconciled = actions.events(view, self._node.sources(actions.DATASET), known)
             chosen = request.convention_of(convention)
             return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
+
+    def repairs(self) -> pl.DataFrame:
+        """Bars that a person has changed, as far as the changes hold: number, dataset, instrument, session, ts, source, column (null: the
+        bar was taken out), was, becomes (text), who, reason, at."""
+        with self._node.opened() as ledger:
+            return repaired.table(ledger.repairs.all(), tuple(self._node.settings.dataset))
 
     def _actions_view(
         self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None

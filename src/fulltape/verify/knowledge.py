@@ -1,5 +1,5 @@
 """What exists in the ledger only and no part can tell, written into the lake every night: emptiness, refusals, proofs,
-decisions, what was captured when, the reference table.
+decisions, repairs, restatements, what was captured when, the reference table.
 
 One file, compressed: a line that says of which ledger and how new it is, then a line a table's rows. It is written anew
 when something has changed, so there is only ever one.
@@ -29,6 +29,9 @@ TABLES = {
     **dict.fromkeys(
         (
             "acceptances",
+            "repairs",
+            "restatements",
+            "rechecks",
             "captures",
             "streams",
             "stream_days",
@@ -121,7 +124,11 @@ def restore(ledger: Ledger, layout: Layout) -> list[CoverageFact]:
     # Parts get new numbers when they are taken up, and the tasks that asked for intervals are gone.
     ledger.database.run("forget_parts_of_captures")
     ledger.database.run("ask_intervals_again")
-    for counter, newest in (("interval", "newest_interval"), ("acceptance", "newest_acceptance")):
+    for counter, newest in (
+        ("interval", "newest_interval"),
+        ("acceptance", "newest_acceptance"),
+        ("repair", "newest_repair"),
+    ):
         ledger.database.run("raise_counter", name=counter, value=ledger.database.value(newest) or 0)
     return contradicted
 

@@ -158,3 +158,16 @@ SELECT COUNT(*) AS count FROM restatements WHERE at < :before
 
 -- name: forget_restatements
 DELETE FROM restatements WHERE at < :before
+
+-- name: newest_repair
+SELECT MAX(seq) AS newest FROM repairs
+
+-- name: repairs
+SELECT * FROM repairs WHERE dataset = :dataset AND session >= :first_session AND session <= :last_session ORDER BY seq
+
+-- name: all_repairs
+SELECT * FROM repairs ORDER BY seq
+
+-- name: add_repair
+INSERT INTO repairs (seq, dataset, instrument, session, ts, source, field, was, becomes, who, reason, at, undoes)
+VALUES (:seq, :dataset, :instrument, :session, :ts, :source, :field, :was, :becomes, :who, :reason, :at, :undoes)
