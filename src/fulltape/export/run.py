@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, repaired, silent
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
-from fulltape.export import plan, prices, status
+from fulltape.export import notes, plan, prices, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
 from fulltape.lake import checksums, files, layout, parquet
@@ -58,7 +58,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             return None
         path = context.layout.bundle(day)
         gathered = status.gather(context, clock.now())
-        recipe = plan.digest(included, _inputs(context, gathered))
+        recipe = plan.digest(included, _inputs(context, gathered, day))
         earlier = context.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(context, path, recipe, included)
         if fresh:
@@ -203,22 +203,16 @@ def _provisional(context: NodeContext, wanted: ConfiguredDataset, path: str, now
     return int(rows.select(pl.len()).collect().item())
 
 
-def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge]) -> dict[str, str]:
+def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge], day: dt.date) -> dict[str, str]:
     return {
         "software": VERSION,
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
-        **({"repairs": repairs} if (repairs := _repairs(context)) else {}),
+        **notes.inputs(context, day),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
     }
-
-
-def _repairs(context: NodeContext) -> str:
-    """A digest of the repairs that hold; '' without any."""
-    holding = repaired.table(context.ledger.repairs.all(), context.wanted)
-    return hashlib.sha256(repr(holding.rows()).encode()).hexdigest() if holding.height else ""
 
 
 def _write(
@@ -258,9 +252,7 @@ def _write(
     parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
-    repairs = repaired.table(context.ledger.repairs.all(), context.wanted)
-    if repairs.height:
-        parquet.publish(repairs, work / "repairs.parquet", {"table": "repairs"})
+    notes.write(context, work, summary.last)
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
     )

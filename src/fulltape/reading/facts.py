@@ -10,7 +10,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.adjustment import tables
-from fulltape.context import actions, closes, repaired
+from fulltape.context import actions, closes, noted
 from fulltape.context.actions import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
@@ -66,7 +66,7 @@ class FactsReader:
         """Bars that a person has changed, as far as the changes hold: number, dataset, instrument, session, ts, source, column (null: the
         bar was taken out), was, becomes (text), who, reason, at."""
         with self._node.opened() as ledger:
-            return repaired.table(ledger.repairs.all(), tuple(self._node.settings.dataset))
+            return noted.repairs(ledger.repairs.all(), tuple(self._node.settings.dataset))
 
     def _actions_view(
         self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
@@ -117,6 +117,17 @@ class FactsReader:
                 for said in ledger.verdicts.of_dataset(dataset)
             ]
         return pl.DataFrame(rows, schema=_VERDICTS, orient="row")
+
+    def intervals(self, dataset: str) -> pl.DataFrame:
+        """Spans [start, end), UTC, in which minutes lack for a reason: dataset, instrument (null: every one), session, start, end, kind
+        (such as disconnected, stale, market halt), state (unverified, filling, verified, unverifiable), source, detail, evidence."""
+        calendar = self._node.calendar(self._node.declared(dataset))
+        wanted = self._node.settings.dataset.get(dataset)
+        first = wanted.from_ if wanted else calendar.known_from
+        with self._node.opened() as ledger:
+            known = ledger.intervals.find(dataset=dataset)
+            newest = ledger.catalogue.newest_session("curated", dataset) or first
+            return noted.intervals(dataset, calendar, known, first, newest)
 
     def diff(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,6 +42,10 @@ class Rules:
     rounds: int = 4
     workers: int = 8
     shares: Mapping[str, float] = field(default_factory=dict)
+    splits: Mapping[str, dt.date] = field(default_factory=dict)
+    """Parts of a bundle by name, and their first sessions."""
+    purge: int = 0
+    embargo: int = 0
     export_policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = "drop_cell"
     keep_messages: int = 7 * 86_400 * SECOND
     clock_tolerance: int = 5 * SECOND

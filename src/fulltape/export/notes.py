@@ -1,0 +1,67 @@
+"""What a bundle tells beside its rows: repairs, intervals, and how it is split for training; each only where there is any."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from fulltape.context import NodeContext, noted
+from fulltape.export import splits
+from fulltape.lake import files, parquet
+
+
+def inputs(context: NodeContext, last: dt.date | None) -> Mapping[str, str]:
+    """Digests of what is told, by what it is; `last` is the bundle's last session."""
+    digests = {
+        name: hashlib.sha256(repr(table.rows()).encode()).hexdigest()
+        for name, table in (("repairs", _repairs(context)), ("intervals", _intervals(context, last)))
+        if table.height
+    }
+    rules = context.rules
+    return digests | (
+        {"splits": repr((dict(rules.splits), rules.purge, rules.embargo))} if rules.splits else {}
+    )
+
+
+def write(context: NodeContext, folder: Path, last: dt.date | None) -> None:
+    """Write `repairs.parquet`, `intervals.parquet` and `splits.json` into a bundle's folder; `last` is its last session."""
+    for name, table in (("repairs", _repairs(context)), ("intervals", _intervals(context, last))):
+        if table.height:
+            parquet.publish(table, folder / f"{name}.parquet", {"table": name})
+    rules = context.rules
+    if not rules.splits or last is None:
+        return
+    split = {
+        "purge": rules.purge,
+        "embargo": rules.embargo,
+        "datasets": {
+            name: splits.of_dataset(
+                wanted.calendar, last, rules.splits, purge=rules.purge, embargo=rules.embargo
+            )
+            for name, wanted in sorted(context.wanted.items())
+        },
+    }
+    files.publish_bytes(folder / "splits.json", msgspec.json.format(msgspec.json.encode(split), indent=2))
+
+
+def _repairs(context: NodeContext) -> pl.DataFrame:
+    return noted.repairs(context.ledger.repairs.all(), context.wanted)
+
+
+def _intervals(context: NodeContext, last: dt.date | None) -> pl.DataFrame:
+    """Spans of sessions that lack minutes for a reason, of every dataset."""
+    return pl.concat(
+        noted.intervals(
+            name,
+            wanted.calendar,
+            context.ledger.intervals.find(dataset=name),
+            wanted.first,
+            last or wanted.first,
+        )
+        for name, wanted in sorted(context.wanted.items())
+    )
