@@ -135,6 +135,7 @@ def test_bars_by_what_is_traded() -> None:
     regular = bars(spy(), "1m")
     for every, column, size in (("5000 ticks", "n", 5_000), ("1000000 shares", "volume", 1_000_000)):
         made = bars(spy(), every)
+        assert made.height == -(-int(regular[column].sum()) // size), every
         assert made[column].sum() == regular[column].sum()
         ends = made[column].cum_sum().to_list()[:-1]
         # A bar ends with the trade that reaches the next multiple.
@@ -144,6 +145,52 @@ def test_bars_by_what_is_traded() -> None:
     value = bars(spy(), "5e8 dollars")
     assert value["volume"].sum() == regular["volume"].sum()
     assert value.filter(pl.col("ts").dt.date() != dt.date(2013, 10, 7)).is_empty()
+
+
+def invented(*rows: tuple[float, float, float, str]) -> pl.DataFrame:
+    """Trades of a day: seconds since the open, price, size, conditions."""
+    opened = dt.datetime(2013, 10, 7, 13, 30, tzinfo=dt.UTC)
+    frame = pl.DataFrame(
+        [
+            {"ts": opened + dt.timedelta(seconds=second), "price": price, "size": size, "conditions": codes}
+            for second, price, size, codes in rows
+        ]
+    ).with_columns(
+        instrument=pl.lit("A"), symbol=pl.lit("A"), session=pl.lit(opened.date()), tape=pl.lit("B"), correction=pl.lit(None, pl.String),
+        source=pl.lit("alpaca.sip"), is_final=pl.lit(value=True), flags=pl.lit(0, pl.UInt32), available_at=pl.col("ts"),
+    )  # fmt: skip
+    return frame.with_columns(pl.col("ts", "available_at").cast(pl.Datetime("us", "UTC")))
+
+
+def test_bars_of_fractions_hold_just_as_many() -> None:
+    made = bars(invented(*((second, 10.0, 0.1, "@") for second in range(40))), "1 volume")
+    assert made["n"].to_list() == [10, 10, 10, 10]
+    assert bars(invented(*((second, 10.0, 1.0, "@") for second in range(30))), "10 ticks")["n"].to_list() == [10] * 3  # fmt: skip
+
+
+def test_a_sum_beyond_its_room_is_null_and_never_wrong() -> None:
+    huge = invented((1, 10.0, 6e19, "@"), (2, 10.0, 6e19, "@"), (3, 1e10, 1.2e10, "@"))
+    for every in ("1s", "1m", "1d"):
+        last = bars(huge, every).to_dicts()[-1]
+        assert last["volume"] is None or last["volume"] > 0
+        assert last["vwap"] is None or last["low"] <= last["vwap"] <= last["high"], every
+    assert bars(huge, "1m")["volume"].to_list() == [None]
+    assert bars(huge, "1d")["volume"].to_list() == [None]
+
+
+def test_a_day_counts_what_made_no_price_and_begins_with_its_session() -> None:
+    thin = invented((60, 10.0, 50.0, "I,?"), (90, 10.0, 5_000.0, "?"), (23_400.5, 12.0, 10.0, "6"))
+    (day,) = bars(thin, "1d").to_dicts()
+    assert (day["volume"], day["unknown_conditions"], day["close_kind"]) == (5_060.0, 2, "auction")
+    assert (day["ts"], day["open"], day["close"]) == (at("2013-10-07", "09:30"), 12.0, 12.0)
+    assert bars(thin, "1m").is_empty()
+
+
+def test_prints_that_make_no_price_make_none_in_the_auction() -> None:
+    odd = invented((60, 100.0, 10.0, "@"), (23_400.5, 150.0, 10.0, "6,W"), (23_400.6, 7.0, 20.0, "6,?"))
+    (day,) = bars(odd, "1d").to_dicts()
+    assert (day["high"], day["low"], day["close"], day["volume"]) == (100.0, 100.0, 100.0, 40.0)
+    assert bars(odd, "1m", "close_auction").is_empty()
 
 
 @needs_data

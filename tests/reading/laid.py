@@ -108,6 +108,13 @@ class Laid:
             for name in mine["instrument"].unique():
                 self.fact(dataset, name, str(session), str(session))
 
+    def raw_ticks(self, dataset: str, rows: pl.DataFrame, source: str) -> None:
+        """Trades or quotes as a source has sent them."""
+        filled = rows.with_columns(ts_event=pl.col("ts").cast(pl.Datetime("ns", "UTC")))
+        frame = frames.conform(filled, datasets.get(dataset).schema.columns)
+        for (session,), mine in frame.group_by("session", maintain_order=True):
+            self._publish(dataset, mine.sort("instrument", "ts"), "raw", f"date={session}", source)
+
     def _bars(self, dataset: str, rows: pl.DataFrame, cut: Literal["year", "date"]) -> None:
         filled = rows.with_columns(
             *(pl.col("close").alias(name) for name in ("open", "high", "low", "vwap")),

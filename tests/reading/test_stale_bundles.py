@@ -85,6 +85,15 @@ def test_a_restated_close_makes_its_factors_stale_too(node: tuple[Path, NodeCont
     assert (factor.instrument, factor.first, factor.last) == ("AAPL", PAID.ex_date, PAID.ex_date)
 
 
+def test_an_action_that_was_taken_back_makes_its_factor_stale(node: tuple[Path, NodeContext]) -> None:
+    _, context = node
+    with context.ledger.write():
+        for part in context.ledger.catalogue.current("raw", "corporate_actions"):
+            context.ledger.catalogue.withdraw(part.part_id, now=1)
+    (state,) = bundles.states(context)
+    assert bundles.summed(state.superseded) == {bundles.FACTORS: 1}
+
+
 def test_a_bundle_that_cannot_be_read_says_so(node: tuple[Path, NodeContext]) -> None:
     folder, context = node
     (path,) = context.layout.bundles()

@@ -153,3 +153,50 @@ def test_quotes_as_bars_of_their_middle(tmp_path: Path) -> None:
         reader.scan(QUOTES, symbols="SPY", every="100 volume")
     with pytest.raises(errors.UsageError, match="does not tell auctions apart"):
         reader.scan(QUOTES, symbols="SPY", every="1m", phase="close_auction")
+
+
+def test_as_of_a_moment_bars_that_may_change_are_not_final(tmp_path: Path) -> None:
+    reader = node(
+        tmp_path,
+        invented(
+            ("09:31:00", 100.0, 60, "@", None),
+            ("09:32:00", 101.0, 60, "@", None),
+            ("09:33:00", 102.0, 60, "@", None),
+            ("16:00:01", 103.0, 500, "6", None),
+            ("16:00:09", 104.0, 500, "M", None),
+        ),
+    ).read()
+
+    def final(every: str, as_of: str, **more: Any) -> list[tuple[float, bool]]:
+        rows = reader.scan(TRADES, symbols="SPY", every=every, as_of=f"{DAY}T{as_of}-04:00", **more)
+        return rows.select("close", "is_final").collect().rows()
+
+    assert final("100 volume", "09:32:30") == [(101.0, False)]
+    assert final("100 volume", "09:33:30") == [(101.0, True), (102.0, False)]
+    assert final("1d", "16:00:05") == [(103.0, False)]
+    assert final("1d", "16:00:30") == [(104.0, False)]
+    assert final("1m", "16:00:05", phase="all") == [
+        (100.0, True),
+        (101.0, True),
+        (102.0, True),
+        (103.0, False),
+    ]
+    assert final("1d", "20:00:01") == [(104.0, True)]
+
+
+def test_bars_in_one_moment_keep_their_order_for_indicators(tmp_path: Path) -> None:
+    rows = [("09:31:00", 100.0 + number, 100.0, "@", None) for number in range(300)]
+    reader = node(tmp_path, invented(*rows)).read()
+    made = reader.scan(TRADES, symbols="SPY", every="100 volume", columns=["close", "return_1"])
+    for engine in ("streaming", "in-memory"):
+        frame = made.collect(engine=engine)
+        assert frame["close"].is_sorted()
+        assert (frame["return_1"].drop_nulls() > 0).all()
+
+
+def test_a_source_whose_codes_nothing_tells_is_refused(tmp_path: Path) -> None:
+    made = node(tmp_path, invented(("09:31:00", 100.0, 10, "@", None)))
+    rows = invented(("09:31:00", 100.0, 10, "@", None)).with_columns(source=pl.lit("finnhub.us"))
+    made.raw_ticks(TRADES, rows, "finnhub.us")
+    with pytest.raises(errors.UsageError, match=r"sale conditions of finnhub\.us"):
+        made.read().scan(TRADES, every="1m")

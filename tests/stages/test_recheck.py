@@ -14,6 +14,7 @@ import pytest
 
 import fulltape
 from clocks import SkippingClock
+from fulltape.audit import run as audit
 from fulltape.checks import restatement
 from fulltape.market.time import from_datetime
 from fulltape.node import nightly
@@ -37,11 +38,11 @@ class Night(SkippingClock):
         self._skipped = from_datetime(moment) - time.time_ns() // 1_000
 
 
-def restated(market: Market) -> Market:
-    """The same market, in which a close of AAPL is two percent higher."""
+def restated(market: Market, *, close: float = 1.02, high: float = 1.02) -> Market:
+    """The same market, in which a day of AAPL is told otherwise: two percent higher."""
     told = {
         key: [
-            dataclasses.replace(bar, close=round(bar.close * 1.02, 2), high=bar.high * 1.02)
+            dataclasses.replace(bar, close=round(bar.close * close, 2), high=bar.high * high)
             if key == ("day", "AAPL") and bar.session == RESTATED
             else bar
             for bar in bars
@@ -67,6 +68,36 @@ def later(tmp_path: Path, node: tuple[Path, Running]) -> Iterator[Path]:
     """The same node, once `turn` was called, with a vendor that has restated a session."""
     with simulated(tmp_path / "second", restated(markets.sample()), [WISH], universe=UNIVERSE) as (other, _):
         yield other
+
+
+@pytest.fixture
+def insane(tmp_path: Path, node: tuple[Path, Running]) -> Iterator[Path]:
+    """With a vendor that says a close far above the high."""
+    market = restated(markets.sample(), close=1.5, high=1.0)
+    with simulated(tmp_path / "third", market, [WISH], universe=UNIVERSE) as (other, _):
+        yield other
+
+
+def ended(folder: Path, day: str) -> None:
+    """No later sessions are wanted."""
+    settings = folder / "fulltape.toml"
+    settings.write_text(re.sub("until = .*", f"until = {day}", settings.read_text()))
+
+
+def verdict(folder: Path, instrument: str = "AAPL") -> tuple[str, str] | None:
+    """What is said of the session now."""
+    with opened(folder) as context:
+        said = context.ledger.verdicts.of_cell(DAYS, instrument, RESTATED)
+        return None if said is None else (said.verdict.value, said.codes)
+
+
+def exported(folder: Path) -> list[float]:
+    """The closes of the session in the newest bundle."""
+    with opened(folder) as context:
+        bundle = context.layout.bundles()[-1]
+    rows = pl.scan_parquet(bundle / "curated" / DAYS / "**" / "*.parquet")
+    mine = rows.filter(pl.col("session") == RESTATED, pl.col("instrument") == "AAPL")
+    return mine.select("close").collect()["close"].to_list()
 
 
 def turn(folder: Path, other: Path) -> None:
@@ -117,6 +148,98 @@ def test_a_restated_session_is_taken_counted_and_doubted_until_it_is_confirmed(
         assert context.ledger.restatements.counted(SOURCE) == {DAYS: (8, 1)}
         assert context.ledger.restatements.unconfirmed(DAYS, beyond=0) == []
         assert context.ledger.verdicts.with_codes(DAYS, restatement.CODE) == []
+
+
+def test_what_is_restated_to_nonsense_stays_red_and_out_of_bundles(
+    node: tuple[Path, Running], insane: Path
+) -> None:
+    folder, _ = node
+    night(folder, 11)
+    assert len(exported(folder)) == 1
+    turn(folder, insane)
+    for day in (12, 13, 14):
+        night(folder, day)
+        said = verdict(folder)
+        assert said is not None
+        assert said[0] == "RED"
+        assert exported(folder) == []
+
+
+def test_once_it_is_confirmed_the_verdict_of_the_rows_holds_again(
+    node: tuple[Path, Running], later: Path
+) -> None:
+    folder, _ = node
+    ended(folder, "2012-12-12")
+    settings = folder / "fulltape.toml"
+    settings.write_text(settings.read_text().replace('["1d", "2d"]', '["1d"]'))
+    night(folder, 11)
+    before = verdict(folder)
+    turn(folder, later)
+    night(folder, 12)
+    assert verdict(folder) == ("AMBER", restatement.CODE)
+    # No wait is left: what was restated is asked for until it is confirmed.
+    night(folder, 13)
+    assert verdict(folder) == before
+    assert verdict(folder, "IBM") == before
+
+
+def test_a_wait_that_is_set_again_begins_anew(node: tuple[Path, Running]) -> None:
+    folder, _ = node
+    settings = folder / "fulltape.toml"
+    text = settings.read_text()
+    night(folder, 4)
+    settings.write_text(re.sub("recheck = .*\n", "", text))
+    night(folder, 13)
+    settings.write_text(text)
+    night(folder, 14)
+    with opened(folder) as context:
+        assert context.ledger.restatements.counted(SOURCE) == {}
+
+
+def test_what_has_stalled_does_not_keep_a_later_wait_from_asking(node: tuple[Path, Running]) -> None:
+    folder, _ = node
+    night(folder, 11)
+    with opened(folder) as context:
+        audit.run_once(context, Night(12))
+        asked = [task for task in context.ledger.tasks.queued(DAYS) if task[5].startswith("recheck")]
+        with context.ledger.write():
+            for task_id, *_ in asked:
+                context.ledger.queue.finish(task_id, 0, "stalled", now=1, error="a bad night")
+    night(folder, 13)
+    with opened(folder) as context:
+        # The 11th after two days; the 12th was not held yet.
+        assert context.ledger.restatements.counted(SOURCE) == {DAYS: (2, 0)}
+
+
+def test_rows_that_have_gone_are_doubted(tmp_path: Path) -> None:
+    minutes = Wish("equities_bars_minute", "2012-12-10", "2012-12-12", (SOURCE,))
+    market = markets.sample()
+    fewer = {
+        key: [
+            bar
+            for number, bar in enumerate(bars)
+            if key != ("minute", "AAPL") or bar.session != RESTATED or number % 2
+        ]
+        for key, bars in market.bars.items()
+    }
+    with (
+        simulated(tmp_path / "first", market, [minutes], universe=UNIVERSE) as (folder, _),
+        simulated(tmp_path / "second", markets.market(fewer), [minutes], universe=UNIVERSE) as (other, _),
+    ):
+        settings = folder / "fulltape.toml"
+        name = minutes.dataset
+        settings.write_text(
+            settings.read_text().replace(f"[dataset.{name}]\n", f'[dataset.{name}]\nrecheck = ["1d"]\n')
+        )
+        night(folder, 11)
+        turn(folder, other)
+        night(folder, 12)
+        with opened(folder) as context:
+            (only,) = context.ledger.restatements.unconfirmed(name, beyond=0.005)
+            assert (only.instrument, only.session, only.rows > 100) == ("AAPL", RESTATED, True)
+            said = context.ledger.verdicts.of_cell(name, "AAPL", RESTATED)
+            assert said is not None
+            assert said.verdict.value in ("AMBER", "RED")
 
 
 def test_what_was_final_before_is_left_alone_and_nights_that_were_missed_ask_once(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from fulltape.audit import plan
 from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.coverage.facts import LATER
 from fulltape.ledger.task import NewTask
 from fulltape.market import ranges
 from fulltape.market.ranges import Range, Ranges
@@ -24,33 +25,76 @@ _Series = tuple[str, str]
 
 def enqueue(context: NodeContext, wanted: ConfiguredDataset, batch: int, now: Instant) -> int:
     """Enqueue what is due, inside the audit's transaction; returns how many tasks."""
+    _forget_other_waits(context, wanted)
+    if not wanted.recheck:
+        return 0
+    due = _by_waits(context, wanted, now)
+    for series, spans in _to_confirm(context, wanted, now).items():
+        due[series] = ranges.union(due.get(series, ranges.EMPTY), spans)
+    opened = {source: _open(context, wanted, source) for source in wanted.sources}
+    tasks = [
+        task
+        for (instrument, source), spans in sorted(due.items())
+        if instrument in wanted.instruments and source in wanted.sources
+        for task in _tasks(
+            wanted,
+            instrument,
+            source,
+            ranges.subtract(spans, opened[source].get(instrument, ranges.EMPTY)),
+        )
+    ]
+    return context.ledger.queue.enqueue(tasks, now=now, batch=batch)
+
+
+def _forget_other_waits(context: NodeContext, wanted: ConfiguredDataset) -> None:
+    """A wait that is set anew begins anew."""
+    mine = {_log(wanted, wait) for wait in wanted.recheck}
+    for log in context.ledger.bookmarks(_STAGE):
+        if log.rpartition(" ")[0] == wanted.dataset.name and log not in mine:
+            context.ledger.drop_bookmark(_STAGE, log)
+
+
+def _log(wanted: ConfiguredDataset, wait: int) -> str:
+    return f"{wanted.dataset.name} {wait}"
+
+
+def _by_waits(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> dict[_Series, Ranges]:
+    """What has become due by the waits."""
     windows = {wait: window for wait in wanted.recheck if (window := _due(context, wanted, wait, now))}
     if not windows:
-        return 0
+        return {}
     first = min(start for start, _ in windows.values())
-    held = _held(context, wanted, first)
     answered = _answered(context, wanted, windows)
-    opened = {source: _open(context, wanted, source) for source in wanted.sources}
-    tasks = []
-    for (instrument, source), spans in sorted(held.items()):
-        if instrument not in wanted.instruments or source not in wanted.sources:
-            continue
-        due = ranges.union(
+    return {
+        series: ranges.union(
             *(
-                ranges.subtract(
-                    ranges.intersect(spans, (window,)), answered[wait].get((instrument, source), ranges.EMPTY)
-                )
+                ranges.subtract(ranges.intersect(spans, (window,)), answered[wait].get(series, ranges.EMPTY))
                 for wait, window in windows.items()
             )
         )
-        due = ranges.subtract(due, opened[source].get(instrument, ranges.EMPTY))
-        tasks += list(_tasks(wanted, instrument, source, due))
-    return context.ledger.queue.enqueue(tasks, now=now, batch=batch)
+        for series, spans in _held(context, wanted, first).items()
+    }
+
+
+def _to_confirm(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> Mapping[_Series, Ranges]:
+    """What was restated by more than a little, and is asked for until an answer confirms it: after about a day, and again after twice as
+    long each time."""
+    restatements = context.ledger.restatements
+    beyond = context.rules.thresholds.restated
+    due: dict[_Series, list[Range]] = defaultdict(list)
+    asked = []
+    for each in restatements.unconfirmed(wanted.dataset.name, beyond=beyond):
+        since = max(each.at, each.asked_at)
+        if now - since >= max(LATER, since - each.at):
+            due[each.instrument, each.source].append(wanted.calendar.between(each.session, each.session))
+            asked.append(each)
+    restatements.asked(wanted.dataset.name, asked, now=now)
+    return {series: ranges.normalise(spans) for series, spans in due.items()}
 
 
 def _due(context: NodeContext, wanted: ConfiguredDataset, wait: int, now: Instant) -> Range | None:
     """The sessions that have become due for a wait since the last look; none at the first."""
-    log = f"{wanted.dataset.name} {wait}"
+    log = _log(wanted, wait)
     stop = wanted.final_until(now - wait)
     start = context.ledger.bookmark(_STAGE, log)
     if stop > start:
@@ -108,7 +152,7 @@ def _purpose(source: str) -> str:
 def _open(context: NodeContext, wanted: ConfiguredDataset, source: str) -> Mapping[str, Ranges]:
     """What a source is to be asked again already."""
     opened: dict[str, list[Range]] = defaultdict(list)
-    for instrument, first, last in context.ledger.tasks.spans(wanted.dataset.name, _purpose(source)):
+    for instrument, first, last in context.ledger.tasks.asked_spans(wanted.dataset.name, _purpose(source)):
         opened[instrument].append(wanted.calendar.span_of(first, last))
     return {instrument: ranges.normalise(spans) for instrument, spans in opened.items()}
 

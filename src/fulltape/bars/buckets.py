@@ -103,6 +103,11 @@ def placed(ticks: pl.LazyFrame, calendar: Calendar, phase: Phase) -> pl.LazyFram
     return rows if phase == "all" else rows.filter(pl.col("phase") == phase)
 
 
+def open_of_session() -> pl.Expr:
+    """Of placed ticks the regular open of their session, null on a day that the calendar does not know."""
+    return pl.col(_OPEN)
+
+
 def close_of_session() -> pl.Expr:
     """Of placed ticks the regular close of their session, null on a day that the calendar does not know."""
     return pl.col(_CLOSE)

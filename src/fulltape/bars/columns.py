@@ -21,19 +21,21 @@ def ordered(names: Collection[str]) -> list[str]:
 
 
 _SCALE = 2.0**60
+_MOST = 1e20
+"""What a sum may come to, so that it has room in 128 bits."""
 
 
 def total(values: pl.Expr) -> pl.Expr:
-    """The sum of a group's values, nulls left out, to the same bits in whatever order they are added: null where one is beyond
-    1e20."""
+    """The sum of a group's values, nulls left out, to the same bits in whatever order they are added; null beyond 1e20."""
     return together(part(values))
 
 
 def part(values: pl.Expr) -> pl.Expr:
     """Of a group the exact sum of its values, to be put `together` with others. Values are counted in units of 2**-60, as whole
-    numbers of 128 bits, which is also quicker than adding floats one after the other; null where one is too large for that."""
+    numbers of 128 bits, which is also quicker than adding floats one after the other; null where they come to more than 1e20."""
     counted = (values * _SCALE).cast(pl.Int128, strict=False)
-    return pl.when(counted.null_count() == values.null_count()).then(counted.sum())
+    fits = (counted.null_count() == values.null_count()) & (values.abs().sum() < _MOST)
+    return pl.when(fits).then(counted.sum())
 
 
 def together(parts: pl.Expr) -> pl.Expr:
@@ -43,4 +45,5 @@ def together(parts: pl.Expr) -> pl.Expr:
 
 def sum_of(parts: pl.Expr) -> pl.Expr:
     """Of a group the sum of its parts."""
-    return together(pl.when(parts.null_count() == 0).then(parts.sum()))
+    fits = (parts.null_count() == 0) & (parts.cast(pl.Float64).abs().sum() < _MOST * _SCALE)
+    return together(pl.when(fits).then(parts.sum()))

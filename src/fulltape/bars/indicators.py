@@ -62,7 +62,8 @@ def names() -> list[str]:
 def added(bars: pl.LazyFrame, chosen: Sequence[Indicator]) -> pl.LazyFrame:
     """Bars with these columns more, sorted by instrument and `ts`."""
     ends = ["bucket_end"] if "bucket_end" in bars.collect_schema() else []
-    ordered = bars.sort("instrument", "ts", *ends)  # of two phases two bars may have one start
+    # Of two phases two bars may have one start, and of trades in one moment several.
+    ordered = bars.sort("instrument", "ts", *ends, maintain_order=True)
     whole = [indicator.value.over("instrument") for indicator in chosen if indicator.name != _BY_SESSION]
     daily = [
         indicator.value.over("instrument", "session") for indicator in chosen if indicator.name == _BY_SESSION

@@ -33,6 +33,9 @@ PriceKind = Literal["mid", "bid", "ask"]
 PRICE_KINDS: tuple[PriceKind, ...] = ("mid", "bid", "ask")
 _ENDS, _EXTREMES, _SIZE, _NOTIONAL = "end_price", "extreme_price", "priced_size", "priced_value"
 _NUMBER, _ROW, _LAST_ROW, _ALIKE = "number", "row", "last_alike", "conditions_hash"
+_OPEN = "session_open"
+_UNITS = 1e12
+"""Of one share, or of one unit of money, where it is counted when a bar is full."""
 _TICK = 1
 """Microseconds from the last tick of a bar that is measured by what is traded to its end, which is exclusive."""
 
@@ -63,6 +66,7 @@ def bars(ticks: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
     else:
         made = _continuous(_values(ticks, asked.price_kind), asked)
     kept = columns.ordered(made.collect_schema().names())
+    made = made.filter(pl.col("open").is_not_null() & pl.col("high").is_not_null())
     return made.select(kept).sort("instrument", "ts", "bucket_end", maintain_order=True)
 
 
@@ -71,7 +75,7 @@ def _values(ticks: pl.LazyFrame, kind: PriceKind) -> pl.LazyFrame:
     if "bid" not in ticks.collect_schema().names():
         return ticks.with_columns(pl.col("price").alias(_ENDS), pl.col("price").alias(_EXTREMES))
     sides = ["bid", "ask"] if kind == "mid" else [kind]
-    there = pl.all_horizontal(pl.col(side) > 0 for side in sides)
+    there = pl.all_horizontal((pl.col(side) > 0) & pl.col(side).is_finite() for side in sides)
     price = (pl.col("bid") + pl.col("ask")) / 2 if kind == "mid" else pl.col(kind)
     priced = ticks.filter(there).with_columns(price.alias(_ENDS), pl.lit(kind).alias("price_kind"))
     return priced.with_columns(pl.col(_ENDS).alias(_EXTREMES))
@@ -116,7 +120,7 @@ def _of_trades(trades: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
 
 
 def _continuous(ticks: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
-    """Bars of everything but auctions."""
+    """Bars of everything but auctions; those without a price have nulls."""
     every = asked.every
     if isinstance(every, Every) and asked.conditions is not None and every.length >= MINUTE:
         made = _by_conditions(ticks, every, asked, asked.conditions)
@@ -128,7 +132,7 @@ def _continuous(ticks: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
             made = _by_trading(placed, every, asked, aggregates)
         else:
             made = _grouped(placed, every, asked, aggregates)
-    return made.filter(pl.col("open").is_not_null() & pl.col("high").is_not_null())
+    return made
 
 
 def _grouped(
@@ -243,14 +247,15 @@ def _by_trading(
 ) -> pl.LazyFrame:
     """Bars that end when so much was traded, anew in each segment of a session. A tick lies wholly in the bar in which it begins."""
     rows, segment = buckets.segments(placed, asked.calendar, asked.phase)
-    amount = {"ticks": pl.lit(1.0), "volume": pl.col("size"), "value": pl.col("size") * pl.col("price")}
-    measured = amount[every.measure]
-    before = measured.cum_sum().over(segment) - measured
-    near = (before / every.size).floor()
-    # A quotient is rounded, and at a multiple of the size it may be one too many or too few.
-    number = near + ((near + 1) * every.size <= before).cast(pl.Float64) - (near * every.size > before)
+    if every.measure == "ticks":
+        number = pl.int_range(pl.len()).over(segment) // int(every.size)
+    else:
+        amount = pl.col("size") if every.measure == "volume" else pl.col("size") * pl.col("price")
+        # Whole numbers: ten times 0.1 would not be 1.
+        units = (amount * _UNITS).round().cast(pl.Int128)
+        number = (units.cum_sum().over(segment) - units) // pl.lit(round(every.size * _UNITS), pl.Int128)
     return (
-        rows.with_columns(number.alias(_NUMBER))
+        rows.with_columns(number.cast(pl.Int64).alias(_NUMBER))
         .group_by(*segment, _NUMBER, maintain_order=True)
         .agg(
             *aggregates,
@@ -265,12 +270,13 @@ def _auctions(trades: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
     recorded, or what was printed where that is more: the record is no trade of its own. Of several exchanges' records the
     largest is taken."""
     placed = _placed(trades, asked, AUCTION)
-    official, printed = _has(OFFICIAL), _has(CLOSING)
+    official, printed = _has(OFFICIAL) & ~_has(UNKNOWN), _has(CLOSING)
     size = pl.col("size")
     recorded = pl.col("price").filter(official).sort_by(size.filter(official), descending=True, maintain_order=True)  # fmt: skip
     prints = columns.total(pl.when(printed).then(size).otherwise(0.0))
     volume = pl.max_horizontal(size.filter(official).max(), prints)
-    price = pl.coalesce(recorded.first(), pl.col("price").filter(printed).last())
+    # A print that is an average, or has a code that no table has, makes no price here either.
+    price = pl.coalesce(recorded.first(), pl.col("price").filter(printed & _has(OPEN_CLOSE)).last())
     names = placed.collect_schema().names()
     made = placed.group_by("instrument", "session", "phase").agg(
         *(pl.col(name).first() for name in columns.FIRST if name in names),
@@ -284,6 +290,7 @@ def _auctions(trades: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
         pl.len().cast(pl.Int64).alias("n"),
         *_provenance(),
         pl.coalesce(buckets.close_of_session().first(), pl.col("ts").min()).alias("ts"),
+        pl.coalesce(buckets.open_of_session().first(), pl.col("ts").min()).alias(_OPEN),
         (pl.col("ts").max() + pl.duration(microseconds=_TICK)).alias("bucket_end"),
     )
     after = pl.col("ts") + pl.duration(microseconds=_TICK)
@@ -292,17 +299,25 @@ def _auctions(trades: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
 
 def _with_auctions(bars: pl.LazyFrame, auctions: pl.LazyFrame) -> pl.LazyFrame:
     """Whole sessions with their closing auctions: its price is the close, its size counts."""
-    both = pl.concat([bars, auctions.with_columns(pl.lit("regular").alias("phase"))], how="diagonal_relaxed")
+    closing = auctions.with_columns(pl.lit("regular").alias("phase"), pl.col(_OPEN).alias("ts"))
+    both = pl.concat([bars, closing], how="diagonal_relaxed")
     names = both.collect_schema().names()
     counted = ("trade_count", "unknown_conditions", "n")
     latest = ("bucket_end", "available_at", "high")
     return both.group_by("instrument", "session", maintain_order=True).agg(
-        *(pl.col(name).first() for name in (*columns.FIRST, "phase", "ts", "open") if name in names),
-        *(pl.col(name).last() for name in ("close", "close_kind")),
+        *(pl.col(name).first() for name in (*columns.FIRST, "phase", "ts") if name in names),
+        pl.col("open").drop_nulls().first(),
+        pl.col("close").drop_nulls().last(),
+        pl.col("close_kind").filter(pl.col("close").is_not_null()).last(),
         *(pl.col(name).max() for name in latest),
         pl.col("low").min(),
-        *(columns.total(pl.col(name)) for name in ("volume", _SIZE, _NOTIONAL)),
+        *(_whole(name) for name in ("volume", _SIZE, _NOTIONAL)),
         pl.col(counted).sum(),
         pl.col("is_final").all(),
         pl.col("flags").bitwise_or(),
     )
+
+
+def _whole(name: str) -> pl.Expr:
+    """The sum of a column's parts, null where one is not known."""
+    return pl.when(pl.col(name).null_count() == 0).then(columns.total(pl.col(name))).alias(name)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fulltape.check import jumps
+from fulltape.check import jumps, laid
 from fulltape.check.folder import Folder
 from fulltape.checks import continuity, contradiction, identity, restatement
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage, damage, silent
@@ -97,17 +97,8 @@ def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> in
         _amber(wanted, fact.instrument, (fact.first, fact.last), contradiction.CODE, now)
         for fact in context.ledger.coverage.contradicted(wanted.dataset.name)
     ]
-    _lay(context, wanted, contradiction.CODE, doubted)
-    restated = context.ledger.restatements.unconfirmed(
-        wanted.dataset.name, beyond=context.rules.thresholds.restated
-    )
-    changed = dict.fromkeys((each.instrument, each.session) for each in restated)
-    _lay(
-        context,
-        wanted,
-        restatement.CODE,
-        [_amber(wanted, name, (day, day), restatement.CODE, now) for name, day in changed],
-    )
+    laid.lay(context, wanted, contradiction.CODE, doubted, now)
+    laid.lay(context, wanted, restatement.CODE, _restated(context, wanted, doubted, now), now)
     if continuity.CODE not in wanted.dataset.checks:
         return 0
     missing: list[VerdictRange] = []
@@ -119,10 +110,39 @@ def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> in
         ]
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
-    _lay(context, wanted, continuity.CODE, missing)
-    _lay(context, wanted, identity.CODE, jumps.verdicts(context, wanted, divided, now))
+    laid.lay(context, wanted, continuity.CODE, missing, now)
+    laid.lay(context, wanted, identity.CODE, jumps.verdicts(context, wanted, divided, now), now)
     calendar = wanted.calendar
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
+
+
+def _restated(
+    context: NodeContext, wanted: ConfiguredDataset, contradicted: Sequence[VerdictRange], now: Instant
+) -> list[VerdictRange]:
+    """Sessions that a source has restated by more than a little, but for those that are contradicted: of a cell one finding is told."""
+    about = {
+        (said.instrument, wanted.calendar.label(position))
+        for said in contradicted
+        for position in range(*wanted.calendar.between(said.first, said.last))
+    }
+    unconfirmed = context.ledger.restatements.unconfirmed(
+        wanted.dataset.name, beyond=context.rules.thresholds.restated
+    )
+    doubted = {
+        (each.instrument, each.session): _amber(
+            wanted, each.instrument, (each.session, each.session), restatement.CODE, now
+        )
+        for each in unconfirmed
+        if (each.instrument, each.session) not in about
+    }
+    said = laid.said_of_rows(context, wanted, list(doubted.values()))
+    # Of what another source has restated the curated rows know nothing.
+    concerned = {
+        (each.instrument, each.session)
+        for each in unconfirmed
+        if (known := said.get((each.instrument, each.session))) is None or known.source == each.source
+    }
+    return [verdict for cell, verdict in doubted.items() if cell in concerned]
 
 
 def _amber(
@@ -138,16 +158,3 @@ def _amber(
         codes=code,
         since=now,
     )
-
-
-def _lay(
-    context: NodeContext, wanted: ConfiguredDataset, code: str, verdicts: Sequence[VerdictRange]
-) -> None:
-    """Lay verdicts of one code, if they are others than before; inside a transaction."""
-    name = wanted.dataset.name
-    before = {
-        (said.instrument, said.first, said.last) for said in context.ledger.verdicts.with_codes(name, code)
-    }
-    if before != {(said.instrument, said.first, said.last) for said in verdicts}:
-        context.ledger.verdicts.forget(name, code)
-        context.ledger.verdicts.record(verdicts, wanted.next_session)

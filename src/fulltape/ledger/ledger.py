@@ -99,6 +99,10 @@ class Ledger:
         """How far a stage has read a log; 0 at the beginning."""
         return int(self.database.value("bookmark", stage=stage, log=log) or 0)
 
+    def bookmarks(self, stage: str) -> list[str]:
+        """The logs of which a stage has a bookmark."""
+        return [row["log"] for row in self.database.run("bookmarks_of_stage", stage=stage)]
+
     def set_bookmark(self, stage: str, log: str, position: int) -> None:
         """Move a bookmark, inside a transaction."""
         self.database.run("set_bookmark", stage=stage, log=log, position=position)

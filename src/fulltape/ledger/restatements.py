@@ -12,16 +12,23 @@ from fulltape.market.time import Instant
 _MILLION = 1_000_000
 
 
+def as_millionths(share: float) -> int:
+    """A share as it is stored."""
+    return round(share * _MILLION)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restatement:
-    """A session of which a source has changed, added or removed rows; `largest` is by how much a price changed at most, as a share of
-    what it was; infinite where it was 0."""
+    """A session of which a source has changed, added or removed rows, at a moment; `largest` is by how much a price changed at most, as
+    a share of what it was; infinite where rows have gone. `asked_at` is when the source was last asked to confirm it."""
 
     source: str
     instrument: str
     session: dt.date
     rows: int
     largest: float
+    at: Instant = 0
+    asked_at: Instant = 0
 
 
 class Restatements:
@@ -41,7 +48,7 @@ class Restatements:
                 "session": each.session.isoformat(),
                 "at": now,
                 "rows_changed": each.rows,
-                "largest": round(min(each.largest, _LARGEST) * _MILLION),
+                "largest": as_millionths(min(each.largest, _LARGEST)),
             }
             for each in restated
         ]
@@ -68,7 +75,7 @@ class Restatements:
 
     def unconfirmed(self, dataset: str, *, beyond: float) -> list[Restatement]:
         """Those that changed a price by more than a share of it, and that no later answer has confirmed, by instrument and session."""
-        rows = self._database.run("open_restatements", dataset=dataset, beyond=round(beyond * _MILLION))
+        rows = self._database.run("open_restatements", dataset=dataset, beyond=as_millionths(beyond))
         return [
             Restatement(
                 source=row["source"],
@@ -76,9 +83,27 @@ class Restatements:
                 session=dt.date.fromisoformat(row["session"]),
                 rows=row["rows_changed"],
                 largest=row["largest"] / _MILLION,
+                at=row["at"],
+                asked_at=row["asked_at"],
             )
             for row in rows
         ]
+
+    def asked(self, dataset: str, restated: Iterable[Restatement], *, now: Instant) -> None:
+        """Sources are asked to confirm these."""
+        self._database.run_many(
+            "asked_to_confirm",
+            [
+                {
+                    "dataset": dataset,
+                    "source": each.source,
+                    "instrument": each.instrument,
+                    "session": each.session.isoformat(),
+                    "now": now,
+                }
+                for each in restated
+            ],
+        )
 
     def count(self, dataset: str, source: str, *, cells: int, restated: int, now: Instant) -> None:
         """A source was asked again about so many cells, and restated some of them."""

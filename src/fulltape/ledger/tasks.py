@@ -38,6 +38,14 @@ class Tasks:
             self._database.tuples("open_spans", dataset=dataset, purpose=purpose),
         )
 
+    def asked_spans(self, dataset: str, purpose: str) -> list[tuple[str, str, str]]:
+        """(instrument, first, last) of every open task of a dataset and purpose, dates as ISO text; without those that have
+        stalled."""
+        return cast(
+            "list[tuple[str, str, str]]",
+            self._database.tuples("asked_spans", dataset=dataset, purpose=purpose),
+        )
+
     def spans_of(self, dataset: str, instrument: str, purpose: str = "fill") -> list[tuple[str, str]]:
         """The same of one series: (first, last)."""
         return cast(

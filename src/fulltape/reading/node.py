@@ -46,12 +46,13 @@ class OpenedNode:
         name = (wanted.calendar if wanted else "") or declared.calendar
         return load_calendar(name, self._loaded.folder)
 
-    def sale_conditions(self, dataset: Dataset) -> SaleConditions:
+    def sale_conditions(self, ledger: Ledger, dataset: Dataset) -> SaleConditions:
         """What trades count for, by their conditions: the package's tables, and the node's `conditions.toml`. `UsageError` where
-        the conditions of a source of the dataset are in none."""
+        the conditions of a source that the dataset has or has had are in none."""
         path = self.folder / conditions.FILE
         tables = conditions.load(path.read_text() if path.is_file() else "")
-        for source in self.sources(dataset.name):
+        raw = ledger.catalogue.current("raw", dataset.name)
+        for source in sorted({*self.sources(dataset.name), *(part.source for part in raw)}):
             if not tables.knows(source):
                 raise errors.UsageError(
                     f"what the sale conditions of {source} mean is not known, so no bars can be made of its trades.",

@@ -9,7 +9,8 @@ import polars as pl
 
 from fulltape.bars import grid as grid_rows
 from fulltape.bars import indicators, resample, ticks
-from fulltape.bars.every import Every
+from fulltape.bars.buckets import AUCTION
+from fulltape.bars.every import Every, EveryTraded
 from fulltape.bars.ticks import BarRequest
 from fulltape.context import actions
 from fulltape.context.actions import PointInTime
@@ -37,7 +38,7 @@ def rows(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calenda
     if asked.adjust:
         known = node.instruments(ledger, name) if chosen is None else chosen
         rows = prices.adjusted(rows, asked, view, chosen, known, node.sources(actions.DATASET))
-    rows = _resampled(node, rows, asked, calendar)
+    rows = _resampled(node, ledger, rows, asked, calendar)
     if asked.indicators:
         rows = indicators.added(rows, asked.indicators).filter(pl.col("session") >= asked.first)
         # A series goes over a rename; what was asked for are the rows under the symbols.
@@ -72,7 +73,7 @@ def scanned(
     return rows if asked.as_of is None else cut.public(rows, asked)
 
 
-def _bar_request(node: OpenedNode, asked: ScanRequest, calendar: Calendar) -> BarRequest:
+def _bar_request(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> BarRequest:
     assert asked.every is not None
     return BarRequest(
         every=asked.every,
@@ -80,22 +81,41 @@ def _bar_request(node: OpenedNode, asked: ScanRequest, calendar: Calendar) -> Ba
         phase=asked.phase,
         origin=asked.origin,
         price_kind=asked.price_kind,
-        conditions=node.sale_conditions(asked.dataset) if lengths.has_conditions(asked.dataset) else None,
+        conditions=node.sale_conditions(ledger, asked.dataset)
+        if lengths.has_conditions(asked.dataset)
+        else None,
     )
 
 
-def _resampled(node: OpenedNode, rows: pl.LazyFrame, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
+def _resampled(
+    node: OpenedNode, ledger: Ledger, rows: pl.LazyFrame, asked: ScanRequest, calendar: Calendar
+) -> pl.LazyFrame:
     if asked.every is None:
         return rows
     if isinstance(asked.every, Every) and asked.dataset.grain == "minute":
         bars = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
     else:
-        bars = ticks.bars(rows, _bar_request(node, asked, calendar))
+        bars = ticks.bars(rows, _bar_request(node, ledger, asked, calendar))
     if asked.as_of is None:
         return bars
     # A bar that was not over then may change yet.
     over = pl.col("bucket_end") <= pl.lit(to_datetime(asked.as_of))
+    if lengths.is_ticks(asked.dataset):
+        over = _over_for_good(asked.every, over, calendar.day_rule.session(asked.as_of))
     return bars.with_columns(pl.col("is_final") & over)
+
+
+def _over_for_good(every: Every | EveryTraded, over: pl.Expr, session: dt.date) -> pl.Expr:
+    """Which bars of ticks no later tick of their session changes, as of a moment in `session`: where trading says when a bar ends its last
+    one may go on, and an auction, or a day that closes with one, is over with the session."""
+    earlier = pl.col("session") < pl.lit(session)
+    if isinstance(every, EveryTraded):
+        segment = ["instrument", "session", "phase"]
+        followed = pl.int_range(pl.len()).over(segment) < pl.len().over(segment) - 1
+        return earlier | followed
+    if every.whole_session:
+        return earlier
+    return pl.when(pl.col("phase") == AUCTION).then(earlier).otherwise(over)
 
 
 def _warmed_up(
@@ -114,7 +134,7 @@ def _warmed_up(
     while start:
         first = calendar.label(max(0, start - back))
         before = scanned(node, view, asked, chosen, first, calendar.label(start - 1))
-        bars = _resampled(node, before, asked, calendar).group_by("instrument").len().collect()
+        bars = _resampled(node, view.ledger, before, asked, calendar).group_by("instrument").len().collect()
         there = dict(bars.iter_rows())
         if start <= back or all(
             there.get(name, 0) >= reach or begin >= first for name, begin in begins.items()

@@ -10,6 +10,7 @@ from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, prof
 from fulltape.contract.events import BREAKS
 from fulltape.lake import files
 from fulltape.ledger.part import Part
+from fulltape.ledger.restatements import as_millionths
 from fulltape.market.time import DAY, Clock, Instant, utc_date
 from fulltape.sweep import plan
 from fulltape.sweep.plan import Removal, SweepReport
@@ -72,7 +73,8 @@ class _Sweep:
     def restatements(self) -> Removal:
         """What sources have said otherwise, long ago: the rows themselves stay."""
         before = self._now - self._keep.knowledge
-        count = self._rows("old_restatements", "forget_restatements", before)
+        beyond = as_millionths(self._context.rules.thresholds.restated)
+        count = self._rows("old_restatements", "forget_restatements", before, beyond=beyond)
         return Removal(what="restatements", count=count, bytes=0, why="older than retention.knowledge")
 
     def tasks(self) -> Removal:
@@ -234,11 +236,11 @@ class _Sweep:
             what="free pages of the ledger", count=free, bytes=free * size, why="its file is written anew"
         )
 
-    def _rows(self, counted: str, forgotten: str, before: Instant) -> int:
-        count = int(self._database.value(counted, before=before) or 0)
+    def _rows(self, counted: str, forgotten: str, before: Instant, **more: int) -> int:
+        count = int(self._database.value(counted, before=before, **more) or 0)
         if count and not self._dry:
             with self._context.ledger.write():
-                self._database.run(forgotten, before=before)
+                self._database.run(forgotten, before=before, **more)
         return count
 
     def _remove(self, paths: Iterable[Path]) -> int:

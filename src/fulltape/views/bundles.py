@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from fulltape import errors
 from fulltape.context import NodeContext, contents
 from fulltape.export import prices
 from fulltape.lake import parquet
@@ -20,6 +21,7 @@ from fulltape.market.dataset import Dataset
 from fulltape.market.time import Instant
 
 FACTORS = "factors"
+_UNREADABLE = (OSError, msgspec.DecodeError, KeyError, TypeError, pl.exceptions.PolarsError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def states(context: NodeContext) -> Iterator[BundleState]:
                 bytes=sum(entry["bytes"] for entry in manifest["files"]),
                 superseded=tuple(superseded),
             )
-        except (OSError, msgspec.DecodeError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        except (*_UNREADABLE, errors.UsageError) as error:
             state = BundleState(
                 day=path.name,
                 path=str(path),
@@ -80,7 +82,9 @@ def states(context: NodeContext) -> Iterator[BundleState]:
                 rows=0,
                 bytes=0,
                 superseded=(),
-                problem=f"it cannot be read ({type(error).__name__}: {error})",
+                problem=error.message
+                if isinstance(error, errors.UsageError)
+                else f"it cannot be read ({type(error).__name__}: {error})",
             )
         yield state
 
@@ -141,9 +145,11 @@ def _by_instrument(dataset: str, cells: pl.DataFrame) -> Iterator[Superseded]:
 
 
 def _factors(context: NodeContext, day: str) -> pl.DataFrame:
-    """The factors as they are now."""
+    """The factors as they are now. `UsageError` where the node holds no actions any more: whether they were restated is unknown."""
     if not prices.is_wanted(context):
-        return pl.DataFrame()
+        raise errors.UsageError(
+            "its factors cannot be compared: the node has no corporate_actions and day bars any more"
+        )
     with tempfile.TemporaryDirectory() as folder:
         prices.write(context, Path(folder), dt.date.fromisoformat(day))
         return pl.read_parquet(Path(folder) / f"{FACTORS}.parquet")
@@ -151,7 +157,7 @@ def _factors(context: NodeContext, day: str) -> pl.DataFrame:
 
 def _changed_factors(bundle: Path, there: Sequence[str], now: pl.DataFrame | None) -> Iterator[Superseded]:
     """Ex-dates up to a bundle's day whose factors are others now: an action, or a close that it was computed from, was restated."""
-    if now is None or now.is_empty() or f"{FACTORS}.parquet" not in there:
+    if now is None or f"{FACTORS}.parquet" not in there:
         return
     day = dt.date.fromisoformat(bundle.name)
     then = pl.read_parquet(bundle / f"{FACTORS}.parquet").filter(pl.col("ex_date") <= day)

@@ -4,6 +4,9 @@ UPDATE counters SET value = value + :count WHERE name = :name RETURNING value
 -- name: bookmark
 SELECT position FROM bookmarks WHERE stage = :stage AND log = :log
 
+-- name: bookmarks_of_stage
+SELECT log FROM bookmarks WHERE stage = :stage ORDER BY log
+
 -- name: set_bookmark
 INSERT INTO bookmarks (stage, log, position) VALUES (:stage, :log, :position)
 ON CONFLICT (stage, log) DO UPDATE SET position = excluded.position

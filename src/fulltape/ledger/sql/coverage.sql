@@ -142,7 +142,7 @@ UPDATE restatements SET confirmed_at = :at
 WHERE dataset = :dataset AND source = :source AND instrument = :instrument AND session = :session AND confirmed_at = 0
 
 -- name: open_restatements
-SELECT instrument, source, session, rows_changed, largest FROM restatements
+SELECT instrument, source, session, rows_changed, largest, at, asked_at FROM restatements
 WHERE dataset = :dataset AND confirmed_at = 0 AND largest > :beyond
 ORDER BY instrument, session, source
 
@@ -153,11 +153,16 @@ ON CONFLICT (dataset, source) DO UPDATE SET cells = rechecks.cells + :cells, res
 -- name: rechecks_of_source
 SELECT dataset, cells, restated FROM rechecks WHERE source = :source ORDER BY dataset
 
+-- name: asked_to_confirm
+UPDATE restatements SET asked_at = :now
+WHERE dataset = :dataset AND source = :source AND instrument = :instrument AND session = :session AND confirmed_at = 0
+
 -- name: old_restatements
-SELECT COUNT(*) AS count FROM restatements WHERE at < :before
+-- What still makes a session AMBER stays: without it the session would seem well.
+SELECT COUNT(*) AS count FROM restatements WHERE at < :before AND (confirmed_at > 0 OR largest <= :beyond)
 
 -- name: forget_restatements
-DELETE FROM restatements WHERE at < :before
+DELETE FROM restatements WHERE at < :before AND (confirmed_at > 0 OR largest <= :beyond)
 
 -- name: newest_repair
 SELECT MAX(seq) AS newest FROM repairs

@@ -5,6 +5,11 @@ SELECT * FROM tasks WHERE dataset = :dataset AND state IN ('queued', 'leased', '
 SELECT instrument, first_session, last_session FROM tasks
 WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched', 'stalled') AND purpose = :purpose
 
+-- name: asked_spans
+-- Without those that have stalled: a later reason to ask is a new one.
+SELECT instrument, first_session, last_session FROM tasks
+WHERE dataset = :dataset AND state IN ('queued', 'leased', 'fetched') AND purpose = :purpose
+
 -- name: open_spans_of_series
 SELECT first_session, last_session FROM tasks
 WHERE dataset = :dataset AND instrument = :instrument AND purpose = :purpose AND state IN ('queued', 'leased', 'fetched')

@@ -82,7 +82,8 @@ def _outside(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
 def _restated(
     wanted: ConfiguredDataset, source: str, before: pl.DataFrame, after: pl.DataFrame, cells: pl.DataFrame
 ) -> list[Restatement]:
-    """By cell how many rows are other than before, came or went, and the largest change of a price."""
+    """By cell how many rows are other than before, came or went, and the largest change of a price; where rows have gone it is
+    infinite."""
     if cells.is_empty():
         return []
     names = wanted.dataset.schema.names
@@ -99,9 +100,10 @@ def _restated(
         *(pl.col(name).ne_missing(pl.col(f"{name}_after")) for name in values),
     )
     changes = [(pl.col(f"{name}_after") / pl.col(name) - 1).abs().fill_nan(0) for name in prices]
-    largest = pl.max_horizontal(0.0, *changes)
+    gone = pl.col(f"{_THERE}_after").is_null().any()
+    largest = pl.when(gone).then(math.inf).otherwise(pl.max_horizontal(0.0, *changes).max())
     counted = both.group_by(_CELL, maintain_order=True).agg(
-        other.sum().alias("rows"), largest.max().alias("largest")
+        other.sum().alias("rows"), largest.alias("largest")
     )
     return [
         Restatement(
@@ -109,7 +111,7 @@ def _restated(
             instrument=instrument,
             session=session,
             rows=rows,
-            largest=math.inf if share is None else share,
+            largest=share,
         )
         for instrument, session, rows, share in counted.iter_rows()
     ]
