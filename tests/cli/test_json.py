@@ -145,6 +145,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("seal", ["seal"]),
         ("seal", ["seal", "--fill"]),
         ("curate", ["curate"]),
+        ("curate --explain", ["curate", "--explain", "equities_bars_day", "AAPL", "2012-10-26"]),
         ("check", ["check"]),
         ("regroup", ["regroup"]),
         ("compact", ["compact"]),

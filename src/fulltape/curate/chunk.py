@@ -98,6 +98,27 @@ class Chunk:
         judged.commit(written)
         return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
 
+    def judged(self, instrument: str, session: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Each source's cell of an instrument and session, ranked as `plan.ranked` does, and its rows; nothing is written."""
+        parts = [
+            part
+            for part in self._raw.all_sound(session, session)
+            if not part.cells.keys().isdisjoint([instrument])
+        ]
+        read = self._raw.rows(parts, [session], [instrument]) if parts else pl.DataFrame()
+        if read.is_empty():
+            return pl.DataFrame(), read
+        mended = self._context.ledger.repairs.holding(self._wanted.dataset.name, session, session)
+        flagged = self._flagged(read, mended)
+        learned = self._raw.learned([session], {part.source for part in parts if part.origin != "captured"})
+        cells = self._judge(flagged, learned, day_bars.volumes(self._context, self._wanted, session, session))
+        current = self._context.ledger.catalogue.current(
+            "curated", self._wanted.dataset.name, first=session, last=session
+        )
+        there = [self._context.layout.root / part.path for part in current]
+        present = _present(there, [session], [instrument])
+        return plan.ranked(cells, present, self._wanted.every_source), flagged
+
     def _flagged(self, rows: pl.DataFrame, mended: Sequence[Repair]) -> pl.DataFrame:
         """Rows with what is to be said of each; repairs come first, so that a cell is judged as it will be."""
         if not mended:

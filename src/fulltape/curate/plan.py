@@ -31,6 +31,10 @@ def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
     )
 
 
+RANKS = (("severity", False), ("rows", True), ("chosen", True), ("place", False), ("source", False))
+"""By what sources of a cell are ordered, the best first, and whether more is better."""
+
+
 def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
     """One source per cell: by verdict, then completeness, then preference; the present choice stays unless another
     is strictly better in verdict or completeness.
@@ -38,9 +42,19 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
     `cells`: instrument, session, source, verdict, rows. `present`: instrument, session, source. Returns instrument,
     session, source.
     """
+    return (
+        ranked(cells, present, preference)
+        .group_by("instrument", "session", maintain_order=True)
+        .first()
+        .select("instrument", "session", "source")
+    )
+
+
+def ranked(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]) -> pl.DataFrame:
+    """The cells by instrument and session, the best source first, with the columns of `RANKS`."""
     rank = {str(verdict): severity for verdict, severity in SEVERITY.items()}
     order = {source: at for at, source in enumerate(preference)}
-    ranked = (
+    wide = (
         cells.with_columns(
             # Whatever was fetched when the session was over stands before what was captured while it ran.
             (
@@ -56,14 +70,9 @@ def choose(cells: pl.DataFrame, present: pl.DataFrame, preference: Sequence[str]
         )
         .with_columns(pl.col("chosen").fill_null(value=False))
     )
-    return (
-        ranked.sort(
-            ["instrument", "session", "severity", "rows", "chosen", "place", "source"],
-            descending=[False, False, False, True, True, False, False],
-        )
-        .group_by("instrument", "session", maintain_order=True)
-        .first()
-        .select("instrument", "session", "source")
+    return wide.sort(
+        ["instrument", "session", *(name for name, _ in RANKS)],
+        descending=[False, False, *(more for _, more in RANKS)],
     )
 
 
