@@ -160,6 +160,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("config show", ["config", "show"]),
         ("symbols show", ["symbols", "show"]),
         ("bundles", ["bundles"]),
+        ("jobs run", ["jobs", "run", "check"]),
         ("repairs", ["repairs"]),
     ],
     ids=lambda of: of if isinstance(of, str) else " ".join(of[:3]),

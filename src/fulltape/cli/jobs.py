@@ -61,6 +61,7 @@ def run(
         ),
     ] = None,
     node: NodeOption = None,
+    json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Run one job now, and print what it did."""
@@ -70,11 +71,14 @@ def run(
 
     job = known.get(name)
     # Only a job that fetches needs the vendors' keys.
-    with options.opened(node, asking="backfill" in job.locks) as context, Watch(quiet=quiet) as watch:
+    with options.opened(node, asking="backfill" in job.locks) as context, Watch(quiet=quiet or json) as watch:
         clock = SystemClock(context.ledger.boots.anchor)
         report = known.run(job, context, clock, watch, Budget(seconds=seconds))
-    if not quiet:
+    complete = report is None or report.complete
+    if json:
+        options.emit_json({"job": name, "complete": complete, "did": known.numbers(report)})
+    elif not quiet:
         done = ", ".join(f"{many:,} {what.replace('_', ' ')}" for what, many in known.numbers(report).items())
         typer.echo(f"{name}: {done or 'nothing to do'}")
-    if report is not None and not report.complete:
+    if not complete:
         raise typer.Exit(1)
