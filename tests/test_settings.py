@@ -49,6 +49,8 @@ def test_a_good_file_is_good(tmp_path: Path) -> None:
         ("from = 2016-01-04", "from = 20160104", 7, "a date is written YYYY-MM-DD"),
         ("from = 2016-01-04", "from = 2016-01-04\nuntil = 2015-01-02", 8, "lies before"),
         ("from = 2016-01-04", 'from = 2016-01-04\nrecheck = ["5m"]', 8, "recheck"),
+        ("[universe.mine]", "[export]\npurge = 3\n[universe.mine]", 2, "about export.splits, and there are none"),
+        ("[universe.mine]", "[export]\nsplits = { a = 2016-02-01, b = 2016-01-04 }\n[universe.mine]", 2, "b begins on 2016-01-04, not after a"),
         ("from = 2016-01-04", 'from = 2016-01-04\nrecheck = "1d"', 8, "a list is written in brackets"),
         ("from = 2016-01-04", "from = 1980-01-02", 7, "lies outside the calendar XNYS"),
         ("from = 2016-01-04", "", 4, "dataset.equities_bars_day.from is missing"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_FACTS = ("actions", "factors", "sessions", "coverage", "verdicts", "intervals")
+_FACTS = ("actions", "factors", "sessions", "coverage", "verdicts", "intervals", "repairs")
 """Tables of a query beside the datasets."""
 
 
@@ -130,7 +130,7 @@ class Reader(FactsReader):
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """What a SELECT gives, by DuckDB (extra `sql`). Tables are the node's datasets, with the columns of `scan`, and `actions`,
-        `factors`, `sessions`, `coverage`, `verdicts` and `intervals`; only what it names is read. `as_of`, `adjust`, `anchor` and `convention` as in
+        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `adjust`, `anchor` and `convention` as in
         `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
         def table(name: str) -> pl.LazyFrame:
@@ -154,6 +154,8 @@ class Reader(FactsReader):
             return self.actions(as_of=as_of)
         if name == "factors":
             return self.factors(as_of=as_of, convention=convention)
+        if name == "repairs":
+            return self.repairs()
         read = {
             "sessions": self.sessions,
             "coverage": self.coverage,

@@ -70,7 +70,7 @@ def test_a_bad_row_loses_and_says_why(tmp_path: Path) -> None:
     session = day_of(SESSION)
     opened = XNYS.sessions[XNYS.between(session, session)[0]].open
     bad = Repair(
-        dataset=DAY, instrument="AAPL", session=session, ts=opened, source=SOURCES[0], field="close", was="545.0", becomes="999.0",
+        dataset=DAY, instrument="AAPL", session=session, ts=opened, source=SOURCES[0], column="close", was="545.0", becomes="999.0",
         who="me", reason="a close above the high", at=1,
     )  # fmt: skip
     with made.context.ledger.write():

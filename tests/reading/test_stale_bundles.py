@@ -1,4 +1,4 @@
-"""Bundles whose cells were restated since are named, with what changed."""
+"""Bundles whose cells were changed since are named, with what changed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_restated_cells_are_counted_and_named(node: tuple[Path, NodeContext]) ->
     assert (only.first, only.last) == (dt.date(2014, 2, 3), dt.date(2014, 2, 5))
     said = run("bundles", "--stale", "--node", str(folder))
     assert said.returncode == 1
-    assert "stale: 2 cells of equities_bars_day restated since" in said.stdout
+    assert "stale: 2 cells of equities_bars_day changed since" in said.stdout
     assert "AAPL  2014-02-03 to 2014-02-05, 2" in said.stdout
 
 

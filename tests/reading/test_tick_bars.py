@@ -200,3 +200,14 @@ def test_a_source_whose_codes_nothing_tells_is_refused(tmp_path: Path) -> None:
     made.raw_ticks(TRADES, rows, "finnhub.us")
     with pytest.raises(errors.UsageError, match=r"sale conditions of finnhub\.us"):
         made.read().scan(TRADES, every="1m")
+
+
+def test_a_bar_of_time_is_public_when_it_is_over(tmp_path: Path) -> None:
+    reader = node(
+        tmp_path, invented(("10:00:02", 100.0, 60, "@", None), ("10:30:00", 100.0, 60, "@", None))
+    ).read()
+    hours = reader.scan(TRADES, symbols="SPY", every="1h").collect()
+    assert hours["available_at"].to_list() == hours["bucket_end"].to_list()
+    early = reader.scan(TRADES, symbols="SPY", every="1h", as_of=f"{DAY}T10:10:00-04:00").collect()
+    assert early.select("is_final", "n").rows() == [(False, 1)]
+    assert early["available_at"][0] == dt.datetime.fromisoformat(f"{DAY}T10:00:02-04:00")

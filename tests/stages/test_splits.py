@@ -36,7 +36,9 @@ def test_splits_never_share_a_session_and_keep_their_distance(
 ) -> None:
     base = XNYS.between(dt.date(2012, 1, 3), dt.date(2012, 1, 3))[0]
     firsts = {f"part {begin}": XNYS.label(base + begin) for begin in begins}
-    made = splits.of_dataset(XNYS, XNYS.label(base + end), firsts, purge=purge, embargo=embargo)
+    made = splits.of_dataset(
+        XNYS, (XNYS.label(base), XNYS.label(base + end)), firsts, purge=purge, embargo=embargo
+    )
     assert [each["name"] for each in made] == [f"part {begin}" for begin in sorted(begins)]
     spans = []
     for begin, each in zip(sorted(begins), made, strict=True):
@@ -72,6 +74,11 @@ def test_a_bundle_has_its_splits_and_the_halts_of_its_sessions(tmp_path: Path) -
     assert told["datasets"]["equities_bars_day"] == [
         {"name": "train", "first": "2012-10-01", "last": "2012-11-28", "sessions": 40},
         {"name": "test", "first": "2012-12-04", "last": "2012-12-20", "sessions": 13},
+    ]
+    # The minutes are wanted for three sessions only.
+    assert told["datasets"]["equities_bars_minute"] == [
+        {"name": "train", "first": None, "last": None, "sessions": 0},
+        {"name": "test", "first": "2012-12-10", "last": "2012-12-12", "sessions": 3},
     ]
     assert not (bundle / "intervals.parquet").exists()
     assert fulltape.open(folder).intervals("equities_bars_minute").is_empty()

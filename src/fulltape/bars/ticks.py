@@ -287,7 +287,7 @@ def _auctions(trades: pl.LazyFrame, asked: BarRequest) -> pl.LazyFrame:
         volume.alias(_SIZE),
         (price * volume).alias(_NOTIONAL),
         _has(UNKNOWN).sum().cast(pl.Int64).alias("unknown_conditions"),
-        pl.len().cast(pl.Int64).alias("n"),
+        printed.sum().cast(pl.Int64).alias("n"),
         *_provenance(),
         pl.coalesce(buckets.close_of_session().first(), pl.col("ts").min()).alias("ts"),
         pl.coalesce(buckets.open_of_session().first(), pl.col("ts").min()).alias(_OPEN),

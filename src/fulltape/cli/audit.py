@@ -133,6 +133,8 @@ def lines(story: Explanation, symbol: str, session: str) -> list[str]:
         usual = f" ({band})" if high is not None else ""
         out.append(f"  rows          {story.checked['rows']}{usual}")
         out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
+    out += [f"  finding       {story.laid}"] if story.laid else []
+    out += [f"  repair        {text}" for text in story.repairs]
     for fact in story.facts:
         out.append(
             f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {to_second(parse_iso(fact['since']))}"

@@ -1,4 +1,4 @@
-"""`fulltape bundles`: the bundles there are, and which of them hold cells that were restated since."""
+"""`fulltape bundles`: the bundles there are, and which of them hold cells that were changed since."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ def register(app: typer.Typer) -> None:
 def bundles(
     stale: Annotated[
         bool,
-        typer.Option(
-            "--stale", help="Only those with cells that are others now; ends with 1 if there are any."
-        ),
+        typer.Option("--stale", help="Only those of which something has changed; the exit code is then 1."),
     ] = False,
     node: NodeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the bundles, and what in them has been restated since: cells whose rows, and ex-dates whose factors, are others now."""
+    """List the bundles, and what in them has been changed since: cells whose rows, and ex-dates whose factors, are others now."""
     from fulltape.views import bundles as view
 
     with options.opened(node) as context:
@@ -61,7 +59,7 @@ def _lines(state: BundleState) -> Iterator[str]:
         counted(count, "factor") if name == view.FACTORS else f"{counted(count, 'cell')} of {name}"
         for name, count in counts.items()
     )
-    yield f"{state.day}  {size}, {f'stale: {words} restated since' if words else 'as the node has it now'}"
+    yield f"{state.day}  {size}, {f'stale: {words} changed since' if words else 'as the node has it now'}"
     for each in state.superseded[:_NAMED]:
         span = each.first.isoformat() + (f" to {each.last}" if each.last != each.first else "")
         yield f"    {each.dataset}  {each.instrument}  {span}, {each.cells:,}"

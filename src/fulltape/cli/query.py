@@ -41,7 +41,7 @@ def query(
 ) -> None:
     """Ask for rows in SQL.
 
-    Tables are the node's datasets, and actions, factors, sessions, coverage and verdicts. Needs the extra `sql` (DuckDB).
+    Tables are the node's datasets, and actions, factors, sessions, coverage, verdicts, intervals and repairs. Needs the extra `sql` (DuckDB).
     """
     from fulltape.reader import Reader
     from fulltape.settings import load

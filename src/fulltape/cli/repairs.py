@@ -12,6 +12,7 @@ from fulltape.terminal import options
 from fulltape.terminal.options import JsonOption, NodeOption
 
 if TYPE_CHECKING:
+    from fulltape.context.noted import Standing
     from fulltape.ledger.repairs import Repair
 
 app = typer.Typer(
@@ -32,14 +33,17 @@ def repairs(ctx: typer.Context, node: NodeOption = None, json: JsonOption = Fals
     """Show bars that a person has changed: what each was, what it became, who did it and why."""
     if ctx.invoked_subcommand:
         return
+    from fulltape.context import noted
+
     with options.opened(node) as context:
         listed = context.ledger.repairs.all()
+        stands = noted.standing(context.layout, context.ledger, listed)
     if json:
-        options.emit_json({"repairs": listed})
+        options.emit_json({"repairs": [_fields(repair, stands[repair.number]) for repair in listed]})
     elif not listed:
         typer.echo("No bar was repaired.")
     for repair in () if json else listed:
-        typer.echo(_line(repair))
+        typer.echo(_line(repair, stands[repair.number]))
 
 
 @app.command(
@@ -51,8 +55,11 @@ def add(
     session: Annotated[str, typer.Argument(help="The session, YYYY-MM-DD.", show_default=False)],
     why: Annotated[str, typer.Option(help="The evidence; it is shown with the repair.", show_default=False)],
     set_: Annotated[
-        str, typer.Option("--set", help="COLUMN=VALUE; null for no value.", show_default=False)
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            "--set", help="COLUMN=VALUE, several times if need be; null for no value.", show_default=False
+        ),
+    ] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Take the bar out.")] = False,
     at: Annotated[
         str,
@@ -72,11 +79,14 @@ def add(
     from fulltape.clock import SystemClock
     from fulltape.node import repairing
 
-    column, equals, value = set_.partition("=")
-    if drop == bool(set_) or (set_ and not (column and equals and value)):
+    pairs = [text.partition("=") for text in set_ or ()]
+    if drop == bool(pairs) or not all(column and equals and value for column, equals, value in pairs):
         raise errors.UsageError(
             "say what becomes of the bar.", hint="Either --set COLUMN=VALUE, such as --set close=101.5, or --drop."
         )  # fmt: skip
+    values = {column.strip(): value.strip() for column, _, value in pairs}
+    if len(values) < len(pairs):
+        raise errors.UsageError("a column is set twice.")
     if not why.strip():
         raise errors.UsageError("a repair needs its evidence.", hint='Give it: --why "one print at 1942".')
     change = repairing.Change(
@@ -84,12 +94,12 @@ def add(
         symbol=symbol,
         session=options.session(session),
         at=at,
-        column=column.strip(),
-        value=value.strip(),
+        values=values,
     )
     with options.opened(node) as context:
         done = repairing.add(context, SystemClock(), change, who=who or getpass.getuser(), reason=why.strip())
-    typer.echo(_line(done))
+    for repair in done:
+        typer.echo(_line(repair, "waiting"))
     typer.echo("fulltape curate applies it, or the next night; then fulltape check judges the session anew.")
 
 
@@ -113,16 +123,34 @@ def undo(
     typer.echo(f"repair {done.number} is taken back; fulltape curate applies that, or the next night.")
 
 
-def _line(repair: Repair) -> str:
+_STANDING = {
+    "applied": "",
+    "waiting": " (not curated yet)",
+    "superseded": " (no effect: a later repair concerns the same value)",
+    "lapsed": " (no effect: the source says something else now, or another one was chosen)",
+}
+
+
+def _fields(repair: Repair, stands: Standing) -> dict[str, object]:
+    from fulltape.terminal import printed
+
+    fields = printed.plain(repair)
+    assert isinstance(fields, dict)
+    return {**fields, "standing": stands}
+
+
+def _line(repair: Repair, stands: Standing) -> str:
     from fulltape.market.time import to_second, utc_date
 
     what = (
-        f"{repair.field} {repair.was or 'null'} to {repair.becomes or 'null'}"
-        if repair.field
-        else "taken out"
+        f"{repair.column} {repair.was or 'null'} to {repair.becomes or 'null'}"
+        if repair.column
+        else f"taken out, with its price of {repair.was}"
     )
     line = (
         f"{repair.number}  {repair.dataset}  {repair.instrument}  {repair.session}  {to_second(repair.ts)}  {repair.source}: "
         f"{what}; {repair.who}, {utc_date(repair.at)}: {repair.reason}"
     )
-    return f"{line} (taken back on {utc_date(repair.undone)})" if repair.undone else line
+    if repair.undone:
+        return f"{line} (taken back on {utc_date(repair.undone)})"
+    return line + _STANDING[stands]

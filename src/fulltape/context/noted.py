@@ -1,14 +1,19 @@
-"""Repairs and intervals as tables, as bundles and readers have them."""
+"""Repairs and intervals as tables, as bundles and readers have them, and which repairs have an effect."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import polars as pl
 
 from fulltape.coverage.live import Interval
-from fulltape.ledger.repairs import Repair
+from fulltape.lake import parquet
+from fulltape.lake.layout import Layout, folder_key
+from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.repairs import DROP, Repair
+from fulltape.market import datasets
 from fulltape.market.sessions import Calendar
 
 _Types = dict[str, pl.DataType | type[pl.DataType]]
@@ -19,15 +24,77 @@ _REPAIRS: _Types = {
 }  # fmt: skip
 
 
-def repairs(many: Iterable[Repair], datasets: Collection[str]) -> pl.DataFrame:
-    """The repairs of some datasets that hold, in the order in which they were made; of a row that was taken out `column` is null."""
+Standing = Literal["applied", "waiting", "superseded", "lapsed", "undone"]
+
+
+def standing(layout: Layout, ledger: Ledger, many: Sequence[Repair]) -> dict[int, Standing]:
+    """By number what has become of repairs: a curated row has the value (applied), its folder is still to be curated (waiting), a later
+    repair concerns the same value (superseded), the source says something else or another one was chosen (lapsed), or it was taken
+    back (undone)."""
+    newest = {_place(repair): repair.number for repair in many if not repair.undone}
+    made: dict[int, Standing] = {}
+    for dataset in sorted({repair.dataset for repair in many}):
+        mine = [repair for repair in many if repair.dataset == dataset]
+        rows = _rows(layout, ledger, dataset, mine)
+        waiting = ledger.damages.to_redo("curate", dataset)
+        kind = datasets.get(dataset).curated_folder
+        for repair in mine:
+            if repair.undone:
+                made[repair.number] = "undone"
+            elif newest[_place(repair)] != repair.number:
+                made[repair.number] = "superseded"
+            elif _has(repair, rows.get((repair.instrument, repair.ts))):
+                made[repair.number] = "applied"
+            else:
+                key = folder_key(kind, repair.session)
+                made[repair.number] = "waiting" if key in waiting else "lapsed"
+    return made
+
+
+def _place(repair: Repair) -> tuple[object, ...]:
+    return repair.dataset, repair.instrument, repair.ts, repair.source, repair.column
+
+
+def _rows(
+    layout: Layout, ledger: Ledger, dataset: str, many: Sequence[Repair]
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """The curated rows that repairs are about, by instrument and moment."""
+    days = sorted({repair.session for repair in many})
+    parts = [
+        part
+        for part in ledger.catalogue.current("curated", dataset, first=days[0], last=days[-1])
+        if any(part.first <= day.isoformat() <= part.last for day in days)
+    ]
+    if not parts:
+        return {}
+    rows = parquet.scan([layout.root / part.path for part in parts]).filter(
+        pl.col("session").is_in(days),
+        pl.col("instrument").cast(pl.String).is_in([repair.instrument for repair in many]),
+        pl.col("ts").cast(pl.Int64).is_in([repair.ts for repair in many]),
+    )
+    moments = rows.with_columns(pl.col("ts").cast(pl.Int64), pl.col("instrument").cast(pl.String))
+    return {(row["instrument"], row["ts"]): row for row in moments.collect().to_dicts()}
+
+
+def _has(repair: Repair, row: Mapping[str, Any] | None) -> bool:
+    if repair.column == DROP:
+        return row is None
+    if row is None or row["source"] != repair.source:
+        return False
+    value = row[repair.column]
+    return repair.becomes == ("" if value is None else repr(value))
+
+
+def repairs(many: Iterable[Repair], stands: Mapping[int, Standing]) -> pl.DataFrame:
+    """The repairs that have an effect, in the order in which they were made; of a row that was taken out `column` is null, and `was` its
+    close."""
     rows = [
         (
-            repair.number, repair.dataset, repair.instrument, repair.session, repair.ts, repair.source, repair.field or None,
+            repair.number, repair.dataset, repair.instrument, repair.session, repair.ts, repair.source, repair.column or None,
             repair.was or None, repair.becomes or None, repair.who, repair.reason, repair.at,
         )
         for repair in many
-        if not repair.undone and repair.dataset in datasets
+        if stands.get(repair.number) == "applied"
     ]  # fmt: skip
     stored = {**_REPAIRS, "ts": pl.Int64, "at": pl.Int64}
     frame = pl.DataFrame(rows, schema=stored, orient="row")

@@ -19,9 +19,9 @@ def applied(rows: pl.DataFrame, repairs: Sequence[Repair], priced: str) -> pl.Da
     """Rows with the repairs whose values they have, and `repaired`: whether one has changed the row. `priced`: the column by which a row
     that is taken out is known."""
     rows = rows.with_columns(pl.lit(value=False).alias(REPAIRED))
-    for field in sorted({repair.field for repair in repairs}):
+    for field in sorted({repair.column for repair in repairs}):
         column = priced if field == DROP else field
-        mine = [repair for repair in repairs if repair.field == field]
+        mine = [repair for repair in repairs if repair.column == field]
         table = _table(mine, rows.schema[column])
         beside = rows.join(table, on=list(_KEY), how="left", maintain_order="left", nulls_equal=True)
         holds = (pl.col("concerned").fill_null(value=False)) & pl.col(column).eq_missing(pl.col(_WAS))

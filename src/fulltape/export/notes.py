@@ -41,16 +41,23 @@ def write(context: NodeContext, folder: Path, last: dt.date | None) -> None:
         "embargo": rules.embargo,
         "datasets": {
             name: splits.of_dataset(
-                wanted.calendar, last, rules.splits, purge=rules.purge, embargo=rules.embargo
+                wanted.calendar,
+                (wanted.first, min(last, wanted.until or last)),
+                rules.splits,
+                purge=rules.purge,
+                embargo=rules.embargo,
             )
             for name, wanted in sorted(context.wanted.items())
         },
     }
-    files.publish_bytes(folder / "splits.json", msgspec.json.format(msgspec.json.encode(split), indent=2))
+    files.publish_bytes(
+        folder / "splits.json", msgspec.json.format(msgspec.json.encode(split), indent=2) + b"\n"
+    )
 
 
 def _repairs(context: NodeContext) -> pl.DataFrame:
-    return noted.repairs(context.ledger.repairs.all(), context.wanted)
+    known = [each for each in context.ledger.repairs.all() if each.dataset in context.wanted]
+    return noted.repairs(known, noted.standing(context.layout, context.ledger, known))
 
 
 def _intervals(context: NodeContext, last: dt.date | None) -> pl.DataFrame:

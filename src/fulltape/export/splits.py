@@ -9,22 +9,27 @@ from fulltape.market.sessions import Calendar
 
 
 def of_dataset(
-    calendar: Calendar, last: dt.date, firsts: Mapping[str, dt.date], *, purge: int, embargo: int
+    calendar: Calendar,
+    wanted: tuple[dt.date, dt.date],
+    firsts: Mapping[str, dt.date],
+    *,
+    purge: int,
+    embargo: int,
 ) -> list[dict[str, object]]:
     """Each split in the order of time: its name, its first and last session, both inclusive (null where none is left), and how many
     sessions it has.
 
-    A split ends before the next one begins, the last one with the session `last`. Of each but the first the first `embargo` sessions,
-    and of each but the last the last `purge` sessions, are in none.
+    All of them lie in the sessions that are `wanted`, first and last, both inclusive. A split ends before the next one begins. Of each but
+    the first the first `embargo` sessions, and of each but the last the last `purge` sessions, are in none.
     """
     ordered = sorted(firsts.items(), key=lambda split: split[1])
-    edges = [calendar.between(first, last)[0] for _, first in ordered]
-    end = calendar.between(last, last)[1]
+    edges = [calendar.between(first, calendar.known_to)[0] for _, first in ordered]
+    begin, end = calendar.between(*wanted)
     splits: list[dict[str, object]] = []
     for number, (name, _) in enumerate(ordered):
         is_last = number == len(ordered) - 1
-        start = edges[number] + (embargo if number else 0)
-        stop = end if is_last else min(edges[number + 1], end) - purge
+        start = max(begin, edges[number] + (embargo if number else 0))
+        stop = end if is_last else min(edges[number + 1] - purge, end)
         there = stop > start
         splits.append(
             {

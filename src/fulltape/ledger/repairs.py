@@ -11,12 +11,12 @@ from fulltape.ledger.database import Database
 from fulltape.market.time import Instant
 
 DROP = ""
-"""The field of a repair that takes the whole row out."""
+"""The column of a repair that takes the whole row out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One value of one row, or (`field` empty) the row: of a source, an instrument and a session, at `ts` (UTC microseconds).
+    """One value of one row, or (`column` empty) the row: of a source, an instrument and a session, at `ts` (UTC microseconds).
 
     It holds where the source's value is `was`: once the source says something else it does nothing. Values are numbers as text,
     '' for null; of a row that is taken out `was` is its close or price. `number` names it; `undone` is when it was taken back.
@@ -27,7 +27,7 @@ class Repair:
     session: dt.date
     ts: Instant
     source: str
-    field: str
+    column: str
     was: str
     becomes: str
     who: str
@@ -72,7 +72,7 @@ class Repairs:
             session=repair.session.isoformat(),
             ts=repair.ts,
             source=repair.source,
-            field=repair.field,
+            field=repair.column,
             was=repair.was,
             becomes=repair.becomes,
             who=repair.who,
@@ -89,6 +89,8 @@ def _with_undone(rows: Iterable[Mapping[str, Any]]) -> list[Repair]:
         if row["undoes"]:
             repairs[row["undoes"]] = replace(repairs[row["undoes"]], undone=row["at"])
             continue
-        kept = {name: row[name] for name in ("dataset", "instrument", "ts", "source", "field", "was", "becomes", "who", "reason", "at")}  # fmt: skip
-        repairs[row["seq"]] = Repair(session=dt.date.fromisoformat(row["session"]), number=row["seq"], **kept)
+        kept = {name: row[name] for name in ("dataset", "instrument", "ts", "source", "was", "becomes", "who", "reason", "at")}  # fmt: skip
+        repairs[row["seq"]] = Repair(
+            session=dt.date.fromisoformat(row["session"]), number=row["seq"], column=row["field"], **kept
+        )
     return list(repairs.values())

@@ -36,6 +36,7 @@ def check(loaded: Loaded) -> None:
 
 def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
     values = loaded.values
+    yield from rules_of.problems(loaded)
     specs: dict[str, Vendor] = {}
     for name in values.vendor:
         try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
+from fulltape import errors
 from fulltape.checks.findings import Thresholds
 from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
@@ -43,3 +47,20 @@ def rules(loaded: Loaded) -> Rules:
             bundles=values.retention.bundles,
         ),
     )
+
+
+def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
+    """What cannot be meant."""
+    export = loaded.values.export
+    firsts = list(export.splits.items())
+    for (name, first), (later, second) in itertools.pairwise(firsts):
+        if second <= first:
+            yield errors.ConfigError(
+                f"export.splits: {later} begins on {second}, not after {name} ({first}).",
+                where=loaded.where("export.splits"),
+            )
+    if not firsts and (export.purge or export.embargo):
+        yield errors.ConfigError(
+            "export.purge and export.embargo are about export.splits, and there are none.",
+            where=loaded.where("export.purge" if export.purge else "export.embargo"),
+        )

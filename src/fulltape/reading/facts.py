@@ -63,10 +63,11 @@ class FactsReader:
             return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
 
     def repairs(self) -> pl.DataFrame:
-        """Bars that a person has changed, as far as the changes hold: number, dataset, instrument, session, ts, source, column (null: the
+        """Bars that a person has changed, as far as the curated rows have the changes: number, dataset, instrument, session, ts, source, column (null: the
         bar was taken out), was, becomes (text), who, reason, at."""
         with self._node.opened() as ledger:
-            return noted.repairs(ledger.repairs.all(), tuple(self._node.settings.dataset))
+            known = [each for each in ledger.repairs.all() if each.dataset in self._node.settings.dataset]
+            return noted.repairs(known, noted.standing(self._node.layout, ledger, known))
 
     def _actions_view(
         self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
@@ -157,8 +158,8 @@ class FactsReader:
                 chosen,
                 first,
                 last,
-                since=request.moment(since, calendar),
-                until=request.moment(until, calendar),
+                since=request.moment(since, calendar, "since"),
+                until=request.moment(until, calendar, "until"),
             )
 
     def universe(self, name: str, *, as_of: str | dt.date) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fulltape.lake import parquet
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import to_datetime
+from fulltape.market.time import Instant, to_datetime
 from fulltape.reading import cut, lengths, life, prices, selection
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
@@ -96,6 +96,8 @@ def _resampled(
         bars = resample.resampled(rows, asked.every, calendar, phase=asked.phase, origin=asked.origin)
     else:
         bars = ticks.bars(rows, _bar_request(node, ledger, asked, calendar))
+    if isinstance(asked.every, Every):
+        bars = bars.with_columns(_public(asked.as_of))
     if asked.as_of is None:
         return bars
     # A bar that was not over then may change yet.
@@ -103,6 +105,15 @@ def _resampled(
     if lengths.is_ticks(asked.dataset):
         over = _over_for_good(asked.every, over, calendar.day_rule.session(asked.as_of))
     return bars.with_columns(pl.col("is_final") & over)
+
+
+def _public(as_of: Instant | None) -> pl.Expr:
+    """When a bar of time was public: not before it was over. As of a moment before that it is what was known of it by its newest row."""
+    over = pl.max_horizontal("available_at", "bucket_end")
+    known = pl.col("available_at").is_not_null()
+    if as_of is not None:
+        known &= over <= pl.lit(to_datetime(as_of))
+    return pl.when(known).then(over).otherwise(pl.col("available_at")).alias("available_at")
 
 
 def _over_for_good(every: Every | EveryTraded, over: pl.Expr, session: dt.date) -> pl.Expr:

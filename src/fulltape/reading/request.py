@@ -195,13 +195,13 @@ def day(value: Day, name: str) -> dt.date:
     return given
 
 
-def moment(value: Day | None, calendar: Calendar) -> Instant | None:
-    """`as_of` as UTC microseconds: a date is its end in the market's zone."""
-    day, instant = _edge(value, calendar, "as_of", exact=True)
+def moment(value: Day | None, calendar: Calendar, name: str = "as_of") -> Instant | None:
+    """A moment, such as `as_of`, as UTC microseconds: a date is its end in the market's zone."""
+    day, instant = _edge(value, calendar, name, exact=True)
     if day is None or instant is not None:
         return instant
     if not dt.date.min < day < dt.date(9999, 1, 1):
-        raise errors.UsageError(f"as_of={value!r} lies beyond every calendar.")
+        raise errors.UsageError(f"{name}={value!r} lies beyond every calendar.")
     zone = zoneinfo.ZoneInfo(calendar.zone)
     return from_datetime(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone))
 

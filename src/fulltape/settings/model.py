@@ -303,12 +303,17 @@ class ExportSettings(Section):
         description="what happens to RED cells: lose their bad rows, stay out whole, or stay in, flagged",
     )
     splits: dict[str, Day] = Field(
-        {}, description="names and first sessions of what a bundle is split into, in `splits.json`"
+        {},
+        description="names and first sessions, in their order, of what a bundle is split into, in `splits.json`",
     )
     purge: int = Field(
         _RULES.purge, ge=0, description="sessions before a split that are in none: labels look so far ahead"
     )
-    embargo: int = Field(_RULES.embargo, ge=0, description="sessions at a split's begin that are in none")
+    embargo: int = Field(
+        _RULES.embargo,
+        ge=0,
+        description="sessions at the begin of every split but the first that are in none",
+    )
 
 
 class VerifySettings(Section):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fulltape.context import ConfiguredDataset, NodeContext, known
+from fulltape.context import ConfiguredDataset, NodeContext, known, noted
 from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
 from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Series
+from fulltape.export import plan
 from fulltape.lake import layout, parquet
 from fulltape.ledger.database import Row
 from fulltape.ledger.task import Task
@@ -37,6 +38,10 @@ class Explanation:
     """Whether the session lies between the dataset's `from` and `until`."""
     checked: dict[str, Any]
     """What the checks measured: rows, expected band, codes, findings; empty while unchecked."""
+    laid: str
+    """What is said of the cell beside its rows, such as that a source has restated it; '' for nothing."""
+    repairs: list[str]
+    """What a person has changed of its bars, and what has become of that."""
 
 
 def explain(
@@ -81,7 +86,29 @@ def explain(
         ],
         wanted=wanted.first <= session <= (wanted.until or session),
         checked=checked,
+        laid=_laid(context, name, instrument, session),
+        repairs=_repairs(context, name, instrument, session),
     )
+
+
+def _laid(context: NodeContext, dataset: str, instrument: str, session: dt.date) -> str:
+    said = context.ledger.verdicts.of_cell(dataset, instrument, session)
+    return plan.LAID.get(said.codes, "") if said else ""
+
+
+def _repairs(context: NodeContext, dataset: str, instrument: str, session: dt.date) -> list[str]:
+    known = [
+        repair
+        for repair in context.ledger.repairs.all()
+        if (repair.dataset, repair.instrument, repair.session) == (dataset, instrument, session)
+    ]
+    stands = noted.standing(context.layout, context.ledger, known)
+    return [
+        f"{repair.number} ({stands[repair.number]}): {repair.column or 'the bar'} {repair.was or 'null'} "
+        + (f"to {repair.becomes or 'null'}" if repair.column else "taken out")
+        + f", {repair.who}: {repair.reason}"
+        for repair in known
+    ]
 
 
 def _answer(

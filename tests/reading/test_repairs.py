@@ -9,13 +9,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from laid import Laid
 from typer.testing import CliRunner
 
 import fulltape
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
-from fulltape.context import NodeContext
+from fulltape.context import NodeContext, noted
 from fulltape.curate import run as curate
 from fulltape.curate.repairs import BIT
 from fulltape.ledger.part import Layer
@@ -55,7 +56,7 @@ def files_of(context: NodeContext, layer: Layer) -> list[tuple[str, str]]:
 
 def add(context: NodeContext, change: Change) -> int:
     """A repair, applied."""
-    repair = repairing.add(context, SkippingClock(), change, who="me", reason="one bad print")
+    (repair,) = repairing.add(context, SkippingClock(), change, who="me", reason="one bad print")
     curate.run_once(context, SkippingClock())
     return repair.number
 
@@ -65,9 +66,7 @@ def test_a_value_is_changed_flagged_and_restored(node: Path) -> None:
     with opened(node) as context:
         raw = files_of(context, "raw")
         files = files_of(context, "curated")
-        number = add(
-            context, Change(dataset=DAYS, symbol="AAPL", session=DAY, column="close", value="540.25")
-        )
+        number = add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "540.25"}))
         after = bar(node)
         assert (after["close"], after["flags"] & BIT) == (540.25, BIT)
         assert {**after, "close": before["close"], "flags": 0} == before
@@ -75,7 +74,7 @@ def test_a_value_is_changed_flagged_and_restored(node: Path) -> None:
         (repair,) = fulltape.open(node).repairs().to_dicts()
         assert (repair["column"], repair["becomes"], repair["who"]) == ("close", "540.25", "me")
         # It is repaired again, against what the source says.
-        second = add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, column="close", value="541.0"))
+        second = add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "541.0"}))
         assert bar(node)["close"] == 541.0
         repairing.undo(context, SkippingClock(), second, who="me", reason="")
         curate.run_once(context, SkippingClock())
@@ -100,9 +99,9 @@ def test_a_minute_is_taken_out(node: Path) -> None:
 
 def test_a_repair_ends_when_the_source_says_something_else(node: Path) -> None:
     with opened(node) as context:
-        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, column="close", value="540.25"))
+        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "540.25"}))
         (repair,) = context.ledger.repairs.holding(DAYS, DAY, DAY)
-        other = {"field": "close", "was": "1.5", "becomes": "2.5"}
+        other = {"column": "close", "was": "1.5", "becomes": "2.5"}
         with context.ledger.write():
             context.ledger.repairs.undo(repair, who="", reason="", now=1)
             context.ledger.repairs.add(type(repair)(**{**_fields(repair), **other}))
@@ -116,17 +115,60 @@ def _fields(repair: Any) -> dict[str, Any]:
     return {name: getattr(repair, name) for name in repair.__slots__ if name not in ("number", "undone")}
 
 
-def test_a_bar_is_judged_as_it_will_be(node: Path) -> None:
-    high = bar(node)["high"]
+def test_a_bar_that_contradicts_itself_is_refused(node: Path) -> None:
+    before = bar(node)
     with opened(node) as context:
-        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, column="close", value=str(high * 2)))
-        # A close above the high is found by the check of rows.
-        assert bar(node)["flags"] == BIT | 2
+        with pytest.raises(errors.UsageError, match="open or close outside low to high"):
+            add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "5"}))
+        assert context.ledger.repairs.all() == []
+        low = str(before["low"] / 2)
+        repairing.add(
+            context, SkippingClock(), Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"low": low, "close": low}), who="me", reason="r",
+        )  # fmt: skip
+        curate.run_once(context, SkippingClock())
+    after = bar(node)
+    assert (after["low"], after["close"], after["flags"] & BIT) == (float(low), float(low), BIT)
+
+
+def test_the_only_bar_of_a_session_is_not_taken_out(node: Path) -> None:
+    with opened(node) as context, pytest.raises(errors.UsageError, match="the only bar"):
+        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY))
+
+
+def test_what_has_become_of_each_repair_is_told(node: Path) -> None:
+    def stands(context: NodeContext) -> list[str]:
+        known = context.ledger.repairs.all()
+        return list(noted.standing(context.layout, context.ledger, known).values())
+
+    close = bar(node)["close"]
+    with opened(node) as context:
+        change = Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": repr(close + 0.01)})
+        repairing.add(context, SkippingClock(), change, who="me", reason="r")
+        assert stands(context) == ["waiting"]
+        curate.run_once(context, SkippingClock())
+        assert stands(context) == ["applied"]
+        again = Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": repr(close + 0.02)})
+        number = add(context, again)
+        assert stands(context) == ["superseded", "applied"]
+        assert fulltape.open(node).repairs()["number"].to_list() == [number]
+        told = (
+            CliRunner()
+            .invoke(app, ["audit", "--explain", DAYS, "AAPL", str(DAY), "--node", str(node)])
+            .output
+        )
+        assert "repair        2 (applied): close" in told
+        repairing.undo(context, SkippingClock(), number, who="me", reason="")
+        curate.run_once(context, SkippingClock())
+        assert stands(context) == ["applied", "undone"]
+        Laid(context).answer("AAPL", {DAY.isoformat(): close + 1}, source="alpaca.sip", at=2)
+        curate.run_once(context, SkippingClock())
+        assert stands(context) == ["lapsed", "undone"]
+        assert fulltape.open(node).repairs().is_empty()
 
 
 def test_rebuilding_gives_the_same_bytes(node: Path) -> None:
     with opened(node) as context:
-        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, column="close", value="540.25"))
+        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "540.25"}))
         files = files_of(context, "curated")
         for part in context.ledger.catalogue.current("curated", DAYS):
             (context.layout.root / part.path).unlink()
@@ -139,18 +181,18 @@ def test_rebuilding_gives_the_same_bytes(node: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"column": "close", "value": "-1"}, "cannot be: it is positive"),
-        ({"column": "close", "value": "nan"}, "cannot be"),
-        ({"column": "close", "value": "dear"}, "is no number"),
-        ({"column": "close", "value": "null"}, "is never null"),
-        ({"column": "symbol", "value": "X"}, "is no value of"),
-        ({"column": "close", "value": "1", "at": "09:31"}, "one bar a session"),
-        ({"column": "close", "value": "1", "session": dt.date(2012, 12, 9)}, "holds no bar"),
-        ({"column": "close", "value": "1", "symbol": "MSFT"}, "is not in the universe"),
-        ({"column": "close", "value": "1", "dataset": MINUTES}, "many bars a session"),
-        ({"column": "close", "value": "1", "dataset": MINUTES, "at": "noon"}, "is no time"),
-        ({"column": "close", "value": "1", "dataset": MINUTES, "at": "2012-12-11T09:31:00"}, "no time zone"),
-        ({"column": "close", "value": "1", "dataset": "equities_trades"}, "does not have"),
+        ({"values": {"close": "-1"}}, "cannot be: it is positive"),
+        ({"values": {"close": "nan"}}, "cannot be"),
+        ({"values": {"close": "dear"}}, "is no number"),
+        ({"values": {"close": "null"}}, "is never null"),
+        ({"values": {"symbol": "X"}}, "is no value of"),
+        ({"values": {"close": "1"}, "at": "09:31"}, "one bar a session"),
+        ({"values": {"close": "1"}, "session": dt.date(2012, 12, 9)}, "holds no bar"),
+        ({"values": {"close": "1"}, "symbol": "MSFT"}, "is not in the universe"),
+        ({"values": {"close": "1"}, "dataset": MINUTES}, "many bars a session"),
+        ({"values": {"close": "1"}, "dataset": MINUTES, "at": "noon"}, "is no time"),
+        ({"values": {"close": "1"}, "dataset": MINUTES, "at": "2012-12-11T09:31:00"}, "no time zone"),
+        ({"values": {"close": "1"}, "dataset": "equities_trades"}, "does not have"),
     ],
 )
 def test_what_cannot_be_repaired_is_refused(node: Path, change: dict[str, Any], said: str) -> None:
