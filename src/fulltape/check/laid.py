@@ -36,14 +36,16 @@ def lay(
     code: str,
     verdicts: Sequence[VerdictRange],
     now: Instant,
+    *,
+    held: bool = True,
 ) -> None:
     """Lay verdicts of one code, if they are others than before, and give back what was said of cells that no longer have it; inside a
-    transaction."""
+    transaction. `held`: whether they are about sessions with rows; of others the checks have said nothing."""
     name, ledger = wanted.dataset.name, context.ledger
     before = ledger.verdicts.with_codes(name, code)
     if not (before or verdicts):
         return
-    said = said_of_rows(context, wanted, [*before, *verdicts])
+    said = said_of_rows(context, wanted, [*before, *verdicts]) if held else {}
     left = [
         replace(verdict, first=first, last=last)
         for verdict in verdicts

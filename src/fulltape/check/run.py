@@ -110,7 +110,7 @@ def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> in
         ]
         if len(stretches := identity.stretches(shown)) > 1:
             divided[name] = stretches
-    laid.lay(context, wanted, continuity.CODE, missing, now)
+    laid.lay(context, wanted, continuity.CODE, missing, now, held=False)
     laid.lay(context, wanted, identity.CODE, jumps.verdicts(context, wanted, divided, now), now)
     calendar = wanted.calendar
     return sum(stop - start for said in missing for start, stop in [calendar.between(said.first, said.last)])
