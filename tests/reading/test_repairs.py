@@ -188,7 +188,7 @@ def test_rebuilding_gives_the_same_bytes(node: Path) -> None:
         ({"values": {"symbol": "X"}}, "is no value of"),
         ({"values": {"close": "1"}, "at": "09:31"}, "one bar a session"),
         ({"values": {"close": "1"}, "session": dt.date(2012, 12, 9)}, "holds no bar"),
-        ({"values": {"close": "1"}, "symbol": "MSFT"}, "is not in the universe"),
+        ({"values": {"close": "1"}, "symbol": "MSFT"}, "is not in its universe"),
         ({"values": {"close": "1"}, "dataset": MINUTES}, "many bars a session"),
         ({"values": {"close": "1"}, "dataset": MINUTES, "at": "noon"}, "is no time"),
         ({"values": {"close": "1"}, "dataset": MINUTES, "at": "2012-12-11T09:31:00"}, "no time zone"),

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from fulltape import errors
 from fulltape.terminal import options
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted, number
 from fulltape.terminal.progress import Watch
@@ -60,16 +59,8 @@ def _explain(dataset: str, symbol: str, session: str, *, node: Path | None, json
 
     day = options.session(session)
     with options.opened(node) as context:
-        wanted = context.wanted.get(dataset)
-        if wanted is None:
-            raise errors.UsageError(
-                f"this node does not have {dataset}.", hint=f"It has {', '.join(sorted(context.wanted))}."
-            )
-        names = gaps.named(wanted, symbol)
-        if len(names) != 1:
-            known = f"is the symbol of {', '.join(names)}" if names else "is not in its universe"
-            raise errors.UsageError(f"{symbol} {known}.")
-        cells = explained.explain(context, wanted, names[0], day, SystemClock().now())
+        wanted, instrument = gaps.series_of(context, dataset, symbol)
+        cells = explained.explain(context, wanted, instrument, day, SystemClock().now())
     if json:
         options.emit_json({"sources": cells})
         return

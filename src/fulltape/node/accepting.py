@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fulltape import errors
 from fulltape.context import NodeContext, known
 from fulltape.ledger.acceptances import Acceptance
-from fulltape.market import datasets, ranges
+from fulltape.market import ranges
 from fulltape.market.time import Clock
 from fulltape.views import gaps
 
@@ -40,25 +40,14 @@ def accept(
 
     Raises `UsageError` for a dataset, symbol or span that the node does not want.
     """
-    wanted = context.wanted.get(datasets.get(dataset).name)
-    if wanted is None:
-        raise errors.UsageError(
-            f"this node does not have {dataset}.", hint=f"It has {', '.join(sorted(context.wanted))}."
-        )
-    names = gaps.named(wanted, symbol)
-    if len(names) != 1:
-        known_as = f"is the symbol of {', '.join(names)}" if names else "is not in its universe"
-        raise errors.UsageError(
-            f"{symbol} {known_as}.",
-            hint=f"It has {', '.join(sorted(wanted.instruments)[:10])}{'' if len(wanted.instruments) <= 10 else ', …'}.",
-        )
+    wanted, instrument = gaps.series_of(context, dataset, symbol)
     now = clock.now()
-    (series,) = known.read(context, wanted, now, names)
+    (series,) = known.read(context, wanted, now, {instrument})
     span = wanted.calendar.between(first, last)
     within = ranges.clip(series.wanted, *span)
     if span[0] == span[1]:
         raise errors.UsageError(f"the market was closed from {first} to {last}: there is nothing to accept.")
-    if revoke and not ranges.clip(known.accepted(context, wanted).get(names[0], ()), *span):
+    if revoke and not ranges.clip(known.accepted(context, wanted).get(instrument, ()), *span):
         raise errors.UsageError(f"nothing of {symbol} from {first} to {last} was accepted as empty.")
     if not within:
         raise errors.UsageError(
@@ -71,14 +60,14 @@ def accept(
             f"all {ranges.size(within)} sessions of {symbol} from {first} to {last} have rows: there is nothing to accept."
         )
     decision = Acceptance(
-        dataset=dataset, instrument=names[0], first=first, last=last, reason=reason, at=now, revoked=revoke
+        dataset=dataset, instrument=instrument, first=first, last=last, reason=reason, at=now, revoked=revoke
     )
     with context.ledger.write():
         context.ledger.acceptances.add(decision)
-        context.ledger.touched.add(dataset, names)
+        context.ledger.touched.add(dataset, [instrument])
     lacking = ranges.subtract(within, held)
     return Accepted(
-        instrument=names[0],
+        instrument=instrument,
         sessions=ranges.size(within),
         held=ranges.size(held),
         open=ranges.size(ranges.intersect(series.to_ask, lacking)),

@@ -20,7 +20,6 @@ from fulltape.curate import run as curate
 from fulltape.decoding import frames
 from fulltape.lake import layout, parquet
 from fulltape.ledger.repairs import DROP, Repair
-from fulltape.market import datasets
 from fulltape.market.schema import Column
 from fulltape.market.time import Clock, Instant, from_datetime, iso, to_second
 from fulltape.views import gaps
@@ -43,17 +42,14 @@ class Change:
 def add(context: NodeContext, clock: Clock, change: Change, *, who: str, reason: str) -> list[Repair]:
     """Note a repair of each value, which the next curation applies. `UsageError` for a row that is not there, a value that it cannot
     have, and a bar that would contradict itself."""
-    wanted = _wanted(context, change.dataset)
-    names = gaps.named(wanted, change.symbol)
-    if len(names) != 1:
-        raise errors.UsageError(
-            f"{change.symbol} {'is the symbol of ' + ', '.join(names) if names else 'is not in the universe'}."
-        )
-    rows = _session(context, wanted, names[0], change)
-    row = _row(wanted, names[0], change, rows)
+    wanted, instrument = gaps.series_of(context, change.dataset, change.symbol)
+    if wanted.dataset.grain not in ("day", "minute"):
+        raise errors.UsageError(f"only bars are repaired, and {change.dataset} has none.")
+    rows = _session(context, wanted, instrument, change)
+    row = _row(wanted, instrument, change, rows)
     if not change.values and rows.height == 1:
         raise errors.UsageError(
-            f"it is the only bar of {names[0]} in that session, which would then be held without a row.",
+            f"it is the only bar of {instrument} in that session, which would then be held without a row.",
             hint="Set its values instead (--set).",
         )
     priced = rules.priced(wanted.dataset.schema.names)
@@ -64,7 +60,7 @@ def add(context: NodeContext, clock: Clock, change: Change, *, who: str, reason:
             context,
             Repair(
                 dataset=change.dataset,
-                instrument=names[0],
+                instrument=instrument,
                 session=change.session,
                 ts=from_datetime(row["ts"]),
                 source=row["source"],
@@ -135,18 +131,6 @@ def _again(context: NodeContext, wanted: ConfiguredDataset, repair: Repair) -> N
     """Let the folder be curated once more."""
     key = layout.folder_key(wanted.dataset.curated_folder, repair.session)
     context.ledger.damages.redo(curate.STAGE, repair.dataset, [key])
-
-
-def _wanted(context: NodeContext, name: str) -> ConfiguredDataset:
-    declared = datasets.get(name)
-    wanted = context.wanted.get(name)
-    if wanted is None:
-        raise errors.UsageError(
-            f"this node does not have {name}.", hint=f"It has {', '.join(sorted(context.wanted))}."
-        )
-    if declared.grain not in ("day", "minute"):
-        raise errors.UsageError(f"only bars are repaired, and {name} has none.")
-    return wanted
 
 
 def _session(

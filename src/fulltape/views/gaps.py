@@ -6,15 +6,17 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fulltape import errors
 from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage, known
 from fulltape.coverage import series
 from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Picture, Series
 from fulltape.ledger.eligibility import ANY
-from fulltape.market import ranges
+from fulltape.market import datasets, ranges
 from fulltape.market.ranges import Range, Ranges
 from fulltape.market.time import Instant, to_second, utc_date
 
+_LISTED = 10
 REASONS = ("missing", "partial", "unobtainable", "unknown_listing")
 
 
@@ -82,6 +84,24 @@ def named(wanted: ConfiguredDataset, symbol: str) -> list[str]:
         for instrument in wanted.instruments.values()
         if symbol == instrument.instrument or any(dated.symbol == symbol for dated in instrument.symbols)
     ]
+
+
+def series_of(context: NodeContext, dataset: str, symbol: str) -> tuple[ConfiguredDataset, str]:
+    """A dataset of the node, and the instrument of it that is or was known by a symbol; `UsageError` where it is not just one."""
+    wanted = context.wanted.get(datasets.get(dataset).name)
+    if wanted is None:
+        raise errors.UsageError(
+            f"this node does not have {dataset}.", hint=f"It has {', '.join(sorted(context.wanted))}."
+        )
+    names = named(wanted, symbol)
+    if len(names) != 1:
+        known_as = f"is the symbol of {', '.join(names)}" if names else "is not in its universe"
+        listed = sorted(wanted.instruments)
+        raise errors.UsageError(
+            f"{symbol} {known_as}.",
+            hint=f"It has {', '.join(listed[:_LISTED])}{'' if len(listed) <= _LISTED else ', …'}.",
+        )
+    return wanted, names[0]
 
 
 def _lacking(
