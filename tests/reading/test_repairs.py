@@ -19,6 +19,7 @@ from fulltape.cli import app
 from fulltape.context import NodeContext, noted
 from fulltape.curate import run as curate
 from fulltape.curate.repairs import BIT
+from fulltape.export import run as export
 from fulltape.ledger.part import Layer
 from fulltape.node import nightly, repairing
 from fulltape.node.repairing import Change
@@ -138,7 +139,8 @@ def test_the_only_bar_of_a_session_is_not_taken_out(node: Path) -> None:
 def test_what_has_become_of_each_repair_is_told(node: Path) -> None:
     def stands(context: NodeContext) -> list[str]:
         known = context.ledger.repairs.all()
-        return list(noted.standing(context.layout, context.ledger, known).values())
+        parts = noted.concerned(context.ledger, known)
+        return list(noted.standing(context.layout, context.ledger, known, parts).values())
 
     close = bar(node)["close"]
     with opened(node) as context:
@@ -176,6 +178,30 @@ def test_rebuilding_gives_the_same_bytes(node: Path) -> None:
         assert files_of(context, "curated") == files
         (bundle,) = context.layout.bundles()
         assert pl.read_parquet(bundle / "repairs.parquet")["becomes"].to_list() == ["540.25"]
+
+
+@pytest.mark.parametrize("how", ["gone", "flipped"])
+def test_a_damaged_file_with_a_repair_is_made_again(node: Path, how: str) -> None:
+    with opened(node) as context:
+        add(context, Change(dataset=DAYS, symbol="AAPL", session=DAY, values={"close": "540.25"}))
+        (part,) = noted.concerned(context.ledger, context.ledger.repairs.all())
+        file = context.layout.root / part.path
+        content = bytearray(file.read_bytes())
+        file.unlink()
+        if how == "flipped":
+            middle = len(content) // 2
+            content[middle : middle + 200] = bytes(byte ^ 255 for byte in content[middle : middle + 200])
+            file.write_bytes(content)
+        done = export.run_once(context, SkippingClock())
+        assert done is not None
+        assert done.damaged == (part.path,)
+        told = CliRunner().invoke(app, ["repairs", "--node", str(node)]).output
+        assert "(not curated yet)" in told
+        curate.run_once(context, SkippingClock())
+        again = export.run_once(context, SkippingClock())
+        assert again is not None
+        assert again.damaged == ()
+    assert bar(node)["close"] == 540.25
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.context import ConfiguredDataset, NodeContext, damage
 from fulltape.coverage.cell import Verdict
 from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.lake import parquet
@@ -45,7 +45,7 @@ def lay(
     before = ledger.verdicts.with_codes(name, code)
     if not (before or verdicts):
         return
-    said = said_of_rows(context, wanted, [*before, *verdicts]) if held else {}
+    said = said_of_rows(context, wanted, [*before, *verdicts], now) if held else {}
     left = [
         replace(verdict, first=first, last=last)
         for verdict in verdicts
@@ -64,13 +64,14 @@ def _keys(verdicts: Sequence[VerdictRange]) -> set[tuple[str, dt.date, dt.date]]
 
 
 def said_of_rows(
-    context: NodeContext, wanted: ConfiguredDataset, about: Sequence[VerdictRange]
+    context: NodeContext, wanted: ConfiguredDataset, about: Sequence[VerdictRange], now: Instant
 ) -> Mapping[_Cell, Said]:
     """What the checks of rows have said of cells, by instrument and session."""
     if not about:
         return {}
     first, last = min(each.first for each in about), max(each.last for each in about)
-    parts = context.ledger.catalogue.current("qc", wanted.dataset.name, first=first, last=last)
+    current = context.ledger.catalogue.current("qc", wanted.dataset.name, first=first, last=last)
+    parts = damage.sound(context, current, now)
     if not parts:
         return {}
     names = sorted({each.instrument for each in about})

@@ -135,7 +135,7 @@ def _restated(
         for each in unconfirmed
         if (each.instrument, each.session) not in about
     }
-    said = laid.said_of_rows(context, wanted, list(doubted.values()))
+    said = laid.said_of_rows(context, wanted, list(doubted.values()), now)
     # Of what another source has restated the curated rows know nothing.
     concerned = {
         (each.instrument, each.session)

@@ -33,11 +33,13 @@ def repairs(ctx: typer.Context, node: NodeOption = None, json: JsonOption = Fals
     """Show bars that a person has changed: what each was, what it became, who did it and why."""
     if ctx.invoked_subcommand:
         return
-    from fulltape.context import noted
+    from fulltape.clock import SystemClock
+    from fulltape.context import damage, noted
 
     with options.opened(node) as context:
         listed = context.ledger.repairs.all()
-        stands = noted.standing(context.layout, context.ledger, listed)
+        parts = damage.sound(context, noted.concerned(context.ledger, listed), SystemClock().now())
+        stands = noted.standing(context.layout, context.ledger, listed, parts)
     if json:
         options.emit_json({"repairs": [_fields(repair, stands[repair.number]) for repair in listed]})
     elif not listed:

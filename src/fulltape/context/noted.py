@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from fulltape.coverage.live import Interval
 from fulltape.lake import parquet
 from fulltape.lake.layout import Layout, folder_key
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import Part
 from fulltape.ledger.repairs import DROP, Repair
 from fulltape.market import datasets
 from fulltape.market.sessions import Calendar
@@ -27,15 +29,30 @@ _REPAIRS: _Types = {
 Standing = Literal["applied", "waiting", "superseded", "lapsed", "undone"]
 
 
-def standing(layout: Layout, ledger: Ledger, many: Sequence[Repair]) -> dict[int, Standing]:
+def concerned(ledger: Ledger, many: Iterable[Repair]) -> list[Part]:
+    """The curated files with the sessions of repairs."""
+    days: dict[str, set[str]] = defaultdict(set)
+    for repair in many:
+        days[repair.dataset].add(repair.session.isoformat())
+    return [
+        part
+        for dataset, mine in sorted(days.items())
+        for part in ledger.catalogue.current("curated", dataset)
+        if any(part.first <= day <= part.last for day in mine)
+    ]
+
+
+def standing(
+    layout: Layout, ledger: Ledger, many: Sequence[Repair], parts: Sequence[Part]
+) -> dict[int, Standing]:
     """By number what has become of repairs: a curated row has the value (applied), its folder is still to be curated (waiting), a later
     repair concerns the same value (superseded), the source says something else or another one was chosen (lapsed), or it was taken
-    back (undone)."""
+    back (undone). `parts` are the files that are `concerned`, as far as they are sound."""
     newest = {_place(repair): repair.number for repair in many if not repair.undone}
     made: dict[int, Standing] = {}
     for dataset in sorted({repair.dataset for repair in many}):
         mine = [repair for repair in many if repair.dataset == dataset]
-        rows = _rows(layout, ledger, dataset, mine)
+        rows = _rows(layout, [part for part in parts if part.dataset == dataset], mine)
         waiting = ledger.damages.to_redo("curate", dataset)
         kind = datasets.get(dataset).curated_folder
         for repair in mine:
@@ -56,19 +73,13 @@ def _place(repair: Repair) -> tuple[object, ...]:
 
 
 def _rows(
-    layout: Layout, ledger: Ledger, dataset: str, many: Sequence[Repair]
+    layout: Layout, parts: Sequence[Part], many: Sequence[Repair]
 ) -> dict[tuple[str, int], dict[str, Any]]:
-    """The curated rows that repairs are about, by instrument and moment."""
-    days = sorted({repair.session for repair in many})
-    parts = [
-        part
-        for part in ledger.catalogue.current("curated", dataset, first=days[0], last=days[-1])
-        if any(part.first <= day.isoformat() <= part.last for day in days)
-    ]
+    """The curated rows that repairs of a dataset are about, by instrument and moment."""
     if not parts:
         return {}
     rows = parquet.scan([layout.root / part.path for part in parts]).filter(
-        pl.col("session").is_in(days),
+        pl.col("session").is_in([repair.session for repair in many]),
         pl.col("instrument").cast(pl.String).is_in([repair.instrument for repair in many]),
         pl.col("ts").cast(pl.Int64).is_in([repair.ts for repair in many]),
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape.context import NodeContext, noted
+from fulltape.context import NodeContext, damage, noted
 from fulltape.export import splits
 from fulltape.lake import files, parquet
+from fulltape.ledger.repairs import Repair
+from fulltape.market.time import Instant
 
 
 def inputs(context: NodeContext, last: dt.date | None) -> Mapping[str, str]:
@@ -55,9 +57,21 @@ def write(context: NodeContext, folder: Path, last: dt.date | None) -> None:
     )
 
 
+def damaged(context: NodeContext, now: Instant) -> tuple[str, ...]:
+    """Which of the files that repairs are about are not what the ledger recorded; they are withdrawn, to be made again."""
+    parts = noted.concerned(context.ledger, _wanted(context))
+    sound = {part.path for part in damage.sound(context, parts, now)}
+    return tuple(part.path for part in parts if part.path not in sound)
+
+
+def _wanted(context: NodeContext) -> list[Repair]:
+    return [each for each in context.ledger.repairs.all() if each.dataset in context.wanted]
+
+
 def _repairs(context: NodeContext) -> pl.DataFrame:
-    known = [each for each in context.ledger.repairs.all() if each.dataset in context.wanted]
-    return noted.repairs(known, noted.standing(context.layout, context.ledger, known))
+    known = _wanted(context)
+    parts = noted.concerned(context.ledger, known)
+    return noted.repairs(known, noted.standing(context.layout, context.ledger, known, parts))
 
 
 def _intervals(context: NodeContext, last: dt.date | None) -> pl.DataFrame:

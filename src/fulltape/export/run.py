@@ -57,6 +57,8 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         if day is None or not included:
             return None
         path = context.layout.bundle(day)
+        if damaged := notes.damaged(context, clock.now()):
+            return _nothing(path, damaged)
         gathered = status.gather(context, clock.now())
         recipe = plan.digest(included, _inputs(context, gathered, day))
         earlier = context.ledger.export_of(day.isoformat())

@@ -67,7 +67,9 @@ class FactsReader:
         bar was taken out), was, becomes (text), who, reason, at."""
         with self._node.opened() as ledger:
             known = [each for each in ledger.repairs.all() if each.dataset in self._node.settings.dataset]
-            return noted.repairs(known, noted.standing(self._node.layout, ledger, known))
+            return noted.repairs(
+                known, noted.standing(self._node.layout, ledger, known, noted.concerned(ledger, known))
+            )
 
     def _actions_view(
         self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None

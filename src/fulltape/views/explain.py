@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fulltape.context import ConfiguredDataset, NodeContext, known, noted
+from fulltape.context import ConfiguredDataset, NodeContext, damage, known, noted
 from fulltape.coverage.cell import Cell, Fact, Life, Verdict, cell
 from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.series import Series
@@ -87,7 +87,7 @@ def explain(
         wanted=wanted.first <= session <= (wanted.until or session),
         checked=checked,
         laid=_laid(context, name, instrument, session),
-        repairs=_repairs(context, name, instrument, session),
+        repairs=_repairs(context, name, instrument, session, now),
     )
 
 
@@ -96,13 +96,16 @@ def _laid(context: NodeContext, dataset: str, instrument: str, session: dt.date)
     return plan.LAID.get(said.codes, "") if said else ""
 
 
-def _repairs(context: NodeContext, dataset: str, instrument: str, session: dt.date) -> list[str]:
+def _repairs(
+    context: NodeContext, dataset: str, instrument: str, session: dt.date, now: Instant
+) -> list[str]:
     known = [
         repair
         for repair in context.ledger.repairs.all()
         if (repair.dataset, repair.instrument, repair.session) == (dataset, instrument, session)
     ]
-    stands = noted.standing(context.layout, context.ledger, known)
+    parts = damage.sound(context, noted.concerned(context.ledger, known), now)
+    stands = noted.standing(context.layout, context.ledger, known, parts)
     return [
         f"{repair.number} ({stands[repair.number]}): {repair.column or 'the bar'} {repair.was or 'null'} "
         + (f"to {repair.becomes or 'null'}" if repair.column else "taken out")
