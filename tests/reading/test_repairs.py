@@ -197,6 +197,10 @@ def test_a_damaged_file_with_a_repair_is_made_again(node: Path, how: str) -> Non
         assert done.damaged == (part.path,)
         told = CliRunner().invoke(app, ["repairs", "--node", str(node)]).output
         assert "(not curated yet)" in told
+        # Without the rows of the file that was withdrawn a bundle would seem whole.
+        still = export.run_once(context, SkippingClock())
+        assert still is not None
+        assert still.damaged == (part.path,)
         curate.run_once(context, SkippingClock())
         again = export.run_once(context, SkippingClock())
         assert again is not None

@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -57,7 +57,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         if day is None or not included:
             return None
         path = context.layout.bundle(day)
-        if damaged := notes.damaged(context, clock.now()):
+        if damaged := _withdrawn(context) or notes.damaged(context, clock.now()):
             return _nothing(path, damaged)
         gathered = status.gather(context, clock.now())
         recipe = plan.digest(included, _inputs(context, gathered, day))
@@ -83,6 +83,18 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             cells=manifest["cells"],
             verdicts=manifest["verdicts"],
         )
+
+
+def _withdrawn(context: NodeContext) -> tuple[str, ...]:
+    """Which damaged files are still to be curated anew: without their rows a bundle would seem whole."""
+    damages = context.ledger.damages
+    return tuple(
+        file.path
+        for file in damages.all()
+        if file.layer == "curated"
+        and file.dataset in context.wanted
+        and PurePosixPath(file.path).parent.name in damages.to_redo("curate", file.dataset)
+    )
 
 
 def _damaged(context: NodeContext, included: list[Included], now: Instant) -> tuple[str, ...]:
