@@ -50,5 +50,5 @@ def test_a_demo_without_keep_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fulltape", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert list(tmp_path.iterdir()) == []

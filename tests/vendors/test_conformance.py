@@ -11,7 +11,7 @@ from cases import CASES, Case, decoded_rows, expected, market
 from conversations import fetch, talk, twin
 from fulltape import vendors
 from fulltape.calendars import tables
-from fulltape.contract.vendor import RETRYABLE, FetchRequest, Outcome, Page, PageResult, Response
+from fulltape.contract.vendor import LOOK_UP, RETRYABLE, FetchRequest, Outcome, Page, PageResult, Response
 from fulltape.decoding import frames
 from fulltape.market import datasets
 from fulltape.simulator.scenario import Fault, Scenario
@@ -131,6 +131,31 @@ def test_an_unknown_symbol_is_told_from_an_empty_one(case: Case) -> None:
     said = talk(asked(case, symbol, pages=False), twin(case.twin, market()), most=200)
     assert said.answers[-1].outcome is Outcome.UNKNOWN_SYMBOL, said.answers
     assert said.answers[-1].symbols == (symbol,)
+
+
+@EVERY
+def test_killed_in_a_look_up_the_pages_before_it_are_not_asked_again(case: Case) -> None:
+    symbol = _UNKNOWN.get(case.capability.dataset.partition("_")[0], "ZZZZ")
+    request = asked(case, symbol, pages=False)
+    straight = talk(request, twin(case.twin, market()), most=200)
+    if not straight.pages or straight.answers[-1].keep:
+        pytest.skip("nothing is looked up after the pages")
+    begun = talk(request, twin(case.twin, market()), stop_after=len(straight.pages), most=200)
+    cursor = begun.answers[-1].cursor
+    assert cursor
+    rest = talk(request, twin(case.twin, market()), resume=cursor, most=200)
+    assert not {asked.target for asked in begun.requests} & {asked.target for asked in rest.requests}
+    if cursor.token == LOOK_UP:
+        assert not rest.pages
+        assert rest.answers == straight.answers[-len(rest.answers) :]
+
+
+def test_killed_in_the_look_up_after_a_missing_file_only_the_symbol_is_looked_up() -> None:
+    request = fetch("binance.spot", "crypto_trades", ("ZZZ/USD",), "2024-11-04", "2024-11-04")
+    begun = talk(request, twin("binance", market()), stop_after=1)
+    rest = talk(request, twin("binance", market()), resume=begun.answers[-1].cursor)
+    assert [asked.path for asked in rest.requests] == ["/api/v3/exchangeInfo"]
+    assert [answer.outcome for answer in rest.answers] == [Outcome.UNKNOWN_SYMBOL]
 
 
 def test_what_is_known_to_exist_is_not_looked_up_again() -> None:

@@ -80,6 +80,10 @@ class Cursor:
     seen: tuple[str, ...] = ()
 
 
+LOOK_UP = "look-up"
+"""The token of a cursor behind which there are only look-ups: what a page brought is not asked for again because of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request, without credentials: the transport adds them at its door.
@@ -130,7 +134,8 @@ class PageResult:
     """What one response means.
 
     - `keep`: whether the bytes hold data (or should hold it) and belong in the journal;
-    - `cursor`: where to go on after this page, None at the end;
+    - `cursor`: where to go on after this page, None at the end; where only look-ups follow, one with the token
+      `LOOK_UP`;
     - `complete_through`: what this page completes; spans only grow;
     - `symbols`: which a refusal concerns, empty for the whole fetch;
     - `retry_at`: when the vendor says it has room again; `allowed_per_minute`: what it says it allows;

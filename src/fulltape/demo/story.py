@@ -94,14 +94,14 @@ def _until_killed(folder: Path, simulated_vendors: Running, say: Say) -> Killed:
             )
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    last = tuple(line for server in simulated_vendors.servers.values() for line in server.log[-node.LANES :])
+    last = tuple(line for server in simulated_vendors.servers.values() for line in server.latest())
     on_its_way = next(line for line in simulated_vendors.log() if line.held)
     symbols = on_its_way.params.get("symbols", "")
     say(
         f"  killed (-9) while a page of {symbols} was on its way; {len(simulated_vendors.log())} requests had been sent"
     )
     simulated_vendors.release()
-    return Killed(in_flight=(*last, on_its_way))
+    return Killed(in_flight=last)
 
 
 def _start(folder: Path, *options: str) -> subprocess.Popen[str]:

@@ -6,6 +6,7 @@ A simulated vendor turns a `Call` into a `Reply`; the server sends it as the rep
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -54,6 +55,7 @@ class ServedCall:
     params: Mapping[str, str]
     status: int
     rows: int
+    connection: int = 0
     whole: bool = False
     held: bool = False
 
@@ -78,6 +80,7 @@ class Server:
         self.vendor = vendor
         self.log: list[ServedCall] = []
         self.held = threading.Event()
+        self._connections = itertools.count(1)
         self._handle = handle
         self._port = port
         self._release = threading.Event()
@@ -107,6 +110,11 @@ class Server:
         """Let held answers go on, now and in future."""
         self._release.set()
 
+    def latest(self) -> list[ServedCall]:
+        """The newest line of each connection. A worker asks over a connection of its own, one request at a time: when
+        a node is killed, what it has not yet written down is among these, however many other lines came later."""
+        return list({line.connection: line for line in list(self.log)}.values())
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -135,8 +143,9 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
+        number = next(self._connections)
         try:
-            while await self._one(connection, reader, writer):
+            while await self._one(number, connection, reader, writer):
                 connection.start_next_cycle()
         except (ConnectionError, h11.ProtocolError, TimeoutError):
             pass  # the client went away or speaks no HTTP: this connection is over, the server is not
@@ -144,7 +153,11 @@ class Server:
             writer.close()
 
     async def _one(
-        self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        number: int,
+        connection: h11.Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> bool:
         """One request and its answer; False when the connection is over."""
         call = await _receive(connection, reader)
@@ -152,7 +165,12 @@ class Server:
             return False
         reply = self._handle(call)
         line = ServedCall(
-            vendor=self.vendor, path=call.path, params=dict(call.params), status=reply.status, rows=reply.rows
+            vendor=self.vendor,
+            path=call.path,
+            params=dict(call.params),
+            status=reply.status,
+            rows=reply.rows,
+            connection=number,
         )
         self.log.append(line)
         headers = [
@@ -214,6 +232,7 @@ class SocketServer(Server):
         await server.wait_closed()
 
     async def _talk(self, connection: ServerConnection) -> None:
+        number = next(self._connections)
         async for message in connection:
             try:
                 asked = json.loads(message)
@@ -224,7 +243,12 @@ class SocketServer(Server):
             reply = self._handle(Call(method="WS", path=path, params=params, headers={}))
             logged = {name: str(value) for name, value in params.items() if name != "req_id"}
             line = ServedCall(
-                vendor=self.vendor, path=path, params=logged, status=reply.status, rows=reply.rows
+                vendor=self.vendor,
+                path=path,
+                params=logged,
+                status=reply.status,
+                rows=reply.rows,
+                connection=number,
             )
             self.log.append(line)
             fault = reply.fault.do if reply.fault else ""

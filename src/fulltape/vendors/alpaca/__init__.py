@@ -17,6 +17,7 @@ import datetime as dt
 import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import msgspec
@@ -26,6 +27,7 @@ from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.symbology import Names
 from fulltape.contract.vendor import (
+    LOOK_UP,
     RETRYABLE,
     CompleteThrough,
     Conversation,
@@ -136,10 +138,11 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until the token ends; a symbol that the vendor names as invalid is dropped and the rest asked again;
     symbols never seen and without rows are looked up once."""
     names = symbology.names(fetch, str)
+    paging = resume is None or resume.token != LOOK_UP
     symbols = resume.symbols if resume else tuple(sorted(fetch.symbols, key=names.vendor_symbols.__getitem__))
     token = resume.token if resume else ""
     seen = set(resume.seen) if resume else set()
-    while symbols:
+    while symbols and paging:
         response = yield _request(fetch, [names.vendor_symbols[symbol] for symbol in symbols], token)
         assert response is not None
         answer, page = _read(fetch, names, symbols, response, seen, first=not token)
@@ -154,9 +157,14 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
         if not page.next_page_token:
             break
         token = page.next_page_token
-    if ENDPOINTS[fetch.dataset].looked_up:
-        unseen = (symbol for symbol in symbols if symbol not in seen and symbol not in fetch.known)
-        yield from _look_up(unseen, names)
+    yield from _look_up(_unseen(fetch, symbols, seen), names)
+
+
+def _unseen(fetch: FetchRequest, symbols: Iterable[str], seen: AbstractSet[str]) -> list[str]:
+    """The symbols that are looked up once all pages are here."""
+    if not ENDPOINTS[fetch.dataset].looked_up:
+        return []
+    return [symbol for symbol in symbols if symbol not in seen and symbol not in fetch.known]
 
 
 def _request(fetch: FetchRequest, symbols: Sequence[str], token: str) -> Request:
@@ -207,6 +215,8 @@ def _read(
         return envelopes.malformed(f"rows of {', '.join(strangers)}, which were not asked for"), None
     seen.update(names.ours[theirs] for theirs in spellings)
     token = page.next_page_token
+    if not token and _unseen(fetch, symbols, seen):
+        token = LOOK_UP
     cursor = Cursor(token=token, symbols=tuple(symbols), seen=tuple(sorted(seen))) if token else None
     answer = PageResult(
         outcome=Outcome.ROWS if spellings else Outcome.EMPTY,

@@ -22,6 +22,7 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Limits
 from fulltape.contract.vendor import (
+    LOOK_UP,
     RETRYABLE,
     Capability,
     Conversation,
@@ -36,7 +37,7 @@ from fulltape.contract.vendor import (
 )
 from fulltape.market import assets
 from fulltape.market.time import LATEST, MINUTE, Instant, midnight, utc_date
-from fulltape.vendors.binance.archive import from_archive
+from fulltape.vendors.binance.archive import from_archive, look_up
 from fulltape.vendors.binance.decoding import decode as decode
 from fulltape.vendors.binance.live import meaning as meaning
 from fulltape.vendors.binance.live import streams as streams
@@ -121,6 +122,9 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Files of the archive where they save requests, pages of the API for the rest."""
     kind = KINDS[fetch.dataset]
     wire = symbology.vendor_symbol(fetch, ticker)
+    if resume and resume.token == LOOK_UP:
+        yield from look_up(fetch, wire)
+        return
     place: Place | None = Place.read(resume.token) if resume else Place(at=fetch.start)
     while place is not None:
         day = utc_date(place.at)

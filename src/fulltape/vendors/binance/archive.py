@@ -10,7 +10,16 @@ from dataclasses import replace
 
 from fulltape.contract import envelopes
 from fulltape.contract.envelopes import UNREADABLE
-from fulltape.contract.vendor import RETRYABLE, FetchRequest, Outcome, PageResult, Request, Response
+from fulltape.contract.vendor import (
+    LOOK_UP,
+    RETRYABLE,
+    Cursor,
+    FetchRequest,
+    Outcome,
+    PageResult,
+    Request,
+    Response,
+)
 from fulltape.market.time import DAY, MINUTE, Instant, midnight, utc_date
 from fulltape.vendors.binance import sampling
 from fulltape.vendors.binance.steps import KLINE_PAGE, MILLISECOND, Kind, Place, Step, moved, refusal
@@ -37,9 +46,10 @@ def from_archive(fetch: FetchRequest, kind: Kind, wire: str, place: Place, stop:
     following: Place | None = replace(place, archived_from=stop)
     if not kind.path:
         answer, following = moved(fetch, Place(at=midnight(stop)), answer, midnight(stop))
-    yield answer
-    if not kind.path and place.at <= fetch.start and fetch.symbols[0] not in fetch.known:
-        known = yield from _look_up(fetch, wire)
+    looks_up = not kind.path and place.at <= fetch.start and fetch.symbols[0] not in fetch.known
+    yield replace(answer, cursor=Cursor(token=LOOK_UP)) if looks_up and following is None else answer
+    if looks_up:
+        known = yield from look_up(fetch, wire)
         return following if known.outcome is Outcome.EMPTY else None
     return following
 
@@ -152,7 +162,7 @@ def _held_against(
     return "", at if minutes and at not in sampled else None
 
 
-def _look_up(fetch: FetchRequest, wire: str) -> Generator[Request | PageResult, Response | None, PageResult]:
+def look_up(fetch: FetchRequest, wire: str) -> Generator[Request | PageResult, Response | None, PageResult]:
     """A symbol without files may be one that was never listed."""
 
     def read(response: Response) -> PageResult:

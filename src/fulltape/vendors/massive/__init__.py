@@ -16,6 +16,7 @@ import datetime as dt
 import functools
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from fulltape.contract import envelopes, symbology
 from fulltape.contract.envelopes import UNREADABLE
 from fulltape.contract.plans import Connecting, Delayed, Limits
 from fulltape.contract.vendor import (
+    LOOK_UP,
     RETRYABLE,
     CompleteThrough,
     Conversation,
@@ -143,7 +145,7 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
     """Pages until there is no `next_url`; one day of a whole market after the other where that takes fewer requests; a
     ticker never seen and without rows is looked up once."""
     wire = symbology.names(fetch, lambda symbol: ticker(fetch.dataset, symbol)).vendor_symbols
-    request: Request | None = _after(resume.token) if resume else _first(fetch, wire)
+    request = _after(resume.token) if resume else _first(fetch, wire)
     seen = set(resume.seen) if resume else set()
     while request is not None:
         response = yield request
@@ -156,11 +158,15 @@ def history(fetch: FetchRequest, resume: Cursor | None) -> Conversation:
             return
         seen |= served
         request = _after(answer.cursor.token) if answer.cursor else None
-    for symbol in fetch.symbols:
-        if symbol not in seen and symbol not in fetch.known:
-            path = f"/v3/reference/tickers/{urllib.parse.quote(wire[symbol], safe=':')}"
-            read = functools.partial(_ticker, symbol, wire[symbol])
-            yield from envelopes.retried(Request(path=path), read)
+    for symbol in _unseen(fetch, seen):
+        path = f"/v3/reference/tickers/{urllib.parse.quote(wire[symbol], safe=':')}"
+        read = functools.partial(_ticker, symbol, wire[symbol])
+        yield from envelopes.retried(Request(path=path), read)
+
+
+def _unseen(fetch: FetchRequest, seen: AbstractSet[str]) -> list[str]:
+    """The symbols that are looked up once all pages are here."""
+    return [symbol for symbol in fetch.symbols if symbol not in seen and symbol not in fetch.known]
 
 
 def _first(fetch: FetchRequest, wire: Mapping[str, str]) -> Request:
@@ -203,8 +209,10 @@ def _of_actions(fetch: FetchRequest, wire: Mapping[str, str], path: str) -> Requ
     )
 
 
-def _after(token: str) -> Request:
-    """The request that a cursor stands for: a path and its query."""
+def _after(token: str) -> Request | None:
+    """The page that a cursor stands for: a path and its query; None where only look-ups are left."""
+    if token == LOOK_UP:
+        return None
     path, _, query = token.partition("?")
     # The documented cursor of aggregates holds limit and sort only, and `adjusted` is true by default.
     adjusted = {"adjusted": "false"} if path.startswith("/v2/aggs/") else {}
@@ -232,12 +240,13 @@ def _read(
     if aggregates and page.adjusted is not False:
         why = "prices that are not declared unadjusted, though unadjusted ones were asked for"
         return envelopes.malformed(why), set()
-    cursor = Cursor(token=following, seen=tuple(sorted(seen | named))) if following else None
+    token = following or (LOOK_UP if _unseen(fetch, seen | named) else "")
+    cursor = Cursor(token=token, seen=tuple(sorted(seen | named))) if token else None
     answer = PageResult(
         outcome=Outcome.ROWS if count else Outcome.EMPTY,
         keep=True,
         cursor=cursor,
-        complete_through=_complete_through(fetch, request, page, last=cursor is None),
+        complete_through=_complete_through(fetch, request, page, last=not following),
         memo=request.path.rpartition("/")[2] if "/grouped/" in request.path else "",
     )
     return answer, named
