@@ -40,7 +40,7 @@ def curated(rows: list[dict[str, object]]) -> pl.DataFrame:
         "log_pos": pl.Int64, "connection": pl.UInt32, "ts_recv": pl.Datetime("ns", "UTC"),
     }  # fmt: skip
     raw = pl.DataFrame(rows, schema=types)
-    newest = plan.newest(raw, TRADES.schema.key)
+    newest = plan.newest(raw, TRADES)
     chosen = newest.select("instrument", "session", "source").unique()
     return plan.rows(newest, chosen, TRADES, XNYS, captured_until=None)
 

@@ -126,9 +126,14 @@ class Laid:
             self._publish(dataset, mine.sort("instrument", "ts"), "curated", f"{cut}={value}", "")
 
     def actions(
-        self, *rows: Mapping[str, Any], source: str = SOURCES[0], asked: tuple[str, str] | None = None
+        self,
+        *rows: Mapping[str, Any],
+        source: str = SOURCES[0],
+        asked: tuple[str, str] | None = None,
+        at: int = 1,
     ) -> None:
-        """A source's actions of instruments; `asked`: from when to when it has answered about them."""
+        """A source's actions of instruments, as they came at a moment (UTC microseconds); `asked`: from when to when it has answered
+        about them."""
         made = [
             {
                 "event_id": f"{source} {number}", "symbol": row["instrument"], "currency": "USD" if "amount" in row else None, **row,
@@ -143,7 +148,7 @@ class Laid:
             )
             whole = frames.conform(frame, datasets.get(ACTIONS).schema.columns).sort("instrument", "ts")
             for (year,), mine in whole.group_by(pl.col("session").dt.year(), maintain_order=True):
-                self._publish(ACTIONS, mine, "raw", f"year={year}", source)
+                self._publish(ACTIONS, mine, "raw", f"year={year}", source, at=at)
         for name in {str(row["instrument"]) for row in rows} if asked else ():
             self.asked(name, *asked, source=source)  # type: ignore[misc]
             for row in rows:

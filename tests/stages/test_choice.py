@@ -16,6 +16,7 @@ from fulltape import context as opening
 from fulltape.context import NodeContext, silent
 from fulltape.curate import plan
 from fulltape.curate.chunk import CurateReport
+from fulltape.decoding import frames, versions
 from fulltape.lake.fetches import StoredFetch
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
@@ -26,13 +27,20 @@ from fulltape.settings.rules import Rules
 
 DAY = dt.date(2024, 1, 3)
 NOW = 1_000
+BARS = datasets.get("equities_bars_minute")
 
 
 def rows(*told: tuple[str, str, int, float]) -> pl.DataFrame:
     """(source, origin, log_pos, close) of one cell."""
     shape = ["source", "origin", "log_pos", "close"]
-    return pl.DataFrame(told, schema=shape, orient="row").with_columns(
-        instrument=pl.lit("A"), session=pl.lit(DAY), ts=pl.lit(dt.datetime(2024, 1, 3, 15))
+    frame = pl.DataFrame(told, schema=shape, orient="row").with_columns(
+        instrument=pl.lit("A"),
+        session=pl.lit(DAY),
+        ts=pl.lit(dt.datetime(2024, 1, 3, 15)),
+        heard_at=pl.col("log_pos"),
+    )
+    return frames.conform(frame, BARS.schema.columns).with_columns(
+        frame["source", "origin", "log_pos", "heard_at"]
     )
 
 
@@ -40,13 +48,13 @@ def test_the_newest_fetched_part_of_a_source_replaces_the_cell_as_a_whole() -> N
     raw = rows(
         ("a", "fetched", 7, 3.0), ("a", "fetched", 5, 1.0), ("a", "fetched", 5, 2.0), ("b", "fetched", 4, 9.0)
     )
-    kept = plan.newest(raw)
+    kept = plan.newest(raw, BARS)
     assert sorted(kept.select("source", "close").rows()) == [("a", 3.0), ("b", 9.0)]
 
 
 def test_what_was_fetched_replaces_what_was_captured_later() -> None:
     raw = rows(("a", "captured", 9, 1.0), ("a", "fetched", 5, 2.0))
-    assert plan.newest(raw)["close"].to_list() == [2.0]
+    assert plan.newest(raw, BARS)["close"].to_list() == [2.0]
 
 
 def cells(*told: tuple[str, str, int]) -> pl.DataFrame:
@@ -149,13 +157,13 @@ def test_nobody_could_have_a_row_earlier_than_it_says(rule: Any, public: dt.date
         declared_date=pl.lit(dt.date(2024, 1, 1)),
         ex_date=pl.lit(dt.date(2024, 1, 5)),
     )
-    assert frame.select(plan._available(dataset)).item() == public.replace(tzinfo=dt.UTC)
+    assert frame.select(versions.public_by_rule(dataset)).item() == public.replace(tzinfo=dt.UTC)
 
 
 def test_a_declaration_after_the_ex_date_is_public_on_no_date() -> None:
     dataset = replace(datasets.get("equities_bars_minute"), available="declared")
     late = pl.DataFrame({"declared_date": [dt.date(2024, 1, 6)], "ex_date": [dt.date(2024, 1, 5)]})
-    assert late.select(plan._available(dataset)).item() is None
+    assert late.select(versions.public_by_rule(dataset)).item() is None
 
 
 def test_what_was_curated_is_summed() -> None:

@@ -240,6 +240,15 @@ def test_rows_that_have_gone_are_doubted(tmp_path: Path) -> None:
             said = context.ledger.verdicts.of_cell(name, "AAPL", RESTATED)
             assert said is not None
             assert said.verdict.value in ("AMBER", "RED")
+        reader = fulltape.open(folder)
+        then, now = (
+            reader.scan(name, symbols="AAPL", start=RESTATED, end=RESTATED, as_of=as_of).collect()
+            for as_of in (RESTATED, None)
+        )
+        whole = [bar for bar in market.bars["minute", "AAPL"] if bar.session == RESTATED]
+        assert then["close"].to_list() == [bar.close for bar in whole]
+        assert now.height < then.height
+        assert then.filter(pl.col("ts").is_in(now["ts"].implode())).equals(now)
 
 
 def test_what_was_final_before_is_left_alone_and_nights_that_were_missed_ask_once(
@@ -268,3 +277,36 @@ def test_without_waits_nothing_is_asked_again(node: tuple[Path, Running]) -> Non
     with opened(folder) as context:
         assert context.ledger.restatements.counted(SOURCE) == {}
     assert len(twins.log()) == 3
+
+
+def closes(folder: Path, *, as_of: str | None = None) -> list[float]:
+    """The closes of the restated session as `scan` gives them."""
+    rows = fulltape.open(folder).scan(DAYS, symbols="AAPL", start=RESTATED, end=RESTATED, as_of=as_of)
+    return rows.select("close").collect()["close"].to_list()
+
+
+def test_as_of_a_day_before_it_was_restated_a_session_is_as_it_was(
+    node: tuple[Path, Running], later: Path
+) -> None:
+    folder, _ = node
+    night(folder, 11)
+    (before,) = closes(folder)
+    turn(folder, later)
+    night(folder, 12)
+    (after,) = closes(folder)
+    assert after == pytest.approx(1.02 * before, abs=0.01)
+    # The night of the 12th ends at 22:00 New York: its answer was there on that day.
+    assert closes(folder, as_of="2012-12-11") == [before]
+    assert closes(folder, as_of="2012-12-13T02:59:59+00:00") == [before]
+    assert closes(folder, as_of="2012-12-12") == [after]
+    assert closes(folder, as_of="2012-12-10") == []
+    rows = fulltape.open(folder).scan(DAYS, as_of="2012-12-11").collect()
+    assert rows.height == 2 * 7
+    assert rows.sort("instrument", "ts").equals(rows)
+    known = fulltape.open(folder).scan(DAYS, symbols="AAPL", start=RESTATED, end=RESTATED).collect()
+    answered = dt.datetime(2012, 12, 13, 3, tzinfo=dt.UTC)
+    assert answered <= known["available_at"].item() < answered + dt.timedelta(hours=1)
+    (other,) = (
+        fulltape.open(folder).scan(DAYS, symbols="IBM", start=RESTATED, end=RESTATED).collect().to_dicts()
+    )
+    assert other["available_at"] == dt.datetime(2012, 12, 11, 21, tzinfo=dt.UTC)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fulltape.adjustment import actions, factors
@@ -13,10 +12,9 @@ from fulltape.adjustment.actions import CorporateAction
 from fulltape.adjustment.factors import Convention, Factor
 from fulltape.adjustment.votes import KINDS, Kind, Vote
 from fulltape.context import closes, scanning
+from fulltape.context.point_in_time import PointInTime
 from fulltape.coverage import silence
-from fulltape.decoding import frames
-from fulltape.lake.layout import Layout
-from fulltape.ledger.ledger import Ledger
+from fulltape.decoding import frames, versions
 from fulltape.ledger.part import Part
 from fulltape.market import datasets, days
 from fulltape.market.sessions import Calendar
@@ -30,16 +28,6 @@ _CURRENCIES = {"XNYS": "USD"}
 """In which currency a market's prices are, where the reference table does not say."""
 _BLOCK = 200
 """So many instruments' closes are in memory at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointInTime:
-    """A node's data as it was public at a moment: `until` (UTC microseconds, inclusive), None: all of it."""
-
-    ledger: Ledger
-    layout: Layout
-    calendar: Calendar
-    until: Instant | None = None
 
 
 Spoken = Mapping[str, frozenset[Kind]]
@@ -100,27 +88,31 @@ def factors_of(
             name: [session_of(view.calendar, action.ex_date) for action in by_instrument[name]]
             for name in block
         }
-        known = closes.of(view.ledger, view.layout, view.calendar, ex_dates, until=view.until)
+        known = closes.of(view, ex_dates)
         session = functools.partial(session_of, view.calendar)
         made += factors.factors(mine, known, currencies, convention, session_of=session)
     return made
 
 
 def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFrame | None:
-    """Every source's rows; of a day that a source was asked about again those of its newest answer."""
+    """Every source's rows; of a day that a source was asked about again those of the newest answer that it had given by then."""
     import polars as pl
 
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return None
-    rows = _scanned(view, parts, "source", "log_pos")
+    about = ("source", "log_pos") if view.until is None else ("source", "log_pos", scanning.HEARD)
+    rows = _scanned(view, parts, *about)
     if instruments is not None:
         rows = rows.filter(pl.col("instrument").is_in(sorted(instruments)))
-    newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
     texts = pl.col("instrument", "symbol", "action_type", "subtype", "currency").cast(pl.String)
-    return (
-        rows.with_columns(texts).filter(newest).sort("instrument", "session", "source", "event_id").collect()
-    )
+    rows = rows.with_columns(texts)
+    if view.until is None:
+        newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
+        chosen = rows.filter(newest).collect()
+    else:
+        chosen = versions.visible(rows.collect(), datasets.get(DATASET), view.until)
+    return chosen.sort("instrument", "session", "source", "event_id")
 
 
 def session_of(calendar: Calendar, day: dt.date) -> dt.date:
@@ -192,7 +184,7 @@ def _taken_back(view: PointInTime, rows: pl.DataFrame) -> set[tuple[str, str, dt
     names = set(rows["instrument"].unique())
     taken = set()
     for fact in view.ledger.coverage.contradicted(DATASET):
-        if fact.instrument in names:
+        if fact.instrument in names and (view.until is None or fact.since <= view.until):
             days = range((fact.last - fact.first).days + 1)
             taken |= {(fact.source, fact.instrument, fact.first + dt.timedelta(days=day)) for day in days}
     return taken

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fulltape.adjustment.factors import Close
+from fulltape.context import earlier
+from fulltape.context.point_in_time import PointInTime
 from fulltape.lake import parquet
-from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.part import Part
+from fulltape.market import datasets
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import Instant, to_datetime
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 
 DAYS, MINUTES = "equities_bars_day", "equities_bars_minute"
 """The datasets whose closes are raw and those of sessions."""
-_COLUMNS = ("instrument", "session", "close", "available_at", "is_final")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +53,19 @@ class SessionCloses:
         return Close(price=self.prices[at], exact=exact and self.whole[at])
 
 
-def of(
-    ledger: Ledger,
-    layout: Layout,
-    calendar: Calendar,
-    days: Mapping[str, Sequence[dt.date]],
-    *,
-    until: Instant | None = None,
-) -> dict[str, SessionCloses]:
-    """The closes of some instruments around the days that are given for each, as far as they were public by `until` (UTC
-    microseconds, inclusive): of the node's day bars; of the last regular minute where it has none of a session."""
+def of(view: PointInTime, days: Mapping[str, Sequence[dt.date]]) -> dict[str, SessionCloses]:
+    """The closes of some instruments around the days that are given for each, as they were public: of the node's day bars; of
+    the last regular minute where it has none of a session."""
     import polars as pl
 
     names = sorted(days)
     first = min((min(mine) for mine in days.values() if mine), default=None)
     if first is None:
         return {}
-    from_days = _days(ledger, layout, names, first, until)
+    calendar = view.calendar
+    from_days = _days(view, names, first)
     lacking = _lacking(calendar, days, from_days)
-    from_minutes = _minutes(ledger, layout, calendar, lacking, until)
+    from_minutes = _minutes(view, lacking)
     rows = pl.concat([from_days, from_minutes]).sort("instrument", "session")
     return {
         str(name): SessionCloses(
@@ -88,18 +84,39 @@ def _schema() -> dict[str, Any]:
     return {"instrument": pl.String, "session": pl.Date, "close": pl.Float64, "whole": pl.Boolean}
 
 
-def _days(
-    ledger: Ledger, layout: Layout, names: Sequence[str], first: dt.date, until: Instant | None
-) -> pl.DataFrame:
+def _days(view: PointInTime, names: Sequence[str], first: dt.date) -> pl.DataFrame:
     import polars as pl
 
     # The year before, too: the session before an ex-date may lie in it.
-    parts = ledger.catalogue.current("curated", DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
+    parts = view.ledger.catalogue.current("curated", DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
     if not parts:
         return pl.DataFrame(schema=_schema())
-    rows = parquet.scan([layout.root / part.path for part in parts]).select(*_COLUMNS)
-    mine = _public(rows, until).filter(pl.col("instrument").is_in(names))
-    return _shaped(mine.with_columns(pl.col("is_final").alias("whole")))
+    rows = _as_then(view, DAYS, parts, names)
+    if view.until is not None:
+        rows = rows.filter(pl.col("available_at") <= pl.lit(to_datetime(view.until)))
+    return _shaped(rows.with_columns(pl.col("is_final").alias("whole")))
+
+
+def _as_then(view: PointInTime, name: str, parts: Sequence[Part], names: Sequence[str]) -> pl.LazyFrame:
+    """Curated rows of some instruments; those of cells that were restated since as they stood then."""
+    import polars as pl
+
+    rows = parquet.scan([view.layout.root / part.path for part in parts]).filter(
+        pl.col("instrument").is_in(names)
+    )
+    if view.until is None:
+        return rows
+    dataset = datasets.get(name)
+    cells = earlier.restated(view, dataset, rows)
+    if cells.is_empty():
+        return rows
+    kept = ("instrument", "session", "ts", "close", "available_at", "is_final")
+    more = ("phase",) if dataset.grain == "minute" else ()
+    texts = pl.col("instrument", *more).cast(pl.String)
+    now = rows.select(*kept, *more).with_columns(texts)
+    then = earlier.rows(view, dataset, cells).with_columns(is_final=pl.lit(value=True)).with_columns(texts)
+    others = now.join(cells.lazy(), on=["instrument", "session"], how="anti")
+    return pl.concat([others, then.lazy().select(*kept, *more)])
 
 
 def _lacking(
@@ -113,25 +130,19 @@ def _lacking(
     return {name: lacks for name, mine in around.items() if (lacks := mine - known.get(name, set()))}
 
 
-def _minutes(
-    ledger: Ledger,
-    layout: Layout,
-    calendar: Calendar,
-    lacking: Mapping[str, set[dt.date]],
-    until: Instant | None,
-) -> pl.DataFrame:
+def _minutes(view: PointInTime, lacking: Mapping[str, set[dt.date]]) -> pl.DataFrame:
     """The last regular minutes of sessions that were over by then; whole where a source has shown all of a session."""
     import polars as pl
 
     over = {
         session
         for session in {session for mine in lacking.values() for session in mine}
-        if until is None or _close(calendar, session) <= until
+        if view.until is None or _close(view.calendar, session) <= view.until
     }
     parts = (
         [
             part
-            for part in ledger.catalogue.current("curated", MINUTES, first=min(over), last=max(over))
+            for part in view.ledger.catalogue.current("curated", MINUTES, first=min(over), last=max(over))
             if dt.date.fromisoformat(part.first) in over
         ]
         if over
@@ -139,15 +150,15 @@ def _minutes(
     )
     if not parts:
         return pl.DataFrame(schema=_schema())
-    rows = parquet.scan([layout.root / part.path for part in parts])
+    rows = _as_then(view, MINUTES, parts, sorted(lacking))
     last = (
-        rows.filter(pl.col("instrument").is_in(sorted(lacking)), pl.col("phase") == "regular")
+        rows.filter(pl.col("phase") == "regular")
         .group_by("instrument", "session")
         .agg(pl.col("close").sort_by("ts").last(), pl.col("is_final").all().alias("whole"))
     )
     frame = _shaped(last)
     wanted = [session in lacking[name] for name, session in frame.select("instrument", "session").iter_rows()]
-    shown = {name: _shown(ledger, name) for name in frame["instrument"].unique()}
+    shown = {name: _shown(view.ledger, name) for name in frame["instrument"].unique()}
     whole = [
         is_final and any(first <= session.isoformat() <= end for first, end in shown[name])
         for name, session, _, is_final in frame.iter_rows()
@@ -183,9 +194,3 @@ def _around(calendar: Calendar, day: dt.date) -> list[dt.date]:
     """The session before a day, and the first one from it on."""
     start, _ = calendar.between(day, day)
     return [calendar.label(at) for at in (start - 1, start) if 0 <= at < len(calendar)]
-
-
-def _public(rows: pl.LazyFrame, until: Instant | None) -> pl.LazyFrame:
-    import polars as pl
-
-    return rows if until is None else rows.filter(pl.col("available_at") <= pl.lit(to_datetime(until)))

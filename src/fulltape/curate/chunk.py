@@ -11,7 +11,6 @@ from pathlib import Path
 import polars as pl
 
 from fulltape.checks import findings, registry
-from fulltape.checks import rows as row_checks
 from fulltape.checks.findings import CheckContext
 from fulltape.checks.registry import Learned
 from fulltape.context import ConfiguredDataset, NodeContext, day_bars, drafts, known, scanning
@@ -121,10 +120,7 @@ class Chunk:
 
     def _flagged(self, rows: pl.DataFrame, mended: Sequence[Repair]) -> pl.DataFrame:
         """Rows with what is to be said of each; repairs come first, so that a cell is judged as it will be."""
-        if not mended:
-            return row_checks.flagged(rows, self._checking)
-        priced = repairs.priced(self._wanted.dataset.schema.names)
-        return repairs.flagged(row_checks.flagged(repairs.applied(rows, mended, priced), self._checking))
+        return repairs.laid_over(rows, mended, self._checking)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset

@@ -8,27 +8,41 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape.coverage.cell import SEVERITY
-from fulltape.decoding import captured, frames
+from fulltape.decoding import captured, frames, versions
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import MINUTE
 
 
-def newest(raw: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
+def newest(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """Of each source's cell the rows of its newest fetched part only: a re-fetch replaces the cell as a whole. A cell
-    that was only captured so far is all of its captured parts together, each row once."""
-    cell = ("source", "instrument", "session")
+    that was only captured so far is all of its captured parts together, each row once. `restated_at` (UTC microseconds, null
+    mostly) is when a row became known as it is, where its source had said otherwise before."""
+    cell = versions.CELL
     fetched = pl.when(pl.col("origin") != "captured").then(pl.col("log_pos"))
     raw = raw.with_columns(fetched.max().over(cell).alias("newest"))
-    whole = raw.filter(pl.col("log_pos") == pl.col("newest"))
+    # What was captured live is no earlier answer: it was never said to be all of a session.
+    whole = _restated(raw.filter(pl.col("origin") != "captured"), dataset)
     live = raw.filter(pl.col("newest").is_null())
     if live.is_empty():
-        return whole.drop("log_pos", "newest", *captured.EXTRA, strict=False)
+        return whole.drop(*_READ, *captured.EXTRA, strict=False)
     by_source = live.sort("log_pos", maintain_order=True).partition_by("source", maintain_order=True)
-    merged = [captured.merged(of_source, key) for of_source in by_source]
-    return pl.concat([whole, *merged], how="diagonal").drop(
-        "log_pos", "newest", *captured.EXTRA, strict=False
-    )
+    merged = [captured.merged(of_source, dataset.schema.key) for of_source in by_source]
+    return pl.concat([whole, *merged], how="diagonal").drop(*_READ, *captured.EXTRA, strict=False)
+
+
+_READ = ("log_pos", "heard_at", "newest")
+
+
+def _restated(fetched: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The rows of the newest answers; those before them are compared only where there are any."""
+    whole = fetched.filter(pl.col("log_pos") == pl.col("newest"))
+    unchanged = whole.with_columns(pl.lit(None, dtype=pl.Int64).alias(versions.RESTATED))
+    if whole.height == fetched.height:
+        return unchanged
+    again = pl.col("log_pos").min().over(versions.CELL) < pl.col("newest")
+    compared = versions.newest(fetched.filter(again), dataset)
+    cells = compared.select(versions.CELL).unique()
+    return pl.concat([unchanged.join(cells, on=versions.CELL, how="anti"), compared])
 
 
 RANKS = (("severity", False), ("rows", True), ("chosen", True), ("place", False), ("source", False))
@@ -87,29 +101,14 @@ def rows(
     """The chosen rows in the curated schema, sorted by instrument and time. Captured rows are final up to a session: the last
     one that is over, where there will never be others.
 
-    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …
+    `available_at` is as the dataset declares it: a minute after `ts`, the session's regular close, …; of a row that its source
+    restated not before the new answer had come.
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
     closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     over = pl.col("session") <= pl.lit(captured_until, dtype=pl.Date)
     provenance = taken.join(closes, on="session", how="left").with_columns(
-        _available(dataset).alias("available_at"),
+        versions.available(taken, dataset).alias("available_at"),
         ((pl.col("origin") != "captured") | over.fill_null(value=False)).alias("is_final"),
     )
     return frames.conform(provenance, dataset.curated.columns).sort("instrument", "ts", maintain_order=True)
-
-
-def _available(dataset: Dataset) -> pl.Expr:
-    """The earliest moment at which anybody could have had a row, by the dataset's rule."""
-    if dataset.available == "minute_end":
-        return pl.col("ts") + pl.duration(microseconds=MINUTE)
-    if dataset.available == "ts":
-        return pl.col("ts")
-    if dataset.available == "session_end":
-        return (pl.col("session") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
-    if dataset.available == "declared":
-        # By the end of the day on which it was declared; who does not say when leaves it unknown, and so does a
-        # declaration after the ex-date, which is an error of the source.
-        declared = pl.when(pl.col("declared_date") <= pl.col("ex_date")).then(pl.col("declared_date"))
-        return (declared + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
-    return pl.col("session_close")

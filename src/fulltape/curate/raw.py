@@ -63,10 +63,12 @@ class RawRows:
         read = [scanning.of_block(rows, block, within(labels)) for rows in pieces]
         chosen = pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode())
         raw = pl.concat([pl.DataFrame(schema=CELL), *read], how="diagonal").filter(chosen)
-        return frames_of.traded(plan.newest(raw, dataset.schema.key).lazy(), dataset).collect()
+        return frames_of.traded(plan.newest(raw, dataset).lazy(), dataset).collect()
 
     def _rows(self, parts: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
-        return scanning.rows_of(self._context.layout, parts, "source", "log_pos", "origin", columns=columns)
+        return scanning.rows_of(
+            self._context.layout, parts, "source", "log_pos", "origin", scanning.HEARD, columns=columns
+        )
 
     def learned(self, labels: Sequence[dt.date], sources: Collection[str]) -> dict[str, Learned]:
         """What each source's cells in these sessions and around them teach."""

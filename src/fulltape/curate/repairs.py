@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
+from fulltape.checks import rows as row_checks
+from fulltape.checks.findings import CheckContext
 from fulltape.ledger.repairs import DROP, Repair
 
 REPAIRED = "repaired"
@@ -37,6 +39,14 @@ def applied(rows: pl.DataFrame, repairs: Sequence[Repair], priced: str) -> pl.Da
 def priced(names: Collection[str]) -> str:
     """The column by which a row is known: its price."""
     return next(name for name in ("close", "price", "bid", "value", "amount") if name in names)
+
+
+def laid_over(rows: pl.DataFrame, mended: Sequence[Repair], checking: CheckContext) -> pl.DataFrame:
+    """Rows with the repairs that hold, and with what is to be said of each row."""
+    if not mended:
+        return row_checks.flagged(rows, checking)
+    repaired = applied(rows, mended, priced(checking.dataset.schema.names))
+    return flagged(row_checks.flagged(repaired, checking))
 
 
 def flagged(rows: pl.DataFrame) -> pl.DataFrame:

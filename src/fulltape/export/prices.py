@@ -13,7 +13,7 @@ from fulltape.adjustment import factors as rules
 from fulltape.adjustment import tables
 from fulltape.adjustment.factors import Convention, Factor
 from fulltape.context import NodeContext, actions, closes
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.context.spool import Pieces
 from fulltape.lake import parquet
 from fulltape.ledger.part import Part

@@ -89,6 +89,11 @@ class Restatements:
             for row in rows
         ]
 
+    def since(self, dataset: str, moment: Instant) -> list[tuple[str, str, dt.date]]:
+        """Sources, instruments and sessions that were restated after a moment."""
+        rows = self._database.run("restatements_since", dataset=dataset, moment=moment)
+        return [(row["source"], row["instrument"], dt.date.fromisoformat(row["session"])) for row in rows]
+
     def asked(self, dataset: str, restated: Iterable[Restatement], *, now: Instant) -> None:
         """Sources are asked to confirm these."""
         self._database.run_many(

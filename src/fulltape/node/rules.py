@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 
 from fulltape import errors
-from fulltape.checks.findings import Thresholds
 from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
 from fulltape.settings.rules import RetentionRules, Rules
@@ -38,7 +37,7 @@ def rules(loaded: Loaded) -> Rules:
         min_free=values.node.min_free,
         lock_wait=values.node.lock_wait,
         verify_for=values.verify.nightly,
-        thresholds=Thresholds(**values.quality.model_dump()),
+        thresholds=loaded.thresholds,
         retention=RetentionRules(
             **{
                 name: int(value * SECOND)

@@ -11,7 +11,7 @@ import polars as pl
 from fulltape import errors
 from fulltape.adjustment import tables
 from fulltape.context import actions, closes, noted
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets

@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.ledger.part import Part
 from fulltape.reading.request import ScanRequest
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fulltape import errors
 from fulltape.bars import conditions
 from fulltape.bars.conditions import SaleConditions
+from fulltape.checks.findings import Thresholds
 from fulltape.context import LEDGER, members, open_ledger, ownership
 from fulltape.context import calendar as load_calendar
 from fulltape.lake.layout import Layout
@@ -34,6 +35,11 @@ class OpenedNode:
     def folder(self) -> Path:
         """Where it is."""
         return self._loaded.folder
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """By what its checks judge."""
+        return self._loaded.thresholds
 
     def sources(self, dataset: str) -> list[str]:
         """The sources of a dataset in order of preference."""

@@ -13,14 +13,14 @@ from fulltape.bars.buckets import AUCTION
 from fulltape.bars.every import Every, EveryTraded
 from fulltape.bars.ticks import BarRequest
 from fulltape.context import actions
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
 from fulltape.lake import parquet
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
 from fulltape.market.time import Instant, to_datetime
-from fulltape.reading import cut, lengths, life, prices, selection
+from fulltape.reading import as_of, cut, lengths, life, prices, selection
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import ScanRequest
@@ -68,9 +68,11 @@ def scanned(
             rows = rows.filter(pl.col("session").is_between(first, last))
     if chosen is not None:
         rows = rows.filter(pl.col("instrument").is_in([instrument.instrument for instrument in chosen]))
+    if asked.as_of is not None:
+        rows = cut.public(as_of.rows(node, view, asked.dataset, rows), asked)
     if asked.symbols is not None and not asked.indicators:
         rows = rows.filter(pl.col("symbol").is_in(asked.symbols))
-    return rows if asked.as_of is None else cut.public(rows, asked)
+    return rows
 
 
 def _bar_request(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> BarRequest:

@@ -12,7 +12,7 @@ from fulltape.adjustment import apply
 from fulltape.adjustment import factors as rules
 from fulltape.adjustment.factors import AdjustedSpan, Factor
 from fulltape.context import actions
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.market.instruments import Instrument
 from fulltape.reading import life
 from fulltape.reading.request import ScanRequest

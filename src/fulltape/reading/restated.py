@@ -8,7 +8,7 @@ from collections.abc import Collection
 import polars as pl
 
 from fulltape.context import scanning
-from fulltape.context.actions import PointInTime
+from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
 from fulltape.market.dataset import Dataset
 from fulltape.market.time import Instant
@@ -47,15 +47,15 @@ def changes(
         return pl.DataFrame(schema=SCHEMA)
     columns = frames.schema(dataset.schema.columns)
     rows = (
-        scanning.rows_of(view.layout, parts, "source", "log_pos", "ingested_at", columns=columns)
+        scanning.rows_of(view.layout, parts, "source", "log_pos", scanning.HEARD, columns=columns)
         .filter(pl.col("instrument").is_in(sorted(instruments)), pl.col("session").is_between(first, last))
         .with_columns(pl.col("instrument", "symbol").cast(pl.String))
         .collect()
     )
     oldest, newest = pl.col("log_pos").min().over(_CELL), pl.col("log_pos").max().over(_CELL)
-    known = rows if since is None else rows.filter(pl.col("ingested_at") <= since)
+    known = rows if since is None else rows.filter(pl.col(scanning.HEARD) <= since)
     before = known.filter(pl.col("log_pos") == (oldest if since is None else newest))
-    then = rows if until is None else rows.filter(pl.col("ingested_at") <= until)
+    then = rows if until is None else rows.filter(pl.col(scanning.HEARD) <= until)
     after = then.filter(pl.col("log_pos") == newest)
     answers = before.select(*_CELL, "log_pos").unique()
     other = after.join(answers, on=[*_CELL, "log_pos"], how="anti")

@@ -14,6 +14,7 @@ from typing import Any, cast
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from fulltape import errors
+from fulltape.checks.findings import Thresholds
 from fulltape.settings.kinds import seconds, spell
 from fulltape.settings.model import SECTIONS, Settings
 
@@ -41,6 +42,11 @@ class Loaded:
         """The address of a shared ledger, '' for the node's own file."""
         shared = self.values.cluster.ledger
         return shared.get_secret_value() if shared else ""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """By what checks judge."""
+        return Thresholds(**self.values.quality.model_dump())
 
     def origin(self, key: str) -> str:
         """Where the value of a dotted key came from: file and line, an environment variable too, or the default."""

@@ -146,6 +146,9 @@ SELECT instrument, source, session, rows_changed, largest, at, asked_at FROM res
 WHERE dataset = :dataset AND confirmed_at = 0 AND largest > :beyond
 ORDER BY instrument, session, source
 
+-- name: restatements_since
+SELECT DISTINCT source, instrument, session FROM restatements WHERE dataset = :dataset AND at > :moment
+
 -- name: count_rechecks
 INSERT INTO rechecks (dataset, source, cells, restated, at) VALUES (:dataset, :source, :cells, :restated, :at)
 ON CONFLICT (dataset, source) DO UPDATE SET cells = rechecks.cells + :cells, restated = rechecks.restated + :restated, at = :at

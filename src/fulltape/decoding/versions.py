@@ -1,0 +1,117 @@
+"""Several answers of a source about one cell: which rows were restated when, and how the cell looked at a moment. Pure.
+
+A row is of a cell (source, instrument, session) and of the answer with its `log_pos`, which came at `heard_at` (UTC
+microseconds). A value that another one has replaced was public until then, and the other one from then on. A row that a later
+answer adds was public by rule, like the others of its cell, unless that answer has taken away rows as well: then it stands
+for one of those.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fulltape.market.time import MINUTE, Instant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fulltape.market.dataset import Dataset
+
+CELL = ("source", "instrument", "session")
+RESTATED = "restated_at"
+"""When a row became known as it is, where its source had said otherwise before; null where it never had."""
+_NUMBER, _LOST = "answer_number", "answer_lost"
+_NO_VALUES = (*CELL, "symbol")
+
+
+def newest(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The rows of each cell's newest answer, with `restated_at`."""
+    import polars as pl
+
+    known = _with_restated(rows, dataset)
+    return known.filter(pl.col(_NUMBER) == pl.col(_NUMBER).max().over(CELL)).drop(_NUMBER, _LOST)
+
+
+def visible(rows: pl.DataFrame, dataset: Dataset, until: Instant) -> pl.DataFrame:
+    """The rows of each cell as they stood at a moment (inclusive), with `restated_at`: those of the newest answer that had come by
+    then; where none had, of the first one, which is public by rule; and those that were only added later."""
+    import polars as pl
+
+    known = _with_restated(rows, dataset)
+    had = pl.col(_NUMBER).filter(pl.col("heard_at") <= until).max().over(CELL).fill_null(0)
+    first = pl.col(_NUMBER).min().over(_row_key(dataset))
+    added = (first > had) & (pl.col(_NUMBER) == first) & ~pl.col(_LOST)
+    return known.filter((pl.col(_NUMBER) == had) | added).drop(_NUMBER, _LOST)
+
+
+def _with_restated(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Rows with the number of their answer in its cell, whether that answer has lost rows of the one before, and
+    `restated_at` as of their answer."""
+    import polars as pl
+
+    key = _row_key(dataset)
+    values = [name for name in dataset.schema.names if name not in key and name not in _NO_VALUES]
+    rows = rows.with_columns((pl.col("log_pos").rank("dense").over(CELL) - 1).cast(pl.Int64).alias(_NUMBER))
+    rows = rows.sort(*key, _NUMBER, maintain_order=True)
+    before = pl.col(_NUMBER).shift(1).over(key)
+    follows = before.is_not_null() & (pl.col(_NUMBER) - before <= 1)
+    other = pl.any_horizontal(
+        pl.lit(value=False), *(pl.col(name).ne_missing(pl.col(name).shift(1).over(key)) for name in values)
+    )
+    rows = rows.with_columns(follows=follows, other=other, returns=before.is_not_null() & ~follows)
+    rows = _losing(rows)
+    restated = (
+        (pl.col("follows") & pl.col("other"))
+        | pl.col("returns")
+        | (pl.col(_LOST) & ~pl.col("follows") & (pl.col(_NUMBER) > 0))
+    )
+    since = pl.when(restated).then(pl.col("heard_at")).forward_fill().over(key)
+    return rows.with_columns(since.alias(RESTATED)).drop("follows", "other", "returns")
+
+
+def _losing(rows: pl.DataFrame) -> pl.DataFrame:
+    """Whether rows are of an answer that lacks rows of the one before."""
+    import polars as pl
+
+    answer = [*CELL, _NUMBER]
+    counts = rows.group_by(answer).agg(pl.len().alias("has"), pl.col("follows").sum().alias("keeps"))
+    earlier = counts.select(*CELL, (pl.col(_NUMBER) + 1).alias(_NUMBER), pl.col("has").alias("had"))
+    lost = (pl.col("keeps") < pl.col("had")).fill_null(value=False).alias(_LOST)
+    beside = counts.join(earlier, on=answer, how="left", nulls_equal=True).select(*answer, lost)
+    return rows.join(beside, on=answer, how="left", maintain_order="left", nulls_equal=True)
+
+
+def _row_key(dataset: Dataset) -> list[str]:
+    """What makes rows of two answers the same row: their key, and where a dataset has none all of their values."""
+    names = dataset.schema.key or [name for name in dataset.schema.names if name != "symbol"]
+    return [*CELL, *(name for name in names if name not in CELL)]
+
+
+def available(rows: pl.DataFrame, dataset: Dataset) -> pl.Expr:
+    """When rows were public: by rule, and those that were restated not before that became known; rows as in `public_by_rule`."""
+    import polars as pl
+
+    by_rule = public_by_rule(dataset)
+    if RESTATED not in rows.columns:
+        return by_rule
+    known = pl.col(RESTATED).cast(pl.Datetime("us", "UTC"))
+    return pl.when(known > by_rule).then(known).otherwise(by_rule)
+
+
+def public_by_rule(dataset: Dataset) -> pl.Expr:
+    """The earliest moment at which anybody could have had a row, by the dataset's rule; rows have `session_close` beside their own
+    columns."""
+    import polars as pl
+
+    if dataset.available == "minute_end":
+        return pl.col("ts") + pl.duration(microseconds=MINUTE)
+    if dataset.available == "ts":
+        return pl.col("ts")
+    if dataset.available == "session_end":
+        return (pl.col("session") + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
+    if dataset.available == "declared":
+        # By the end of the day on which it was declared; who does not say when leaves it unknown, and so does a
+        # declaration after the ex-date, which is an error of the source.
+        declared = pl.when(pl.col("declared_date") <= pl.col("ex_date")).then(pl.col("declared_date"))
+        return (declared + pl.duration(days=1)).cast(pl.Datetime("us", "UTC"))
+    return pl.col("session_close")

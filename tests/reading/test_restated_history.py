@@ -1,0 +1,118 @@
+"""Any history of answers, restatements and repairs: each moment's view is what was public then."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laid import ACTIONS, DAY, SOURCES, XNYS, Laid, laid
+
+from clocks import SkippingClock
+from fulltape.context import actions, closes
+from fulltape.context.point_in_time import PointInTime
+from fulltape.curate import run as curate
+from fulltape.market.time import DAY as A_DAY
+from fulltape.market.time import from_datetime
+from fulltape.reader import Reader
+
+SESSIONS = ("2014-06-02", "2014-06-03", "2014-06-04")
+FIRST = from_datetime(dt.datetime(2014, 6, 5, 12, tzinfo=dt.UTC))
+"""The first answer comes on 2014-06-05."""
+
+answers = st.lists(
+    st.tuples(
+        st.sampled_from(SOURCES),
+        st.dictionaries(st.sampled_from(SESSIONS), st.sampled_from([10.0, 10.5, 11.0]), min_size=1),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def node_of(folder: Path, *wishes: str) -> Laid:
+    return laid(folder, "AAA,1990-01-02,,\n", *wishes)
+
+
+def chosen(reader: Reader) -> dict[dt.date, str]:
+    """Which source each session has."""
+    rows = reader.scan(DAY).select("session", pl.col("source").cast(pl.String)).collect()
+    return dict(rows.iter_rows())
+
+
+def then(history: list[tuple[str, dict[str, float]]], source: str, session: str, day: int) -> float:
+    """What a source had said of a session on a day: its newest answer by then, or where it had given none its first one."""
+    said = [
+        (at, closes[session])
+        for at, (name, closes) in enumerate(history)
+        if name == source and session in closes
+    ]
+    return [close for at, close in said if at <= day][-1] if said[0][0] <= day else said[0][1]
+
+
+@settings(max_examples=12, deadline=None)
+@given(answers)
+def test_every_view_is_that_of_its_moment(history: list[tuple[str, dict[str, float]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        node = node_of(Path(folder) / "node", DAY)
+        for at, (source, closes) in enumerate(history):
+            node.answer("AAA", closes, source=source, at=FIRST + at * A_DAY)
+            curate.run_once(node.context, SkippingClock())
+        reader = node.read()
+        sources = chosen(reader)
+        for day in range(-1, len(history)):
+            as_of = str(dt.date(2014, 6, 5) + dt.timedelta(days=day))
+            rows = reader.scan(DAY, as_of=as_of).select("session", "close").collect()
+            assert dict(rows.iter_rows()) == {
+                session: then(history, source, str(session), day) for session, source in sources.items()
+            }
+
+
+def test_a_factor_is_of_the_close_as_it_was_said_then(tmp_path: Path) -> None:
+    node = node_of(tmp_path / "node", DAY)
+    node.answer("AAA", {"2014-06-03": 10.0}, at=FIRST)
+    node.answer("AAA", {"2014-06-03": 11.0}, at=FIRST + A_DAY)
+    curate.run_once(node.context, SkippingClock())
+    context = node.context
+    for until, close in ((None, 11.0), (FIRST + A_DAY - 1, 10.0), (FIRST + A_DAY, 11.0)):
+        view = PointInTime(ledger=context.ledger, layout=context.layout, calendar=XNYS, until=until)
+        day = dt.date(2014, 6, 4)
+        known = closes.of(view, {"AAA": [day]})["AAA"].before(day)
+        assert known is not None
+        assert known.price == close
+    context.ledger.close()
+
+
+@pytest.mark.parametrize("event_id", ["one", "another"])
+def test_an_action_is_as_it_was_announced_then(tmp_path: Path, event_id: str) -> None:
+    """Also where the source gives the amended one another number."""
+    node = node_of(tmp_path / "node", DAY, ACTIONS)
+    row = {
+        "instrument": "AAA",
+        "ex_date": "2014-06-04",
+        "action_type": "cash_dividend",
+        "declared_date": dt.date(2014, 5, 1),
+    }
+    node.actions({**row, "amount": 0.5, "event_id": "one"}, at=FIRST)
+    node.actions({**row, "amount": 0.6, "event_id": event_id}, at=FIRST + A_DAY)
+    context = node.context
+    for until, amounts in ((FIRST - 1, [0.5]), (FIRST, [0.5]), (FIRST + A_DAY, [0.6]), (None, [0.6])):
+        view = PointInTime(ledger=context.ledger, layout=context.layout, calendar=XNYS, until=until)
+        assert [action.amount for action in actions.events(view, SOURCES)] == amounts
+    context.ledger.close()
+
+
+def test_a_row_as_it_was_has_all_that_curated_rows_have(tmp_path: Path) -> None:
+    node = node_of(tmp_path / "node", DAY)
+    node.answer("AAA", {"2014-06-03": 10.0}, at=FIRST)
+    node.answer("AAA", {"2014-06-03": 11.0}, at=FIRST + A_DAY)
+    curate.run_once(node.context, SkippingClock())
+    reader = node.read()
+    rows = reader.scan(DAY, as_of="2014-06-05").collect()
+    assert rows["close"].to_list() == [10.0]
+    assert rows.schema == reader.scan(DAY).collect_schema()
+    assert rows["available_at"].item() == dt.datetime(2014, 6, 3, 20, tzinfo=dt.UTC)
