@@ -17,7 +17,7 @@ BREACHES = [
     ("coverage reads the clock", "coverage/cell.py", "import time"),
     ("a plan does I/O through the ledger", "audit/plan.py", "from fulltape.ledger import queue"),
     ("a plan imports its own run", "check/plan.py", "from fulltape.check import run"),
-    ("a plan opens a file", "curate/plan.py", "import pathlib"),
+    ("a plan opens a file", "context/choice.py", "import pathlib"),
     ("a plan opens a socket, lazily", "backfill/plan.py", "def f() -> None:\n    import socket"),
     ("a plan reads the settings", "audit/plan.py", "from fulltape.settings import model"),
     ("a vendor uses HTTP", "vendors/tiingo.py", "import httpx2"),

@@ -9,10 +9,11 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.market import datasets
+from fulltape.market.sessions import Calendar
 from fulltape.reading import cut, macro, pipeline, request
 from fulltape.reading import sql as statements
 from fulltape.reading.facts import FactsReader
-from fulltape.reading.request import Day
+from fulltape.reading.request import Day, ScanRequest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,8 @@ class Reader(FactsReader):
         start: Day | None = None,
         end: Day | None = None,
         as_of: Day | None = None,
+        as_of_basis: str = "any",
+        known: Day | None = None,
         adjust: str = "none",
         anchor: Day = "latest",
         convention: str = "prev_close",
@@ -79,22 +82,21 @@ class Reader(FactsReader):
         grid: bool = False,
         columns: str | Sequence[str] | None = None,
     ) -> pl.LazyFrame:
-        """A lazy frame of curated rows; raw, unless `adjust` says otherwise. docs/prices.md has the rules.
+        """A lazy frame of curated rows, by the rules of docs/prices.md.
 
         - `symbols`: one or several, as they were valid on the session; all by default. `instruments`: ids instead, whole lives.
-        - `start`, `end`: dates ("YYYY-MM-DD" or `datetime.date`) are sessions, both inclusive; moments with a zone are
-          [start, end). `as_of`: only what was public by then; a date means its end in the market's zone.
+        - `start`, `end`: dates ("YYYY-MM-DD") are sessions, both inclusive; moments with a zone are [start, end).
+        - `as_of`: what was public by then (a date: its end in the market's zone), with `as_of_basis="observed"` only what this node had by
+          then. `known`: as this node had it at that moment.
         - `adjust`: "none", "split", "split_spin" or "total", to prices of the session `anchor`: "latest" (the last visible one),
           "first", or a date; `convention`: "prev_close" or "ex_close". Adds `adjust_status` and `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
           from its open, or with `origin="clock"` from midnight; trades, quotes and other ticks as bars, also "1s", "500 ticks",
           "10000 volume", "1e6 value", of trades with the phase "close_auction"; of quotes by `price_kind`, "mid", "bid" or "ask".
-          `grid`: rows with nulls for expected bars that are not there.
-        - `columns`: only these, in this order; indicators among them, such as `return_1` or `rsi_14`.
+        - `grid`: rows with nulls for expected bars that are not there. `columns`: only these; indicators too, such as `rsi_14`.
 
-        `ts` is UTC, the start of the bar. Only the files that can hold wanted rows are opened; rows come by folder (year,
-        month or date), in each by instrument and time; with `every`, `grid` or indicators by instrument and time. Raises
-        `UsageError` for whatever cannot be meant.
+        `ts` is UTC, the start of the bar. Rows come by folder (year, month or date), in each by instrument and time; with `every`,
+        `grid` or indicators by instrument and time. Raises `UsageError` for whatever cannot be meant.
         """
         declared = self._node.declared(dataset)
         calendar = self._node.calendar(declared)
@@ -113,9 +115,14 @@ class Reader(FactsReader):
             anchor=anchor,
             convention=convention,
             as_of=as_of,
+            as_of_basis=as_of_basis,
+            known=known,
             grid=grid,
             columns=columns,
         )
+        return self._rows(asked, calendar)
+
+    def _rows(self, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
         with self._node.opened() as ledger:
             rows = pipeline.rows(self._node, ledger, asked, calendar)
         return cut.columns(rows, asked)
@@ -125,20 +132,21 @@ class Reader(FactsReader):
         sql: str,
         *,
         as_of: Day | None = None,
+        known: Day | None = None,
         adjust: str = "none",
         anchor: Day = "latest",
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """What a SELECT gives, by DuckDB (extra `sql`). Tables are the node's datasets, with the columns of `scan`, and `actions`,
-        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `adjust`, `anchor` and `convention` as in
+        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `known`, `adjust`, `anchor` and `convention` as in
         `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
         def table(name: str) -> pl.LazyFrame:
             if name in _FACTS:
-                return self._fact_table(name, as_of, convention).lazy()
+                return self._fact_table(name, as_of, known, convention).lazy()
             adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
             more: dict[str, Any] = {} if adjusted == "none" else {"anchor": anchor, "convention": convention}
-            return self.scan(name, as_of=as_of, adjust=adjusted, **more)
+            return self.scan(name, as_of=as_of, known=known, adjust=adjusted, **more)
 
         return statements.run(sql, table, [*self.datasets(), *_FACTS])
 
@@ -149,17 +157,18 @@ class Reader(FactsReader):
         names = [symbols] if isinstance(symbols, str) else list(symbols)
         return macro.joined(rows, self.scan(macro.DATASET, symbols=names), names)
 
-    def _fact_table(self, name: str, as_of: Day | None, convention: str) -> pl.DataFrame:
+    def _fact_table(self, name: str, as_of: Day | None, known: Day | None, convention: str) -> pl.DataFrame:
         if name == "actions":
-            return self.actions(as_of=as_of)
+            return self.actions(as_of=as_of, known=known)
         if name == "factors":
-            return self.factors(as_of=as_of, convention=convention)
+            return self.factors(as_of=as_of, known=known, convention=convention)
+        if name in ("coverage", "verdicts"):
+            read_then = self.coverage if name == "coverage" else self.verdicts
+            return pl.concat([read_then(dataset, known=known) for dataset in self.datasets()])
         if name == "repairs":
             return self.repairs()
         read = {
             "sessions": self.sessions,
-            "coverage": self.coverage,
-            "verdicts": self.verdicts,
             "intervals": self.intervals,
         }[name]
         return pl.concat([read(dataset) for dataset in self.datasets()])

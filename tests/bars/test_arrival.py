@@ -12,7 +12,7 @@ from curated import XNYS
 from fulltape.bars import conditions, ticks
 from fulltape.bars import every as lengths
 from fulltape.bars.ticks import BarRequest
-from fulltape.curate import plan
+from fulltape.context import choice
 from fulltape.decoding import frames
 from fulltape.decoding.captured import LIVE
 from fulltape.market import datasets
@@ -40,9 +40,9 @@ def curated(rows: list[dict[str, object]]) -> pl.DataFrame:
         "log_pos": pl.Int64, "connection": pl.UInt32, "ts_recv": pl.Datetime("ns", "UTC"),
     }  # fmt: skip
     raw = pl.DataFrame(rows, schema=types)
-    newest = plan.newest(raw, TRADES)
+    newest = choice.newest(raw, TRADES)
     chosen = newest.select("instrument", "session", "source").unique()
-    return plan.rows(newest, chosen, TRADES, XNYS, captured_until=None)
+    return choice.rows(newest, chosen, TRADES, XNYS, captured_until=None)
 
 
 def bars(rows: pl.DataFrame, every: str) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.curate import plan
+from fulltape.context import choice
 from fulltape.decoding import captured
 from fulltape.decoding.captured import LIVE
 from fulltape.market import datasets
@@ -87,5 +87,5 @@ def test_one_sources_resolution_says_nothing_of_anothers() -> None:
     coarse += [quote(at * 1_000_000 + 41, "massive.sip", 7) for at in range(5)]
     fine = [quote(at * 1_000_000 + 13, "alpaca.sip", LIVE) for at in range(5)]
     rows = frame(*coarse, *fine).with_columns(pl.lit(1).alias("log_pos"), pl.lit("captured").alias("origin"))
-    found = plan.newest(rows.drop("conditions", "trf", "exchange"), datasets.get("equities_quotes"))
+    found = choice.newest(rows.drop("conditions", "trf", "exchange"), datasets.get("equities_quotes"))
     assert found.group_by("source").len().sort("source")["len"].to_list() == [5, 5]

@@ -178,7 +178,7 @@ class Laid:
     ) -> None:
         draft = drafts.write(
             self.context, self.context.wanted[dataset], frame, layer=layer, folder=folder, source=source,  # type: ignore[arg-type]
-            origin="fetched" if layer == "raw" else "derived", metadata={},
+            origin="fetched" if layer == "raw" else "derived", metadata={"known_at": str(at)} if layer == "raw" else {},
         )  # fmt: skip
         if layer == "curated":  # beside what is in the folder of other sessions
             days = frame["session"].to_list()

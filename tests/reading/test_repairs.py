@@ -17,8 +17,8 @@ from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
 from fulltape.context import NodeContext, noted
+from fulltape.context.repaired import BIT
 from fulltape.curate import run as curate
-from fulltape.curate.repairs import BIT
 from fulltape.export import run as export
 from fulltape.ledger.part import Layer
 from fulltape.node import nightly, repairing

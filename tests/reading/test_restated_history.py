@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laid import ACTIONS, DAY, SOURCES, XNYS, Laid, laid
 
+import fulltape
 from clocks import SkippingClock
+from fulltape import errors
 from fulltape.context import actions, closes
 from fulltape.context.point_in_time import PointInTime
 from fulltape.curate import run as curate
+from fulltape.ledger.repairs import Repair
 from fulltape.market.time import DAY as A_DAY
-from fulltape.market.time import from_datetime
+from fulltape.market.time import from_datetime, to_datetime
 from fulltape.reader import Reader
 
 SESSIONS = ("2014-06-02", "2014-06-03", "2014-06-04")
@@ -54,7 +57,7 @@ def then(history: list[tuple[str, dict[str, float]]], source: str, session: str,
     return [close for at, close in said if at <= day][-1] if said[0][0] <= day else said[0][1]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(answers)
 def test_every_view_is_that_of_its_moment(history: list[tuple[str, dict[str, float]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +73,81 @@ def test_every_view_is_that_of_its_moment(history: list[tuple[str, dict[str, flo
             assert dict(rows.iter_rows()) == {
                 session: then(history, source, str(session), day) for session, source in sources.items()
             }
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(SESSIONS), st.sampled_from([10.0, 10.5]), min_size=1),
+        min_size=1,
+        max_size=4,
+    ),
+    st.data(),
+)
+def test_what_a_node_knew_is_what_it_gave_then(history: list[dict[str, float]], data: st.DataObject) -> None:
+    """Repairs and their undoing among it."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = node_of(Path(folder) / "node", DAY)
+        given_then, clock = [], SkippingClock()
+        ledger = node.context.ledger
+        for at, closes in enumerate(history):
+            moment = FIRST + at * A_DAY
+            node.answer("AAA", closes, at=moment)
+            session = data.draw(st.sampled_from(SESSIONS))
+            what = data.draw(st.sampled_from(["repair", "undo", ""]))
+            standing = [repair for repair in ledger.repairs.all() if not repair.undone]
+            with ledger.write():
+                if what == "repair":
+                    ledger.repairs.add(repair_of(session, moment))
+                if what == "undo" and standing:
+                    ledger.repairs.undo(standing[-1], who="me", reason="", now=moment)
+                ledger.set_bookmark(curate.STAGE, DAY, 0)
+            curate.run_once(node.context, clock)
+            given_then.append(fulltape.open(node.context.folder).scan(DAY).collect())
+        reader = node.read()
+        before = reader.scan(DAY, known=to_datetime(FIRST - 1)).collect()
+        assert before.is_empty()
+        for at, rows in enumerate(given_then):
+            known = reader.scan(DAY, known=to_datetime(FIRST + at * A_DAY)).collect()
+            assert known.equals(rows), (at, known, rows)
+
+
+def repair_of(session: str, at: int) -> Repair:
+    position = XNYS.position(dt.date.fromisoformat(session))
+    assert position is not None
+    return Repair(
+        dataset=DAY, instrument="AAA", session=dt.date.fromisoformat(session), ts=XNYS.sessions[position].open, source=SOURCES[0],
+        column="close", was="10.5", becomes="10.5625", who="me", reason="seen elsewhere", at=at,
+    )  # fmt: skip
+
+
+def test_what_was_observed_is_what_this_node_had(tmp_path: Path) -> None:
+    node = node_of(tmp_path / "node", DAY)
+    node.answer("AAA", {"2014-06-03": 10.0}, at=FIRST)
+    node.answer("AAA", {"2014-06-03": 10.5, "2014-06-04": 11.0}, source=SOURCES[1], at=FIRST + A_DAY)
+    curate.run_once(node.context, SkippingClock())
+    reader = node.read()
+    shown = {
+        (day, basis): reader.scan(DAY, as_of=day, as_of_basis=basis)
+        .select("session", "close")
+        .collect()
+        .rows()
+        for day in ("2014-06-04", "2014-06-05", "2014-06-06")
+        for basis in ("any", "observed")
+    }
+    third, fourth = (dt.date(2014, 6, 3), 10.0), (dt.date(2014, 6, 4), 11.0)
+    assert shown == {
+        ("2014-06-04", "any"): [third, fourth],
+        ("2014-06-04", "observed"): [],
+        ("2014-06-05", "any"): [third, fourth],
+        ("2014-06-05", "observed"): [third],
+        ("2014-06-06", "any"): [third, fourth],
+        ("2014-06-06", "observed"): [third, fourth],
+    }
+    with pytest.raises(errors.UsageError, match="as_of is not given"):
+        reader.scan(DAY, as_of_basis="observed")
+    with pytest.raises(errors.UsageError, match="as_of_basis"):
+        reader.scan(DAY, as_of="2014-06-05", as_of_basis="seen")
 
 
 def test_a_factor_is_of_the_close_as_it_was_said_then(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ import pytest
 
 from conftest import Opener
 from fulltape import context as opening
-from fulltape.context import NodeContext, silent
-from fulltape.curate import plan
+from fulltape.context import NodeContext, choice, silent
 from fulltape.curate.chunk import CurateReport
 from fulltape.decoding import frames, versions
 from fulltape.lake.fetches import StoredFetch
@@ -48,13 +47,13 @@ def test_the_newest_fetched_part_of_a_source_replaces_the_cell_as_a_whole() -> N
     raw = rows(
         ("a", "fetched", 7, 3.0), ("a", "fetched", 5, 1.0), ("a", "fetched", 5, 2.0), ("b", "fetched", 4, 9.0)
     )
-    kept = plan.newest(raw, BARS)
+    kept = choice.newest(raw, BARS)
     assert sorted(kept.select("source", "close").rows()) == [("a", 3.0), ("b", 9.0)]
 
 
 def test_what_was_fetched_replaces_what_was_captured_later() -> None:
     raw = rows(("a", "captured", 9, 1.0), ("a", "fetched", 5, 2.0))
-    assert plan.newest(raw, BARS)["close"].to_list() == [2.0]
+    assert choice.newest(raw, BARS)["close"].to_list() == [2.0]
 
 
 def cells(*told: tuple[str, str, int]) -> pl.DataFrame:
@@ -66,7 +65,7 @@ def cells(*told: tuple[str, str, int]) -> pl.DataFrame:
 
 def chosen(found: pl.DataFrame, present: str) -> str:
     now = found.filter(pl.col("source") == present).select("instrument", "session", "source")
-    return str(plan.choose(found, now, ["a", "b", "c"])["source"].item())
+    return str(choice.choose(found, now, ["a", "b", "c"])["source"].item())
 
 
 def test_a_present_choice_stays_until_another_is_better() -> None:

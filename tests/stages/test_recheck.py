@@ -300,6 +300,18 @@ def test_as_of_a_day_before_it_was_restated_a_session_is_as_it_was(
     assert closes(folder, as_of="2012-12-13T02:59:59+00:00") == [before]
     assert closes(folder, as_of="2012-12-12") == [after]
     assert closes(folder, as_of="2012-12-10") == []
+    reader = fulltape.open(folder)
+    whole, then = reader.scan(DAYS), reader.scan(DAYS, known="2012-12-11")
+    assert then.select("session").collect().height == 2 * 7
+    assert then.collect().equals(reader.scan(DAYS, as_of="2012-12-11").collect())
+    assert reader.scan(DAYS, known="2012-12-12").collect().equals(whole.collect())
+    for moment, said in (("2012-12-11", False), ("2012-12-12", True)):
+        verdicts = reader.verdicts(DAYS, known=moment)
+        assert (restatement.CODE in verdicts["codes"].to_list()) is said
+        assert reader.coverage(DAYS, known=moment)["last"].max() == dt.date.fromisoformat(moment)
+    basis = reader.scan(DAYS, symbols="AAPL", columns=["session", "available_basis"]).collect()
+    assert dict(basis.iter_rows())[RESTATED] == "observed"
+    assert basis["available_basis"].unique().sort().to_list() == ["observed", "rule"]
     rows = fulltape.open(folder).scan(DAYS, as_of="2012-12-11").collect()
     assert rows.height == 2 * 7
     assert rows.sort("instrument", "ts").equals(rows)

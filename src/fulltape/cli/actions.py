@@ -30,6 +30,12 @@ def actions(
             "--as-of", help="Only what was public by this day, YYYY-MM-DD, or moment.", show_default=False
         ),
     ] = "",
+    known: Annotated[
+        str,
+        typer.Option(
+            "--known", help="As this node had it on this day, YYYY-MM-DD, or moment.", show_default=False
+        ),
+    ] = "",
     factors: Annotated[
         bool, typer.Option("--factors", help="Show what each ex-date multiplies earlier prices by.")
     ] = False,
@@ -48,11 +54,11 @@ def actions(
     from fulltape.settings import load
 
     reader = Reader(load.find(node))
-    chosen, moment = symbols or None, as_of or None
+    chosen, moment, then = symbols or None, as_of or None, known or None
     frame = (
-        reader.factors(chosen, as_of=moment, convention=convention)
+        reader.factors(chosen, as_of=moment, known=then, convention=convention)
         if factors
-        else reader.actions(chosen, as_of=moment)
+        else reader.actions(chosen, as_of=moment, known=then)
     )
     rows = frame.to_dicts()
     if json:

@@ -28,6 +28,12 @@ def query(
             "--as-of", help="Only what was public by this day, YYYY-MM-DD, or moment.", show_default=False
         ),
     ] = "",
+    known: Annotated[
+        str,
+        typer.Option(
+            "--known", help="As this node had it on this day, YYYY-MM-DD, or moment.", show_default=False
+        ),
+    ] = "",
     adjust: Annotated[
         str, typer.Option(help="none, split, split_spin or total: prices of equities.")
     ] = "none",
@@ -47,7 +53,7 @@ def query(
     from fulltape.settings import load
 
     rows = Reader(load.find(node)).query(
-        sql, as_of=as_of or None, adjust=adjust, anchor=anchor, convention=convention
+        sql, as_of=as_of or None, known=known or None, adjust=adjust, anchor=anchor, convention=convention
     )
     import polars as pl
 

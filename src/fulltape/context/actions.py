@@ -101,12 +101,15 @@ def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFram
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return None
-    about = ("source", "log_pos") if view.until is None else ("source", "log_pos", scanning.HEARD)
+    now = view.until is None and view.known is None
+    about = ("source", "log_pos") if now else ("source", "log_pos", scanning.HEARD)
     rows = _scanned(view, parts, *about)
     if instruments is not None:
         rows = rows.filter(pl.col("instrument").is_in(sorted(instruments)))
     texts = pl.col("instrument", "symbol", "action_type", "subtype", "currency").cast(pl.String)
     rows = rows.with_columns(texts)
+    if view.known is not None:
+        rows = rows.filter(pl.col(scanning.HEARD) <= view.known)
     if view.until is None:
         newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
         chosen = rows.filter(newest).collect()
@@ -184,7 +187,7 @@ def _taken_back(view: PointInTime, rows: pl.DataFrame) -> set[tuple[str, str, dt
     names = set(rows["instrument"].unique())
     taken = set()
     for fact in view.ledger.coverage.contradicted(DATASET):
-        if fact.instrument in names and (view.until is None or fact.since <= view.until):
+        if fact.instrument in names and view.came(fact.since):
             days = range((fact.last - fact.first).days + 1)
             taken |= {(fact.source, fact.instrument, fact.first + dt.timedelta(days=day)) for day in days}
     return taken
@@ -211,7 +214,7 @@ def _answered(view: PointInTime, instrument: str) -> list[tuple[str, str, str]]:
     """Sources, and from when to when they have answered in a way that counts: an empty answer counts where it is sound."""
     return [
         (source, first, last)
-        for source, fact, proof, first, last in view.ledger.coverage.spans_of(DATASET, instrument)
+        for source, fact, proof, first, last in view.spans_of(DATASET, instrument)
         if fact == "present" or (fact == "empty" and proof & silence.SOUND)
     ]
 
@@ -221,7 +224,7 @@ def unanswered(view: PointInTime, instrument: str, first: dt.date, last: dt.date
     action: whether prices across them were adjusted for all that happened is not known."""
     asked = sorted(
         (max(dt.date.fromisoformat(begin), first), min(dt.date.fromisoformat(end), last))
-        for _, fact, _, begin, end in view.ledger.coverage.spans_of(DATASET, instrument)
+        for _, fact, _, begin, end in view.spans_of(DATASET, instrument)
         if fact in ("present", "empty")
     )
     edges: list[dt.date] = []

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fulltape.adjustment.factors import Close
 from fulltape.context import earlier
+from fulltape.context.earlier import CellWindow
 from fulltape.context.point_in_time import PointInTime
 from fulltape.lake import parquet
-from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.part import Part
 from fulltape.market import datasets
 from fulltape.market.sessions import Calendar
@@ -88,35 +88,39 @@ def _days(view: PointInTime, names: Sequence[str], first: dt.date) -> pl.DataFra
     import polars as pl
 
     # The year before, too: the session before an ex-date may lie in it.
-    parts = view.ledger.catalogue.current("curated", DAYS, first=dt.date(max(first.year - 1, 1), 1, 1))
+    begin = dt.date(max(first.year - 1, 1), 1, 1)
+    parts = view.ledger.catalogue.current("curated", DAYS, first=begin)
     if not parts:
         return pl.DataFrame(schema=_schema())
-    rows = _as_then(view, DAYS, parts, names)
+    rows = _as_then(
+        view, DAYS, parts, CellWindow(first=begin, last=view.calendar.known_to, instruments=names)
+    )
     if view.until is not None:
         rows = rows.filter(pl.col("available_at") <= pl.lit(to_datetime(view.until)))
     return _shaped(rows.with_columns(pl.col("is_final").alias("whole")))
 
 
-def _as_then(view: PointInTime, name: str, parts: Sequence[Part], names: Sequence[str]) -> pl.LazyFrame:
-    """Curated rows of some instruments; those of cells that were restated since as they stood then."""
+def _as_then(view: PointInTime, name: str, parts: Sequence[Part], window: CellWindow) -> pl.LazyFrame:
+    """Curated rows of some instruments; those of cells that are not as they were as they stood then."""
     import polars as pl
 
+    assert window.instruments is not None
     rows = parquet.scan([view.layout.root / part.path for part in parts]).filter(
-        pl.col("instrument").is_in(names)
+        pl.col("instrument").is_in(sorted(window.instruments))
     )
-    if view.until is None:
+    if view.until is None and view.known is None:
         return rows
     dataset = datasets.get(name)
-    cells = earlier.restated(view, dataset, rows)
-    if cells.is_empty():
+    before = earlier.of(view, dataset, rows, window)
+    if before is None:
         return rows
     kept = ("instrument", "session", "ts", "close", "available_at", "is_final")
     more = ("phase",) if dataset.grain == "minute" else ()
     texts = pl.col("instrument", *more).cast(pl.String)
     now = rows.select(*kept, *more).with_columns(texts)
-    then = earlier.rows(view, dataset, cells).with_columns(is_final=pl.lit(value=True)).with_columns(texts)
-    others = now.join(cells.lazy(), on=["instrument", "session"], how="anti")
-    return pl.concat([others, then.lazy().select(*kept, *more)])
+    fetched = (pl.col("origin") != "captured").alias("is_final")
+    then = before.rows.lazy().with_columns(texts, fetched).select(*kept, *more)
+    return pl.concat([now.join(before.cells.lazy(), on=["instrument", "session"], how="anti"), then])
 
 
 def _lacking(
@@ -150,7 +154,9 @@ def _minutes(view: PointInTime, lacking: Mapping[str, set[dt.date]]) -> pl.DataF
     )
     if not parts:
         return pl.DataFrame(schema=_schema())
-    rows = _as_then(view, MINUTES, parts, sorted(lacking))
+    rows = _as_then(
+        view, MINUTES, parts, CellWindow(first=min(over), last=max(over), instruments=sorted(lacking))
+    )
     last = (
         rows.filter(pl.col("phase") == "regular")
         .group_by("instrument", "session")
@@ -158,7 +164,7 @@ def _minutes(view: PointInTime, lacking: Mapping[str, set[dt.date]]) -> pl.DataF
     )
     frame = _shaped(last)
     wanted = [session in lacking[name] for name, session in frame.select("instrument", "session").iter_rows()]
-    shown = {name: _shown(view.ledger, name) for name in frame["instrument"].unique()}
+    shown = {name: _shown(view, name) for name in frame["instrument"].unique()}
     whole = [
         is_final and any(first <= session.isoformat() <= end for first, end in shown[name])
         for name, session, _, is_final in frame.iter_rows()
@@ -168,9 +174,9 @@ def _minutes(view: PointInTime, lacking: Mapping[str, set[dt.date]]) -> pl.DataF
     )
 
 
-def _shown(ledger: Ledger, name: str) -> list[tuple[str, str]]:
+def _shown(view: PointInTime, name: str) -> list[tuple[str, str]]:
     """From when to when a source has shown all minutes of an instrument."""
-    spans = ledger.coverage.spans_of(MINUTES, name)
+    spans = view.spans_of(MINUTES, name)
     return [(first, last) for _, fact, _, first, last in spans if fact == "present"]
 
 

@@ -1,19 +1,76 @@
-"""What sources had said of cells that they have restated since."""
+"""Cells as they were: as their sources had told them when something was public, and as this node had them."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fulltape.context import scanning
+from fulltape.context import choice, repaired, scanning
 from fulltape.context.point_in_time import PointInTime
+from fulltape.coverage.cell import Verdict
 from fulltape.decoding import frames, versions
 from fulltape.decoding.versions import CELL
+from fulltape.ledger.part import Part
+from fulltape.ledger.repairs import Repair
 from fulltape.market.time import to_datetime
 
 if TYPE_CHECKING:
     import polars as pl
 
     from fulltape.market.dataset import Dataset
+
+_SERIES = ["instrument", "session"]
+_CAPTURED = "captured"
+_ABOUT = ("source", "log_pos", "origin", scanning.HEARD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellWindow:
+    """Sessions from `first` to `last`, both inclusive, of some instruments (None: all)."""
+
+    first: dt.date
+    last: dt.date
+    instruments: Collection[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierRows:
+    """The cells (instrument, session) that are not as they were, and the raw rows that they had instead, of the source that counted, with
+    `source`, `origin`, `restated_at`, `available_at`, and `repaired` where there are repairs."""
+
+    cells: pl.DataFrame
+    rows: pl.DataFrame
+
+
+def of(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window: CellWindow) -> EarlierRows | None:
+    """How cells of a window of curated rows were. None where all are as they were."""
+    import polars as pl
+
+    touched = pl.DataFrame(schema={"instrument": pl.String, "session": pl.Date})
+    if view.known is not None:
+        touched = _touched(view, dataset, window)
+        curated = curated.with_columns(pl.col("instrument").cast(pl.String))
+    present = curated.select(pl.col(name).cast(pl.String) if name != "session" else name for name in CELL)
+    if view.known is not None:
+        curated = curated.join(touched.lazy(), on=_SERIES, how="anti")
+    raw = _raw(view, dataset, touched)
+    newest = choice.newest(raw, dataset)
+    counted = raw.select(CELL).clear() if newest.is_empty() else _chosen(view, dataset, newest, present)
+    rows = newest.join(counted, on=CELL, how="semi")
+    cells = touched
+    if view.until is not None:
+        again = restated(view, dataset, curated)
+        cells = pl.concat([touched, again.select(_SERIES)])
+        before = _raw(view, dataset, again.select(_SERIES)).join(again, on=CELL, how="semi")
+        answers = pl.concat([raw.join(counted, on=CELL, how="semi"), before])
+        fetched = answers.filter(pl.col("origin") != _CAPTURED)
+        then = versions.visible(fetched, dataset, view.until).drop("log_pos", scanning.HEARD)
+        rows = pl.concat([rows.filter(pl.col("origin") == _CAPTURED), then], how="diagonal")
+    if cells.is_empty():
+        return None
+    return EarlierRows(cells=cells, rows=_mended(view, dataset, _dated(view, dataset, rows), window))
 
 
 def restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame) -> pl.DataFrame:
@@ -24,11 +81,10 @@ def restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame) -> pl.D
     assert view.until is not None
     moment = pl.lit(to_datetime(view.until))
     begun = pl.col("session") <= pl.lit(view.calendar.day_rule.session(view.until))
-    closes = frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
     late = curated.filter(begun, pl.col("available_at") > moment)
     texts = pl.col("source", "instrument").cast(pl.String)
     cells = (
-        late.join(closes.lazy(), on="session", how="left")
+        late.join(_closes(view).lazy(), on="session", how="left")
         .filter(versions.public_by_rule(dataset) <= moment)
         .select(texts, "session")
         .unique()
@@ -43,33 +99,116 @@ def restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame) -> pl.D
     return pl.concat([cells, mine.join(lost, on=CELL, how="semi")]).unique()
 
 
-def rows(view: PointInTime, dataset: Dataset, cells: pl.DataFrame) -> pl.DataFrame:
-    """The raw rows of some cells (source, instrument, session) as they stood at `view.until`, with `source`, `restated_at` and
-    `available_at`."""
+def _touched(view: PointInTime, dataset: Dataset, window: CellWindow) -> pl.DataFrame:
+    """The cells about which something has come since `view.known`."""
     import polars as pl
 
-    assert view.until is not None
-    names, sources = set(cells["instrument"]), set(cells["source"])
-    first, last = cells["session"].min(), cells["session"].max()
+    parts = view.ledger.catalogue.current("raw", dataset.name, first=window.first, last=window.last)
+    assert view.known is not None
+    since = [
+        part
+        for part in parts
+        if part.ingested_at > view.known and max(scanning.heard(view.layout, part)) > view.known
+    ]
+    cells = {(name, day) for part in since for name, day in _cells(view, part, window)}
+    for repair in view.ledger.repairs.all():
+        inside = window.instruments is None or repair.instrument in window.instruments
+        if repair.dataset == dataset.name and inside and max(repair.at, repair.undone) > view.known:
+            cells.add((repair.instrument, repair.session))
+    return pl.DataFrame(sorted(cells), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
+
+
+def _cells(view: PointInTime, part: Part, window: CellWindow) -> Iterator[tuple[str, dt.date]]:
+    calendar = view.calendar
+    for name, spans in part.cells.items():
+        if window.instruments is not None and name not in window.instruments:
+            continue
+        for first, last in spans:
+            for at in range(*calendar.between(max(first, window.first), min(last, window.last))):
+                yield name, calendar.label(at)
+
+
+def _raw(view: PointInTime, dataset: Dataset, cells: pl.DataFrame) -> pl.DataFrame:
+    """All raw rows of some cells that this node had at `view.known`."""
+    import polars as pl
+
+    declared = dataset.schema.columns
+    about = {"source": pl.String, "log_pos": pl.Int64, "origin": pl.String, scanning.HEARD: pl.Int64}
+    none = pl.DataFrame(schema=frames.schema(declared) | about).with_columns(
+        pl.col("instrument").cast(pl.String)
+    )
+    if cells.is_empty():
+        return none
+    names, first, last = set(cells["instrument"]), cells["session"].min(), cells["session"].max()
     parts = [
         part
         for part in view.ledger.catalogue.current("raw", dataset.name, first=first, last=last)  # type: ignore[arg-type]
-        if part.origin != "captured" and part.source in sources and not names.isdisjoint(part.cells)
+        if not names.isdisjoint(part.cells)
     ]
-    declared = dataset.schema.columns
-    if not parts:
-        more = {"source": pl.String, "origin": pl.String, "available_at": pl.Datetime("us", "UTC")}
-        return pl.DataFrame(schema=frames.schema(declared) | more)
-    about = ("source", "log_pos", "origin", scanning.HEARD)
-    known = (
-        scanning.rows_of(view.layout, parts, *about, columns=frames.schema(declared))
-        .filter(pl.col("session").is_between(first, last))
-        .with_columns(pl.col("instrument", "source").cast(pl.String))
-        .filter(pl.col("instrument").is_in(sorted(names)))
-        .collect()
+    fetched = [part for part in parts if part.origin != _CAPTURED]
+    pieces = [
+        frames.declared_types(scanning.rows_of(view.layout, [part], *_ABOUT), declared)
+        for part in parts
+        if part.origin == _CAPTURED
+    ]
+    if fetched:
+        pieces.append(scanning.rows_of(view.layout, fetched, *_ABOUT, columns=frames.schema(declared)))
+    mine = [pl.col("session").is_between(first, last), pl.col("instrument").is_in(sorted(names))]
+    mine += [] if view.known is None else [pl.col(scanning.HEARD) <= view.known]
+    text = pl.col("instrument").cast(pl.String)
+    read = [piece.with_columns(text).filter(*mine).collect() for piece in pieces]
+    return pl.concat([none, *read], how="diagonal_relaxed").join(cells, on=_SERIES, how="semi")
+
+
+def _chosen(view: PointInTime, dataset: Dataset, newest: pl.DataFrame, present: pl.LazyFrame) -> pl.DataFrame:
+    """Which source each cell had, by what was said of their cells then; of equally good ones that of today (`present`)."""
+    import polars as pl
+
+    counted = newest.group_by(CELL, maintain_order=True).agg(
+        pl.len().alias("rows"), (pl.col("origin") == _CAPTURED).any().alias("provisional")
     )
-    mine = known.join(cells, on=CELL, how="semi")
-    then = versions.visible(mine, dataset, view.until).drop("log_pos", scanning.HEARD)
-    closes = frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
-    wide = then.join(closes, on="session", how="left")
+    said: dict[tuple[str, str], list[tuple[dt.date, dt.date, str]]] = {}
+    for verdict in view.knowledge(dataset.name).verdicts:
+        said.setdefault((verdict.source, verdict.instrument), []).append(
+            (verdict.first, verdict.last, verdict.verdict.value)
+        )
+    verdicts = [
+        next(
+            (value for first, last, value in said.get((source, instrument), ()) if first <= session <= last),
+            Verdict.UNCHECKED.value,
+        )
+        for source, instrument, session in counted.select(CELL).iter_rows()
+    ]
+    judged = counted.with_columns(pl.Series("verdict", verdicts, dtype=pl.String))
+    mine = present.join(judged.lazy().select(_SERIES).unique(), on=_SERIES, how="semi").unique().collect()
+    return choice.choose(judged, mine, view.sources.get(dataset.name, ()))
+
+
+def _dated(view: PointInTime, dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+    wide = frames.traded(rows.lazy(), dataset).collect().join(_closes(view), on="session", how="left")
     return wide.with_columns(versions.available(wide, dataset).alias("available_at")).drop("session_close")
+
+
+def _closes(view: PointInTime) -> pl.DataFrame:
+    import polars as pl
+
+    return frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
+
+
+def _mended(view: PointInTime, dataset: Dataset, rows: pl.DataFrame, window: CellWindow) -> pl.DataFrame:
+    """Rows with the repairs that were known."""
+    mended = [
+        repair
+        for repair in view.ledger.repairs.all()
+        if repair.dataset == dataset.name
+        and window.first <= repair.session <= window.last
+        and _holds(view, repair)
+    ]
+    return repaired.applied(rows, mended, repaired.priced(dataset.schema.names)) if mended else rows
+
+
+def _holds(view: PointInTime, repair: Repair) -> bool:
+    """Whether a repair held when this node knew what it knew; what was public has no part in it."""
+    if view.known is None:
+        return not repair.undone
+    return repair.at <= view.known and not 0 < repair.undone <= view.known

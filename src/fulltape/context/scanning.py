@@ -35,12 +35,12 @@ def rows_of(
     paths = [layout.root / part.path for part in parts]
     fields = {name: [getattr(part, name) for part in parts] for name in about if name != HEARD}
     if HEARD in about and not merged:
-        fields[HEARD] = [_heard_of(layout, part)[0] for part in parts]
+        fields[HEARD] = [heard(layout, part)[0] for part in parts]
     known = pl.LazyFrame({"path": [str(path) for path in paths], **fields})
     rows = parquet.scan(paths, path_column="path", columns=columns)
     rows = rows.join(known, on="path", how="left", maintain_order="left")
     if HEARD in about and merged:
-        rows = _heard(rows, layout, parts)
+        rows = _with_heard(rows, layout, parts)
     rows = rows.drop("path")
     if "log_pos" in about:
         revision = pl.col(REVISION).fill_null(0) if merged else 0
@@ -48,14 +48,14 @@ def rows_of(
     return rows.drop(REVISION) if merged else rows
 
 
-def _heard(rows: pl.LazyFrame, layout: Layout, parts: Sequence[Part]) -> pl.LazyFrame:
+def _with_heard(rows: pl.LazyFrame, layout: Layout, parts: Sequence[Part]) -> pl.LazyFrame:
     """Rows with `heard_at`: by file, and of a merged one by revision."""
     import polars as pl
 
     moments = [
         (str(layout.root / part.path), revision, moment)
         for part in parts
-        for revision, moment in enumerate(_heard_of(layout, part))
+        for revision, moment in enumerate(heard(layout, part))
     ]
     known = pl.LazyFrame(
         moments, schema={"path": pl.String, REVISION: pl.Int32, HEARD: pl.Int64}, orient="row"
@@ -64,7 +64,7 @@ def _heard(rows: pl.LazyFrame, layout: Layout, parts: Sequence[Part]) -> pl.Lazy
     return rows.join(known, on=["path", REVISION], how="left", maintain_order="left")
 
 
-def _heard_of(layout: Layout, part: Part) -> list[Instant]:
+def heard(layout: Layout, part: Part) -> list[Instant]:
     """When the rows of the parts became known of which one was made, in their order; of one that was not when its own did."""
     about = parquet.metadata(layout.root / part.path) or {}
     if part.merged and (originals := lake_parts.merged(about)):

@@ -13,13 +13,22 @@ import polars as pl
 from fulltape.checks import findings, registry
 from fulltape.checks.findings import CheckContext
 from fulltape.checks.registry import Learned
-from fulltape.context import ConfiguredDataset, NodeContext, day_bars, drafts, known, scanning
+from fulltape.context import (
+    ConfiguredDataset,
+    NodeContext,
+    choice,
+    day_bars,
+    drafts,
+    known,
+    repaired,
+    scanning,
+)
 from fulltape.context.drafts import Draft
 from fulltape.context.jobs import StageReport
 from fulltape.context.spool import Spool
 from fulltape.context.stretches import Stretch
 from fulltape.coverage.cell import Verdict
-from fulltape.curate import plan, raw, repairs
+from fulltape.curate import raw
 from fulltape.curate.judged import CELL, Judged
 from fulltape.curate.raw import RawRows
 from fulltape.lake import parquet, parts
@@ -85,7 +94,7 @@ class Chunk:
                 flagged = self._flagged(read, mended)
                 cells = self._judge(flagged, learned, volumes)
                 curated = self._curated(
-                    flagged, plan.choose(cells, _present(there, labels, block), self._wanted.every_source)
+                    flagged, choice.choose(cells, _present(there, labels, block), self._wanted.every_source)
                 )
                 judged.add(cells)
                 rows += curated.height
@@ -98,7 +107,7 @@ class Chunk:
         return CurateReport(folders=len(stretches), written=len(written), rows=rows, partial=judged.doubtful)
 
     def judged(self, instrument: str, session: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Each source's cell of an instrument and session, ranked as `plan.ranked` does, and its rows; nothing is written."""
+        """Each source's cell of an instrument and session, ranked as `choice.ranked` does, and its rows; nothing is written."""
         parts = [
             part
             for part in self._raw.all_sound(session, session)
@@ -116,11 +125,11 @@ class Chunk:
         )
         there = [self._context.layout.root / part.path for part in current]
         present = _present(there, [session], [instrument])
-        return plan.ranked(cells, present, self._wanted.every_source), flagged
+        return choice.ranked(cells, present, self._wanted.every_source), flagged
 
     def _flagged(self, rows: pl.DataFrame, mended: Sequence[Repair]) -> pl.DataFrame:
         """Rows with what is to be said of each; repairs come first, so that a cell is judged as it will be."""
-        return repairs.laid_over(rows, mended, self._checking)
+        return repaired.laid_over(rows, mended, self._checking)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset
@@ -131,7 +140,7 @@ class Chunk:
     def _curated(self, flagged: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
         wanted = self._wanted
         until = known.last_wanted(wanted, self._now) if wanted.live_only else None
-        return plan.rows(flagged, chosen, wanted.dataset, wanted.calendar, captured_until=until)
+        return choice.rows(flagged, chosen, wanted.dataset, wanted.calendar, captured_until=until)
 
     def _labels(self, stretches: Sequence[Stretch]) -> list[dt.date]:
         calendar = self._wanted.calendar

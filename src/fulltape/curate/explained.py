@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, NodeContext
-from fulltape.curate import plan
+from fulltape.context import ConfiguredDataset, NodeContext, choice
 from fulltape.curate.chunk import Chunk
 from fulltape.market.time import Instant
 
@@ -57,7 +56,7 @@ def explain(
 
 
 def _decided_by(best: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    return next(name for name, _ in plan.RANKS if best[name] != other[name])
+    return next(name for name, _ in choice.RANKS if best[name] != other[name])
 
 
 def _why_chosen(ordered: list[dict[str, Any]]) -> str:

@@ -11,9 +11,8 @@ import polars as pl
 from fulltape.checks import profiles
 from fulltape.checks.findings import CheckContext
 from fulltape.checks.registry import Learned
-from fulltape.context import ConfiguredDataset, NodeContext, damage, scanning
+from fulltape.context import ConfiguredDataset, NodeContext, choice, damage, scanning
 from fulltape.context import profiles as kept_profiles
-from fulltape.curate import plan
 from fulltape.curate.judged import CELL
 from fulltape.decoding import frames as frames_of
 from fulltape.ledger.part import Part
@@ -63,7 +62,7 @@ class RawRows:
         read = [scanning.of_block(rows, block, within(labels)) for rows in pieces]
         chosen = pl.col("session").is_in(pl.Series(labels, dtype=pl.Date).implode())
         raw = pl.concat([pl.DataFrame(schema=CELL), *read], how="diagonal").filter(chosen)
-        return frames_of.traded(plan.newest(raw, dataset).lazy(), dataset).collect()
+        return frames_of.traded(choice.newest(raw, dataset).lazy(), dataset).collect()
 
     def _rows(self, parts: Sequence[Part], columns: Mapping[str, Any] | None = None) -> pl.LazyFrame:
         return scanning.rows_of(

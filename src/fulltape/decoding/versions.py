@@ -98,6 +98,20 @@ def available(rows: pl.DataFrame, dataset: Dataset) -> pl.Expr:
     return pl.when(known > by_rule).then(known).otherwise(by_rule)
 
 
+BASIS = "available_basis"
+
+
+def basis(dataset: Dataset) -> pl.Expr:
+    """Whence it is known when a row was public: observed (a source has changed it), vendor (it states a date), rule, or unknown; rows as
+    in `public_by_rule`."""
+    import polars as pl
+
+    stated = "vendor" if dataset.available in ("session_end", "declared") else "rule"
+    at = pl.col("available_at")
+    observed = pl.when(at > public_by_rule(dataset)).then(pl.lit("observed")).otherwise(pl.lit(stated))
+    return pl.when(at.is_null()).then(pl.lit("unknown")).otherwise(observed).alias(BASIS)
+
+
 def public_by_rule(dataset: Dataset) -> pl.Expr:
     """The earliest moment at which anybody could have had a row, by the dataset's rule; rows have `session_close` beside their own
     columns."""

@@ -121,6 +121,11 @@ class Changes:
                 )
             return self._replayed(dataset, seq, next_session)
 
+    def known_at(self, dataset: str, moment: Instant, next_session: NextSession) -> Knowledge:
+        """What was known of a dataset at a moment (UTC microseconds, inclusive). `UsageError` before the horizon."""
+        newest = self._database.value("learned_by", dataset=dataset, moment=moment)
+        return self.known(dataset, max(int(newest or 0), 0), next_session)
+
     def _replayed(self, dataset: str, seq: int, next_session: NextSession) -> Knowledge:
         kept = self._database.run("newest_checkpoint", dataset=dataset, known=seq)
         projection = Projection(next_session)

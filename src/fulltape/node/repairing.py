@@ -15,7 +15,7 @@ from fulltape import errors
 from fulltape.checks import rows as row_checks
 from fulltape.checks.findings import CheckContext
 from fulltape.context import ConfiguredDataset, NodeContext
-from fulltape.curate import repairs as rules
+from fulltape.context import repaired as rules
 from fulltape.curate import run as curate
 from fulltape.decoding import frames
 from fulltape.lake import layout, parquet

@@ -13,8 +13,10 @@ from fulltape.adjustment import tables
 from fulltape.context import actions, closes, noted
 from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
+from fulltape.ledger.changes import Knowledge
 from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets
+from fulltape.market.sessions import Calendar
 from fulltape.reading import request, restated
 from fulltape.reading import symbols as resolving
 from fulltape.reading.node import OpenedNode
@@ -37,30 +39,35 @@ class FactsReader:
         self._node = OpenedNode(path)
 
     def actions(
-        self, symbols: str | Sequence[str] | None = None, *, as_of: Day | None = None
+        self,
+        symbols: str | Sequence[str] | None = None,
+        *,
+        as_of: Day | None = None,
+        known: Day | None = None,
     ) -> pl.DataFrame:
         """Corporate actions, reconciled across sources, one row each, by instrument and ex-date: instrument, ex_date, action_type,
         ratio (shares after for each before), amount, currency, new_symbol, agreement (see `fulltape actions --help`), sources,
         dissent, problem, available_at (UTC; null where no source states an announcement). `symbols` are those that an instrument
-        ever bore; all by default."""
+        ever bore; all by default. `as_of` and `known` as in `scan`."""
         with self._node.opened() as ledger:
-            view, known = self._actions_view(ledger, symbols, as_of)
-            return tables.actions(actions.events(view, self._node.sources(actions.DATASET), known))
+            view, chosen = self._actions_view(ledger, symbols, as_of, known)
+            return tables.actions(actions.events(view, self._node.sources(actions.DATASET), chosen))
 
     def factors(
         self,
         symbols: str | Sequence[str] | None = None,
         *,
         as_of: Day | None = None,
+        known: Day | None = None,
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """What each ex-date multiplies earlier prices by, by instrument and ex-date: instrument, ex_date, split, split_spin, total,
         shares (multiplies earlier volumes), close (that amounts were held against), status, events, problems, convention."""
         with self._node.opened() as ledger:
-            view, known = self._actions_view(ledger, symbols, as_of)
-            reconciled = actions.events(view, self._node.sources(actions.DATASET), known)
-            chosen = request.convention_of(convention)
-            return tables.factors(actions.factors_of(view, reconciled, chosen), chosen)
+            view, chosen = self._actions_view(ledger, symbols, as_of, known)
+            reconciled = actions.events(view, self._node.sources(actions.DATASET), chosen)
+            by = request.convention_of(convention)
+            return tables.factors(actions.factors_of(view, reconciled, by), by)
 
     def repairs(self) -> pl.DataFrame:
         """Bars that a person has changed, as far as the curated rows have the changes: number, dataset, instrument, session, ts, source, column (null: the
@@ -72,14 +79,19 @@ class FactsReader:
             )
 
     def _actions_view(
-        self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None
+        self, ledger: Ledger, symbols: str | Sequence[str] | None, as_of: Day | None, then: Day | None
     ) -> tuple[PointInTime, list[str] | None]:
         """What may be seen of actions, and of which instruments (None: all)."""
         self._node.declared(actions.DATASET)
         priced = closes.DAYS if closes.DAYS in self._node.settings.dataset else closes.MINUTES
         calendar = self._node.calendar(datasets.get(priced))
         view = PointInTime(
-            ledger=ledger, layout=self._node.layout, calendar=calendar, until=request.moment(as_of, calendar)
+            ledger=ledger,
+            layout=self._node.layout,
+            calendar=calendar,
+            until=request.moment(as_of, calendar),
+            known=request.moment(then, calendar, "known"),
+            sources=self._node.preferences,
         )
         if symbols is None:
             return view, None
@@ -97,29 +109,57 @@ class FactsReader:
         )
         return rows.filter(pl.col("session") >= wanted.from_) if wanted else rows
 
-    def coverage(self, dataset: str) -> pl.DataFrame:
+    def coverage(self, dataset: str, *, known: Day | None = None) -> pl.DataFrame:
         """What each source has shown, in ranges of sessions, both ends inclusive: dataset, instrument, source, fact (present, partial,
-        empty, refused), first, last."""
-        self._node.declared(dataset)
+        empty, refused), first, last; with `known` what this node knew at that moment (a date means its end in the market's zone)."""
+        calendar = self._node.calendar(self._node.declared(dataset))
         with self._node.opened() as ledger:
+            if then := self._knowledge(ledger, dataset, calendar, known):
+                facts = [
+                    (
+                        each.instrument,
+                        each.source,
+                        each.fact,
+                        0,
+                        each.first.isoformat(),
+                        each.last.isoformat(),
+                    )
+                    for each in then.facts
+                ]
+            else:
+                facts = ledger.coverage.spans(dataset)
             rows = [
                 (dataset, instrument, source, fact, first, last)
-                for instrument, source, fact, _, first, last in ledger.coverage.spans(dataset)
+                for instrument, source, fact, _, first, last in facts
             ]
         return pl.DataFrame(rows, schema=_COVERAGE, orient="row").with_columns(
             pl.col("first", "last").str.to_date()
         )
 
-    def verdicts(self, dataset: str) -> pl.DataFrame:
+    def verdicts(self, dataset: str, *, known: Day | None = None) -> pl.DataFrame:
         """The verdicts on curated cells, in ranges of sessions, both ends inclusive: dataset, instrument, first, last, verdict (GREEN,
-        UNCHECKED, AMBER, RED), codes of the findings. What is not there has none: see `coverage`."""
-        self._node.declared(dataset)
+        UNCHECKED, AMBER, RED), codes of the findings; with `known` those of that moment. What is not there has none: see `coverage`."""
+        calendar = self._node.calendar(self._node.declared(dataset))
         with self._node.opened() as ledger:
+            then = self._knowledge(ledger, dataset, calendar, known)
+            verdicts = then.verdicts if then else ledger.verdicts.of_dataset(dataset)
             rows = [
                 (dataset, said.instrument, said.first, said.last, said.verdict.value, said.codes)
-                for said in ledger.verdicts.of_dataset(dataset)
+                for said in verdicts
+                if not said.source
             ]
         return pl.DataFrame(rows, schema=_VERDICTS, orient="row")
+
+    def _knowledge(
+        self, ledger: Ledger, dataset: str, calendar: Calendar, known: Day | None
+    ) -> Knowledge | None:
+        """What was known of a dataset at a moment, where one is given."""
+        moment = request.moment(known, calendar, "known")
+        if moment is None:
+            return None
+        return PointInTime(
+            ledger=ledger, layout=self._node.layout, calendar=calendar, known=moment
+        ).knowledge(dataset)
 
     def intervals(self, dataset: str) -> pl.DataFrame:
         """Spans [start, end), UTC, in which minutes lack for a reason: dataset, instrument (null: every one), session, start, end, kind

@@ -18,8 +18,16 @@ def of(
     one without any, the last session that may be, twice."""
     newest = view.ledger.catalogue.newest_session("curated", request.dataset.name)
     limit = min(last_visible(request, view), newest or dt.date.min)
-    held = functools.cache(lambda: view.ledger.catalogue.current("curated", request.dataset.name))
+    held = functools.cache(lambda: _held(view, request.dataset.name))
     return {name: _life(request, view, name, limit, held) for name in names}
+
+
+def _held(view: PointInTime, dataset: str) -> Sequence[Part]:
+    """The parts that tell of what coverage does not: curated ones, and as of an earlier knowledge what was captured by then."""
+    if view.known is None:
+        return view.ledger.catalogue.current("curated", dataset)
+    raw = view.ledger.catalogue.current("raw", dataset)
+    return [part for part in raw if part.origin == "captured" and part.ingested_at <= view.known]
 
 
 def _life(
@@ -28,12 +36,13 @@ def _life(
     dataset = request.dataset.name
     spans = [
         (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
-        for _, fact, _, first, last in view.ledger.coverage.spans_of(dataset, name)
+        for _, fact, _, first, last in view.spans_of(dataset, name)
         if fact in ("present", "partial")
     ]
-    spans += [(day, day) for day in view.ledger.streams.captured(dataset, name)]
-    if not spans:  # nothing is known of it any more, its rows may be there still
-        spans = [span for part in held() for span in part.cells.get(name, ())]
+    if view.known is None:
+        spans += [(day, day) for day in view.ledger.streams.captured(dataset, name)]
+    if not spans or view.known is not None:  # nothing is known of it any more, its rows may be there still
+        spans += [span for part in held() for span in part.cells.get(name, ())]
     seen = [(first, min(last, limit)) for first, last in spans if first <= limit]
     return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else (limit, limit)
 

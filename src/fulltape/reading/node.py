@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class OpenedNode:
         """The sources of a dataset in order of preference."""
         wanted = self.settings.dataset.get(dataset)
         return list(wanted.sources) if wanted else []
+
+    @property
+    def preferences(self) -> dict[str, Sequence[str]]:
+        """The sources of every dataset in order of preference."""
+        return {name: wanted.sources for name, wanted in self.settings.dataset.items()}
 
     def calendar(self, declared: Dataset) -> Calendar:
         """The calendar by which the node keeps a dataset."""

@@ -13,8 +13,9 @@ from fulltape.bars.buckets import AUCTION
 from fulltape.bars.every import Every, EveryTraded
 from fulltape.bars.ticks import BarRequest
 from fulltape.context import actions
+from fulltape.context.earlier import CellWindow
 from fulltape.context.point_in_time import PointInTime
-from fulltape.decoding import frames
+from fulltape.decoding import frames, versions
 from fulltape.lake import parquet
 from fulltape.ledger.ledger import Ledger
 from fulltape.market.instruments import Instrument
@@ -30,7 +31,14 @@ def rows(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calenda
     """The rows as they were asked for, in the order: as of, adjusted, resampled, indicators, grid, cut."""
     name = asked.dataset.name
     chosen = _chosen(node, ledger, asked)
-    view = PointInTime(ledger=ledger, layout=node.layout, calendar=calendar, until=asked.as_of)
+    view = PointInTime(
+        ledger=ledger,
+        layout=node.layout,
+        calendar=calendar,
+        until=asked.as_of,
+        known=asked.known,
+        sources=node.preferences,
+    )
     begin = asked.first
     if asked.indicators:
         begin = _warmed_up(node, view, asked, chosen)
@@ -68,11 +76,22 @@ def scanned(
             rows = rows.filter(pl.col("session").is_between(first, last))
     if chosen is not None:
         rows = rows.filter(pl.col("instrument").is_in([instrument.instrument for instrument in chosen]))
+    if view.until is not None or view.known is not None:
+        names = None if chosen is None else [instrument.instrument for instrument in chosen]
+        window = CellWindow(first=first, last=last, instruments=names)
+        rows = as_of.rows(node, view, asked.dataset, rows, window)
     if asked.as_of is not None:
-        rows = cut.public(as_of.rows(node, view, asked.dataset, rows), asked)
+        rows = cut.public(rows, asked)
     if asked.symbols is not None and not asked.indicators:
         rows = rows.filter(pl.col("symbol").is_in(asked.symbols))
-    return rows
+    return _with_basis(rows, asked, view) if asked.columns and versions.BASIS in asked.columns else rows
+
+
+def _with_basis(rows: pl.LazyFrame, asked: ScanRequest, view: PointInTime) -> pl.LazyFrame:
+    """Rows with `available_basis`, where it was asked for."""
+    closes = frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
+    wide = rows.join(closes.lazy(), on="session", how="left", maintain_order="left")
+    return wide.with_columns(versions.basis(asked.dataset)).drop("session_close")
 
 
 def _bar_request(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> BarRequest:

@@ -31,7 +31,7 @@ _T = TypeVar("_T", bound=str)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRequest:
     """One read, checked. Sessions from `first` to `last`, both inclusive; of those the rows in [begin, end), UTC microseconds,
-    None: all. `as_of`: only what was public by then, UTC microseconds, inclusive."""
+    None: all. `as_of`: only what was public by then, `known`: as this node had it then, UTC microseconds, inclusive."""
 
     dataset: Dataset
     symbols: tuple[str, ...] | None
@@ -48,6 +48,7 @@ class ScanRequest:
     anchor: Anchor | dt.date
     convention: Convention
     as_of: Instant | None
+    known: Instant | None
     grid: bool
     columns: tuple[str, ...] | None
     indicators: tuple[Indicator, ...]
@@ -71,16 +72,14 @@ def parse(
     anchor: Day,
     convention: str,
     as_of: Day | None,
+    as_of_basis: str,
+    known: Day | None,
     grid: bool,
     columns: str | Sequence[str] | None,
 ) -> ScanRequest:
     """`UsageError` for whatever cannot be meant."""
     (first, last), (begin, stop) = _window(start, end, calendar)
-    if symbols is not None and instruments is not None:
-        raise errors.UsageError(
-            "symbols and instruments are given.",
-            hint="Symbols are those of the session, instruments their whole lives: give one of them.",
-        )
+    _refuse_both(symbols, instruments)
     columns = _several(columns)
     length = lengths.of(every, dataset)
     lengths.refuse_idle(length, dataset, phase=phase, origin=origin, price_kind=price_kind)
@@ -110,6 +109,7 @@ def parse(
         anchor=_anchor(anchor, as_of),
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
+        known=_known(known, as_of, as_of_basis, calendar),
         grid=lengths.gridded(dataset, phase, length) if grid else False,
         columns=columns,
         indicators=chosen,
@@ -175,6 +175,14 @@ def _warm_up(
     return calendar.label(max(0, start - back))
 
 
+def _refuse_both(symbols: object, instruments: object) -> None:
+    if symbols is not None and instruments is not None:
+        raise errors.UsageError(
+            "symbols and instruments are given.",
+            hint="Symbols are those of the session, instruments their whole lives: give one of them.",
+        )
+
+
 def _refuse_twice(columns: Sequence[str]) -> None:
     twice = [name for name in columns if list(columns).count(name) > 1]
     if twice:
@@ -204,6 +212,17 @@ def moment(value: Day | None, calendar: Calendar, name: str = "as_of") -> Instan
         raise errors.UsageError(f"{name}={value!r} lies beyond every calendar.")
     zone = zoneinfo.ZoneInfo(calendar.zone)
     return from_datetime(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone))
+
+
+def _known(known: Day | None, as_of: Day | None, basis: str, calendar: Calendar) -> Instant | None:
+    """By when this node had what is read: what was observed by `as_of` it had then."""
+    then = moment(known, calendar, "known")
+    if _among(basis, ("any", "observed"), "as_of_basis") == "any":
+        return then
+    public = moment(as_of, calendar)
+    if public is None:
+        raise errors.UsageError("as_of_basis='observed' says what as_of means, and as_of is not given.")
+    return public if then is None else min(public, then)
 
 
 def convention_of(value: str) -> Convention:

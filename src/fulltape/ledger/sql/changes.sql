@@ -32,6 +32,13 @@ SELECT COALESCE((SELECT SUM(members) FROM coverage_changes JOIN instrument_sets 
   + COALESCE((SELECT SUM(members) FROM verdict_changes JOIN instrument_sets USING (set_id) WHERE dataset = :dataset AND seq > :after), 0)
   AS members
 
+-- name: learned_by
+-- What was forgotten bears no moment; it comes along with what was learned after it.
+SELECT MAX(seq) AS seq FROM (
+    SELECT seq FROM coverage_changes WHERE dataset = :dataset AND since <= :moment AND kind <> 'forgotten'
+    UNION ALL SELECT seq FROM verdict_changes WHERE dataset = :dataset AND since <= :moment AND kind <> 'forgotten'
+) AS learned
+
 -- name: changed_datasets
 SELECT dataset FROM coverage_changes UNION SELECT dataset FROM verdict_changes ORDER BY dataset
 
