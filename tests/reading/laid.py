@@ -173,6 +173,12 @@ class Laid:
         frame = frames.conform(filled, datasets.get(DAY).schema.columns).sort("instrument", "ts")
         self._publish(DAY, frame, "raw", f"year={sessions[0].year}", source, at=at)
 
+    def lay(self, dataset: str, frame: pl.DataFrame, session: str) -> None:
+        """Curated rows of one session as they are."""
+        self._publish(dataset, frame, "curated", f"date={session}", "")
+        for name in frame["instrument"].unique():
+            self.fact(dataset, str(name), session, session)
+
     def _publish(
         self, dataset: str, frame: pl.DataFrame, layer: str, folder: str, source: str, *, at: int = 1
     ) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fulltape.check import jumps, laid
+from fulltape.check import trades as against_trades
 from fulltape.check.folder import Folder
+from fulltape.check.trades import Compared
 from fulltape.checks import continuity, contradiction, identity, restatement
+from fulltape.checks import trades as trade_rules
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage, damage, silent
 from fulltape.context.jobs import StageReport
 from fulltape.context.stretches import Stretch, Stretches
@@ -74,7 +77,14 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                 for verdict, count in tally.items():
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
+        beside = {
+            name: said
+            for name, wanted in context.wanted.items()
+            if (said := against_trades.compared(context, wanted, clock)) is not None
+        }
         with context.ledger.write():
+            for name, said in beside.items():
+                _lay_trades(context, context.wanted[name], said, clock.now())
             for name, wanted in context.wanted.items():
                 broken += _across(context, wanted, clock.now())
                 context.ledger.set_bookmark(STAGE, name, latest)
@@ -87,6 +97,21 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
             red=counts[Verdict.RED],
             broken=broken,
         )
+
+
+def _lay_trades(context: NodeContext, wanted: ConfiguredDataset, said: Compared, now: Instant) -> None:
+    """Lay AMBER over minutes that are other than their trades, in place of what was said of them before."""
+    name, code = wanted.dataset.name, trade_rules.CODE
+    before = context.ledger.verdicts.with_codes(name, code)
+    cells = sorted(against_trades.doubted(wanted, before, said))
+    laid.lay(
+        context,
+        wanted,
+        code,
+        [_amber(wanted, instrument, (day, day), code, now) for instrument, day in cells],
+        now,
+    )
+    context.ledger.set_bookmark(against_trades.STAGE, name, said.position)
 
 
 def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:

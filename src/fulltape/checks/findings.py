@@ -55,6 +55,8 @@ class Thresholds:
     """if their median volume is at least this share of the regular minutes' one."""
     restated: float = 0.005
     """Share by which a source may change a price that it had sent before; beyond it the session is AMBER until it is confirmed."""
+    trades_share: float = 0.1
+    """Share of a session's minutes that may be other than those that the node's own trades make; beyond it the session is AMBER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from fulltape.checks import continuity, contradiction, identity, restatement
+from fulltape.checks import continuity, contradiction, identity, restatement, trades
 from fulltape.checks import rows as row_checks
 from fulltape.coverage.cell import Availability, Completeness, Finality, Verdict
 from fulltape.coverage.series import Picture
@@ -209,6 +209,7 @@ LAID = {
     identity.CODE: identity.SENTENCE,
     contradiction.CODE: contradiction.SENTENCE,
     restatement.CODE: restatement.SENTENCE,
+    trades.CODE: trades.SENTENCE,
 }
 """Findings about cells that no rows show, and what they say."""
 

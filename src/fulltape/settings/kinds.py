@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = 10 * 366 * 86_400
@@ -82,3 +82,11 @@ Secret = Annotated[SecretStr, BeforeValidator(secret)]
 PostgresAddress = Annotated[SecretStr, BeforeValidator(postgres_address)]
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(size)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and without keys that are not known."""
+
+    """A table of the file: frozen, and no key that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
-from fulltape.checks.findings import Thresholds
 from fulltape.market.time import SECOND
-from fulltape.settings.kinds import SIZES, Address, Day, Duration, PostgresAddress, Secret, Size, spell
+from fulltape.settings.kinds import (
+    SIZES,
+    Address,
+    Day,
+    Duration,
+    PostgresAddress,
+    Secret,
+    Section,
+    Size,
+    spell,
+)
 from fulltape.settings.rules import RetentionRules, Rules
+from fulltape.settings.thresholds import QualitySettings
 
 
 def _text(value: str) -> Any:
@@ -28,13 +38,7 @@ def _large(size: int) -> Any:
     return _text(f"{size // SIZES[unit]}{unit}")
 
 
-_RULES, _KEEP, _QUALITY = Rules(), RetentionRules(), Thresholds()
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and no key that is not declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+_RULES, _KEEP = Rules(), RetentionRules()
 
 
 class NodeSettings(Section):
@@ -239,62 +243,6 @@ class BudgetSettings(Section):
     gap: float = Field(0.3, ge=0, le=1, description="the same for gaps")
     bootstrap: float = Field(0.25, ge=0, le=1, description="the same for first history")
     qc_probe: float = Field(0.05, ge=0, le=1, description="the same for second opinions")
-
-
-class QualitySettings(Section):
-    bad_share_red: float = Field(
-        _QUALITY.bad_share_red, gt=0, le=1, description="share of bad rows from which a cell is RED"
-    )
-    vwap_ticks: float = Field(
-        _QUALITY.vwap_ticks, ge=0, description="currency by which vwap may lie outside low to high"
-    )
-    vwap_share: float = Field(
-        _QUALITY.vwap_share, ge=0, description="the same as a share of the price; the larger one counts"
-    )
-    baseline_sessions: int = Field(
-        _QUALITY.baseline_sessions, ge=1, description="sessions from which minute occupancy is learned"
-    )
-    baseline_least: int = Field(
-        _QUALITY.baseline_least,
-        ge=2,
-        description="with fewer, completeness is judged by the day's volume only",
-    )
-    band: float = Field(
-        _QUALITY.band, gt=0, lt=1, description="probability below which a count of minutes is too low"
-    )
-    stretch_p: float = Field(
-        _QUALITY.stretch_p, gt=0, lt=1, description="probability below which an empty stretch is a finding"
-    )
-    stretch_red_minutes: int = Field(
-        _QUALITY.stretch_red_minutes, ge=1, description="an empty stretch this long in a busy name is RED"
-    )
-    stretch_red_p: float = Field(
-        _QUALITY.stretch_red_p, gt=0, lt=1, description="what busy means there: mean occupancy"
-    )
-    day_volume_share: float = Field(
-        _QUALITY.day_volume_share,
-        ge=0,
-        le=1,
-        description="minutes with a smaller share of the day bar's volume lack some",
-    )
-    day_volume_whole: float = Field(
-        _QUALITY.day_volume_whole,
-        gt=0,
-        description="minutes with at least this share of it are whole, also without a baseline",
-    )
-    early_close_share: float = Field(
-        _QUALITY.early_close_share, gt=0, le=1, description="share of minutes with rows after an early close"
-    )
-    early_close_volume: float = Field(
-        _QUALITY.early_close_volume,
-        gt=0,
-        description="and their median volume against regular minutes, from which the calendar is doubted",
-    )
-    restated: float = Field(
-        _QUALITY.restated,
-        ge=0,
-        description="share by which a source may change a price that it had sent before; beyond it the session is AMBER until a later answer confirms it",
-    )
 
 
 class ExportSettings(Section):
