@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -70,6 +71,7 @@ class CheckContext:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
+@functools.cache
 def none() -> pl.DataFrame:
     """No findings, in the shape of findings."""
     import polars as pl

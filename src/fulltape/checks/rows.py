@@ -191,9 +191,14 @@ def check(frame: pl.DataFrame, beside: Beside, context: CheckContext) -> pl.Data
     """One finding per cell and broken rule, from the `flags` of its rows."""
     import polars as pl
 
+    broken = frame.filter(pl.col("flags") > 0)["flags"].unique().to_list()
+    if not broken:
+        return findings.none()
     total = frame.group_by("instrument", "session").len("total")
     tables = []
     for rule in RULES:
+        if not any(flags & rule.bit for flags in broken):
+            continue
         hit = frame.filter((pl.col("flags") & rule.bit) > 0).group_by("instrument", "session").len("rows")
         tables.append(_weighed(hit.join(total, on=["instrument", "session"]), rule, context))
     return pl.concat([findings.none(), *tables])
