@@ -155,7 +155,8 @@ class Reader(FactsReader):
         `available_at`, null before the first and where it had been withdrawn. Columns bear the series' symbols. Rows come by
         `available_at`."""
         names = [symbols] if isinstance(symbols, str) else list(symbols)
-        return macro.joined(rows, self.scan(macro.DATASET, symbols=names), names)
+        series = macro.every_vintage(self._node, self.scan(macro.DATASET, symbols=names))
+        return macro.joined(rows, series, names)
 
     def _fact_table(self, name: str, as_of: Day | None, known: Day | None, convention: str) -> pl.DataFrame:
         if name == "actions":

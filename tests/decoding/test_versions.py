@@ -98,3 +98,26 @@ def test_rows_without_a_key_are_restated_where_others_went() -> None:
     assert versions.newest(declared, quotes)[versions.RESTATED].to_list() == [3]
     assert versions.visible(declared, quotes, 2)["bid"].to_list() == [1.1]
     assert versions.visible(declared, quotes, 0)["bid"].to_list() == [1.0]
+
+
+def test_equal_rows_of_one_answer_are_told_apart() -> None:
+    quotes = datasets.get("forex_quotes")
+
+    def answers(*bids: list[float]) -> pl.DataFrame:
+        rows = pl.DataFrame(
+            [
+                {
+                    "instrument": "EURUSD", "symbol": "EURUSD", "session": SESSION, "ts": BASE, "bid": bid, "ask": 1.2,
+                    "source": "massive.forex", "log_pos": number, "heard_at": number,
+                }
+                for number, answer in enumerate(bids, start=1)
+                for bid in answer
+            ]
+        )  # fmt: skip
+        more = rows["source"], rows["log_pos"], rows["heard_at"]
+        return frames.conform(rows, quotes.schema.columns).with_columns(*more)
+
+    changed = versions.newest(answers([1.0, 1.1], [1.0, 1.0]), quotes)
+    assert sorted(changed[versions.RESTATED].to_list(), key=str) == [2, None]
+    added = versions.visible(answers([1.0], [1.0, 1.0, 1.4]), quotes, 1)
+    assert sorted(added["bid"].to_list()) == [1.0, 1.0, 1.4]

@@ -203,11 +203,11 @@ def test_a_ledger_that_was_another_one_tells_nothing_of_before(ledger: Ledger) -
     with ledger.write():
         ledger.coverage.record([fact("A", "a.sip", (FIRST, FIRST), "present", 1)], following)
     with ledger.write():
-        ledger.changes.restart()
+        ledger.changes.restart(1)
     assert ledger.changes.known(NAME, 1, following) == told(ledger)
     with ledger.write():
         ledger.coverage.record([fact("B", "a.sip", (FIRST, FIRST), "present", 2)], following)
-        ledger.changes.restart()
+        ledger.changes.restart(1)
     with pytest.raises(errors.UsageError, match="reaches from 2 to 2"):
         ledger.changes.known(NAME, 1, following)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fulltape import errors
 from fulltape.adjustment import actions, factors
 from fulltape.adjustment.actions import CorporateAction
 from fulltape.adjustment.factors import Convention, Factor
@@ -14,6 +16,7 @@ from fulltape.adjustment.votes import KINDS, Kind, Vote
 from fulltape.context import closes, scanning
 from fulltape.context.point_in_time import PointInTime
 from fulltape.coverage import silence
+from fulltape.coverage.facts import CONTRADICTED, CoverageFact
 from fulltape.decoding import frames, versions
 from fulltape.ledger.part import Part
 from fulltape.market import datasets, days
@@ -61,7 +64,9 @@ def spoken(view: PointInTime) -> Spoken:
     parts = view.ledger.catalogue.current("raw", DATASET)
     if not parts:
         return {}
-    rows = _scanned(view, parts, "source")
+    rows = _scanned(view, parts, "source", *([] if view.known is None else [scanning.HEARD]))
+    if view.known is not None:
+        rows = rows.filter(pl.col(scanning.HEARD) <= view.known)
     dates = [] if view.until is None else ["declared_date", "ex_date"]
     pairs = rows.select("source", pl.col("action_type").cast(pl.String), *dates).unique().collect()
     kinds: dict[str, set[Kind]] = {}
@@ -114,8 +119,19 @@ def _rows(view: PointInTime, instruments: Collection[str] | None) -> pl.DataFram
         newest = pl.col("log_pos") == pl.col("log_pos").max().over("source", "instrument", "session")
         chosen = rows.filter(newest).collect()
     else:
-        chosen = versions.visible(rows.collect(), datasets.get(DATASET), view.until)
+        known = rows.collect()
+        chosen = versions.visible(_without_moved(known, view.until), datasets.get(DATASET), view.until)
     return chosen.sort("instrument", "session", "source", "event_id")
+
+
+def _without_moved(rows: pl.DataFrame, until: Instant) -> pl.DataFrame:
+    """Rows without those whose event a source had told of another day before, and told of theirs only later: the date was moved."""
+    import polars as pl
+
+    event = ["source", "instrument", "event_id"]
+    first = pl.col(scanning.HEARD).min().over(*event, "session")
+    moved = (first > until) & (first > pl.col(scanning.HEARD).min().over(event))
+    return rows.filter(~moved)
 
 
 def session_of(calendar: Calendar, day: dt.date) -> dt.date:
@@ -186,11 +202,24 @@ def _taken_back(view: PointInTime, rows: pl.DataFrame) -> set[tuple[str, str, dt
     """Sources, instruments and days of which a source has shown actions, and later none."""
     names = set(rows["instrument"].unique())
     taken = set()
-    for fact in view.ledger.coverage.contradicted(DATASET):
-        if fact.instrument in names and view.came(fact.since):
+    for fact in _contradicted(view):
+        if fact.instrument in names:
             days = range((fact.last - fact.first).days + 1)
             taken |= {(fact.source, fact.instrument, fact.first + dt.timedelta(days=day)) for day in days}
     return taken
+
+
+def _contradicted(view: PointInTime) -> list[CoverageFact]:
+    """What was contradicted by then."""
+    facts = view.ledger.coverage.contradicted(DATASET)
+    moments = [moment for moment in (view.until, view.known) if moment is not None]
+    if not facts or not moments:
+        return facts
+    try:
+        then = replace(view, until=None, known=min(moments)).knowledge(DATASET)
+    except errors.UsageError:
+        return [fact for fact in facts if view.came(fact.since)]  # when it was said is not kept any more
+    return [fact for fact in then.facts if fact.fact == "present" and fact.reason == CONTRADICTED]
 
 
 def _silent(

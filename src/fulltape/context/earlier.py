@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fulltape import errors
 from fulltape.context import choice, repaired, scanning
 from fulltape.context.point_in_time import PointInTime
 from fulltape.coverage.cell import Verdict
-from fulltape.decoding import frames, versions
+from fulltape.decoding import captured, frames, versions
 from fulltape.decoding.versions import CELL
+from fulltape.lake import parquet
 from fulltape.ledger.part import Part
 from fulltape.ledger.repairs import Repair
 from fulltape.market.time import to_datetime
@@ -61,11 +63,11 @@ def of(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window: CellW
     rows = newest.join(counted, on=CELL, how="semi")
     cells = touched
     if view.until is not None:
-        again = restated(view, dataset, curated)
+        again = _restated(view, dataset, curated, window)
         cells = pl.concat([touched, again.select(_SERIES)])
         before = _raw(view, dataset, again.select(_SERIES)).join(again, on=CELL, how="semi")
-        answers = pl.concat([raw.join(counted, on=CELL, how="semi"), before])
-        fetched = answers.filter(pl.col("origin") != _CAPTURED)
+        answers = pl.concat([raw.join(counted, on=CELL, how="semi"), before], how="diagonal")
+        fetched = answers.filter(pl.col("origin") != _CAPTURED).drop(*captured.EXTRA, strict=False)
         then = versions.visible(fetched, dataset, view.until).drop("log_pos", scanning.HEARD)
         rows = pl.concat([rows.filter(pl.col("origin") == _CAPTURED), then], how="diagonal")
     if cells.is_empty():
@@ -73,9 +75,25 @@ def of(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window: CellW
     return EarlierRows(cells=cells, rows=_mended(view, dataset, _dated(view, dataset, rows), window))
 
 
-def restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame) -> pl.DataFrame:
-    """The cells (source, instrument, session) of these curated rows that looked otherwise at `view.until`: rows of theirs became
-    known as they are later than their rule says, or have gone since."""
+def history(
+    view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window: CellWindow
+) -> pl.DataFrame | None:
+    """Every answer's rows of the cells that were restated, with `available_at`; None where there are none."""
+    import polars as pl
+
+    late = curated.join(_closes(view).lazy(), on="session", how="left").filter(
+        pl.col("available_at") > versions.public_by_rule(dataset)
+    )
+    cells = late.select(pl.col("source", "instrument").cast(pl.String), "session").unique().collect()
+    raw = _raw(view, dataset, cells.select(_SERIES)).join(cells, on=CELL, how="semi")
+    if raw.is_empty():
+        return None
+    return _mended(view, dataset, _dated(view, dataset, versions.history(raw, dataset)), window)
+
+
+def _restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window: CellWindow) -> pl.DataFrame:
+    """The cells (source, instrument, session) of these curated rows that may have looked otherwise at `view.until`: rows of theirs became
+    known as they are later than their rule says, or have perhaps gone since."""
     import polars as pl
 
     assert view.until is not None
@@ -90,13 +108,35 @@ def restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame) -> pl.D
         .unique()
         .collect()
     )
-    said = view.ledger.restatements.since(dataset.name, view.until)
-    lost = pl.DataFrame(said, schema=dict(cells.schema), orient="row")
+    said = {
+        *view.ledger.restatements.since(dataset.name, view.until),
+        *_answered_again(view, dataset, window),
+    }
+    lost = pl.DataFrame(sorted(said), schema=dict(cells.schema), orient="row")
     if lost.is_empty():
         return cells
     days = curated.filter(pl.col("session").is_in(lost["session"].unique().implode()))
     mine = days.select(texts, "session").unique().collect()
     return pl.concat([cells, mine.join(lost, on=CELL, how="semi")]).unique()
+
+
+def _answered_again(
+    view: PointInTime, dataset: Dataset, window: CellWindow
+) -> Iterator[tuple[str, str, dt.date]]:
+    """Sources, instruments and sessions about which a source has answered since, and before."""
+    assert view.until is not None
+    before: dict[tuple[str, str], list[Part]] = {}
+    parts = view.ledger.catalogue.current("raw", dataset.name, first=window.first, last=window.last)
+    for part in parts:  # by folder, in the order of the log
+        if part.origin == _CAPTURED:
+            continue
+        earlier = before.setdefault((part.source, part.folder), [])
+        if part.ingested_at > view.until:
+            near = [each for each in earlier if each.first <= part.last and part.first <= each.last]
+            if near:
+                held = {cell for each in near for cell in _cells(view, each, window)}
+                yield from ((part.source, *cell) for cell in _cells(view, part, window) if cell in held)
+        earlier.append(part)
 
 
 def _touched(view: PointInTime, dataset: Dataset, window: CellWindow) -> pl.DataFrame:
@@ -112,7 +152,9 @@ def _touched(view: PointInTime, dataset: Dataset, window: CellWindow) -> pl.Data
     ]
     cells = {(name, day) for part in since for name, day in _cells(view, part, window)}
     for repair in view.ledger.repairs.all():
-        inside = window.instruments is None or repair.instrument in window.instruments
+        inside = window.first <= repair.session <= window.last and (
+            window.instruments is None or repair.instrument in window.instruments
+        )
         if repair.dataset == dataset.name and inside and max(repair.at, repair.undone) > view.known:
             cells.add((repair.instrument, repair.session))
     return pl.DataFrame(sorted(cells), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
@@ -143,7 +185,7 @@ def _raw(view: PointInTime, dataset: Dataset, cells: pl.DataFrame) -> pl.DataFra
     parts = [
         part
         for part in view.ledger.catalogue.current("raw", dataset.name, first=first, last=last)  # type: ignore[arg-type]
-        if not names.isdisjoint(part.cells)
+        if not names.isdisjoint(part.cells) and _had(view, part)
     ]
     fetched = [part for part in parts if part.origin != _CAPTURED]
     pieces = [
@@ -156,8 +198,21 @@ def _raw(view: PointInTime, dataset: Dataset, cells: pl.DataFrame) -> pl.DataFra
     mine = [pl.col("session").is_between(first, last), pl.col("instrument").is_in(sorted(names))]
     mine += [] if view.known is None else [pl.col(scanning.HEARD) <= view.known]
     text = pl.col("instrument").cast(pl.String)
-    read = [piece.with_columns(text).filter(*mine).collect() for piece in pieces]
+    try:
+        read = [piece.with_columns(text).filter(*mine).collect() for piece in pieces]
+    except pl.exceptions.ComputeError as error:
+        raise errors.CorruptPartError(
+            f"a raw file of {dataset.name} cannot be read: {error}.", hint=parquet.REPAIR
+        ) from None
     return pl.concat([none, *read], how="diagonal_relaxed").join(cells, on=_SERIES, how="semi")
+
+
+def _had(view: PointInTime, part: Part) -> bool:
+    """Whether any rows of a raw part were there; `CorruptPartError` where its file is gone or was cut off."""
+    path = view.layout.root / part.path
+    if not path.is_file() or path.stat().st_size != part.bytes:
+        raise errors.CorruptPartError(f"{path} is not what was written.", hint=parquet.REPAIR)
+    return view.known is None or min(scanning.heard(view.layout, part)) <= view.known
 
 
 def _chosen(view: PointInTime, dataset: Dataset, newest: pl.DataFrame, present: pl.LazyFrame) -> pl.DataFrame:

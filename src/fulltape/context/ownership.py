@@ -15,6 +15,7 @@ from fulltape.lake.layout import Layout
 from fulltape.lake.owner import LakeOwner
 from fulltape.ledger import backup
 from fulltape.ledger.ledger import Ledger
+from fulltape.market.time import Instant
 
 _NODE = "node"
 
@@ -75,13 +76,14 @@ def refuse_copy(path: Path, layout: Layout) -> None:
         )
 
 
-def adopt(ledger: Ledger, layout: Layout) -> None:
-    """The ledger knows the lake now: both name one node, and no position of the lake is given a second time."""
+def adopt(ledger: Ledger, layout: Layout, now: Instant) -> None:
+    """The ledger knows the lake now: both name one node, and no position of the lake is given a second time. What it knew before
+    this moment cannot be asked for any more."""
     mark = owner.read(layout) or LakeOwner(node=ledger.identity(_NODE) or uuid.uuid4().hex)
     with ledger.write():
         ledger.set_identity(_NODE, mark.node)
         ledger.catalogue.raise_position(mark.position)
-        ledger.changes.restart()
+        ledger.changes.restart(now)
     owner.write(layout, LakeOwner(node=mark.node, position=ledger.catalogue.position))
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 CELL = ("source", "instrument", "session")
 RESTATED = "restated_at"
 """When a row became known as it is, where its source had said otherwise before; null where it never had."""
-_NUMBER, _LOST = "answer_number", "answer_lost"
-_NO_VALUES = (*CELL, "symbol")
+_NUMBER, _LOST, _COPY, _FIRST = "answer_number", "answer_lost", "copy_number", "first_answer"
+_OWN = (_NUMBER, _LOST, _FIRST)
+_NO_VALUES = (*CELL, "symbol", "realtime_end")
+"""What may change of a row that is not restated: a vintage ends when the next one is published."""
 
 
 def newest(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
@@ -29,7 +31,7 @@ def newest(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     import polars as pl
 
     known = _with_restated(rows, dataset)
-    return known.filter(pl.col(_NUMBER) == pl.col(_NUMBER).max().over(CELL)).drop(_NUMBER, _LOST)
+    return known.filter(pl.col(_NUMBER) == pl.col(_NUMBER).max().over(CELL)).drop(*_OWN)
 
 
 def visible(rows: pl.DataFrame, dataset: Dataset, until: Instant) -> pl.DataFrame:
@@ -39,34 +41,47 @@ def visible(rows: pl.DataFrame, dataset: Dataset, until: Instant) -> pl.DataFram
 
     known = _with_restated(rows, dataset)
     had = pl.col(_NUMBER).filter(pl.col("heard_at") <= until).max().over(CELL).fill_null(0)
-    first = pl.col(_NUMBER).min().over(_row_key(dataset))
-    added = (first > had) & (pl.col(_NUMBER) == first) & ~pl.col(_LOST)
-    return known.filter((pl.col(_NUMBER) == had) | added).drop(_NUMBER, _LOST)
+    added = (pl.col(_FIRST) > had) & (pl.col(_NUMBER) == pl.col(_FIRST)) & ~pl.col(_LOST)
+    return known.filter((pl.col(_NUMBER) == had) | added).drop(*_OWN)
+
+
+def history(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """All rows of all answers, with `restated_at` as of their answer."""
+    return _with_restated(rows, dataset).drop(*_OWN)
 
 
 def _with_restated(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """Rows with the number of their answer in its cell, whether that answer has lost rows of the one before, and
-    `restated_at` as of their answer."""
+    """Rows with the number of their answer in its cell and of the first that has them, whether that answer has lost rows of the one
+    before, and `restated_at` as of their answer."""
     import polars as pl
 
     key = _row_key(dataset)
     values = [name for name in dataset.schema.names if name not in key and name not in _NO_VALUES]
     rows = rows.with_columns((pl.col("log_pos").rank("dense").over(CELL) - 1).cast(pl.Int64).alias(_NUMBER))
+    if not dataset.schema.key:  # equal rows of one answer are told apart by their place
+        rows = rows.with_columns(pl.int_range(pl.len()).over(*key, _NUMBER).alias(_COPY))
+        key = [*key, _COPY]
+    # Side by side after the sort, rows are compared with the one before: a window for each column would take ten times as long.
     rows = rows.sort(*key, _NUMBER, maintain_order=True)
-    before = pl.col(_NUMBER).shift(1).over(key)
-    follows = before.is_not_null() & (pl.col(_NUMBER) - before <= 1)
+    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in key)
+    rows = rows.with_columns(again.fill_null(value=False).alias("again"))
+    follows = pl.col("again") & (pl.col(_NUMBER) - pl.col(_NUMBER).shift(1) <= 1)
     other = pl.any_horizontal(
-        pl.lit(value=False), *(pl.col(name).ne_missing(pl.col(name).shift(1).over(key)) for name in values)
+        pl.lit(value=False), *(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in values)
     )
-    rows = rows.with_columns(follows=follows, other=other, returns=before.is_not_null() & ~follows)
+    rows = rows.with_columns(follows=follows.fill_null(value=False), other=other)
     rows = _losing(rows)
     restated = (
         (pl.col("follows") & pl.col("other"))
-        | pl.col("returns")
+        | (pl.col("again") & ~pl.col("follows"))
         | (pl.col(_LOST) & ~pl.col("follows") & (pl.col(_NUMBER) > 0))
     )
     since = pl.when(restated).then(pl.col("heard_at")).forward_fill().over(key)
-    return rows.with_columns(since.alias(RESTATED)).drop("follows", "other", "returns")
+    more = [_COPY] if _COPY in key else []
+    first = pl.col(_NUMBER).min().over(key)
+    return rows.with_columns(since.alias(RESTATED), first.alias(_FIRST)).drop(
+        "again", "follows", "other", *more
+    )
 
 
 def _losing(rows: pl.DataFrame) -> pl.DataFrame:

@@ -22,10 +22,11 @@ from fulltape.coverage.ranged import NextSession, Ranged
 from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.ledger.database import Database, Row
 from fulltape.ledger.rows import fact_of, fact_row, verdict_of, verdict_row
-from fulltape.market.time import Instant
+from fulltape.market.time import Instant, iso
 
 _LOG = "knowledge"
 _HORIZON = "knowledge_horizon"
+_HORIZON_AT = "knowledge_horizon_at"
 _MOST_REPLAYED = 200_000
 """So many facts and verdicts of single instruments are replayed on top of a checkpoint, about: a few seconds."""
 _BEFORE_ALL = -(2**62)
@@ -65,10 +66,14 @@ class Changes:
         others change after they have learned something calls this first, else each may wait for the other."""
         return self._database.next(_LOG, 0)
 
-    def restart(self) -> None:
-        """What was known before this moment cannot be asked for any more, since the ledger was another one; inside a
-        transaction."""
-        self._database.run("raise_counter", name=_HORIZON, value=self.begin())
+    def restart(self, now: Instant) -> None:
+        """What was known before this moment cannot be asked for any more, since the ledger was another one, or has learned something
+        that it had once known; inside a transaction."""
+        self._raise_horizon(self.begin(), now)
+
+    def _raise_horizon(self, seq: int, moment: Instant) -> None:
+        self._database.run("raise_counter", name=_HORIZON, value=seq)
+        self._database.run("raise_counter", name=_HORIZON_AT, value=moment)
 
     def facts(self, facts: Sequence[CoverageFact]) -> None:
         """Facts of one source were laid over what was known, inside a transaction."""
@@ -122,9 +127,17 @@ class Changes:
             return self._replayed(dataset, seq, next_session)
 
     def known_at(self, dataset: str, moment: Instant, next_session: NextSession) -> Knowledge:
-        """What was known of a dataset at a moment (UTC microseconds, inclusive). `UsageError` before the horizon."""
-        newest = self._database.value("learned_by", dataset=dataset, moment=moment)
-        return self.known(dataset, max(int(newest or 0), 0), next_session)
+        """What was known of a dataset at a moment (UTC microseconds, inclusive): all before the first change that came later, so that one
+        which bears an earlier moment than it came at is told no earlier. `UsageError` before the horizon."""
+        begin = int(self._database.value("counter", name=_HORIZON_AT) or 0)
+        later = self._database.value("learned_after", dataset=dataset, moment=moment, horizon=self.horizon)
+        if moment < begin or (later is not None and int(later) < 0):
+            since = f" What was known is kept from {iso(begin)} on (retention.knowledge)." if begin else ""
+            raise errors.UsageError(
+                f"what this node knew at {iso(moment)} cannot be told.{since}",
+                hint="Ask for a later moment, or for what was public, with as_of.",
+            )
+        return self.known(dataset, self.position if later is None else int(later) - 1, next_session)
 
     def _replayed(self, dataset: str, seq: int, next_session: NextSession) -> Knowledge:
         kept = self._database.run("newest_checkpoint", dataset=dataset, known=seq)
@@ -157,7 +170,8 @@ class Changes:
             due |= int(self._database.value("learned_since", dataset=name, after=after)) > _MOST_REPLAYED
         for name in names if due else ():
             stored = _Stored(
-                facts=self._rows("coverage_of_dataset", name), verdicts=self._rows("all_verdicts", name)
+                facts=_rows(self._database, "coverage_of_dataset", name),
+                verdicts=_rows(self._database, "all_verdicts", name),
             )
             self._database.run(
                 "add_checkpoint",
@@ -186,7 +200,7 @@ class Changes:
                 self._database.run(statement, dataset=name, seq=horizon)
         if gone:
             self._database.run("forget_instrument_sets")
-            self._database.run("raise_counter", name=_HORIZON, value=horizon)
+            self._raise_horizon(horizon, before)
         return gone
 
     def _names(self) -> list[str]:
@@ -201,9 +215,6 @@ class Changes:
 
     def _count(self, dataset: str, *, until: int) -> int:
         return int(self._database.value("count_changes", dataset=dataset, until=until))
-
-    def _rows(self, statement: str, dataset: str) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._database.run(statement, dataset=dataset)]
 
     def _add_facts(self, kind: str, facts: Sequence[CoverageFact]) -> None:
         packed = [
@@ -234,6 +245,10 @@ class Changes:
             "add_instrument_set", set_id=set_id, digest=digest, members=len(names), instruments=text
         )
         return set_id
+
+
+def _rows(database: Database, statement: str, dataset: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in database.run(statement, dataset=dataset)]
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,7 +126,7 @@ def _rebuilt(context: NodeContext, now: Instant, progress: Progress) -> Rebuilt:
         for fact in contradicted:
             context.ledger.coverage.contradict(fact)
     _take_up_bundles(context, now)
-    ownership.adopt(context.ledger, context.layout)
+    ownership.adopt(context.ledger, context.layout, now)
     return Rebuilt(taken=taken, knowledge_at=kept.at if kept and newer else None)
 
 
@@ -166,10 +166,10 @@ def _mend_rejected(context: NodeContext, finding: Finding, _now: Instant) -> Non
             damage.set_apart(context, file)
 
 
-def _mend_mark(context: NodeContext, _finding: Finding, _now: Instant) -> None:
+def _mend_mark(context: NodeContext, _finding: Finding, now: Instant) -> None:
     if context.layout.mark.exists():
         damage.set_apart(context, context.layout.mark)
-    ownership.adopt(context.ledger, context.layout)
+    ownership.adopt(context.ledger, context.layout, now)
 
 
 def _mend_ledger(context: NodeContext, finding: Finding, now: Instant) -> None:
@@ -203,6 +203,10 @@ def _take_up_or_set_apart(context: NodeContext, name: str, now: Instant) -> None
     raw = PurePosixPath(name).parts[0] == "raw" and not path.name.startswith(files.TEMPORARY)
     if not raw or takeup.parts(context, [path], now)[1]:
         damage.set_apart(context, path)
+        return
+    with context.ledger.write():
+        # Its facts bear the moment at which it was sealed: asked for that moment, the log would tell of it too early.
+        context.ledger.changes.restart(now)
 
 
 def _mend_journal(context: NodeContext, finding: Finding, _now: Instant) -> None:

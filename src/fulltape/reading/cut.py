@@ -8,6 +8,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.bars import indicators
+from fulltape.decoding import versions
 from fulltape.market.time import to_datetime
 from fulltape.reading.request import ScanRequest
 
@@ -46,6 +47,8 @@ def columns(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
                 if near
                 else f"It has {', '.join(names)}; indicators are written like rsi_14."
             )
+            if name == versions.BASIS:
+                hint = "It is of single rows, not of bars of `every`."
             if name.startswith("adjust_"):
                 hint = "It comes with adjust=."
             raise errors.UsageError(f"{request.dataset.name} has no column {name!r} here.", hint=hint)

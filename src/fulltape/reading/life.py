@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from fulltape.context import scanning
 from fulltape.context.point_in_time import PointInTime
 from fulltape.ledger.part import Part
 from fulltape.reading.request import ScanRequest
@@ -27,7 +28,8 @@ def _held(view: PointInTime, dataset: str) -> Sequence[Part]:
     if view.known is None:
         return view.ledger.catalogue.current("curated", dataset)
     raw = view.ledger.catalogue.current("raw", dataset)
-    return [part for part in raw if part.origin == "captured" and part.ingested_at <= view.known]
+    live = [part for part in raw if part.origin == "captured"]
+    return [part for part in live if min(scanning.heard(view.layout, part)) <= view.known]
 
 
 def _life(
@@ -49,11 +51,12 @@ def _life(
 
 def last_visible(request: ScanRequest, view: PointInTime) -> dt.date:
     """The last session of which any row may be visible: one that has begun, or is over where its row is a day's."""
-    if view.until is None:
+    moments = [moment for moment in (view.until, view.known) if moment is not None]
+    if not moments:
         return dt.date.max
-    calendar = view.calendar
-    over = calendar.closed_by(view.until)
+    calendar, until = view.calendar, min(moments)
+    over = calendar.closed_by(until)
     if request.dataset.grain != "day":
-        while over < len(calendar) and calendar.day_rule.begin(calendar.label(over)) <= view.until:
+        while over < len(calendar) and calendar.day_rule.begin(calendar.label(over)) <= until:
             over += 1
     return calendar.label(over - 1) if over else dt.date.min

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import polars as pl
 
+from fulltape.context import earlier
+from fulltape.context.earlier import CellWindow
+from fulltape.context.point_in_time import PointInTime
+from fulltape.market import datasets
+from fulltape.reading.node import OpenedNode
+
 DATASET = "macro_series"
+
+
+def every_vintage(node: OpenedNode, series: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of `macro_series`, with those that a source has restated since as it had told them before."""
+    dataset = datasets.get(DATASET)
+    calendar = node.calendar(dataset)
+    with node.opened() as ledger:
+        view = PointInTime(ledger=ledger, layout=node.layout, calendar=calendar)
+        ever = CellWindow(first=dt.date.min, last=dt.date.max)
+        before = earlier.history(view, dataset, series, ever)
+    if before is None:
+        return series
+    texts = pl.col("symbol").cast(pl.String)
+    kept = [texts, *("ts", "realtime_start", "value", "available_at")]
+    return pl.concat([series.select(kept), before.lazy().select(kept)]).unique()
 
 
 def joined(rows: pl.LazyFrame, series: pl.LazyFrame, symbols: Sequence[str]) -> pl.LazyFrame:

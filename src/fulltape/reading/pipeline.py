@@ -79,7 +79,7 @@ def scanned(
     if view.until is not None or view.known is not None:
         names = None if chosen is None else [instrument.instrument for instrument in chosen]
         window = CellWindow(first=first, last=last, instruments=names)
-        rows = as_of.rows(node, view, asked.dataset, rows, window)
+        rows = as_of.rows(node, view, asked.dataset, rows, window, parts)
     if asked.as_of is not None:
         rows = cut.public(rows, asked)
     if asked.symbols is not None and not asked.indicators:

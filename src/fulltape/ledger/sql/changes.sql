@@ -32,12 +32,19 @@ SELECT COALESCE((SELECT SUM(members) FROM coverage_changes JOIN instrument_sets 
   + COALESCE((SELECT SUM(members) FROM verdict_changes JOIN instrument_sets USING (set_id) WHERE dataset = :dataset AND seq > :after), 0)
   AS members
 
--- name: learned_by
--- What was forgotten bears no moment; it comes along with what was learned after it.
-SELECT MAX(seq) AS seq FROM (
-    SELECT seq FROM coverage_changes WHERE dataset = :dataset AND since <= :moment AND kind <> 'forgotten'
-    UNION ALL SELECT seq FROM verdict_changes WHERE dataset = :dataset AND since <= :moment AND kind <> 'forgotten'
+-- name: learned_after
+-- What was forgotten bears no moment; it comes along with what was learned before it. Places below 0 are what an earlier version
+-- had learned at moments that are not known.
+SELECT MIN(seq) AS seq FROM (
+    SELECT seq FROM coverage_changes
+    WHERE dataset = :dataset AND since > :moment AND kind <> 'forgotten' AND (seq > :horizon OR seq < 0)
+    UNION ALL SELECT seq FROM verdict_changes
+    WHERE dataset = :dataset AND since > :moment AND kind <> 'forgotten' AND (seq > :horizon OR seq < 0)
 ) AS learned
+
+-- name: contradictions
+SELECT coverage_changes.*, instruments FROM coverage_changes JOIN instrument_sets USING (set_id)
+WHERE dataset = :dataset AND kind = 'contradicted' ORDER BY seq
 
 -- name: changed_datasets
 SELECT dataset FROM coverage_changes UNION SELECT dataset FROM verdict_changes ORDER BY dataset
