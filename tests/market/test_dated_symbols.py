@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from fulltape import errors
+from fulltape.export import plan
 from fulltape.market import reference
 from fulltape.market.reference import ReferenceEntry, ReferenceFacts
 
@@ -116,3 +117,41 @@ def test_a_later_word_with_fewer_columns_drops_nothing() -> None:
         venue="XJPX", currency="JPY", lot=100.0, spellings={"yahoo.chart": "7203.T"}
     )
     assert reference.completed(None, later) == later
+
+
+def test_a_delisting_is_told_as_it_was_stated() -> None:
+    rows = [
+        {
+            "symbol": "ENRNQ",
+            "listed_to": "2004-11-17",
+            "delisting_reason": "bankruptcy",
+            "delisting_return": "-1",
+        },
+        {"symbol": "TWX", "listed_to": "2018-06-14", "delisting_reason": "merger"},
+        {"symbol": "SPY"},
+    ]
+    listings = reference.from_rows(rows, origin="f.csv", where="f.csv")
+    known = reference.delistings(listings, ["ENRNQ", "TWX", "SPY"])
+    assert known == {"ENRNQ": ("bankruptcy", -1.0), "TWX": ("merger", None)}
+    assert reference.delistings(listings, ["SPY"]) == {}
+    later = ReferenceEntry(instrument="TWX", symbol="TWX", last=day("2018-06-14"))
+    assert reference.completed(listings[1], later).facts.delisting_reason == "merger"
+    wanted = reference.instruments(listings)
+    table = plan.instruments(wanted, known)
+    told = table.select("instrument", "delisting_reason", "delisting_return").rows()
+    assert told == [("ENRNQ", "bankruptcy", -1.0), ("SPY", None, None), ("TWX", "merger", None)]
+    assert "delisting_reason" not in plan.instruments(wanted, {}).columns
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"delisting_return": "-1.2", "listed_to": "2020-01-02"}, "-1 or more"),
+        ({"delisting_return": "nan", "listed_to": "2020-01-02"}, "-1 or more"),
+        ({"delisting_reason": "merger"}, "no listed_to"),
+        ({"delisting_return": "much", "listed_to": "2020-01-02"}, "could not convert"),
+    ],
+)
+def test_an_impossible_delisting_is_refused(row: dict[str, str], why: str) -> None:
+    with pytest.raises(errors.ConfigError, match=why):
+        reference.from_rows([{"symbol": "AAA", **row}], origin="f.csv", where="f.csv")

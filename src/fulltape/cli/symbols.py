@@ -47,7 +47,7 @@ def import_(
     """Add what a file or a vendor says of symbols; nothing is ever overwritten, the newest word holds.
 
     A file has the columns of universe.csv (symbol, listed_from, listed_to, instrument) and, where known, type, venue,
-    currency, price_unit, lot, tick, multiplier and spelling:SOURCE.
+    currency, price_unit, lot, tick, multiplier, delisting_reason, delisting_return and spelling:SOURCE.
     """
     from fulltape import errors
     from fulltape.clock import SystemClock
@@ -140,6 +140,8 @@ def _line(entry: ReferenceEntry) -> str:
     said = [facts.type, facts.venue, facts.currency]
     said += [f"{name} {value:g}" for name in ("lot", "tick", "multiplier") if (value := getattr(facts, name))]
     said += [f"prices in {facts.price_unit}"] if facts.price_unit else []
+    said += [f"delisted: {facts.delisting_reason}"] if facts.delisting_reason else []
+    said += [] if facts.delisting_return is None else [f"delisting return {facts.delisting_return:+.2%}"]
     said += [f"{source} writes {spelling}" for source, spelling in facts.spellings.items()]
     said += [f"CONFLICT: {facts.conflict}"] if facts.conflict else []
     span = f"{entry.first or 'unknown'} to {entry.last or 'now'}"

@@ -233,8 +233,23 @@ def _with_laid(cells: pl.DataFrame, laid: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def instruments(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
-    """Instruments and their dated symbols; unknown dates are null."""
+def instruments(
+    wanted: Mapping[str, Instrument], delistings: Mapping[str, tuple[str, float | None]]
+) -> pl.DataFrame:
+    """Instruments and their dated symbols; unknown dates are null. Where any delisting is known, by instrument its reason and return, they
+    have columns for it."""
+    dated = _dated_symbols(wanted)
+    if not delistings:
+        return dated
+    known = pl.DataFrame(
+        [(name, reason or None, returned) for name, (reason, returned) in sorted(delistings.items())],
+        schema={"instrument": pl.String, "delisting_reason": pl.String, "delisting_return": pl.Float64},
+        orient="row",
+    )
+    return dated.join(known, on="instrument", how="left", maintain_order="left")
+
+
+def _dated_symbols(wanted: Mapping[str, Instrument]) -> pl.DataFrame:
     return pl.DataFrame(
         [
             (

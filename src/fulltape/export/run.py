@@ -22,6 +22,7 @@ from fulltape.export import notes, plan, prices, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
 from fulltape.lake import checksums, files, layout, parquet
+from fulltape.market import reference
 from fulltape.market.time import Clock, Instant
 from fulltape.version import VERSION
 
@@ -263,7 +264,9 @@ def _write(
         for wanted in context.wanted.values()
         for name, instrument in wanted.instruments.items()
     }
-    parquet.publish(plan.instruments(instruments), work / "instruments.parquet", {"table": "instruments"})
+    delistings = reference.delistings(context.ledger.reference.listings(), instruments)
+    listed = plan.instruments(instruments, delistings)
+    parquet.publish(listed, work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
     notes.write(context, work, summary.last)

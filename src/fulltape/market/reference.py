@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +17,8 @@ from fulltape.market.instruments import DatedSymbol, Instrument
 class ReferenceFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What else is known of an instrument while it bears a symbol. `price_unit` where prices are not in the currency
     itself (GBX is a hundredth of GBP); `spellings` by source or vendor; `conflict` says where dates contradict each other
-    and the later one was taken."""
+    and the later one was taken. `delisting_return` is what a holder got after the last price, as a share of it less one (-1: nothing), where
+    a source states it; null is unknown."""
 
     type: str = ""
     venue: str = ""
@@ -25,6 +27,8 @@ class ReferenceFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     lot: float | None = None
     tick: float | None = None
     multiplier: float | None = None
+    delisting_reason: str = ""
+    delisting_return: float | None = None
     spellings: dict[str, str] = {}
     conflict: str = ""
 
@@ -82,6 +86,8 @@ def completed(before: ReferenceEntry | None, listing: ReferenceEntry) -> Referen
         lot=old.lot if new.lot is None else new.lot,
         tick=old.tick if new.tick is None else new.tick,
         multiplier=old.multiplier if new.multiplier is None else new.multiplier,
+        delisting_reason=new.delisting_reason or old.delisting_reason,
+        delisting_return=old.delisting_return if new.delisting_return is None else new.delisting_return,
         spellings={**old.spellings, **new.spellings},
         conflict=new.conflict,
     )
@@ -96,6 +102,19 @@ def by_instrument(listings: Iterable[ReferenceEntry]) -> dict[str, list[Referenc
     for rows in groups.values():
         rows.sort(key=lambda entry: entry.first or dt.date.min)
     return groups
+
+
+def delistings(
+    listings: Iterable[ReferenceEntry], names: Collection[str]
+) -> dict[str, tuple[str, float | None]]:
+    """Why some instruments ended, and what a holder got, by the newest word on each; only where anything is known."""
+    known: dict[str, tuple[str, float | None]] = {}
+    for name, rows in by_instrument(listings).items():
+        for entry in rows:
+            facts = entry.facts
+            if name in names and (facts.delisting_reason or facts.delisting_return is not None):
+                known[name] = facts.delisting_reason, facts.delisting_return
+    return known
 
 
 def instruments(listings: Iterable[ReferenceEntry]) -> dict[str, Instrument]:
@@ -166,12 +185,15 @@ def chosen(listings: Iterable[ReferenceEntry], query: str, where: str) -> set[st
     return matching
 
 
-_COLUMNS = ("symbol", "listed_from", "listed_to", "instrument", "type", "venue", "currency", "price_unit", "lot", "tick", "multiplier")  # fmt: skip
+_COLUMNS = (
+    "symbol", "listed_from", "listed_to", "instrument", "type", "venue", "currency", "price_unit", "lot", "tick", "multiplier",
+    "delisting_reason", "delisting_return",
+)  # fmt: skip
 
 
 def from_rows(rows: Iterable[Mapping[str, str]], *, origin: str, where: str) -> list[ReferenceEntry]:
     """Listings out of the rows of a CSV file; beside the columns of `universe.csv` it may have type, venue, currency,
-    price_unit, lot, tick, multiplier, and `spelling:SOURCE`. `ConfigError` names the line."""
+    price_unit, lot, tick, multiplier, delisting_reason, delisting_return, and `spelling:SOURCE`. `ConfigError` names the line."""
     entries = []
     for number, row in enumerate(rows, start=2):
         strange = [name for name in row if name not in _COLUMNS and not name.startswith("spelling:")]
@@ -196,7 +218,11 @@ def _listing(row: Mapping[str, str], origin: str) -> ReferenceEntry:
     )
     if first and last and first > last:
         raise ValueError(f"{symbol} is listed from {first} to {last}")
-    numbers = {name: float(row[name]) if row.get(name) else None for name in ("lot", "tick", "multiplier")}
+    numbers = {
+        name: float(row[name]) if row.get(name) else None
+        for name in ("lot", "tick", "multiplier", "delisting_return")
+    }
+    _refuse_impossible(symbol, last, row.get("delisting_reason", ""), numbers["delisting_return"])
     spellings = {name.partition(":")[2]: value for name, value in row.items() if ":" in name and value}
     return ReferenceEntry(
         instrument=symbols.validate(row.get("instrument") or symbol),
@@ -212,6 +238,16 @@ def _listing(row: Mapping[str, str], origin: str) -> ReferenceEntry:
             lot=numbers["lot"],
             tick=numbers["tick"],
             multiplier=numbers["multiplier"],
+            delisting_reason=row.get("delisting_reason", ""),
+            delisting_return=numbers["delisting_return"],
         ),
         origin=origin,
     )
+
+
+def _refuse_impossible(symbol: str, last: dt.date | None, reason: str, returned: float | None) -> None:
+    """A delisting has a day, and loses no more than everything."""
+    if (reason or returned is not None) and last is None:
+        raise ValueError(f"{symbol} has a delisting, and no listed_to")
+    if returned is not None and not (math.isfinite(returned) and returned >= -1):
+        raise ValueError(f"{symbol} has a delisting_return of {returned:g}: it is a share, -1 or more")
