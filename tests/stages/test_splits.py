@@ -17,6 +17,7 @@ from fulltape.calendars import tables
 from fulltape.context import noted
 from fulltape.export import run as export
 from fulltape.export import splits
+from fulltape.market import reference
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
 from nodes import Wish, opened, simulated
@@ -90,3 +91,30 @@ def test_market_wide_halts_are_intervals() -> None:
     assert dt.date(2020, 3, 9) in table["session"].to_list()
     assert table.filter(pl.col("start") >= pl.col("end")).is_empty()
     assert table["instrument"].null_count() == table.height
+
+
+def test_a_delisting_that_is_learned_makes_a_new_bundle(tmp_path: Path) -> None:
+    wish = Wish("equities_bars_day", "2012-12-10", "2012-12-20", ("alpaca.sip",))
+    universe = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,2012-12-19,\n"
+    with (
+        simulated(tmp_path, markets.sample(), [wish], universe=universe) as (folder, _),
+        opened(folder) as context,
+    ):
+        nightly.run(context, SkippingClock())
+        before = pl.read_parquet(context.layout.bundles()[-1] / "instruments.parquet")
+        rows = [
+            {
+                "symbol": "AAPL",
+                "listed_to": "2012-12-19",
+                "delisting_reason": "merger",
+                "delisting_return": "0.05",
+            }
+        ]
+        with context.ledger.write():
+            context.ledger.reference.add(reference.from_rows(rows, origin="f.csv", where="f.csv"), now=1)
+        done = export.run_once(context, SkippingClock())
+        assert done
+        assert done.written
+        after = pl.read_parquet(context.layout.bundles()[-1] / "instruments.parquet")
+    assert after.drop("delisting_reason", "delisting_return").equals(before)
+    assert after.select("delisting_reason", "delisting_return").row(0) == ("merger", 0.05)

@@ -23,6 +23,7 @@ from fulltape.export.plan import CellKnowledge, Included
 from fulltape.export.status import Summary
 from fulltape.lake import checksums, files, layout, parquet
 from fulltape.market import reference
+from fulltape.market.instruments import Instrument
 from fulltape.market.time import Clock, Instant
 from fulltape.version import VERSION
 
@@ -219,11 +220,13 @@ def _provisional(context: NodeContext, wanted: ConfiguredDataset, path: str, now
 
 
 def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge], day: dt.date) -> dict[str, str]:
+    ended = _delistings(context)
     return {
         "software": VERSION,
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
         **notes.inputs(context, day),
+        **({"delistings": repr(sorted(ended.items()))} if ended else {}),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
@@ -259,13 +262,7 @@ def _write(
         parquet.publish(
             table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
         )
-    instruments = {
-        name: instrument
-        for wanted in context.wanted.values()
-        for name, instrument in wanted.instruments.items()
-    }
-    delistings = reference.delistings(context.ledger.reference.listings(), instruments)
-    listed = plan.instruments(instruments, delistings)
+    listed = plan.instruments(_instruments(context), _delistings(context))
     parquet.publish(listed, work / "instruments.parquet", {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
@@ -281,6 +278,18 @@ def _write(
     work.rename(path)
     files.sync_folder(path.parent)
     _remove(older)
+
+
+def _instruments(context: NodeContext) -> dict[str, Instrument]:
+    return {
+        name: instrument
+        for wanted in context.wanted.values()
+        for name, instrument in wanted.instruments.items()
+    }
+
+
+def _delistings(context: NodeContext) -> dict[str, tuple[str, float | None]]:
+    return reference.delistings(context.ledger.reference.listings(), _instruments(context))
 
 
 def _remove(path: Path) -> None:
