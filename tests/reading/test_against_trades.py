@@ -86,3 +86,14 @@ def test_trades_that_are_not_whole_accuse_no_minutes(tmp_path: Path) -> None:
     node.fact(TRADES, "SPY", DAY, DAY, "partial")
     check.run_once(node.context, SkippingClock())
     assert said(node) == []
+
+
+def test_minutes_whose_trades_are_kept_no_more_are_not_doubted(tmp_path: Path) -> None:
+    node = node_of(tmp_path, WRONG["volumes"](minutes("SPY", DAY)), spy_trades(DAY))
+    check.run_once(node.context, SkippingClock())
+    assert said(node)
+    alone = replace(node.context, wanted={MINUTES: node.context.wanted[MINUTES]})
+    check.run_once(alone, SkippingClock())
+    assert said(node) == []
+    check.run_once(node.context, SkippingClock())
+    assert said(node)

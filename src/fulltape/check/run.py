@@ -78,9 +78,7 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         beside = {
-            name: said
-            for name, wanted in context.wanted.items()
-            if (said := against_trades.compared(context, wanted, clock)) is not None
+            name: against_trades.compared(context, wanted, clock) for name, wanted in context.wanted.items()
         }
         with context.ledger.write():
             for name, said in beside.items():
@@ -99,11 +97,12 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         )
 
 
-def _lay_trades(context: NodeContext, wanted: ConfiguredDataset, said: Compared, now: Instant) -> None:
-    """Lay AMBER over minutes that are other than their trades, in place of what was said of them before."""
+def _lay_trades(context: NodeContext, wanted: ConfiguredDataset, said: Compared | None, now: Instant) -> None:
+    """Lay AMBER over minutes that are other than their trades, in place of what was said of them before; over none where the node does not
+    keep their trades any more."""
     name, code = wanted.dataset.name, trade_rules.CODE
     before = context.ledger.verdicts.with_codes(name, code)
-    cells = sorted(against_trades.doubted(wanted, before, said))
+    cells = sorted(against_trades.doubted(wanted, before, said)) if said else []
     laid.lay(
         context,
         wanted,
@@ -111,7 +110,9 @@ def _lay_trades(context: NodeContext, wanted: ConfiguredDataset, said: Compared,
         [_amber(wanted, instrument, (day, day), code, now) for instrument, day in cells],
         now,
     )
-    context.ledger.set_bookmark(against_trades.STAGE, name, said.position)
+    if said or context.ledger.bookmark(against_trades.STAGE, name):
+        # Trades that are kept again are compared anew.
+        context.ledger.set_bookmark(against_trades.STAGE, name, said.position if said else 0)
 
 
 def _across(context: NodeContext, wanted: ConfiguredDataset, now: Instant) -> int:
