@@ -89,3 +89,22 @@ def test_one_sources_resolution_says_nothing_of_anothers() -> None:
     rows = frame(*coarse, *fine).with_columns(pl.lit(1).alias("log_pos"), pl.lit("captured").alias("origin"))
     found = choice.newest(rows.drop("conditions", "trf", "exchange"), datasets.get("equities_quotes"))
     assert found.group_by("source").len().sort("source")["len"].to_list() == [5, 5]
+
+
+def test_the_same_rows_of_two_parts_are_one_whenever_these_came() -> None:
+    def value(at: int, part: int) -> dict[str, Any]:
+        row = trade("", at=at, over=LIVE + part, source="deriv.synthetic", log_pos=part, heard_at=part)
+        return {
+            name: row[name]
+            for name in row
+            if name not in ("trade_id", "correction", "conditions", "trf", "exchange")
+        }
+
+    parts = [value(at * 1_000_000, part) for part in (1, 2) for at in range(5)]
+    types = {"connection": pl.UInt32}
+    rows = pl.DataFrame(parts, schema_overrides=types).with_columns(
+        pl.col("ts").cast(pl.Datetime("us", "UTC")),
+        pl.col("ts_event").cast(pl.Datetime("ns", "UTC")),
+        pl.lit("captured").alias("origin"),
+    )
+    assert choice.newest(rows, datasets.get("synthetic_ticks")).height == 5

@@ -21,7 +21,7 @@ EXTRA = ("ts_recv", "connection")
 CORRECTED = "corrected"
 """The `correction` of a row that replaces another one."""
 _MILLISECOND = 1_000_000
-_ABOUT = frozenset({*EXTRA, "log_pos", "origin", "order", "newest", "symbol"})
+_ABOUT = frozenset({*EXTRA, "log_pos", "heard_at", "origin", "order", "newest", "symbol"})
 
 
 def delivery(fetch_id: str) -> int:
