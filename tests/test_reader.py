@@ -50,7 +50,7 @@ def test_a_node_says_what_it_has(node: Path) -> None:
 def test_no_moment_is_no_session(node: Path) -> None:
     import pandas as pd
 
-    with pytest.raises(errors.UsageError, match="NaT is no session"):
+    with pytest.raises(errors.UsageError, match="NaT is no date"):
         fulltape.open(node).scan("equities_bars_day", start=pd.NaT)
 
 
@@ -124,9 +124,9 @@ def test_a_moment_without_a_zone_is_refused(node: Path, moment: str | dt.datetim
         ({"dataset": "equities_bars_dya"}, "Did you mean equities_bars_day"),
         ({"symbols": "aapl"}, "Did you mean AAPL"),
         ({"symbols": ["AAPL", "XXXX"]}, "has no 'XXXX'"),
-        ({"start": "yesterday"}, "is no session"),
-        ({"start": 20120103}, "is no session"),
-        ({"start": "2012-01-33T10:00"}, "is no session"),
+        ({"start": "yesterday"}, "is no date"),
+        ({"start": 20120103}, "is no date"),
+        ({"start": "2012-01-33T10:00"}, "is no date"),
         ({"start": "2012-02-01", "end": "2012-01-03"}, "lies after"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -30,6 +31,12 @@ DIVIDEND = {
     "instrument": "AAA", "ex_date": "2014-06-04", "action_type": "cash_dividend", "amount": 0.5, "event_id": "one",
     "declared_date": dt.date(2014, 5, 1),
 }  # fmt: skip
+
+HIGHER = Repair(
+    dataset=DAY, instrument="AAA", session=dt.date(2014, 6, 2), source=SOURCES[0], column="close", was="10.0", becomes="10.5", who="me",
+    reason="", ts=XNYS.sessions[XNYS.between(dt.date(2014, 6, 2), dt.date(2014, 6, 2))[0]].open, at=FIRST + A_DAY,
+)  # fmt: skip
+"""The close of 2014-06-02, half a dollar higher."""
 
 
 def node_of(folder: Path, *wishes: str) -> Laid:
@@ -90,14 +97,8 @@ def minutes(node: Laid, rows: list[tuple[str, int, float]], at: int, origin: str
 def test_only_the_sessions_that_were_asked_for_come_whatever_was_repaired(tmp_path: Path) -> None:
     node = node_of(tmp_path, DAY)
     node.answer("AAA", {"2014-06-02": 10.0, "2014-06-04": 11.0}, at=FIRST)
-    position = XNYS.position(dt.date(2014, 6, 2))
-    assert position is not None
-    repair = Repair(
-        dataset=DAY, instrument="AAA", session=dt.date(2014, 6, 2), ts=XNYS.sessions[position].open, source=SOURCES[0],
-        column="close", was="10.0", becomes="10.5", who="me", reason="", at=FIRST + A_DAY,
-    )  # fmt: skip
     with node.context.ledger.write():
-        node.context.ledger.repairs.add(repair)
+        node.context.ledger.repairs.add(HIGHER)
     rows = curated(node).scan(DAY, start=FOURTH, end=FOURTH, known=to_datetime(FIRST)).collect()
     assert rows["session"].to_list() == [FOURTH]
 
@@ -251,3 +252,33 @@ def test_a_vintage_that_ends_is_no_other_value(tmp_path: Path) -> None:
     moments = [dt.datetime(2014, 6, 1, tzinfo=dt.UTC), dt.datetime(2014, 6, 10, tzinfo=dt.UTC)]
     rows = pl.LazyFrame({"available_at": moments}, schema={"available_at": pl.Datetime("us", "UTC")})
     assert curated(node).with_series(rows, "CPI").collect()["CPI"].to_list() == [2.0, 2.5]
+
+
+def test_what_had_come_counts_whether_it_was_curated_yet_or_not(tmp_path: Path) -> None:
+    node = node_of(tmp_path, DAY)
+    node.answer("AAA", {"2014-06-02": 10.0}, at=FIRST)
+    reader = curated(node)
+    node.answer("AAA", {"2014-06-02": 10.0, "2014-06-04": 11.0}, at=FIRST + A_DAY)
+    with node.context.ledger.write():
+        node.context.ledger.repairs.add(HIGHER)
+    moment = to_datetime(FIRST + A_DAY)
+    before = reader.scan(DAY, known=moment).collect()
+    assert before["close"].to_list() == [10.5, 11.0]
+    curated(node)
+    assert reader.scan(DAY, known=moment).collect().equals(before)
+    with node.context.ledger.write():
+        node.context.ledger.repairs.undo(
+            replace(HIGHER, number=1), who="me", reason="", now=FIRST + 2 * A_DAY
+        )
+    assert reader.scan(DAY, known=moment).collect().equals(before)
+
+
+def test_a_repaired_row_is_told_apart(tmp_path: Path) -> None:
+    node = node_of(tmp_path, DAY)
+    node.answer("AAA", {"2014-06-02": 10.0, "2014-06-03": 10.0}, at=FIRST)
+    with node.context.ledger.write():
+        node.context.ledger.repairs.add(HIGHER)
+    reader = curated(node)
+    for as_of in (None, "20140605"):
+        basis = reader.scan(DAY, as_of=as_of, columns=["available_basis"]).collect()
+        assert basis["available_basis"].to_list() == ["repair", "rule"]

@@ -232,7 +232,7 @@ def test_nothing_public_later_is_read(reader: Reader, as_of: str) -> None:
         ({"phase": "post"}, "every is not given"),
         ({"columns": ["close", "close"]}, "more than once"),
         ({"as_of": "9999-12-31"}, "lies beyond every calendar"),
-        ({"as_of": "someday"}, "as_of='someday' is no session"),
+        ({"as_of": "someday"}, "as_of='someday' is no date"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(reader: Reader, more: dict[str, object], words: str) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SERIES = ["instrument", "session"]
 _CAPTURED = "captured"
+_CURATE = "curate"
+"""The stage whose bookmark tells what curated rows are made of."""
 _ABOUT = ("source", "log_pos", "origin", scanning.HEARD)
 
 
@@ -140,22 +142,24 @@ def _answered_again(
 
 
 def _touched(view: PointInTime, dataset: Dataset, window: CellWindow) -> pl.DataFrame:
-    """The cells about which something has come since `view.known`."""
+    """The cells about which something has come since `view.known`, or had come and was not curated yet; and all that were ever repaired."""
     import polars as pl
 
     parts = view.ledger.catalogue.current("raw", dataset.name, first=window.first, last=window.last)
     assert view.known is not None
+    curated = view.ledger.bookmark(_CURATE, dataset.name)
     since = [
         part
         for part in parts
-        if part.ingested_at > view.known and max(scanning.heard(view.layout, part)) > view.known
+        if part.log_pos > curated
+        or (part.ingested_at > view.known and max(scanning.heard(view.layout, part)) > view.known)
     ]
     cells = {(name, day) for part in since for name, day in _cells(view, part, window)}
     for repair in view.ledger.repairs.all():
         inside = window.first <= repair.session <= window.last and (
             window.instruments is None or repair.instrument in window.instruments
         )
-        if repair.dataset == dataset.name and inside and max(repair.at, repair.undone) > view.known:
+        if repair.dataset == dataset.name and inside:
             cells.add((repair.instrument, repair.session))
     return pl.DataFrame(sorted(cells), schema={"instrument": pl.String, "session": pl.Date}, orient="row")
 

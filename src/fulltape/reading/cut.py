@@ -41,7 +41,8 @@ def columns(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
     names = rows.collect_schema().names()
     for name in request.columns:
         if name not in names:
-            near = difflib.get_close_matches(name, [*names, *indicators.names()], n=1)
+            optional = [] if request.every else [versions.BASIS]
+            near = difflib.get_close_matches(name, [*names, *optional, *indicators.names()], n=1)
             hint = (
                 f"Did you mean {near[0]}?"
                 if near

@@ -12,7 +12,7 @@ from fulltape.bars import indicators, resample, ticks
 from fulltape.bars.buckets import AUCTION
 from fulltape.bars.every import Every, EveryTraded
 from fulltape.bars.ticks import BarRequest
-from fulltape.context import actions
+from fulltape.context import actions, repaired
 from fulltape.context.earlier import CellWindow
 from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames, versions
@@ -91,7 +91,12 @@ def _with_basis(rows: pl.LazyFrame, asked: ScanRequest, view: PointInTime) -> pl
     """Rows with `available_basis`, where it was asked for."""
     closes = frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
     wide = rows.join(closes.lazy(), on="session", how="left", maintain_order="left")
-    return wide.with_columns(versions.basis(asked.dataset)).drop("session_close")
+    return wide.with_columns(
+        pl.when(pl.col("flags") & repaired.BIT != 0)
+        .then(pl.lit("repair"))
+        .otherwise(versions.basis(asked.dataset))
+        .alias(versions.BASIS)
+    ).drop("session_close")
 
 
 def _bar_request(node: OpenedNode, ledger: Ledger, asked: ScanRequest, calendar: Calendar) -> BarRequest:

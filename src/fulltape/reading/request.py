@@ -280,7 +280,7 @@ def _parsed(value: object, name: str) -> tuple[dt.date | None, Instant | None]:
         try:
             given = (
                 dt.date.fromisoformat(value)
-                if len(value) == len("2012-10-26")
+                if len(value) in (len("20121026"), len("2012-10-26"))
                 else dt.datetime.fromisoformat(value)
             )
         except ValueError:
@@ -289,11 +289,12 @@ def _parsed(value: object, name: str) -> tuple[dt.date | None, Instant | None]:
         if given.tzinfo is None:
             raise errors.UsageError(
                 f"{name}={value!r} has no time zone.",
-                hint="Give a date, YYYY-MM-DD, or a moment with its zone.",
+                hint="Give a date, YYYY-MM-DD, or a moment with its zone, such as 2026-11-27T21:00Z.",
             )
         return None, from_datetime(given)
     if isinstance(given, dt.date) and str(given) != "NaT":
         return given, None
     raise errors.UsageError(
-        f"{name}={value!r} is no session.", hint="Give a date, YYYY-MM-DD, or a moment with its zone."
+        f"{name}={value!r} is no date.",
+        hint="Give a date, YYYY-MM-DD, or a moment with its zone, such as 2026-11-27T21:00Z.",
     )
