@@ -132,13 +132,14 @@ class Reader(FactsReader):
         sql: str,
         *,
         as_of: Day | None = None,
+        as_of_basis: str = "any",
         known: Day | None = None,
         adjust: str = "none",
         anchor: Day = "latest",
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """What a SELECT gives, by DuckDB (extra `sql`). Tables are the node's datasets, with the columns of `scan`, and `actions`,
-        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `known`, `adjust`, `anchor` and `convention` as in
+        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `as_of_basis` (of rows), `known`, `adjust`, `anchor` and `convention` as in
         `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
         def table(name: str) -> pl.LazyFrame:
@@ -146,7 +147,7 @@ class Reader(FactsReader):
                 return self._fact_table(name, as_of, known, convention).lazy()
             adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
             more: dict[str, Any] = {} if adjusted == "none" else {"anchor": anchor, "convention": convention}
-            return self.scan(name, as_of=as_of, known=known, adjust=adjusted, **more)
+            return self.scan(name, as_of=as_of, as_of_basis=as_of_basis, known=known, adjust=adjusted, **more)
 
         return statements.run(sql, table, [*self.datasets(), *_FACTS])
 

@@ -11,6 +11,7 @@ import pytest
 from laid import DAY, SOURCES, laid
 from typer.testing import CliRunner
 
+from fulltape import errors
 from fulltape.cli import app
 from fulltape.market.time import from_datetime
 from fulltape.reader import Reader
@@ -73,3 +74,8 @@ def test_the_command_prints_lines_and_json(reader: Reader) -> None:
     assert (changes[0]["before"], changes[0]["after"], changes[0]["change"]) == ("101.0", "202.0", 1.0)
     nothing = CliRunner().invoke(app, ["diff", DAY, "AAA", "--node", node])
     assert nothing.output == "No source has answered otherwise than before.\n"
+
+
+def test_days_the_wrong_way_round_are_refused(reader: Reader) -> None:
+    with pytest.raises(errors.UsageError, match="lies after until"):
+        reader.diff(DAY, "AAA", since="2014-06-20", until="2014-06-05")

@@ -144,6 +144,9 @@ def test_what_was_observed_is_what_this_node_had(tmp_path: Path) -> None:
         ("2014-06-06", "any"): [third, fourth],
         ("2014-06-06", "observed"): [third, fourth],
     }
+    query = "select close from equities_bars_day order by session"
+    seen = reader.query(query, as_of="2014-06-05", as_of_basis="observed")
+    assert seen["close"].to_list() == [10.0]
     with pytest.raises(errors.UsageError, match="as_of is not given"):
         reader.scan(DAY, as_of_basis="observed")
     with pytest.raises(errors.UsageError, match="as_of_basis"):

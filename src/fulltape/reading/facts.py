@@ -190,6 +190,11 @@ class FactsReader:
         calendar = self._node.calendar(declared)
         first = request.day(start, "start") if start else dt.date.min
         last = request.day(end, "end") if end else dt.date.max
+        before, after = request.moment(since, calendar, "since"), request.moment(until, calendar, "until")
+        if before is not None and after is not None and before > after:
+            raise errors.UsageError(
+                f"since={since!r} lies after until={until!r}.", hint="The earlier day comes first."
+            )
         with self._node.opened() as ledger:
             view = PointInTime(ledger=ledger, layout=self._node.layout, calendar=calendar)
             names = [symbols] if isinstance(symbols, str) else list(symbols)
@@ -200,8 +205,8 @@ class FactsReader:
                 chosen,
                 first,
                 last,
-                since=request.moment(since, calendar, "since"),
-                until=request.moment(until, calendar, "until"),
+                since=before,
+                until=after,
             )
 
     def universe(self, name: str, *, as_of: str | dt.date) -> tuple[str, ...]:
