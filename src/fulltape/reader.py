@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fulltape import errors
+from fulltape.clock import SystemClock
 from fulltape.market import datasets
 from fulltape.market.sessions import Calendar
 from fulltape.reading import cut, macro, pipeline, request
@@ -86,8 +87,7 @@ class Reader(FactsReader):
 
         - `symbols`: one or several, as they were valid on the session; all by default. `instruments`: ids instead, whole lives.
         - `start`, `end`: dates ("YYYY-MM-DD") are sessions, both inclusive; moments with a zone are [start, end).
-        - `as_of`: what was public by then (a date: its end in the market's zone), with `as_of_basis="observed"` only what this node had by
-          then. `known`: as this node had it at that moment.
+        - `as_of`: what was public by then (a date: its end in the market's zone); with `as_of_basis="observed"` only what this node had then. `known`: as this node had it.
         - `adjust`: "none", "split", "split_spin" or "total", to prices of the session `anchor`: "latest" (the last visible one),
           "first", or a date; `convention`: "prev_close" or "ex_close". Adds `adjust_status` and `adjust_anchor`.
         - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
@@ -95,8 +95,8 @@ class Reader(FactsReader):
           "10000 volume", "1e6 value", of trades with the phase "close_auction"; of quotes by `price_kind`, "mid", "bid" or "ask".
         - `grid`: rows with nulls for expected bars that are not there. `columns`: only these; indicators too, such as `rsi_14`.
 
-        `ts` is UTC, the start of the bar. Rows come by folder (year, month or date), in each by instrument and time; with `every`,
-        `grid` or indicators by instrument and time. Raises `UsageError` for whatever cannot be meant.
+        `ts` is UTC, the start of the bar. Rows come by folder (year, month or date), but with `every`, `grid` or indicators; in each
+        by instrument and time. `UsageError` for whatever cannot be meant.
         """
         declared = self._node.declared(dataset)
         calendar = self._node.calendar(declared)
@@ -117,6 +117,7 @@ class Reader(FactsReader):
             as_of=as_of,
             as_of_basis=as_of_basis,
             known=known,
+            now=SystemClock().now(),
             grid=grid,
             columns=columns,
         )

@@ -149,6 +149,9 @@ def test_what_was_observed_is_what_this_node_had(tmp_path: Path) -> None:
     assert seen["close"].to_list() == [10.0]
     with pytest.raises(errors.UsageError, match="as_of is not given"):
         reader.scan(DAY, as_of_basis="observed")
+    for read in (reader.scan, reader.coverage, reader.verdicts):
+        with pytest.raises(errors.UsageError, match="lies in the future"):
+            read(DAY, known="2200-01-01")
     with pytest.raises(errors.UsageError, match="as_of_basis"):
         reader.scan(DAY, as_of="2014-06-05", as_of_basis="seen")
 

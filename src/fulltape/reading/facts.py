@@ -10,6 +10,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.adjustment import tables
+from fulltape.clock import SystemClock
 from fulltape.context import actions, closes, noted
 from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
@@ -90,7 +91,7 @@ class FactsReader:
             layout=self._node.layout,
             calendar=calendar,
             until=request.moment(as_of, calendar),
-            known=request.moment(then, calendar, "known"),
+            known=request.known_by(then, calendar, SystemClock().now()),
             sources=self._node.preferences,
         )
         if symbols is None:
@@ -154,7 +155,7 @@ class FactsReader:
         self, ledger: Ledger, dataset: str, calendar: Calendar, known: Day | None
     ) -> Knowledge | None:
         """What was known of a dataset at a moment, where one is given."""
-        moment = request.moment(known, calendar, "known")
+        moment = request.known_by(known, calendar, SystemClock().now())
         if moment is None:
             return None
         return PointInTime(

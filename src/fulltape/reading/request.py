@@ -19,7 +19,7 @@ from fulltape.bars.ticks import PRICE_KINDS, PriceKind
 from fulltape.market import assets
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.market.time import MINUTE, Instant, from_datetime, to_datetime
+from fulltape.market.time import DAY, MINUTE, Instant, from_datetime, iso, to_datetime
 from fulltape.reading import lengths
 
 Day = str | dt.date
@@ -74,6 +74,7 @@ def parse(
     as_of: Day | None,
     as_of_basis: str,
     known: Day | None,
+    now: Instant,
     grid: bool,
     columns: str | Sequence[str] | None,
 ) -> ScanRequest:
@@ -109,7 +110,7 @@ def parse(
         anchor=_anchor(anchor, as_of),
         convention=_among(convention, CONVENTIONS, "convention"),
         as_of=moment(as_of, calendar),
-        known=_known(known, as_of, as_of_basis, calendar),
+        known=_known(known, as_of, as_of_basis, calendar, now),
         grid=lengths.gridded(dataset, phase, length) if grid else False,
         columns=columns,
         indicators=chosen,
@@ -214,9 +215,19 @@ def moment(value: Day | None, calendar: Calendar, name: str = "as_of") -> Instan
     return from_datetime(dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone))
 
 
-def _known(known: Day | None, as_of: Day | None, basis: str, calendar: Calendar) -> Instant | None:
-    """By when this node had what is read: what was observed by `as_of` it had then."""
+def known_by(known: Day | None, calendar: Calendar, now: Instant) -> Instant | None:
+    """The moment of `known`; `UsageError` where it has not come: what would be given is what is known now."""
     then = moment(known, calendar, "known")
+    if then is not None and then > now + DAY:  # the day that runs has not ended either
+        raise errors.UsageError(f"known={known!r} lies in the future: it is {iso(now)}.")
+    return then
+
+
+def _known(
+    known: Day | None, as_of: Day | None, basis: str, calendar: Calendar, now: Instant
+) -> Instant | None:
+    """By when this node had what is read: what was observed by `as_of` it had then."""
+    then = known_by(known, calendar, now)
     if _among(basis, ("any", "observed"), "as_of_basis") == "any":
         return then
     public = moment(as_of, calendar)
