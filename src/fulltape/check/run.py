@@ -78,7 +78,8 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                     counts[verdict] += count
             progress(Event(stage=STAGE, done=done, total=len(touched), unit="folders"))
         beside = {
-            name: against_trades.compared(context, wanted, clock) for name, wanted in context.wanted.items()
+            name: against_trades.compared(context, wanted, clock, progress)
+            for name, wanted in context.wanted.items()
         }
         with context.ledger.write():
             for name, said in beside.items():

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fulltape.bars import conditions, ticks
 from fulltape.bars import every as lengths
+from fulltape.bars import ticks
 from fulltape.bars.conditions import SaleConditions
 from fulltape.bars.ticks import BarRequest
 from fulltape.checks import trades as rules
-from fulltape.context import ConfiguredDataset, NodeContext, damage
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, sale_conditions, silent
 from fulltape.coverage.verdict_ranges import VerdictRange
 from fulltape.lake import parquet
 from fulltape.ledger.part import Part
@@ -35,11 +35,18 @@ class Compared:
     position: int
 
 
-def compared(context: NodeContext, wanted: ConfiguredDataset, clock: Clock) -> Compared | None:
-    """What is to be said of minutes whose bars or trades have changed since the last run; None where there is nothing to compare."""
+def compared(
+    context: NodeContext, wanted: ConfiguredDataset, clock: Clock, progress: Progress = silent
+) -> Compared | None:
+    """What is to be said of minutes whose bars or trades have changed since the last run; None where there is nothing to compare, or it is
+    not known what the trades count for."""
     traded = _trades_of(context, wanted)
-    if traded is None:
+    counted = None if traded is None else _conditions(context, traded)
+    if traded is None or counted is None:
         return None
+    request = BarRequest(
+        every=lengths.parse("1m"), calendar=wanted.calendar, conditions=counted.get("conditions")
+    )
     since = context.ledger.bookmark(STAGE, wanted.dataset.name)
     catalogue, until = context.ledger.catalogue, clock.steady() + _PATIENCE
     changed = [
@@ -47,6 +54,7 @@ def compared(context: NodeContext, wanted: ConfiguredDataset, clock: Clock) -> C
         for name in (wanted.dataset.name, traded.dataset.name)
         for part in catalogue.since("curated", since, dataset=name)
     ]
+    days = {part.first for part in changed}
     cells: set[_Cell] = set()
     other: set[_Cell] = set()
     done: set[dt.date] = set()
@@ -56,7 +64,8 @@ def compared(context: NodeContext, wanted: ConfiguredDataset, clock: Clock) -> C
             if clock.steady() >= until:
                 break
             done.add(day)
-            for name, share in _shares(context, wanted, traded, day, clock):
+            progress(Event(stage=STAGE, done=len(done), total=len(days), unit="sessions"))
+            for name, share in _shares(context, wanted, traded, day, clock, request):
                 cells.add((name, day))
                 if share > context.rules.thresholds.trades_share:
                     other.add((name, day))
@@ -74,13 +83,17 @@ def _trades_of(context: NodeContext, wanted: ConfiguredDataset) -> ConfiguredDat
 
 
 def _shares(
-    context: NodeContext, wanted: ConfiguredDataset, traded: ConfiguredDataset, day: dt.date, clock: Clock
+    context: NodeContext,
+    wanted: ConfiguredDataset,
+    traded: ConfiguredDataset,
+    day: dt.date,
+    clock: Clock,
+    request: BarRequest,
 ) -> Iterator[tuple[str, float]]:
     """By instrument the share of a session's minutes that are other than its trades make them; of those whose trades are held whole."""
     catalogue = context.ledger.catalogue
     both = [catalogue.current("curated", each.dataset.name, first=day, last=day) for each in (wanted, traded)]
-    counted = _conditions(context, traded)
-    if not all(both) or counted is None:
+    if not all(both):
         return
     bars, trades = (_rows(context, parts, day, clock) for parts in both)
     if bars is None or trades is None:
@@ -91,9 +104,6 @@ def _shares(
         if _is_whole(context, traded, name, day)
     ]
     mine = pl.col("instrument").cast(pl.String).is_in(names)
-    request = BarRequest(
-        every=lengths.parse("1m"), calendar=wanted.calendar, conditions=counted.get("conditions")
-    )
     made = ticks.bars(trades.filter(mine), request).with_columns(pl.col("instrument").cast(pl.String))
     own = bars.filter(mine).with_columns(pl.col("instrument").cast(pl.String))
     if "phase" in wanted.dataset.schema.names:
@@ -114,8 +124,7 @@ def _conditions(context: NodeContext, traded: ConfiguredDataset) -> Mapping[str,
     """What trades count for, where they have conditions; None where it is not known of a source."""
     if "conditions" not in traded.dataset.schema.names:
         return {}
-    path = context.folder / conditions.FILE
-    tables = conditions.load(path.read_text() if path.is_file() else "")
+    tables = sale_conditions.read(context.folder)
     return {"conditions": tables} if all(map(tables.knows, traded.every_source)) else None
 
 

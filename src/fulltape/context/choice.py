@@ -45,6 +45,8 @@ def _restated(fetched: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     return pl.concat([unchanged.join(cells, on=versions.CELL, how="anti"), compared])
 
 
+STAGE = "curate"
+"""The stage that chooses: its bookmark tells of which raw parts curated rows are made."""
 RANKS = (("severity", False), ("rows", True), ("chosen", True), ("place", False), ("source", False))
 """By what sources of a cell are ordered, the best first, and whether more is better."""
 
@@ -105,9 +107,8 @@ def rows(
     restated not before the new answer had come.
     """
     taken = flagged.join(chosen, on=["instrument", "session", "source"], how="semi")
-    closes = frames.sessions(calendar).select("session", pl.col("close").alias("session_close"))
     over = pl.col("session") <= pl.lit(captured_until, dtype=pl.Date)
-    provenance = taken.join(closes, on="session", how="left").with_columns(
+    provenance = taken.join(frames.closes(calendar), on="session", how="left").with_columns(
         versions.available(taken, dataset).alias("available_at"),
         ((pl.col("origin") != "captured") | over.fill_null(value=False)).alias("is_final"),
     )

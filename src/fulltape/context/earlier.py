@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _SERIES = ["instrument", "session"]
 _CAPTURED = "captured"
-_CURATE = "curate"
-"""The stage whose bookmark tells what curated rows are made of."""
 _ABOUT = ("source", "log_pos", "origin", scanning.HEARD)
 
 
@@ -83,7 +81,7 @@ def history(
     """Every answer's rows of the cells that were restated, with `available_at`; None where there are none."""
     import polars as pl
 
-    late = curated.join(_closes(view).lazy(), on="session", how="left").filter(
+    late = curated.join(frames.closes(view.calendar).lazy(), on="session", how="left").filter(
         pl.col("available_at") > versions.public_by_rule(dataset)
     )
     cells = late.select(pl.col("source", "instrument").cast(pl.String), "session").unique().collect()
@@ -104,7 +102,7 @@ def _restated(view: PointInTime, dataset: Dataset, curated: pl.LazyFrame, window
     late = curated.filter(begun, pl.col("available_at") > moment)
     texts = pl.col("source", "instrument").cast(pl.String)
     cells = (
-        late.join(_closes(view).lazy(), on="session", how="left")
+        late.join(frames.closes(view.calendar).lazy(), on="session", how="left")
         .filter(versions.public_by_rule(dataset) <= moment)
         .select(texts, "session")
         .unique()
@@ -147,7 +145,7 @@ def _touched(view: PointInTime, dataset: Dataset, window: CellWindow) -> pl.Data
 
     parts = view.ledger.catalogue.current("raw", dataset.name, first=window.first, last=window.last)
     assert view.known is not None
-    curated = view.ledger.bookmark(_CURATE, dataset.name)
+    curated = view.ledger.bookmark(choice.STAGE, dataset.name)
     since = [
         part
         for part in parts
@@ -244,14 +242,12 @@ def _chosen(view: PointInTime, dataset: Dataset, newest: pl.DataFrame, present: 
 
 
 def _dated(view: PointInTime, dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
-    wide = frames.traded(rows.lazy(), dataset).collect().join(_closes(view), on="session", how="left")
+    wide = (
+        frames.traded(rows.lazy(), dataset)
+        .collect()
+        .join(frames.closes(view.calendar), on="session", how="left")
+    )
     return wide.with_columns(versions.available(wide, dataset).alias("available_at")).drop("session_close")
-
-
-def _closes(view: PointInTime) -> pl.DataFrame:
-    import polars as pl
-
-    return frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
 
 
 def _mended(view: PointInTime, dataset: Dataset, rows: pl.DataFrame, window: CellWindow) -> pl.DataFrame:

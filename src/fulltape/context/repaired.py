@@ -42,7 +42,8 @@ def priced(names: Collection[str]) -> str:
 
 
 def laid_over(rows: pl.DataFrame, mended: Sequence[Repair], checking: CheckContext) -> pl.DataFrame:
-    """Rows with the repairs that hold, and with what is to be said of each row."""
+    """Rows with the repairs that hold, and with what is to be said of each row; repairs come first, so that a cell is judged as it will
+    be."""
     if not mended:
         return row_checks.flagged(rows, checking)
     repaired = applied(rows, mended, priced(checking.dataset.schema.names))

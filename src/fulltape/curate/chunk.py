@@ -32,7 +32,6 @@ from fulltape.curate import raw
 from fulltape.curate.judged import CELL, Judged
 from fulltape.curate.raw import RawRows
 from fulltape.lake import parquet, parts
-from fulltape.ledger.repairs import Repair
 from fulltape.market.time import Instant
 from fulltape.version import VERSION
 
@@ -91,7 +90,7 @@ class Chunk:
                 read = self._raw.rows(raw_parts, labels, block)
                 if read.is_empty():
                     continue
-                flagged = self._flagged(read, mended)
+                flagged = repaired.laid_over(read, mended, self._checking)
                 cells = self._judge(flagged, learned, volumes)
                 curated = self._curated(
                     flagged, choice.choose(cells, _present(there, labels, block), self._wanted.every_source)
@@ -117,7 +116,7 @@ class Chunk:
         if read.is_empty():
             return pl.DataFrame(), read
         mended = self._context.ledger.repairs.holding(self._wanted.dataset.name, session, session)
-        flagged = self._flagged(read, mended)
+        flagged = repaired.laid_over(read, mended, self._checking)
         learned = self._raw.learned([session], {part.source for part in parts if part.origin != "captured"})
         cells = self._judge(flagged, learned, day_bars.volumes(self._context, self._wanted, session, session))
         current = self._context.ledger.catalogue.current(
@@ -126,10 +125,6 @@ class Chunk:
         there = [self._context.layout.root / part.path for part in current]
         present = _present(there, [session], [instrument])
         return choice.ranked(cells, present, self._wanted.every_source), flagged
-
-    def _flagged(self, rows: pl.DataFrame, mended: Sequence[Repair]) -> pl.DataFrame:
-        """Rows with what is to be said of each; repairs come first, so that a cell is judged as it will be."""
-        return repaired.laid_over(rows, mended, self._checking)
 
     def _spool(self) -> Spool:
         dataset = self._wanted.dataset

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape.checks import completeness
-from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.context import ConfiguredDataset, NodeContext, choice
 from fulltape.coverage.cell import FactKind, Verdict
 from fulltape.coverage.facts import CoverageFact
 from fulltape.coverage.verdict_ranges import VerdictRange
@@ -16,7 +16,7 @@ from fulltape.decoding import frames
 from fulltape.ledger.part import NewPart
 from fulltape.market.time import Instant
 
-STAGE = "curate"
+STAGE = choice.STAGE
 CELL = {"instrument": pl.String, "session": pl.Date, "source": pl.String}
 
 

@@ -118,6 +118,13 @@ def sessions(calendar: Calendar) -> pl.DataFrame:
     return _SESSIONS[key]
 
 
+def closes(calendar: Calendar) -> pl.DataFrame:
+    """The regular close of each session: session, `session_close` (UTC)."""
+    import polars as pl
+
+    return sessions(calendar).select("session", pl.col("close").alias("session_close"))
+
+
 def _sessions(calendar: Calendar) -> pl.DataFrame:
     import polars as pl
 

@@ -117,7 +117,7 @@ BASIS = "available_basis"
 
 
 def basis(dataset: Dataset) -> pl.Expr:
-    """Whence it is known when a row was public: observed (a source has changed it), vendor (it states a date), rule, or unknown; rows as
+    """How it is known when a row was public: observed (a source has changed it), vendor (it states a date), rule, or unknown; rows as
     in `public_by_rule`."""
     import polars as pl
 

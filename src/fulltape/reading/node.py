@@ -11,7 +11,7 @@ from fulltape import errors
 from fulltape.bars import conditions
 from fulltape.bars.conditions import SaleConditions
 from fulltape.checks.findings import Thresholds
-from fulltape.context import LEDGER, members, open_ledger, ownership
+from fulltape.context import LEDGER, members, open_ledger, ownership, sale_conditions
 from fulltape.context import calendar as load_calendar
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
@@ -60,14 +60,13 @@ class OpenedNode:
     def sale_conditions(self, ledger: Ledger, dataset: Dataset) -> SaleConditions:
         """What trades count for, by their conditions: the package's tables, and the node's `conditions.toml`. `UsageError` where
         the conditions of a source that the dataset has or has had are in none."""
-        path = self.folder / conditions.FILE
-        tables = conditions.load(path.read_text() if path.is_file() else "")
+        tables = sale_conditions.read(self.folder)
         raw = ledger.catalogue.current("raw", dataset.name)
         for source in sorted({*self.sources(dataset.name), *(part.source for part in raw)}):
             if not tables.knows(source):
                 raise errors.UsageError(
                     f"what the sale conditions of {source} mean is not known, so no bars can be made of its trades.",
-                    hint=f"Describe them in {path} (docs/prices.md).",
+                    hint=f"Describe them in {self.folder / conditions.FILE} (docs/prices.md).",
                 )
         return tables
 

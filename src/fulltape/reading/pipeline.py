@@ -89,8 +89,7 @@ def scanned(
 
 def _with_basis(rows: pl.LazyFrame, asked: ScanRequest, view: PointInTime) -> pl.LazyFrame:
     """Rows with `available_basis`, where it was asked for."""
-    closes = frames.sessions(view.calendar).select("session", pl.col("close").alias("session_close"))
-    wide = rows.join(closes.lazy(), on="session", how="left", maintain_order="left")
+    wide = rows.join(frames.closes(view.calendar).lazy(), on="session", how="left", maintain_order="left")
     return wide.with_columns(
         pl.when(pl.col("flags") & repaired.BIT != 0)
         .then(pl.lit("repair"))
