@@ -10,7 +10,7 @@ import pytest
 
 from fulltape import clock
 from fulltape.capture.config import CaptureConfig
-from fulltape.node import capturing, supervising
+from fulltape.node import capture_process, supervising
 
 
 def test_a_process_that_dies_before_it_has_read_its_orders_is_started_again(
@@ -27,7 +27,7 @@ def test_a_process_that_dies_before_it_has_read_its_orders_is_started_again(
         queue_bytes=1, stale_after=1, compress=True,
     )  # fmt: skip
     said: list[str] = []
-    keeper = capturing.CaptureProcess(orders, said.append, tmp_path / "state.json")
+    keeper = capture_process.CaptureProcess(orders, said.append, tmp_path / "state.json")
     keeper.start()
     assert not keeper.ready
     pauses = []

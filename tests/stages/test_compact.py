@@ -23,9 +23,9 @@ from fulltape.compact import plan
 from fulltape.compact import run as compact
 from fulltape.compact.plan import SmallPart
 from fulltape.context import NodeContext, drafts, profiles, scanning
-from fulltape.context.room import Room
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet, parts
+from fulltape.lake.disk import Room
 from fulltape.ledger.catalogue import Catalogue
 from fulltape.ledger.part import Part
 from fulltape.market.time import DAY

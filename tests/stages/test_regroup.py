@@ -15,10 +15,10 @@ import fulltape
 from clocks import SkippingClock
 from fulltape import errors
 from fulltape.context import drafts, regrouped
-from fulltape.context.room import Room
 from fulltape.context.spool import Spool
 from fulltape.curate import run as curate
 from fulltape.lake import files, parquet
+from fulltape.lake.disk import Room
 from fulltape.node import nightly, repair
 from fulltape.regroup import plan
 from fulltape.regroup import run as regroup

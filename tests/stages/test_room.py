@@ -15,6 +15,7 @@ from clocks import SkippingClock
 from fulltape import errors
 from fulltape.cli import app
 from fulltape.context import room
+from fulltape.lake import disk
 from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.simulator import market as markets
@@ -103,13 +104,13 @@ def test_status_says_for_how_long_there_is_room(tmp_path: Path, free: Callable[[
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (room.Room(free=50 * GB, total=100 * GB, wanted=5 * GB), "50.0 of 100.0 GB free"),
+        (disk.Room(free=50 * GB, total=100 * GB, wanted=5 * GB), "50.0 of 100.0 GB free"),
         (
-            room.Room(free=50 * GB, total=100 * GB, wanted=5 * GB, grown=3 * GB, days=30),
+            disk.Room(free=50 * GB, total=100 * GB, wanted=5 * GB, grown=3 * GB, days=30),
             "50.0 of 100.0 GB free; at 0.10 GB a day it is low in 450 days",
         ),
     ],
     ids=["unknown", "growing"],
 )
-def test_room_in_words(found: room.Room, words: str) -> None:
+def test_room_in_words(found: disk.Room, words: str) -> None:
     assert found.sentence == words

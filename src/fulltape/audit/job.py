@@ -10,6 +10,6 @@ JOB = Job(
     summary="compare coverage with the calendar, and enqueue tasks for what is missing",
     run=to_its_end(run.run_once),
     locks=("audit",),
-    after=("sealed",),
+    lane="fetch",
     nights=(50,),
 )

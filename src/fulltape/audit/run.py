@@ -27,6 +27,7 @@ from fulltape.ledger.task import AGAIN, LAST, NewTask, Task
 from fulltape.market import ranges
 from fulltape.market.ranges import Range
 from fulltape.market.time import Clock, Instant
+from fulltape.schedule.rules import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +48,23 @@ class AuditReport(StageReport):
         """Whether every wanted cell is held or confirmed empty."""
         return not (self.missing or self.partial or self.unobtainable or self.unknown_listing)
 
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("tasks",) if self.tasks else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incremental:
+class Incremental(StageReport):
     """What an incremental audit looked at, and the tasks that were enqueued."""
 
     series: int
     tasks: int
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("tasks",) if self.tasks else ()
 
 
 STAGE = "audit"

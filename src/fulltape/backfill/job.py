@@ -9,7 +9,14 @@ from fulltape.market.time import Clock
 
 
 def _run(context: NodeContext, clock: Clock, progress: Progress, budget: Budget) -> StageReport | None:
-    return run.run_once(context, clock, progress, stop=budget.stop)
+    return run.run_once(
+        context,
+        clock,
+        progress,
+        stop=budget.stop,
+        stopped=budget.stopped,
+        unreachable=budget.unreachable,
+    )
 
 
 JOB = Job(
@@ -17,5 +24,5 @@ JOB = Job(
     summary="fetch queued tasks from every source that has room",
     run=_run,
     locks=("backfill",),
-    after=("tasks",),
+    lane="fetch",
 )

@@ -23,6 +23,7 @@ from fulltape.contract.vendor import FetchRequest, Outcome
 from fulltape.lake import fetches, journal
 from fulltape.lake.fetches import StoredFetch
 from fulltape.market.time import SECOND, Clock, Instant, Span
+from fulltape.schedule.rules import Trigger
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,12 +36,24 @@ class BackfillReport(StageReport):
     requests: int = 0
     pages: int = 0
     more: bool = False
+    next_chance: Instant | None = field(default=None, metadata={"moment": True})
+    """When a source may take something again that it had to leave now, in steady time."""
     out: Out = field(default_factory=Out)
 
     @property
     def complete(self) -> bool:
         """Whether every source could be asked for what it was needed for."""
         return not (self.out.stopped or self.out.unreachable or self.out.waiting or self.out.full)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("closed",) if self.pages else ()
+
+    @property
+    def worth_again(self) -> Instant | None:
+        """See `StageReport`."""
+        return self.next_chance
 
 
 def run_once(
@@ -114,7 +127,16 @@ class _Round:
                 for fetcher in self._fetchers:
                     fetcher.close()
         self._collect(list(self._busy))
+        self._report.next_chance = self._next_chance()
         return self._report
+
+    def _next_chance(self) -> Instant | None:
+        """When a budget has room again, a source's rest ends, or a task may be taken by a source that was kept away from it."""
+        now, ahead = self._clock.now(), self._clock.steady() - self._clock.now()
+        chances = [self._context.ledger.tasks.next_chance(source, now=now) for source in self._context.feeds]
+        moments = [at + ahead for at in chances if at is not None]
+        moments += [room_at for _, room_at in self._report.out.waiting.values()]
+        return min(moments, default=None)
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> Instant | None:
         """Give every source with room work until no lane is free; returns when to look again, if that is soon."""

@@ -10,6 +10,5 @@ JOB = Job(
     summary="check what was curated, and give verdicts",
     run=to_its_end(run.run_once),
     locks=("check",),
-    after=("curated",),
     nights=(40,),
 )

@@ -23,6 +23,7 @@ from fulltape.lake import layout
 from fulltape.ledger.part import Part
 from fulltape.market.ranges import Ranges
 from fulltape.market.time import Clock, Instant
+from fulltape.schedule.rules import Trigger
 
 STAGE = "check"
 
@@ -42,6 +43,11 @@ class CheckReport(StageReport):
     def complete(self) -> bool:
         """Whether nothing that was checked now is RED."""
         return not self.red
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("checked",) if self.cells else ()
 
 
 def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> CheckReport:

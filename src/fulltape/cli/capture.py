@@ -74,7 +74,7 @@ def _run(
     capture_config: CaptureConfig, layout: Layout, folder: Path, *, seal: bool, seconds: float, quiet: bool
 ) -> int:
     """Keep the process running until it is asked to end; its exit status."""
-    from fulltape.node import capturing, supervising
+    from fulltape.node import capture_process, capturing, supervising
 
     path = layout.capture_state(capture_config.writer)
     stop = threading.Event()
@@ -83,7 +83,7 @@ def _run(
         stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
-    capturer = capturing.CaptureProcess(capture_config, lambda words: typer.echo(words, err=True), path)
+    capturer = capture_process.CaptureProcess(capture_config, lambda words: typer.echo(words, err=True), path)
     sealing = (
         [capturing.Sealer(layout, folder, {feed.source for feed in capture_config.feeds})] if seal else []
     )

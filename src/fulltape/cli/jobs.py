@@ -24,7 +24,7 @@ def register(root: typer.Typer) -> None:
 
 @app.callback()
 def jobs(context: typer.Context, json: JsonOption = False) -> None:
-    """List the jobs of a node: their places in a night, what makes each worth running, and what it locks."""
+    """List the jobs of a node: their places in a night, what each may run beside, and what it locks."""
     if context.invoked_subcommand:
         return
     from fulltape.node import jobs as known
@@ -37,18 +37,21 @@ def jobs(context: typer.Context, json: JsonOption = False) -> None:
                     "job": entry.name,
                     "summary": entry.summary,
                     "nights": entry.nights,
-                    "after": entry.after,
+                    "lane": entry.lane,
                     "locks": entry.locks,
                 }
                 for entry in every_job
             ]
         )
         return
-    typer.echo(f"{'job':<9} {'night':<7} {'due after':<9} what it does")
+    typer.echo(f"{'job':<13} {'night':<7} {'lane':<6} what it does")
     for job in sorted(every_job, key=lambda entry: (entry.nights or (1_000,), entry.name)):
         places = ", ".join(map(str, job.nights)) or "-"
-        typer.echo(f"{job.name:<9} {places:<7} {' '.join(job.after) or '-':<9} {job.summary}")
-    typer.echo("\nA night runs those with a number, the smaller ones first.")
+        typer.echo(f"{job.name:<13} {places:<7} {job.lane:<6} {job.summary}")
+    typer.echo(
+        "\nA night runs those with a number, the smaller ones first. fulltape run runs jobs of several lanes side by side, when "
+        "they are due (fulltape schedule)."
+    )
 
 
 @app.command(epilog="Example: fulltape jobs run sweep")

@@ -6,16 +6,12 @@ Every job is a file `job.py` in a folder of its own with a `JOB`, found by being
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from fulltape.context import NodeContext, Progress
-from fulltape.market.time import Clock
-
-Trigger = Literal["sealed", "tasks", "parts", "curated", "checked"]
-"""What makes a job worth running before its night: a journal was sealed or pages were fetched, tasks are queued, raw parts
-arrived, folders were curated, cells were checked."""
+from fulltape.market.time import Clock, Instant
+from fulltape.schedule.rules import Lane, Trigger
 
 
 class StageReport:
@@ -28,13 +24,26 @@ class StageReport:
         """Whether nothing is missing or wrong of what it looked at; else commands end with exit code 1."""
         return True
 
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What has happened, for the jobs that are due after it."""
+        return ()
+
+    @property
+    def worth_again(self) -> Instant | None:
+        """When running it again is worth it, in steady time; None where that is when something triggers it."""
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """For how many seconds a job may go on where it can end early (None: until it is done), and what asks it to stop."""
+    """For how many seconds a job may go on where it can end early (None: until it is done), what asks it to stop, and which sources
+    it leaves alone, with the reason: those that refused our credentials (`stopped`), those that gave no answer (`unreachable`)."""
 
     seconds: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
 
 
 JobRun = Callable[[NodeContext, Clock, Progress, Budget], StageReport | None]
@@ -49,12 +58,12 @@ def to_its_end(run_once: Callable[[NodeContext, Clock, Progress], StageReport | 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job. `summary` says what it does, as a line of `fulltape jobs`. `locks` are the stages that it holds, one after the
-    other, while it runs. `after` are events that make it worth running at once, `nights` its places in a night: smaller ones
-    come first; none where a night does not run it by itself."""
+    other, while it runs; `lane` says what it may run beside. `nights` are its places in a night: smaller ones come first; none
+    where a night does not run it by itself. When a running node runs it stands in `schedule/rules.py`."""
 
     name: str
     summary: str
     run: JobRun
     locks: tuple[str, ...]
-    after: tuple[Trigger, ...] = ()
+    lane: Lane = "heavy"
     nights: tuple[int, ...] = ()

@@ -33,6 +33,7 @@ from fulltape.curate.judged import CELL, Judged
 from fulltape.curate.raw import RawRows
 from fulltape.lake import parquet, parts
 from fulltape.market.time import Instant
+from fulltape.schedule.rules import Trigger
 from fulltape.version import VERSION
 
 
@@ -44,6 +45,11 @@ class CurateReport(StageReport):
     written: int = 0
     rows: int = 0
     partial: int = 0
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("curated",) if self.written else ()
 
     def __add__(self, other: CurateReport) -> CurateReport:
         """Both together."""

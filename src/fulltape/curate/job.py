@@ -10,5 +10,4 @@ JOB = Job(
     summary="check new raw parts, choose between sources, rewrite curated folders",
     run=to_its_end(run.run_once),
     locks=("curate",),
-    after=("parts",),
 )

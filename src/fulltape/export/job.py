@@ -10,6 +10,5 @@ JOB = Job(
     summary="write the bundle of the newest final session",
     run=to_its_end(run.run_once),
     locks=("export",),
-    after=("checked",),
     nights=(60,),
 )

@@ -25,6 +25,7 @@ from fulltape.lake import checksums, files, layout, parquet
 from fulltape.market import reference
 from fulltape.market.instruments import Instrument
 from fulltape.market.time import Clock, Instant
+from fulltape.schedule.rules import Trigger
 from fulltape.version import VERSION
 
 STAGE = "export"
@@ -49,6 +50,11 @@ class ExportReport(StageReport):
     def complete(self) -> bool:
         """Whether the bundle is there, and nothing in it is RED."""
         return not (self.damaged or self.verdicts.get("RED"))
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("damaged",) if self.damaged else ()
 
 
 def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> ExportReport | None:

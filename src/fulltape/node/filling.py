@@ -160,6 +160,6 @@ JOB = Job(
     summary="audit, backfill, seal and curate, until nothing more comes",
     run=close,
     locks=("audit", "backfill", "seal", "curate"),
-    after=("tasks",),
+    lane="fetch",
     nights=(30,),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -13,13 +14,13 @@ from fulltape import errors
 from fulltape.context import Event, NodeContext, Progress
 from fulltape.context.jobs import Budget, Job, StageReport
 from fulltape.market.time import SECOND, Clock
-from fulltape.node import filling, keeping
+from fulltape.node import filling, keeping, renewing
 
 
 @functools.cache
 def everything() -> Mapping[str, Job]:
     """Every job, by name."""
-    jobs = [filling.JOB, keeping.JOB]
+    jobs = [filling.JOB, keeping.JOB, renewing.JOB]
     for room in pkgutil.iter_modules(fulltape.__path__):
         name = f"fulltape.{room.name}.job"
         if room.ispkg and importlib.util.find_spec(name):
@@ -47,16 +48,23 @@ def run(
     return report
 
 
-def numbers(report: StageReport | None) -> dict[str, int]:
-    """The numbers of a report that are not 0: of what it lists, how many there are."""
+def numbers(report: object) -> dict[str, int]:
+    """The numbers of a report that are not 0: of what it lists, how many there are; those of what it consists of have its name
+    before theirs."""
     counts: dict[str, int] = {}
-    for name in getattr(report, "__dataclass_fields__", ()):
+    for name, about in getattr(report, "__dataclass_fields__", {}).items():
         value = getattr(report, name)
+        if about.metadata.get("moment"):
+            continue
         if isinstance(value, StageReport):
             counts |= numbers(value)
             continue
-        many = sum(value.values()) if isinstance(value, dict) else value
-        many = len(many) if isinstance(many, (tuple, list)) else many
+        if dataclasses.is_dataclass(value):
+            counts |= {f"{name}_{inner}": many for inner, many in numbers(value).items()}
+            continue
+        counted = isinstance(value, dict) and all(isinstance(many, int) for many in value.values())
+        many = sum(value.values()) if counted else value
+        many = len(many) if isinstance(many, (tuple, list, dict)) else many
         if isinstance(many, int) and many:
             counts[name] = int(many)
     return counts

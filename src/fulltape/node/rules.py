@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from fulltape import errors
 from fulltape.market.time import SECOND
+from fulltape.schedule import cron
+from fulltape.settings import running
 from fulltape.settings.load import Loaded
 from fulltape.settings.rules import RetentionRules, Rules
 
@@ -36,6 +38,8 @@ def rules(loaded: Loaded) -> Rules:
         clock_tolerance=int(values.capture.clock_tolerance * SECOND),
         min_free=values.node.min_free,
         lock_wait=values.node.lock_wait,
+        stop_within=values.node.stop_within,
+        clock_wait=values.node.clock_wait,
         verify_for=values.verify.nightly,
         thresholds=loaded.thresholds,
         retention=RetentionRules(
@@ -50,6 +54,7 @@ def rules(loaded: Loaded) -> Rules:
 
 def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
     """What cannot be meant."""
+    yield from _schedule(loaded)
     export = loaded.values.export
     firsts = list(export.splits.items())
     for (name, first), (later, second) in itertools.pairwise(firsts):
@@ -63,3 +68,23 @@ def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
             "export.purge and export.embargo are about export.splits, and there are none.",
             where=loaded.where("export.purge" if export.purge else "export.embargo"),
         )
+
+
+def _schedule(loaded: Loaded) -> Iterator[errors.ConfigError]:
+    for name, rule in running.rules(loaded.values.schedule).items():
+        key = f"schedule.{name}"
+        if not rule.job:
+            yield errors.ConfigError(
+                f"{key}.job is missing.",
+                where=loaded.where(key),
+                hint="An entry with a name of your own says which job it runs; fulltape jobs lists them.",
+            )
+        reason = cron.problem(rule.cron, rule.zone) if rule.cron else cron.zone_problem(rule.zone)
+        if reason:
+            which = "zone" if cron.zone_problem(rule.zone) else "cron"
+            value = rule.zone if which == "zone" else rule.cron
+            yield errors.ConfigError(
+                f'{key}.{which} = "{value}": {reason}.', where=loaded.where(f"{key}.{which}")
+            )
+    if reason := cron.zone_problem(loaded.values.notify.zone):
+        yield errors.ConfigError(f"notify.zone: {reason}.", where=loaded.where("notify.zone"))

@@ -10,6 +10,6 @@ JOB = Job(
     summary="make parts of what was captured and fetched",
     run=to_its_end(run.run_once),
     locks=("seal",),
-    after=("sealed",),
+    lane="seal",
     nights=(20,),
 )

@@ -13,6 +13,7 @@ from fulltape.lake import fetches, files, journal
 from fulltape.lake.fetches import Contents, StoredFetch
 from fulltape.ledger.task import Task
 from fulltape.market.time import Clock
+from fulltape.schedule.rules import Trigger
 from fulltape.seal.messages import captured
 from fulltape.seal.messages.totals import CapturedTotals
 from fulltape.seal.pages.batch import STAGE, Batch
@@ -30,6 +31,13 @@ class SealReport(StageReport):
     damaged: int = 0
     left_open: int = 0
     captured: CapturedTotals = field(default_factory=CapturedTotals)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`: what was sealed makes way for what waited for it."""
+        asked: tuple[Trigger, ...] = ("tasks",) if self.fetches or self.captured.tasks else ()
+        new: tuple[Trigger, ...] = ("parts",) if self.rows or self.captured.rows else ()
+        return asked + new
 
 
 def run_once(

@@ -60,6 +60,21 @@ def address(value: Any) -> Any:
     raise ValueError("an address looks like http://127.0.0.1:8080")
 
 
+def web_address(value: Any) -> Any:
+    """An address to which something is sent; it may hold a secret."""
+    if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value):
+        return value
+    raise ValueError("an address looks like https://host/path")
+
+
+def quiet_hours(value: Any) -> Any:
+    """Two times of a day, or nothing."""
+    clock = r"(?:[01]\d|2[0-3]):[0-5]\d"
+    if value == "" or (isinstance(value, str) and re.fullmatch(rf"{clock}-{clock}", value)):
+        return value
+    raise ValueError('quiet hours look like "22:00-07:00"')
+
+
 def secret(value: Any) -> Any:
     """A key that fits into a header."""
     if isinstance(value, str):

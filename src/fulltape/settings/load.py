@@ -67,14 +67,16 @@ def find(folder: Path | None) -> Path:
     return chosen
 
 
-def load(folder: Path, *, asking: bool = True) -> Loaded:
+def load(folder: Path, *, asking: bool = True, text: str | None = None) -> Loaded:
     """The validated settings of the node in `folder`; `ConfigError` names key, file and line.
 
-    Who only reads (`asking` False) needs no vendor's secrets: unset variables of vendors are taken as empty.
+    Who only reads (`asking` False) needs no vendor's secrets: unset variables of vendors are taken as empty. `text` is
+    what the file held when it was read before.
     """
     path = folder / FILE
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if text is None:
+            text = path.read_text(encoding="utf-8-sig")
         raw = tomllib.loads(text)
     except OSError as error:
         raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from error
@@ -235,7 +237,7 @@ def _may_be_shown(location: list[str], value: Any) -> bool:
     """Whether a wrong value may be repeated: never a container, and of vendors only what cannot be a secret."""
     if isinstance(value, (dict, list)):
         return False
-    return location[0] not in ("vendor", "cluster") or location[-1] in _SHOWN_OF_VENDORS
+    return location[0] not in ("vendor", "cluster", "notify") or location[-1] in _SHOWN_OF_VENDORS
 
 
 def _toml(value: Any) -> str:

@@ -19,6 +19,7 @@ from fulltape.settings.kinds import (
     spell,
 )
 from fulltape.settings.rules import RetentionRules, Rules
+from fulltape.settings.running import NotifySettings, ScheduleSettings
 from fulltape.settings.thresholds import QualitySettings
 
 
@@ -57,6 +58,17 @@ class NodeSettings(Section):
         _text(spell(_RULES.lock_wait)),
         ge=0,
         description="how long a stage waits for another process that is at the same one",
+    )
+    stop_within: Duration = Field(
+        _text(spell(_RULES.stop_within)),
+        ge=1,
+        le=3_600,
+        description="how long `fulltape run` may take to end once it is asked to; what still runs then is killed, and loses nothing",
+    )
+    clock_wait: Duration = Field(
+        _text(spell(_RULES.clock_wait)),
+        ge=0,
+        description="how long after its start `fulltape run` waits with its schedule for a clock that is not synchronised; live capture does not wait",
     )
 
 
@@ -325,6 +337,8 @@ class Settings(Section):
     export: ExportSettings = ExportSettings()
     verify: VerifySettings = VerifySettings()
     retention: RetentionSettings = RetentionSettings()
+    schedule: dict[str, ScheduleSettings] = Field(default_factory=dict)
+    notify: NotifySettings = NotifySettings()
     cluster: ClusterSettings = ClusterSettings()
 
 
@@ -340,6 +354,8 @@ SECTIONS: dict[str, type[Section]] = {
     "export": ExportSettings,
     "verify": VerifySettings,
     "retention": RetentionSettings,
+    "schedule.NAME": ScheduleSettings,
+    "notify": NotifySettings,
     "cluster": ClusterSettings,
 }
 """The tables of the file in the order of the reference."""

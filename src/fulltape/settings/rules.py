@@ -51,6 +51,10 @@ class Rules:
     clock_tolerance: int = 5 * SECOND
     min_free: int | None = None
     """Bytes that should be free on the lake's disk; None: 5 % of it, from 2 to 50 GB."""
+    stop_within: float = 30.0
+    """Seconds in which a running node ends when it is asked to."""
+    clock_wait: float = 600.0
+    """Seconds for which a running node waits, after its start, for a clock that is not synchronised."""
     lock_wait: float = 60.0
     """Seconds for which a stage that another process holds is waited for."""
     verify_for: float = 30.0

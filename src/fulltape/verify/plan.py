@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fulltape.context.jobs import StageReport
+from fulltape.schedule.rules import Trigger
 
 Kind = Literal["part", "profile", "revision", "unknown", "journal", "bundle", "rejected", "ledger", "mark"]
 
@@ -33,3 +34,8 @@ class VerifyReport(StageReport):
     def complete(self) -> bool:
         """Whether nothing is wrong."""
         return not self.findings
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """See `StageReport`."""
+        return ("damaged",) if self.findings else ()

@@ -1,0 +1,86 @@
+"""`[schedule.NAME]` and `[notify]`: what a running node does when, and how it calls for a person."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from fulltape.schedule import rules as schedule
+from fulltape.schedule.rules import ScheduleRule, Trigger
+from fulltape.settings.kinds import Duration, Section, quiet_hours, web_address
+
+WebAddress = Annotated[SecretStr, BeforeValidator(web_address)]
+
+
+def _text(value: str) -> Any:
+    """A default in the spelling of the file; it is validated like any other value."""
+    return value
+
+
+class ScheduleSettings(Section):
+    """One entry of the schedule; what is absent stays as its default is (`fulltape schedule` prints them)."""
+
+    job: str = Field(
+        "",
+        description="which job it runs, as `fulltape jobs` lists it; an entry with a name of your own needs one",
+    )
+    cron: str | None = Field(
+        None,
+        description='moments of a cron expression of five fields, such as "30 2 * * *"; with "" it has none',
+    )
+    zone: str | None = Field(None, description="time zone of `cron`, such as Europe/Berlin; absent: UTC")
+    every: Duration | None = Field(None, ge=0, description="and so long after its last start; 0s: never")
+    after: tuple[Trigger, ...] | None = Field(
+        None,
+        description="and after events: `final` (sessions of a dataset are over and final), `closed` (journals wait to be sealed), `tasks`, `parts`, `curated`, `checked`, `damaged`",
+    )
+    spacing: Duration | None = Field(
+        None, ge=0, description="least time between two starts, where events would make it run more often"
+    )
+    jitter: Duration | None = Field(
+        None,
+        ge=0,
+        le=3_600,
+        description="at most so much later than its moment, so that nodes do not all ask at once",
+    )
+    budget: Duration | None = Field(None, gt=0, description="how long it may go on, where it can end early")
+    enabled: bool | None = Field(None, description="false: never by itself")
+
+    def rule(self, name: str) -> ScheduleRule:
+        """The entry as it holds: its default, changed by what the file says."""
+        default = schedule.SCHEDULE.get(name, ScheduleRule(job=self.job))
+        given = {key: value for key, value in self.model_dump().items() if value not in (None, "")}
+        if self.cron is not None:
+            given["cron"] = self.cron
+        return dataclasses.replace(default, **given)
+
+
+def rules(sections: Mapping[str, ScheduleSettings]) -> dict[str, ScheduleRule]:
+    """Every entry of the schedule, those of the file's own names last."""
+    given = {name: section.rule(name) for name, section in sections.items()}
+    return {**schedule.SCHEDULE, **given}
+
+
+class NotifySettings(Section):
+    """How a running node calls for a person."""
+
+    webhook: WebAddress | None = Field(
+        None,
+        description='gets a POST with JSON (`node`, `key`, `state` "begun" or "over", `title`, `text`) once something needs a person, and once it is over',
+    )
+    apprise: tuple[WebAddress, ...] = Field(
+        (), description="addresses of apprise, such as ntfy://… or mailto://…; needs the extra `notify`"
+    )
+    heartbeat_url: WebAddress | None = Field(
+        None,
+        description="is asked with GET while live capture is durable and the last export has succeeded: a service that misses it can call you, also when the machine is gone",
+    )
+    heartbeat_every: Duration = Field(_text("5m"), ge=10, description="how often")
+    quiet: Annotated[str, BeforeValidator(quiet_hours)] = Field(
+        "",
+        description='hours in which nothing is sent, such as "22:00-07:00"; what is still so is sent at their end',
+    )
+    zone: str = Field("UTC", description="time zone of `quiet`")
