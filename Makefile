@@ -17,9 +17,9 @@ demo: .venv/.runtime
 test: .venv/.dev .interop/.clients .interop/.deriv
 	$(RUN)/python -m pytest $(TEST_ARGS)
 
-# A minute of kill -9 on each engine with sixteen workers, and on capture and seal.
+# A minute of kill -9 on each engine with sixteen workers, on capture and seal, and two hundred on the processes of the service.
 test-crash: .venv/.dev
-	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py tests/live/test_kill_capture.py
+	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py tests/live/test_kill_capture.py tests/service/test_kill_service.py
 
 # Three hundred nodes, each damaged by chance and mended.
 test-damage: .venv/.dev

@@ -63,7 +63,7 @@ def test_links_and_named_files_exist(page: Path) -> None:
 def test_every_command_in_the_documents_exists() -> None:
     group = typer.main.get_command(app)
     commands = set(group.commands)  # type: ignore[attr-defined]
-    used = set(re.findall(r"(?:^|`|/|\s)fulltape ([a-z]+)\b(?! node)", EVERYTHING))
+    used = set(re.findall(r"(?:^|`|/|\s)fulltape ([a-z]+(?:-[a-z]+)?)\b(?! node)", EVERYTHING))
     assert used - commands <= {"is", "knows", "node", "itself"}
     assert {"demo", "init", "nightly", "status", "audit", "tasks", "simulate"} <= used
 

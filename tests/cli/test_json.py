@@ -161,6 +161,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("symbols show", ["symbols", "show"]),
         ("bundles", ["bundles"]),
         ("jobs run", ["jobs", "run", "check"]),
+        ("schedule", ["schedule"]),
         ("repairs", ["repairs"]),
     ],
     ids=lambda of: of if isinstance(of, str) else " ".join(of[:3]),

@@ -12,8 +12,11 @@ from fulltape.terminal.options import JsonOption, NodeOption, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fulltape.clock import SystemClock
     from fulltape.context import NodeContext
+    from fulltape.lake.disk import Room
     from fulltape.ledger.database import Row
+    from fulltape.service.shown import ServiceState
 
 
 PANEL = "Look"
@@ -41,6 +44,7 @@ def status(
     """Show coverage and verdicts, tasks, capture, sources with their budgets, rejected pages and the newest bundle."""
     from fulltape.clock import SystemClock
     from fulltape.context import room
+    from fulltape.service import shown
     from fulltape.terminal import summary
     from fulltape.views import state
 
@@ -53,16 +57,9 @@ def status(
         future = [*state.horizons(context, now), *state.not_begun(context, now)]
         capture = state.captured(context, now)
         disk = room.forecast(context, now)
-        report: dict[str, Any] = {
-            "cells": state.cells(context, now),
-            "verdicts": state.verdicts(context),
-            "sources": state.sources(context, clock),
-            "tasks": context.ledger.tasks.counts(),
-            "rejected": context.ledger.rejections(),
-            "damaged": context.ledger.damages.all(),
-            "disk": disk.fields(),
-            "export": {**export, "path": bundle} if export else None,
-        }
+        service = shown.read(context.folder)
+        service = service if shown.alive(service, now) else None
+        report = _report(context, clock, disk, service, export and {**export, "path": bundle})
     if json:
         options.emit_json(report)
         return
@@ -73,6 +70,7 @@ def status(
             *summary.datasets(report["cells"], report["verdicts"], titles, most[0]),
             *(future if verbose else future[: summary.FUTURE]),
             _tasks(report["tasks"]),
+            *_service(service),
             *([capture] if capture else []),
             f"disk: {disk.sentence}",
             *summary.damages(report["damaged"], verbose=verbose),
@@ -103,6 +101,42 @@ def _tasks(counts: Sequence[Row]) -> str:
         kind = f"{row['state']} {row['kind']}"
         by_kind[kind] = by_kind.get(kind, 0) + row["tasks"]
     return "tasks: " + (", ".join(f"{number(count)} {kind}" for kind, count in by_kind.items()) or "none")
+
+
+def _report(
+    context: NodeContext,
+    clock: SystemClock,
+    disk: Room,
+    service: ServiceState | None,
+    export: Row | None,
+) -> dict[str, Any]:
+    """For programs, and what the lines are made of."""
+    from fulltape.views import state
+
+    needs = service.conditions if service else ()
+    return {
+        "cells": state.cells(context, clock.now()),
+        "verdicts": state.verdicts(context),
+        "sources": state.sources(context, clock),
+        "tasks": context.ledger.tasks.counts(),
+        "rejected": context.ledger.rejections(),
+        "damaged": context.ledger.damages.all(),
+        "disk": disk.fields(),
+        "service": {
+            "running": service is not None,
+            "needs_you": [f"{condition.title}. {condition.text}" for condition in needs],
+        },
+        "export": export,
+    }
+
+
+def _service(state: ServiceState | None) -> list[str]:
+    """What runs by itself, and what needs a person; nothing where no service runs."""
+    if state is None:
+        return []
+    names = ", ".join(run.entry for run in state.running) or "nothing is due"
+    needs = [f"needs you: {condition.title}. {condition.text}" for condition in state.conditions]
+    return [f"service: runs, now {names} (fulltape schedule)", *needs]
 
 
 def _drawing(context: NodeContext, now: int) -> list[str]:

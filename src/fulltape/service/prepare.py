@@ -1,0 +1,128 @@
+"""`python -m fulltape.service.prepare`: reads the settings for the supervisor, which itself stays small, and prints what it needs of
+them, or why they cannot be taken."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from fulltape import errors
+from fulltape.clock import SystemClock
+from fulltape.context import NodeContext
+from fulltape.market.time import DAY, Instant
+from fulltape.node import assemble, capturing, jobs
+from fulltape.service.config import (
+    NotifyConfig,
+    Prepared,
+    ScheduleEntry,
+    ServiceConfig,
+    Setup,
+    encode,
+)
+from fulltape.settings import load, running
+from fulltape.settings.load import Loaded
+from fulltape.views import state
+
+_BACK, _AHEAD = 14 * DAY, 40 * DAY
+"""Over which time moments of finality are told: what was missed in a pause, and what comes."""
+
+
+def prepared(setup: Setup) -> Prepared:
+    """The configuration of a service; `text` '' reads the file."""
+    try:
+        folder = Path(setup.folder)
+        text = setup.text or (folder / load.FILE).read_text(encoding="utf-8-sig")
+        loaded = load.load(folder, text=text)
+        assemble.check(loaded)
+        return Prepared(config=_config(loaded, text))
+    except errors.FulltapeError as error:
+        return Prepared(error=error.message, hint=error.hint, exit_code=error.exit_code)
+    except OSError as error:
+        words = f"{error.filename or 'the disk'}: {error.strerror or error}"
+        return Prepared(error=words, exit_code=errors.StorageError.exit_code)
+
+
+def _config(loaded: Loaded, text: str) -> ServiceConfig:
+    entries = tuple(_entries(loaded))
+    context = assemble.open_context(loaded)
+    try:
+        now = SystemClock().now()
+        live = any(wanted.live and wanted.instruments for wanted in context.wanted.values())
+        notify = loaded.values.notify
+        return ServiceConfig(
+            lake=str(context.layout.root.resolve()),
+            writer=context.capture_writer,
+            text=text,
+            data=_digest(loaded),
+            entries=entries,
+            finals=finals(context, now),
+            capture=capturing.configuration(loaded, context) if live else None,
+            notify=NotifyConfig(
+                webhook=notify.webhook.get_secret_value() if notify.webhook else "",
+                apprise=tuple(address.get_secret_value() for address in notify.apprise),
+                heartbeat_url=notify.heartbeat_url.get_secret_value() if notify.heartbeat_url else "",
+                heartbeat_every=notify.heartbeat_every,
+                quiet=notify.quiet,
+                zone=notify.zone,
+            ),
+            stop_within=context.rules.stop_within,
+            clock_wait=context.rules.clock_wait,
+            min_free=context.rules.min_free,
+            warnings=tuple(state.horizons(context, now)),
+        )
+    finally:
+        context.close()
+
+
+def _entries(loaded: Loaded) -> Iterator[ScheduleEntry]:
+    for name, rule in running.rules(loaded.values.schedule).items():
+        try:
+            job = jobs.get(rule.job)
+        except errors.UsageError as error:
+            key = f"schedule.{name}.job"
+            raise errors.ConfigError(
+                f"{key}: {error.message}", where=loaded.where(key), hint=error.hint
+            ) from None
+        yield ScheduleEntry(
+            name=name,
+            job=rule.job,
+            lane=job.lane,
+            cron=rule.cron,
+            zone=rule.zone,
+            every=rule.every,
+            after=rule.after,
+            spacing=rule.spacing,
+            jitter=rule.jitter,
+            budget=rule.budget,
+            enabled=rule.enabled,
+        )
+
+
+def _digest(loaded: Loaded) -> str:
+    """Of what concerns data, without secrets."""
+    values = loaded.values.model_dump(mode="json", exclude={"schedule", "notify"})
+    return hashlib.sha256(repr(values).encode()).hexdigest()
+
+
+def finals(context: NodeContext, now: Instant) -> tuple[Instant, ...]:
+    """The moments, ascending, from which sessions of any dataset count as final: of the last two weeks and the next forty days."""
+    moments = set()
+    for wanted in context.wanted.values():
+        first = wanted.final_until(now - _BACK)
+        for position in range(first, wanted.final_until(now + _AHEAD)):
+            moments.add(wanted.final_at(position))
+    return tuple(sorted(moments))
+
+
+def main() -> None:
+    """Read a `Setup`, print what it came to."""
+    setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
+    sys.stdout.buffer.write(encode(prepared(setup)))
+
+
+if __name__ == "__main__":
+    main()

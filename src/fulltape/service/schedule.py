@@ -1,0 +1,247 @@
+"""The schedule of a running service: where each entry stands, and what of it is remembered."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from fulltape.lake import files
+from fulltape.market.time import SECOND, Instant
+from fulltape.schedule.rules import Lane, ScheduleRule, Trigger
+from fulltape.service import memory, plan
+from fulltape.service.config import JobEnd, RunOrder, ScheduleEntry
+from fulltape.service.memory import LastRun, Memory, RememberedEntry, RunRecord
+from fulltape.service.plan import EntryState, Moment
+from fulltape.service.shown import ShownEntry
+
+
+class Schedule:
+    """The entries by name, and what is remembered of them."""
+
+    def __init__(self, folder: Path) -> None:
+        files.make_folder(folder / memory.FOLDER)
+        self._folder = folder
+        self.memory: Memory = memory.read(folder)
+        self._states: dict[str, EntryState] = {}
+        self._finals: tuple[Instant, ...] = ()
+        self._orders = 0
+        self._changed = True
+
+    def configure(self, entries: Iterable[ScheduleEntry], finals: tuple[Instant, ...], now: Moment) -> None:
+        """Take entries from the settings. One that is as it was goes on where it stood, also before a restart: what was due
+        meanwhile is due once. One that was edited, or is new, is due at its next moment only."""
+        self._finals = finals
+        states: dict[str, EntryState] = {}
+        kept_before, new_node = self.memory.entries, not self.memory.entries
+        for entry in entries:
+            before, kept = self._states.get(entry.name), kept_before.get(entry.name)
+            same = kept is not None and kept.spec == entry.spec
+            since = kept.since if kept is not None and same else now.wall
+            state = before or EntryState(entry=entry, since=since, started=_started(kept, now))
+            # What was edited begins to count now: an interval too.
+            started = state.started if same or new_node else now.steady
+            ready = state.ready if entry.enabled else None
+            state = replace(state, entry=entry, since=since, started=started, ready=ready)
+            if (
+                before is None
+                and kept is not None
+                and same
+                and kept.last.started
+                and kept.last.outcome != "done"
+            ):
+                # A crash or a stop cut it off, or it had failed.
+                state = plan.request(state, now, "retry") if entry.enabled else state
+            states[entry.name] = state
+        # An entry that is gone, but whose job still runs, is forgotten when that has ended.
+        states |= {
+            name: state for name, state in self._states.items() if state.running and name not in states
+        }
+        self._states = states
+        self.memory.entries = {
+            name: RememberedEntry(
+                spec=state.entry.spec,
+                since=state.since,
+                last=kept_before[name].last if name in kept_before else LastRun(),
+            )
+            for name, state in states.items()
+        }
+        self._changed = True
+
+    def look(self, now: Moment) -> None:
+        """Request what has become due."""
+        for name, state in self._states.items():
+            after = plan.looked(state, now, self._finals)
+            if after.since != state.since:
+                last = self.memory.entries[name].last
+                self._remember(state.entry, after.since, last)
+            self._states[name] = after
+
+    def trigger(self, events: Collection[Trigger], now: Moment) -> None:
+        """Something happened."""
+        if events:
+            states = plan.triggered(self._states.values(), events, now)
+            self._states = {state.entry.name: state for state in states}
+
+    def request(self, name: str, now: Moment) -> bool:
+        """A person wants an entry to run now; False where there is none of that name."""
+        if name not in self._states:
+            return False
+        self._states[name] = plan.request(self._states[name], now, "person")
+        return True
+
+    def starts(
+        self, now: Moment, busy: Collection[Lane], held: Mapping[str, str]
+    ) -> list[tuple[EntryState, RunOrder]]:
+        """What begins now, each with its order; it counts as running from here on."""
+        out = {source: state for source, state in self.memory.out.items() if state.until > now.wall}
+        orders = []
+        for state in plan.starts(list(self._states.values()), now, busy=busy, held=held):
+            entry = state.entry
+            self._orders += 1
+            order = RunOrder(
+                id=self._orders,
+                job=entry.job,
+                lane=entry.lane,
+                budget=entry.budget,
+                stopped={source: about.reason for source, about in out.items() if about.stopped},
+                unreachable={source: about.reason for source, about in out.items() if not about.stopped},
+            )
+            orders.append((state, order))
+            self._states[entry.name] = plan.begun(state, now)
+            before = self.memory.entries[entry.name]
+            last = LastRun(started=now.wall, due=state.due, succeeded=before.last.succeeded)
+            self._remember(entry, before.since, last)
+        return orders
+
+    def ended(self, begun: EntryState, started: Moment, end: JobEnd, now: Moment) -> None:
+        """A run has ended."""
+        entry = begun.entry
+        took = now.steady - started.steady
+        record = RunRecord(
+            entry=entry.name,
+            job=entry.job,
+            cause=begun.cause,
+            due=begun.due,
+            started=started.wall,
+            took=round(took, 3),
+            outcome=end.outcome,
+            error=end.error,
+            numbers=end.numbers,
+        )
+        memory.note_run(self._folder, record)
+        if entry.name not in self._states:
+            return
+        failed = end.outcome not in ("done", "stopped", "busy")
+        state = plan.ended(
+            self._states[entry.name],
+            now,
+            failed=failed,
+            busy=end.outcome == "busy",
+            again_in=end.again_in,
+            did=bool(end.numbers),
+        )
+        self._states[entry.name] = state
+        before = self.memory.entries[entry.name]
+        last = LastRun(
+            started=started.wall,
+            ended=now.wall,
+            took=round(took, 3),
+            outcome=end.outcome,
+            error=end.error,
+            hint=end.hint,
+            due=begun.due,
+            succeeded=now.wall if end.outcome == "done" else before.last.succeeded,
+        )
+        self._remember(state.entry, before.since, last)
+
+    def wait(self, now: Moment, busy: Collection[Lane], held: Mapping[str, str]) -> float:
+        """Seconds until something may begin."""
+        return plan.wait(list(self._states.values()), now, self._finals, busy=busy, held=held)
+
+    def failing(self) -> list[tuple[str, int, LastRun]]:
+        """Entries that have failed, how often in a row, and their last run."""
+        return [
+            (name, state.failures, self.memory.entries[name].last)
+            for name, state in self._states.items()
+            if state.failures
+        ]
+
+    def shown(self, now: Moment) -> tuple[ShownEntry, ...]:
+        """Every entry, for people."""
+        return tuple(
+            ShownEntry(
+                name=name,
+                job=state.entry.job,
+                lane=state.entry.lane,
+                when=when(state.entry),
+                enabled=state.entry.enabled,
+                next=plan.next_at(state, now, self._finals),
+                waiting=state.cause if state.ready is not None else "",
+                last=self.memory.entries[name].last,
+            )
+            for name, state in self._states.items()
+        )
+
+    def keep(self) -> None:
+        """Make what changed durable."""
+        if self._changed:
+            memory.write(self._folder, self.memory)
+            self._changed = False
+
+    def touch(self) -> None:
+        """Something else of the memory has changed."""
+        self._changed = True
+
+    def _remember(self, entry: ScheduleEntry, since: Instant, last: LastRun) -> None:
+        self.memory.entries[entry.name] = RememberedEntry(spec=entry.spec, since=since, last=last)
+        self._changed = True
+
+
+def stored(folder: Path, rules: Mapping[str, ScheduleRule], now: Instant) -> tuple[ShownEntry, ...]:
+    """The schedule of a node whose service does not run, as it would go on now."""
+    kept = memory.read(folder).entries
+    shown = []
+    for name, rule in rules.items():
+        about = dataclasses.asdict(rule)
+        entry = ScheduleEntry(name=name, lane="heavy", **about)
+        before = kept.get(name)
+        same = before is not None and before.spec == entry.spec
+        since = before.since if before is not None and same else now
+        shown.append(
+            ShownEntry(
+                name=name,
+                job=rule.job,
+                lane="",
+                when=when(entry),
+                enabled=rule.enabled,
+                next=plan.next_due(entry, since, ()),
+                waiting="",
+                last=before.last if before else LastRun(),
+            )
+        )
+    return tuple(shown)
+
+
+def when(entry: ScheduleEntry) -> str:
+    """When an entry runs, in words."""
+    words = [f"{entry.cron} {entry.zone}"] if entry.cron else []
+    words += [f"every {_spelled(entry.every)}"] if entry.every else []
+    words += [f"after {', '.join(entry.after)}"] if entry.after else []
+    return "; ".join(words) or "only when asked"
+
+
+def _spelled(seconds: float) -> str:
+    for unit, worth in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= worth and seconds % worth == 0:
+            return f"{seconds / worth:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _started(kept: RememberedEntry | None, now: Moment) -> float:
+    """When an earlier process last started an entry, in this one's steady time; a clock that was set back meanwhile counts as no
+    time."""
+    if kept is None or not kept.last.started:
+        return float("-inf")
+    return now.steady - max(0, now.wall - kept.last.started) / SECOND
