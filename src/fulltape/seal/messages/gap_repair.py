@@ -122,9 +122,9 @@ def fill(
             continue
         there = captured_rows.get((instrument, fetch.first), compare.nothing(wanted))
         history = rows.filter(pl.col("instrument") == instrument)
-        comparison = compare.held_against(
-            context, fetch.source, there, history, wanted, fetch.start, fetch.end
-        )
+        # The answer knows nothing of what came after it, and may wait to be sealed while the stream goes on.
+        until = min(fetch.end, out.answered_at)
+        comparison = compare.held_against(context, fetch.source, there, history, wanted, fetch.start, until)
         out.decided.append((interval_id, comparison))
     if rows.height:
         key = layout.folder_key(wanted.dataset.raw_folder, fetch.first)
