@@ -15,6 +15,7 @@ from fulltape.contract.plans import Limits
 from fulltape.contract.streams import StreamingVendor, Subscription
 from fulltape.contract.vendor import Source, Vendor, VendorSpec
 from fulltape.lake.layout import Layout
+from fulltape.ledger.ledger import Ledger
 from fulltape.market import datasets, reference
 from fulltape.market.dataset import Dataset
 from fulltape.market.reference import ReferenceEntry
@@ -63,14 +64,6 @@ def _problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
         if twice:
             words = f"universe.{name}.symbols names {', '.join(twice)} more than once."
             yield errors.ConfigError(words, where=loaded.where(f"universe.{name}.symbols"))
-    shares = values.budget.model_dump()
-    if sum(shares.values()) > 1 + 1e-9:
-        shown = " + ".join(f"{name} {share:g}" for name, share in shares.items())
-        yield errors.ConfigError(
-            f"the shares in [budget], with their defaults, come to more than 1: {shown}.",
-            where=loaded.where("budget"),
-            hint="Lower the others too.",
-        )
 
 
 def _no_dataset(loaded: Loaded) -> errors.ConfigError:
@@ -81,20 +74,23 @@ def _no_dataset(loaded: Loaded) -> errors.ConfigError:
     )
 
 
-def open_context(loaded: Loaded, *, asking: bool = True, owning: bool = True) -> NodeContext:
-    """Everything that the stages of this node need; who asks no vendor needs no secrets. Only who mends the ledger works
-    without `owning` the lake."""
+def open_context(
+    loaded: Loaded, *, asking: bool = True, owning: bool = True, reading: Ledger | None = None
+) -> NodeContext:
+    """Everything that the stages need; who asks no vendor needs no secrets. Only who mends the ledger works without `owning` the
+    lake; who only reads brings a ledger opened for `reading`."""
     specs = _specs(loaded)
     feeds = _feeds(loaded, specs, asking=asking)
     _wanted(loaded, specs)  # what cannot work is refused before anything is created
-    ledger = opening.open_ledger(loaded.folder, loaded.ledger_url)
+    ledger = reading or opening.open_ledger(loaded.folder, loaded.ledger_url)
     layout = Layout(root=loaded.folder / loaded.values.node.lake)
     try:
-        if owning:
+        if owning and not reading:
             ownership.claim(ledger, layout)
         listings = ledger.reference.listings()
         wanted = _wanted(loaded, specs, listings)
-        calendars.keep(loaded, ledger, wanted)
+        if not reading:
+            calendars.keep(loaded, ledger, wanted)
     except errors.FulltapeError:
         ledger.close()
         raise
@@ -221,7 +217,7 @@ def _limits(loaded: Loaded, name: str, spec: VendorSpec, settings: VendorSetting
 def _wanted(
     loaded: Loaded, specs: Mapping[str, Vendor], listings: Sequence[ReferenceEntry] | None = None
 ) -> dict[str, ConfiguredDataset]:
-    """The datasets; without `listings` the reference table was not read: the reference table yet."""
+    """The datasets; without `listings` the reference table was not read."""
     if not loaded.values.dataset:
         raise _no_dataset(loaded)
     return {

@@ -55,6 +55,14 @@ def rules(loaded: Loaded) -> Rules:
 def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
     """What cannot be meant."""
     yield from _schedule(loaded)
+    shares = loaded.values.budget.model_dump()
+    if sum(shares.values()) > 1 + 1e-9:
+        shown = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        yield errors.ConfigError(
+            f"the shares in [budget], with their defaults, come to more than 1: {shown}.",
+            where=loaded.where("budget"),
+            hint="Lower the others too.",
+        )
     export = loaded.values.export
     firsts = list(export.splits.items())
     for (name, first), (later, second) in itertools.pairwise(firsts):

@@ -3,7 +3,9 @@ them, or why they cannot be taken."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,7 +123,9 @@ def finals(context: NodeContext, now: Instant) -> tuple[Instant, ...]:
 def main() -> None:
     """Read a `Setup`, print what it came to."""
     setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
-    sys.stdout.buffer.write(encode(prepared(setup)))
+    # Who has asked may be gone.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, encode(prepared(setup)))
 
 
 if __name__ == "__main__":
