@@ -26,6 +26,8 @@ NO_WAIT = """
 [node]
 clock_wait = "0s"
 min_free = "1MB"
+[web]
+enabled = false
 [schedule.curate]
 spacing = "0s"
 [schedule.audit]

@@ -37,7 +37,7 @@ def test_a_night_is_its_jobs_in_the_order_of_their_places() -> None:
 def test_an_unknown_job_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(errors.UsageError, match="no job 'tidy'") as caught:
         jobs.get("tidy")
-    assert caught.value.hint.startswith("Known jobs: audit, backfill, check, compact")
+    assert caught.value.hint.startswith("Known jobs: audit, audit_changes, backfill, check")
 
 
 @pytest.mark.parametrize("name", sorted(jobs.everything()))

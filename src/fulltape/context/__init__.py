@@ -203,16 +203,16 @@ def calendar(name: str, folder: Path | None = None) -> Calendar:
     return tables.load(name, folder / CALENDARS if folder else None)
 
 
-def open_ledger(folder: Path, url: str = "", *, read_only: bool = False) -> Ledger:
+def open_ledger(folder: Path, url: str = "", *, read_only: bool = False, untouched: bool = False) -> Ledger:
     """The ledger of the node in `folder`, created if there is none; `url` names one on PostgreSQL. Who opens it
-    `read_only` changes nothing, and needs no right to."""
+    `read_only` changes nothing, and needs no right to; `untouched` (see `Sqlite`) not even the files beside it."""
     if not read_only:
         files.make_folder(folder)
     if url:
         from fulltape.ledger.postgres import Postgres
 
         return Ledger(Postgres(url, read_only=read_only))
-    return Ledger(Sqlite(folder / LEDGER, read_only=read_only))
+    return Ledger(Sqlite(folder / LEDGER, read_only=read_only, untouched=untouched))
 
 
 Progress = Callable[["Event"], None]

@@ -25,6 +25,11 @@ class StageReport:
         return True
 
     @property
+    def whole(self) -> bool:
+        """Whether nothing is missing either in what it tells of."""
+        return self.complete
+
+    @property
     def triggers(self) -> tuple[Trigger, ...]:
         """What has happened, for the jobs that are due after it."""
         return ()

@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,13 +36,13 @@ class ExportReport(StageReport):
     """The bundle, whether it was written now, and the cells in it by availability and verdict."""
 
     path: str
-    written: bool
-    files: int
-    rows: int
-    bytes: int
-    held_out: int
-    cells: dict[str, int]
-    verdicts: dict[str, int]
+    written: bool = False
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+    held_out: int = 0
+    cells: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     """Files that do not have the content that the ledger recorded: because of them nothing was written."""
 
@@ -50,6 +50,11 @@ class ExportReport(StageReport):
     def complete(self) -> bool:
         """Whether the bundle is there, and nothing in it is RED."""
         return not (self.damaged or self.verdicts.get("RED"))
+
+    @property
+    def whole(self) -> bool:
+        """See `StageReport`."""
+        return self.complete and not any(self.cells.get(state) for state in plan.LACKING)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -113,17 +118,7 @@ def _damaged(context: NodeContext, included: list[Included], now: Instant) -> tu
 
 
 def _nothing(path: Path, damaged: tuple[str, ...]) -> ExportReport:
-    return ExportReport(
-        path=str(path),
-        written=False,
-        files=0,
-        rows=0,
-        bytes=0,
-        held_out=0,
-        cells={},
-        verdicts={},
-        damaged=damaged,
-    )
+    return ExportReport(path=str(path), damaged=damaged)
 
 
 def _unsound(context: NodeContext, now: Instant) -> tuple[str, ...]:

@@ -17,15 +17,17 @@ from fulltape.ledger.database import Database, Row
 class Sqlite(Database):
     """Any process may write, one at a time: `write` takes a file lock and then `BEGIN IMMEDIATE`."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, untouched: bool = False) -> None:
         """Open the file, created if there is none, and bring its schema forward; who opens it `read_only` changes nothing,
-        not even that."""
+        not even that. `untouched`: not even the files beside it, by which readers and writers know of each other, are written; who
+        reads so looks afterwards whether a writer has come (`stirred`)."""
         super().__init__(str(path))
         self._path = path
         self._lock_fd = -1
         try:
             if read_only:
-                self._connection = _readable(path)
+                self._mark = mark(path)
+                self._connection, self._as_it_lies = _readable(path, untouched=untouched)
                 self.check_version()
                 return
             self._lock_fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
@@ -75,6 +77,11 @@ class Sqlite(Database):
             yield
         finally:
             os.close(fd)
+
+    @property
+    def stirred(self) -> bool:
+        """Whether a writer has come since the file was opened read only, of which nothing told us: what was read may be torn."""
+        return self._as_it_lies and mark(self._path) != self._mark
 
     def room(self) -> tuple[int, int, int]:
         """As SQLite counts its pages."""
@@ -139,18 +146,36 @@ def _connection(where: str, *, uri: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _readable(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Beside a living writer it reads what is committed; on a disk where nothing can be
-    created, the file as it lies there."""
-    for how in ("mode=ro", "immutable=1"):
+def mark(path: Path) -> tuple[tuple[int, int], ...]:
+    """What is another value once a ledger, or the log of its newest changes, has been written."""
+    marks = []
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            about = file.stat()
+        except FileNotFoundError:
+            marks.append((0, 0))
+        else:
+            marks.append((about.st_mtime_ns, about.st_size))
+    return tuple(marks)
+
+
+def _readable(path: Path, *, untouched: bool) -> tuple[sqlite3.Connection, bool]:
+    """A connection that cannot write, and whether it reads the file as it lies there, unknown to writers. Beside a living writer it reads what is committed; on a disk where nothing can be
+    created, the file as it lies there. `untouched` first as it lies there too, unless changes wait beside it, which only a reader
+    that writes can take up."""
+    ways = ["mode=ro", "immutable=1"]
+    if untouched:
+        shared, waiting = path.with_name(f"{path.name}-shm").exists(), mark(path)[1][1] > 0
+        ways = ["mode=ro&readonly_shm=1", *ways] if shared else ways if waiting else ways[::-1]
+    for how in ways:
         connection = _connection(f"{path.resolve().as_uri()}?{how}", uri=True)
         try:
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
         except sqlite3.OperationalError:
             connection.close()
         else:
-            return connection
-    return _connection(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            return connection, how == "immutable=1"
+    return _connection(f"{path.resolve().as_uri()}?mode=ro", uri=True), False
 
 
 def holds_a_ledger(path: Path) -> bool:

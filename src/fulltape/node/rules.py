@@ -55,6 +55,7 @@ def rules(loaded: Loaded) -> Rules:
 def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
     """What cannot be meant."""
     yield from _schedule(loaded)
+    yield from _web(loaded)
     shares = loaded.values.budget.model_dump()
     if sum(shares.values()) > 1 + 1e-9:
         shown = " + ".join(f"{name} {share:g}" for name, share in shares.items())
@@ -75,6 +76,27 @@ def problems(loaded: Loaded) -> Iterator[errors.ConfigError]:
         yield errors.ConfigError(
             "export.purge and export.embargo are about export.splits, and there are none.",
             where=loaded.where("export.purge" if export.purge else "export.embargo"),
+        )
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_SHORTEST_TOKEN = 32
+
+
+def _web(loaded: Loaded) -> Iterator[errors.ConfigError]:
+    web = loaded.values.web
+    token = web.token.get_secret_value() if web.token else ""
+    if web.enabled and web.host not in _LOOPBACK and not token:
+        yield errors.ConfigError(
+            f"web.host = {web.host} can be reached from other machines, and web.token is missing.",
+            where=loaded.where("web.host"),
+            hint='Add token = "${FULLTAPE_WEB_TOKEN}"; openssl rand -hex 32 makes one.',
+        )
+    if token and len(token) < _SHORTEST_TOKEN:
+        yield errors.ConfigError(
+            f"web.token has {len(token)} characters; {_SHORTEST_TOKEN} are the fewest.",
+            where=loaded.where("web.token"),
+            hint="openssl rand -hex 32 makes one.",
         )
 
 

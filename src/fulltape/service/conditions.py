@@ -91,6 +91,14 @@ def of_capture(state: CaptureState | None, crashes: int) -> dict[str, Condition]
     return conditions
 
 
+def of_web(failures: int) -> dict[str, Condition]:
+    """Pages that cannot be served."""
+    if failures < CRASHES:
+        return {}
+    text = f"Their process has ended {failures} times in a row; why is in the log. Is web.port taken by another program?"
+    return {"web": Condition(title="The pages cannot be served", text=text)}
+
+
 def of_entry(name: str, failures: int, error: str, hint: str) -> dict[str, Condition]:
     """A job that fails again and again."""
     if failures < CRASHES:

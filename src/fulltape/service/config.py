@@ -30,6 +30,19 @@ class ScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.job} {self.cron} {self.zone} {self.every:g} {' '.join(self.after)} {self.enabled}"
 
 
+class WebSettingsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The line to the web process: where the pages are served, and who may see them (see `web.guard.Guard`). `text` is the settings file as the
+    supervisor has read it."""
+
+    folder: str
+    text: str
+    host: str
+    port: int
+    hosts: tuple[str, ...]
+    token_digest: str = ""
+    base_path: str = ""
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where a person is called, and when not: `quiet` is "HH:MM-HH:MM" in `zone`."""
 
@@ -52,6 +65,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ScheduleEntry, ...]
     finals: tuple[Instant, ...]
     capture: CaptureConfig | None
+    web: WebSettingsConfig | None
     notify: NotifyConfig
     stop_within: float
     clock_wait: float
@@ -110,6 +124,7 @@ class JobEnd(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+    complete: bool = True
     numbers: dict[str, int] = {}
     triggers: tuple[Trigger, ...] = ()
     again_in: float | None = None

@@ -12,6 +12,7 @@ from fulltape.market.time import Instant
 
 FOLDER = "service"
 """In the node's folder."""
+MOST_NIGHTS = 120
 _MOST_BYTES = 1_000_000
 """A log of runs that is larger becomes the older one; the one before that goes."""
 
@@ -54,12 +55,21 @@ class SentCondition(msgspec.Struct, frozen=True, kw_only=True):
     since: Instant
 
 
+class NightRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How a night's export ended, and whether nothing in its bundle is RED."""
+
+    outcome: str
+    complete: bool
+
+
 class Memory(msgspec.Struct, kw_only=True):
     """What is remembered."""
 
     entries: dict[str, RememberedEntry] = {}
     out: dict[str, OutSource] = {}
     sent: dict[str, SentCondition] = {}
+    nights: dict[str, NightRecord] = {}
+    """By day (UTC) on which the export ran."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from fulltape.service.memory import OutSource
 from fulltape.service.plan import EntryState, Moment
 from fulltape.service.schedule import Schedule
 from fulltape.service.shown import ServiceState, ShownCondition, ShownRun
+from fulltape.service.web_process import WebProcess
 
 _MEASURE_EVERY = 5.0
 _SHOW_EVERY = 25.0
@@ -43,6 +44,7 @@ class Surroundings:
 
     config: ServiceConfig
     capture: CaptureProcess | None
+    web: WebProcess | None
     running: Sequence[ShownRun]
     workers: Mapping[str, int]
     stopping: bool
@@ -161,6 +163,7 @@ class Outlook:
             message=beside.message,
             workers=dict(beside.workers),
             capture_process=beside.capture.id if beside.capture else 0,
+            web_process=beside.web.id if beside.web else 0,
         )
         alike = self._shown is not None and _still(self._shown) == _still(state)
         if not alike or now.steady - self._shown_at >= _SHOW_EVERY:
@@ -185,6 +188,7 @@ class Outlook:
         crashes = beside.capture.failures if beside.capture else 0
         known = conditions.of_sources(self._schedule.memory.out)
         known |= conditions.of_capture(_capture_state(beside), crashes)
+        known |= conditions.of_web(beside.web.failures if beside.web else 0)
         known |= conditions.of_disk(self._room) if self._room else {}
         for name, failures, run in self._schedule.failing():
             known |= conditions.of_entry(name, failures, run.error, run.hint)

@@ -23,6 +23,7 @@ from fulltape.service.config import (
     ScheduleEntry,
     ServiceConfig,
     Setup,
+    WebSettingsConfig,
     encode,
 )
 from fulltape.settings import load, running
@@ -63,6 +64,7 @@ def _config(loaded: Loaded, text: str) -> ServiceConfig:
             entries=entries,
             finals=finals(context, now),
             capture=capturing.configuration(loaded, context) if live else None,
+            web=_web(loaded, text),
             notify=NotifyConfig(
                 webhook=notify.webhook.get_secret_value() if notify.webhook else "",
                 apprise=tuple(address.get_secret_value() for address in notify.apprise),
@@ -104,9 +106,28 @@ def _entries(loaded: Loaded) -> Iterator[ScheduleEntry]:
         )
 
 
+def _web(loaded: Loaded, text: str) -> WebSettingsConfig | None:
+    web = loaded.values.web
+    if not web.enabled:
+        return None
+    token = web.token.get_secret_value() if web.token else ""
+    own = web.host if ":" not in web.host else f"[{web.host}]"
+    return WebSettingsConfig(
+        folder=str(loaded.folder),
+        text=text,
+        host=web.host,
+        port=web.port,
+        hosts=tuple(
+            dict.fromkeys(("127.0.0.1", "localhost", "[::1]", own.lower(), *map(str.lower, web.hosts)))
+        ),
+        token_digest=hashlib.sha256(token.encode()).hexdigest() if token else "",
+        base_path=web.base_path,
+    )
+
+
 def _digest(loaded: Loaded) -> str:
     """Of what concerns data, without secrets."""
-    values = loaded.values.model_dump(mode="json", exclude={"schedule", "notify"})
+    values = loaded.values.model_dump(mode="json", exclude={"schedule", "notify", "web"})
     return hashlib.sha256(repr(values).encode()).hexdigest()
 
 

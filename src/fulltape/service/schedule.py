@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from fulltape.lake import files
-from fulltape.market.time import SECOND, Instant
+from fulltape.market.time import SECOND, Instant, utc_date
 from fulltape.schedule.rules import Lane, ScheduleRule, Trigger
 from fulltape.service import memory, plan
 from fulltape.service.config import JobEnd, RunOrder, ScheduleEntry
-from fulltape.service.memory import LastRun, Memory, RememberedEntry, RunRecord
+from fulltape.service.memory import LastRun, Memory, NightRecord, RememberedEntry, RunRecord
 from fulltape.service.plan import EntryState, Moment
 from fulltape.service.shown import ShownEntry
 
@@ -131,6 +131,10 @@ class Schedule:
             numbers=end.numbers,
         )
         memory.note_run(self._folder, record)
+        if entry.job == "export" and (end.outcome != "done" or end.numbers):
+            day = utc_date(now.wall).isoformat()
+            nights = {**self.memory.nights, day: NightRecord(outcome=end.outcome, complete=end.complete)}
+            self.memory.nights = dict(sorted(nights.items())[-memory.MOST_NIGHTS :])
         if entry.name not in self._states:
             return
         failed = end.outcome not in ("done", "stopped", "busy")

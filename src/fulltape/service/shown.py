@@ -68,6 +68,7 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     workers: dict[str, int] = {}
     """Process numbers of the workers that are there."""
     capture_process: int = 0
+    web_process: int = 0
 
 
 def path(folder: Path) -> Path:

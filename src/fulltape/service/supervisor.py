@@ -17,7 +17,6 @@ from pathlib import Path
 from fulltape.clock import SystemClock
 from fulltape.lake.layout import Layout
 from fulltape.market.time import SECOND
-from fulltape.node.capture_process import CaptureProcess
 from fulltape.service import rereading, systemd
 from fulltape.service.caller import Caller
 from fulltape.service.closed import ClosedJournals
@@ -29,6 +28,7 @@ from fulltape.service.plan import LONGEST_LOOK, EntryState, Moment
 from fulltape.service.rereading import SettingsReader
 from fulltape.service.schedule import Schedule
 from fulltape.service.sentences import begun_words, ended_words
+from fulltape.service.standing import StandingProcesses
 
 _LOOK_EVERY = 1.0
 """Seconds between looks at capture's process and its closed journals."""
@@ -52,7 +52,7 @@ class Supervisor:
         self._outlook = Outlook(folder, self._schedule, self._caller, self.now())
         self._control = ControlSocket(folder, self._asked)
         self._closed = ClosedJournals(self._layout)
-        self._capture: CaptureProcess | None = None
+        self._standing = StandingProcesses(self._layout, say)
         self._renewed_at = self.now().steady
         self._message = ""
         self._stop_at: float | None = None
@@ -67,7 +67,7 @@ class Supervisor:
         """Begin: capture at once; and what an earlier process left unfinished is worth a run."""
         now = self.now()
         self._schedule.configure(self._config.entries, self._config.finals, now)
-        self._capture_by(self._config)
+        self._standing.configure(self._config)
         self._schedule.trigger(["closed", "tasks", "parts", "curated"], now)
         systemd.tell("READY=1")
 
@@ -82,6 +82,7 @@ class Supervisor:
             self._outlook.show(self._beside(), now)
             systemd.tell("WATCHDOG=1")
             self._wait(wakes)
+        self._standing.stop_web()
         self._control.close()
         self._caller.close()
         self._reader.close()
@@ -108,8 +109,7 @@ class Supervisor:
             respond(ControlReply(ok=False, message="the service ends"))
 
     def _go_on(self, now: Moment) -> None:
-        if self._capture:
-            self._capture.look()
+        self._standing.look()
         if self._closed.look():
             self._schedule.trigger(["closed"], now)
         if now.steady - self._renewed_at >= _RENEW_AFTER:
@@ -128,7 +128,8 @@ class Supervisor:
     def _beside(self) -> Surroundings:
         return Surroundings(
             config=self._config,
-            capture=self._capture,
+            capture=self._standing.capture,
+            web=self._standing.web,
             running=self._runs.shown,
             workers={worker.slot: worker.child.pid for worker in self._runs.workers.all},
             stopping=self._stop_at is not None,
@@ -140,7 +141,8 @@ class Supervisor:
         if self._stop_at is None:
             held = self._outlook.held(self._config)
             timeout = self._schedule.wait(self.now(), self._runs.busy, held)
-        if self._capture or self._stop_at is not None or self._runs.workers.all:
+        looked_after = self._standing.capture or self._standing.web or self._runs.workers.all
+        if looked_after or self._stop_at is not None:
             timeout = min(timeout, _LOOK_EVERY)
         return min(timeout, systemd.watchdog_seconds() or timeout)
 
@@ -166,18 +168,6 @@ class Supervisor:
         if words := ended_words(begun, started, end, now):
             self._say(words)
 
-    def _capture_by(self, config: ServiceConfig) -> None:
-        if config.capture is None:
-            if self._capture:
-                self._capture.stop(config.stop_within)
-            self._capture = None
-        elif self._capture:
-            self._capture.configure(config.capture)
-        else:
-            state = self._layout.capture_state(config.writer)
-            self._capture = CaptureProcess(config.capture, self._say, state)
-            self._capture.start()
-
     def _settings_came(self) -> None:
         """Take settings once they are read, or say why not."""
         prepared = self._reader.came()
@@ -200,7 +190,7 @@ class Supervisor:
         self._schedule.configure(config.entries, config.finals, now)
         if self._reader.anew:
             self._runs.workers.configure(Setup(folder=str(self._folder), text=config.text))
-            self._capture_by(config)
+            self._standing.configure(config)
             self._outlook.forget(now)
             self._caller.renew(before.notify, config.notify)
             if config.data != before.data:
@@ -232,9 +222,7 @@ class Supervisor:
         left = self._stop_at - self.now().steady
         if self._runs.workers.all and left > _CAPTURE_NEEDS and not self._hard:
             return None
-        if self._capture:
-            self._capture.stop(1.0 if self._hard else max(1.0, left))
-            self._capture = None
+        self._standing.stop_capture(1.0 if self._hard else max(1.0, left))
         if self._runs.workers.all and left > 0 and not self._hard:
             return None
         return self._runs.kill()

@@ -164,6 +164,7 @@ class JobWorker:
         return JobEnd(
             id=order.id,
             outcome="stopped" if self._stop.is_set() else "done",
+            complete=report is None or report.whole,
             numbers=jobs.numbers(report),
             triggers=report.triggers if report is not None else (),
             again_in=None if again is None else max(_LEAST_AGAIN, (again - wall.steady()) / SECOND),

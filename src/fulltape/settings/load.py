@@ -237,7 +237,7 @@ def _may_be_shown(location: list[str], value: Any) -> bool:
     """Whether a wrong value may be repeated: never a container, and of vendors only what cannot be a secret."""
     if isinstance(value, (dict, list)):
         return False
-    return location[0] not in ("vendor", "cluster", "notify") or location[-1] in _SHOWN_OF_VENDORS
+    return location[0] not in ("vendor", "cluster", "notify", "web") or location[-1] in _SHOWN_OF_VENDORS
 
 
 def _toml(value: Any) -> str:

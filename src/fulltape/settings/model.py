@@ -19,7 +19,7 @@ from fulltape.settings.kinds import (
     spell,
 )
 from fulltape.settings.rules import RetentionRules, Rules
-from fulltape.settings.running import NotifySettings, ScheduleSettings
+from fulltape.settings.running import NotifySettings, ScheduleSettings, WebSettings
 from fulltape.settings.thresholds import QualitySettings
 
 
@@ -338,6 +338,7 @@ class Settings(Section):
     verify: VerifySettings = VerifySettings()
     retention: RetentionSettings = RetentionSettings()
     schedule: dict[str, ScheduleSettings] = Field(default_factory=dict)
+    web: WebSettings = WebSettings()
     notify: NotifySettings = NotifySettings()
     cluster: ClusterSettings = ClusterSettings()
 
@@ -355,6 +356,7 @@ SECTIONS: dict[str, type[Section]] = {
     "verify": VerifySettings,
     "retention": RetentionSettings,
     "schedule.NAME": ScheduleSettings,
+    "web": WebSettings,
     "notify": NotifySettings,
     "cluster": ClusterSettings,
 }

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from fulltape.schedule import rules as schedule
 from fulltape.schedule.rules import ScheduleRule, Trigger
-from fulltape.settings.kinds import Duration, Section, quiet_hours, web_address
+from fulltape.settings.kinds import Duration, Secret, Section, quiet_hours, web_address
 
 WebAddress = Annotated[SecretStr, BeforeValidator(web_address)]
 
@@ -62,6 +62,29 @@ def rules(sections: Mapping[str, ScheduleSettings]) -> dict[str, ScheduleRule]:
     """Every entry of the schedule, those of the file's own names last."""
     given = {name: section.rule(name) for name, section in sections.items()}
     return {**schedule.SCHEDULE, **given}
+
+
+class WebSettings(Section):
+    """The pages of a running node."""
+
+    enabled: bool = Field(True, description="whether `fulltape run` serves them")
+    host: str = Field(
+        "127.0.0.1",
+        description="address on which they are served; one that is not of this machine alone needs a `token`, and a proxy for TLS",
+    )
+    port: int = Field(8_470, ge=1, le=65_535, strict=True, description="its port")
+    hosts: tuple[str, ...] = Field(
+        (), description="names, without a port, by which they may be asked for beside localhost and `host`"
+    )
+    token: Secret | None = Field(
+        None,
+        description="what a browser, or a program as a bearer, must show; at least 32 characters: write ${VAR}",
+    )
+    base_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description='the path under which a proxy serves them, such as "/market"',
+    )
 
 
 class NotifySettings(Section):

@@ -1,0 +1,63 @@
+"""`python -m fulltape.web`: the web process, as the supervisor starts it; it ends with its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from fulltape.service.config import WebSettingsConfig
+from fulltape.settings import load
+from fulltape.web.app import Pages, application
+from fulltape.web.poller import Poller
+
+NICE = 5
+"""How much it lets others go first."""
+_GRACE = 2
+"""Seconds in which open answers may end."""
+
+
+def main() -> None:
+    """Serve until the input ends, or SIGTERM."""
+    os.nice(NICE)
+    first = sys.stdin.buffer.readline()
+    if first:
+        asyncio.run(_serve(msgspec.json.decode(first, type=WebSettingsConfig)))
+
+
+async def _serve(config: WebSettingsConfig) -> None:
+    loaded = load.load(Path(config.folder), asking=False, text=config.text)
+    poller = Poller(loaded)
+    app, pages = application(config, poller)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            root_path=config.base_path,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+            lifespan="off",
+            ws="none",
+        )
+    )
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _ended, server, pages)
+    poller.start()
+    try:
+        await server.serve()
+    finally:
+        pages.closing.set()
+        poller.close()
+
+
+def _ended(server: uvicorn.Server, pages: Pages) -> None:
+    """Something came after the orders: only the end of the input does."""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    pages.closing.set()
+    server.should_exit = True

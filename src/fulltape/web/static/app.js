@@ -1,0 +1,38 @@
+// Reads the page anew when something has changed, and says when the node can no longer be reached.
+const source = new EventSource(document.body.dataset.events);
+let version = null;
+let reading = false;
+
+async function renew() {
+  if (reading || document.hidden) return;
+  reading = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of ["main", "footer"]) {
+      const fresh = page.querySelector(part);
+      if (fresh) document.querySelector(part).innerHTML = fresh.innerHTML;
+    }
+    document.title = page.title;
+    const icon = page.getElementById("icon");
+    if (icon) document.getElementById("icon").href = icon.getAttribute("href");
+    const dot = page.querySelector(".dot");
+    if (dot) document.querySelector(".dot").className = dot.className;
+  } finally {
+    reading = false;
+  }
+}
+
+function told(words) {
+  const shown = document.getElementById("connection");
+  if (shown) shown.textContent = words;
+}
+
+source.onmessage = (event) => {
+  told("");
+  if (version !== null && version !== event.data) renew();
+  version = event.data;
+};
+source.onerror = () => told("The node does not answer; what you see may be old.");
+document.addEventListener("visibilitychange", renew);
