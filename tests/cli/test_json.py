@@ -162,6 +162,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("bundles", ["bundles"]),
         ("jobs run", ["jobs", "run", "check"]),
         ("schedule", ["schedule"]),
+        ("doctor", ["doctor"]),
         ("repairs", ["repairs"]),
     ],
     ids=lambda of: of if isinstance(of, str) else " ".join(of[:3]),

@@ -76,6 +76,29 @@ def restore(database: Database, path: Path) -> None:
             source.close()
 
 
+def newest(folder: Path) -> Path | None:
+    """The newest daily copy in a folder."""
+    there = (
+        sorted(path for path in folder.iterdir() if _DAILY.fullmatch(path.name)) if folder.is_dir() else []
+    )
+    return there[-1] if there else None
+
+
+def tried(path: Path) -> str:
+    """Restore a copy into a new ledger, for trial; why that is not possible, '' where it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            trial = Sqlite(Path(folder) / "trial.db")
+            try:
+                restore(trial, path)
+                wrong = trial.faults()
+            finally:
+                trial.close()
+        except (errors.FulltapeError, OSError) as error:
+            return str(error)
+    return wrong[0] if wrong else ""
+
+
 def faults(path: Path) -> bool:
     """Whether a file is no sound copy of a ledger."""
     if not holds_a_ledger(path):

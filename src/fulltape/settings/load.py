@@ -98,6 +98,20 @@ def load(folder: Path, *, asking: bool = True, text: str | None = None) -> Loade
     return Loaded(folder=folder, values=values, lines=lines, variables=variables)
 
 
+def secret_files(folder: Path) -> list[Path]:
+    """The files from which the settings take secrets; none where the settings cannot be read."""
+    try:
+        raw = tomllib.loads((folder / FILE).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return []
+    vendors = raw.get("vendor", {})
+    tables = (
+        [table for table in vendors.values() if isinstance(table, dict)] if isinstance(vendors, dict) else []
+    )
+    named = [table[name] for table in tables for name in ("key_file", "secret_file") if name in table]
+    return [folder / name for name in named if isinstance(name, str)]
+
+
 def locate(text: str) -> dict[str, int]:
     """The line of each dotted key and table header in a TOML text."""
     lines: dict[str, int] = {}
