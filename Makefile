@@ -9,7 +9,7 @@ TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
 GROWTH_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate mutants docs format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate bench-soak mutants docs format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -48,6 +48,10 @@ bench-adjust: .venv/.dev
 
 bench-curate: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.curate.run
+
+# Two weeks of a service in minutes: is everything done when it is due, and nothing twice?
+bench-soak: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.soak.run
 
 bench-read: .venv/.dev .interop/.read
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.read.run

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
+import os
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +27,47 @@ class Anchor(Protocol):
         ...
 
 
+SHIFT = "FULLTAPE_CLOCK_SHIFT"
+"""Names a file that shifts the clocks of all processes that are given it: for tests, in which weeks pass in minutes."""
+_SHIFTS = struct.Struct("<qq")
+
+
+class ClockShift:
+    """Sixteen bytes that processes share: by how many nanoseconds the wall clock is elsewhere, and by how many every clock has
+    jumped since."""
+
+    def __init__(self, path: str) -> None:
+        with Path(path).open("r+b") as file:
+            self._bytes = mmap.mmap(file.fileno(), _SHIFTS.size)
+
+    @staticmethod
+    def create(path: Path, wall_ns: int) -> None:
+        """A new file, by which the wall clock is this far away from the machine's."""
+        path.write_bytes(_SHIFTS.pack(wall_ns, 0))
+
+    @property
+    def wall(self) -> int:
+        """For the wall clock."""
+        elsewhere, jumped = _SHIFTS.unpack(self._bytes)
+        return int(elsewhere + jumped)
+
+    @property
+    def steady(self) -> int:
+        """For clocks that nothing sets."""
+        return int(_SHIFTS.unpack(self._bytes)[1])
+
+    def jump(self, seconds: float) -> None:
+        """Let so much time pass at once, for every process."""
+        elsewhere, jumped = _SHIFTS.unpack(self._bytes)
+        self._bytes[:] = _SHIFTS.pack(elsewhere, jumped + int(seconds * 1e9))
+
+
+shift = ClockShift(os.environ[SHIFT]) if os.environ.get(SHIFT) else None
+"""None outside of tests."""
+
+
 def _since_boot() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + (shift.steady if shift else 0)
 
 
 def synchronised() -> bool:
@@ -45,12 +87,12 @@ def this_boot() -> str:
 
 def wall_ns() -> int:
     """Wall time in UTC nanoseconds: for stamping every message, where more than this would cost too much."""
-    return time.time_ns()
+    return time.time_ns() + shift.wall if shift else time.time_ns()
 
 
 def steady_seconds() -> float:
     """Seconds that only ever grow, for measuring how long something takes."""
-    return time.monotonic()
+    return time.monotonic() + (shift.steady / 1e9 if shift else 0.0)
 
 
 def pause(seconds: float) -> None:
@@ -71,7 +113,7 @@ class SystemClock:
         anchor: Anchor | None = None,
         *,
         boot: str | None = None,
-        wall: Callable[[], int] = time.time_ns,
+        wall: Callable[[], int] = wall_ns,
         since_boot: Callable[[], int] = _since_boot,
         synchronised: Callable[[], bool] = synchronised,
     ) -> None:

@@ -58,15 +58,6 @@ def test_what_holds_for_a_cell_is_found(ledger: Ledger) -> None:
     assert ledger.verdicts.of_cell(DAYS, "MSFT", D(2024, 11, 8)) is None
 
 
-def test_spans_are_counted(ledger: Ledger) -> None:
-    record(ledger)
-    assert sorted(ledger.verdicts.spans(DAYS)) == [
-        (Verdict.AMBER, D(2024, 11, 11), D(2024, 11, 12), 1),
-        (Verdict.GREEN, D(2024, 11, 4), D(2024, 11, 8), 2),
-        (Verdict.RED, D(2024, 11, 11), D(2024, 11, 11), 1),
-    ]
-
-
 def test_a_newer_verdict_is_laid_over_what_lies_around_it(ledger: Ledger) -> None:
     """Over what begins inside of it, and beside what it goes on with."""
     record(ledger)

@@ -46,8 +46,8 @@ def test_what_needs_a_person() -> None:
         "a.x": OutSource(stopped=True, reason="401: no such key", until=1),
         "b.y": OutSource(stopped=False, reason="no answer", until=1),
     }
-    assert list(conditions.of_sources(out)) == ["credentials a.x"]
-    assert "[vendor.a]" in conditions.of_sources(out)["credentials a.x"].text
+    assert list(conditions.of_sources(out, 0)) == ["credentials a.x"]
+    assert "[vendor.a]" in conditions.of_sources(out, 0)["credentials a.x"].text
     assert conditions.of_disk(Room(free=10, total=100, wanted=10)) == {}
     assert "min_free" in conditions.of_disk(Room(free=9, total=100, wanted=10))["disk"].text
     assert conditions.of_entry("export", 2, "why", "") == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -102,9 +103,10 @@ def test_however_clocks_jump_no_moment_counts_twice_and_none_runs_early(
     steps: list[int], expression: str, zone: str
 ) -> None:
     what = entry(cron=expression, zone=zone)
-    wall, looks = START, []
+    wall, looks = START, [START]
     for step in steps:
-        wall = max(START, wall + step * MINUTE)
+        # Further back than a day a clock is taken to have been wrong before.
+        wall = max(START, max(looks) - plan.MOST_AHEAD, wall + step * MINUTE)
         looks.append(wall)
     due = runs(what, looks)
     assert len(due) == len(set(due))
@@ -240,3 +242,46 @@ def test_a_node_that_is_left_alone_comes_to_rest_and_never_waits_for_nothing(
             for one in states
         ]
     raise AssertionError("it never comes to rest")
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "day", "utc"),
+    [
+        ("30 2 * * *", "Europe/Berlin", (2026, 10, 25), 1),
+        ("15 1 * * *", "America/New_York", (2026, 11, 1), 6),
+    ],
+)
+def test_in_the_second_pass_of_an_hour_the_next_moment_lies_ahead(
+    expression: str, zone: str, day: tuple[int, int, int], utc: int
+) -> None:
+    begin = from_datetime(dt.datetime(*day, utc, tzinfo=dt.UTC))
+    for minute in range(60):
+        now = begin + minute * MINUTE
+        assert cron.following(expression, zone, now) > now
+
+
+def test_a_moment_that_was_dealt_with_by_a_clock_far_ahead_counts_for_nothing() -> None:
+    wrong = EntryState(entry=entry(cron="30 2 * * *"), since=START + 3_650 * 24 * HOUR)
+    now = plan.looked(wrong, at(START), ())
+    assert (now.since, now.ready) == (START, None)
+    assert plan.looked(now, at(START + 3 * HOUR), ()).cause == "schedule"
+
+
+def test_a_bundle_waits_until_what_has_come_is_checked_but_not_for_ever() -> None:
+    now = at(START, 10)
+    bundle = plan.request(state(entry()), now, "schedule")
+    pending = plan.request(state(entry("check")), now, "event", wait=60)
+    assert plan.starts([bundle, pending], now, busy=(), held={}) == []
+    assert plan.wait([bundle, pending], now, (), busy=(), held={}) > 0
+    late = at(START, 10 + plan.PATIENCE)
+    assert [
+        begun.entry.name for begun in plan.starts([bundle, state(entry("curate"))], now, busy=(), held={})
+    ] == ["export"]
+    busy = replace(pending, ready=None, running=True)
+    assert [begun.entry.name for begun in plan.starts([bundle, busy], late, busy=(), held={})] == ["export"]
+
+
+def test_a_person_who_asks_for_what_is_held_is_heard_also_where_it_was_requested_already() -> None:
+    now, held = at(START, 10), {"backfill": "the disk is full"}
+    requested = plan.request(state(entry("backfill", "fetch")), now, "event")
+    assert plan.starts([plan.request(requested, now, "person")], now, busy=(), held=held)

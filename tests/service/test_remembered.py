@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
+from fulltape import errors
 from fulltape.market.time import DAY, HOUR, MINUTE, SECOND, from_datetime
 from fulltape.schedule.rules import ScheduleRule
 from fulltape.service import memory, schedule
 from fulltape.service.config import JobEnd, ScheduleEntry
-from fulltape.service.memory import OutSource, RunRecord
+from fulltape.service.memory import OutSource, RememberedEntry, RunRecord
 from fulltape.service.plan import Moment
 from fulltape.service.schedule import Schedule
 
@@ -155,3 +158,58 @@ def test_the_schedule_of_a_node_whose_service_does_not_run(tmp_path: Path) -> No
         "every 1d; after parts",
         "only when asked",
     ]
+
+
+def test_what_waited_for_its_lane_when_the_power_went_runs_after_it(tmp_path: Path) -> None:
+    night = at(NOON + 14 * HOUR + 30 * MINUTE)
+    entries = [
+        ScheduleEntry(name=name, job=name, lane="heavy", cron="30 2 * * *")
+        for name in ("verify", "export", "sweep")
+    ]
+    made = begun(tmp_path, entries, at(NOON))
+    made.look(night)
+    assert [state.entry.name for state, _ in made.starts(night, (), {})] == ["verify"]
+    made.keep()
+    later = at(night.wall + MINUTE, 5.0)
+    again = begun(tmp_path, entries, later)
+    assert sorted(name for _ in entries for name in names(again, later)) == ["export", "sweep", "verify"]
+
+
+def test_an_entry_that_was_taken_away_while_it_ran_runs_no_more(tmp_path: Path) -> None:
+    made = begun(tmp_path, [ScheduleEntry(name="mine", job="sweep", lane="heavy", every=60.0)], at(NOON))
+    made.look(at(NOON))
+    ((state, order),) = made.starts(at(NOON), (), {})
+    made.configure([NIGHTLY], (), at(NOON + SECOND, 1_001.0))
+    made.ended(state, at(NOON), JobEnd(id=order.id, outcome="done"), at(NOON + MINUTE, 1_060.0))
+    assert names(made, at(NOON + HOUR, 4_600.0)) == []
+    assert "mine" not in made.memory.entries
+
+
+def test_a_memory_of_a_clock_that_was_far_ahead_or_of_nonsense_is_no_harm(tmp_path: Path) -> None:
+    begun(tmp_path, [NIGHTLY], at(NOON + 3_650 * DAY))
+    made = begun(tmp_path, [NIGHTLY], at(NOON))
+    assert names(made, at(NOON + DAY, 90_000.0)) == ["export"]
+    for since in (2**62, -(2**62)):
+        made.memory.entries["export"] = RememberedEntry(spec=NIGHTLY.spec, since=since)
+        made.touch()
+        made.keep()
+        assert names(begun(tmp_path, [NIGHTLY], at(NOON)), at(NOON)) == []
+    resting = OutSource(stopped=True, reason="401", until=NOON + 3_650 * DAY)
+    assert not resting.rests(NOON)
+
+
+def test_a_disk_that_is_full_does_not_end_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(tmp_path, [NIGHTLY], at(NOON))
+
+    def full(*_: object) -> None:
+        raise errors.StorageError("memory.json could not be written: No space left on device.")
+
+    monkeypatch.setattr(memory, "write", full)
+    made.touch()
+    made.keep()
+    assert "No space" in made.problem
+    monkeypatch.undo()
+    made.keep()
+    assert made.problem == ""

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def facts(context: NodeContext) -> list[str]:
     """All that was checked, and said about cells."""
     now = SkippingClock().now()
     cells = status.gather(context, now)
-    return [status.digest(context, cells), str(state.verdicts(context)), str(state.cells(context, now))]
+    return [status.digest(context, cells), str(state.verdicts(context, now)), str(state.cells(context, now))]
 
 
 def test_a_night_writes_the_week_and_a_new_week_the_year(node: Path) -> None:
@@ -178,7 +179,7 @@ def test_a_kill_between_two_files_of_checks_leaves_no_cell_unchecked(
         checked = [parquet.read([context.layout.root / path]) for _, _, path in parts(context)["qc"]]
         curated = [parquet.read([context.layout.root / path]) for _, _, path in parts(context)["curated"]]
         assert sum(one.height for one in checked) == sum(one.height for one in curated)
-        assert state.verdicts(context)[DAYS.dataset].keys() == {"GREEN"}
+        assert state.verdicts(context, SkippingClock().now())[DAYS.dataset].keys() == {"GREEN"}
 
 
 def test_rows_of_a_symbol_come_in_time_whichever_file_was_written_last(node: Path) -> None:
@@ -192,3 +193,20 @@ def test_rows_of_a_symbol_come_in_time_whichever_file_was_written_last(node: Pat
     found = fulltape.open(node).scan(DAYS.dataset, symbols="IBM").collect()
     assert found["session"].is_sorted()
     assert found.height > 300
+
+
+def test_verdicts_of_what_is_not_wanted_any_more_count_for_nothing(node: Path) -> None:
+    with opened(node) as context:
+        nightly.run(context, SkippingClock())
+        now = SkippingClock().now()
+        wanted = context.wanted[DAYS.dataset]
+        everything = state.verdicts(context, now)[DAYS.dataset]["GREEN"]
+        first = next(iter(wanted.instruments))
+        fewer = replace(
+            wanted,
+            instruments={first: wanted.instruments[first]},
+            first=wanted.calendar.label(wanted.final_until(now) - 3),
+        )
+        less = replace(context, wanted={DAYS.dataset: fewer})
+        assert everything > 3
+        assert state.verdicts(less, now)[DAYS.dataset] == {"GREEN": 3}

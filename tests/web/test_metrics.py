@@ -33,7 +33,7 @@ def everything() -> dict[str, str]:
     disk: dict[str, float | str | None] = {"free": 1, "total": 2, "wanted": 1}
     whole = shown(
         service=service(entries=(entry,), capture="running"),
-        capture=CaptureState(at=NOW * 1_000, running=True, process=1, sources=(CAPTURED,)),
+        capture=CaptureState(at=NOW, running=True, process=1, sources=(CAPTURED,)),
         counts=msgspec.structs.replace(GOOD, sources=(source,), tasks={"queued": 1}, disk=disk),
     )
     named = {}

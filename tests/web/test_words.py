@@ -100,23 +100,23 @@ CAPTURED = CapturedSource(
         ({"service": service(capture="running")}, "attention", "Live capture is not running"),
         (
             {
-                "service": service(capture="running"),
-                "capture": CaptureState(at=NOW * 1_000, running=True, process=2, sources=(CAPTURED,)),
+                "service": service(capture="running", capture_process=2),
+                "capture": CaptureState(at=NOW, running=True, process=2, sources=(CAPTURED,)),
             },
             "attention",
-            "1 live streams are not live (a.x is connecting: 403)",
+            "1 live streams are down (a.x is connecting)",
         ),
         (
             {
-                "service": service(capture="running"),
-                "capture": CaptureState(at=(NOW - 60 * SECOND) * 1_000, running=True, process=2, sources=()),
+                "service": service(capture="running", capture_process=2),
+                "capture": CaptureState(at=NOW - 60 * SECOND, running=True, process=2, sources=()),
             },
             "attention",
             "Live capture is not running",
         ),
-        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9})}, "attention", "1 of 10 cells miss"),
-        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9}, tasks={"queued": 1})}, "working", "1 of 10 cells miss"),
-        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9}, tasks={"done": 1})}, "attention", "1 of 10 cells miss"),
+        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9})}, "attention", "Of 10 cells 1 are missing."),
+        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9}, tasks={"queued": 1})}, "working", "Of 10 cells 1 are missing."),
+        ({"counts": counts({"held": 9, "missing": 1}, {"GREEN": 9}, tasks={"done": 1})}, "attention", "Of 10 cells 1 are missing."),
         ({"counts": counts({"held": 10}, {"GREEN": 9, "RED": 1})}, "attention", "1 cells are RED"),
         ({"counts": counts({"held": 10}, {"GREEN": 9})}, "attention", "1 cells are not checked"),
         ({"counts": counts({"held": 10}, {"GREEN": 9, "UNCHECKED": 1})}, "attention", "1 cells are not checked"),
@@ -176,3 +176,20 @@ def test_ages_and_moments() -> None:
     entries = service().entries
     late = msgspec.structs.replace(entries[0], name="late", next=NOW + MINUTE + SECOND)
     assert words.upcoming(service(entries=(*entries, late))) == [(NOW + MINUTE, "forward, late")]
+
+
+def test_what_one_dataset_has_too_many_of_hides_nothing_of_another() -> None:
+    days = DatasetCounts(
+        dataset="days", cells={"wanted": 100, "held": 100}, verdicts={"GREEN": 1_155}, newest="2012-12-31"
+    )
+    minutes = DatasetCounts(
+        dataset="minutes", cells={"wanted": 205, "held": 205}, verdicts={}, newest="2012-12-31"
+    )
+    said = words.headline(shown(counts=msgspec.structs.replace(GOOD, datasets=(days, minutes))))
+    assert (said.tone, said.text) == ("attention", "Everything is held; 205 cells are not checked yet.")
+
+
+def test_a_node_that_could_not_be_looked_at_is_unknown_whatever_was_seen() -> None:
+    said = words.headline(shown(stale=True, problem="the server does not answer"))
+    assert (said.tone, said.more) == ("unknown", "the server does not answer")
+    assert not words.fresh(shown(stale=True))

@@ -56,7 +56,10 @@ def capture(
         capture_config = capturing.configuration(loaded, context)
         layout = context.layout
         path = layout.capture_state(capture_config.writer)
-    with files.alone(layout.capture_lock(capture_config.writer), f"a capture of {loaded.folder}"):
+    with files.alone(
+        layout.capture_lock(capture_config.writer),
+        f"live capture of {loaded.folder}, by `fulltape run` or another `fulltape capture`,",
+    ):
         status = _run(capture_config, layout, Path(loaded.folder), seal=seal, seconds=seconds, quiet=quiet)
     state = state_file.read(path)
     if state and not quiet:

@@ -26,7 +26,7 @@ def check(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption 
 
     with options.opened(node) as context, Watch(quiet=quiet or json) as watch:
         report = run.run_once(context, SystemClock(), watch)
-        verdicts = state.verdicts(context)
+        verdicts = state.verdicts(context, SystemClock().now())
         titles = {name: wanted.title for name, wanted in context.wanted.items()}
     if json:
         options.emit_json({"checked": report, "verdicts": verdicts})

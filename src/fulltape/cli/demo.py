@@ -89,7 +89,7 @@ def _report(context: NodeContext) -> list[str]:
     sources = state.sources(context, SystemClock(context.ledger.boots.anchor))
     out += [f"  {line}" for line in summary.sources(sources, len(sources), verbose=True)]
     out += ["", "Verdicts on the curated cells:"]
-    for name, counts in state.verdicts(context).items():
+    for name, counts in state.verdicts(context, SystemClock().now()).items():
         shown = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
         out.append(f"  {context.wanted[name].title:<33} {shown}")
     return out

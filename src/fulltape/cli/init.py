@@ -33,6 +33,25 @@ secret = "${ALPACA_SECRET}"
 # [vendor.massive]
 # key = "${MASSIVE_KEY}"
 # plan = "basic"
+
+# Live, by `fulltape run` (crypto needs no key):
+# [universe.coins]
+# symbols = ["BTC/USDT"]
+# [dataset.crypto_aggtrades]
+# universe = "coins"
+# sources = ["binance.spot"]
+# live = ["binance.spot"]
+# from = 2026-11-01
+# [vendor.binance]
+
+# What `fulltape run` does when, who it calls, and its pages: docs/running.md
+# [schedule.export]
+# cron = "0 6 * * 1-5"
+# zone = "Europe/Berlin"
+# [notify]
+# webhook = "${NOTIFY_WEBHOOK}"
+# [web]
+# port = 8470
 """
 UNIVERSE = """\
 symbol,listed_from,listed_to,instrument
@@ -64,4 +83,6 @@ def init(folder: Annotated[Path, typer.Argument(help="Where the node shall live.
     typer.echo(f"created {folder / 'fulltape.toml'} and {universe}")
     typer.echo("Set ALPACA_KEY and ALPACA_SECRET, list your symbols in universe.csv, then:")
     typer.echo(f"  fulltape config check --node {folder}")
-    typer.echo(f"  fulltape nightly --node {folder}")
+    typer.echo(f"  fulltape doctor --node {folder}")
+    typer.echo(f"  fulltape run --node {folder}        # by itself, with its pages at http://127.0.0.1:8470")
+    typer.echo(f"  fulltape nightly --node {folder}    # or everything once")

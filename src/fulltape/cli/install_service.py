@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,11 @@ def install_service(
     from fulltape.service import unit
     from fulltape.service.unit import UnitSettings
 
+    path = _units.path_of(name, user=user)
+    if not re.fullmatch(r"[1-9]\d*(?:[KMGT]|%)?|infinity", memory):
+        raise errors.UsageError(
+            f"{memory!r} is no size for systemd.", hint="Write 512M, 1G, 20% or infinity."
+        )
     loaded = options.load(node, asking=False)
     folder = loaded.folder.resolve()
     lake = (folder / loaded.values.node.lake).resolve()
@@ -57,7 +63,6 @@ def install_service(
     if show:
         typer.echo(content, nl=False)
         return
-    path = _units.path_of(name, user=user)
     try:
         files.publish_bytes(path, content.encode())
     except (PermissionError, errors.StorageError) as error:

@@ -10,7 +10,7 @@ PANEL = "Run"
 PLACE = 3
 app = typer.Typer(
     no_args_is_help=True,
-    help="Reach a person through what [notify] names.",
+    help="Reach a person through webhook and apprise.",
     epilog="Example: fulltape notify test",
 )
 

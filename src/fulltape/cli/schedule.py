@@ -55,6 +55,7 @@ def schedule(context: typer.Context, node: NodeOption = None, json: JsonOption =
                 "capture": state.capture if state else "stopped",
                 "now": state.running if state else (),
                 "held": state.held if state else {},
+                "resting": state.resting if state else {},
                 "message": state.message if state else "",
                 "conditions": state.conditions if state else (),
                 "entries": entries,
@@ -112,6 +113,7 @@ def _rules(node: Path | None) -> Mapping[str, ScheduleRule]:
 def lines(state: ServiceState | None, entries: tuple[ShownEntry, ...], now: Instant) -> list[str]:
     """The schedule as a table, what runs now, and what needs a person."""
     from fulltape.market.time import to_second
+    from fulltape.service.sentences import resting_words
 
     out = [f"{'entry':<11} {'next (UTC)':<17} {'last (UTC)':<17} {'outcome':<22} when"]
     for entry in entries:
@@ -133,6 +135,7 @@ def lines(state: ServiceState | None, entries: tuple[ShownEntry, ...], now: Inst
         out.append(f"now: {run.entry} since {to_second(run.started)}{far}")
     if not state.running:
         out.append("now: nothing is due")
+    out += [resting_words(source, rest.reason, rest.until) for source, rest in state.resting.items()]
     out += [f"held: {why}" for why in dict.fromkeys(state.held.values())]
     if state.message:
         out.append(f"settings: {state.message}")

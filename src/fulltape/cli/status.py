@@ -58,7 +58,7 @@ def status(
         capture = state.captured(context, now)
         disk = room.forecast(context, now)
         service = shown.read(context.folder)
-        service = service if shown.alive(service, now) else None
+        ran, service = service is not None, service if shown.alive(service, now) else None
         report = _report(context, clock, disk, service, export and {**export, "path": bundle})
     if json:
         options.emit_json(report)
@@ -70,7 +70,7 @@ def status(
             *summary.datasets(report["cells"], report["verdicts"], titles, most[0]),
             *(future if verbose else future[: summary.FUTURE]),
             _tasks(report["tasks"]),
-            *_service(service),
+            *_service(service, ran=ran),
             *([capture] if capture else []),
             f"disk: {disk.sentence}",
             *summary.damages(report["damaged"], verbose=verbose),
@@ -116,7 +116,7 @@ def _report(
     needs = service.conditions if service else ()
     return {
         "cells": state.cells(context, clock.now()),
-        "verdicts": state.verdicts(context),
+        "verdicts": state.verdicts(context, clock.now()),
         "sources": state.sources(context, clock),
         "tasks": context.ledger.tasks.counts(),
         "rejected": context.ledger.rejections(),
@@ -130,10 +130,10 @@ def _report(
     }
 
 
-def _service(state: ServiceState | None) -> list[str]:
-    """What runs by itself, and what needs a person; nothing where no service runs."""
+def _service(state: ServiceState | None, *, ran: bool) -> list[str]:
+    """What runs by itself, and what needs a person; nothing on a node that has never had a service."""
     if state is None:
-        return []
+        return ["service: does not run (fulltape run)"] if ran else []
     names = ", ".join(run.entry for run in state.running) or "nothing is due"
     needs = [f"needs you: {condition.title}. {condition.text}" for condition in state.conditions]
     return [f"service: runs, now {names} (fulltape schedule)", *needs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from fulltape.ledger import backup
 from fulltape.ledger.part import Layer
 from fulltape.market.time import Clock, utc_date
 from fulltape.node import assemble, selftest
-from fulltape.service import shown, unit
+from fulltape.service import shown, unit, web_process
 from fulltape.settings import load
 from fulltape.settings.load import Loaded
 from fulltape.views import state
@@ -67,24 +66,14 @@ def _of_service(loaded: Loaded) -> Iterator[Diagnosis]:
             "fulltape run starts it; without it, fulltape nightly does the work once.",
         )
         web = loaded.values.web
-        if web.enabled and _taken(web.host, web.port):
+        if web.enabled and (problem := web_process.unusable(web.host, web.port)):
             yield warning(
-                "web", f"port {web.port} is taken by another program", "Set [web] port to a free one."
+                "web", problem, "Set [web] host and port to an address of this machine that is free."
             )
         return
     yield ok("service", f"runs, process {service.process}")
     for condition in service.conditions:
         yield warning("service", condition.title, condition.text)
-
-
-def _taken(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError:
-            return True
-    return False
 
 
 def _of_ledger(loaded: Loaded, *, asking: bool) -> Iterator[Diagnosis]:

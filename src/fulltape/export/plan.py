@@ -205,7 +205,7 @@ def _sessions_of(stretches: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
     )
 
 
-LACKING = ("missing", "unobtainable", "unknown_listing")
+LACKING = ("missing", "partial", "unobtainable", "unknown_listing")
 """Availabilities of cells that should be there and are not."""
 LAID = {
     identity.CODE: identity.SENTENCE,

@@ -54,7 +54,9 @@ class ExportReport(StageReport):
     @property
     def whole(self) -> bool:
         """See `StageReport`."""
-        return self.complete and not any(self.cells.get(state) for state in plan.LACKING)
+        judged = self.verdicts.get("GREEN", 0) + self.verdicts.get("AMBER", 0)
+        lacking = any(self.cells.get(state) for state in plan.LACKING)
+        return self.complete and not lacking and judged >= self.cells.get("held", 0)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

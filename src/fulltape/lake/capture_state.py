@@ -23,7 +23,7 @@ class CapturedChannel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturedSource(msgspec.Struct, frozen=True, kw_only=True):
-    """One source since the process began; `lag` is the longest wait for the disk in the last sync, in seconds."""
+    """One source since the process began; `lag` is the longest time from receipt to durable in the last sync, in seconds."""
 
     source: str
     state: str
@@ -65,5 +65,5 @@ def read(path: Path) -> CaptureState | None:
     """What was told last, None where nothing was."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=CaptureState)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None

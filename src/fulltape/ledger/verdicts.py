@@ -45,18 +45,6 @@ class Verdicts:
         rows = self._database.run("verdicts_touching", **about, first_session=day, last_session=day)
         return verdict_of(rows[0]) if rows else None
 
-    def spans(self, dataset: str) -> list[tuple[Verdict, dt.date, dt.date, int]]:
-        """(verdict, first, last, number of curated series that have it there), in no order."""
-        return [
-            (
-                Verdict(row["verdict"]),
-                dt.date.fromisoformat(row["first_session"]),
-                dt.date.fromisoformat(row["last_session"]),
-                int(row["series"]),
-            )
-            for row in self._database.run("count_verdicts", dataset=dataset)
-        ]
-
     def forget(self, dataset: str, codes: str) -> None:
         """Drop verdicts on the curated series with exactly these codes, inside a transaction."""
         self._changes.verdicts_forgotten(dataset, codes)

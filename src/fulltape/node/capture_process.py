@@ -6,6 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _LONGEST_PAUSE = 60.0
 _MOST_DOUBLINGS = 10
 _PATIENCE = 20.0
 """Seconds in which a capture process that was asked to stop makes everything durable, at most."""
+_SILENT = 60.0
+"""It says each second how it is: one that has said nothing for so many seconds hangs."""
 _STEADY = 60.0
 """A process that has run for so many seconds was well: the next pause is the first one again."""
 
@@ -29,15 +32,31 @@ class CaptureChild:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "fulltape.capture"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
+        self._turn = threading.Lock()
         # Its input stays open: its end tells the process to stop.
         self.configure(capture_config)
 
     def configure(self, capture_config: CaptureConfig) -> None:
-        """Tell it what to capture from now on; one that has died is found by its status."""
+        """Tell it what to capture from now on; one that has died is found by its status. Does not wait for one that hangs: a
+        pipe holds less than a large universe."""
+        line = config.encode(capture_config) + b"\n"
+        threading.Thread(target=self._write, args=(line,), name="orders", daemon=True).start()
+
+    def _write(self, line: bytes) -> None:
         assert self._child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(config.encode(capture_config) + b"\n")
+        # One that ends meanwhile closes the pipe, or we have.
+        with self._turn, contextlib.suppress(BrokenPipeError, ValueError):
+            self._child.stdin.write(line)
             self._child.stdin.flush()
+
+    def kill(self) -> None:
+        """End it at once: what it had acknowledged is durable."""
+        self._child.kill()
+
+    def ask_to_end(self) -> None:
+        """Ask it to make everything durable and end."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
 
     @property
     def id(self) -> int:
@@ -73,6 +92,8 @@ class CaptureProcess:
         self._capture_config, self._say, self._state = capture_config, say, state
         self._process: CaptureChild | None = None
         self._began = 0.0
+        self._said, self._heard = 0, 0.0
+        self._end_by: float | None = None
         self._ended = 0
         self._again_at: float | None = None
         self.status = 0
@@ -111,6 +132,7 @@ class CaptureProcess:
         if status is None:
             if self._ended and clock.steady_seconds() - self._began >= _STEADY:
                 self._ended = 0
+            self._kill_if_silent()
             return
         if self._again_at is None:
             pause = min(_LONGEST_PAUSE, 2.0 ** min(self._ended, _MOST_DOUBLINGS))
@@ -121,6 +143,31 @@ class CaptureProcess:
             self._again_at = None
             self.stop(_PATIENCE)
             self.start()
+
+    def end(self, seconds: float, now: float) -> bool:
+        """Ask it to end, once, and whether it has; after so many seconds from then (steady) it is killed. Does not wait."""
+        if self._process is None:
+            return True
+        if self._end_by is None:
+            self._process.ask_to_end()
+            self._end_by = now + min(seconds, _PATIENCE)
+        self._end_by = min(self._end_by, now + seconds)
+        if self._process.ended() is None and now >= self._end_by:
+            self._process.kill()
+        if self._process.ended() is None:
+            return False
+        self.status = self._process.stop(1.0)
+        return True
+
+    def _kill_if_silent(self) -> None:
+        """A process that says nothing of itself for long hangs; what it had acknowledged is durable."""
+        state, now = capture_state.read(self._state), clock.steady_seconds()
+        said = state.at if state is not None and state.process == self.id else 0
+        if said != self._said:
+            self._said, self._heard = said, now
+        if now - max(self._heard, self._began) >= _SILENT and self._process:
+            self._say("the capture process gives no sign of life; it is killed")
+            self._process.kill()
 
     def stop(self, seconds: float) -> bool:
         """See `Service`. What does not end is killed: what it had acknowledged is durable."""

@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 from fulltape import errors
+from fulltape.context.members import near
 from fulltape.market.time import SECOND
 from fulltape.schedule import cron
+from fulltape.schedule.rules import SCHEDULE
 from fulltape.settings import running
 from fulltape.settings.load import Loaded
 from fulltape.settings.rules import RetentionRules, Rules
@@ -103,11 +105,18 @@ def _web(loaded: Loaded) -> Iterator[errors.ConfigError]:
 def _schedule(loaded: Loaded) -> Iterator[errors.ConfigError]:
     for name, rule in running.rules(loaded.values.schedule).items():
         key = f"schedule.{name}"
+        default = SCHEDULE.get(name)
         if not rule.job:
             yield errors.ConfigError(
-                f"{key}.job is missing.",
+                f"{key}.job is missing: {name} is an entry of your own.{near(name, SCHEDULE)}",
                 where=loaded.where(key),
-                hint="An entry with a name of your own says which job it runs; fulltape jobs lists them.",
+                hint="Such an entry says which job it runs; fulltape jobs lists them.",
+            )
+        if default and rule.job != default.job:
+            yield errors.ConfigError(
+                f"{key}.job = {rule.job}: the entry {name} runs the job {default.job}.",
+                where=loaded.where(f"{key}.job"),
+                hint="Give an entry of your own another name.",
             )
         reason = cron.problem(rule.cron, rule.zone) if rule.cron else cron.zone_problem(rule.zone)
         if reason:

@@ -12,7 +12,10 @@ from fulltape.service.config import NotifyConfig
 from fulltape.service.control import ControlReply, Respond
 from fulltape.service.memory import Memory, SentCondition
 from fulltape.service.plan import Moment
+from fulltape.service.sentences import Say
 
+_PATIENCE = 60.0
+"""Seconds that sending may take."""
 _AGAIN = 300.0
 """Seconds after which messages that did not come through are sent again."""
 _MODULE = "fulltape.service.notify"
@@ -21,13 +24,13 @@ _MODULE = "fulltape.service.notify"
 class Caller:
     """Sends what a person has not been told yet, one child at a time."""
 
-    def __init__(
-        self, folder: Path, memory: Memory, say: Callable[[str], None], kept: Callable[[], None]
-    ) -> None:
+    def __init__(self, folder: Path, memory: Memory, say: Say, kept: Callable[[], None]) -> None:
         self._node, self._memory, self._say, self._kept = folder.resolve().name, memory, say, kept
         self._call: ChildCall | None = None
         self._sending: tuple[Message, ...] = ()
         self._not_before = float("-inf")
+        self._call_by = float("inf")
+        self._told = ""
         self._beat_at = float("-inf")
         self._respond: Respond | None = None
 
@@ -38,6 +41,13 @@ class Caller:
 
     def look(self, config: NotifyConfig, now: dict[str, Condition], at: Moment, *, well: bool) -> None:
         """Send what is to be sent. `well`: live capture is durable and the last export has succeeded."""
+        if self._call is not None and at.steady >= self._call_by:
+            # A server that takes its time must not be the end of all messages.
+            self._call.kill()
+            self._call, self._not_before = None, at.steady + _AGAIN
+            if self._respond is not None:
+                self._respond(ControlReply(ok=False, message="no answer in time"))
+                self._respond = None
         able = bool(config.webhook or config.apprise)
         new = conditions.messages(self._node, now, self._memory.sent)
         if not able:
@@ -50,6 +60,7 @@ class Caller:
             if beat:
                 self._beat_at = at.steady
             self._sending = new
+            self._call_by = at.steady + _PATIENCE
             self._call = ChildCall(_MODULE, NotifyOrder(config=config, messages=new, heartbeat=beat))
 
     def renew(self, before: NotifyConfig, now: NotifyConfig) -> None:
@@ -58,7 +69,7 @@ class Caller:
             self._memory.sent.clear()
             self._kept()
 
-    def test(self, config: NotifyConfig, respond: Respond) -> None:
+    def test(self, config: NotifyConfig, respond: Respond, at: Moment) -> None:
         """Send a message now, and answer whether it has come through."""
         if not (config.webhook or config.apprise):
             hint = "Add a webhook to fulltape.toml, then `fulltape reload`."
@@ -73,9 +84,10 @@ class Caller:
             key="test",
             state="test",
             title="A test of fulltape",
-            text="Nothing is to be done.",
+            text="No action is needed.",
         )
         self._sending = ()
+        self._call_by = at.steady + _PATIENCE
         self._call = ChildCall(_MODULE, NotifyOrder(config=config, messages=(message,), heartbeat=True))
 
     def came(self, at: Moment) -> None:
@@ -88,10 +100,13 @@ class Caller:
             f"status {status}" if status else ""
         )
         if self._respond is not None:
-            self._respond(ControlReply(ok=not status, message=words or "it has come through"))
+            self._respond(ControlReply(ok=not words, message=words or "delivered"))
             self._respond = None
-        elif status:
-            self._say(f"notifications do not come through: {words}")
+            return
+        if words and words != self._told:
+            self._say(f"notifications: {words}", kind="notifications")
+        self._told = words
+        if status:
             self._not_before = at.steady + _AGAIN
         else:
             self._note(self._sending, at)

@@ -11,10 +11,12 @@ import msgspec
 
 from fulltape.lake.capture_state import CaptureState
 from fulltape.lake.disk import Room
-from fulltape.market.time import Instant, to_datetime
+from fulltape.market.time import MINUTE, Instant, to_datetime
 from fulltape.service.config import NotifyConfig
 from fulltape.service.memory import OutSource, SentCondition
 
+SILENT = 60 * MINUTE
+"""A source that has given no answer for so long needs a person."""
 CRASHES = 3
 """So many times in a row something fails before a person is needed."""
 
@@ -49,9 +51,18 @@ class NotifyOrder(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: bool = False
 
 
-def of_sources(out: Mapping[str, OutSource]) -> dict[str, Condition]:
-    """Sources that refused our credentials."""
-    return {
+def of_sources(out: Mapping[str, OutSource], now: Instant) -> dict[str, Condition]:
+    """Sources that refused our credentials, and such as have given no answer for long."""
+    silent = {
+        f"no answer {source}": Condition(
+            title=f"{source} gives no answer",
+            text=f"{state.reason}, for {(now - state.since) // MINUTE:,} minutes. Is the network all right, and base_url? It is asked "
+            "again every quarter of an hour.",
+        )
+        for source, state in out.items()
+        if not state.stopped and state.since and now - state.since >= SILENT
+    }
+    return silent | {
         f"credentials {source}": Condition(
             title=f"{source} refuses the credentials",
             text=f"{state.reason}. Mend what [vendor.{source.partition('.')[0]}] says in fulltape.toml, then "
@@ -91,11 +102,12 @@ def of_capture(state: CaptureState | None, crashes: int) -> dict[str, Condition]
     return conditions
 
 
-def of_web(failures: int) -> dict[str, Condition]:
+def of_web(failures: int, address: str) -> dict[str, Condition]:
     """Pages that cannot be served."""
     if failures < CRASHES:
         return {}
-    text = f"Their process has ended {failures} times in a row; why is in the log. Is web.port taken by another program?"
+    text = f"Their process has ended {failures} times in a row; why is in the log. Can {address} be used on this machine, or is it "
+    text += "taken by another program ([web] host, port)?"
     return {"web": Condition(title="The pages cannot be served", text=text)}
 
 
@@ -122,7 +134,7 @@ def messages(
             key=key,
             state="over",
             title=f"Over: {before.title}",
-            text="Nothing is to be done any more.",
+            text="No action is needed any more.",
         )
         for key, before in sent.items()
         if key not in now

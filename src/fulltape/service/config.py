@@ -133,7 +133,11 @@ class JobEnd(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     full: str = ""
 
 
-WorkerLine = JobProgress | JobEnd
+class WorkerAlive(msgspec.Struct, frozen=True, kw_only=True, tag="alive"):
+    """A line from a worker: it lives."""
+
+
+WorkerLine = JobProgress | JobEnd | WorkerAlive
 """What a worker says."""
 
 

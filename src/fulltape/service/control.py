@@ -13,9 +13,11 @@ from typing import Literal
 import msgspec
 
 from fulltape import errors
+from fulltape.service.config import ServiceConfig
 from fulltape.service.memory import FOLDER
 
 _LONGEST = 65_536
+_MOST_CLIENTS = 16
 _PATIENCE = 30.0
 """Seconds in which a service answers: reading settings takes a few."""
 
@@ -34,6 +36,14 @@ class ControlReply(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     message: str
     hint: str = ""
+
+
+def run_reply(name: str, there: bool, config: ServiceConfig) -> ControlReply:
+    """The answer to who wants an entry to run; `there`: the schedule has one of that name."""
+    if there:
+        return ControlReply(ok=True, message=f"{name} runs as soon as its lane is free")
+    hint = f"It has {', '.join(entry.name for entry in config.entries)}."
+    return ControlReply(ok=False, message=f"the schedule has no entry {name!r}.", hint=hint)
 
 
 Respond = Callable[[ControlReply], None]
@@ -61,7 +71,8 @@ def request(folder: Path, wish: ControlRequest) -> ControlReply:
             return msgspec.json.decode(answer, type=ControlReply)
         except (FileNotFoundError, ConnectionRefusedError):
             raise errors.UsageError(
-                f"no service runs in {folder.resolve()}.", hint="Start it with `fulltape run`."
+                f"no service runs in {folder.resolve()}.",
+                hint="Start it with `fulltape run`; without it, `fulltape jobs run NAME` runs one job.",
             ) from None
         except (TimeoutError, ConnectionError, msgspec.DecodeError) as error:
             raise errors.StorageError(
@@ -108,10 +119,9 @@ class ControlSocket:
     def came(self, fd: int) -> None:
         """Something came: a client, or what one says."""
         if fd == self._server.fileno():
-            with contextlib.suppress(OSError):
-                client, _ = self._server.accept()
-                client.settimeout(1.0)
-                self._clients[client.fileno()] = client, bytearray()
+            self._accept()
+            return
+        if fd not in self._clients:
             return
         client, text = self._clients[fd]
         try:
@@ -137,6 +147,18 @@ class ControlSocket:
             respond(ControlReply(ok=False, message=f"this is no request: {error}"))
             return
         self._handle(request, respond)
+
+    def _accept(self) -> None:
+        """Take a client; of too many, those that have said nothing for longest go."""
+        try:
+            client, _ = self._server.accept()
+        except OSError:
+            return
+        client.settimeout(1.0)
+        self._clients[client.fileno()] = client, bytearray()
+        while len(self._clients) > _MOST_CLIENTS:
+            oldest = next(iter(self._clients))
+            self._clients.pop(oldest)[0].close()
 
     def close(self) -> None:
         """Answer no more."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fulltape import clock
 from fulltape.schedule.rules import Lane
-from fulltape.service.config import JobEnd, JobProgress, RunOrder, Setup
+from fulltape.service.config import JobEnd, JobProgress, RunOrder, Setup, WorkerAlive
 from fulltape.service.plan import EntryState, Moment
 from fulltape.service.shown import ShownRun
 from fulltape.service.slots import WorkerProcess, Workers
+
+_SILENT = 120.0
+"""A worker says every ten seconds that it lives: one that has said nothing for so long hangs."""
 
 
 @dataclass(slots=True)
@@ -76,12 +80,22 @@ class JobRuns:
             for number in list(worker.running):
                 self._end(JobEnd(id=number, outcome=outcome, error=error))
             return
+        worker.heard = clock.steady_seconds()
         for line in lines:
+            if isinstance(line, WorkerAlive):
+                continue
             if isinstance(line, JobEnd):
                 worker.running.pop(line.id, None)
                 self._end(line)
             elif line.id in self._running:
                 self._running[line.id].progress = line
+
+    def look(self) -> None:
+        """Let workers go that are not needed, and kill those that give no sign of life: their jobs are run again."""
+        for worker in self.workers.all:
+            if clock.steady_seconds() - worker.heard >= _SILENT:
+                worker.child.kill()
+        self.workers.let_go(clock.steady_seconds())
 
     def stop(self) -> None:
         """Ask everything to stop."""

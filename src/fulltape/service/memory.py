@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from fulltape.lake import files
-from fulltape.market.time import Instant
+from fulltape.market.time import DAY, Instant
 
 FOLDER = "service"
 """In the node's folder."""
@@ -37,6 +37,8 @@ class RememberedEntry(msgspec.Struct, frozen=True, kw_only=True):
     spec: str
     since: Instant
     last: LastRun = LastRun()
+    pending: bool = False
+    """Whether a run is requested that has not begun, and that nothing else would make up for."""
 
 
 class OutSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,11 @@ class OutSource(msgspec.Struct, frozen=True, kw_only=True):
     stopped: bool
     reason: str
     until: Instant
+    since: Instant = 0
+
+    def rests(self, now: Instant) -> bool:
+        """Whether it is left alone now; a moment that lies too far ahead was noted by a clock that was wrong."""
+        return now < self.until <= now + DAY
 
 
 class SentCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +102,7 @@ def read(folder: Path) -> Memory:
     """What was remembered; nothing where the file is not there, or not whole."""
     try:
         return msgspec.json.decode(path(folder).read_bytes(), type=Memory)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.MsgspecError):
         return Memory()
 
 
@@ -122,12 +129,14 @@ def runs(folder: Path, most: int) -> list[RunRecord]:
     """The newest runs, newest first."""
     records: list[RunRecord] = []
     for log in (runs_path(folder), runs_path(folder, older=True)):
-        if not log.exists() or len(records) >= most:
-            continue
-        for line in reversed(log.read_bytes().splitlines()):
+        # The newer one may just become the older one.
+        lines: list[bytes] = []
+        with contextlib.suppress(OSError):
+            lines = log.read_bytes().splitlines()
+        for line in reversed(lines):
             # A power cut may leave half a line.
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(ValueError, msgspec.MsgspecError):
                 records.append(msgspec.json.decode(line, type=RunRecord))
             if len(records) == most:
-                break
+                return records
     return records

@@ -14,18 +14,22 @@ from fulltape.service.conditions import Message, NotifyOrder
 from fulltape.transport import notices
 
 
-def sent(order: NotifyOrder) -> list[str]:
-    """Send everything; what did not come through, in words."""
-    failures = []
+def sent(order: NotifyOrder) -> tuple[bool, list[str]]:
+    """Send everything: whether each message has reached at least one address, and what did not come through, in words."""
+    failures: list[str] = []
+    addresses = bool(order.config.webhook) + len(order.config.apprise)
+    reached = True
     for message in order.messages:
+        before = len(failures)
         if order.config.webhook:
             failures += _tried("the webhook", partial(notices.post, order.config.webhook, message.fields))
         for address in order.config.apprise:
             scheme = address.partition("://")[0]
             failures += _tried(f"{scheme}://…", partial(_apprise, address, message))
+        reached = reached and len(failures) - before < addresses
     if order.heartbeat and order.config.heartbeat_url:
         failures += _tried("heartbeat_url", partial(notices.ping, order.config.heartbeat_url))
-    return failures
+    return reached, failures
 
 
 def _tried(where: str, send: Callable[[], None]) -> list[str]:
@@ -49,11 +53,11 @@ def _apprise(address: str, message: Message) -> None:
 
 
 def main() -> None:
-    """Read an order, send it, print what did not come through, a line each; status 1 where something did not."""
-    failures = sent(msgspec.json.decode(sys.stdin.buffer.readline(), type=NotifyOrder))
+    """Read an order, send it, print what did not come through, a line each; status 1 where a message reached no address."""
+    reached, failures = sent(msgspec.json.decode(sys.stdin.buffer.readline(), type=NotifyOrder))
     for words in failures:
         sys.stdout.write(f"{words}\n")
-    sys.exit(bool(failures))
+    sys.exit(not reached)
 
 
 if __name__ == "__main__":

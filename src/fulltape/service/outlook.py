@@ -23,7 +23,9 @@ from fulltape.service.config import JobEnd, ServiceConfig
 from fulltape.service.memory import OutSource
 from fulltape.service.plan import EntryState, Moment
 from fulltape.service.schedule import Schedule
-from fulltape.service.shown import ServiceState, ShownCondition, ShownRun
+from fulltape.service.sentences import Say, resting_words
+from fulltape.service.shown import RestingSource, ServiceState, ShownCondition, ShownRun
+from fulltape.service.stream_watch import StreamWatch
 from fulltape.service.web_process import WebProcess
 
 _MEASURE_EVERY = 5.0
@@ -54,8 +56,10 @@ class Surroundings:
 class Outlook:
     """How everything is."""
 
-    def __init__(self, folder: Path, schedule: Schedule, caller: Caller, began: Moment) -> None:
+    def __init__(self, folder: Path, schedule: Schedule, caller: Caller, began: Moment, say: Say) -> None:
         self._folder, self._schedule, self._caller, self._began = folder, schedule, caller, began
+        self._say = say
+        self._streams = StreamWatch()
         self._measured_at = float("-inf")
         self._shown_at = float("-inf")
         self._shown: ServiceState | None = None
@@ -63,6 +67,7 @@ class Outlook:
         self._tier = "enough"
         self._stalled = 0.0
         self._right = False
+        self._forgotten_at = float("-inf")
         self._expired: dict[str, Instant] = {}
 
     def measure(self, config: ServiceConfig, now: Moment) -> None:
@@ -70,7 +75,9 @@ class Outlook:
         if now.steady - self._measured_at < _MEASURE_EVERY:
             return
         self._measured_at = now.steady
-        self._room = disk.measured(Path(config.lake), config.min_free)
+        places = (Path(config.lake), self._folder)
+        rooms = [disk.measured(place, config.min_free) for place in places]
+        self._room = min(rooms, key=lambda room: room.free - room.wanted)
         if self._room.tier != self._tier:
             if self._tier != "enough" and self._room.tier == "enough":
                 self._schedule.trigger(["tasks"], now)
@@ -99,9 +106,10 @@ class Outlook:
             return {job: why for job, lane in jobs.items() if lane == "heavy" or job == "backfill"}
         return {}
 
-    def learn(self, begun: EntryState, end: JobEnd, now: Moment) -> None:
-        """What a job has found out about sources."""
-        if end.outcome != "done" or begun.entry.job not in ("backfill", "gaps"):
+    def learn(self, begun: EntryState, started: Moment, end: JobEnd, now: Moment) -> None:
+        """What a job has found out about sources; nothing where it began with settings that have changed since."""
+        outdated = started.steady < self._forgotten_at
+        if outdated or end.outcome != "done" or begun.entry.job not in ("backfill", "gaps"):
             return
         out = self._schedule.memory.out
         kept = {}
@@ -111,9 +119,15 @@ class Outlook:
         ):
             for source, reason in reasons.items():
                 before = out.get(source)
-                resting = before is not None and before.until > now.wall and before.stopped == stopped
+                resting = before is not None and before.rests(now.wall) and before.stopped == stopped
                 until = before.until if before is not None and resting else now.wall + wait
-                kept[source] = OutSource(stopped=stopped, reason=reason, until=until)
+                same = before is not None and before.stopped == stopped and before.since
+                since = before.since if before is not None and same else now.wall
+                kept[source] = OutSource(stopped=stopped, reason=reason, until=until, since=since)
+        for source in kept.keys() - out.keys():
+            self._say(
+                resting_words(source, kept[source].reason, kept[source].until), kind="resting", source=source
+            )
         if kept != out:
             out.clear()
             out.update(kept)
@@ -121,6 +135,7 @@ class Outlook:
 
     def forget(self, now: Moment) -> None:
         """The settings have changed: every source may be asked again."""
+        self._forgotten_at = now.steady
         if self._schedule.memory.out:
             self._schedule.memory.out.clear()
             self._schedule.touch()
@@ -128,19 +143,20 @@ class Outlook:
 
     def call(self, beside: Surroundings, now: Moment) -> None:
         """Let a person know what needs one."""
-        known = self._conditions(beside)
         state = _capture_state(beside)
-        live = beside.capture is None or (
-            state is not None
-            and state.running
-            and now.wall - state.at // 1_000 <= capture_state.OLD
-            and not any(source.trouble for source in state.sources)
+        wanted = tuple(feed.source for feed in beside.config.capture.feeds) if beside.config.capture else ()
+        for line in self._streams.look(wanted, state, now):
+            self._say(line, kind="stream")
+        known = self._conditions(beside, now)
+        durable = (
+            not any(source.trouble for source in state.sources) if state else beside.config.capture is None
         )
-        self._caller.look(beside.config.notify, known, now, well=live and self._exported(now.wall))
+        well = durable and self._streams.all_live and self._exported(now.wall)
+        self._caller.look(beside.config.notify, known, now, well=well)
 
     def show(self, beside: Surroundings, now: Moment) -> None:
         """Write how everything is, where it has changed."""
-        known = self._conditions(beside)
+        known = self._conditions(beside, now)
         sent = self._schedule.memory.sent
         state = ServiceState(
             at=now.wall,
@@ -160,6 +176,11 @@ class Outlook:
             ),
             capture="none" if beside.config.capture is None else "running" if beside.capture else "stopped",
             held=self.held(beside.config),
+            resting={
+                source: RestingSource(reason=out.reason, until=out.until)
+                for source, out in self._schedule.memory.out.items()
+                if out.rests(now.wall)
+            },
             message=beside.message,
             workers=dict(beside.workers),
             capture_process=beside.capture.id if beside.capture else 0,
@@ -172,9 +193,8 @@ class Outlook:
 
     def _expire(self, now: Moment) -> None:
         """Sources that have been left alone long enough are asked again."""
-        over = {
-            source: out.until for source, out in self._schedule.memory.out.items() if out.until <= now.wall
-        }
+        resting = self._schedule.memory.out.items()
+        over = {source: out.until for source, out in resting if not out.rests(now.wall)}
         if over.items() - self._expired.items():
             self._schedule.trigger(["tasks"], now)
         self._expired = over
@@ -184,14 +204,20 @@ class Outlook:
         runs = [kept.last for name, kept in self._schedule.memory.entries.items() if name == "export"]
         return any(run.outcome == "done" and now - run.succeeded <= 3 * DAY for run in runs)
 
-    def _conditions(self, beside: Surroundings) -> dict[str, Condition]:
+    def _conditions(self, beside: Surroundings, now: Moment) -> dict[str, Condition]:
         crashes = beside.capture.failures if beside.capture else 0
-        known = conditions.of_sources(self._schedule.memory.out)
+        known = conditions.of_sources(self._schedule.memory.out, now.wall)
+        known |= self._streams.conditions(now)
         known |= conditions.of_capture(_capture_state(beside), crashes)
-        known |= conditions.of_web(beside.web.failures if beside.web else 0)
+        web = beside.config.web
+        if beside.web and web:
+            known |= conditions.of_web(beside.web.failures, f"{web.host}:{web.port}")
         known |= conditions.of_disk(self._room) if self._room else {}
         for name, failures, run in self._schedule.failing():
             known |= conditions.of_entry(name, failures, run.error, run.hint)
+        if problem := self._schedule.problem:
+            text = f"{problem} What it has done may be done once more after a restart."
+            known["memory"] = Condition(title="The service cannot write what it remembers", text=text)
         for sentence in beside.config.warnings:
             known[sentence] = Condition(title="A calendar ends", text=f"{sentence}.")
         return known

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fulltape.market.time import SECOND, Instant
+from fulltape.market.time import DAY, SECOND, Instant
 from fulltape.schedule import cron
 from fulltape.schedule.rules import Lane, Trigger
 from fulltape.service.config import ScheduleEntry
@@ -22,6 +22,10 @@ Cause = Literal["schedule", "interval", "event", "retry", "again", "person", "st
 FIRST_RETRY, LONGEST_RETRY = 30.0, 3_600.0
 """Seconds after which a job that failed is run again: doubling."""
 _REST = 5
+MOST_AHEAD = DAY
+"""What was dealt with up to a moment that lies further ahead was dealt with by a clock that was wrong."""
+PATIENCE = 900.0
+"""Seconds for which a bundle waits at most for rows to be curated and checked."""
 LONGEST_LOOK = 30.0
 """Seconds after which the clocks are compared, whatever is due."""
 
@@ -78,6 +82,8 @@ def looked(state: EntryState, now: Moment, finals: Sequence[Instant]) -> EntrySt
     """What has become due by now is requested: once, however many moments have passed. A clock that was set back makes nothing due
     a second time, since `since` stays."""
     entry = state.entry
+    if state.since - now.wall > MOST_AHEAD:
+        state = replace(state, since=now.wall)
     due = next_due(entry, state.since, finals)
     if due is not None and due <= now.wall:
         state = replace(state, since=now.wall, due=due)
@@ -97,7 +103,7 @@ def request(state: EntryState, now: Moment, cause: Cause, *, wait: float = 0.0) 
         # that has something to do.
         at = max(at, state.worked + state.entry.spacing, state.started + _REST * state.took)
     if state.ready is not None and state.ready <= at:
-        return state
+        return replace(state, cause=cause) if cause == "person" else state
     return replace(state, ready=at, cause=cause)
 
 
@@ -128,9 +134,21 @@ def starts(
             and state.ready <= now.steady
             and not state.running
             and (state.entry.job not in held or state.cause == "person")
+            and not _waits_for_rows(state, states, now)
         ]
         chosen += sorted(able, key=_rank)[:1]
     return chosen
+
+
+def _waits_for_rows(state: EntryState, states: Sequence[EntryState], now: Moment) -> bool:
+    """A bundle waits, not for ever, until what has come is curated and checked: else it would hold rows without a verdict."""
+    assert state.ready is not None
+    if state.entry.job != "export" or now.steady - state.ready >= PATIENCE:
+        return False
+    return any(
+        other.entry.job in ("curate", "check") and (other.ready is not None or other.running)
+        for other in states
+    )
 
 
 def _rank(state: EntryState) -> tuple[float, Instant]:
@@ -192,6 +210,7 @@ def wait(
     soonest = LONGEST_LOOK
     for state in states:
         stuck = state.entry.lane in busy or state.entry.job in held
+        stuck = stuck or (state.ready is not None and _waits_for_rows(state, states, now))
         if state.running or (state.ready is not None and state.ready <= now.steady and stuck):
             continue
         at = next_at(state, now, finals)

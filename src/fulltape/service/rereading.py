@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from fulltape.service import web_process
 from fulltape.service.calls import ChildCall
 from fulltape.service.config import Prepared, ServiceConfig, Setup
 from fulltape.service.control import ControlReply, Respond
@@ -71,7 +72,11 @@ def _result(status: int, said: bytes) -> Prepared:
 
 
 def fixed(before: ServiceConfig, after: ServiceConfig) -> str:
-    """What cannot change while the service runs, in words; '' where nothing of it has."""
+    """What cannot be taken while the service runs, in words; '' where all of it can."""
     if (before.lake, before.writer) != (after.lake, after.writer):
         return "node.lake and node.worker cannot change while the service runs; stop it, and start it again."
+    if after.web and (
+        before.web is None or (before.web.host, before.web.port) != (after.web.host, after.web.port)
+    ):
+        return web_process.unusable(after.web.host, after.web.port)
     return ""

@@ -16,6 +16,7 @@ from fulltape.lake import files
 from fulltape.lake.layout import Layout
 from fulltape.market.time import to_second
 from fulltape.service import memory, rereading, shown
+from fulltape.service.config import ServiceConfig
 from fulltape.service.supervisor import Supervisor
 
 
@@ -31,17 +32,30 @@ def serve(folder: Path) -> int:
             return prepared.exit_code
         config = prepared.config
         lock = Layout(root=Path(config.lake)).capture_lock(config.writer)
-        held.enter_context(files.alone(lock, f"a capture of {folder}"))
+        held.enter_context(files.alone(lock, f"live capture of {folder} by `fulltape capture`"))
+        if (before := shown.read(folder)) and not before.stopping:
+            _say(
+                "the service before did not end in order; what it left unfinished goes on", kind="recovering"
+            )
         supervisor = Supervisor(folder, config, _say)
         wakes = held.enter_context(_signals(supervisor))
         supervisor.start()
-        _say(f"runs in {folder.resolve()} (process {os.getpid()})")
+        _begun(folder, config)
         killed = supervisor.run(wakes)
     if killed:
         _say(f"ended; {', '.join(killed)} had not ended within node.stop_within, and go on at the next start")
     else:
         _say("ended")
     return 0
+
+
+def _begun(folder: Path, config: ServiceConfig) -> None:
+    _say(f"runs in {folder.resolve()} (process {os.getpid()})", kind="begun", process=os.getpid())
+    if config.capture:
+        _say(f"captures {', '.join(feed.source for feed in config.capture.feeds)}")
+    if config.web:
+        host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
+        _say(f"pages: http://{host}:{config.web.port}{config.web.base_path}")
 
 
 @contextlib.contextmanager
@@ -56,7 +70,7 @@ def _alone(folder: Path) -> Iterator[None]:
         process = f" (process {state.process})" if state else ""
         raise errors.BusyError(
             f"the service of {folder.resolve()} runs already{process}.",
-            hint="`fulltape schedule` shows what it does.",
+            hint="`fulltape schedule` shows what it does; Ctrl-C or SIGTERM stops it.",
         ) from None
 
 
@@ -69,10 +83,10 @@ def _signals(supervisor: Supervisor) -> Iterator[int]:
         end.setblocking(False)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        supervisor.stop()
+        supervisor.signals.append("stop")
 
     def reload(_signal: int, _frame: FrameType | None) -> None:
-        supervisor.reload()
+        supervisor.signals.append("reload")
 
     before = {
         signal.SIGTERM: signal.signal(signal.SIGTERM, stop),
@@ -90,10 +104,11 @@ def _signals(supervisor: Supervisor) -> Iterator[int]:
         teller.close()
 
 
-def _say(words: str) -> None:
+def _say(words: str, /, *, kind: str = "said", **fields: object) -> None:
+    """See `sentences.Say`; without words there is nothing for people."""
     if log.chosen():
-        log.write("service", "said", {"message": words})
-    else:
+        log.write("service", kind, {"message": words, **fields})
+    elif words:
         sys.stderr.write(f"{to_second(clock.wall_ns() // 1_000)} {words}\n")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
+from fulltape import errors
 from fulltape.lake import files
 from fulltape.market.time import SECOND, Instant, utc_date
 from fulltape.schedule.rules import Lane, ScheduleRule, Trigger
@@ -26,7 +30,10 @@ class Schedule:
         self.memory: Memory = memory.read(folder)
         self._states: dict[str, EntryState] = {}
         self._finals: tuple[Instant, ...] = ()
+        self._configured: frozenset[str] = frozenset()
         self._orders = 0
+        self.problem = ""
+        """Why what is remembered could not be written, '' where it was."""
         self._changed = True
 
     def configure(self, entries: Iterable[ScheduleEntry], finals: tuple[Instant, ...], now: Moment) -> None:
@@ -39,26 +46,24 @@ class Schedule:
             before, kept = self._states.get(entry.name), kept_before.get(entry.name)
             same = kept is not None and kept.spec == entry.spec
             since = kept.since if kept is not None and same else now.wall
+            # A clock that was far ahead, or a damaged memory.
+            since = since if 0 <= since <= now.wall + plan.MOST_AHEAD else now.wall
             state = before or EntryState(entry=entry, since=since, started=_started(kept, now))
             # What was edited begins to count now: an interval too.
             started = state.started if same or new_node else now.steady
             ready = state.ready if entry.enabled else None
             state = replace(state, entry=entry, since=since, started=started, ready=ready)
-            if (
-                before is None
-                and kept is not None
-                and same
-                and kept.last.started
-                and kept.last.outcome != "done"
-            ):
-                # A crash or a stop cut it off, or it had failed.
+            cut_off = kept is not None and kept.last.started and kept.last.outcome != "done"
+            if before is None and kept is not None and same and (cut_off or kept.pending):
+                # A crash or a stop cut it off, or came before it began, or it had failed.
                 state = plan.request(state, now, "retry") if entry.enabled else state
             states[entry.name] = state
+        configured = frozenset(states)
         # An entry that is gone, but whose job still runs, is forgotten when that has ended.
         states |= {
             name: state for name, state in self._states.items() if state.running and name not in states
         }
-        self._states = states
+        self._states, self._configured = states, configured
         self.memory.entries = {
             name: RememberedEntry(
                 spec=state.entry.spec,
@@ -95,7 +100,7 @@ class Schedule:
         self, now: Moment, busy: Collection[Lane], held: Mapping[str, str]
     ) -> list[tuple[EntryState, RunOrder]]:
         """What begins now, each with its order; it counts as running from here on."""
-        out = {source: state for source, state in self.memory.out.items() if state.until > now.wall}
+        out = {source: state for source, state in self.memory.out.items() if state.rests(now.wall)}
         orders = []
         for state in plan.starts(list(self._states.values()), now, busy=busy, held=held):
             entry = state.entry
@@ -130,12 +135,16 @@ class Schedule:
             error=end.error,
             numbers=end.numbers,
         )
-        memory.note_run(self._folder, record)
+        with contextlib.suppress(OSError):  # a full disk: the run is remembered all the same
+            memory.note_run(self._folder, record)
         if entry.job == "export" and (end.outcome != "done" or end.numbers):
             day = utc_date(now.wall).isoformat()
             nights = {**self.memory.nights, day: NightRecord(outcome=end.outcome, complete=end.complete)}
             self.memory.nights = dict(sorted(nights.items())[-memory.MOST_NIGHTS :])
-        if entry.name not in self._states:
+        if entry.name not in self._configured:
+            self._states.pop(entry.name, None)
+            self.memory.entries.pop(entry.name, None)
+            self._changed = True
             return
         failed = end.outcome not in ("done", "stopped", "busy")
         state = plan.ended(
@@ -189,10 +198,19 @@ class Schedule:
         )
 
     def keep(self) -> None:
-        """Make what changed durable."""
+        """Make what changed durable. A disk that refuses is tried again: the service goes on."""
+        for name, state in self._states.items():
+            kept = self.memory.entries[name]
+            if kept.pending != _pending(state):
+                self.memory.entries[name] = msgspec.structs.replace(kept, pending=_pending(state))
+                self._changed = True
         if self._changed:
-            memory.write(self._folder, self.memory)
-            self._changed = False
+            try:
+                memory.write(self._folder, self.memory)
+            except errors.StorageError as error:
+                self.problem = error.message
+                return
+            self._changed, self.problem = False, ""
 
     def touch(self) -> None:
         """Something else of the memory has changed."""
@@ -226,6 +244,12 @@ def stored(folder: Path, rules: Mapping[str, ScheduleRule], now: Instant) -> tup
             )
         )
     return tuple(shown)
+
+
+def _pending(state: EntryState) -> bool:
+    """Whether a run is requested that a start would not request again by itself."""
+    lasting = state.due is not None or bool({"checked", "damaged", "final"} & set(state.entry.after))
+    return state.ready is not None and lasting
 
 
 def when(entry: ScheduleEntry) -> str:

@@ -1,27 +1,42 @@
-"""What the service says of its jobs, a line each."""
+"""What the service says of its jobs, a line each; what programs read beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
+from fulltape.market.time import Instant, to_second
 from fulltape.service.config import JobEnd
 from fulltape.service.plan import Cause, EntryState, Moment
 
-_WHY: dict[Cause, str] = {
-    "schedule": "it is due",
-    "interval": "it is due",
-    "event": "there is work for it",
-    "retry": "once more",
+
+class Say(Protocol):
+    """Writes a line for people, or for programs as JSON: its kind, the words and fields."""
+
+    def __call__(self, words: str, /, *, kind: str = "said", **fields: object) -> None:
+        """Write it."""
+        ...
+
+
+WHY: dict[Cause, str] = {
+    "schedule": "its time has come",
+    "interval": "its time has come",
+    "event": "there may be work",
+    "retry": "again",
     "again": "there is room again",
     "person": "asked for",
 }
+_LOUD = ("schedule", "person")
+"""Causes for which a run is told of even where it does nothing: it was expected."""
 
 
 def begun_words(begun: EntryState) -> str:
-    """A job begins."""
-    return f"{begun.entry.name}: begins, {_WHY[begun.cause]}"
+    """A job begins; '' where that is nothing to tell people of."""
+    return f"{begun.entry.name}: begins, {WHY[begun.cause]}" if begun.cause in _LOUD else ""
 
 
 def ended_words(begun: EntryState, started: Moment, end: JobEnd, now: Moment) -> str:
-    """A job has ended."""
+    """A job has ended; '' where it did nothing that people would look for."""
     name, took = begun.entry.name, f"{now.steady - started.steady:,.1f} s"
     if end.outcome == "busy":
         return f"{name}: waits, {end.error}"
@@ -29,6 +44,26 @@ def ended_words(begun: EntryState, started: Moment, end: JobEnd, now: Moment) ->
         return f"{name}: stopped after {took}, goes on at the next start"
     if end.outcome != "done":
         return f"{name}: failed after {took}: {end.error} {end.hint}".rstrip()
-    numbers = ", ".join(f"{many:,} {what.replace('_', ' ')}" for what, many in end.numbers.items())
+    if not end.numbers and not end.full:
+        return f"{name}: nothing to do ({took})" if begun.cause in _LOUD else ""
+    numbers = ", ".join(counted(many, what) for what, many in end.numbers.items())
     words = f"{name}: {numbers or 'nothing to do'} ({took})"
     return f"{words}; {end.full}" if end.full else words
+
+
+def stopping_words(names: Sequence[str]) -> str:
+    """The service ends."""
+    return f"stopping, once {', '.join(names)} can be left" if names else "stopping"
+
+
+def counted(many: int, what: str) -> str:
+    """1 captured file, 2 captured files"""
+    noun = what.replace("_", " ")
+    if many == 1:
+        noun = noun.removesuffix("ies") + "y" if noun.endswith("ies") else noun.removesuffix("s")
+    return f"{many:,} {noun}"
+
+
+def resting_words(source: str, reason: str, until: Instant) -> str:
+    """A source is left alone."""
+    return f"{source} is left alone until {to_second(until)}: {reason}"

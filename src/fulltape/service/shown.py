@@ -49,6 +49,13 @@ class ShownCondition(msgspec.Struct, frozen=True, kw_only=True):
     since: Instant
 
 
+class RestingSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that is left alone until a moment, and why."""
+
+    reason: str
+    until: Instant
+
+
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     """The service at a moment (UTC)."""
 
@@ -63,6 +70,8 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     """"running", "stopped", or "none" where nothing is captured live."""
     held: dict[str, str] = {}
     """Jobs that wait, and why."""
+    resting: dict[str, RestingSource] = {}
+    """Sources that refused our credentials, or gave no answer."""
     message: str = ""
     """How the last reading of the settings ended, where they were refused."""
     workers: dict[str, int] = {}
@@ -89,7 +98,7 @@ def read(folder: Path) -> ServiceState | None:
     """What was told last, None where nothing was."""
     try:
         return msgspec.json.decode(path(folder).read_bytes(), type=ServiceState)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 

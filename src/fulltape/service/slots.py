@@ -36,6 +36,8 @@ class WorkerProcess:
     child: subprocess.Popen[bytes]
     running: dict[int, RunOrder] = field(default_factory=dict)
     idle_since: float = 0.0
+    heard: float = 0.0
+    """When it was started, or last said anything, in steady seconds."""
     leaving: bool = False
     _rest: bytes = b""
 
@@ -104,7 +106,9 @@ class Workers:
             # A terminal's Ctrl-C reaches the supervisor, which stops everything in order.
             start_new_session=True,
         )
-        worker = WorkerProcess(slot=slot, child=child, idle_since=clock.steady_seconds())
+        worker = WorkerProcess(
+            slot=slot, child=child, idle_since=clock.steady_seconds(), heard=clock.steady_seconds()
+        )
         worker.send(config.encode(self._setup))
         self.all.append(worker)
         return worker

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fulltape.lake.layout import Layout
 from fulltape.node.capture_process import CaptureProcess
 from fulltape.service.config import ServiceConfig
+from fulltape.service.sentences import Say
 from fulltape.service.web_process import WebProcess
 
 
 class StandingProcesses:
     """Capture and the pages, each where the settings want it."""
 
-    def __init__(self, layout: Layout, say: Callable[[str], None]) -> None:
+    def __init__(self, layout: Layout, say: Say) -> None:
         self._layout, self._say = layout, say
         self.capture: CaptureProcess | None = None
         self.web: WebProcess | None = None
@@ -47,6 +46,15 @@ class StandingProcesses:
         if self.capture:
             self.capture.stop(seconds)
         self.capture = None
+
+    def capture_ended(self, seconds: float, now: float) -> bool:
+        """Ask capture to end, and whether it has; after so many seconds from the first time it is killed. Does not wait."""
+        if self.capture is None:
+            return True
+        if not self.capture.end(seconds, now):
+            return False
+        self.capture = None
+        return True
 
     def stop_web(self) -> None:
         """End the pages."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import selectors
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from fulltape import clock
 from fulltape.clock import SystemClock
 from fulltape.lake.layout import Layout
 from fulltape.market.time import SECOND
@@ -21,19 +23,20 @@ from fulltape.service import rereading, systemd
 from fulltape.service.caller import Caller
 from fulltape.service.closed import ClosedJournals
 from fulltape.service.config import JobEnd, ServiceConfig, Setup
-from fulltape.service.control import ControlReply, ControlRequest, ControlSocket, Respond
+from fulltape.service.control import ControlReply, ControlRequest, ControlSocket, Respond, run_reply
 from fulltape.service.job_runs import JobRuns
 from fulltape.service.outlook import Outlook, Surroundings
 from fulltape.service.plan import LONGEST_LOOK, EntryState, Moment
 from fulltape.service.rereading import SettingsReader
 from fulltape.service.schedule import Schedule
-from fulltape.service.sentences import begun_words, ended_words
+from fulltape.service.sentences import Say, begun_words, ended_words, stopping_words
 from fulltape.service.standing import StandingProcesses
 
 _LOOK_EVERY = 1.0
 """Seconds between looks at capture's process and its closed journals."""
 _RENEW_AFTER = 86_400.0
 """Seconds after which the moments at which sessions become final are made anew."""
+_SHIFTED_LOOK = 0.001
 _CAPTURE_NEEDS = 5.0
 """Of the time for stopping so many seconds are kept for capture."""
 
@@ -41,7 +44,7 @@ _CAPTURE_NEEDS = 5.0
 class Supervisor:
     """Runs one node. `say` writes a line for people or logs."""
 
-    def __init__(self, folder: Path, config: ServiceConfig, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, config: ServiceConfig, say: Say) -> None:
         self._folder, self._config, self._say = folder, config, say
         self._steady, self._wall = SystemClock.since_boot(), SystemClock()
         self._layout = Layout(root=Path(config.lake))
@@ -49,15 +52,16 @@ class Supervisor:
         self._runs = JobRuns(Setup(folder=str(folder), text=config.text), self._job_ended)
         self._reader = SettingsReader(folder)
         self._caller = Caller(folder, self._schedule.memory, say, self._schedule.touch)
-        self._outlook = Outlook(folder, self._schedule, self._caller, self.now())
+        self._outlook = Outlook(folder, self._schedule, self._caller, self.now(), say)
         self._control = ControlSocket(folder, self._asked)
         self._closed = ClosedJournals(self._layout)
         self._standing = StandingProcesses(self._layout, say)
         self._renewed_at = self.now().steady
         self._message = ""
-        self._stop_at: float | None = None
-        """The steady moment at which everything is to have ended."""
+        self._stop_at: float | None = None  # in steady seconds
         self._hard = False
+        self.signals: deque[str] = deque()
+        """"stop" and "reload", as signals have asked for; they are seen to between two looks."""
 
     def now(self) -> Moment:
         """Wall time, and the seconds since boot, which no setting of the clock changes."""
@@ -75,10 +79,12 @@ class Supervisor:
         """Go on until everything has ended; the names of what had to be killed. `wakes`: a file number on which signals tell
         themselves."""
         while (killed := self._ended()) is None:
+            while self.signals:
+                self.stop() if self.signals.popleft() == "stop" else self.reload()
             now = self.now()
             if self._stop_at is None:
                 self._go_on(now)
-            self._runs.workers.let_go(now.steady)
+            self._runs.look()
             self._outlook.show(self._beside(), now)
             systemd.tell("WATCHDOG=1")
             self._wait(wakes)
@@ -97,8 +103,7 @@ class Supervisor:
             return
         self._stop_at = self.now().steady + self._config.stop_within
         systemd.tell("STOPPING=1")
-        names = ", ".join(self._runs.names)
-        self._say(f"stopping{f', once {names} can be left' if names else ''}")
+        self._say(stopping_words(self._runs.names), kind="stopping")
         self._runs.stop()
 
     def reload(self, respond: Respond | None = None) -> None:
@@ -121,7 +126,7 @@ class Supervisor:
         held = self._outlook.held(self._config)
         for entry, order in self._schedule.starts(now, self._runs.busy, held):
             self._runs.begin(entry, order, now)
-            self._say(begun_words(entry))
+            self._say(begun_words(entry), kind="started", entry=entry.entry.name, cause=entry.cause)
         self._outlook.call(self._beside(), now)
         self._schedule.keep()
 
@@ -139,6 +144,8 @@ class Supervisor:
     def _timeout(self) -> float:
         timeout = LONGEST_LOOK
         if self._stop_at is None:
+            if not self._outlook.clock_is_right:
+                return _LOOK_EVERY
             held = self._outlook.held(self._config)
             timeout = self._schedule.wait(self.now(), self._runs.busy, held)
         looked_after = self._standing.capture or self._standing.web or self._runs.workers.all
@@ -156,17 +163,29 @@ class Supervisor:
         with selectors.DefaultSelector() as selector:
             for fd in handlers:
                 selector.register(fd, selectors.EVENT_READ)
-            ready = selector.select(self._timeout())
+            timeout = self._timeout()
+            ready = selector.select(timeout if clock.shift is None else min(timeout, _SHIFTED_LOOK))
+        if clock.shift and not ready and not self._runs.busy:
+            # In tests nothing waits in real time: when all is idle, time jumps to the next thing that is due.
+            clock.shift.jump(timeout)
         for key, _ in ready:
             handlers[key.fd]()
 
     def _job_ended(self, begun: EntryState, started: Moment, end: JobEnd) -> None:
         now = self.now()
         self._schedule.ended(begun, started, end, now)
-        self._outlook.learn(begun, end, now)
+        self._outlook.learn(begun, started, end, now)
         self._schedule.trigger(end.triggers, now)
-        if words := ended_words(begun, started, end, now):
-            self._say(words)
+        self._say(
+            ended_words(begun, started, end, now),
+            kind="finished",
+            entry=begun.entry.name,
+            job=begun.entry.job,
+            cause=begun.cause,
+            outcome=end.outcome,
+            seconds=round(now.steady - started.steady, 3),
+            **end.numbers,
+        )
 
     def _settings_came(self) -> None:
         """Take settings once they are read, or say why not."""
@@ -200,20 +219,15 @@ class Supervisor:
 
     def _asked(self, request: ControlRequest, respond: Respond) -> None:
         """See to a request from outside."""
+        now = self.now()
         if request.do == "reload":
             self.reload(respond)
         elif self._stop_at is not None:
             respond(ControlReply(ok=False, message="the service ends"))
         elif request.do == "test_message":
-            self._caller.test(self._config.notify, respond)
-        elif self._schedule.request(request.name, self.now()):
-            respond(ControlReply(ok=True, message=f"{request.name} runs as soon as its lane is free"))
+            self._caller.test(self._config.notify, respond, now)
         else:
-            names = ", ".join(entry.name for entry in self._config.entries)
-            reply = ControlReply(
-                ok=False, message=f"the schedule has no entry {request.name!r}.", hint=f"It has {names}."
-            )
-            respond(reply)
+            respond(run_reply(request.name, self._schedule.request(request.name, now), self._config))
 
     def _ended(self) -> tuple[str, ...] | None:
         """Once everything has ended, what had to be killed for it; None before."""
@@ -222,7 +236,8 @@ class Supervisor:
         left = self._stop_at - self.now().steady
         if self._runs.workers.all and left > _CAPTURE_NEEDS and not self._hard:
             return None
-        self._standing.stop_capture(1.0 if self._hard else max(1.0, left))
+        if not self._standing.capture_ended(1.0 if self._hard else max(1.0, left), self.now().steady):
+            return None
         if self._runs.workers.all and left > 0 and not self._hard:
             return None
         return self._runs.kill()

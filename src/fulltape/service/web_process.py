@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
 
 from fulltape import clock
 from fulltape.service.config import WebSettingsConfig, encode
+from fulltape.service.sentences import Say
 
 _LONGEST_PAUSE = 60.0
 _MOST_DOUBLINGS = 6
@@ -17,10 +18,22 @@ _STEADY = 60.0
 _PATIENCE = 5.0
 
 
+def unusable(host: str, port: int) -> str:
+    """Why an address cannot be served, as a sentence; '' where it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            return f"the pages cannot be served at {host}:{port}: {error.strerror or error}; see [web] host and port."
+    return ""
+
+
 class WebProcess:
     """Keeps it running: one that ends on its own is started again, after a pause that doubles."""
 
-    def __init__(self, web: WebSettingsConfig, say: Callable[[str], None]) -> None:
+    def __init__(self, web: WebSettingsConfig, say: Say) -> None:
         self._config, self._say = web, say
         self._child: subprocess.Popen[bytes] | None = None
         self._began = 0.0

@@ -26,7 +26,7 @@ from fulltape.market.time import SECOND
 from fulltape.node import assemble, jobs
 from fulltape.node.filling import ClosedGaps
 from fulltape.schedule.rules import Trigger
-from fulltape.service.config import JobEnd, JobProgress, RunOrder, Setup, encode
+from fulltape.service.config import JobEnd, JobProgress, RunOrder, Setup, WorkerAlive, encode
 from fulltape.settings import load
 
 NICE = 10
@@ -35,6 +35,7 @@ _EVERYTHING = 1e9
 """Seconds in which all files are verified."""
 _LEAST_AGAIN = 1.0
 _SAY_EVERY = 0.5
+_ALIVE_EVERY = 10.0
 _HEALING: tuple[Trigger, ...] = ("damaged", "closed")
 """What is worth running once damage was noticed."""
 
@@ -208,6 +209,13 @@ def _out(report: StageReport | None) -> _Out | None:
     return None
 
 
+def _live(lines: WorkerVoice) -> None:
+    """Say now and then that this process is not stuck as a whole."""
+    while True:
+        lines.say(WorkerAlive())
+        clock.pause(_ALIVE_EVERY)
+
+
 def main() -> None:
     """Take lines until the input ends."""
     os.nice(NICE)
@@ -218,6 +226,7 @@ def main() -> None:
     # What else is printed must not get between the lines.
     lines = WorkerVoice(os.dup(1))
     os.dup2(2, 1)
+    threading.Thread(target=_live, args=(lines,), name="alive", daemon=True).start()
     worker = JobWorker(msgspec.json.decode(first, type=Setup), lines)
     for line in sys.stdin.buffer:
         worker.take(msgspec.json.decode(line, type=RunOrder))

@@ -60,6 +60,28 @@ def address(value: Any) -> Any:
     raise ValueError("an address looks like http://127.0.0.1:8080")
 
 
+def interval(value: Any) -> Any:
+    """A duration after which something runs again and again: not all the time."""
+    length = seconds(value)
+    if 0 < length < 10:
+        raise ValueError("it is ten seconds at least, or 0s for never")
+    return length
+
+
+def host_name(value: Any) -> Any:
+    """A name of a machine, as browsers ask for it."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]", value):
+        return value
+    raise ValueError('a name is written without scheme and port, such as "market.example.org"')
+
+
+def url_path(value: Any) -> Any:
+    """A path of an address, or nothing."""
+    if isinstance(value, str) and re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value):
+        return value
+    raise ValueError('a path begins with "/" and does not end with it, such as "/market"')
+
+
 def web_address(value: Any) -> Any:
     """An address to which something is sent; it may hold a secret."""
     if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value):

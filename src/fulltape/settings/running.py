@@ -10,8 +10,19 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from fulltape.schedule import rules as schedule
 from fulltape.schedule.rules import ScheduleRule, Trigger
-from fulltape.settings.kinds import Duration, Secret, Section, quiet_hours, web_address
+from fulltape.settings.kinds import (
+    Duration,
+    Secret,
+    Section,
+    host_name,
+    interval,
+    quiet_hours,
+    url_path,
+    web_address,
+)
 
+Every = Annotated[float, BeforeValidator(interval)]
+HostName = Annotated[str, BeforeValidator(host_name)]
 WebAddress = Annotated[SecretStr, BeforeValidator(web_address)]
 
 
@@ -32,10 +43,12 @@ class ScheduleSettings(Section):
         description='moments of a cron expression of five fields, such as "30 2 * * *"; with "" it has none',
     )
     zone: str | None = Field(None, description="time zone of `cron`, such as Europe/Berlin; absent: UTC")
-    every: Duration | None = Field(None, ge=0, description="and so long after its last start; 0s: never")
+    every: Every | None = Field(
+        None, description="and so long after its last start, ten seconds at least; 0s: never"
+    )
     after: tuple[Trigger, ...] | None = Field(
         None,
-        description="and after events: `final` (sessions of a dataset are over and final), `closed` (journals wait to be sealed), `tasks`, `parts`, `curated`, `checked`, `damaged`",
+        description="and after events: `final` (sessions of a dataset are over and final), `closed` (journals wait to be sealed), `tasks` (something is to be fetched), `parts` (new rows came), `curated`, `checked`, `damaged` (a file is not what was written)",
     )
     spacing: Duration | None = Field(
         None, ge=0, description="least time between two starts, where events would make it run more often"
@@ -47,7 +60,7 @@ class ScheduleSettings(Section):
         description="at most so much later than its moment, so that nodes do not all ask at once",
     )
     budget: Duration | None = Field(None, gt=0, description="how long it may go on, where it can end early")
-    enabled: bool | None = Field(None, description="false: never by itself")
+    enabled: bool | None = Field(None, strict=True, description="false: never by itself")
 
     def rule(self, name: str) -> ScheduleRule:
         """The entry as it holds: its default, changed by what the file says."""
@@ -67,22 +80,21 @@ def rules(sections: Mapping[str, ScheduleSettings]) -> dict[str, ScheduleRule]:
 class WebSettings(Section):
     """The pages of a running node."""
 
-    enabled: bool = Field(True, description="whether `fulltape run` serves them")
+    enabled: bool = Field(True, strict=True, description="whether `fulltape run` serves them")
     host: str = Field(
         "127.0.0.1",
         description="address on which they are served; one that is not of this machine alone needs a `token`, and a proxy for TLS",
     )
     port: int = Field(8_470, ge=1, le=65_535, strict=True, description="its port")
-    hosts: tuple[str, ...] = Field(
+    hosts: tuple[HostName, ...] = Field(
         (), description="names, without a port, by which they may be asked for beside localhost and `host`"
     )
     token: Secret | None = Field(
         None,
         description="what a browser, or a program as a bearer, must show; at least 32 characters: write ${VAR}",
     )
-    base_path: str = Field(
+    base_path: Annotated[str, BeforeValidator(url_path)] = Field(
         "",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description='the path under which a proxy serves them, such as "/market"',
     )
 

@@ -79,14 +79,20 @@ def cells(context: NodeContext, now: Instant) -> dict[str, dict[str, int]]:
     return {name: dict(bulk_coverage.sizes(context, wanted, now)) for name, wanted in context.wanted.items()}
 
 
-def verdicts(context: NodeContext) -> dict[str, dict[str, int]]:
-    """Number of curated cells by dataset and verdict."""
+def verdicts(context: NodeContext, now: Instant) -> dict[str, dict[str, int]]:
+    """Number of curated cells that are wanted and final by dataset and verdict."""
     out: dict[str, dict[str, int]] = {}
     for name, wanted in context.wanted.items():
         counts = out.setdefault(name, {})
-        for verdict, first, last, many in context.ledger.verdicts.spans(name):
-            start, stop = wanted.calendar.between(first, last)
-            counts[verdict.value] = counts.get(verdict.value, 0) + (stop - start) * many
+        begin, end = wanted.calendar.between(wanted.first, wanted.until or wanted.calendar.known_to)
+        end = min(end, wanted.final_until(now))
+        for said in context.ledger.verdicts.of_dataset(name):
+            if said.instrument not in wanted.instruments:
+                continue
+            start, stop = wanted.calendar.between(said.first, said.last)
+            many = min(stop, end) - max(start, begin)
+            if many > 0:
+                counts[said.verdict.value] = counts.get(said.verdict.value, 0) + many
     return out
 
 

@@ -19,11 +19,12 @@ from starlette.staticfiles import StaticFiles
 
 from fulltape.market.time import to_datetime
 from fulltape.service.config import WebSettingsConfig
+from fulltape.service.sentences import WHY
 from fulltape.version import VERSION
 from fulltape.web import metrics, openapi, words
 from fulltape.web.guard import Guard
 from fulltape.web.poller import Poller
-from fulltape.web.snapshot import Snapshot
+from fulltape.web.snapshot import RUNS, Snapshot
 
 _HERE = Path(__file__).parent
 _BEAT = 15.0
@@ -48,6 +49,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters["clock"] = words.clock
+        self._templates.filters["moment"] = words.moment
         self._templates.filters["many"] = lambda value: f"{value:,}"
         self._templates.globals |= {"base": config.base_path, "version": VERSION}
 
@@ -73,7 +75,9 @@ class Pages:
 
     async def login(self, request: Request) -> Response:
         """A form for the token."""
-        return self._page("login.html", "Token", wrong="wrong" in request.query_params)
+        return self._page(
+            "login.html", "Token", wrong="wrong" in request.query_params, label=self._poller.newest.node
+        )
 
     async def api_node(self, _: Request) -> Response:
         """Everything that the pages show, with the sentence."""
@@ -88,9 +92,16 @@ class Pages:
 
     async def api_runs(self, request: Request) -> Response:
         """The newest runs of the schedule's entries."""
-        entry = request.query_params.get("entry", "")
-        runs = [run for run in self._poller.newest.runs if not entry or run.entry == entry]
-        return _json({"runs": runs})
+        entry, limit = request.query_params.get("entry", ""), request.query_params.get("limit", str(RUNS))
+        if not limit.isdecimal():
+            return PlainTextResponse(f"limit = {limit}: a whole number is wanted.\n", status_code=400)
+        seen = self._poller.newest
+        known = {run.entry for run in seen.runs} | (
+            {each.name for each in seen.service.entries} if seen.service else set()
+        )
+        if entry and entry not in known:
+            return PlainTextResponse(f"the schedule has no entry {entry}.\n", status_code=404)
+        return _json({"runs": [run for run in seen.runs if not entry or run.entry == entry][: int(limit)]})
 
     async def api_description(self, _: Request) -> Response:
         """The API, described."""
@@ -106,15 +117,15 @@ class Pages:
         return PlainTextResponse("ok\n")
 
     async def ready(self, _: Request) -> Response:
-        """Whether the service runs, and needs no person."""
-        service = self._poller.newest.service
-        if service is None:
-            return PlainTextResponse("no service runs\n", status_code=503)
-        if service.conditions:
-            return PlainTextResponse(
-                "".join(f"{entry.title}\n" for entry in service.conditions), status_code=503
-            )
-        return PlainTextResponse("ok\n")
+        """Whether the service runs, needs no person, and every stream is live."""
+        seen = self._poller.newest
+        if seen.stale or seen.service is None:
+            why = "the node cannot be looked at" if seen.stale else "no service runs"
+            return PlainTextResponse(f"{why}\n", status_code=503)
+        needs = [seen.service.message] if seen.service.message else []
+        needs += [condition.title for condition in seen.service.conditions]
+        needs += [down] if (down := words.not_live(seen)) else []
+        return PlainTextResponse("\n".join(needs or ["ok"]) + "\n", status_code=503 if needs else 200)
 
     async def events(self, request: Request) -> Response:
         """A line whenever what is shown has changed."""
@@ -146,6 +157,7 @@ class Pages:
             node=seen,
             headline=words.headline(seen),
             nights=words.ribbon(seen.nights, _today(seen)),
+            why=WHY,
             upcoming=words.upcoming(seen.service) if seen.service else (),
             ago=lambda at: words.ago(at, seen.at),
             **more,

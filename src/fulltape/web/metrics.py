@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 
 from fulltape.version import VERSION
+from fulltape.web import words
 from fulltape.web.snapshot import NodeCounts, Snapshot
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -29,7 +30,7 @@ def families(shown: Snapshot) -> Iterator[Metric]:
     info = GaugeMetricFamily("fulltape_build_info", "The version, always 1.", labels=["version"])
     info.add_metric([VERSION], 1)
     yield info
-    yield _one("fulltape_up", "Whether a service runs.", float(shown.service is not None))
+    yield _one("fulltape_up", "Whether a service runs.", float(shown.service is not None and not shown.stale))
     yield from _of_service(shown)
     yield from _of_capture(shown)
     if shown.counts is not None:
@@ -74,9 +75,9 @@ def _of_service(shown: Snapshot) -> Iterator[Metric]:
     names = {run.entry for run in service.running}
     for entry in service.entries:
         running.add_metric([entry.name], float(entry.name in names))
+        success.add_metric([entry.name], entry.last.succeeded / 1e6)
         if entry.last.started:
             took.add_metric([entry.name], entry.last.took)
-            success.add_metric([entry.name], entry.last.succeeded / 1e6)
             failed.add_metric([entry.name], float(entry.last.outcome in ("failed", "died")))
     processes = {
         "supervisor": service.process,
@@ -102,14 +103,14 @@ def _of_capture(shown: Snapshot) -> Iterator[Metric]:
     capture = shown.capture
     if capture is None:
         return
-    running = capture.running and shown.service is not None
+    running = shown.service is not None and shown.service.capture == "running" and words.fresh(shown)
     yield _one("fulltape_capture_up", "Whether live capture runs.", float(running))
     channels = GaugeMetricFamily(
         "fulltape_capture_channels", "Subscriptions by whether they are live.", labels=["source", "state"]
     )
     lag = GaugeMetricFamily(
-        "fulltape_capture_sync_lag_seconds",
-        "The longest wait for the disk in the last sync.",
+        "fulltape_capture_receive_to_durable_seconds",
+        "The longest time from receipt to durable in the last sync; the flush interval is in it.",
         labels=["source"],
     )
     messages = CounterMetricFamily(

@@ -13,7 +13,7 @@ from fulltape.web.words import Headline, Square
 
 
 class NodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`/api/v1/node`. Moments are microseconds UTC, capture's nanoseconds."""
+    """`/api/v1/node`. Moments are microseconds UTC."""
 
     headline: Headline
     nights: list[Square]
@@ -32,6 +32,7 @@ def document(base: str) -> dict[str, Any]:
         [NodeAnswer, RunsAnswer], ref_template="#/components/schemas/{name}"
     )
     entry = {"name": "entry", "in": "query", "required": False, "schema": {"type": "string"}}
+    limit = {"name": "limit", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 0}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "fulltape", "version": VERSION, "description": "A node, read only."},
@@ -39,7 +40,8 @@ def document(base: str) -> dict[str, Any]:
         "paths": {
             "/api/v1/node": {"get": _get("The node now, and the sentence about it.", node)},
             "/api/v1/runs": {
-                "get": _get("The newest runs of the schedule, newest first.", runs) | {"parameters": [entry]}
+                "get": _get("The newest runs of the schedule, newest first.", runs)
+                | {"parameters": [entry, limit]}
             },
         },
         "components": {"schemas": schemas},

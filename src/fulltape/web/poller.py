@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
+
 from fulltape import clock, errors
 from fulltape.clock import SystemClock
 from fulltape.context import LEDGER
 from fulltape.ledger import sqlite
+from fulltape.market.time import SECOND
 from fulltape.settings.load import Loaded
 from fulltape.web import snapshot
 from fulltape.web.snapshot import NodeCounts, Snapshot
 
 _EVERY = 1.0
+_STALE = 20 * SECOND
+"""What was seen longer ago says nothing of now."""
 _SHARE = 20
 """The ledger is read at most for a twentieth of the time,"""
 _LEAST, _MOST = 5.0, 60.0
@@ -37,8 +42,11 @@ class Poller:
 
     @property
     def newest(self) -> Snapshot:
-        """What is known of the node."""
-        return self._newest
+        """What is known of the node; `stale` where it could not be looked at for a while."""
+        seen = self._newest
+        if self._clock.now() - seen.at <= _STALE:
+            return seen
+        return msgspec.structs.replace(seen, stale=True, problem=self._problem or seen.problem)
 
     def start(self) -> None:
         """Begin to look."""
@@ -65,7 +73,10 @@ class Poller:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 — what cannot be read now may be readable in a moment
+                self._problem = f"the node cannot be looked at: {type(error).__name__}: {error}"
             self._stop.wait(self._every)
 
     def _count(self) -> str:
@@ -89,7 +100,7 @@ def _shown(seen: Snapshot) -> tuple[object, ...]:
     """What a page would show another way: not that time passes."""
     return (
         seen.service,
-        seen.capture and seen.capture.at // 5_000_000_000,
+        seen.capture and seen.capture.at // 5_000_000,
         seen.counts,
         seen.problem,
         seen.runs[:1],

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
+from fulltape.service import web_process
 from fulltape.service.config import WebSettingsConfig
 from fulltape.settings import load
 from fulltape.web.app import Pages, application
@@ -33,13 +34,15 @@ async def _serve(config: WebSettingsConfig) -> None:
     loaded = load.load(Path(config.folder), asking=False, text=config.text)
     poller = Poller(loaded)
     app, pages = application(config, poller)
+    if problem := web_process.unusable(config.host, config.port):
+        sys.exit(problem)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             host=config.host,
             port=config.port,
             root_path=config.base_path,
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE,

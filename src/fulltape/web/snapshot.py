@@ -77,10 +77,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant
     service: ServiceState | None
     capture: CaptureState | None
+    """Its moments are microseconds here, as all are."""
     counts: NodeCounts | None
     problem: str
     runs: tuple[RunRecord, ...]
     nights: dict[str, NightRecord]
+    stale: bool = False
+    """Whether the node could not be looked at since: nothing is known of now."""
 
 
 def counted(loaded: Loaded, clock: Clock) -> NodeCounts:
@@ -102,7 +105,7 @@ def counted(loaded: Loaded, clock: Clock) -> NodeCounts:
 
 def _read(context: NodeContext, clock: Clock, began: Instant) -> NodeCounts:
     now = clock.now()
-    cells, verdicts = state.cells(context, now), state.verdicts(context)
+    cells, verdicts = state.cells(context, now), state.verdicts(context, now)
     export = context.ledger.newest_export()
     disk = room.forecast(context, now)
     tasks: dict[str, int] = {}
@@ -160,7 +163,7 @@ def moment(loaded: Loaded, now: Instant, counts: NodeCounts | None, problem: str
     service = shown.read(folder)
     writer = f"{loaded.values.node.worker}.capture"
     layout_root = folder / loaded.values.node.lake
-    state_of_capture = capture_state.read(layout_root / "journal" / writer / "state.json")
+    state_of_capture = _in_microseconds(capture_state.read(layout_root / "journal" / writer / "state.json"))
     kept = memory.read(folder)
     return Snapshot(
         node=folder.resolve().name,
@@ -172,6 +175,22 @@ def moment(loaded: Loaded, now: Instant, counts: NodeCounts | None, problem: str
         runs=tuple(memory.runs(folder, RUNS)),
         nights=dict(kept.nights),
     )
+
+
+def _in_microseconds(state: CaptureState | None) -> CaptureState | None:
+    """What capture tells, with its moments as everything else has them."""
+    if state is None:
+        return None
+    sources = tuple(
+        msgspec.structs.replace(
+            source,
+            channels=tuple(
+                msgspec.structs.replace(channel, last=channel.last // 1_000) for channel in source.channels
+            ),
+        )
+        for source in state.sources
+    )
+    return msgspec.structs.replace(state, at=state.at // 1_000, since=state.since // 1_000, sources=sources)
 
 
 def totals(counts: NodeCounts) -> Mapping[str, int]:

@@ -16,6 +16,13 @@ from fulltape.web.snapshot import NodeCounts, Snapshot, totals
 
 Tone = Literal["well", "working", "attention", "unknown"]
 NIGHTS = 90
+KINDS = {
+    "missing": "are missing",
+    "partial": "are there in part",
+    "unobtainable": "no vendor has",
+    "unknown_listing": "may or may not have been listed",
+}
+"""What keeps a cell from being held, in words."""
 _OLD = 5 * MINUTE
 """What was read of the ledger longer ago says nothing of now."""
 
@@ -40,6 +47,9 @@ def headline(shown: Snapshot) -> Headline:
     """The sentence. What keeps the node from being well comes first; it is well only if every cell that is wanted is held or
     confirmed empty, checked, and none is RED."""
     counts, service = shown.counts, shown.service
+    if shown.stale:
+        more = shown.problem or "Reading it takes too long, or fails."
+        return Headline(tone="unknown", text=f"The node was last looked at {clock(shown.at)}.", more=more)
     following = next_words(shown)
     if service is None:
         return Headline(
@@ -61,10 +71,18 @@ def headline(shown: Snapshot) -> Headline:
     if service.held:
         return Headline(tone="attention", text="Work waits.", more=f"{next(iter(service.held.values()))}.")
     if down := not_live(shown):
-        return Headline(tone="attention", text=down, more=following)
+        reasons = (
+            [f"{source.source}: {source.reason}." for source in shown.capture.sources if source.reason]
+            if shown.capture
+            else []
+        )
+        held = f" Beside that: {_of_counts(counts, '', working=False).text}" if counts else ""
+        return Headline(tone="attention", text=down, more=f"{' '.join(reasons)}{held} {following}".strip())
     if counts is None:
         return Headline(
-            tone="unknown", text="The ledger has not been read yet.", more=shown.problem or "A moment."
+            tone="unknown",
+            text="The ledger has not been read yet.",
+            more=shown.problem or "It is being read.",
         )
     if shown.problem or shown.at - counts.at > _OLD:
         text = f"What is held was last read at {clock(counts.at)}."
@@ -79,18 +97,19 @@ def _of_counts(counts: NodeCounts, following: str, *, working: bool) -> Headline
     if not wanted:
         return Headline(tone="unknown", text="Nothing is wanted yet that is final.", more=following)
     if lacking:
+        kinds = [f"{all_of[state]:,} {words}" for state, words in KINDS.items() if all_of.get(state)]
         names = ", ".join(dataset.dataset for dataset in counts.datasets if dataset.lacking)
         open_tasks = sum(
             many for state, many in counts.tasks.items() if state in ("queued", "leased", "fetched")
         )
         tone: Tone = "working" if open_tasks else "attention"
-        text = f"{lacking:,} of {wanted:,} cells miss or are not whole ({names})."
+        text = f"Of {wanted:,} cells {', '.join(kinds)}."
         asked = (
-            f"{open_tasks:,} tasks are open for them."
+            f"{open_tasks:,} tasks are open."
             if open_tasks
-            else "No task is open for them: fulltape gaps says why."
+            else "No task is open for them: fulltape gaps says why, and what would help."
         )
-        return Headline(tone=tone, text=text, more=f"{asked} {following}")
+        return Headline(tone=tone, text=text, more=f"{names}. {asked} {following}")
     if counts.damaged:
         text = f"{counts.damaged:,} files are not what was written, and are not healed."
         return Headline(
@@ -102,8 +121,16 @@ def _of_counts(counts: NodeCounts, following: str, *, working: bool) -> Headline
             text=f"Nothing is missing; {red:,} cells are RED.",
             more=f"fulltape status says more. {following}",
         )
-    judged = sum(all_of.get(name, 0) for name in ("GREEN", "AMBER"))
-    unjudged = all_of.get("held", 0) - judged
+    # Of each dataset by itself: what one has too many of must not hide what another lacks.
+    unjudged = sum(
+        max(
+            0,
+            dataset.cells.get("held", 0)
+            - dataset.verdicts.get("GREEN", 0)
+            - dataset.verdicts.get("AMBER", 0),
+        )
+        for dataset in counts.datasets
+    )
     if unjudged > 0:
         text = f"Everything is held; {unjudged:,} cells are not checked yet."
         return Headline(tone="working" if working else "attention", text=text, more=following)
@@ -126,15 +153,22 @@ def not_live(shown: Snapshot) -> str:
     service, capture = shown.service, shown.capture
     if service is None or service.capture == "none":
         return ""
-    if capture is None or not capture.running or shown.at - capture.at // 1_000 > OLD:
+    if capture is None or not fresh(shown):
         return "Live capture is not running."
     down = [source for source in capture.sources if not all(channel.live for channel in source.channels)]
     if not down:
         return ""
     first = down[0]
     missing = sum(not channel.live for source in down for channel in source.channels)
-    why = f": {first.reason}" if first.reason else ""
-    return f"{missing:,} live streams are not live ({first.source} is {first.state}{why})."
+    return f"{missing:,} live streams are down ({first.source} is {first.state})."
+
+
+def fresh(shown: Snapshot) -> bool:
+    """Whether the capture process that the service started has told how it is just now."""
+    capture, service = shown.capture, shown.service
+    if capture is None or service is None or not capture.running:
+        return False
+    return not shown.stale and shown.at - capture.at <= OLD and capture.process == service.capture_process
 
 
 def upcoming(service: ServiceState) -> Sequence[tuple[Instant, str]]:
@@ -164,24 +198,30 @@ def next_words(shown: Snapshot) -> str:
 
 def ribbon(nights: dict[str, NightRecord], today: dt.date) -> Sequence[Square]:
     """The last nights, the oldest first."""
-    squares = []
+    squares, first = [], min(nights, default="")
     for back in range(NIGHTS - 1, -1, -1):
         day = (today - dt.timedelta(days=back)).isoformat()
         night = nights.get(day)
         if night is None:
-            squares.append(Square(day=day, tone="unknown", text=f"{day}: no bundle was made"))
+            words = "no bundle was made" if first and day > first else "before the first night"
+            squares.append(Square(day=day, tone="unknown", text=f"Night of {day}: {words}"))
         elif night.outcome != "done":
-            squares.append(Square(day=day, tone="attention", text=f"{day}: {night.outcome}"))
+            squares.append(Square(day=day, tone="attention", text=f"Night of {day}: {night.outcome}"))
         else:
             tone: Tone = "well" if night.complete else "working"
             text = "bundle written" if night.complete else "bundle with cells that are RED or not there"
-            squares.append(Square(day=day, tone=tone, text=f"{day}: {text}"))
+            squares.append(Square(day=day, tone=tone, text=f"Night of {day}: {text}"))
     return squares
 
 
 def clock(at: Instant) -> str:
     """A moment, to the minute."""
     return f"{to_datetime(at):%a %d %b %H:%M} UTC"
+
+
+def moment(at: Instant) -> str:
+    """A moment, to the second, short."""
+    return f"{to_datetime(at):%m-%d %H:%M:%S}"
 
 
 def day_words(day: str) -> str:

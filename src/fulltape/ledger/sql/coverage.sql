@@ -116,10 +116,6 @@ SELECT * FROM verdicts WHERE dataset = :dataset AND source = '' AND codes = :cod
 -- name: verdicts_of_kind
 SELECT * FROM verdicts WHERE dataset = :dataset AND source = '' AND verdict = :verdict ORDER BY instrument, first_session
 
--- name: count_verdicts
-SELECT verdict, first_session, last_session, COUNT(*) AS series FROM verdicts WHERE dataset = :dataset AND source = ''
-GROUP BY verdict, first_session, last_session
-
 -- name: drop_verdict
 DELETE FROM verdicts
 WHERE dataset = :dataset AND instrument = :instrument AND source = :source AND first_session = :first_session

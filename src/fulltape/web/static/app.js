@@ -4,7 +4,7 @@ let version = null;
 let reading = false;
 
 async function renew() {
-  if (reading || document.hidden) return;
+  if (reading) return;
   reading = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -30,9 +30,15 @@ function told(words) {
 }
 
 source.onmessage = (event) => {
+  const back = document.getElementById("connection")?.textContent;
   told("");
-  if (version !== null && version !== event.data) renew();
+  if (back || (version !== null && version !== event.data)) renew();
   version = event.data;
 };
-source.onerror = () => told("The node does not answer; what you see may be old.");
+source.onerror = () => {
+  told("The node does not answer; what you see may be old.");
+  document.getElementById("icon").href = document.body.dataset.unknown;
+  document.querySelector(".dot").className = "dot unknown";
+  for (const headline of document.querySelectorAll(".headline")) headline.className = "headline unknown";
+};
 document.addEventListener("visibilitychange", renew);
