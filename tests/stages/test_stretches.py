@@ -202,11 +202,9 @@ def test_verdicts_of_what_is_not_wanted_any_more_count_for_nothing(node: Path) -
         wanted = context.wanted[DAYS.dataset]
         everything = state.verdicts(context, now)[DAYS.dataset]["GREEN"]
         first = next(iter(wanted.instruments))
-        fewer = replace(
-            wanted,
-            instruments={first: wanted.instruments[first]},
-            first=wanted.calendar.label(wanted.final_until(now) - 3),
-        )
+        _, stop = wanted.calendar.between(wanted.first, wanted.until or wanted.calendar.known_to)
+        begin = wanted.calendar.label(min(stop, wanted.final_until(now)) - 3)
+        fewer = replace(wanted, instruments={first: wanted.instruments[first]}, first=begin)
         less = replace(context, wanted={DAYS.dataset: fewer})
         assert everything > 3
         assert state.verdicts(less, now)[DAYS.dataset] == {"GREEN": 3}
