@@ -58,7 +58,10 @@ def streams(
         wrapping.say(monthly(months, wrapping.terminal()))
         return
     if not stream_days:
-        typer.echo("nothing has been captured and sealed yet; see fulltape capture and fulltape seal")
+        typer.echo(
+            "nothing is sealed yet: what is captured now counts once its journal is closed, capture.rotate_every after its begin, or sooner "
+            "after a break (fulltape tail shows it before)"
+        )
         return
     wrapping.say(table(stream_days, session, wrapping.terminal()))
     wrapping.say(listed(doubts) if intervals else [])

@@ -135,8 +135,10 @@ def finals(context: NodeContext, now: Instant) -> tuple[Instant, ...]:
     """The moments, ascending, from which sessions of any dataset count as final: of the last two weeks and the next forty days."""
     moments = set()
     for wanted in context.wanted.values():
-        first = wanted.final_until(now - _BACK)
-        for position in range(first, wanted.final_until(now + _AHEAD)):
+        stop = wanted.final_until(now + _AHEAD)
+        if wanted.until:
+            stop = min(stop, wanted.calendar.between(wanted.calendar.known_from, wanted.until)[1])
+        for position in range(wanted.final_until(now - _BACK), stop):
             moments.add(wanted.final_at(position))
     return tuple(sorted(moments))
 
