@@ -10,6 +10,8 @@ import pytest
 
 from fulltape import clock
 from fulltape.capture.config import CaptureConfig
+from fulltape.lake import capture_state
+from fulltape.lake.capture_state import CaptureState
 from fulltape.node import capture_process, supervising
 
 
@@ -95,3 +97,43 @@ def test_all_services_are_stopped_where_one_breaks(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RuntimeError, match=f"one cannot {breaks}"):
         supervising.supervise(services, stop, each=stop.set, patience=7)
     assert log[-2:] == ["one stop", "two stop"]
+
+
+def test_a_process_that_gives_no_sign_of_life_is_killed_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = tmp_path / "python"
+    hung.write_text("#!/bin/sh\nexec sleep 600\n")
+    hung.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hung))
+    now = 1_000.0
+    monkeypatch.setattr(clock, "steady_seconds", lambda: now)
+    orders = CaptureConfig(lake=str(tmp_path), writer="node.capture", feeds=())
+    said: list[str] = []
+    path = tmp_path / "state.json"
+    keeper = capture_process.CaptureProcess(orders, said.append, path)
+    keeper.start()
+    first = keeper.id
+    for moment in range(3):
+        # It has said something: what counts is that it says something else than before.
+        now += 40
+        capture_state.write(path, CaptureState(at=moment, running=True, process=first, sources=()))
+        keeper.look()
+        assert not said
+    now += 61
+    keeper.look()
+    assert said == ["the capture process gives no sign of life; it is killed"]
+    assert keeper._process
+    assert keeper._process._child.wait() < 0
+    keeper.look()
+    now += 60
+    keeper.look()
+    assert keeper.id != first
+    assert not keeper.end(5.0, now)
+    while not keeper.end(0.0, now):
+        assert keeper.id
+    # Orders that a hung process does not read keep nobody waiting, however long they are.
+    keeper.start()
+    long = CaptureConfig(lake="x" * 1_000_000, writer="node.capture", feeds=())
+    keeper.configure(long)
+    assert keeper.stop(0.1)

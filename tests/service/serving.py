@@ -167,6 +167,7 @@ class Hearing:
     messages: list[dict[str, Any]] = field(default_factory=list)
     beats: int = 0
     status: int = 200
+    beat_status: int = 200
 
     def told(self) -> list[tuple[str, str]]:
         """(key, state) of every message."""
@@ -183,14 +184,14 @@ def hearing() -> Iterator[Hearing]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if heard.status == 200:
                 heard.messages.append(json.loads(body))
-            self._end()
+            self._end(heard.status)
 
         def do_GET(self) -> None:
             heard.beats += 1
-            self._end()
+            self._end(heard.beat_status)
 
-        def _end(self) -> None:
-            self.send_response(heard.status)
+        def _end(self, status: int) -> None:
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
