@@ -171,6 +171,10 @@ def test_what_waited_for_its_lane_when_the_power_went_runs_after_it(tmp_path: Pa
     assert [state.entry.name for state, _ in made.starts(night, (), {})] == ["verify"]
     made.keep()
     later = at(night.wall + MINUTE, 5.0)
+    begun(tmp_path, entries, at(night.wall + SECOND, 3.0))  # and the power goes once more
+    again = begun(tmp_path, entries, later)
+    again.look(later)
+    assert {state.due for state, _ in again.starts(later, (), {})} == {NOON + 14 * HOUR + 30 * MINUTE}
     again = begun(tmp_path, entries, later)
     assert sorted(name for _ in entries for name in names(again, later)) == ["export", "sweep", "verify"]
 

@@ -39,6 +39,8 @@ class RememberedEntry(msgspec.Struct, frozen=True, kw_only=True):
     last: LastRun = LastRun()
     pending: bool = False
     """Whether a run is requested that has not begun, and that nothing else would make up for."""
+    due: Instant | None = None
+    """The moment for which it is requested, where it has one."""
 
 
 class OutSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,7 +56,8 @@ class Schedule:
             cut_off = kept is not None and kept.last.started and kept.last.outcome != "done"
             if before is None and kept is not None and same and (cut_off or kept.pending):
                 # A crash or a stop cut it off, or came before it began, or it had failed.
-                state = plan.request(state, now, "retry") if entry.enabled else state
+                due = kept.due if kept.pending else kept.last.due
+                state = replace(plan.request(state, now, "retry"), due=due) if entry.enabled else state
             states[entry.name] = state
         configured = frozenset(states)
         # An entry that is gone, but whose job still runs, is forgotten when that has ended.
@@ -201,8 +202,9 @@ class Schedule:
         """Make what changed durable. A disk that refuses is tried again: the service goes on."""
         for name, state in self._states.items():
             kept = self.memory.entries[name]
-            if kept.pending != _pending(state):
-                self.memory.entries[name] = msgspec.structs.replace(kept, pending=_pending(state))
+            pending = _pending(state)
+            if (kept.pending, kept.due) != (pending, state.due):
+                self.memory.entries[name] = msgspec.structs.replace(kept, pending=pending, due=state.due)
                 self._changed = True
         if self._changed:
             try:
@@ -248,7 +250,8 @@ def stored(folder: Path, rules: Mapping[str, ScheduleRule], now: Instant) -> tup
 
 def _pending(state: EntryState) -> bool:
     """Whether a run is requested that a start would not request again by itself."""
-    lasting = state.due is not None or bool({"checked", "damaged", "final"} & set(state.entry.after))
+    after = {"checked", "damaged", "final"} & set(state.entry.after)
+    lasting = state.due is not None or state.cause == "retry" or bool(after)
     return state.ready is not None and lasting
 
 
