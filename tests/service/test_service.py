@@ -22,6 +22,8 @@ from fulltape.simulator import market as markets
 from nodes import CANARY, DAYS_2012, MINUTES_2012, opened, simulated
 
 SHORT = 'rotate_every = "1s"\n' + NO_WAIT
+# Real processes, on a machine that may be busy: each wait has an end of its own.
+pytestmark = pytest.mark.timeout(400)
 
 
 def settled(service: Service) -> None:

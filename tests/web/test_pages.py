@@ -22,6 +22,8 @@ from nodes import CANARY, DAYS_2012, MINUTES_2012, simulated
 PAGES = ("/", "/streams", "/vendors", "/schedule", "/log")
 TOKEN = "t0ken-" + "x" * 40
 CHROMIUM = shutil.which("chromium")
+# Real processes, on a machine that may be busy: each wait has an end of its own.
+pytestmark = pytest.mark.timeout(400)
 
 
 def free_port() -> int:
