@@ -264,7 +264,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(tmp_path: Path) -> None:
             )
             began = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
-            until(lambda: "stopping, once backfill" in service.said())
+            until(lambda: "stopping, once" in service.said())
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(10) == 0
             assert time.monotonic() - began < 15, "the vendor answers after 20 s, and node.stop_within is 30"
