@@ -28,7 +28,7 @@ from fulltape.service.config import WebSettingsConfig, encode
 _PAGES = ("/", "/log", "/schedule", "/vendors", "/api/v1/node", "/metrics")
 _TIMES = 200
 _MEDIAN, _P99 = 50.0, 200.0
-_READ, _WAL = 2_000.0, 16.0
+_WAL = 16.0
 _PATIENCE = 120.0
 _SETTINGS = """
 [universe.all]
@@ -75,6 +75,7 @@ def _filled(folder: Path) -> Ledger:
     ledger = open_ledger(folder)
     world.fill_coverage(ledger)
     world.fill_queue(ledger)
+    ledger.database.statement("PRAGMA wal_checkpoint(TRUNCATE)")
     return ledger
 
 
@@ -116,7 +117,12 @@ def _measure(report: Report, folder: Path) -> None:
         report.table(f"Pages beside a writer, {_TIMES} times each", ["page", "median ms", "p99 ms"], lines)
         report.demand("slowest page, median ms", usual, at_most=_MEDIAN)
         report.demand("slowest page, p99 ms", worst, at_most=_P99)
-        report.demand("reading the ledger for all pages, ms", counts["took"] * 1_000, at_most=_READ)
+        report.figures["seconds to read the ledger, for all pages"] = counts["took"]
+        report.table(
+            "Reading the ledger, beside the pages",
+            ["cells", "seconds"],
+            [(_cells(counts), f"{counts['took']:.1f}")],
+        )
         report.demand("WAL, MB", (folder / "ledger.db-wal").stat().st_size / 1e6, at_most=_WAL)
         pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
         report.figures["resident MB of the web process"] = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -138,6 +144,10 @@ def _counts(url: str) -> dict[str, Any]:
             return counts
         time.sleep(0.2)
     sys.exit(f"the pages have not read the ledger within {_PATIENCE:.0f} s")
+
+
+def _cells(counts: dict[str, Any]) -> str:
+    return f"{counts['datasets'][0]['cells']['wanted']:,}"
 
 
 def _timed(client: httpx2.Client, url: str) -> float:
