@@ -88,6 +88,14 @@ def test_editing_starts_nothing_and_what_is_new_is_due_at_its_next_moment(tmp_pa
     assert names(edited, at(NOON + 5 * DAY, 3 * 86_400.0)) == []
 
 
+def test_what_is_shown_of_a_node_at_rest_stays_the_same(tmp_path: Path) -> None:
+    """Else its state would be written, and its pages read, every second."""
+    made = begun(tmp_path, [NIGHTLY, HOURLY], at(NOON))
+    assert names(made, at(NOON)) == ["audit"]
+    shown = [made.shown(at(NOON + step * SECOND + step * 7, 1_000.0 + step)) for step in range(1, 30)]
+    assert all(entries == shown[0] for entries in shown)
+
+
 def test_an_entry_that_is_off_never_runs_by_itself_but_when_a_person_asks(tmp_path: Path) -> None:
     off = ScheduleEntry(
         name="export", job="export", lane="heavy", cron="* * * * *", after=("checked",), enabled=False

@@ -52,6 +52,14 @@ def test_a_defect_is_told_and_the_next_look_may_see_again(
     poller.close()
 
 
+def test_a_page_is_read_anew_only_where_something_has_changed(poller: Poller) -> None:
+    poller.look()
+    before = poller.version
+    for _ in range(3):
+        poller.look()
+    assert poller.version == before
+
+
 def test_what_was_seen_long_ago_is_stale(poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
     poller.look()
     assert words.headline(poller.newest).text == "No service runs."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PANEL = "Run"
 PLACE = 1
-_LOOK_EVERY = 0.3
+_LOOK_EVERY = 0.5
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False, epilog="Example: fulltape schedule")
 
 
@@ -88,6 +88,7 @@ def run(
         if not quiet:
             typer.echo(reply.message)
         return
+    shown_before = ""
     while True:
         clock.pause(_LOOK_EVERY)
         state = shown.read(folder)
@@ -95,6 +96,11 @@ def run(
             raise errors.StorageError(
                 f"the service ended before {name} had.", hint="Start it again with `fulltape run`."
             )
+        if not quiet:
+            far = _progress(state, name)
+            if far and far != shown_before:
+                typer.echo(far, err=True)
+            shown_before = far or shown_before
         last = next((entry.last for entry in state.entries if entry.name == name), None)
         if last and last.started >= begun and last.ended:
             break
@@ -140,6 +146,20 @@ def lines(state: ServiceState | None, entries: tuple[ShownEntry, ...], now: Inst
     if state.message:
         out.append(f"settings: {state.message}")
     return out + [f"needs you: {condition.title}. {condition.text}" for condition in state.conditions]
+
+
+def _progress(state: ServiceState, name: str) -> str:
+    """How far a run is; what it waits for, where it has not begun."""
+    for run in state.running:
+        if run.entry == name and (run.total or run.done):
+            return (
+                f"{name}: {run.done:,} of {run.total:,} {run.unit}"
+                if run.total
+                else f"{name}: {run.done:,} {run.unit}"
+            )
+    begun = any(run.entry == name for run in state.running)
+    others = ", ".join(run.entry for run in state.running)
+    return f"{name}: waits for {others}" if others and not begun else ""
 
 
 def _outcome(last: LastRun) -> str:

@@ -18,7 +18,7 @@ from fulltape.schedule import cron
 from fulltape.schedule.rules import Lane, Trigger
 from fulltape.service.config import ScheduleEntry
 
-Cause = Literal["schedule", "interval", "event", "retry", "again", "person", "start"]
+Cause = Literal["schedule", "interval", "event", "retry", "again", "person"]
 FIRST_RETRY, LONGEST_RETRY = 30.0, 3_600.0
 """Seconds after which a job that failed is run again: doubling."""
 _REST = 5

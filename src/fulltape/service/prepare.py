@@ -4,6 +4,7 @@ them, or why they cannot be taken."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import sys
@@ -91,19 +92,7 @@ def _entries(loaded: Loaded) -> Iterator[ScheduleEntry]:
             raise errors.ConfigError(
                 f"{key}: {error.message}", where=loaded.where(key), hint=error.hint
             ) from None
-        yield ScheduleEntry(
-            name=name,
-            job=rule.job,
-            lane=job.lane,
-            cron=rule.cron,
-            zone=rule.zone,
-            every=rule.every,
-            after=rule.after,
-            spacing=rule.spacing,
-            jitter=rule.jitter,
-            budget=rule.budget,
-            enabled=rule.enabled,
-        )
+        yield ScheduleEntry(name=name, lane=job.lane, **dataclasses.asdict(rule))
 
 
 def _web(loaded: Loaded, text: str) -> WebSettingsConfig | None:

@@ -191,7 +191,7 @@ class Schedule:
                 lane=state.entry.lane,
                 when=when(state.entry),
                 enabled=state.entry.enabled,
-                next=plan.next_at(state, now, self._finals),
+                next=_to_the_second(plan.next_at(state, now, self._finals)),
                 waiting=state.cause if state.ready is not None else "",
                 last=self.memory.entries[name].last,
             )
@@ -228,8 +228,7 @@ def stored(folder: Path, rules: Mapping[str, ScheduleRule], now: Instant) -> tup
     kept = memory.read(folder).entries
     shown = []
     for name, rule in rules.items():
-        about = dataclasses.asdict(rule)
-        entry = ScheduleEntry(name=name, lane="heavy", **about)
+        entry = ScheduleEntry(name=name, lane="heavy", **dataclasses.asdict(rule))
         before = kept.get(name)
         same = before is not None and before.spec == entry.spec
         since = before.since if before is not None and same else now
@@ -246,6 +245,11 @@ def stored(folder: Path, rules: Mapping[str, ScheduleRule], now: Instant) -> tup
             )
         )
     return tuple(shown)
+
+
+def _to_the_second(at: Instant | None) -> Instant | None:
+    """A moment as it is shown: that of an interval is counted by another clock, and would differ a little at every look."""
+    return None if at is None else round(at / SECOND) * SECOND
 
 
 def _pending(state: EntryState) -> bool:

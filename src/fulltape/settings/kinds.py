@@ -26,6 +26,11 @@ def seconds(value: Any) -> Any:
     raise ValueError('a duration is text with a unit, like "30s"')
 
 
+def as_written(value: str) -> Any:
+    """A default in the spelling of the file; it is validated like any other value."""
+    return value
+
+
 def spell(length: float) -> str:
     """A duration in seconds as the file writes it."""
     for unit, worth in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):

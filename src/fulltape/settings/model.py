@@ -16,6 +16,7 @@ from fulltape.settings.kinds import (
     Secret,
     Section,
     Size,
+    as_written,
     spell,
 )
 from fulltape.settings.rules import RetentionRules, Rules
@@ -23,20 +24,15 @@ from fulltape.settings.running import NotifySettings, ScheduleSettings, WebSetti
 from fulltape.settings.thresholds import QualitySettings
 
 
-def _text(value: str) -> Any:
-    """A default in the spelling of the file; it is validated like any other value."""
-    return value
-
-
 def _long(microseconds: int) -> Any:
     """A default that is a duration, in the spelling of the file."""
-    return _text(spell(microseconds / SECOND))
+    return as_written(spell(microseconds / SECOND))
 
 
 def _large(size: int) -> Any:
     """A default that is a size, in the spelling of the file."""
     unit = max((suffix for suffix in SIZES if size % SIZES[suffix] == 0), key=lambda suffix: SIZES[suffix])
-    return _text(f"{size // SIZES[unit]}{unit}")
+    return as_written(f"{size // SIZES[unit]}{unit}")
 
 
 _RULES, _KEEP = Rules(), RetentionRules()
@@ -55,18 +51,18 @@ class NodeSettings(Section):
         description="room that stays free on the lake's disk: with less nothing more is fetched, with less than a quarter of it nights stop and live capture goes on; absent: 5 % of the disk, from 2 to 50 GB",
     )
     lock_wait: Duration = Field(
-        _text(spell(_RULES.lock_wait)),
+        as_written(spell(_RULES.lock_wait)),
         ge=0,
         description="how long a stage waits for another process that is at the same one",
     )
     stop_within: Duration = Field(
-        _text(spell(_RULES.stop_within)),
+        as_written(spell(_RULES.stop_within)),
         ge=1,
         le=3_600,
         description="how long `fulltape run` may take to end once it is asked to; what still runs then is killed, and loses nothing",
     )
     clock_wait: Duration = Field(
-        _text(spell(_RULES.clock_wait)),
+        as_written(spell(_RULES.clock_wait)),
         ge=0,
         description="how long after its start `fulltape run` waits with its schedule for a clock that is not synchronised; live capture does not wait",
     )
@@ -108,7 +104,7 @@ class DatasetSettings(Section):
         description="whether closed months and years are held a second time, by instrument: a few symbols over a long time are read many times as fast, and curated rows take twice the room",
     )
     final_after: Duration = Field(
-        _text("30m"),
+        as_written("30m"),
         description="time after the close from which an answer is final; a source's own delay counts if longer",
     )
     recheck: tuple[Annotated[Duration, Field(ge=3_600)], ...] = Field(
@@ -172,7 +168,9 @@ class VendorSettings(Section):
         description="weight of this vendor's sources when tasks are shared out, beside their order",
     )
     history_from: Day | None = Field(None, description="first day that your plan serves, if it differs")
-    timeout: Duration = Field(_text("30s"), gt=0, description="longest wait for an answer to one request")
+    timeout: Duration = Field(
+        as_written("30s"), gt=0, description="longest wait for an answer to one request"
+    )
 
 
 class BackfillSettings(Section):
@@ -189,7 +187,8 @@ class BackfillSettings(Section):
         _RULES.attempts, ge=1, description="tries of one request inside a lease, with growing random waits"
     )
     retry_wait: Duration = Field(
-        _text(spell(_RULES.retry_wait)), description="first wait between tries; doubles, with full jitter"
+        as_written(spell(_RULES.retry_wait)),
+        description="first wait between tries; doubles, with full jitter",
     )
     cooldown: Duration = Field(
         _long(_RULES.cooldown),
@@ -215,22 +214,22 @@ class BackfillSettings(Section):
 
 class CaptureSettings(Section):
     flush_interval: Duration = Field(
-        _text("1s"),
+        as_written("1s"),
         ge=0.01,
         le=60,
         description="what was received is durable at least this often; a crash loses no more",
     )
     rotate_every: Duration = Field(
-        _text("1h"), ge=1, description="a journal is closed and can be sealed after this"
+        as_written("1h"), ge=1, description="a journal is closed and can be sealed after this"
     )
-    rotate_bytes: Size = Field(_text("100MB"), ge=1_000_000, description="and when it has grown to this")
+    rotate_bytes: Size = Field(as_written("100MB"), ge=1_000_000, description="and when it has grown to this")
     queue_bytes: Size = Field(
-        _text("64MB"),
+        as_written("64MB"),
         ge=100_000,
         description="what may wait for the disk, by source; beyond it books go first, then quotes, bars, trades",
     )
     stale_after: Duration = Field(
-        _text("10s"), ge=1, description="a silence shorter than this is never doubted"
+        as_written("10s"), ge=1, description="a silence shorter than this is never doubted"
     )
     keep_messages: Duration = Field(
         _long(_RULES.keep_messages),
@@ -278,7 +277,7 @@ class ExportSettings(Section):
 
 class VerifySettings(Section):
     nightly: Duration = Field(
-        _text(spell(_RULES.verify_for)),
+        as_written(spell(_RULES.verify_for)),
         ge=0,
         description="how long a night holds files against the ledger, those first that were verified longest ago",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -14,6 +14,7 @@ from fulltape.settings.kinds import (
     Duration,
     Secret,
     Section,
+    as_written,
     host_name,
     interval,
     quiet_hours,
@@ -24,11 +25,6 @@ from fulltape.settings.kinds import (
 Every = Annotated[float, BeforeValidator(interval)]
 HostName = Annotated[str, BeforeValidator(host_name)]
 WebAddress = Annotated[SecretStr, BeforeValidator(web_address)]
-
-
-def _text(value: str) -> Any:
-    """A default in the spelling of the file; it is validated like any other value."""
-    return value
 
 
 class ScheduleSettings(Section):
@@ -113,7 +109,7 @@ class NotifySettings(Section):
         None,
         description="is asked with GET while live capture is durable and the last export has succeeded: a service that misses it can call you, also when the machine is gone",
     )
-    heartbeat_every: Duration = Field(_text("5m"), ge=10, description="how often")
+    heartbeat_every: Duration = Field(as_written("5m"), ge=10, description="how often")
     quiet: Annotated[str, BeforeValidator(quiet_hours)] = Field(
         "",
         description='hours in which nothing is sent, such as "22:00-07:00"; what is still so is sent at their end',

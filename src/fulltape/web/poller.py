@@ -98,8 +98,9 @@ class Poller:
 
 def _shown(seen: Snapshot) -> tuple[object, ...]:
     """What a page would show another way: not that time passes."""
+    service = msgspec.structs.replace(seen.service, at=0) if seen.service else None
     return (
-        seen.service,
+        service,
         seen.capture and seen.capture.at // 5_000_000,
         seen.counts,
         seen.problem,

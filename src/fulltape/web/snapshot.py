@@ -10,6 +10,7 @@ from fulltape import errors
 from fulltape.context import LEDGER, NodeContext, open_ledger, room
 from fulltape.lake import capture_state
 from fulltape.lake.capture_state import CaptureState
+from fulltape.lake.layout import CAPTURE, Layout
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.market.time import Clock, Instant
 from fulltape.node import assemble
@@ -161,15 +162,14 @@ def moment(loaded: Loaded, now: Instant, counts: NodeCounts | None, problem: str
     """Everything else: small files."""
     folder = loaded.folder
     service = shown.read(folder)
-    writer = f"{loaded.values.node.worker}.capture"
-    layout_root = folder / loaded.values.node.lake
-    state_of_capture = _in_microseconds(capture_state.read(layout_root / "journal" / writer / "state.json"))
+    layout = Layout(root=folder / loaded.values.node.lake)
+    path = layout.capture_state(f"{loaded.values.node.worker}{CAPTURE}")
     kept = memory.read(folder)
     return Snapshot(
         node=folder.resolve().name,
         at=now,
         service=service if shown.alive(service, now) else None,
-        capture=state_of_capture,
+        capture=_in_microseconds(capture_state.read(path)),
         counts=counts,
         problem=problem,
         runs=tuple(memory.runs(folder, RUNS)),
