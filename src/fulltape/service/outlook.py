@@ -124,7 +124,7 @@ class Outlook:
                 same = before is not None and before.stopped == stopped and before.since
                 since = before.since if before is not None and same else now.wall
                 kept[source] = OutSource(stopped=stopped, reason=reason, until=until, since=since)
-        for source in kept.keys() - out.keys():
+        for source in sorted(kept.keys() - out.keys()):
             self._say(
                 resting_words(source, kept[source].reason, kept[source].until), kind="resting", source=source
             )
