@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fulltape.ledger.task import STATES
 from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, counted
 
 if TYPE_CHECKING:
     from fulltape.context import NodeContext
     from fulltape.ledger.task import Task
-
-STATES = ("queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled")
 
 app = typer.Typer(
     invoke_without_command=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -100,13 +101,19 @@ def pictures(
 ) -> Iterator[tuple[Instrument, Picture]]:
     """Every series of a dataset in ranges, in the order of the universe."""
     lacks_nothing = whole(context, wanted, now)
-    rest = wanted.instruments.keys() - lacks_nothing.keys()
-    judged = {
-        incomplete.instrument.instrument: series.picture(incomplete)
-        for incomplete in _judged(context, wanted, now, rest)
-    }
+    rest = [name for name in wanted.instruments if name not in lacks_nothing]
+    judged: dict[str, Picture] = {}
+    some = iter(rest)
     for name, instrument in wanted.instruments.items():
-        yield instrument, judged[name] if name in judged else series.nothing_lacks(lacks_nothing[name])
+        if name in lacks_nothing:
+            yield instrument, series.nothing_lacks(lacks_nothing[name])
+            continue
+        if name not in judged:
+            # Some at a time: what is known of all of them at once takes more memory than a small machine has to give.
+            names = set(itertools.islice(some, FEW))
+            read_now = known.read(context, wanted, now, names)
+            judged = {known_of.instrument.instrument: series.picture(known_of) for known_of in read_now}
+        yield instrument, judged[name]
 
 
 def _judged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def symbols_in(text: str, *, where: str) -> set[str]:
     return {cells[0].strip() for cells in rows if cells} - {""}
 
 
+@functools.lru_cache(maxsize=8)  # datasets share universes, and pages ask again and again
 def parse_universe(text: str, *, where: str) -> tuple[Instrument, ...]:
     """Instruments of a `universe.csv`; several rows with one instrument are its symbols over time.
 

@@ -210,7 +210,11 @@ SELECT * FROM tasks WHERE (:state = '' OR state = :state) ORDER BY task_id DESC 
 
 -- name: tasks_touching
 SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument
-  AND first_session <= :session AND last_session >= :session ORDER BY task_id
+  AND first_session <= :session AND last_session >= :session AND state IN ('queued', 'leased', 'fetched')
+UNION ALL
+SELECT * FROM tasks WHERE dataset = :dataset AND instrument = :instrument
+  AND first_session <= :session AND last_session >= :session AND state IN ('done', 'stalled', 'unobtainable', 'cancelled')
+ORDER BY task_id
 
 -- name: next_chance
 SELECT MIN(not_before) AS at FROM task_sources
