@@ -43,6 +43,9 @@ SCHEDULE: Mapping[str, ScheduleRule] = {
     "backfill": ScheduleRule(job="backfill", after=("tasks",)),
     "curate": ScheduleRule(job="curate", after=("parts", "damaged"), spacing=30),
     "check": ScheduleRule(job="check", after=("curated",)),
+    "heatmap": ScheduleRule(
+        job="heatmap", every=3_600, after=("parts", "tasks", "checked", "damaged"), spacing=15, jitter=60
+    ),
     "verify": ScheduleRule(job="verify", cron=NIGHT),
     "export": ScheduleRule(job="export", cron=NIGHT),
     "regroup": ScheduleRule(job="regroup", cron=NIGHT),
