@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from benchmarks.browser import CHROMIUM, Browser, browser
 from serving import NO_WAIT, Service, serving, until
 
 from fulltape.service.config import WebSettingsConfig, encode
 from fulltape.simulator import market as markets
 from nodes import CANARY, DAYS_2012, MINUTES_2012, simulated
 
-PAGES = ("/", "/streams", "/vendors", "/schedule", "/log")
+CELL = "dataset=equities_bars_minute&symbol=AAPL&session=2012-11-23"
+PAGES = (
+    "/", "/streams", "/vendors", "/schedule", "/log", "/coverage", "/data", "/tasks", "/quality", "/bundles", f"/cell?{CELL}",
+)  # fmt: skip
+API = (
+    "/api/v1/coverage", "/api/v1/coverage/equities_bars_day", f"/api/v1/cell?{CELL}", "/api/v1/findings", "/api/v1/tasks",
+    "/api/v1/bundles", "/api/v1/bars?dataset=equities_bars_day&symbol=AAPL",
+)  # fmt: skip
 TOKEN = "t0ken-" + "x" * 40
-CHROMIUM = shutil.which("chromium")
 # Real processes, on a machine that may be busy: each wait has an end of its own.
 pytestmark = pytest.mark.timeout(400)
 
@@ -57,6 +62,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, 
         )
         assert service.ran("export").outcome == "done"
         service.until(lambda: httpx2.get(f"{url}/api/v1/runs", params={"entry": "export"}).json()["runs"])
+        assert service.ask(do="run", name="heatmap").ok
+        service.until(lambda: service.idle() and drawn(url) == {"green"})
         yield service, url
 
 
@@ -65,6 +72,12 @@ def answers(url: str) -> bool:
         return httpx2.get(f"{url}/healthz").status_code == 200
     except httpx2.HTTPError:
         return False
+
+
+def drawn(url: str) -> set[str]:
+    """States of the cells that the map shows."""
+    datasets = httpx2.get(f"{url}/api/v1/coverage").json()["datasets"]
+    return {state for dataset in datasets for state in dataset["counts"]}
 
 
 def headline(url: str) -> dict[str, str]:
@@ -89,7 +102,17 @@ def test_a_finished_node_is_well_and_every_page_is_there(served: tuple[Service, 
 def test_the_api_sends_what_it_describes(served: tuple[Service, str]) -> None:
     _, url = served
     described = httpx2.get(f"{url}/api/v1/openapi.json").json()
-    assert set(described["paths"]) == {"/api/v1/node", "/api/v1/runs"}
+    assert {path.partition("?")[0] for path in API} <= {
+        path.replace("{dataset}", "equities_bars_day") for path in described["paths"]
+    }
+    for path in API:
+        answer = httpx2.get(f"{url}{path}")
+        assert answer.status_code == 200, path
+        kind = path.partition("?")[0].replace("equities_bars_day", "{dataset}")
+        content = described["paths"][kind]["get"]["responses"]["200"]["content"]["application/json"]
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        required = described["components"]["schemas"][name]["required"]
+        assert set(required) <= set(answer.json()), path
     node = httpx2.get(f"{url}/api/v1/node").json()
     assert set(node) == {"headline", "nights", "node"}
     required = described["components"]["schemas"]["Snapshot"]["required"]
@@ -152,7 +175,9 @@ def test_the_pages_write_nothing_into_the_node(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{port}"
         until(lambda: answers(url))
         until(lambda: httpx2.get(f"{url}/api/v1/node").json()["node"]["counts"])
-        for page in (*PAGES, "/metrics"):
+        assert httpx2.get(f"{url}/cell", params={"dataset": "x"}).status_code == 400
+        days = CELL.replace("minute", "day")
+        for page in (*PAGES[:-1], f"/cell?{days}", *API[1:2], *API[3:], "/metrics"):
             assert httpx2.get(f"{url}{page}").status_code == 200
         assert httpx2.get(f"{url}/readyz").status_code == 503
         assert headline(url)["text"] == "No service runs."
@@ -220,23 +245,117 @@ def test_an_open_node_without_a_token_is_refused(tmp_path: Path) -> None:
     assert "web.token is missing" in done.stderr
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+def test_tiles_are_sent_once_and_packed(served: tuple[Service, str]) -> None:
+    _, url = served
+    index = httpx2.get(f"{url}/api/v1/coverage/equities_bars_day").json()
+    assert index["counts"] == {"green": 1155}
+    for tile in index["tiles"]:
+        path = f"{url}/api/v1/coverage/equities_bars_day/{tile['name']}/{tile['digest']}"
+        packed = httpx2.get(path)
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "immutable" in packed.headers["cache-control"]
+        plain = httpx2.get(path, headers={"Accept-Encoding": "identity"})
+        assert plain.content == packed.content
+        assert len(plain.content) == len(index["instruments"]) * len(tile["columns"])
+        again = httpx2.get(path, headers={"If-None-Match": packed.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        other = path.replace(tile["digest"], "0" * 32)
+        assert httpx2.get(other).status_code == 404
+    assert httpx2.get(f"{url}/api/v1/coverage/..%2f..%2funiverse").status_code == 404
+    assert httpx2.get(f"{url}/api/v1/coverage/nope").status_code == 404
+
+
+def test_a_bundle_is_fetched_file_by_file_and_in_ranges(served: tuple[Service, str]) -> None:
+    service, url = served
+    (bundle,) = httpx2.get(f"{url}/api/v1/bundles").json()["bundles"]
+    place = service.folder / "lake" / "exports" / "nightly" / bundle["day"]
+    file = bundle["files"][0]["path"]
+    whole = (place / file).read_bytes()
+    assert httpx2.get(f"{url}/bundles/{bundle['day']}/{file}").content == whole
+    part = httpx2.get(f"{url}/bundles/{bundle['day']}/{file}", headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole[10:20])
+    for name in ("manifest.json", "SHA256SUMS"):
+        assert httpx2.get(f"{url}/bundles/{bundle['day']}/{name}").content == (place / name).read_bytes()
+    assert httpx2.head(f"{url}/bundles/{bundle['day']}/{file}").headers["content-length"] == str(len(whole))
+    for path in ("nothing", "%2e%2e/%2e%2e/node.json", "../../../node.json", "%2fetc%2fpasswd"):
+        assert httpx2.get(f"{url}/bundles/{bundle['day']}/{path}").status_code == 404
+    assert httpx2.get(f"{url}/bundles/..%2f..%2f/fulltape.toml").status_code == 404
+    assert httpx2.get(f"{url}/bundles/yesterday/manifest.json").status_code == 404
+
+
+def test_what_cannot_be_shown_is_a_page_that_says_why(served: tuple[Service, str]) -> None:
+    _, url = served
+    answer = httpx2.get(
+        f"{url}/cell", params={"dataset": "equities_bars_day", "symbol": "<b>", "session": "x"}
+    )
+    assert answer.status_code == 400
+    assert "&lt;b&gt; is not in its universe" in answer.text
+    assert "<b>" not in answer.text.replace("<b>node</b>", "")
+    assert httpx2.get(f"{url}/tasks?state=late").status_code == 400
+    assert httpx2.get(f"{url}/api/v1/bars").status_code == 400
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("chromium is not installed")
+    with browser() as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("page", PAGES)
 def test_a_browser_shows_every_page_without_a_complaint(
-    served: tuple[Service, str], page: str, width: int
+    served: tuple[Service, str], tab: Browser, page: str, width: int
 ) -> None:
     _, url = served
-    with tempfile.TemporaryDirectory() as profile:
-        shot = Path(profile) / "shot.png"
-        done = subprocess.run(
-            [
-                str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                f"--user-data-dir={profile}/user", f"--window-size={width},900", "--timeout=2000", "--enable-logging=stderr",
-                "--log-level=0", f"--screenshot={shot}", f"{url}{page}",
-            ],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert shot.stat().st_size > 5_000
-        assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    tab.complaints.clear()
+    tab.open(f"{url}{page}", width=width)
+    tab.until("document.querySelector('main').innerText.trim().length > 20")
+    assert tab.run("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window"
+    assert tab.complaints == []
+
+
+def test_a_click_on_the_map_tells_of_the_cell(served: tuple[Service, str], tab: Browser) -> None:
+    _, url = served
+    tab.complaints.clear()
+    tab.open(f"{url}/coverage?dataset=equities_bars_day&sort=name&from=2012-05-01&to=2012-06-29")
+    tab.until("document.getElementById('key').textContent.includes('1,155 GREEN')")
+    box = tab.run(
+        "(({x, y, width}) => ({x, y, width}))(document.getElementById('map').getBoundingClientRect())"
+    )
+    rows = {"FB": box["y"] + 22 + 26 * 1.5, "AAPL": box["y"] + 22 + 13}
+    tab.click(box["x"] + box["width"] - 5, rows["FB"])
+    tab.until("!!document.querySelector('#cell dl')")
+    assert tab.run("document.getElementById('readout').textContent") == "FB 2012-06-29: GREEN"
+    assert tab.run("document.querySelector('#cell h1').textContent") == "FB 2012-06-29"
+    tab.click(box["x"] + 80, rows["FB"])
+    tab.until("document.getElementById('readout').textContent === 'FB 2012-05-01: not wanted'")
+    tab.click(box["x"] + 80, rows["AAPL"])
+    tab.until("document.getElementById('readout').textContent === 'AAPL 2012-05-01: GREEN'")
+    for _ in range(8):
+        tab.wheel(box["x"] + 200, rows["AAPL"], 300)
+    tab.until("!new URLSearchParams(location.search).has('from')")
+    assert tab.complaints == []
+
+
+def test_a_chart_shows_what_is_held_and_zooming_in_asks_for_more(
+    served: tuple[Service, str], tab: Browser
+) -> None:
+    _, url = served
+    tab.complaints.clear()
+    tab.open(f"{url}/data?dataset=equities_bars_minute&symbol=AAPL&start=2012-11-01&end=2012-12-31")
+    words = "document.getElementById('readout').textContent"
+    tab.until(f"{words}.includes(' bars of 15m, 2012-11-01 to 2012-12-31')")
+    assert tab.run("document.querySelectorAll('#chart canvas').length") > 0
+    assert 'every="15m"' in tab.run("document.getElementById('python').textContent")
+    box = tab.run(
+        "(({x, y, width, height}) => ({x, y, width, height}))(document.getElementById('chart').getBoundingClientRect())"
+    )
+    tab.until("(() => { scrollTo(0, 0); return true; })()")
+    for _ in range(60):
+        tab.wheel(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3, -240)
+        if tab.run(f"!{words}.includes('of 15m')"):
+            break
+    tab.until(f"/ bars of (1m|5m), 2012-1/.test({words})")
+    assert tab.complaints == []

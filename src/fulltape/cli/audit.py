@@ -113,46 +113,10 @@ def _explain(asked: tuple[str, str, str], node: NodeOption, json: bool) -> None:
 
 def lines(story: Explanation, symbol: str, session: str) -> list[str]:
     """A cell's story."""
-    from fulltape.market.time import parse_iso, to_second
+    from fulltape.views import story as stories
 
-    cell = story.cell
-    out = [
+    return [
         f"{story.title} {symbol} {session}",
-        f"  {cell.availability.value}: {cell.why}"
-        if story.wanted
-        else "  not wanted: the session lies outside the dataset's from and until",
-        f"  expected      {story.expected}",
+        f"  {stories.answer(story)}",
+        *(f"  {name:<13} {text}" for name, text in stories.pairs(story)),
     ]
-    if cell.finality and cell.completeness:
-        out.append(f"  finality      {cell.finality.value}")
-        out.append(f"  completeness  {cell.completeness.value}")
-    out.append(f"  verdict       {cell.verdict.value}")
-    if story.checked:
-        low, high = story.checked["expected_low"], story.checked["expected_high"]
-        band = f"{low} to {high} usual" if low is not None else f"at most {high}, too few sessions to judge"
-        usual = f" ({band})" if high is not None else ""
-        out.append(f"  rows          {story.checked['rows']}{usual}")
-        out += [f"  finding       {text}" for text in (story.checked["findings"] or "").split("; ") if text]
-    out += [f"  finding       {story.laid}"] if story.laid else []
-    out += [f"  repair        {text}" for text in story.repairs]
-    for fact in story.facts:
-        out.append(
-            f"  fact          {fact['source']} {fact['fact']} ({fact['reason']}), learned {to_second(parse_iso(fact['since']))}"
-        )
-    out += [f"  source        {source['source']} {source['says']}" for source in story.sources]
-    out += [f"  part          {part}" for part in story.parts]
-    for task in story.tasks:
-        out.append(
-            f"  task {task.task_id:<8} {task.kind} {task.first} to {task.last}: {task.state}"
-            + (f" by {task.source}" if task.source else "")
-            + (f", {task.last_error}" if task.last_error else "")
-        )
-    out += [
-        f"  request       {to_second(row['sent_at'])} {row['source']} {row['outcome']} {_short(row['target'])}"
-        for row in story.requests
-    ]
-    return out
-
-
-def _short(target: str, width: int = 110) -> str:
-    return target if len(target) <= width else f"{target[: width - 1]}…"

@@ -15,6 +15,7 @@ from fulltape.context import LEDGER, members, open_ledger, ownership, sale_condi
 from fulltape.context import calendar as load_calendar
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
+from fulltape.ledger.sqlite import Sqlite
 from fulltape.market import datasets
 from fulltape.market import instruments as instrument_rules
 from fulltape.market.dataset import Dataset
@@ -24,9 +25,11 @@ from fulltape.settings import load
 
 
 class OpenedNode:
-    """The folder of a node, opened for reading; nothing of it is changed."""
+    """The folder of a node, opened for reading; nothing of it is changed, `untouched` not even the files beside the ledger (see
+    `ledger.sqlite.Sqlite`)."""
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, untouched: bool = False) -> None:
+        self._untouched = untouched
         self._loaded = load.load(load.find(Path(path).expanduser()), asking=False)
         self.settings = self._loaded.values
         self.layout = Layout(root=self._loaded.folder / self.settings.node.lake)
@@ -98,15 +101,18 @@ class OpenedNode:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Ledger]:
-        """The ledger, as it is committed at this moment."""
+        """The ledger, as it is committed at this moment. `BusyError` at the end where a writer came to a ledger that is read
+        `untouched`: what was read may be torn."""
         folder, url = self._loaded.folder, self._loaded.ledger_url
         if not url and not (folder / LEDGER).is_file():
             raise errors.NodeNotFoundError(
                 f"the node {folder} holds nothing yet.", hint="Run `fulltape nightly` first."
             )
-        ledger = open_ledger(folder, url, read_only=True)
+        ledger = open_ledger(folder, url, read_only=True, untouched=self._untouched)
         try:
             ownership.check(ledger, self.layout)
             yield ledger
+            if isinstance(ledger.database, Sqlite) and ledger.database.stirred:
+                raise errors.BusyError("the ledger was written while it was read.", hint="Read it again.")
         finally:
             ledger.close()

@@ -13,7 +13,9 @@ import uvicorn
 from fulltape.service import web_process
 from fulltape.service.config import WebSettingsConfig
 from fulltape.settings import load
-from fulltape.web.app import Pages, application
+from fulltape.web.app import application
+from fulltape.web.browsing import BrowseProcess
+from fulltape.web.pages import Pages
 from fulltape.web.poller import Poller
 
 NICE = 5
@@ -33,7 +35,8 @@ def main() -> None:
 async def _serve(config: WebSettingsConfig) -> None:
     loaded = load.load(Path(config.folder), asking=False, text=config.text)
     poller = Poller(loaded)
-    app, pages = application(config, poller)
+    browse = BrowseProcess(config)
+    app, pages = application(config, loaded, poller, browse)
     if problem := web_process.unusable(config.host, config.port):
         sys.exit(problem)
     server = uvicorn.Server(
@@ -57,6 +60,7 @@ async def _serve(config: WebSettingsConfig) -> None:
     finally:
         pages.closing.set()
         poller.close()
+        await browse.close()
 
 
 def _ended(server: uvicorn.Server, pages: Pages) -> None:

@@ -10,9 +10,10 @@ async function renew() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of ["main", "footer"]) {
+    for (const part of ["main:not([data-kept])", "footer"]) {
       const fresh = page.querySelector(part);
-      if (fresh) document.querySelector(part).innerHTML = fresh.innerHTML;
+      const shown = document.querySelector(part);
+      if (fresh && shown) shown.innerHTML = fresh.innerHTML;
     }
     document.title = page.title;
     const icon = page.getElementById("icon");
@@ -32,7 +33,10 @@ function told(words) {
 source.onmessage = (event) => {
   const back = document.getElementById("connection")?.textContent;
   told("");
-  if (back || (version !== null && version !== event.data)) renew();
+  if (back || (version !== null && version !== event.data)) {
+    renew();
+    document.dispatchEvent(new Event("changed"));
+  }
   version = event.data;
 };
 source.onerror = () => {

@@ -1,0 +1,107 @@
+"""Findings, tasks and bundles, for the pages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fulltape import errors
+from fulltape.browse.questions import (
+    Bundle,
+    BundleFile,
+    BundlesAnswer,
+    FindingsAnswer,
+    SeriesFinding,
+    TasksAnswer,
+    TasksQuestion,
+)
+from fulltape.context import NodeContext
+from fulltape.coverage.cell import Verdict
+from fulltape.ledger.task import STATES
+
+_MOST_FINDINGS, _MOST_TASKS, _MOST_BUNDLES = 300, 100, 60
+
+
+def findings(context: NodeContext) -> FindingsAnswer:
+    """Of what is wanted: RED before AMBER, then those of most sessions."""
+    many: Counter[tuple[str, str, str, str]] = Counter()
+    ends: dict[tuple[str, str, str, str], tuple[str, str]] = {}
+    for name, wanted in context.wanted.items():
+        for kind in (Verdict.RED, Verdict.AMBER):
+            for said in context.ledger.verdicts.of_kind(name, kind):
+                first, last = max(said.first, wanted.first), min(said.last, wanted.until or said.last)
+                start, stop = wanted.calendar.between(first, last)
+                if said.instrument not in wanted.instruments or start >= stop:
+                    continue
+                key = (name, said.instrument, kind.value, said.codes)
+                many[key] += stop - start
+                days = tuple(day.isoformat() for day in wanted.days((start, stop)))
+                earlier = ends.get(key, days)
+                ends[key] = min(earlier[0], days[0]), max(earlier[1], days[1])
+    codes: Counter[tuple[str, str, str]] = Counter()
+    for (name, _, verdict, code), sessions in many.items():
+        codes[name, verdict, code] += sessions
+    worst = sorted(many, key=lambda key: (key[2] != Verdict.RED.value, -many[key], key))
+    return FindingsAnswer(
+        series=len(worst),
+        findings=[
+            SeriesFinding(
+                dataset=key[0],
+                instrument=key[1],
+                verdict=key[2],
+                codes=key[3],
+                sessions=many[key],
+                first=ends[key][0],
+                last=ends[key][1],
+            )
+            for key in worst[:_MOST_FINDINGS]
+        ],
+        codes=[
+            (*key, sessions)
+            for key, sessions in sorted(
+                codes.items(), key=lambda item: (item[0][1] != "RED", -item[1], item[0])
+            )
+        ],
+    )
+
+
+def tasks(context: NodeContext, question: TasksQuestion) -> TasksAnswer:
+    """The newest; `UsageError` for a state that tasks do not have."""
+    if question.state and question.state not in STATES:
+        raise errors.UsageError(f"{question.state!r} is no state.", hint=f"States: {', '.join(STATES)}.")
+    newest = context.ledger.tasks.newest(state=question.state, most=_MOST_TASKS)
+    return TasksAnswer(tasks=[msgspec.to_builtins(task) for task in newest])
+
+
+def bundles(context: NodeContext) -> BundlesAnswer:
+    """What lies on disk, the newest first."""
+    written = {row["path"]: int(row["at"]) for row in context.ledger.exports()}
+    paths = context.layout.bundles()[::-1][:_MOST_BUNDLES]
+    return BundlesAnswer(
+        bundles=[_bundle(path, written.get(context.layout.relative(path), 0)) for path in paths]
+    )
+
+
+def _bundle(path: Path, at: int) -> Bundle:
+    try:
+        body = (path / "manifest.json").read_bytes()
+        manifest: dict[str, Any] = msgspec.json.decode(body)
+        return Bundle(
+            day=path.name,
+            at=at,
+            rows=manifest["rows"],
+            bytes=sum(entry["bytes"] for entry in manifest["files"]),
+            verdicts=manifest["verdicts"],
+            digest=hashlib.sha256(body).hexdigest(),
+            files=[
+                BundleFile(path=entry["path"], bytes=entry["bytes"], sha256=entry["sha256"])
+                for entry in manifest["files"]
+            ],
+        )
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        why = f"it cannot be read ({type(error).__name__}: {error})"
+        return Bundle(day=path.name, at=at, rows=0, bytes=0, verdicts={}, digest="", files=[], problem=why)
