@@ -22,9 +22,10 @@ from fulltape.contract import breaker
 from fulltape.contract.breaker import Breaker
 from fulltape.coverage import live
 from fulltape.lake import journal, layout
-from fulltape.ledger import queue, task
+from fulltape.ledger import queue
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.task import Claimable, NewTask
+from fulltape.ledger.task_state import State
 
 SOURCE = Path(fulltape.__file__).parent
 ARROW = re.compile(r"^ +([\w-]+) --([\w -]+)--> ([\w-]+)", re.MULTILINE)
@@ -62,16 +63,16 @@ def test_breakers() -> None:
     assert seen == picture(breaker)
 
 
-ENDS: tuple[task.State, ...] = ("done", "unobtainable", "stalled", "cancelled")
+ENDS: tuple[State, ...] = ("done", "unobtainable", "stalled", "cancelled")
 
 
-def finish(ledger: Ledger, end: task.State, task_id: int) -> bool:
+def finish(ledger: Ledger, end: State, task_id: int) -> bool:
     return ledger.queue.finish(task_id, 1, end, now=1)
 
 
 def moves(ledger: Ledger) -> Iterator[tuple[str, str, str]]:
     """What each operation makes of a task in each state."""
-    for before in get_args(task.State):
+    for before in get_args(State):
         operations: dict[str, Callable[[int], object]] = {
             "claim": lambda one: ledger.queue.claim(
                 [Claimable._make([one, 1, *([None] * (len(Claimable._fields) - 2))])],
@@ -116,7 +117,7 @@ def test_tasks(open_ledger: Opener) -> None:
     open_states = {"queued", "leased", "fetched"}
     finished = {(before, f"finish {end}", end) for before in open_states for end in ENDS}
     assert seen == {one for one in drawn if one[1] != "finish"} | finished
-    assert states(queue) == set(get_args(task.State))
+    assert states(queue) == set(get_args(State))
 
 
 def constants(room: str, attribute: str, at: int) -> set[str]:

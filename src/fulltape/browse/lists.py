@@ -21,7 +21,7 @@ from fulltape.browse.questions import (
 )
 from fulltape.context import NodeContext
 from fulltape.coverage.cell import Verdict
-from fulltape.ledger.task import STATES
+from fulltape.ledger.task_state import STATES
 
 _MOST_FINDINGS, _MOST_TASKS, _MOST_BUNDLES = 300, 100, 60
 

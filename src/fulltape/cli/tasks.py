@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape.ledger.task import STATES
+from fulltape.ledger.task_state import STATES
 from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, counted
 

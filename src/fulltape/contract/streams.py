@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, cast
 
-from fulltape.contract.vendor import RowFormat
+from fulltape.contract.vendor import RowFormat, Vendor
+from fulltape.market.dataset import Dataset
 
 _Item = TypeVar("_Item")
 Detail = Literal["books", "quotes", "bars", "trades"]
@@ -200,3 +201,14 @@ class StreamingVendor(Protocol):
     def meaning(source: str) -> Meaning:
         """What this source's messages mean."""
         ...
+
+
+def streamed(vendor: Vendor, source: str, dataset: Dataset) -> bool:
+    """Whether a source of a vendor has live streams of a dataset."""
+    if not vendor.SPEC.stream_hosts:
+        return False
+    try:
+        sample = Subscription(dataset=dataset.name, symbol=dataset.asset_class.sample)
+        return bool(cast("StreamingVendor", vendor).streams(source, [sample]))
+    except ValueError:
+        return False

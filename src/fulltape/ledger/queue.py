@@ -27,9 +27,9 @@ from fulltape.ledger.task import (
     PRIORITY,
     Claimable,
     NewTask,
-    State,
     Task,
 )
+from fulltape.ledger.task_state import State
 from fulltape.market.time import Instant
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from fulltape.ledger.database import Row
+from fulltape.ledger.task_state import State
 from fulltape.market.time import Instant
 
 Kind = Literal["FORWARD", "GAP", "BOOTSTRAP", "QC_PROBE"]
-State = Literal["queued", "leased", "fetched", "done", "stalled", "unobtainable", "cancelled"]
-STATES: tuple[State, ...] = get_args(State)
 PRIORITY: dict[Kind, int] = {"FORWARD": 0, "GAP": 1, "QC_PROBE": 2, "BOOTSTRAP": 3}
 FIRST, LAST = -1, 4
 """Priorities before and after all kinds: for what the user wants first, and for asking again what is settled."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from fulltape.context import ConfiguredSource, NodeContext
-from fulltape.contract.streams import StreamingVendor, Subscription
+from fulltape.contract.streams import streamed
 from fulltape.market import datasets
 from fulltape.market.time import DAY, SECOND, Clock, iso, to_second
 
@@ -86,19 +86,12 @@ def _entry(context: NodeContext, feed: ConfiguredSource, clock: Clock) -> Entry:
         success=good / requests if requests else None,
         latency_ms=took / requests / (SECOND / 1_000) if requests else None,
         serves=tuple(_served(context, feed, dataset.dataset, clock) for dataset in feed.source.capabilities),
-        streams=tuple(name for name in datasets.DATASETS if _streams(context, feed, name)),
+        streams=tuple(
+            name
+            for name, dataset in datasets.DATASETS.items()
+            if streamed(context.vendors[feed.vendor], feed.source.name, dataset)
+        ),
     )
-
-
-def _streams(context: NodeContext, feed: ConfiguredSource, dataset: str) -> bool:
-    vendor = context.vendors[feed.vendor]
-    if not vendor.SPEC.stream_hosts:
-        return False
-    try:
-        sample = Subscription(dataset=dataset, symbol=datasets.get(dataset).asset_class.sample)
-        return bool(cast("StreamingVendor", vendor).streams(feed.source.name, [sample]))
-    except ValueError:
-        return False
 
 
 def _served(context: NodeContext, feed: ConfiguredSource, dataset: str, clock: Clock) -> ServedDataset:

@@ -25,7 +25,7 @@ from fulltape.browse.questions import (
 )
 from fulltape.heatmap import tiles
 from fulltape.heatmap.tiles import HeatmapIndex, HeatmapSummary
-from fulltape.ledger.task import STATES
+from fulltape.ledger.task_state import STATES
 from fulltape.settings.load import Loaded
 from fulltape.web import bundle_files
 from fulltape.web.browsing import BrowseProcess
