@@ -103,7 +103,7 @@ def _measure_trades(report: Report, folder: Path) -> None:
 
 def _by_hand(folder: Path, symbol: str) -> pl.LazyFrame:
     """Five minutes out of the same files, as one would write it."""
-    node = OpenedNode(folder)
+    node = OpenedNode.at(folder)
     with node.opened() as ledger:
         parts = selection.parts(ledger, node.layout, MINUTES, *_EVER, [symbol])
     files = [node.layout.root / part.path for part in parts]

@@ -17,7 +17,7 @@ from fulltape.reading.node import OpenedNode
 
 def main(folder: Path, year: int) -> None:
     """Look up the first symbol's year."""
-    node = OpenedNode(folder)
+    node = OpenedNode.at(folder)
     first, last = (
         to_datetime(0).date().replace(year=year),
         to_datetime(SECOND).date().replace(year=year, month=12, day=31),

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx2
+import msgspec
 import pytest
+from serving import lives, until
 
 from fulltape.browse.questions import BrowseRefusal, CellQuestion, Question, Reply, TasksAnswer, TasksQuestion
-from fulltape.service.config import WebSettingsConfig
+from fulltape.service.config import WebSettingsConfig, encode
 from fulltape.simulator import market as markets
 from fulltape.web.browsing import BrowseProcess
 from nodes import DAYS_2012, opened, simulated
@@ -126,3 +132,27 @@ def test_settings_that_cannot_be_read_are_a_refusal(config: WebSettingsConfig, t
     answer = answered(config, story)
     assert isinstance(answer, BrowseRefusal)
     assert "universe.csv" in answer.text
+
+
+def test_a_signal_ends_both_processes(config: WebSettingsConfig) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    order = msgspec.structs.replace(config, port=port, hosts=("127.0.0.1",))
+    process = subprocess.Popen([sys.executable, "-m", "fulltape.web"], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(encode(order))
+    process.stdin.flush()
+    until(lambda: answers(f"http://127.0.0.1:{port}/tasks"))
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.terminate()
+    assert process.wait(20) == 0
+    until(lambda: not lives(int(child)))
+    process.stdin.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=60).status_code == 200
+    except httpx2.HTTPError:
+        return False

@@ -259,8 +259,8 @@ def test_tiles_are_sent_once_and_packed(served: tuple[Service, str]) -> None:
         assert len(plain.content) == len(index["instruments"]) * len(tile["columns"])
         again = httpx2.get(path, headers={"If-None-Match": packed.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        other = path.replace(tile["digest"], "0" * 32)
-        assert httpx2.get(other).status_code == 404
+        for digest in ("0" * 32, "a" * 300, "%2e%2e"):
+            assert httpx2.get(path.replace(tile["digest"], digest)).status_code == 404
     assert httpx2.get(f"{url}/api/v1/coverage/..%2f..%2funiverse").status_code == 404
     assert httpx2.get(f"{url}/api/v1/coverage/nope").status_code == 404
 
@@ -268,6 +268,7 @@ def test_tiles_are_sent_once_and_packed(served: tuple[Service, str]) -> None:
 def test_a_bundle_is_fetched_file_by_file_and_in_ranges(served: tuple[Service, str]) -> None:
     service, url = served
     (bundle,) = httpx2.get(f"{url}/api/v1/bundles").json()["bundles"]
+    (bundle,) = httpx2.get(f"{url}/api/v1/bundles", params={"day": bundle["day"]}).json()["bundles"]
     place = service.folder / "lake" / "exports" / "nightly" / bundle["day"]
     file = bundle["files"][0]["path"]
     whole = (place / file).read_bytes()
@@ -339,6 +340,67 @@ def test_a_click_on_the_map_tells_of_the_cell(served: tuple[Service, str], tab: 
     assert tab.complaints == []
 
 
+def test_one_bad_month_of_sixty_years_is_to_be_seen_on_a_phone(
+    served: tuple[Service, str], tab: Browser
+) -> None:
+    """And a tile of which bytes are missing is not painted."""
+    _, url = served
+    tab.open(f"{url}/coverage")
+    script = """
+    import('/static/tiles.js').then(({ strip, bytesOf, ranked }) => {
+      const many = 720, bytes = new Uint8Array(many).fill(1), drawn = [];
+      bytes[333] = 9;
+      const columns = Array.from({ length: many }, (_, at) => ({ start: at * 21, stop: at * 21 + 21 }));
+      const pen = { fillRect(x, y, width) { drawn.push([this.fillStyle, width]); } };
+      const place = { x: 0, pixel: 300 / (many * 21), left: 76, width: 300, y: 0, thick: 3 };
+      strip(pen, ['none', 'green', '', '', '', '', '', '', '', 'red'], { bytes, many, columns, start: 0 }, 0, place);
+      let refused = '';
+      try { bytesOf(new ArrayBuffer(5), { instruments: ['A', 'B'] }, { name: '2012', columns: ['01-03', '01-04'] }); } catch (error) { refused = error.message; }
+      const index = { instruments: ['A', 'B'], states: ['not_wanted', 'green', 'empty', 'unchecked', 'missing'], tiles: [{ columns: ['2012-01'] }] };
+      return JSON.stringify([drawn, refused, ranked(index, 'worst', new Uint8Array([1, 4]))]);
+    })
+    """
+    drawn, refused, order = json.loads(tab.run(script))
+    assert ["red", 1] in drawn
+    assert sum(width for _, width in drawn) == 300
+    assert refused == "The tile 2012 is not whole."
+    assert order == [1, 0]
+
+
+def test_a_newer_drawing_shows_its_newest_sessions_and_a_lost_tile_is_said(
+    served: tuple[Service, str], tab: Browser
+) -> None:
+    """A tab that is open overnight must not end with the session of yesterday."""
+    _, url = served
+    tab.open(f"{url}/coverage?dataset=equities_bars_day&sort=name")
+    tab.until("document.getElementById('key').textContent.includes('1,155 GREEN')")
+    later = """
+    (() => {
+      const real = window.fetch;
+      window.fetch = async (path, options) => {
+        const answer = await real(path, options);
+        if (!path.endsWith('/coverage/equities_bars_day')) return answer;
+        const index = await answer.json();
+        index.tiles.push({ name: '2013', digest: '0'.repeat(32), columns: ['01-02', '01-03'] });
+        index.tiles[0].columns.push('2013-01');
+        index.tiles[0].digest = '1'.repeat(32);
+        const months = index.instruments.map(() => index.tiles[0].columns.map((_, at, all) => at === all.length - 1 ? 8 : 1)).flat();
+        const fetched = window.fetch;
+        window.fetch = async (other, more) => other.includes('/months/') ? new Response(new Uint8Array(months)) : fetched(other, more);
+        return new Response(JSON.stringify(index));
+      };
+      document.dispatchEvent(new Event('changed'));
+    })()
+    """
+    tab.run(later)
+    tab.until("performance.getEntriesByType('resource').some((one) => one.name.includes('/2013/'))")
+    box = tab.run(
+        "(({x, y, width}) => ({x, y, width}))(document.getElementById('map').getBoundingClientRect())"
+    )
+    tab.hover(box["x"] + box["width"] - 3, box["y"] + 35)
+    tab.until("document.getElementById('readout').textContent.startsWith('AAPL 2013-01-03')")
+
+
 def test_a_chart_shows_what_is_held_and_zooming_in_asks_for_more(
     served: tuple[Service, str], tab: Browser
 ) -> None:
@@ -348,7 +410,7 @@ def test_a_chart_shows_what_is_held_and_zooming_in_asks_for_more(
     words = "document.getElementById('readout').textContent"
     tab.until(f"{words}.includes(' bars of 15m, 2012-11-01 to 2012-12-31')")
     assert tab.run("document.querySelectorAll('#chart canvas').length") > 0
-    assert 'every="15m"' in tab.run("document.getElementById('python').textContent")
+    assert "every='15m'" in tab.run("document.getElementById('python').textContent")
     box = tab.run(
         "(({x, y, width, height}) => ({x, y, width, height}))(document.getElementById('chart').getBoundingClientRect())"
     )

@@ -9,34 +9,41 @@ from collections.abc import Sequence
 import polars as pl
 
 from fulltape import errors
+from fulltape.browse import series
 from fulltape.browse.questions import CellAnswer, CellQuestion
 from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.heatmap.plan import CellState
 from fulltape.market.time import Clock
 from fulltape.reader import Reader
-from fulltape.views import explain, gaps, story
+from fulltape.views import explain, story
 
 _MOST_HOLES = 40
 
 
 def answer(context: NodeContext, reader: Reader, clock: Clock, question: CellQuestion) -> CellAnswer:
     """Everything that is known of the cell."""
-    wanted, instrument = gaps.series_of(context, question.dataset, question.symbol)
+    wanted, instrument = series.named(context, question.dataset, question.symbol)
     session = _session(question.session)
     explained = explain.explain(context, clock, wanted, instrument, session)
     calendar = wanted.calendar
     start, stop = calendar.between(session, session)
-    minutes = _minutes(reader, wanted, instrument, session) if wanted.dataset.grain == "minute" else None
+    position = calendar.position(session)
+    shown = series.picture(context, wanted, instrument, clock.now())
+    state = series.state(shown, explained.cell.verdict, position)
+    counted = wanted.dataset.grain == "minute" and position is not None and state is not CellState.NOT_WANTED
+    minutes = _minutes(reader, wanted, instrument, session) if counted else None
+    expected = calendar.expected_minutes(position) if counted and position is not None else 0
     return CellAnswer(
         dataset=wanted.dataset.name,
         title=wanted.title,
         instrument=instrument,
         session=session.isoformat(),
-        state=explained.cell.availability.value if explained.wanted else "not_wanted",
+        state=state.name.lower(),
         verdict=explained.cell.verdict.value,
         answer=story.answer(explained),
         pairs=list(story.pairs(explained)),
         zone=calendar.zone,
-        expected=minutes.height if minutes is not None else 0,
+        expected=minutes.height if minutes is not None else expected,
         rows=minutes.filter("there").height if minutes is not None else 0,
         holes=_holes(minutes, calendar.zone) if minutes is not None else [],
         before=calendar.label(start - 1).isoformat() if start else "",
@@ -54,7 +61,7 @@ def _session(text: str) -> dt.date:
 def _minutes(
     reader: Reader, wanted: ConfiguredDataset, instrument: str, session: dt.date
 ) -> pl.DataFrame | None:
-    """The regular minutes of a session, and whether each is there; None where nothing of it is."""
+    """The regular minutes of a session, and whether each is there; None where none is."""
     rows = reader.scan(
         wanted.dataset.name, instruments=instrument, start=session, end=session, every="1m", grid=True
     ).collect()

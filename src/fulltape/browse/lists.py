@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from fulltape.browse.questions import (
     Bundle,
     BundleFile,
     BundlesAnswer,
+    BundlesQuestion,
     FindingsAnswer,
     SeriesFinding,
     TasksAnswer,
@@ -77,31 +77,61 @@ def tasks(context: NodeContext, question: TasksQuestion) -> TasksAnswer:
     return TasksAnswer(tasks=[msgspec.to_builtins(task) for task in newest])
 
 
-def bundles(context: NodeContext) -> BundlesAnswer:
+class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    rows: int
+    verdicts: dict[str, int]
+    files: list[BundleFile]
+
+
+def bundles(context: NodeContext, question: BundlesQuestion) -> BundlesAnswer:
     """What lies on disk, the newest first."""
     written = {row["path"]: int(row["at"]) for row in context.ledger.exports()}
-    paths = context.layout.bundles()[::-1][:_MOST_BUNDLES]
+    paths = context.layout.bundles()[::-1]
+    listed = [path for at, path in enumerate(paths) if at < _MOST_BUNDLES or path.name == question.day]
     return BundlesAnswer(
-        bundles=[_bundle(path, written.get(context.layout.relative(path), 0)) for path in paths]
+        bundles=[
+            _bundle(path, written.get(context.layout.relative(path), 0), files=path.name == question.day)
+            for path in listed
+        ],
+        older=len(paths) - len(listed),
     )
 
 
-def _bundle(path: Path, at: int) -> Bundle:
+def _bundle(path: Path, at: int, *, files: bool) -> Bundle:
     try:
         body = (path / "manifest.json").read_bytes()
-        manifest: dict[str, Any] = msgspec.json.decode(body)
-        return Bundle(
-            day=path.name,
-            at=at,
-            rows=manifest["rows"],
-            bytes=sum(entry["bytes"] for entry in manifest["files"]),
-            verdicts=manifest["verdicts"],
-            digest=hashlib.sha256(body).hexdigest(),
-            files=[
-                BundleFile(path=entry["path"], bytes=entry["bytes"], sha256=entry["sha256"])
-                for entry in manifest["files"]
-            ],
-        )
-    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        manifest = msgspec.json.decode(body, type=_Manifest)
+    except (OSError, msgspec.DecodeError) as error:
         why = f"it cannot be read ({type(error).__name__}: {error})"
-        return Bundle(day=path.name, at=at, rows=0, bytes=0, verdicts={}, digest="", files=[], problem=why)
+        return Bundle(
+            day=path.name, at=at, rows=0, bytes=0, verdicts={}, digest="", count=0, files=[], problem=why
+        )
+    return Bundle(
+        day=path.name,
+        at=at,
+        rows=manifest.rows,
+        bytes=sum(file.bytes for file in manifest.files),
+        verdicts=manifest.verdicts,
+        digest=hashlib.sha256(body).hexdigest(),
+        count=len(manifest.files),
+        files=manifest.files if files else [],
+        problem=_problem(path, manifest),
+    )
+
+
+def _problem(path: Path, manifest: _Manifest) -> str:
+    """What is wrong with the files of a bundle, as far as their sizes tell."""
+    wrong = [file.path for file in manifest.files if _size(path / file.path) != file.bytes]
+    more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+    return (
+        f"{wrong[0]}{more}: gone, or not of the size that was written; fulltape verify tells more"
+        if wrong
+        else ""
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -42,7 +42,9 @@ class TasksQuestion(msgspec.Struct, frozen=True, kw_only=True, tag="tasks"):
 
 
 class BundlesQuestion(msgspec.Struct, frozen=True, kw_only=True, tag="bundles"):
-    """The bundles on disk."""
+    """The bundles on disk; the files of one of them, by its day."""
+
+    day: str = ""
 
 
 Question = CellQuestion | BarsQuestion | FindingsQuestion | TasksQuestion | BundlesQuestion
@@ -64,8 +66,8 @@ class BrowseRefusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
 
 class CellAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     """A cell: what it is and why (`answer`), everything behind that (`pairs`), and of minute bars which are missing (`holes`: from
-    the first to the last minute, in the market's zone) out of how many that are expected. `before` and `after` are its neighbouring
-    sessions, '' where there is none."""
+    the first to the last minute, in the market's zone) out of how many that are expected. `state` is what the map shows of it.
+    `before` and `after` are its neighbouring sessions, '' where there is none."""
 
     dataset: str
     title: str
@@ -92,8 +94,10 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BarsAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="bars"):
-    """Rows of a series. Of `bars`: times (sessions as ISO dates, or seconds since 1970 as a clock in `zone` shows them), prices and
-    volumes, null where a bar is expected and is not there. Of `rows`: columns and values as text. `cut`: older rows are left out."""
+    """Rows of a series. Of `bars`: times (sessions as ISO dates, or seconds since 1970 as a clock in `zone` shows them), their sessions,
+    prices and volumes, null where a bar is expected and is not there. Of `rows`: columns and values as text. `cut`: older rows are left
+    out. `lacking`: sessions of the window that should be there and are not, or not whole. `short`: minutes that are expected and not
+    there inside of longer bars. `unmarked`: markers that are left out; RED ones are not while there are AMBER ones to leave out."""
 
     dataset: str
     title: str
@@ -105,7 +109,11 @@ class BarsAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="bars"):
     last: str
     python: str
     cut: bool
+    lacking: int = 0
+    short: int = 0
+    unmarked: int = 0
     time: list[int | str] = []
+    session: list[str] = []
     open: list[float | None] = []
     high: list[float | None] = []
     low: list[float | None] = []
@@ -152,8 +160,8 @@ class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle on disk: when it was written (0: not known), what is in it, and the digest of its manifest. `problem` says why it
-    cannot be read."""
+    """A bundle on disk: when it was written (0: not known), what is in it, and the digest of its manifest. `files` only where they were
+    asked for. `problem` says what is wrong with it."""
 
     day: str
     at: Instant
@@ -161,14 +169,16 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     verdicts: dict[str, int]
     digest: str
+    count: int
     files: list[BundleFile]
     problem: str = ""
 
 
 class BundlesAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="bundles"):
-    """The newest bundle first."""
+    """The newest bundle first; `older` are not listed."""
 
     bundles: list[Bundle]
+    older: int
 
 
 Reply = CellAnswer | BarsAnswer | FindingsAnswer | TasksAnswer | BundlesAnswer | BrowseRefusal

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+from polars.exceptions import PolarsError
 
 from fulltape import errors
 from fulltape.browse import cells, charts, lists
@@ -25,6 +26,7 @@ from fulltape.ledger.sqlite import Sqlite
 from fulltape.market.time import Clock
 from fulltape.node import assemble
 from fulltape.reader import Reader
+from fulltape.reading.node import OpenedNode
 from fulltape.settings import load
 from fulltape.settings.load import Loaded
 
@@ -56,6 +58,9 @@ def answer(loaded: Loaded, clock: Clock, question: Question) -> Reply:
         return BrowseRefusal(text=str(error))
     except errors.FulltapeError as error:
         return BrowseRefusal(text=str(error), ours=True)
+    except (PolarsError, OSError) as error:
+        words = f"A file of the node cannot be read: {error}. `fulltape verify --repair` names it, and mends what can be mended."
+        return BrowseRefusal(text=words, ours=True)
     return BrowseRefusal(text="The ledger was written again and again while it was read.", ours=True)
 
 
@@ -65,7 +70,8 @@ def _once(loaded: Loaded, clock: Clock, question: Question) -> Reply | None:
         raise errors.NodeNotFoundError("this node holds nothing yet.")
     ledger = open_ledger(loaded.folder, loaded.ledger_url, read_only=True, untouched=True)
     try:
-        reply = _of(assemble.open_context(loaded, asking=False, reading=ledger), clock, question)
+        context = assemble.open_context(loaded, asking=False, reading=ledger)
+        reply = _of(context, Reader(OpenedNode(loaded, untouched=True)), clock, question)
         stirred = isinstance(ledger.database, Sqlite) and ledger.database.stirred
     except errors.BusyError:
         return None
@@ -74,17 +80,13 @@ def _once(loaded: Loaded, clock: Clock, question: Question) -> Reply | None:
     return None if stirred else reply
 
 
-def _of(context: NodeContext, clock: Clock, question: Question) -> Reply:
+def _of(context: NodeContext, reader: Reader, clock: Clock, question: Question) -> Reply:
     if isinstance(question, CellQuestion):
-        return cells.answer(context, _reader(context), clock, question)
+        return cells.answer(context, reader, clock, question)
     if isinstance(question, BarsQuestion):
-        return charts.answer(context, _reader(context), clock, question)
+        return charts.answer(context, reader, clock, question)
     if isinstance(question, FindingsQuestion):
         return lists.findings(context)
     if isinstance(question, BundlesQuestion):
-        return lists.bundles(context)
+        return lists.bundles(context, question)
     return lists.tasks(context, question)
-
-
-def _reader(context: NodeContext) -> Reader:
-    return Reader(context.folder, untouched=True)

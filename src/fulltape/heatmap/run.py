@@ -15,7 +15,8 @@ from fulltape.market.time import HOUR, SECOND, Clock, Instant
 
 STAGE = "heatmap"
 _KEPT = HOUR
-"""A page that was opened before may ask for tiles that are superseded."""
+"""A page that was opened before may ask for tiles that are superseded: those of the last drawing stay, and what was written within an
+hour."""
 _TOLD = 500
 """Series between two events of progress."""
 
@@ -31,8 +32,9 @@ class HeatmapReport(StageReport):
 def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) -> HeatmapReport:
     """Draw every dataset that is wanted; what nothing shows any more goes."""
     with context.stage(STAGE, clock):
+        before = [index for name in context.wanted if (index := tiles.index(context.folder, name))]
         drawn = [_draw(context, wanted, clock.now(), progress) for wanted in context.wanted.values()]
-        for path in tiles.superseded(context.folder, drawn, (clock.now() - _KEPT) / SECOND):
+        for path in tiles.superseded(context.folder, [*before, *drawn], (clock.now() - _KEPT) / SECOND):
             path.unlink()
     return HeatmapReport(
         series=sum(len(index.instruments) for index in drawn),

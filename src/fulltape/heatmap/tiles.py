@@ -21,7 +21,7 @@ _INDEX = "index.json"
 _ENDING = ".gz"
 _LEVEL = 6
 _DIGITS = 32
-_NAME, _DIGEST = re.compile(rf"{MONTHS}|\d{{4}}"), re.compile(r"[0-9a-f]+")
+_NAME, _DIGEST = re.compile(rf"{MONTHS}|\d{{4}}"), re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +69,12 @@ class HeatmapIndex(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(folder: Path, dataset: str, name: str, rows: bytes) -> str:
-    """Keep a tile of a dataset; its digest. One that is there already is left alone."""
+    """Keep a tile of a dataset; its digest. One that is there as it was written is left alone."""
     digest = hashlib.sha256(rows).hexdigest()[:_DIGITS]
     path = _path(folder, dataset, name, digest)
-    if not path.is_file():
-        files.publish_bytes(path, gzip.compress(rows, compresslevel=_LEVEL, mtime=0))
+    content = gzip.compress(rows, compresslevel=_LEVEL, mtime=0)
+    if not path.is_file() or path.read_bytes() != content:
+        files.publish_bytes(path, content)
     return digest
 
 

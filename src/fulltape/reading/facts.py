@@ -36,8 +36,8 @@ _VERDICTS = {
 class FactsReader:
     """What is known of a node's rows; every call sees what is committed at that moment."""
 
-    def __init__(self, path: str | PathLike[str], *, untouched: bool = False) -> None:
-        self._node = OpenedNode(path, untouched=untouched)
+    def __init__(self, path: str | PathLike[str] | OpenedNode) -> None:
+        self._node = path if isinstance(path, OpenedNode) else OpenedNode.at(path)
 
     def actions(
         self,

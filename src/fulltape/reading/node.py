@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Self
 
 from fulltape import errors
 from fulltape.bars import conditions
@@ -22,17 +23,23 @@ from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
 from fulltape.settings import load
+from fulltape.settings.load import Loaded
 
 
 class OpenedNode:
     """The folder of a node, opened for reading; nothing of it is changed, `untouched` not even the files beside the ledger (see
     `ledger.sqlite.Sqlite`)."""
 
-    def __init__(self, path: str | PathLike[str], *, untouched: bool = False) -> None:
+    def __init__(self, loaded: Loaded, *, untouched: bool = False) -> None:
         self._untouched = untouched
-        self._loaded = load.load(load.find(Path(path).expanduser()), asking=False)
+        self._loaded = loaded
         self.settings = self._loaded.values
         self.layout = Layout(root=self._loaded.folder / self.settings.node.lake)
+
+    @classmethod
+    def at(cls, path: str | PathLike[str]) -> Self:
+        """The node in a folder, by its settings as they are there."""
+        return cls(load.load(load.find(Path(path).expanduser()), asking=False))
 
     @property
     def folder(self) -> Path:

@@ -106,7 +106,9 @@ class BrowseProcess:
                 await asyncio.sleep(self._idle - quiet)
                 continue
             async with self._turn:
-                await self._end()
+                # While we waited for our turn a question may have been asked.
+                if clock.steady_seconds() - self._asked_at >= self._idle:
+                    await self._end()
 
     async def _end(self) -> None:
         child, self._child = self._child, None

@@ -66,7 +66,10 @@ class DataPages:
 
     async def coverage(self, _: Request) -> Response:
         """Every cell of a dataset as a point of a map."""
-        return self._pages.page("coverage.html", "Coverage", drawn=self._summaries())
+        drawn = self._summaries()
+        shown = {each.dataset for each in drawn}
+        undrawn = [name for name in self._loaded.values.dataset if name not in shown]
+        return self._pages.page("coverage.html", "Coverage", drawn=drawn, undrawn=undrawn)
 
     async def cell(self, request: Request) -> Response:
         """The story of a cell."""
@@ -88,9 +91,9 @@ class DataPages:
         answer = await self._browse.answer(TasksQuestion(state=state))
         return self._shown(answer, TasksAnswer, "tasks.html", "Tasks", states=STATES, state=state)
 
-    async def bundles(self, _: Request) -> Response:
+    async def bundles(self, request: Request) -> Response:
         """The bundles, to look at and to fetch."""
-        answer = await self._browse.answer(BundlesQuestion())
+        answer = await self._browse.answer(BundlesQuestion(day=request.query_params.get("day", "")))
         return self._shown(answer, BundlesAnswer, "bundles.html", "Bundles")
 
     async def bundle_file(self, request: Request) -> Response:
@@ -102,7 +105,10 @@ class DataPages:
 
     async def api_coverage(self, _: Request) -> Response:
         """What is drawn of each dataset."""
-        return json_response({"datasets": self._summaries()})
+        drawn = self._summaries()
+        shown = {each.dataset for each in drawn}
+        undrawn = [name for name in self._loaded.values.dataset if name not in shown]
+        return json_response({"datasets": drawn, "undrawn": undrawn})
 
     async def api_index(self, request: Request) -> Response:
         """Rows and columns of a dataset's map, and its tiles."""
@@ -148,9 +154,9 @@ class DataPages:
         """The queue."""
         return await self._plain(TasksQuestion(state=request.query_params.get("state", "")))
 
-    async def api_bundles(self, _: Request) -> Response:
+    async def api_bundles(self, request: Request) -> Response:
         """The bundles on disk."""
-        return await self._plain(BundlesQuestion())
+        return await self._plain(BundlesQuestion(day=request.query_params.get("day", "")))
 
     async def _plain(self, question: Question) -> Response:
         answer = await self._browse.answer(question)

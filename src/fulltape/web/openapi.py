@@ -12,6 +12,7 @@ from fulltape.browse.questions import (
     BarsAnswer,
     BarsQuestion,
     BundlesAnswer,
+    BundlesQuestion,
     CellAnswer,
     CellQuestion,
     FindingsAnswer,
@@ -44,6 +45,7 @@ class CoverageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`/api/v1/coverage`."""
 
     datasets: list[HeatmapSummary]
+    undrawn: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,9 @@ DESCRIBED = (
     Described(path="/api/v1/bars", summary="Rows of a series.", answer=BarsAnswer, question=BarsQuestion),
     Described(path="/api/v1/findings", summary="What the checks found, by series.", answer=FindingsAnswer),
     Described(path="/api/v1/tasks", summary="The newest tasks.", answer=TasksAnswer, question=TasksQuestion),
-    Described(path="/api/v1/bundles", summary="The bundles on disk.", answer=BundlesAnswer),
+    Described(
+        path="/api/v1/bundles", summary="The bundles on disk.", answer=BundlesAnswer, question=BundlesQuestion
+    ),
 )
 
 

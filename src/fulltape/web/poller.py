@@ -99,10 +99,11 @@ class Poller:
 def _shown(seen: Snapshot) -> tuple[object, ...]:
     """What a page would show another way: not that time passes."""
     service = msgspec.structs.replace(seen.service, at=0) if seen.service else None
+    counts = msgspec.structs.replace(seen.counts, at=0, took=0.0) if seen.counts else None
     return (
         service,
         seen.capture and seen.capture.at // 5_000_000,
-        seen.counts,
+        counts,
         seen.problem,
         seen.runs[:1],
     )

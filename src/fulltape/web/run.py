@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,6 +35,15 @@ def main() -> None:
         asyncio.run(_serve(msgspec.json.decode(first, type=WebSettingsConfig)))
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to us: its own way ends the process before what reads for the pages is ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See `uvicorn.Server`."""
+        yield
+
+
 async def _serve(config: WebSettingsConfig) -> None:
     loaded = load.load(Path(config.folder), asking=False, text=config.text)
     poller = Poller(loaded)
@@ -39,7 +51,7 @@ async def _serve(config: WebSettingsConfig) -> None:
     app, pages = application(config, loaded, poller, browse)
     if problem := web_process.unusable(config.host, config.port):
         sys.exit(problem)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=config.host,
@@ -53,7 +65,10 @@ async def _serve(config: WebSettingsConfig) -> None:
             ws="none",
         )
     )
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _ended, server, pages)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), _ended, server, pages)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _ended, server, pages)
     poller.start()
     try:
         await server.serve()
@@ -64,7 +79,7 @@ async def _serve(config: WebSettingsConfig) -> None:
 
 
 def _ended(server: uvicorn.Server, pages: Pages) -> None:
-    """Something came after the orders: only the end of the input does."""
+    """Something came after the orders, which only the end of the input does, or a signal."""
     asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
     pages.closing.set()
     server.should_exit = True

@@ -7,7 +7,9 @@ async function renew() {
   if (reading) return;
   reading = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // Of a page whose content stays, only what stands around it is read anew.
+    const kept = document.querySelector("main[data-kept]");
+    const answer = await fetch(kept ? `${document.body.dataset.base}/` : location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of ["main:not([data-kept])", "footer"]) {
@@ -15,7 +17,8 @@ async function renew() {
       const shown = document.querySelector(part);
       if (fresh && shown) shown.innerHTML = fresh.innerHTML;
     }
-    document.title = page.title;
+    if (kept) for (const note of document.querySelectorAll(".since")) note.hidden = false;
+    else document.title = page.title;
     const icon = page.getElementById("icon");
     if (icon) document.getElementById("icon").href = icon.getAttribute("href");
     const dot = page.querySelector(".dot");

@@ -1,14 +1,12 @@
 // The map of coverage: symbols down, time across. Bytes come from tiles that the node has drawn; nothing is computed here but pixels.
+import { WORDS, bytesOf, ranked, strip } from "./tiles.js";
+
 const base = document.body.dataset.base;
 const canvas = document.getElementById("map");
 const form = document.getElementById("controls");
 const readout = document.getElementById("readout");
 const panel = document.getElementById("cell");
 
-const WORDS = {
-  not_wanted: "not wanted", green: "GREEN", empty: "confirmed empty", unchecked: "held, not checked", amber: "AMBER",
-  unknown_listing: "unknown listing", unobtainable: "no vendor has it", partial: "there in part", missing: "missing", red: "RED",
-};
 const LEFT = 76, TOP = 22;       // room for the names of series and of times, in pixels
 const LEAST_ROW = 3, MOST_ROW = 26, LEAST_VIEW = 5; // heights of a row in pixels, and the fewest sessions across
 const BY_SESSION = 1.2;          // from so many pixels a session on, sessions are drawn and not months
@@ -22,6 +20,10 @@ let months = [];    // { name, start, stop } in positions
 let view = { x: 0, width: 1, y: 0, row: 12 }; // first position, positions across, first row, pixels a row
 let cursor = null;  // { row, position } under the pointer or moved by keys
 let asked = "";     // the dataset that is shown
+let turn = 0;       // grows with every load and every story: what comes late belongs to an earlier one
+let failed = new Map(); // tiles that could not be had, and when
+const OLD = 2 * 3600 * 1000; // a map of longer ago says nothing of now
+const AGAIN = 5000;
 
 const palette = () => {
   const style = getComputedStyle(document.documentElement);
@@ -35,17 +37,39 @@ async function get(path) {
 }
 
 async function load(dataset) {
+  const mine = ++turn;
   asked = dataset;
   const fresh = await (await get(`/${encodeURIComponent(dataset)}`)).json();
-  if (asked !== dataset) return;
-  const same = index && index.dataset === fresh.dataset;
+  if (mine !== turn) return;
+  const before = index, same = before !== null && before.dataset === fresh.dataset;
+  if (same && before.tiles.length === fresh.tiles.length && before.tiles.every((one, at) => one.digest === fresh.tiles[at].digest)
+    && before.instruments.join() === fresh.instruments.join()) { index = fresh; legend(); return; }
+  const months = bytesOf(await get(`/${encodeURIComponent(dataset)}/${fresh.tiles[0].name}/${fresh.tiles[0].digest}`).then((answer) => answer.arrayBuffer()), fresh, fresh.tiles[0]);
+  if (mine !== turn) return;
+  const held = cursor && { name: index.instruments[order[cursor.row]], label: sessions[cursor.position] };
+  const whole = same && view.width >= sessions.length, atEnd = same && view.x + view.width >= sessions.length;
+  const kept = new Map([...tiles].filter(([digest, bytes]) => same && bytes instanceof Uint8Array && fresh.tiles.some((one) => one.digest === digest)));
   index = fresh;
-  tiles = new Map();
+  tiles = kept.set(fresh.tiles[0].digest, months);
+  failed = new Map();
+  axis();
+  sort();
+  if (!same || whole) fit();
+  else if (atEnd) view.x = sessions.length - view.width; // what is newest stays in sight
+  restoreCursor(held);
+  legend();
+  clamp();
+  draw();
+  tell();
+  if (!panel.hidden && same) stale();
+}
+
+function axis() {
   sessions = []; years = [];
-  for (const tile of index.tiles.slice(1)) {
+  for (const one of index.tiles.slice(1)) {
     const start = sessions.length;
-    for (const day of tile.columns) sessions.push(`${tile.name}-${day}`);
-    years.push({ tile, start, stop: sessions.length });
+    for (const day of one.columns) sessions.push(`${one.name}-${day}`);
+    years.push({ tile: one, start, stop: sessions.length });
   }
   let at = 0;
   months = index.tiles[0].columns.map((name) => {
@@ -53,45 +77,34 @@ async function load(dataset) {
     while (at < sessions.length && sessions[at].startsWith(name)) at += 1;
     return { name, start, stop: at };
   });
-  await tile(index.tiles[0]);
-  sort();
-  if (!same) fit();
-  legend();
-  clamp();
-  draw();
 }
 
+function restoreCursor(held) {
+  const row = held ? order.findIndex((at) => index.instruments[at] === held.name) : -1;
+  const position = held ? sessions.indexOf(held.label) : -1;
+  cursor = row >= 0 && position >= 0 ? { row, position } : null;
+}
+
+// The bytes of a tile; null while they come, or where they could not be had. A tile is known by its digest, never by its name.
 function tile(one) {
-  const known = tiles.get(one.name);
-  if (known) return known;
-  const coming = get(`/${encodeURIComponent(index.dataset)}/${one.name}/${one.digest}`)
+  const known = tiles.get(one.digest);
+  if (known instanceof Uint8Array) return known;
+  if (known || Date.now() - (failed.get(one.digest) || 0) < AGAIN) return null;
+  const of = index, into = tiles;
+  into.set(one.digest, get(`/${encodeURIComponent(of.dataset)}/${one.name}/${one.digest}`)
     .then((answer) => answer.arrayBuffer())
-    .then((bytes) => { tiles.set(one.name, new Uint8Array(bytes)); draw(); })
-    .catch((error) => { tiles.delete(one.name); readout.textContent = error.message; });
-  tiles.set(one.name, coming);
-  return coming;
+    .then((buffer) => into.set(one.digest, bytesOf(buffer, of, one)))
+    .catch((error) => {
+      into.delete(one.digest);
+      failed.set(one.digest, Date.now());
+      if (index === of) { readout.textContent = error.message; load(of.dataset).catch(() => {}); }
+    })
+    .then(() => { if (index === of) { draw(); tell(); } }));
+  return null;
 }
 
 function sort() {
-  const rows = index.instruments.map((_, row) => row);
-  const how = form.elements.sort.value;
-  const monthly = tiles.get(index.tiles[0].name);
-  if (how === "name") rows.sort((a, b) => index.instruments[a].localeCompare(index.instruments[b]));
-  if (how === "worst" && monthly instanceof Uint8Array) {
-    const width = months.length, states = index.states.length;
-    // A worse state counts for more than any number of months of a better one.
-    const score = rows.map((row) => {
-      const many = new Array(states).fill(0);
-      for (let at = row * width; at < (row + 1) * width; at += 1) many[monthly[at]] += 1;
-      return many;
-    });
-    const bad = index.states.indexOf("unchecked");
-    rows.sort((a, b) => {
-      for (let state = states - 1; state >= bad; state -= 1) if (score[a][state] !== score[b][state]) return score[b][state] - score[a][state];
-      return a - b;
-    });
-  }
-  order = rows;
+  order = ranked(index, form.elements.sort.value, tile(index.tiles[0]));
 }
 
 const size = () => ({ width: canvas.clientWidth, height: canvas.clientHeight });
@@ -124,32 +137,14 @@ function draw() {
     : [{ bytes: tile(index.tiles[0]), many: months.length, columns: months, start: 0 }];
   const first = Math.floor(view.y), last = Math.min(order.length, Math.ceil(view.y + inner().height / view.row));
   const thick = Math.max(1, view.row - (view.row > 6 ? 1 : 0));
-  for (const group of groups) {
-    const bytes = tiles.get(group === groups[0] && !byDay ? index.tiles[0].name : years.find((year) => year.start === group.start)?.tile.name);
-    if (!(bytes instanceof Uint8Array)) continue;
+  for (const group of groups.filter((each) => each.bytes)) {
     for (let row = first; row < last; row += 1) {
-      const y = TOP + (row - view.y) * view.row, line = order[row] * group.many;
-      strip(pen, colours, bytes, line, group, y, thick, pixel);
+      strip(pen, colours, group, order[row] * group.many, { x: view.x, pixel, left: LEFT, width: inner().width, y: TOP + (row - view.y) * view.row, thick });
     }
   }
   names(pen, style, first, last);
   times(pen, style, pixel);
   mark(pen, style, pixel);
-}
-
-function strip(pen, colours, bytes, line, group, y, thick, pixel) {
-  const edge = (column) => (group.columns ? (column < group.many ? group.columns[column].start : sessions.length) : group.start + column);
-  let begin = 0;
-  for (let column = 1; column <= group.many; column += 1) {
-    if (column < group.many && bytes[line + column] === bytes[line + begin]) continue;
-    const from = LEFT + (edge(begin) - view.x) * pixel, to = LEFT + (edge(column) - view.x) * pixel;
-    if (to > LEFT && from < LEFT + inner().width) {
-      pen.fillStyle = colours[bytes[line + begin]];
-      const x = Math.max(LEFT, from);
-      pen.fillRect(x, y, Math.max(1, to - x), thick);
-    }
-    begin = column;
-  }
 }
 
 const visible = (some) => some.filter((each) => each.stop > view.x && each.start < view.x + view.width);
@@ -196,15 +191,15 @@ function mark(pen, style, pixel) {
 const spanOf = (position, pixel) => (pixel >= BY_SESSION ? { start: position, stop: position + 1 } : months.find((month) => position < month.stop) || { start: position, stop: position + 1, name: "" });
 
 function tell() {
-  if (!cursor || !index) { readout.textContent = "\u00a0"; return; }
+  if (!cursor || !index || !order.length || !sessions.length) { readout.textContent = "\u00a0"; return; }
   const pixel = inner().width / view.width, name = index.instruments[order[cursor.row]];
   if (pixel >= BY_SESSION) {
-    const year = years.find((each) => cursor.position < each.stop), bytes = tiles.get(year.tile.name);
-    const state = bytes instanceof Uint8Array ? index.states[bytes[order[cursor.row] * (year.stop - year.start) + cursor.position - year.start]] : "";
+    const year = years.find((each) => cursor.position < each.stop), bytes = tile(year.tile);
+    const state = bytes ? index.states[bytes[order[cursor.row] * (year.stop - year.start) + cursor.position - year.start]] : "";
     readout.textContent = `${name} ${sessions[cursor.position]}: ${WORDS[state] || "loading"}`;
   } else {
-    const at = months.findIndex((month) => cursor.position < month.stop), bytes = tiles.get(index.tiles[0].name);
-    const state = bytes instanceof Uint8Array ? index.states[bytes[order[cursor.row] * months.length + at]] : "";
+    const at = months.findIndex((month) => cursor.position < month.stop), bytes = tile(index.tiles[0]);
+    const state = bytes ? index.states[bytes[order[cursor.row] * months.length + at]] : "";
     const worst = state === "not_wanted" || state === "green" ? "" : ", at worst";
     readout.textContent = `${name} ${months[at].name}${worst}: ${WORDS[state] || "loading"}`;
   }
@@ -220,7 +215,11 @@ function legend() {
     return span;
   }));
   const at = new Date(index.at / 1000).toISOString().slice(0, 16).replace("T", " ");
-  document.getElementById("drawn").textContent = `${index.instruments.length.toLocaleString("en")} series, as the ledger had them ${at} UTC. Wheel or pinch: zoom. Drag: move. Click: the story of a cell.`;
+  const drawn = document.getElementById("drawn"), old = Date.now() - index.at / 1000 > OLD;
+  drawn.className = old ? "attention-text" : "quiet";
+  canvas.style.opacity = old ? 0.5 : 1;
+  const warning = old ? "THIS MAP IS OLD, and says nothing of now: does the service run (fulltape schedule)? " : "";
+  drawn.textContent = `${warning}${index.instruments.length.toLocaleString("en")} series, as the ledger had them ${at} UTC. Wheel or pinch: zoom. Drag: move. Click: the story of a cell.`;
 }
 
 function remember() {
@@ -291,19 +290,32 @@ async function story() {
     clamp(); draw(); tell(); later();
     return;
   }
-  const query = new URLSearchParams({ dataset: index.dataset, symbol: index.instruments[order[cursor.row]], session: sessions[cursor.position] });
+  const mine = ++turn, query = new URLSearchParams({ dataset: index.dataset, symbol: index.instruments[order[cursor.row]], session: sessions[cursor.position] });
   panel.hidden = false;
   panel.textContent = "Reading …";
-  const answer = await fetch(`${base}/cell?${query}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const part = page.getElementById("story") || page.querySelector("main");
-  panel.replaceChildren(...(part ? part.childNodes : []));
+  try {
+    const answer = await fetch(`${base}/cell?${query}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (mine !== turn) return;
+    const part = page.getElementById("story") || page.querySelector("main");
+    panel.replaceChildren(...(part ? part.childNodes : []));
+  } catch {
+    if (mine === turn) panel.textContent = "The node does not answer.";
+  }
   clamp(); draw();
+}
+
+function stale() {
+  if (panel.querySelector(".changed")) return;
+  const note = document.createElement("p");
+  note.className = "changed working-text";
+  note.textContent = "The map has changed since; click the cell again.";
+  panel.prepend(note);
 }
 
 const fingers = new Map();
 let dragged = 0;
-canvas.addEventListener("pointerdown", (event) => { fingers.set(event.pointerId, event); dragged = 0; canvas.setPointerCapture(event.pointerId); });
+canvas.addEventListener("pointerdown", (event) => { if (event.button) return; fingers.set(event.pointerId, event); dragged = 0; canvas.setPointerCapture(event.pointerId); });
 canvas.addEventListener("pointermove", (event) => {
   const before = fingers.get(event.pointerId);
   if (before && fingers.size === 1) {
@@ -326,7 +338,7 @@ canvas.addEventListener("pointermove", (event) => {
 });
 for (const kind of ["pointerup", "pointercancel"]) {
   canvas.addEventListener(kind, (event) => {
-    fingers.delete(event.pointerId);
+    if (!fingers.delete(event.pointerId)) return;
     if (kind === "pointerup" && dragged < 5) { cursor = at(event).cell; story(); }
   });
 }
@@ -341,7 +353,7 @@ canvas.addEventListener("wheel", (event) => {
   zoom(Math.exp(Math.sign(event.deltaY) * Math.min(0.5, Math.abs(event.deltaY) / 300)), at(event).x, at(event).y);
 }, { passive: false });
 canvas.addEventListener("keydown", (event) => {
-  if (!index || !order.length) return;
+  if (!index || !order.length || !sessions.length) return;
   const step = Math.max(1, Math.round(view.width / 60)), move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   if (event.key === "+" || event.key === "=") zoom(0.7);
   else if (event.key === "-") zoom(1.4);
@@ -362,22 +374,25 @@ canvas.addEventListener("keydown", (event) => {
 
 if (form) {
   const said = new URLSearchParams(location.search);
+  let unknown = ""; // a dataset that the address names and that is not drawn: another one is no answer
   for (const name of ["dataset", "sort", "symbol"]) {
     const control = form.elements[name];
     const given = said.get(name);
     if (given && (name === "symbol" || [...control.options].some((option) => option.value === given))) control.value = given;
+    else if (given && name === "dataset") unknown = given;
   }
-  const failed = (error) => { readout.textContent = error.message; };
+  const trouble = (error) => { readout.textContent = error.message; };
   form.addEventListener("submit", (event) => { event.preventDefault(); find(form.elements.symbol.value); draw(); later(); });
-  form.elements.dataset.addEventListener("change", () => load(form.elements.dataset.value).then(later, failed));
+  form.elements.dataset.addEventListener("change", () => load(form.elements.dataset.value).then(later, trouble));
   form.elements.sort.addEventListener("change", () => { sort(); view.y = 0; draw(); later(); });
   for (const button of form.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => {
       if (button.dataset.zoom === "all") { fit(); clamp(); draw(); later(); } else zoom(button.dataset.zoom === "in" ? 0.5 : 2);
     });
   }
-  document.addEventListener("changed", () => load(form.elements.dataset.value).catch(failed));
+  document.addEventListener("changed", () => index && load(index.dataset).catch(trouble));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => { clamp(); draw(); }).observe(canvas);
-  load(form.elements.dataset.value).then(() => { restore(); draw(); tell(); }, failed);
+  if (unknown) { form.elements.dataset.value = ""; trouble({ message: `${unknown} is not drawn yet.` }); }
+  else load(form.elements.dataset.value).then(() => { restore(); draw(); tell(); }, trouble);
 }

@@ -7,7 +7,7 @@ const table = document.getElementById("rows");
 const line = document.getElementById("python");
 const FINER = 60, WIDER = 15; // bars in view below which shorter ones are asked for; bars of nothing above which longer ones are
 
-let chart = null, shown = null, quiet = false, timer = 0;
+let chart = null, shown = null, quiet = false, timer = 0, turn = 0;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function options() {
@@ -21,17 +21,25 @@ function options() {
   };
 }
 
+function clear() {
+  if (chart) { chart.remove(); chart = null; }
+  place.replaceChildren();
+  table.replaceChildren();
+  document.querySelector(".python").hidden = true;
+}
+
 async function ask(given) {
-  const query = new URLSearchParams(Object.entries(given).filter(([, value]) => value));
+  const mine = ++turn, query = new URLSearchParams(Object.entries(given).filter(([, value]) => value));
   readout.textContent = "Reading …";
   const answer = await fetch(`${base}/api/v1/bars?${query}`);
   const text = await answer.text();
-  if (!answer.ok) { readout.textContent = text; return; }
+  if (mine !== turn) return; // of what was asked before
+  if (!answer.ok) { clear(); shown = null; readout.textContent = text; return; }
   show(JSON.parse(text), given);
 }
 
 function show(answer, given) {
-  const earlier = shown;
+  clear();
   shown = { ...answer, given };
   line.textContent = answer.python;
   document.querySelector(".python").hidden = false;
@@ -39,19 +47,22 @@ function show(answer, given) {
   if (answer.kind === "rows") { rows(answer); readout.textContent = `${answer.title} ${answer.instrument}: ${answer.rows.length} rows, ${answer.first} to ${answer.last}.${cut}`; return; }
   table.replaceChildren();
   const bars = answer.time.map((time, at) => (answer.close[at] === null ? { time } : { time, open: answer.open[at], high: answer.high[at], low: answer.low[at], close: answer.close[at] }));
-  const held = bars.filter((bar) => "close" in bar).length, gaps = bars.length - held;
+  const held = bars.filter((bar) => "close" in bar).length, gaps = bars.length - held, many = (count) => count.toLocaleString("en");
+  const lacks = [
+    gaps ? `${many(gaps)} that are expected are not there` : "",
+    answer.lacking ? `${many(answer.lacking)} sessions are not there, or not whole` : "",
+    answer.short ? `${many(answer.short)} minutes inside of bars are not there` : "",
+    answer.unmarked ? `${many(answer.unmarked)} AMBER sessions are not marked` : "",
+  ].filter(Boolean).map((words) => `; ${words}`).join("");
   const length = answer.every || (typeof answer.time[0] === "string" ? "1d" : "1m");
   readout.textContent = bars.length
-    ? `${answer.title} ${answer.instrument}: ${held.toLocaleString("en")} bars of ${length}, ${answer.first} to ${answer.last}, ${answer.zone}${gaps ? `; ${gaps.toLocaleString("en")} that are expected are not there` : ""}.${cut}`
+    ? `${answer.title} ${answer.instrument}: ${held.toLocaleString("en")} bars of ${length}, ${answer.first} to ${answer.last}, ${answer.zone}${lacks}.${cut}`
     : `${answer.title} ${answer.instrument}: nothing is held from ${answer.first} to ${answer.last}.`;
-  draw(answer, bars, earlier);
+  draw(answer, bars);
 }
 
-function draw(answer, bars, earlier) {
+function draw(answer, bars) {
   quiet = true;
-  if (chart) chart.remove();
-  place.replaceChildren();
-  chart = null;
   if (!bars.length) return;
   chart = LightweightCharts.createChart(place, options());
   const candles = chart.addSeries(LightweightCharts.CandlestickSeries, {
@@ -71,12 +82,10 @@ function draw(answer, bars, earlier) {
   setTimeout(() => { quiet = false; }, 200);
 }
 
-const day = (time) => (typeof time === "string" ? time : new Date(time * 1000).toISOString().slice(0, 10));
-
 function zoomed(range) {
   if (form.elements.every.value !== "auto" || !shown || !shown.time.length) return;
   const last = shown.time.length - 1, from = Math.max(0, Math.floor(range.from)), to = Math.min(last, Math.ceil(range.to));
-  const first = day(shown.time[from]), end = day(shown.time[to]);
+  const first = shown.session[from], end = shown.session[to];
   const finer = !["", "1m", "1s"].includes(shown.every) && to - from < FINER;
   const wider = range.from < -WIDER && range.to > last;
   if (finer && (first > shown.first || end < shown.last)) submit({ start: first, end });
@@ -87,8 +96,6 @@ function zoomed(range) {
 }
 
 function rows(answer) {
-  if (chart) { chart.remove(); chart = null; }
-  place.replaceChildren();
   const made = document.createElement("table"), head = made.createTHead().insertRow();
   for (const name of answer.columns) { const cell = document.createElement("th"); cell.textContent = name; head.append(cell); }
   const body = made.createTBody();
@@ -99,7 +106,7 @@ function rows(answer) {
 function submit(changes = {}) {
   for (const [name, value] of Object.entries(changes)) form.elements[name].value = value;
   const given = Object.fromEntries(new FormData(form));
-  if (!given.symbol) { readout.textContent = "Which symbol?"; return; }
+  if (!given.symbol) { clear(); readout.textContent = "Which symbol?"; return; }
   history.replaceState(null, "", `?${new URLSearchParams(Object.entries(given).filter(([name, value]) => value && !["auto", "none"].includes(value)))}`);
   ask(given).catch((error) => { readout.textContent = error.message; });
 }
