@@ -27,7 +27,7 @@ PURE = [
 CLOCKS = {("time", "time"), ("time", "monotonic"), ("time", "sleep"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}  # fmt: skip
 CLOCK_ROOMS = {SOURCE / "clock.py", *(SOURCE / "simulator").rglob("*.py"), SOURCE / "terminal" / "progress.py", SOURCE / "demo" / "story.py"}  # fmt: skip
 GLOB_ROOMS = {SOURCE / "lake" / "layout.py", SOURCE / "demo" / "proof.py"}
-VENDOR_ROOMS = ("vendors", "simulator", "demo", "cli/init.py")
+VENDOR_ROOMS = ("vendors", "simulator", "demo", "cli/init.py", "cli/download.py")
 PACKAGES = sorted(path.parent for path in SOURCE.rglob("__init__.py"))
 
 

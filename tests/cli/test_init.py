@@ -100,6 +100,6 @@ def test_what_options_leave_open_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--dataset, --symbols" in done.stderr
     assert not (tmp_path / "a").exists()
-    late = init(str(tmp_path / "a"), "--from", "someday")
+    late = init(str(tmp_path / "a"), "--since", "someday")
     assert late.returncode == 2
     assert "is no day" in late.stderr

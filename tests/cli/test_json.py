@@ -18,6 +18,8 @@ from test_cli import UNIVERSE, run
 from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.market.time import Instant
 from fulltape.simulator import market as markets
+from fulltape.simulator import scenario
+from fulltape.simulator.run import running
 from fulltape.terminal import printed
 from nodes import DAYS_2012, Wish, opened, simulated, write_node
 
@@ -214,6 +216,27 @@ class Pair(NamedTuple):
 class Struct(msgspec.Struct):
     at: Instant
     count: int
+
+
+def test_a_download_is_documented(tmp_path: Path) -> None:
+    with running(markets.sample(), scenario.parse("", where="test")) as twins:
+        wish = [
+            "alpaca.sip",
+            "AAPL",
+            "-d",
+            "bars_minute",
+            "--from",
+            "2012-11",
+            "--to",
+            "2012-11",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        more = ["--base-url", twins.servers["alpaca"].url, "--history-from", "2000", "--json"]
+        for name in ("download --dry-run", "download", "download --verify"):
+            extra = [name.partition(" ")[2]] if " " in name else []
+            done = run("download", *wish, *more, *extra, ALPACA_KEY="k", ALPACA_SECRET="s")
+            assert not list(wrong(SAID[name], json.loads(done.stdout))), done.stdout
 
 
 def test_values_are_told_in_one_way() -> None:

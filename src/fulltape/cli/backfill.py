@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fulltape.terminal import options
+from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
 from fulltape.terminal.progress import Watch
 
@@ -75,24 +75,16 @@ def _dry_run(node: NodeOption, json: bool) -> None:
     for entry in expected.by_source:
         share = "" if entry.of_day is None else f"{entry.of_day:.0%}"
         typer.echo(
-            f"{entry.source:<16} {entry.tasks:>9,.0f} {entry.requests:>9,.0f} {_span(entry.seconds):>10} {share:>9} "
+            f"{entry.source:<16} {entry.tasks:>9,.0f} {entry.requests:>9,.0f} {wrapping.length(entry.seconds):>10} {share:>9} "
             f"{entry.rows:>13,.0f} {entry.bytes / 1e6:>6,.1f} MB"
         )
     if not any(source.tasks for source in expected.by_source):
         typer.echo("nothing is queued that a source could take; fulltape audit queues what is missing")
     else:
         typer.echo(
-            f"done in about {_span(expected.seconds)}, {iso(expected.ends_at)[:16]}Z; nothing was sent"
+            f"done in about {wrapping.length(expected.seconds)}, {iso(expected.ends_at)[:16]}Z; nothing was sent"
         )
     if expected.guessed:
         typer.echo(f"rows and disk of {', '.join(expected.guessed)} are a guess: nothing of it is held yet")
     if expected.left_over:
         typer.echo(f"{counted(expected.left_over, 'task')} that no source may take now")
-
-
-def _span(seconds: float) -> str:
-    """45 s, 12 min, 3.5 h, 2.1 d"""
-    for length, unit in ((86_400, "d"), (3_600, "h")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

@@ -85,8 +85,15 @@ DatasetsOption = Annotated[
     typer.Option(help="A dataset, as fulltape vendors names them; may be repeated.", show_default=False),
 ]
 SymbolsOption = Annotated[str, typer.Option(help="Symbols, with commas between.", show_default=False)]
+DownloadOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="A folder of fulltape download: its node becomes this one.", show_default=False
+    ),
+]
 FirstOption = Annotated[
-    str, typer.Option("--from", help="The first day, YYYY-MM-DD; else that of last year.", show_default=False)
+    str,
+    typer.Option("--since", help="The first day, YYYY-MM-DD; else that of last year.", show_default=False),
 ]
 LiveOption = Annotated[
     bool | None,
@@ -121,6 +128,7 @@ def init(
     vendor: VendorsOption = None,
     dataset: DatasetsOption = None,
     symbols: SymbolsOption = "",
+    download: DownloadOption = None,
     first: FirstOption = "",
     live: LiveOption = None,
     lake: LakeOption = None,
@@ -132,6 +140,13 @@ def init(
     """Create a node: by a few questions, by options, or, with neither, as a commented fulltape.toml to be edited."""
     if (folder / "fulltape.toml").exists():
         raise errors.UsageError(f"{folder} is a node already.", hint="Edit its fulltape.toml.")
+    if download is not None:
+        from fulltape.download import adoption
+
+        adoption.become(download, folder)
+        typer.echo(f"created {folder} out of {download}, which stays as it is")
+        _commands(folder)
+        return
     asking = questions if questions is not None else sys.stdin.isatty() and sys.stdout.isatty()
     by_options = any([vendor, dataset, symbols, first, live is not None, lake, export, webhook])
     if not asking and not by_options:

@@ -17,21 +17,30 @@ _WHOLE = 100_000
 
 
 def write(
-    rows: pl.DataFrame | pl.LazyFrame, path: Path, metadata: Mapping[str, str], *, whole: bool = False
+    rows: pl.DataFrame | pl.LazyFrame,
+    path: Path,
+    metadata: Mapping[str, str],
+    *,
+    whole: bool = False,
+    compression: str = "",
+    row_group: int = 0,
 ) -> None:
     """Write rows to `path`: zstd, row groups with statistics; the same rows and metadata give the same bytes, in whatever
     pieces they come. Rows that are not in memory are never all there.
 
     A file that is read `whole` has large row groups, and there level 3 costs as much time as level 1 with small ones, for
-    half of the bytes. Any other has groups of 20,000 rows, so that one symbol of many is read in milliseconds.
+    half of the bytes. Any other has groups of 20,000 rows, so that one symbol of many is read in milliseconds. A file for others may
+    be packed by another `compression` of polars, at its own level, and have groups of so many rows.
     """
     how: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": 3 if whole else 1,
         "statistics": True,
-        "row_group_size": _WHOLE if whole else ROW_GROUP,
+        "row_group_size": row_group or (_WHOLE if whole else ROW_GROUP),
         "metadata": dict(metadata),
     }
+    if compression and compression != "zstd":
+        how |= {"compression": compression, "compression_level": None}
     try:
         if isinstance(rows, pl.DataFrame):
             rows.write_parquet(path, **how)

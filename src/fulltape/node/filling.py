@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -120,9 +121,10 @@ def fill(
     stop: threading.Event | None = None,
     before: FilledGaps | None = None,
     urgent: bool = False,
+    sealed: Callable[[], None] | None = None,
 ) -> FilledGaps:
     """Fetch and seal in turns until no source takes anything more; sources that were out `before` are left alone.
-    `urgent`: only what comes before everything else."""
+    `urgent`: only what comes before everything else. `sealed` is called after each turn."""
     total = FilledGaps(stopped=before.stopped, unreachable=before.unreachable) if before else FilledGaps()
     more = True
     while more:
@@ -135,15 +137,17 @@ def fill(
             unreachable=dict(total.unreachable),
             urgent=urgent,
         )
-        sealed = seal.run_once(context, clock, progress)
+        rows = seal.run_once(context, clock, progress)
+        if sealed:
+            sealed()
         step = FilledGaps(
             tasks=fetched.tasks,
             fetches=fetched.fetches,
             requests=fetched.requests,
             pages=fetched.pages,
-            rows=sealed.rows,
-            rejected=sealed.rejected,
-            damaged=sealed.damaged,
+            rows=rows.rows,
+            rejected=rows.rejected,
+            damaged=rows.damaged,
             waiting=tuple(Waiting(source, *why) for source, why in sorted(fetched.out.waiting.items())),
             stopped=tuple(Refusal(*refusal) for refusal in sorted(fetched.out.stopped.items())),
             unreachable=tuple(Refusal(*refusal) for refusal in sorted(fetched.out.unreachable.items())),

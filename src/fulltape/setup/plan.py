@@ -38,7 +38,7 @@ class VendorChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a node is to hold: `datasets` of `symbols` since `first`, inclusive, from `vendors` in order of preference; `live`: captured
+    """What a node is to hold: `datasets` of `symbols` from `first` to `last` (None: on and on), both inclusive, from `vendors` in order of preference; `live`: captured
     too, where they have streams. `lake`: where the data lies, '' in the node's folder. `export`: a cron expression in `zone` for the
     bundle, '' the usual one."""
 
@@ -46,6 +46,7 @@ class Answers:
     datasets: Sequence[str]
     symbols: Sequence[str]
     first: dt.date
+    last: dt.date | None = None
     live: bool = False
     lake: str = ""
     export: str = ""
@@ -190,6 +191,7 @@ def _dataset(
         f'universe = "{dataset.asset_class.name}"',
         f"sources = [{', '.join(map(_text, asked))}]",
         f"from = {answers.first.isoformat()}",
+        *([f"until = {answers.last.isoformat()}"] if answers.last else []),
     ]
     return [*lines, f"live = [{', '.join(map(_text, live))}]"] if live else lines
 

@@ -46,15 +46,24 @@ def opened(node: Path | None, *, asking: bool = False, owning: bool = True) -> I
     from fulltape.node import assemble
 
     context = assemble.open_context(load(node, asking=asking), asking=asking, owning=owning)
+    with interruptible():
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C, and it is said that nothing is lost."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield context
+        yield
     except KeyboardInterrupt:
         typer.echo("interrupted; what was fetched is kept, and the next run goes on from there.", err=True)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
-        context.close()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -25,6 +25,7 @@ SENTENCES: Mapping[EventKind, str] = {
     "rate_limited": "{source} told to wait {seconds:.1f} s: {reason}",
     "waiting": "{source} waits {seconds:.0f} s for room ({limit})",
     "symbol_refused": "{source} {symbol}: {outcome} ({reason})",
+    "written": "{file}: {rows:,} rows, {bytes:,} bytes, {gaps:,} gaps, {missing:,} sessions missing",
     "refused": "{source} {outcome}: {reason}",
 }
 

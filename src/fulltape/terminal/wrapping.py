@@ -79,3 +79,11 @@ def _row(head: Sequence[str], row: Sequence[str], wide: Sequence[int], right: Se
         for name, cell, size in zip(head, row, wide, strict=True)
     ]
     return _BETWEEN.join(cells).rstrip()
+
+
+def length(seconds: float) -> str:
+    """45 s, 12 min, 3.5 h, 2.1 d"""
+    for worth, unit in ((86_400, "d"), (3_600, "h")):
+        if seconds >= 2 * worth:
+            return f"{seconds / worth:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
