@@ -92,6 +92,10 @@ class CorruptPartError(StorageError):
     """A file of the lake does not have the digest that the ledger recorded; restore it from a bundle."""
 
 
+class BundleError(StorageError):
+    """A bundle is not there, or is not what its checksums say."""
+
+
 class TransportError(FulltapeError):
     """A request got no usable answer (refused, reset, timed out, cut short); asking again may help."""
 

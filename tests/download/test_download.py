@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -102,9 +102,10 @@ def test_every_form_and_cut_has_the_same_rows(tmp_path: Path, form: str, by: str
         download(
             twins, tmp_path / "out", "alpaca.sip", "AAPL,MSFT", "-d", "equities_bars_day", *RANGE, "--by", by, "--format", form,
         )  # fmt: skip
-    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "csv.gz": pl.read_csv, "jsonl": pl.read_ndjson}[
-        form
-    ]
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        "parquet": pl.read_parquet, "csv": pl.read_csv, "csv.gz": pl.read_csv, "jsonl": pl.read_ndjson,
+    }  # fmt: skip
+    read = readers[form]
     paths = [path for path in files.tree(tmp_path / "out") if path.name.endswith(f".{form}")]
     paths = [path for path in paths if records.NODE not in path.parts]
     assert len(paths) == {"month": 4, "week": 20, "day": 82, "symbol": 2, "none": 1}[by]

@@ -14,6 +14,9 @@ import pytest
 from benchmarks.browser import CHROMIUM, Browser, browser
 from serving import NO_WAIT, Service, serving, until
 
+from fulltape.lake import files
+from fulltape.pull import run as pull
+from fulltape.pull import sources
 from fulltape.service.config import WebSettingsConfig, encode
 from fulltape.simulator import market as markets
 from nodes import CANARY, DAYS_2012, MINUTES_2012, simulated
@@ -282,6 +285,16 @@ def test_a_bundle_is_fetched_file_by_file_and_in_ranges(served: tuple[Service, s
         assert httpx2.get(f"{url}/bundles/{bundle['day']}/{path}").status_code == 404
     assert httpx2.get(f"{url}/bundles/..%2f..%2f/fulltape.toml").status_code == 404
     assert httpx2.get(f"{url}/bundles/yesterday/manifest.json").status_code == 404
+
+
+def test_a_training_machine_pulls_it(served: tuple[Service, str], tmp_path: Path) -> None:
+    service, url = served
+    done = pull.run(sources.of(url, ""), tmp_path / "bundles")
+    place = service.folder / "lake" / "exports" / "nightly" / done.day
+    assert {
+        path.relative_to(tmp_path / "bundles" / "latest"): path.read_bytes()
+        for path in files.tree(tmp_path / "bundles" / "latest")
+    } == {path.relative_to(place): path.read_bytes() for path in files.tree(place)}
 
 
 def test_what_cannot_be_shown_is_a_page_that_says_why(served: tuple[Service, str]) -> None:

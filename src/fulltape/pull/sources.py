@@ -1,0 +1,123 @@
+"""Where bundles come from: a node's pages over HTTP, a folder, another machine over the system's OpenSSH."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from fulltape import errors
+from fulltape.pull.plan import is_day
+
+_PIECE = 1 << 20
+_NIGHTLY = Path("lake", "exports", "nightly")
+_SSH = re.compile(r"(?:ssh://)?(?P<host>[^/:\s]+@[^/:\s]+|[^/:\s]+)(?P<port>:\d+)?(?::|(?=/))(?P<path>.+)")
+
+
+class BundleSource(Protocol):
+    """What a pull needs of a source; `TransportError` where it does not answer."""
+
+    def days(self) -> list[str]:
+        """The names of the bundles that are there."""
+        ...
+
+    def read(self, day: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        """The bytes of a file from an offset on."""
+        ...
+
+
+class FolderSource:
+    """A folder of bundles, or a node."""
+
+    def __init__(self, folder: Path) -> None:
+        nightly = folder / _NIGHTLY
+        self._root = nightly if nightly.is_dir() else folder
+
+    def days(self) -> list[str]:
+        """See `BundleSource`."""
+        try:
+            return [path.name for path in self._root.iterdir() if is_day(path.name)]
+        except OSError as error:
+            raise errors.TransportError(f"{self._root}: {error.strerror}.") from error
+
+    def read(self, day: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        """See `BundleSource`."""
+        try:
+            with (self._root / day / path).open("rb") as file:
+                file.seek(offset)
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise errors.TransportError(f"{self._root / day / path}: {error.strerror}.") from error
+
+
+class SshSource:
+    """A folder, or a node, of another machine; by the settings, keys and agents of the system's ssh."""
+
+    def __init__(self, host: str, port: str, path: str) -> None:
+        self._ssh = ["ssh", "-o", "BatchMode=yes", *(["-p", port] if port else []), "--", host]
+        self._path, self._host = path.rstrip("/"), host
+        self._root = ""
+
+    def days(self) -> list[str]:
+        """See `BundleSource`."""
+        nightly = f"{self._path}/{_NIGHTLY.as_posix()}"
+        names = self._text(
+            f"if [ -d {shlex.quote(nightly)} ]; then echo 1; ls -1 {shlex.quote(nightly)}; else echo 0; ls -1 {shlex.quote(self._path)}; fi"
+        )
+        first, *rest = names.splitlines()
+        self._root = nightly if first == "1" else self._path
+        return rest
+
+    def read(self, day: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        """See `BundleSource`."""
+        if not self._root:
+            self.days()
+        command = f"tail -c +{offset + 1} {shlex.quote(f'{self._root}/{day}/{path}')}"
+        with subprocess.Popen(
+            [*self._ssh, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            while piece := process.stdout.read(_PIECE):
+                yield piece
+            said = process.stderr.read()
+        self._check(process.returncode, said)
+
+    def _text(self, command: str) -> str:
+        try:
+            done = subprocess.run(
+                [*self._ssh, command], stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+        except FileNotFoundError:
+            raise errors.TransportError(
+                "there is no ssh on this machine.", hint="Install OpenSSH's client."
+            ) from None
+        self._check(done.returncode, done.stderr)
+        return done.stdout.decode()
+
+    def _check(self, status: int, said: bytes) -> None:
+        if status:
+            words = said.decode(errors="replace").strip().splitlines()
+            raise errors.TransportError(f"ssh {self._host}: {words[-1] if words else f'status {status}'}.")
+
+
+def of(text: str, token: str) -> BundleSource:
+    """A source as it is written: an address of HTTP, a folder, or HOST:PATH; `UsageError` for anything else."""
+    if text.startswith(("http://", "https://")):
+        from fulltape.pull.http import HttpSource
+
+        return HttpSource(text.rstrip("/"), token)
+    if Path(text).expanduser().exists():
+        return FolderSource(Path(text).expanduser())
+    match = _SSH.fullmatch(text)
+    plain = "://" not in text.removeprefix("ssh://")
+    if match and plain and ":" in text and not match["host"].startswith("-"):
+        return SshSource(match["host"], (match["port"] or "").lstrip(":"), match["path"])
+    raise errors.UsageError(
+        f"{text!r} is no source: there is no such folder.",
+        hint="Write http://node:8470, user@host:/path, or a folder.",
+    )
