@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -51,6 +52,35 @@ def test_names_have_base_units_and_say_what_they_are() -> None:
         assert re.fullmatch(r"fulltape_[a-z_]+", name)
         assert text.endswith("."), name
         assert not re.search(r"_(ms|kb|mb|gb|minutes|hours|percent)$", name)
+
+
+def test_every_metric_and_label_of_the_dashboard_exists() -> None:
+    board = json.loads((ROOT / "ops" / "grafana.json").read_text())
+    targets = [target for panel in board["panels"] for target in panel["targets"]]
+    assert len(targets) >= 16
+    known = everything()
+    labels = {"source", "state", "dataset", "verdict", "outcome", "window", "entry", "process"}
+    for target in targets:
+        named = set(re.findall(r"fulltape_[a-z_]+", target["expr"]))
+        assert named
+        assert named <= known.keys()
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+@needs_promtool
+def test_prometheus_understands_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    board = json.loads((ROOT / "ops" / "grafana.json").read_text())
+    rules = [
+        {"record": f"panel:number_{number}", "expr": target["expr"]}
+        for number, target in enumerate(target for panel in board["panels"] for target in panel["targets"])
+    ]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_metric_that_a_rule_names_exists() -> None:

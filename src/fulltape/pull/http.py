@@ -50,6 +50,10 @@ class HttpSource:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise errors.TransportError(f"{self._address} broke off ({type(error).__name__}).") from error
 
+    def close(self) -> None:
+        """See `sources.BundleSource`."""
+        self._client.close()
+
     def _check(self, status: int, what: str) -> None:
         if status in (401, 403):
             raise errors.TransportError(

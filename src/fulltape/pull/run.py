@@ -6,6 +6,7 @@ share it by hard links.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -37,8 +38,8 @@ class Pulled:
 
 def run(source: BundleSource, target: Path, *, day: str = "", keep: int = 7) -> Pulled:
     """Fetch a bundle of a day, or the newest one. `TransportError` where the source breaks off: what has come is kept, and the next run
-    goes on from there; `latest` names the bundle of before until the new one is whole."""
-    with files.alone(target / ".lock", f"a pull into {target}"):
+    goes on from there, with a source of its own; `latest` names the bundle of before until the new one is whole."""
+    with contextlib.closing(source), files.alone(target / ".lock", f"a pull into {target}"):
         for name in (OBJECTS, PARTIAL):
             (target / name).mkdir(parents=True, exist_ok=True)
         _clear(target)

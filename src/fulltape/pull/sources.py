@@ -28,6 +28,10 @@ class BundleSource(Protocol):
         """The bytes of a file from an offset on."""
         ...
 
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
 
 class FolderSource:
     """A folder of bundles, or a node."""
@@ -52,6 +56,9 @@ class FolderSource:
                     yield piece
         except OSError as error:
             raise errors.TransportError(f"{self._root / day / path}: {error.strerror}.") from error
+
+    def close(self) -> None:
+        """See `BundleSource`: nothing is held."""
 
 
 class SshSource:
@@ -86,6 +93,9 @@ class SshSource:
                 yield piece
             said = process.stderr.read()
         self._check(process.returncode, said)
+
+    def close(self) -> None:
+        """See `BundleSource`: nothing is held."""
 
     def _text(self, command: str) -> str:
         try:
