@@ -55,7 +55,9 @@ class Guard:
         if request.method not in ("GET", "HEAD") and not (
             request.method == "POST" and request.url.path == LOGIN
         ):
-            return PlainTextResponse("These pages can only be read.\n", status_code=405)
+            return PlainTextResponse(
+                "These pages can only be read.\n", status_code=405, headers={"Allow": "GET, HEAD"}
+            )
         if request.url.path == LOGIN and request.method == "POST":
             return await self._login(request)
         if not self._digest or request.url.path.startswith(OPEN) or self._known(request):
