@@ -57,11 +57,20 @@ def stopping_words(names: Sequence[str]) -> str:
 
 
 def counted(many: int, what: str) -> str:
-    """1 captured file, 2 captured files"""
+    """1 captured file, 2 captured files, 1 series, 1 fetch."""
     noun = what.replace("_", " ")
-    if many == 1:
-        noun = noun.removesuffix("ies") + "y" if noun.endswith("ies") else noun.removesuffix("s")
-    return f"{many:,} {noun}"
+    if noun.startswith("out "):  # sources that took no further part, and why
+        return f"{many:,} {'source' if many == 1 else 'sources'} {noun.removeprefix('out ')}"
+    return f"{many:,} {_singular(noun) if many == 1 else noun}"
+
+
+def _singular(noun: str) -> str:
+    if noun.endswith("series"):
+        return noun
+    for ending, becomes in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("s", "")):
+        if noun.endswith(ending):
+            return noun.removesuffix(ending) + becomes
+    return noun
 
 
 def resting_words(source: str, reason: str, until: Instant) -> str:
