@@ -160,6 +160,34 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         ]
 
 
+def test_a_report_of_before_does_not_outlive_a_run_that_fails(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with vendor() as twins:
+        download(twins, out, "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
+        assert (out / "report.json").is_file()
+    unreachable = [
+        sys.executable,
+        "-m",
+        "fulltape",
+        "download",
+        "alpaca.sip",
+        "AAPL",
+        "-d",
+        "equities_bars_day",
+        "--from",
+        "2012-10",
+    ]
+    done = subprocess.run(
+        [*unreachable, "--to", "2012-12", "--base-url", "http://127.0.0.1:9", "--history-from", "2000", "--out", str(out)],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "cannot be reached" in done.stderr
+    report = json.loads((out / "report.json").read_bytes())
+    assert not report["complete"]
+    assert any("2012-10-01" in why for why in report["why"])
+
+
 def test_verify_names_what_is_not_what_was_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with vendor() as twins:

@@ -140,5 +140,11 @@ def write_report(folder: Path, report: DownloadReport, readable: str) -> None:
         files.publish_bytes(folder / name, content)
 
 
+def forget_report(folder: Path) -> None:
+    """Take the report away."""
+    for name in (REPORT, READABLE):
+        files.remove(folder / name)
+
+
 def _pretty(value: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

@@ -113,6 +113,8 @@ def run(
         for wanted in context.wanted.values()
     ):
         raise errors.UsageError(f"no session lies between {wish.first} and {wish.last}.")
+    # What an earlier run said does not hold while this one is under way, nor if it fails.
+    records.forget_report(folder)
     publisher = Publisher(context, clock, folder, wish, progress)
     filled = FilledGaps()
     for _ in range(context.rules.rounds):
