@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 import fulltape
-from fulltape.download import records
+from fulltape.download import formats, records
+from fulltape.download.plan import FileLayout
 from fulltape.lake import files
 from fulltape.simulator import market as markets
 from fulltape.simulator import run as simulator
@@ -41,7 +42,8 @@ def vendor(market: Market | None = None, faults: str = "") -> Iterator[Running]:
 
 
 def command(twins: Running, out: Path, *arguments: str) -> list[str]:
-    more = ("--base-url", twins.servers["alpaca"].url, "--history-from", "2000", "--out", str(out))
+    name = arguments[0].partition(".")[0] if arguments[0].partition(".")[0] in twins.servers else "alpaca"
+    more = ("--base-url", twins.servers[name].url, "--history-from", "2000", "--out", str(out))
     return [sys.executable, "-m", "fulltape", "download", *arguments, *more]
 
 
@@ -196,16 +198,128 @@ def test_verify_names_what_is_not_what_was_written(tmp_path: Path) -> None:
         path = out / "equities_bars_day" / "AAPL" / "2012-11.parquet"
         whole = path.read_bytes()
         path.write_bytes(whole[:-9] + b"x" + whole[-8:])
-        (out / "equities_bars_day" / "AAPL" / "stray.parquet").write_bytes(b"?")
+        (out / "notes.txt").write_text("mine")
         said = download(twins, out, "alpaca.sip", "--verify", ends=1).stdout
         assert "2012-11.parquet is not what was written" in said
-        assert "stray.parquet: nothing is said of it" in said
-        (out / "equities_bars_day" / "AAPL" / "stray.parquet").unlink()
+        assert "notes.txt" not in said
         path.unlink()
         requests = asked(twins)
         download(twins, out, "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
         assert asked(twins) == requests
         assert path.read_bytes() == whole
+        path.unlink()
+        path.with_name(f"{path.name}.json").unlink()
+        assert "2012-11.parquet.json is gone" in download(twins, out, "--verify", ends=1).stdout
+        download(
+            twins,
+            out,
+            "alpaca.sip",
+            "AAPL",
+            "-d",
+            "equities_bars_day",
+            "--from",
+            "2012-11-12",
+            "--to",
+            "2012-11-13",
+        )
+        assert path.read_bytes() == whole, "the whole of it, though less was asked for"
+        path.write_bytes(whole[:-9] + b"x" + whole[-8:])
+        download(twins, out, "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
+        assert path.read_bytes() == whole, "also of the same size"
+        (out / "report.json").unlink()
+        assert "the last run did not end" in download(twins, out, "--verify", ends=1).stdout
+
+
+def damage(out: Path, folder: str) -> None:
+    """Flip a byte of the raw parts of a folder."""
+    for path in files.tree(out / records.NODE / "lake" / "raw"):
+        if path.parent.name == folder:
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+
+
+@pytest.mark.parametrize("by", ["symbol", "month", "none"])
+def test_damaged_answers_are_fetched_again_and_no_file_loses_rows(tmp_path: Path, by: str) -> None:
+    out, wish = tmp_path / "out", ("alpaca.sip", "AAPL", "-d", "equities_bars_day", "--by", by)
+    with vendor() as twins:
+        download(twins, out, *wish, "--from", "2011-06", "--to", "2012-11")
+        before = {path: body for path, body in content(out).items() if path.endswith(".parquet")}
+        damage(out, "year=2011")
+        # A file that would lose sessions is left as it is, and that is said.
+        download(twins, out, *wish, "--from", "2012-12", "--to", "2012-12", ends=0 if by == "month" else 1)
+        for path, body in content(out).items():
+            assert body == before.get(path, body)
+        damage(out, "year=2011")
+        download(twins, out, *wish, "--from", "2011-06", "--to", "2012-12")
+        download(twins, tmp_path / "whole", *wish, "--from", "2011-06", "--to", "2012-12")
+    for path, body in content(tmp_path / "whole").items():
+        if path.endswith(".parquet"):
+            assert content(out)[path] == body
+
+
+def test_holes_between_two_runs_in_one_file_are_no_success(tmp_path: Path) -> None:
+    with vendor() as twins:
+        wish = ("alpaca.sip", "AAPL", "-d", "equities_bars_day", "--by", "symbol")
+        download(twins, tmp_path / "out", *wish, "--from", "2012-01", "--to", "2012-01")
+        done = download(twins, tmp_path / "out", *wish, "--from", "2012-06", "--to", "2012-06", ends=1)
+        assert "NOT COMPLETE" in done.stdout
+        assert "2012-02-01 to 2012-05-31" in done.stdout
+        download(twins, tmp_path / "out", *wish, "--from", "2012-01", "--to", "2012-06")
+
+
+def test_more_symbols_than_a_line_holds_and_one_that_there_is_not(tmp_path: Path) -> None:
+    many = ",".join(["AAPL", *(f"ZZ{number}" for number in range(60))])
+    with vendor() as twins:
+        wish = ("-d", "equities_bars_day", "--by", "none", "--from", "2012-11-05", "--to", "2012-11-09")
+        done = download(twins, tmp_path / "out", "alpaca.sip", many, *wish, ends=1)
+        assert "ZZ0" in done.stdout
+        download(twins, tmp_path / "out", "alpaca.sip", "AAPL", *wish)
+
+
+def test_two_symbols_with_one_file_are_refused(tmp_path: Path) -> None:
+    coins = (
+        "binance",
+        "A-B/USDT",
+        "A/B-USDT",
+        "-d",
+        "bars_day",
+        "--from",
+        "2024-11-01",
+        "--to",
+        "2024-11-03",
+    )
+    with vendor() as twins:
+        assert "two symbols would have the file" in download(twins, tmp_path / "out", *coins, ends=2).stderr
+
+
+def test_what_is_broken_inside_is_one_sentence(tmp_path: Path) -> None:
+    out, wish = tmp_path / "out", ("alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
+    with vendor() as twins:
+        download(twins, out, *wish)
+        sidecar = out / "equities_bars_day" / "AAPL" / "2012-11.parquet.json"
+        good = sidecar.read_bytes()
+        sidecar.write_bytes(good.replace(b'"2012-11-01"', b'"x"'))
+        download(twins, out, *wish)
+        assert sidecar.read_bytes() == good
+        (out / records.NODE / "download.json").write_bytes(b"{")
+        assert "download.json is damaged" in download(twins, out, *wish, ends=4).stderr
+        outside = tmp_path / "link"
+        (outside).mkdir()
+        (outside / "equities_bars_day").symlink_to(out / "equities_bars_day")
+        assert "is a link" in download(twins, outside, *wish, ends=2).stderr
+
+
+def test_nanoseconds_are_kept_in_text(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {"ts_event": [1_700_000_000_000_000_123], "ts": [1_700_000_000_000_000]}
+    ).with_columns(
+        pl.col("ts_event").cast(pl.Datetime("ns", "UTC")), pl.col("ts").cast(pl.Datetime("us", "UTC"))
+    )
+    for form in ("csv", "jsonl"):
+        formats.publish(tmp_path / form, [rows], FileLayout(form=form), tmp_path)
+        assert "2023-11-14T22:13:20.000000123Z" in (tmp_path / form).read_text()
+        assert "2023-11-14T22:13:20.000000Z" in (tmp_path / form).read_text()
 
 
 def test_a_kill_at_any_moment_leaves_what_the_next_run_uses(tmp_path: Path) -> None:
@@ -281,26 +395,60 @@ def test_a_dry_run_sends_nothing_and_begins_nothing(tmp_path: Path) -> None:
         assert about["estimate"]["by_source"][0]["requests"] > 0
 
 
-def test_it_becomes_a_node(tmp_path: Path) -> None:
+def init(*arguments: str, where: Path | None = None, ends: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "fulltape", "init", *arguments], capture_output=True, text=True, check=False, cwd=where,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == ends, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_it_becomes_a_node_that_holds_all_of_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
     with vendor() as twins:
-        download(twins, tmp_path / "out", "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
-        made = subprocess.run(
-            [sys.executable, "-m", "fulltape", "init", str(tmp_path / "node"), "--from", str(tmp_path / "out")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert made.returncode == 0, made.stderr
+        download(twins, out, "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
+        download(
+            twins,
+            out,
+            "alpaca.sip",
+            "MSFT",
+            "-d",
+            "bars_minute",
+            "--from",
+            "2012-11",
+            "--to",
+            "2012-11",
+            "--max-gap",
+            "off",
+        )
+        download(twins, out, "alpaca.sip", "GOOG", "-d", "bars_day", "--from", "2012-11", "--dry-run")
+        (tmp_path / "node").mkdir()
+        init(".", "--from", "../out", where=tmp_path / "node")
         requests = asked(twins)
         settings = tmp_path / "node" / "fulltape.toml"
-        settings.write_text(
-            settings.read_text().replace("from = 2012-11-01", "from = 2012-11-01\nuntil = 2012-12-31")
-        )
+        text = settings.read_text()
+        assert "GOOG" not in text
+        for dataset, last in (("equities_bars_day", "2012-12-31"), ("equities_bars_minute", "2012-11-30")):
+            at = text.index("from = ", text.index(f"[dataset.{dataset}]"))
+            text = f"{text[:at]}until = {last}\n{text[at:]}"
+        settings.write_text(text)
         night = subprocess.run(
             [sys.executable, "-m", "fulltape", "nightly", "--node", str(tmp_path / "node")],
             capture_output=True, text=True, check=False, env=ENVIRONMENT,
         )  # fmt: skip
         assert night.returncode == 0, night.stdout + night.stderr
         assert asked(twins) == requests
-        rows = fulltape.open(tmp_path / "node").scan("equities_bars_day", symbols="AAPL").collect()
-        assert rows.height == 41
-        download(twins, tmp_path / "out", "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
+        reader = fulltape.open(tmp_path / "node")
+        assert reader.scan("equities_bars_day", symbols="AAPL").collect().height == 41
+        assert reader.scan("equities_bars_minute", symbols="MSFT").collect().height > 8_000
+        download(twins, out, "alpaca.sip", "AAPL", "-d", "equities_bars_day", *RANGE)
         assert asked(twins) == requests
+    assert "is a node already" in init(str(tmp_path / "node"), "--from", str(out), ends=2).stderr
+    assert "is not empty" in init(str(out), "--from", str(out), ends=2).stderr
+    assert "is no download" in init(str(tmp_path / "other"), "--from", str(tmp_path / "node"), ends=2).stderr
+    assert "no other option" in init(str(tmp_path / "other"), "--from", str(out), "--live", ends=2).stderr
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert "is no folder" in init(str(tmp_path / "link"), "--from", str(out), ends=2).stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(files.TEMPORARY)]

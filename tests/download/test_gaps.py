@@ -70,6 +70,19 @@ def test_a_longer_threshold_and_what_lies_outside_the_hours() -> None:
     assert seen(around, most=4 * MINUTE) == []
 
 
+def test_a_session_with_rows_outside_of_its_hours_only_is_one_gap() -> None:
+    assert seen([hours()[0] - 90 * MINUTE], most=5 * MINUTE) == [(0, 210, 210)]
+    assert seen([hours()[1] + MINUTE], TICKS, 10 * SECOND) == [(0, 210, 210)]
+
+
+def test_the_order_of_rows_does_not_matter_and_no_gap_is_shorter_than_a_bar() -> None:
+    begin, end = hours()
+    moments = list(range(begin, end, 5 * SECOND))
+    assert seen(sorted(moments, key=str), TICKS, 10 * SECOND) == []
+    assert seen(ALL, most=30 * SECOND) == []
+    assert seen(ALL, most=0) == []
+
+
 def test_ticks_from_the_open_to_the_close() -> None:
     begin, end = hours()
     moments = [begin + 5 * SECOND, *range(begin + 300 * SECOND, end, 9 * SECOND)]

@@ -66,6 +66,14 @@ def test_what_is_no_span_is_refused(first: str, last: str, words: str) -> None:
         (DERIV, ["ticks"], ["R_100"], ["synthetic_ticks"]),
         (DERIV, ["synthetic_ticks", "ticks"], ["R_100"], ["synthetic_ticks"]),
         (MASSIVE, ["forex_bars_day"], ["EURUSD"], ["forex_bars_day"]),
+        (MASSIVE, ["bars_day"], ["EURUSD"], ["forex_bars_day"]),
+        (
+            MASSIVE,
+            ["forex_bars_day", "equities_bars_day"],
+            ["EURUSD", "AAPL"],
+            ["forex_bars_day", "equities_bars_day"],
+        ),
+        (DERIV, ["bars_minute"], ["EURUSD", "R_100"], ["forex_bars_minute", "synthetic_bars_minute"]),
     ],
 )
 def test_short_names_mean_what_the_symbols_are(
@@ -77,8 +85,8 @@ def test_short_names_mean_what_the_symbols_are(
 def test_names_that_mean_nothing_or_too_much_are_refused() -> None:
     with pytest.raises(errors.UsageError, match="none of its datasets"):
         plan.chosen(["quotes"], ["BTC/USDT"], BINANCE)
-    with pytest.raises(errors.UsageError, match="may be one of equities or forex"):
-        plan.chosen(["bars_day"], ["EURUSD"], MASSIVE)
+    with pytest.raises(errors.UsageError, match=r"is written BRK\.B"):
+        plan.chosen(["equities_bars_day"], ["BRK-B"], ALPACA)
 
 
 def test_how_long_nothing_may_come() -> None:

@@ -59,9 +59,7 @@ def complete(folder: Path, given: Given) -> Given:
             live=_streams(given, specs, sources) and typer.confirm("   Capture live as well?", default=True)
         )
     if given.lake is None:
-        given = given.having(
-            lake=_until(f"5. Where shall the data lie? ({_room(folder)})", "lake", _place(folder))
-        )
+        given = given.having(lake=_until(f"5. Where shall the data lie? ({_room(folder)})", "lake", _place()))
     if given.export is None:
         time = _until("6. When shall the night's bundle be written?", f"{_USUAL_TIME} UTC", _time)
         given = given.having(export=time[0], zone=time[1])
@@ -178,10 +176,15 @@ def _symbols(text: str, given: Given) -> tuple[str, ...]:
 
 
 def _day(text: str) -> dt.date:
+    from fulltape.setup import run
+
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise errors.UsageError(f"{text!r} is no day.", hint="A day is written YYYY-MM-DD.") from None
+    if day > run.today():
+        raise errors.UsageError(f"{text} has not come yet.")
+    return day
 
 
 def _streams(given: Given, specs: Mapping[str, Vendor], sources: Sequence[Source]) -> bool:
@@ -206,15 +209,16 @@ def _room(folder: Path) -> str:
     return f"{shutil.disk_usage(here).free / 1e9:,.0f} GB free, fsync {machine.syncing(here).text}"
 
 
-def _place(folder: Path) -> Callable[[str], str]:
+def _place() -> Callable[[str], str]:
     def read(text: str) -> str:
         if text == "lake":
             return ""
-        place = (folder / text).expanduser()
+        place = Path(text).expanduser()
         parent = place if place.exists() else place.parent
-        if not parent.is_dir():
+        # What is relative lies in the node's folder, which is made now.
+        if place.is_absolute() and not parent.is_dir():
             raise errors.UsageError(f"there is no folder {parent}.")
-        return str(Path(text).expanduser())
+        return str(place)
 
     return read
 

@@ -97,7 +97,7 @@ def register(app: typer.Typer) -> None:
 
 
 def download(
-    vendor: VendorArgument,
+    vendor: VendorArgument = "",
     symbols: SymbolsArgument = None,
     data: DatasetsOption = None,
     first: FirstOption = "",
@@ -174,6 +174,7 @@ def _meant(
     plan_name: str,
 ) -> tuple[Answers, Wish]:
     """What the words of the command line ask for."""
+    from fulltape import vendors
     from fulltape.clock import SystemClock
     from fulltape.download import plan
     from fulltape.market.time import utc_date
@@ -189,7 +190,8 @@ def _meant(
             f"a download needs {', '.join(lacking)}.",
             hint="fulltape download binance BTC/USDT --data bars_minute --from 2024-01",
         )
-    choice = VendorChoice(name=vendor, plan=plan_name)
+    former, dot, feed = vendor.partition(".")
+    choice = VendorChoice(name=f"{vendors.FORMER.get(former, former)}{dot}{feed}", plan=plan_name)
     specs = {choice.vendor: run.vendor(choice.vendor)}
     listed = [part for symbol in symbols for part in symbol.split(",") if part]
     names = plan.chosen(
@@ -198,7 +200,7 @@ def _meant(
     begin, end = plan.span(first, last, utc_date(SystemClock().now()))
     answers = Answers(vendors=(choice,), datasets=names, symbols=listed, first=begin, last=end)
     wish = plan.Wish(
-        vendor=vendor,
+        vendor=choice.name,
         datasets=names,
         symbols=listed,
         first=begin,
@@ -212,10 +214,11 @@ def _meant(
 def _vendor_lines(limit: int | None, base_url: str, history_from: str) -> list[str]:
     """Settings of the vendor that options say."""
     from fulltape.download import plan
+    from fulltape.setup.plan import quoted
 
     return [
         *([f"requests_per_minute = {limit}"] if limit else []),
-        *([f"base_url = {base_url!r}"] if base_url else []),
+        *([f"base_url = {quoted(base_url)}"] if base_url else []),
         *([f"history_from = {plan.day(history_from)}"] if history_from else []),
     ]
 
@@ -225,7 +228,7 @@ def _settings(answers: Answers, more: list[str], *, keys: bool) -> str:
     from fulltape.setup import plan, run
 
     specs = run.known(answers)
-    lines = plan.files(answers, specs).files["fulltape.toml"].splitlines()
+    lines = plan.files(answers, specs, most_listed=sys.maxsize).files["fulltape.toml"].splitlines()
     for name, vendor in specs.items():
         spec = vendor.SPEC
         for secret in spec.secrets:
@@ -252,7 +255,7 @@ def _dry_run(out: Path, wish: Wish, text: str, *, json: bool) -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         # What is not there yet is not begun by a question.
         place = out if records.kind(out) else Path(nowhere) / "download"
-        with run.opened(place, wish, text) as context:
+        with run.opened(place, wish, text, only_look=True) as context:
             expected = run.expected(context, SystemClock(context.ledger.boots.anchor))
     here = out.resolve()
     while not here.exists():
@@ -280,6 +283,7 @@ def _tell_estimate(expected: Estimate, free: int) -> None:
 
 
 def _tell(done: Downloaded, out: Path) -> None:
+    from fulltape.download import records
     from fulltape.views.gaps import REASONS
 
     report, filled = done.report, done.filled
@@ -291,10 +295,20 @@ def _tell(done: Downloaded, out: Path) -> None:
         f"{sum(sessions.get(reason, 0) for reason in REASONS):,} not there",
         f"gaps      {report.gaps:,} inside sessions",
     ]
+    if report.gaps:
+        lines.append(
+            "          thin markets have minutes without trades; --max-gap says how long a gap may be (30m, off)"
+        )
+    if filled.full:
+        lines.append(f"disk      {filled.full}")
     lines += [f"not there {why}" for why in report.why[:10]]
     if len(report.why) > 10:
         lines.append(f"          and {len(report.why) - 10:,} more: {out / 'report.txt'}")
-    lines.append(f"report    {out / 'report.json'}, {out / 'report.txt'}")
+    if report.why:
+        lines.append(f"          the node inside tells more: fulltape gaps --node {out / records.NODE}")
+    lines.append(
+        f"report    {out / 'report.json'}, {out / 'report.txt'}: {'complete' if report.complete else 'NOT COMPLETE'}"
+    )
     wrapping.say(lines)
 
 
@@ -305,8 +319,7 @@ def _verify(out: Path, *, json: bool, quiet: bool) -> None:
     if json:
         options.emit_json({"files": count, "wrong": wrong})
     elif not quiet:
-        what = "it" if len(wrong) == 1 else "them"
-        cure = f"delete {what} with the .json beside, and run the download again"
+        cure = "Delete damaged files with the .json beside, and run the download again with its whole range."
         wrapping.say(
             [*wrong, cure] if wrong else [f"{counted(count, 'file')} in {out}: each is what was written"]
         )

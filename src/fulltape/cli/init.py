@@ -141,6 +141,10 @@ def init(
     if (folder / "fulltape.toml").exists():
         raise errors.UsageError(f"{folder} is a node already.", hint="Edit its fulltape.toml.")
     if download is not None:
+        if any([vendor, dataset, symbols, first, live is not None, lake, export, webhook]):
+            raise errors.UsageError(
+                "--from takes everything out of the download: no other option goes with it."
+            )
         from fulltape.download import adoption
 
         adoption.become(download, folder)

@@ -15,7 +15,7 @@ import polars as pl
 from fulltape.download.plan import FileLayout
 from fulltape.lake import files, parquet
 
-_STAMP = "%Y-%m-%dT%H:%M:%S%.6fZ"
+_STAMPS = {"us": "%Y-%m-%dT%H:%M:%S%.6fZ", "ns": "%Y-%m-%dT%H:%M:%S%.9fZ", "ms": "%Y-%m-%dT%H:%M:%S%.3fZ"}
 _LEVEL = 6
 
 
@@ -71,10 +71,15 @@ def _parquet(there: list[Path | pl.DataFrame], path: Path, layout: FileLayout) -
 def _text(first: pl.DataFrame, rest: Iterable[pl.DataFrame], path: Path, layout: FileLayout) -> None:
     with path.open("wb") as raw, _packed(raw, layout) as file:
         for number, piece in enumerate(itertools.chain([first], rest)):
+            plain = piece.with_columns(
+                pl.col(name).dt.strftime(_STAMPS[kind.time_unit])
+                for name, kind in piece.schema.items()
+                if isinstance(kind, pl.Datetime)
+            )
             if layout.form == "jsonl":
-                piece.with_columns(pl.col(pl.Datetime).dt.strftime(_STAMP)).write_ndjson(file)
+                plain.write_ndjson(file)
             else:
-                piece.write_csv(file, include_header=not number, datetime_format=_STAMP)
+                plain.write_csv(file, include_header=not number)
 
 
 @contextlib.contextmanager

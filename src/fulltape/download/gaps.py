@@ -40,6 +40,7 @@ def look(rows: pl.DataFrame, dataset: Dataset, calendar: Calendar, most: int | N
     if most is None or dataset.grain not in ("minute", "tick") or rows.is_empty():
         return
     step = MINUTE if dataset.grain == "minute" else 0
+    most = max(most, step)
     times = _times(rows, calendar, step)
     for session, before, after in times.filter(pl.col("after") - pl.col("before") > most).iter_rows():
         position = calendar.position(session)
@@ -57,16 +58,17 @@ def _times(rows: pl.DataFrame, calendar: Calendar, step: int) -> pl.DataFrame:
     hours = pl.DataFrame(list(_hours(rows, calendar)), schema=["session", "open", "close"], orient="row")
     inside = (
         rows.select("session", pl.col("ts").dt.epoch("us").alias("after"))
+        .sort("session", "after")
         .join(hours, on="session", maintain_order="left")
         .filter((pl.col("after") >= pl.col("open")) & (pl.col("after") < pl.col("close")))
         .with_columns(
             pl.col("after").shift(1).over("session").fill_null(pl.col("open") - step).alias("before")
         )
     )
-    ends = (
-        inside.group_by("session", maintain_order=True)
-        .agg(pl.col("after").last().alias("before"), pl.col("close").last().alias("after"))
-        .select("session", "before", "after")
+    # Of a session that has rows outside of its hours only, the whole of it is one gap.
+    last = inside.group_by("session").agg(pl.col("after").last().alias("before"))
+    ends = hours.join(last, on="session", how="left", maintain_order="left").select(
+        "session", pl.col("before").fill_null(pl.col("open") - step), pl.col("close").alias("after")
     )
     return pl.concat([inside.select("session", "before", "after"), ends]).sort("session", "before", "after")
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from fulltape import errors
 from fulltape.contract.vendor import Source
-from fulltape.market import datasets, symbols
+from fulltape.market import assets, datasets, symbols
 from fulltape.market.dataset import Dataset
 from fulltape.market.time import MINUTE, SECOND
 
@@ -109,26 +109,16 @@ def chosen(names: Sequence[str], given: Sequence[str], sources: Sequence[Source]
             offered = ", ".join(each for each in datasets.DATASETS if each in served)
             raise errors.UsageError(f"{name!r} is none of its datasets.", hint=f"It serves {offered}.")
         if len(meant) > 1:
-            meant = [
-                each for each in meant if any(_spelt(datasets.get(each), symbol) for symbol in given)
-            ] or meant
+            classes = [datasets.get(each).asset_class for each in meant]
+            fitting = {name for symbol in given for name in assets.fitting(symbol, classes)}
+            meant = [each for each in meant if datasets.get(each).asset_class.name in fitting] or meant
         out += [each for each in meant if each not in out]
     for symbol in given:
-        may_be = {datasets.get(each).asset_class.name for each in out if _spelt(datasets.get(each), symbol)}
-        if len(may_be) > 1:
-            raise errors.UsageError(
-                f"{symbol} may be one of {' or '.join(sorted(may_be))}.",
-                hint=f"Name the dataset in full: {', '.join(out)}.",
-            )
+        by_name = {datasets.get(each).asset_class.name: datasets.get(each).asset_class for each in out}
+        for asset_class in by_name.values():
+            if (right := asset_class.meant(symbol)) and len(by_name) == 1:
+                raise errors.UsageError(f"{symbol} is written {right}.")
     return out
-
-
-def _spelt(dataset: Dataset, symbol: str) -> bool:
-    try:
-        dataset.asset_class.spelling(symbol)
-    except ValueError:
-        return False
-    return True
 
 
 def most_gap(texts: Sequence[str], names: Sequence[str]) -> dict[str, int | None]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import polars as pl
-
-from fulltape.checks.findings import CheckContext
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, bulk_coverage
 from fulltape.coverage.series import Picture
-from fulltape.curate.raw import RawRows
-from fulltape.download import formats, gaps, plan, records
+from fulltape.download import formats, plan, records
 from fulltape.download.gaps import Gaps
 from fulltape.download.plan import OutputFile, Wish
-from fulltape.download.records import GapsFound, GapSpan, Sidecar
-from fulltape.lake import files, layout
+from fulltape.download.records import GapsFound, GapSpan, MadeFile, Sidecar
+from fulltape.download.rows import AnsweredRows, members_of
+from fulltape.lake import files
 from fulltape.ledger.part import Part
 from fulltape.market import ranges
 from fulltape.market.ranges import Ranges
@@ -37,38 +33,43 @@ class Publisher:
     ) -> None:
         self._context, self._clock, self._folder = context, clock, folder
         self._wish, self._progress = wish, progress
-        self._raw: dict[str, RawRows] = {}
-        self._waiting: dict[str, list[OutputFile]] = {
+        self._rows = AnsweredRows(context, clock)
+        self._all: dict[str, list[OutputFile]] = {
             name: [self._with_earlier(each) for each in plan.partitions(wish, name, list(wanted.instruments))]
             for name, wanted in context.wanted.items()
         }
-        self._wanted = {name: _over(wanted, self._waiting[name]) for name, wanted in context.wanted.items()}
+        self._waiting = dict(self._all)
+        self._wanted = {name: _over(wanted, self._all[name]) for name, wanted in context.wanted.items()}
+        self.kept: dict[str, str] = {}
+        """Files that were left as they are, and why: what there is now would have fewer sessions."""
         self.spool = folder / records.NODE / "spool"
         self.spool.mkdir(exist_ok=True)
 
     def _with_earlier(self, partition: OutputFile) -> OutputFile:
         """A file with the sessions that it holds already: a download may grow at either end, and never shrinks."""
-        before = records.sidecar(self._folder / partition.path)
-        if before is None:
-            return partition
-        first, last = dt.date.fromisoformat(before.first), dt.date.fromisoformat(before.last)
+        path = self._folder / partition.path
+        known = [each for each in (records.sidecar(path), records.made(self._folder, partition.path)) if each]
         return dataclasses.replace(
-            partition, first=min(first, partition.first), last=max(last, partition.last)
+            partition,
+            first=min(partition.first, *(each.first for each in known)) if known else partition.first,
+            last=max(partition.last, *(each.last for each in known)) if known else partition.last,
         )
 
     def publish(self, *, everything: bool = False) -> None:
-        """Write what is settled: nothing of it is asked for any more. In the end `everything`."""
-        for name, waiting in self._waiting.items():
+        """Write what is settled: nothing of it is asked for any more. In the end `everything`, also what was written before: what was found
+        damaged since is fetched again, and written then."""
+        for name, waiting in (self._all if everything else self._waiting).items():
             wanted = self._wanted[name]
             opened = {} if everything else self._open(wanted)
             ready = [each for each in waiting if everything or not self._asked(wanted, each, opened)]
             if not ready:
                 continue
             self._waiting[name] = [each for each in waiting if each not in ready]
-            members = {each.symbol for each in ready}
-            shown = self._pictures(wanted, members)
+            # Parts are read first: what is found damaged is not held any more, and no picture may say so.
+            parts = {each.path: self._rows.parts(wanted, each) for each in ready}
+            shown = self._pictures(wanted, {each.symbol for each in ready})
             for partition in ready:
-                self._one(wanted, partition, shown)
+                self._one(wanted, partition, parts[partition.path], shown)
 
     def _open(self, wanted: ConfiguredDataset) -> Mapping[str, Ranges]:
         """Positions by instrument that are still asked for."""
@@ -90,110 +91,121 @@ class Publisher:
             if "" in members or instrument.instrument in members
         }
 
-    def _one(self, wanted: ConfiguredDataset, partition: OutputFile, shown: Mapping[str, Picture]) -> None:
-        members = [partition.symbol] if partition.symbol else sorted(wanted.instruments)
-        parts = self._parts(wanted, partition, members)
+    def _one(
+        self,
+        wanted: ConfiguredDataset,
+        partition: OutputFile,
+        parts: Sequence[Part],
+        shown: Mapping[str, Picture],
+    ) -> None:
+        members = members_of(wanted, partition)
         states = _sessions(wanted, partition, [shown[name] for name in members])
         missing = list(_missing(wanted, partition, [(name, shown[name]) for name in members]))
         most = self._wish.most_gap.get(partition.dataset)
         recipe = (self._wish.layout, partition, states, missing, most, [part.sha256 for part in parts])
         inputs = hashlib.sha256(repr(recipe).encode()).hexdigest()
         path = self._folder / partition.path
-        before = records.sidecar(path)
-        if (
-            before
-            and records.recipe(self._folder, partition.path) == inputs
-            and path.is_file()
-            and path.stat().st_size == before.bytes
-        ):
+        made = records.made(self._folder, partition.path)
+        self.kept.pop(partition.path, None)
+        if made and made.inputs == inputs and records.sidecar(path) and _untouched(path, made):
             return
-        seen = Gaps()
-        columns: dict[str, str] = {}
-        rows = formats.publish(
-            path,
-            self._pieces(wanted, partition, members, parts, seen, columns),
-            self._wish.layout,
-            self.spool,
-        )
+        held = states["held"] + states["partial"]
+        if made and held < made.held:
+            self.kept[partition.path] = (
+                f"{made.held:,} sessions are in it, and the vendor's answers for {held:,} are left"
+            )
+            return
+        self._write(wanted, partition, parts, (states, missing, most), inputs)
+
+    def _write(
+        self,
+        wanted: ConfiguredDataset,
+        partition: OutputFile,
+        parts: Sequence[Part],
+        about: tuple[dict[str, int], list[str], int | None],
+        inputs: str,
+    ) -> None:
+        states, missing, most = about
+        path, seen, columns, symbols = self._folder / partition.path, Gaps(), {}, []  # type: ignore[var-annotated]
+        pieces = self._rows.pieces(wanted, partition, parts, most, seen, columns, symbols)
+        rows = formats.publish(path, pieces, self._wish.layout, self.spool)
         if not rows:
             return
-        about = Sidecar(
+        digest, size = files.sha256(path), path.stat().st_size
+        said = Sidecar(
             file=partition.path,
             dataset=partition.dataset,
             symbol=partition.symbol,
-            symbols=[] if partition.symbol else list(members),
+            symbols=[] if partition.symbol else list(symbols),
             source=", ".join(wanted.sources),
-            first=partition.first.isoformat(),
-            last=partition.last.isoformat(),
+            first=partition.first,
+            last=partition.last,
             rows=rows,
-            bytes=path.stat().st_size,
-            sha256=files.sha256(path),
+            bytes=size,
+            sha256=digest,
             columns=columns,
             sessions=states,
             missing=missing,
             gaps=_gaps(seen, most),
         )
-        records.write_sidecar(path, about)
-        records.set_recipe(self._folder, partition.path, inputs)
+        records.write_sidecar(path, said)
+        records.set_made(
+            self._folder,
+            MadeFile(
+                file=partition.path,
+                inputs=inputs,
+                dataset=partition.dataset,
+                sources=list(wanted.sources),
+                symbols=list(symbols),
+                first=partition.first,
+                last=partition.last,
+                held=states["held"] + states["partial"],
+                bytes=size,
+                sha256=digest,
+                mtime_ns=path.stat().st_mtime_ns,
+            ),
+        )
         fields: dict[str, str | int | float] = {
             "file": partition.path,
             "rows": rows,
-            "bytes": about.bytes,
+            "bytes": size,
             "gaps": seen.count,
             "missing": sum(states[name] for name in REASONS),
         }
         self._progress(Event(stage=STAGE, kind="written", fields=fields))
 
-    def _parts(self, wanted: ConfiguredDataset, partition: OutputFile, members: Sequence[str]) -> list[Part]:
-        raw = self._raw_of(wanted)
-        return [
-            part
-            for part in raw.all_sound(partition.first, partition.last)
-            if any(name in part.cells for name in members)
-        ]
+    def sidecars(self) -> list[Sidecar]:
+        """What is said of the files of this run, as far as they are there."""
+        paths = [each.path for some in self._all.values() for each in some]
+        return [said for path in paths if (said := records.sidecar(self._folder / path))]
 
-    def _raw_of(self, wanted: ConfiguredDataset) -> RawRows:
-        name = wanted.dataset.name
-        if name not in self._raw:
-            checking = CheckContext(
-                dataset=wanted.dataset,
-                calendar=wanted.calendar,
-                instruments=wanted.instruments,
-                now=self._clock.now(),
-                thresholds=self._context.rules.thresholds,
-            )
-            self._raw[name] = RawRows(self._context, checking, wanted, set())
-        return self._raw[name]
+    def unwritten(self) -> list[str]:
+        """Files of which sessions are held and which are not there, or not as they should be; as sentences."""
+        out = [f"{path} is left as it was: {why}" for path, why in self.kept.items()]
+        for name, partitions in self._all.items():
+            wanted = self._wanted[name]
+            shown = self._pictures(wanted, {each.symbol for each in partitions})
+            for each in partitions:
+                states = _sessions(wanted, each, [shown[member] for member in members_of(wanted, each)])
+                said = records.sidecar(self._folder / each.path)
+                if (
+                    each.path not in self.kept
+                    and states["held"]
+                    and (said is None or said.sessions != states)
+                ):
+                    out.append(f"{each.path} does not say what is held: run the download again")
+        return out
 
-    def _pieces(
-        self,
-        wanted: ConfiguredDataset,
-        partition: OutputFile,
-        members: Sequence[str],
-        parts: Sequence[Part],
-        seen: Gaps,
-        columns: dict[str, str],
-    ) -> Iterator[pl.DataFrame]:
-        """Rows by symbol and time, a folder of raw parts at a time; what is seen on the way goes into `seen` and `columns`."""
-        dataset = wanted.dataset
-        names = [column.name for column in dataset.schema.columns]
-        most = self._wish.most_gap.get(dataset.name)
-        start, stop = wanted.calendar.between(partition.first, partition.last)
-        by_folder: dict[str, list[dt.date]] = {}
-        for position in range(start, stop):
-            label = wanted.calendar.label(position)
-            by_folder.setdefault(layout.folder_key(dataset.raw_folder, label), []).append(label)
-        for member in members:
-            mine = [part for part in parts if member in part.cells]
-            for key, labels in by_folder.items():
-                here = [part for part in mine if part.folder == key]
-                if not here:
-                    continue
-                rows = self._raw_of(wanted).rows(here, labels, [member])
-                piece = rows.select(names).sort(dataset.schema.key, maintain_order=True)
-                gaps.look(piece, dataset, wanted.calendar, most, seen)
-                columns.update({name: str(kind) for name, kind in piece.schema.items()})
-                yield piece
+
+def _untouched(path: Path, made: MadeFile) -> bool:
+    """Whether a file is as it was written; it is read only where it may have been touched."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return False
+    if about.st_size != made.bytes:
+        return False
+    return about.st_mtime_ns == made.mtime_ns or files.sha256(path) == made.sha256
 
 
 def _over(wanted: ConfiguredDataset, partitions: Sequence[OutputFile]) -> ConfiguredDataset:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from pathlib import Path
 
 import msgspec
 
+from fulltape import errors
 from fulltape.lake import files
 
 SIDECAR = ".json"
 REPORT, READABLE = "report.json", "report.txt"
 NODE = ".fulltape"
 """The folder of the node inside of a download."""
-_DOWNLOAD = "download.json"
+_DOWNLOAD, _MADE = "download.json", "made"
 FORMAT = 1
 
 
@@ -56,8 +58,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     """'' where it holds several, which are `symbols` then."""
     symbols: list[str]
     source: str
-    first: str
-    last: str
+    first: dt.date
+    last: dt.date
     rows: int
     bytes: int
     sha256: str
@@ -66,6 +68,23 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
     gaps: GapsFound
     format: int = FORMAT
+
+
+class MadeFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it was written: a digest of everything that it is made of, its sessions, both inclusive, how many of them it holds, and its
+    bytes; `mtime_ns` tells whether it was touched since."""
+
+    file: str
+    inputs: str
+    dataset: str
+    sources: list[str]
+    symbols: list[str]
+    first: dt.date
+    last: dt.date
+    held: int
+    bytes: int
+    sha256: str
+    mtime_ns: int
 
 
 class DownloadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +107,14 @@ class DownloadReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kind(folder: Path) -> DownloadKind | None:
-    """What a folder is a download of; None where it is none yet."""
+    """What a folder is a download of; None where it is none yet. `StorageError` where that cannot be told any more."""
+    path = folder / NODE / _DOWNLOAD
     try:
-        return msgspec.json.decode((folder / NODE / _DOWNLOAD).read_bytes(), type=DownloadKind)
+        return msgspec.json.decode(path.read_bytes(), type=DownloadKind)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as error:
+        raise errors.StorageError(f"{path} is damaged: {error}.", hint="Take another folder.") from error
 
 
 def set_kind(folder: Path, value: DownloadKind) -> None:
@@ -116,22 +138,30 @@ def write_sidecar(file: Path, value: Sidecar) -> None:
         files.publish_bytes(path, content)
 
 
-def recipe(folder: Path, file: str) -> str:
-    """A digest of what a file was made of when it was written; '' where that is not known. It lies in the node: the same rows may come in
-    other parts, and files that say so would differ."""
+def made(folder: Path, file: str) -> MadeFile | None:
+    """What is known of a file that was written; None where nothing is. It lies in the node, since the same rows may come in other parts, and
+    files that say so would differ."""
     try:
-        return _made(folder, file).read_text()
-    except FileNotFoundError:
-        return ""
+        return msgspec.json.decode(_made(folder, file).read_bytes(), type=MadeFile)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
-def set_recipe(folder: Path, file: str, digest: str) -> None:
+def every_made(folder: Path) -> list[MadeFile]:
+    """What is known of all files that were written."""
+    there = files.tree(folder / NODE / _MADE)
+    return sorted(
+        (msgspec.json.decode(path.read_bytes(), type=MadeFile) for path in there), key=lambda each: each.file
+    )
+
+
+def set_made(folder: Path, value: MadeFile) -> None:
     """Say what a file is made of."""
-    files.publish_bytes(_made(folder, file), digest.encode())
+    files.publish_bytes(_made(folder, value.file), msgspec.json.encode(value))
 
 
 def _made(folder: Path, file: str) -> Path:
-    return folder / NODE / "made" / hashlib.sha256(file.encode()).hexdigest()[:32]
+    return folder / NODE / _MADE / hashlib.sha256(file.encode()).hexdigest()[:32]
 
 
 def write_report(folder: Path, report: DownloadReport, readable: str) -> None:

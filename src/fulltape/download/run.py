@@ -13,7 +13,7 @@ from fulltape.audit import run as audit
 from fulltape.backfill import estimate
 from fulltape.backfill.estimate import Estimate
 from fulltape.context import NodeContext, Progress, silent
-from fulltape.download import publishing, records
+from fulltape.download import plan, publishing, records
 from fulltape.download.plan import Wish
 from fulltape.download.publishing import Publisher
 from fulltape.download.records import DownloadKind, DownloadReport
@@ -36,9 +36,9 @@ class Downloaded:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, wish: Wish, text: str) -> Iterator[NodeContext]:
-    """The node of a download, with the settings of this run; nothing else may be at the same folder meanwhile. `UsageError` for a folder
-    that is a node, or a download of another kind."""
+def opened(folder: Path, wish: Wish, text: str, *, only_look: bool = False) -> Iterator[NodeContext]:
+    """The node of a download, with the settings of this run, which are kept unless one will `only_look`; nothing else may be at the same
+    folder meanwhile. `UsageError` for a folder that is a node, or a download of another kind."""
     place = folder / records.NODE
     wanted = _kind(wish)
     if (folder / load.FILE).exists():
@@ -50,24 +50,42 @@ def opened(folder: Path, wish: Wish, text: str) -> Iterator[NodeContext]:
             hint="Give another folder, or the same options.",
         )
     with files.alone(place / "lock", f"a download into {folder}"):
-        if known is None:
-            for name in wish.datasets:
-                if any(path.name.startswith(name) for path in folder.iterdir()):
-                    raise errors.UsageError(
-                        f"{folder} holds {name} already, which is no download of ours.",
-                        hint="Give another folder.",
-                    )
-            records.set_kind(folder, wanted)
+        _hold_to_folder(folder, wish, known)
+        _hold_to_earlier(folder, wish)
+        loaded = load.load(place, text=text)
         for path in files.tree(folder):
             if path.name.startswith(files.TEMPORARY) and files.abandoned(path):
                 path.unlink(missing_ok=True)
-        _hold_to_earlier(folder, wish)
-        files.publish_bytes(place / load.FILE, text.encode())
-        context = assemble.open_context(load.load(place))
+        context = assemble.open_context(loaded)
         try:
+            if known is None:
+                records.set_kind(folder, wanted)
+            if not only_look:
+                files.publish_bytes(place / load.FILE, text.encode())
             yield context
         finally:
             context.close()
+
+
+def _hold_to_folder(folder: Path, wish: Wish, known: DownloadKind | None) -> None:
+    """`UsageError` where something lies in the way that is not ours, or two symbols would have one file."""
+    for path in folder.iterdir():
+        if not any(path.name == name or path.name.startswith(f"{name}.") for name in wish.datasets):
+            continue
+        if path.is_symlink():
+            raise errors.UsageError(f"{path} is a link.", hint="Let it be a folder, or give another one.")
+        if known is None:
+            raise errors.UsageError(
+                f"{folder} holds {path.name} already, which is no download of ours.",
+                hint="Give another folder.",
+            )
+    for name in wish.datasets:
+        paths = [each.path for each in plan.partitions(wish, name, wish.symbols)]
+        twice = {path for path in paths if paths.count(path) > 1} if len(set(paths)) < len(paths) else set()
+        if twice:
+            raise errors.UsageError(
+                f"two symbols would have the file {min(twice)}.", hint="Give each a folder of its own."
+            )
 
 
 def _hold_to_earlier(folder: Path, wish: Wish) -> None:
@@ -121,21 +139,19 @@ def run(
         audit.run_once(context, clock, progress)
         more = filling.fill(context, clock, progress, stop=stop, before=filled, sealed=publisher.publish)
         filled += more
-        if not more.fetches:
+        publisher.publish(everything=True)
+        if not more.fetches and not publisher.kept:
             break
-    publisher.publish(everything=True)
-    report = _report(context, clock, folder, wish)
+    report = _report(context, clock, folder, wish, publisher)
     records.write_report(folder, report, readable(report))
     return Downloaded(report=report, filled=filled)
 
 
-def _report(context: NodeContext, clock: Clock, folder: Path, wish: Wish) -> DownloadReport:
+def _report(
+    context: NodeContext, clock: Clock, folder: Path, wish: Wish, publisher: Publisher
+) -> DownloadReport:
     parts = publishing.sidecars(folder)
-    mine = [
-        part
-        for part in parts
-        if part.dataset in wish.datasets and (not part.symbol or part.symbol in wish.symbols)
-    ]
+    mine, unwritten = publisher.sidecars(), publisher.unwritten()
     sessions: dict[str, int] = {}
     pictures = gaps.pictures(context, clock.now(), all_series=True)
     for shown in (each for some in pictures.values() for _, each in some):
@@ -145,6 +161,7 @@ def _report(context: NodeContext, clock: Clock, folder: Path, wish: Wish) -> Dow
         f"{gap.dataset} {gap.instrument} {gap.first} to {gap.last}: {gap.reason.replace('_', ' ')}; {gap.next}"
         for gap in gaps.gaps(context, clock.now())
     ]
+    why = [*unwritten, *(f"{part.file}: {missing}" for part in mine for missing in part.missing), *why]
     listed = why[:_MOST_WHY] + ([f"and {len(why) - _MOST_WHY:,} more"] if len(why) > _MOST_WHY else [])
     holes = sum(part.gaps.count for part in mine)
     lacking = sum(sessions.get(reason, 0) for reason in gaps.REASONS)
@@ -154,7 +171,8 @@ def _report(context: NodeContext, clock: Clock, folder: Path, wish: Wish) -> Dow
         symbols=list(wish.symbols),
         first=wish.first.isoformat(),
         last=wish.last.isoformat(),
-        complete=not (lacking or holes) and bool(sessions.get("wanted")),
+        complete=not (lacking or holes or unwritten or any(part.missing for part in mine))
+        and bool(sessions.get("wanted")),
         files=len(parts),
         rows=sum(part.rows for part in parts),
         bytes=sum(part.bytes for part in parts),
@@ -196,22 +214,22 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     """How many files of a download were held against their digests, and what is wrong, as sentences. `UsageError` for a folder that is none."""
     if records.kind(folder) is None:
         raise errors.UsageError(f"{folder} is no download.")
-    known = publishing.sidecars(folder)
+    known = {about.file: about for about in publishing.sidecars(folder)}
     wrong = []
-    for about in known:
+    for about in known.values():
         file = folder / about.file
         if not file.is_file():
             wrong.append(f"{about.file} is gone")
         elif file.stat().st_size != about.bytes or files.sha256(file) != about.sha256:
             wrong.append(f"{about.file} is not what was written")
-    named = {about.file for about in known}
-    for path in files.tree(folder):
-        name = path.relative_to(folder).as_posix()
-        if records.NODE in Path(name).parts or name in (records.REPORT, records.READABLE):
-            continue
-        if name.endswith(records.SIDECAR):
-            if name.removesuffix(records.SIDECAR) not in named:
-                wrong.append(f"{name} cannot be read")
-        elif name not in named and not path.with_name(path.name + records.SIDECAR).exists():
-            wrong.append(f"{name}: nothing is said of it")
+    made = records.every_made(folder)
+    for each in made:
+        if each.file not in known:
+            wrong.append(f"{each.file}{records.SIDECAR} is gone, or cannot be read")
+        elif known[each.file].sha256 != each.sha256:
+            wrong.append(f"{each.file}{records.SIDECAR} is not what was written")
+    if not (folder / records.REPORT).is_file():
+        wrong.append("the last run did not end, or failed: there is no report")
+    if not made:
+        wrong.append("no file was written yet")
     return len(known), wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _FOREX = re.compile(r"[A-Z]{6}")
@@ -117,3 +117,20 @@ FOREX = AssetClass(name="forex", sample="EURUSD", known="EURUSD", spelling=_fore
 CRYPTO = AssetClass(name="crypto", sample="BTC/USD", known="BTC/USD", spelling=_crypto)
 SYNTHETIC = AssetClass(name="synthetic", sample="R_100", known="R_100")
 MACRO = AssetClass(name="macro", sample="DGS10", known="DGS10")
+
+
+_PLAIN = ("equities", "synthetic", "macro")
+"""Classes whose symbols may look like those of others: six capitals are a pair of currencies, and no stock."""
+
+
+def fitting(symbol: str, classes: Iterable[AssetClass]) -> list[str]:
+    """The classes that a symbol may be of, as it is written: those of a form of their own before those that take nearly anything."""
+    fit = []
+    for asset_class in classes:
+        try:
+            asset_class.spelling(symbol)
+        except ValueError:
+            continue
+        fit.append(asset_class.name)
+    own = [name for name in fit if name not in _PLAIN]
+    return list(dict.fromkeys(own or fit))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fulltape import errors
 from fulltape.contract.streams import streamed
 from fulltape.contract.vendor import Source, Vendor
-from fulltape.market import datasets
+from fulltape.market import assets, datasets
 from fulltape.market.assets import AssetClass
 from fulltape.market.dataset import Dataset
 from fulltape.schedule import cron
@@ -104,15 +104,12 @@ def universes(answers: Answers) -> dict[str, list[str]]:
     }
     members: dict[str, list[str]] = {name: [] for name in classes}
     for symbol in dict.fromkeys(answers.symbols):
-        reasons = []
-        for name, asset_class in classes.items():
-            reason = _misspelled(asset_class, symbol)
-            if reason:
-                reasons.append(reason)
-            else:
-                members[name].append(symbol)
-        if len(reasons) == len(classes):
+        fit = assets.fitting(symbol, classes.values())
+        if not fit:
+            reasons = [_misspelled(asset_class, symbol) for asset_class in classes.values()]
             raise errors.UsageError(f"{'; '.join(dict.fromkeys(reasons))}.")
+        for name in fit:
+            members[name].append(symbol)
     for name, listed in members.items():
         if not listed:
             raise errors.UsageError(
@@ -129,8 +126,8 @@ def _misspelled(asset_class: AssetClass, symbol: str) -> str:
     return ""
 
 
-def files(answers: Answers, specs: Mapping[str, Vendor]) -> NodeFiles:
-    """The node's files; `UsageError` for answers that do not go together."""
+def files(answers: Answers, specs: Mapping[str, Vendor], *, most_listed: int = _MOST_LISTED) -> NodeFiles:
+    """The node's files, more than so many symbols in one of their own; `UsageError` for answers that do not go together."""
     served_by = sources(answers.vendors, specs)
     members = universes(answers)
     if answers.export and (problem := cron.problem(answers.export, answers.zone)):
@@ -140,11 +137,11 @@ def files(answers: Answers, specs: Mapping[str, Vendor]) -> NodeFiles:
         "# A fulltape node. Every key is described in docs/settings.md; `fulltape config check` validates this file."
     ]
     if answers.lake:
-        lines += ["", "[node]", f"lake = {_text(answers.lake)}"]
+        lines += ["", "[node]", f"lake = {quoted(answers.lake)}"]
     for name, listed in members.items():
         lines += ["", f"[universe.{name}]"]
-        if len(listed) <= _MOST_LISTED:
-            lines.append(f"symbols = [{', '.join(map(_text, listed))}]")
+        if len(listed) <= most_listed:
+            lines.append(f"symbols = [{', '.join(map(quoted, listed))}]")
         else:
             contents[f"{name}.csv"] = "\n".join(
                 ["symbol,listed_from,listed_to,instrument", *(f"{symbol},,," for symbol in listed), ""]
@@ -155,19 +152,24 @@ def files(answers: Answers, specs: Mapping[str, Vendor]) -> NodeFiles:
     secrets: dict[str, str] = {}
     for vendor, choices in _by_vendor(answers.vendors).items():
         lines += ["", f"[vendor.{vendor}]"]
-        lines += [f"plan = {_text(choice.plan)}" for choice in choices if choice.plan]
+        lines += [f"plan = {quoted(choice.plan)}" for choice in choices if choice.plan]
         given = {name: value for choice in choices for name, value in choice.secrets.items() if value}
         for secret in specs[vendor].SPEC.secrets:
             if secret in given:
                 path = f"{KEYS}/{vendor}_{secret}"
                 secrets[path] = f"{given[secret]}\n"
-                lines.append(f"{secret}_file = {_text(path)}")
+                lines.append(f"{secret}_file = {quoted(path)}")
             else:
                 lines.append(f'{secret} = "${{{vendor.upper()}_{secret.upper()}}}"')
     if answers.export:
-        lines += ["", "[schedule.export]", f"cron = {_text(answers.export)}", f"zone = {_text(answers.zone)}"]
+        lines += [
+            "",
+            "[schedule.export]",
+            f"cron = {quoted(answers.export)}",
+            f"zone = {quoted(answers.zone)}",
+        ]
     if answers.webhook:
-        lines += ["", "[notify]", f"webhook = {_text(answers.webhook)}"]
+        lines += ["", "[notify]", f"webhook = {quoted(answers.webhook)}"]
     contents["fulltape.toml"] = "\n".join([*lines, ""])
     return NodeFiles(files=contents, secrets=secrets)
 
@@ -189,11 +191,11 @@ def _dataset(
     lines = [
         f"[dataset.{dataset.name}]",
         f'universe = "{dataset.asset_class.name}"',
-        f"sources = [{', '.join(map(_text, asked))}]",
+        f"sources = [{', '.join(map(quoted, asked))}]",
         f"from = {answers.first.isoformat()}",
         *([f"until = {answers.last.isoformat()}"] if answers.last else []),
     ]
-    return [*lines, f"live = [{', '.join(map(_text, live))}]"] if live else lines
+    return [*lines, f"live = [{', '.join(map(quoted, live))}]"] if live else lines
 
 
 def _by_vendor(choices: Iterable[VendorChoice]) -> dict[str, list[VendorChoice]]:
@@ -203,6 +205,6 @@ def _by_vendor(choices: Iterable[VendorChoice]) -> dict[str, list[VendorChoice]]
     return out
 
 
-def _text(value: str) -> str:
+def quoted(value: str) -> str:
     """A TOML string; what JSON escapes TOML does too."""
     return json.dumps(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -24,7 +25,12 @@ _UNSET = re.compile(r"\$\{(\w+)\}")
 
 def usual_first() -> dt.date:
     """Since when a node holds what nothing else was said of: the first day of last year."""
-    return dt.date(utc_date(SystemClock().now()).year - 1, 1, 1)
+    return dt.date(today().year - 1, 1, 1)
+
+
+def today() -> dt.date:
+    """Today in UTC."""
+    return utc_date(SystemClock().now())
 
 
 def known(answers: Answers) -> Mapping[str, Vendor]:
@@ -58,6 +64,9 @@ def create(folder: Path, answers: Answers) -> list[Path]:
     except (errors.FulltapeError, OSError) as error:
         for path in written:
             path.unlink(missing_ok=True)
+        if wanted.secrets:
+            with contextlib.suppress(OSError):
+                (folder / plan.KEYS).rmdir()
         if isinstance(error, OSError):
             raise errors.UsageError(
                 f"{error.filename or folder} cannot be written: {error.strerror}."
