@@ -101,8 +101,8 @@ def _measure(report: Report, folder: Path, twins: Running) -> None:
             for name, each in lines
         ],
     )
-    # The first minute's requests may all be sent at once; those after them come as the limit lets them.
-    least = (limited.requests - _LIMIT) / _LIMIT * 60
+    # No minute holds more than the limit: so many minutes lie between the first request and the last one at the least.
+    least = (limited.requests - 1) // _LIMIT * 60
     report.demand(
         "of the requests that the limit allows",
         least / (limited.seconds - stocks.seconds * 0.2),
