@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -17,7 +17,7 @@ from fulltape.terminal.progress import Watch
 
 if TYPE_CHECKING:
     from fulltape.backfill.estimate import Estimate
-    from fulltape.download.plan import FileLayout, Wish
+    from fulltape.download.plan import Compression, Cut, FileLayout, Form, Wish
     from fulltape.download.run import Downloaded
     from fulltape.setup.plan import Answers
 
@@ -160,7 +160,12 @@ def _layout(by: str, form: str, compression: str, row_group: int) -> FileLayout:
     ):
         if value not in known:
             raise errors.UsageError(f"{option} {value}: there is {', '.join(known)}.")
-    return plan.FileLayout(by=by, form=form, compression=compression, row_group=row_group)  # type: ignore[arg-type]
+    return plan.FileLayout(
+        by=cast("Cut", by),
+        form=cast("Form", form),
+        compression=cast("Compression", compression),
+        row_group=row_group,
+    )
 
 
 def _meant(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fulltape import errors
@@ -51,7 +51,8 @@ def become(download: Path, folder: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _ignored(place: Path):  # type: ignore[no-untyped-def]
+def _ignored(place: Path) -> Callable[[str, list[str]], list[str]]:
+    """What of the node's own folder is not copied."""
     return lambda where, names: [name for name in names if Path(where) == place and name in _NOT_TAKEN]
 
 

@@ -126,7 +126,9 @@ class Publisher:
         inputs: str,
     ) -> None:
         states, missing, most = about
-        path, seen, columns, symbols = self._folder / partition.path, Gaps(), {}, []  # type: ignore[var-annotated]
+        path, seen = self._folder / partition.path, Gaps()
+        columns: dict[str, str] = {}
+        symbols: list[str] = []
         pieces = self._rows.pieces(wanted, partition, parts, most, seen, columns, symbols)
         rows = formats.publish(path, pieces, self._wish.layout, self.spool)
         if not rows:
