@@ -339,6 +339,9 @@ def test_a_kill_at_any_moment_leaves_what_the_next_run_uses(tmp_path: Path) -> N
                 child.wait(random.uniform(0.3, 1.2) * took)
             child.send_signal(signal.SIGKILL)
             child.wait()
+        (out / records.NODE / "spool" / "left").mkdir(parents=True, exist_ok=True)
+        (out / "equities_bars_day").mkdir(exist_ok=True)
+        (out / "equities_bars_day" / f"{files.TEMPORARY}left").write_bytes(b"half")
         download(twins, out, *USUAL, "--by", "week", ends=1)
         assert content(out) == content(tmp_path / "calm")
         # Only what was on its way at a kill may be asked for twice.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ class Publisher:
         self.kept: dict[str, str] = {}
         """Files that were left as they are, and why: what there is now would have fewer sessions."""
         self.spool = folder / records.NODE / "spool"
-        self.spool.mkdir(exist_ok=True)
+        shutil.rmtree(self.spool, ignore_errors=True)  # what a killed run left
+        self.spool.mkdir()
 
     def _with_earlier(self, partition: OutputFile) -> OutputFile:
         """A file with the sessions that it holds already: a download may grow at either end, and never shrinks."""
