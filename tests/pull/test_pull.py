@@ -19,6 +19,7 @@ import pytest
 
 from fulltape import errors
 from fulltape.lake import files
+from fulltape.lake.checksums import SUMS
 from fulltape.pull import plan, run, sources
 from fulltape.pull.run import LATEST, OBJECTS, PARTIAL, Pulled
 
@@ -34,7 +35,7 @@ def bundle(root: Path, day: str, contents: dict[str, bytes]) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         lines.append(f"{files.sha256(place)}  {path}\n")
-    (root / day / plan.SUMS).write_text("".join(lines))
+    (root / day / SUMS).write_text("".join(lines))
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_the_newest_comes_and_only_what_is_new(root: Path, tmp_path: Path) -> No
         assert len(asked) == 3
         asked.clear()
         assert pulled(url, target).fetched == 0
-        assert asked == [f"{DAYS[2]}/{plan.SUMS}"]
+        assert asked == [f"{DAYS[2]}/{SUMS}"]
     assert (target / LATEST).resolve() == target / DAYS[2]
     for day in (DAYS[0], DAYS[2]):
         assert same(root, target, day)
@@ -192,7 +193,7 @@ def test_a_flipped_byte_is_noticed_on_the_way_and_on_the_disk(root: Path, tmp_pa
         asked.clear()
         done = pulled(url, target)
         assert (done.mended, done.fetched) == (1, 1)
-        assert asked == [f"{DAYS[2]}/{plan.SUMS}", f"{DAYS[2]}/{name}"]
+        assert asked == [f"{DAYS[2]}/{SUMS}", f"{DAYS[2]}/{name}"]
         assert same(root, target, DAYS[2])
 
 
@@ -213,13 +214,13 @@ def test_a_source_that_always_lies_leaves_what_was_there(root: Path, tmp_path: P
         f"{'0' * 64}  /etc/passwd",
         f"{'0' * 64}  a/../../x",
         f"{'0' * 64}  .objects/x",
-        f"{'0' * 64}  {plan.SUMS}",
+        f"{'0' * 64}  {SUMS}",
         "no digest",
         "",
     ],
 )
 def test_checksums_that_would_leave_the_folder_are_refused(root: Path, tmp_path: Path, line: str) -> None:
-    (root / DAYS[2] / plan.SUMS).write_text(f"{line}\n" if line else "")
+    (root / DAYS[2] / SUMS).write_text(f"{line}\n" if line else "")
     with pytest.raises(errors.BundleError):
         pulled(root, tmp_path / "t")
     assert not (tmp_path / "t" / LATEST).exists()
@@ -236,7 +237,7 @@ def test_what_a_kill_left_is_cleared_and_used(root: Path, tmp_path: Path) -> Non
         done = pulled(url, target)
     assert (
         done.bytes
-        == sum(path.stat().st_size for path in files.tree(root / DAYS[2]) if path.name != plan.SUMS) - 30_000
+        == sum(path.stat().st_size for path in files.tree(root / DAYS[2]) if path.name != SUMS) - 30_000
     )
     assert same(root, target, DAYS[2])
     assert not [path for path in target.iterdir() if path.name.startswith(files.TEMPORARY)]

@@ -114,9 +114,8 @@ def chosen(names: Sequence[str], given: Sequence[str], sources: Sequence[Source]
             meant = [each for each in meant if datasets.get(each).asset_class.name in fitting] or meant
         out += [each for each in meant if each not in out]
     for symbol in given:
-        by_name = {datasets.get(each).asset_class.name: datasets.get(each).asset_class for each in out}
-        for asset_class in by_name.values():
-            if (right := asset_class.meant(symbol)) and len(by_name) == 1:
+        for each in out:
+            if right := datasets.get(each).asset_class.meant(symbol):
                 raise errors.UsageError(f"{symbol} is written {right}.")
     return out
 

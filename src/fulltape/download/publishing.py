@@ -23,7 +23,7 @@ from fulltape.market.time import SECOND, Clock, iso
 from fulltape.views.gaps import REASONS
 
 STAGE = "download"
-_STATES = ("held", "partial", "empty", "unobtainable", "unknown_listing", "missing")
+_STATES = tuple(field.name for field in dataclasses.fields(Picture))
 
 
 class Publisher:
@@ -82,8 +82,9 @@ class Publisher:
 
     def _asked(self, wanted: ConfiguredDataset, partition: OutputFile, opened: Mapping[str, Ranges]) -> bool:
         span = wanted.calendar.between(partition.first, partition.last)
-        members = [partition.symbol] if partition.symbol else list(wanted.instruments)
-        return any(ranges.overlaps(opened.get(name, ranges.EMPTY), span) for name in members)
+        return any(
+            ranges.overlaps(opened.get(name, ranges.EMPTY), span) for name in members_of(wanted, partition)
+        )
 
     def _pictures(self, wanted: ConfiguredDataset, members: set[str]) -> Mapping[str, Picture]:
         drawn = bulk_coverage.pictures(self._context, wanted, self._clock.now())
@@ -222,16 +223,11 @@ def _over(wanted: ConfiguredDataset, partitions: Sequence[OutputFile]) -> Config
     )
 
 
-def sizes(shown: Picture) -> dict[str, int]:
-    """How many sessions are in each state."""
-    return {name: ranges.size(getattr(shown, name)) for name in ("wanted", *_STATES)}
-
-
 def _sessions(wanted: ConfiguredDataset, partition: OutputFile, shown: Sequence[Picture]) -> dict[str, int]:
     span = ranges.normalise([wanted.calendar.between(partition.first, partition.last)])
     return {
         name: sum(ranges.size(ranges.intersect(getattr(each, name), span)) for each in shown)
-        for name in ("wanted", *_STATES)
+        for name in _STATES
     }
 
 

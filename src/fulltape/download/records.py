@@ -148,11 +148,16 @@ def made(folder: Path, file: str) -> MadeFile | None:
 
 
 def every_made(folder: Path) -> list[MadeFile]:
-    """What is known of all files that were written."""
-    there = files.tree(folder / NODE / _MADE)
-    return sorted(
-        (msgspec.json.decode(path.read_bytes(), type=MadeFile) for path in there), key=lambda each: each.file
-    )
+    """What is known of all files that were written; `StorageError` where that cannot be told any more."""
+    out = []
+    for path in files.tree(folder / NODE / _MADE):
+        try:
+            out.append(msgspec.json.decode(path.read_bytes(), type=MadeFile))
+        except msgspec.DecodeError as error:
+            raise errors.StorageError(
+                f"{path} is damaged: {error}.", hint="Run the download again: it is written anew."
+            ) from error
+    return sorted(out, key=lambda each: each.file)
 
 
 def set_made(folder: Path, value: MadeFile) -> None:

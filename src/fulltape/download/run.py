@@ -12,7 +12,8 @@ from fulltape import errors
 from fulltape.audit import run as audit
 from fulltape.backfill import estimate
 from fulltape.backfill.estimate import Estimate
-from fulltape.context import NodeContext, Progress, silent
+from fulltape.context import ConfiguredDataset, NodeContext, Progress, silent
+from fulltape.coverage import series
 from fulltape.download import plan, publishing, records
 from fulltape.download.plan import Wish
 from fulltape.download.publishing import Publisher
@@ -125,11 +126,7 @@ def run(
     stop: threading.Event | None = None,
 ) -> Downloaded:
     """Fetch what is missing, write every file as soon as its sessions are settled, and report."""
-    if not any(
-        wanted.calendar.between(wanted.first, wanted.until or wanted.first)[0]
-        < wanted.calendar.between(wanted.first, wanted.until or wanted.first)[1]
-        for wanted in context.wanted.values()
-    ):
+    if not any(map(_has_sessions, context.wanted.values())):
         raise errors.UsageError(f"no session lies between {wish.first} and {wish.last}.")
     # What an earlier run said does not hold while this one is under way, nor if it fails.
     records.forget_report(folder)
@@ -147,6 +144,11 @@ def run(
     return Downloaded(report=report, filled=filled)
 
 
+def _has_sessions(wanted: ConfiguredDataset) -> bool:
+    start, stop = wanted.calendar.between(wanted.first, wanted.until or wanted.first)
+    return start < stop
+
+
 def _report(
     context: NodeContext, clock: Clock, folder: Path, wish: Wish, publisher: Publisher
 ) -> DownloadReport:
@@ -155,7 +157,7 @@ def _report(
     sessions: dict[str, int] = {}
     pictures = gaps.pictures(context, clock.now(), all_series=True)
     for shown in (each for some in pictures.values() for _, each in some):
-        for name, many in publishing.sizes(shown).items():
+        for name, many in series.sizes(shown).items():
             sessions[name] = sessions.get(name, 0) + many
     why = [
         f"{gap.dataset} {gap.instrument} {gap.first} to {gap.last}: {gap.reason.replace('_', ' ')}; {gap.next}"
@@ -205,9 +207,12 @@ def readable(report: DownloadReport) -> str:
 
 
 def _holes(part: records.Sidecar) -> str:
-    longest = f", the longest {part.gaps.longest_seconds:,.0f} s" if part.gaps.count else ""
-    gap = f", {part.gaps.count:,} gaps{longest}" if part.gaps.count else ""
-    return f"{gap}, {len(part.missing):,} spans missing" if part.missing else gap
+    gap = (
+        f", gaps: {part.gaps.count:,} (the longest {part.gaps.longest_seconds:,.0f} s)"
+        if part.gaps.count
+        else ""
+    )
+    return f"{gap}, spans missing: {len(part.missing):,}" if part.missing else gap
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:

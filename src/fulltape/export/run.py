@@ -137,7 +137,7 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
     one of the lake is verified there."""
     try:
         body = (path / "manifest.json").read_bytes()
-        sums = checksums.parsed((path / "SHA256SUMS").read_text()) or {}
+        sums = checksums.parsed((path / checksums.SUMS).read_text()) or {}
         manifest = msgspec.json.decode(body)
         lake = {file.sha256: context.layout.root / file.path for file in included}
         return (
@@ -364,7 +364,7 @@ def _manifest(
     files.publish_bytes(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     entries.append({"path": "manifest.json", "sha256": files.sha256(work / "manifest.json")})
     lines = [f"{entry['sha256']}  {entry['path']}\n" for entry in entries]
-    files.publish_bytes(work / "SHA256SUMS", "".join(lines).encode())
+    files.publish_bytes(work / checksums.SUMS, "".join(lines).encode())
 
 
 def _survivorship(context: NodeContext) -> str:

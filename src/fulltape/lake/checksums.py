@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+SUMS = "SHA256SUMS"
+"""The file's name."""
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 

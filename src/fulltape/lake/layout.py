@@ -114,9 +114,14 @@ class Layout:
         """What only the ledger knows, kept in the lake."""
         return self.root / "knowledge.zst"
 
+    @property
+    def nightly(self) -> Path:
+        """The folder of all bundles."""
+        return self.root / "exports" / "nightly"
+
     def bundles(self) -> list[Path]:
         """Every bundle on disk, whatever the ledger says, by day."""
-        folders = (self.root / "exports" / "nightly").glob("*")
+        folders = self.nightly.glob("*")
         return sorted(path for path in folders if path.is_dir() and not path.name.startswith("."))
 
     def temporary_files(self) -> list[Path]:
@@ -138,7 +143,7 @@ class Layout:
 
     def bundle(self, day: dt.date) -> Path:
         """The export of one day."""
-        return self.root / "exports" / "nightly" / day.isoformat()
+        return self.nightly / day.isoformat()
 
     def relative(self, path: Path) -> str:
         """`path` as the ledger stores it."""

@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 
 from fulltape import errors
 from fulltape.lake import checksums
-
-SUMS = "SHA256SUMS"
+from fulltape.lake.checksums import SUMS
 
 
 def content(text: str, day: str) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.lake import files
+from fulltape.lake.checksums import SUMS
 from fulltape.pull import plan
 from fulltape.pull.sources import BundleSource
 
@@ -44,7 +45,7 @@ def run(source: BundleSource, target: Path, *, day: str = "", keep: int = 7) -> 
             (target / name).mkdir(parents=True, exist_ok=True)
         _clear(target)
         wanted = plan.chosen(source.days(), day)
-        text = b"".join(source.read(wanted, plan.SUMS))
+        text = b"".join(source.read(wanted, SUMS))
         listed = plan.content(text.decode("utf-8", "replace"), wanted)
         transfer = _Transfer(source, target, wanted)
         for path, digest in listed.items():
@@ -93,7 +94,7 @@ class _Transfer:
                 return
             partial.unlink()
         raise errors.TransportError(
-            f"{self._day}/{path} is not what its {plan.SUMS} says, {_TRIES} times in a row.",
+            f"{self._day}/{path} is not what its {SUMS} says, {_TRIES} times in a row.",
             hint="Run fulltape verify at the node.",
         )
 
@@ -114,7 +115,7 @@ def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes) -> None
         place = draft / path
         place.parent.mkdir(parents=True, exist_ok=True)
         _link(target / OBJECTS / digest, place)
-    (draft / plan.SUMS).write_bytes(sums)
+    (draft / SUMS).write_bytes(sums)
     files.sync_tree(draft)
     if (target / day).exists():
         (target / day).rename(target / f"{files.TEMPORARY}old-{day}")
@@ -126,7 +127,7 @@ def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes) -> None
 def _same(bundle: Path, listed: Mapping[str, str], sums: bytes) -> bool:
     """Whether a bundle is made of just these objects already."""
     try:
-        return (bundle / plan.SUMS).read_bytes() == sums and all(
+        return (bundle / SUMS).read_bytes() == sums and all(
             (bundle / path).samefile(bundle.parent / OBJECTS / digest) for path, digest in listed.items()
         )
     except OSError:
@@ -170,7 +171,7 @@ def _forget(target: Path) -> None:
     used = set()
     for bundle in target.iterdir():
         if plan.is_day(bundle.name):
-            used |= set(plan.content((bundle / plan.SUMS).read_text(), bundle.name).values())
+            used |= set(plan.content((bundle / SUMS).read_text(), bundle.name).values())
     for place in (OBJECTS, PARTIAL):
         for path in (target / place).iterdir():
             if path.name not in used:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from fulltape import errors
+from fulltape.lake.layout import Layout
 from fulltape.pull.plan import is_day
 
 _PIECE = 1 << 20
-_NIGHTLY = Path("lake", "exports", "nightly")
+_NIGHTLY = Layout(root=Path("lake")).nightly
+"""Of a node whose lake lies where it does without a setting; of another one the folder itself is named."""
 _SSH = re.compile(r"(?:ssh://)?(?P<host>[^/:\s]+@[^/:\s]+|[^/:\s]+)(?P<port>:\d+)?(?::|(?=/))(?P<path>.+)")
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from fulltape.lake import checksums, files
 
-NAMES = MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+NAMES = MANIFEST, SUMS = "manifest.json", checksums.SUMS
 
 
 class _Entry(msgspec.Struct, frozen=True):

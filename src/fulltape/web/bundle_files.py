@@ -9,18 +9,16 @@ from fulltape.lake import checksums
 from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
 
-SUMS = "SHA256SUMS"
-
 
 def find(loaded: Loaded, day: str, path: str) -> Path | None:
     """A file of the bundle of a day; None where there is none of that name."""
     layout = Layout(root=loaded.folder / loaded.values.node.lake)
     try:
         bundle = layout.bundle(dt.date.fromisoformat(day))
-        names = checksums.parsed((bundle / SUMS).read_text()) or {}
+        names = checksums.parsed((bundle / checksums.SUMS).read_text()) or {}
     except (ValueError, OSError):
         return None
-    if ".." in PurePosixPath(path).parts or (path != SUMS and path not in names):
+    if ".." in PurePosixPath(path).parts or (path != checksums.SUMS and path not in names):
         return None
     file = bundle / path
     return file if file.is_file() else None

@@ -66,9 +66,7 @@ class DataPages:
 
     async def coverage(self, _: Request) -> Response:
         """Every cell of a dataset as a point of a map."""
-        drawn = self._summaries()
-        shown = {each.dataset for each in drawn}
-        undrawn = [name for name in self._loaded.values.dataset if name not in shown]
+        drawn, undrawn = self._drawn()
         return self._pages.page("coverage.html", "Coverage", drawn=drawn, undrawn=undrawn)
 
     async def cell(self, request: Request) -> Response:
@@ -105,9 +103,7 @@ class DataPages:
 
     async def api_coverage(self, _: Request) -> Response:
         """What is drawn of each dataset."""
-        drawn = self._summaries()
-        shown = {each.dataset for each in drawn}
-        undrawn = [name for name in self._loaded.values.dataset if name not in shown]
+        drawn, undrawn = self._drawn()
         return json_response({"datasets": drawn, "undrawn": undrawn})
 
     async def api_index(self, request: Request) -> Response:
@@ -175,9 +171,12 @@ class DataPages:
         )
         return self._pages.page("refusal.html", title, status=503 if refusal.ours else 400, text=refusal.text)
 
-    def _summaries(self) -> list[HeatmapSummary]:
-        indexes = (self._index(name) for name in self._loaded.values.dataset)
-        return [index.summary for index in indexes if index]
+    def _drawn(self) -> tuple[list[HeatmapSummary], list[str]]:
+        """What is drawn of each dataset, and the datasets of which nothing is."""
+        indexes = {name: self._index(name) for name in self._loaded.values.dataset}
+        return [index.summary for index in indexes.values() if index], [
+            name for name, index in indexes.items() if index is None
+        ]
 
     def _index(self, name: str) -> HeatmapIndex | None:
         return tiles.index(self._folder, name) if name in self._loaded.values.dataset else None

@@ -47,18 +47,26 @@ function show(answer, given) {
   if (answer.kind === "rows") { rows(answer); readout.textContent = `${answer.title} ${answer.instrument}: ${answer.rows.length} rows, ${answer.first} to ${answer.last}.${cut}`; return; }
   table.replaceChildren();
   const bars = answer.time.map((time, at) => (answer.close[at] === null ? { time } : { time, open: answer.open[at], high: answer.high[at], low: answer.low[at], close: answer.close[at] }));
-  const held = bars.filter((bar) => "close" in bar).length, gaps = bars.length - held, many = (count) => count.toLocaleString("en");
+  const there = bars.filter((bar) => "close" in bar).length, gaps = bars.length - there, many = (count) => count.toLocaleString("en");
+  const length = answer.every || (typeof answer.time[0] === "string" ? "1d" : "1m");
   const lacks = [
     gaps ? `${many(gaps)} that are expected are not there` : "",
-    answer.lacking ? `${many(answer.lacking)} sessions are not there, or not whole` : "",
+    answer.lacking && !(length === "1d" && answer.lacking === gaps) ? `${many(answer.lacking)} sessions are not there, or not whole` : "",
     answer.short ? `${many(answer.short)} minutes inside of bars are not there` : "",
     answer.unmarked ? `${many(answer.unmarked)} AMBER sessions are not marked` : "",
   ].filter(Boolean).map((words) => `; ${words}`).join("");
-  const length = answer.every || (typeof answer.time[0] === "string" ? "1d" : "1m");
   readout.textContent = bars.length
-    ? `${answer.title} ${answer.instrument}: ${held.toLocaleString("en")} bars of ${length}, ${answer.first} to ${answer.last}, ${answer.zone}${lacks}.${cut}`
+    ? `${answer.title} ${answer.instrument}: ${there.toLocaleString("en")} bars of ${length}, ${answer.first} to ${answer.last}, ${answer.zone}${lacks}.${cut}`
     : `${answer.title} ${answer.instrument}: nothing is held from ${answer.first} to ${answer.last}.`;
   draw(answer, bars);
+}
+
+// The first bar that is there of the session that begins at a time; null where none is, which is a gap and needs no mark.
+function held(answer, time) {
+  let at = answer.time.indexOf(time);
+  const session = answer.session[at];
+  while (answer.session[at] === session && answer.close[at] === null) at += 1;
+  return answer.session[at] === session ? answer.time[at] : null;
 }
 
 function draw(answer, bars) {
@@ -74,7 +82,7 @@ function draw(answer, bars) {
     volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     volume.setData(answer.time.map((time, at) => (answer.volume[at] === null ? { time } : { time, value: answer.volume[at] })));
   }
-  LightweightCharts.createSeriesMarkers(candles, answer.markers.map((one) => ({
+  LightweightCharts.createSeriesMarkers(candles, answer.markers.map((one) => ({ ...one, time: held(answer, one.time) })).filter((one) => one.time !== null).map((one) => ({
     time: one.time, position: "aboveBar", shape: one.verdict === "RED" ? "square" : "circle", color: colour(one.verdict.toLowerCase()), text: answer.markers.length < 12 ? one.text : "",
   })));
   chart.timeScale().fitContent();
