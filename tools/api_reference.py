@@ -11,7 +11,7 @@ TARGET = ROOT / "docs" / "api.md"
 _WIDTH = 90
 _SOURCE = ROOT / "src" / "fulltape"
 GROUPS = {
-    "Reading rows": ("__init__.py", "reader.py", "reading/facts.py"),
+    "Reading rows": ("__init__.py", "reading/rows.py", "reading/facts.py", "reader.py", "reading/bundle_facts.py", "reading/windows.py"),
     "What a vendor declares": ("contract/vendor.py", "contract/plans.py", "contract/streams.py", "contract/events.py"),
     "Datasets and time": ("market/dataset.py", "market/assets.py", "market/schema.py", "market/sessions.py", "market/time.py"),
     "Checks": ("checks/beside.py", "checks/findings.py"),

@@ -1,30 +1,39 @@
-"""What users import: the rows of a node, found through its catalogue."""
+"""What users import: the rows of a node, found through its catalogue, and those of a bundle, found through its manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
 
 import polars as pl
 
-from fulltape import errors
-from fulltape.clock import SystemClock
-from fulltape.market import datasets
+from fulltape.bundle import listing, sources
+from fulltape.bundle.fetched import FetchedBundle, cache_folder
+from fulltape.bundle.listing import LATEST
+from fulltape.bundle.manifest import MANIFEST
+from fulltape.bundle.store import BundleFolder
+from fulltape.context.point_in_time import PointInTime
+from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.reading import cut, macro, pipeline, request
-from fulltape.reading import sql as statements
+from fulltape.reading import macro
+from fulltape.reading.bundle import BundleRows, OpenedBundle
+from fulltape.reading.bundle_facts import BundleFacts
 from fulltape.reading.facts import FactsReader
+from fulltape.reading.node_rows import NodeRows
 from fulltape.reading.request import Day, ScanRequest
+from fulltape.reading.rows import RowsReader
+from fulltape.reading.source import RowSource
+from fulltape.settings.load import FILE as SETTINGS
 
-if TYPE_CHECKING:
-    import pandas as pd
+_CACHED = 20 * 1024**3
+"""So many bytes of fetched files are kept."""
 
 
-_FACTS = ("actions", "factors", "sessions", "coverage", "verdicts", "intervals", "repairs")
-"""Tables of a query beside the datasets."""
-
-
-class Reader(FactsReader):
+class Reader(RowsReader, FactsReader):
     """A node opened for reading; every call sees what is committed at that moment."""
 
     def __repr__(self) -> str:
@@ -42,123 +51,30 @@ class Reader(FactsReader):
             known = self._node.instruments(ledger, dataset)
         return tuple(sorted({dated.symbol for instrument in known for dated in instrument.symbols}))
 
-    def to_pandas(
-        self,
-        dataset: str,
-        *,
-        symbols: str | Sequence[str] | None = None,
-        start: Day | None = None,
-        end: Day | None = None,
-        **more: Any,
-    ) -> pd.DataFrame:
-        """The rows of `scan`, which has the same arguments, as a pandas frame, all in memory; `UsageError` names the extra where
-        pandas is not there."""
-        rows = self.scan(dataset, symbols=symbols, start=start, end=end, **more).collect()
-        try:
-            return rows.to_pandas()
-        except ModuleNotFoundError as error:
-            raise errors.UsageError(
-                f"to_pandas needs {error.name or 'pandas'}, which is not installed.",
-                hint="Install fulltape with its extra pandas (README: extras)",
-            ) from error
+    def _declared(self, dataset: str) -> Dataset:
+        return self._node.declared(dataset)
 
-    def scan(
-        self,
-        dataset: str,
-        *,
-        symbols: str | Sequence[str] | None = None,
-        instruments: str | Sequence[str] | None = None,
-        start: Day | None = None,
-        end: Day | None = None,
-        as_of: Day | None = None,
-        as_of_basis: str = "any",
-        known: Day | None = None,
-        adjust: str = "none",
-        anchor: Day = "latest",
-        convention: str = "prev_close",
-        every: str | None = None,
-        phase: str = "regular",
-        origin: str = "open",
-        price_kind: str = "mid",
-        grid: bool = False,
-        columns: str | Sequence[str] | None = None,
-    ) -> pl.LazyFrame:
-        """A lazy frame of curated rows, by the rules of docs/prices.md.
+    def _calendar(self, declared: Dataset) -> Calendar:
+        return self._node.calendar(declared)
 
-        - `symbols`: one or several, as they were valid on the session; all by default. `instruments`: ids instead, whole lives.
-        - `start`, `end`: dates ("YYYY-MM-DD") are sessions, both inclusive; moments with a zone are [start, end).
-        - `as_of`: what was public by then (a date: its end in the market's zone); with `as_of_basis="observed"` only what this node had then. `known`: as this node had it.
-        - `adjust`: "none", "split", "split_spin" or "total", to prices of the session `anchor`: "latest" (the last visible one),
-          "first", or a date; `convention`: "prev_close" or "ex_close". Adds `adjust_status` and `adjust_anchor`.
-        - `every`: minutes as longer bars, "5m", "1h", "1d", within `phase` ("regular", "pre", "post", "overnight", "all"), counted
-          from its open, or with `origin="clock"` from midnight; trades, quotes and other ticks as bars, also "1s", "500 ticks",
-          "10000 volume", "1e6 value", of trades with the phase "close_auction"; of quotes by `price_kind`, "mid", "bid" or "ask".
-        - `grid`: rows with nulls for expected bars that are not there. `columns`: only these; indicators too, such as `rsi_14`.
-
-        `ts` is UTC, the start of the bar. Rows come by folder (year, month or date), but with `every`, `grid` or indicators; in each
-        by instrument and time. `UsageError` for whatever cannot be meant.
-        """
-        declared = self._node.declared(dataset)
-        calendar = self._node.calendar(declared)
-        asked = request.parse(
-            declared,
-            calendar,
-            symbols=symbols,
-            instruments=instruments,
-            start=start,
-            end=end,
-            every=every,
-            phase=phase,
-            origin=origin,
-            price_kind=price_kind,
-            adjust=adjust,
-            anchor=anchor,
-            convention=convention,
-            as_of=as_of,
-            as_of_basis=as_of_basis,
-            known=known,
-            now=SystemClock().now(),
-            grid=grid,
-            columns=columns,
-        )
-        return self._rows(asked, calendar)
-
-    def _rows(self, asked: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
+    @contextlib.contextmanager
+    def _opened(self, asked: ScanRequest, calendar: Calendar) -> Iterator[RowSource]:
         with self._node.opened() as ledger:
-            rows = pipeline.rows(self._node, ledger, asked, calendar)
-        return cut.columns(rows, asked)
+            view = PointInTime(
+                ledger=ledger,
+                layout=self._node.layout,
+                calendar=calendar,
+                until=asked.as_of,
+                known=asked.known,
+                sources=self._node.preferences,
+            )
+            yield NodeRows(node=self._node, view=view, dataset=asked.dataset)
 
-    def query(
-        self,
-        sql: str,
-        *,
-        as_of: Day | None = None,
-        as_of_basis: str = "any",
-        known: Day | None = None,
-        adjust: str = "none",
-        anchor: Day = "latest",
-        convention: str = "prev_close",
-    ) -> pl.DataFrame:
-        """What a SELECT gives, by DuckDB (extra `sql`). Tables are the node's datasets, with the columns of `scan`, and `actions`,
-        `factors`, `sessions`, `coverage`, `verdicts`, `intervals` and `repairs`; only what it names is read. `as_of`, `as_of_basis` (of rows), `known`, `adjust`, `anchor` and `convention` as in
-        `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
+    def _split(self, dataset: str, name: str) -> tuple[dt.date, dt.date]:
+        return self._node.split(dataset, name)
 
-        def table(name: str) -> pl.LazyFrame:
-            if name in _FACTS:
-                return self._fact_table(name, as_of, known, convention).lazy()
-            adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
-            more: dict[str, Any] = {} if adjusted == "none" else {"anchor": anchor, "convention": convention}
-            return self.scan(name, as_of=as_of, as_of_basis=as_of_basis, known=known, adjust=adjusted, **more)
-
-        return statements.run(sql, table, [*self.datasets(), *_FACTS])
-
-    def with_series(self, rows: pl.LazyFrame, symbols: str | Sequence[str]) -> pl.LazyFrame:
-        """Rows with one column more for each series of `macro_series`: the value of its newest period as it was public at the row's
-        `available_at`, null before the first and where it had been withdrawn. Columns bear the series' symbols. Rows come by
-        `available_at`."""
-        names = [symbols] if isinstance(symbols, str) else list(symbols)
-        series = macro.every_vintage(self._node, self.scan(macro.DATASET, symbols=names))
-        return macro.joined(rows, series, names)
+    def _series(self, symbols: Sequence[str]) -> pl.LazyFrame:
+        return macro.every_vintage(self._node, self.scan(macro.DATASET, symbols=symbols))
 
     def _fact_table(self, name: str, as_of: Day | None, known: Day | None, convention: str) -> pl.DataFrame:
         if name == "actions":
@@ -175,3 +91,58 @@ class Reader(FactsReader):
             "intervals": self.intervals,
         }[name]
         return pl.concat([read(dataset) for dataset in self.datasets()])
+
+
+class BundleReader(BundleFacts, Reader):
+    """A bundle opened for reading. It is what its node knew on one evening: `as_of` and `known` are questions for the node."""
+
+    def __init__(self, bundle: OpenedBundle) -> None:
+        self._bundle = bundle
+
+    def __repr__(self) -> str:
+        return f"fulltape.open({self._bundle.where!r})"
+
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets of the bundle, sorted."""
+        return self._bundle.datasets
+
+    def symbols(self, dataset: str) -> tuple[str, ...]:
+        """The symbols of a dataset, sorted: those that the bundle tells of, with or without rows. Raises `UsageError` for a dataset that
+        the bundle does not have."""
+        known = self._bundle.instruments(self._bundle.declared(dataset))
+        return tuple(sorted({dated.symbol for instrument in known for dated in instrument.symbols}))
+
+    def _declared(self, dataset: str) -> Dataset:
+        return self._bundle.declared(dataset)
+
+    def _calendar(self, declared: Dataset) -> Calendar:
+        return self._bundle.calendar(declared)
+
+    @contextlib.contextmanager
+    def _opened(self, asked: ScanRequest, calendar: Calendar) -> Iterator[RowSource]:
+        yield BundleRows(bundle=self._bundle, dataset=asked.dataset, calendar=calendar)
+
+    def _split(self, dataset: str, name: str) -> tuple[dt.date, dt.date]:
+        return self._bundle.split(dataset, name)
+
+    def _series(self, symbols: Sequence[str]) -> pl.LazyFrame:
+        return self.scan(macro.DATASET, symbols=symbols)
+
+
+def opened(where: str | PathLike[str]) -> Reader:
+    """What lies at a place, opened for reading: see `fulltape.open`."""
+    text = str(where)
+    if text.startswith(("http://", "https://")):
+        return BundleReader(OpenedBundle(_fetched(text)))
+    folder = Path(where).expanduser()
+    for bundle in (folder, folder / LATEST):
+        if (bundle / MANIFEST).is_file() and not (folder / SETTINGS).is_file():
+            return BundleReader(OpenedBundle(BundleFolder(bundle)))
+    return Reader(where)
+
+
+def _fetched(address: str) -> FetchedBundle:
+    base, _, day = address.rstrip("/").partition("/bundles/")
+    source = sources.of(base, os.environ.get("FULLTAPE_TOKEN", ""))
+    day = listing.chosen(source.days(), day)
+    return FetchedBundle(source, day, f"{base}/bundles/{day}", cache_folder(), _CACHED)

@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from fulltape import errors
+from fulltape.bundle import listing, sources
+from fulltape.bundle.checksums import SUMS
+from fulltape.bundle.listing import LATEST
 from fulltape.lake import files
-from fulltape.lake.checksums import SUMS
-from fulltape.pull import plan, run, sources
-from fulltape.pull.run import LATEST, OBJECTS, PARTIAL, Pulled
+from fulltape.pull import run
+from fulltape.pull.run import OBJECTS, PARTIAL, Pulled
 
 DAYS = ("2026-11-27", "2026-11-28", "2026-11-29")
 CUTS = int(os.environ.get("FULLTAPE_PULL_CUTS", "40"))
@@ -147,7 +149,7 @@ def test_old_ones_go_and_what_only_they_had(root: Path, tmp_path: Path) -> None:
     for day in DAYS:
         done = pulled(root, target, day=day, keep=2)
     assert done.removed == (DAYS[0],)
-    assert sorted(path.name for path in target.iterdir() if plan.is_day(path.name)) == list(DAYS[1:])
+    assert sorted(path.name for path in target.iterdir() if listing.is_day(path.name)) == list(DAYS[1:])
     assert len(list((target / OBJECTS).iterdir())) == 6 + 2 * 2
     again = pulled(root, target, day=DAYS[0], keep=2)
     assert (again.removed, (target / LATEST).resolve().name) == ((), DAYS[0])
@@ -302,7 +304,7 @@ def test_from_cron_with_a_token(root: Path, tmp_path: Path) -> None:
 
 
 def test_it_imports_nothing_heavy() -> None:
-    script = "import sys, fulltape.pull.run, fulltape.pull.http; print([m for m in ('polars', 'pydantic', 'fulltape.vendors') if m in sys.modules])"
+    script = "import sys, fulltape.pull.run, fulltape.bundle.http; print([m for m in ('polars', 'pydantic', 'fulltape.vendors') if m in sys.modules])"
     assert (
         subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -106,5 +106,5 @@ def test_as_of_a_day_equals_a_node_that_ends_with_it(
         seen = everything.scan(DAY, as_of=day, **asked).collect()
         expected = then.scan(DAY, **asked).collect()
         assert seen.sort("instrument", "session").equals(expected.sort("instrument", "session"))
-        assert everything.actions(as_of=day).drop("dissent").equals(then.actions().drop("dissent"))
+        assert everything.actions(as_of=day).drop("dissent").equals(then.actions(as_of=day).drop("dissent"))
         assert seen.filter(pl.col("session") > day).is_empty()

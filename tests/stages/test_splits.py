@@ -40,15 +40,14 @@ def test_splits_never_share_a_session_and_keep_their_distance(
     made = splits.of_dataset(
         XNYS, (XNYS.label(base), XNYS.label(base + end)), firsts, purge=purge, embargo=embargo
     )
-    assert [each["name"] for each in made] == [f"part {begin}" for begin in sorted(begins)]
+    assert [each.name for each in made] == [f"part {begin}" for begin in sorted(begins)]
     spans = []
     for begin, each in zip(sorted(begins), made, strict=True):
-        if each["first"] is None:
-            assert each["sessions"] == 0
+        if each.first is None or each.last is None:
+            assert each.sessions == 0
             continue
-        first, last = (dt.date.fromisoformat(str(each[name])) for name in ("first", "last"))
-        start, stop = XNYS.between(first, last)
-        assert (stop - start, stop <= base + end + 1) == (each["sessions"], True)
+        start, stop = XNYS.between(each.first, each.last)
+        assert (stop - start, stop <= base + end + 1) == (each.sessions, True)
         assert start == base + begin + (embargo if begin != min(begins) else 0)
         spans.append((start, stop))
     for (_, stop), (start, _) in itertools.pairwise(spans):

@@ -14,9 +14,11 @@ import pytest
 from benchmarks.browser import CHROMIUM, Browser, browser
 from serving import NO_WAIT, Service, serving, until
 
+import fulltape
+from fulltape import errors
+from fulltape.bundle import sources
 from fulltape.lake import files
 from fulltape.pull import run as pull
-from fulltape.pull import sources
 from fulltape.service.config import WebSettingsConfig, encode
 from fulltape.simulator import market as markets
 from nodes import CANARY, DAYS_2012, MINUTES_2012, simulated
@@ -312,6 +314,21 @@ def test_a_training_machine_pulls_it(served: tuple[Service, str], tmp_path: Path
         path.relative_to(tmp_path / "bundles" / "latest"): path.read_bytes()
         for path in files.tree(tmp_path / "bundles" / "latest")
     } == {path.relative_to(place): path.read_bytes() for path in files.tree(place)}
+
+
+def test_rows_are_read_over_the_pages(
+    served: tuple[Service, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, url = served
+    monkeypatch.setenv("FULLTAPE_CACHE", str(tmp_path / "cache"))
+    (day,) = sorted(path.name for path in (service.folder / "lake" / "exports" / "nightly").iterdir())
+    expected = fulltape.open(service.folder).scan("equities_bars_day", symbols="AAPL").collect()
+    for address in (url, f"{url}/", f"{url}/bundles/{day}"):
+        bundle = fulltape.open(address)
+        assert repr(bundle) == f"fulltape.open('{url}/bundles/{day}')"
+        assert bundle.scan("equities_bars_day", symbols="AAPL").collect().equals(expected)
+    with pytest.raises(errors.BundleError, match="no bundle of 1999-01-04"):
+        fulltape.open(f"{url}/bundles/1999-01-04")
 
 
 def test_what_cannot_be_shown_is_a_page_that_says_why(served: tuple[Service, str]) -> None:

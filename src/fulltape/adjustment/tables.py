@@ -20,7 +20,7 @@ _ACTIONS: _Types = {
 _FACTORS: _Types = {
     "instrument": pl.String, "ex_date": pl.Date, "split": pl.Float64, "split_spin": pl.Float64, "total": pl.Float64,
     "shares": pl.Float64, "close": pl.Float64, "status": pl.String, "events": pl.List(pl.String),
-    "problems": pl.List(pl.String), "convention": pl.String,
+    "problems": pl.List(pl.String), "convention": pl.String, "split_status": pl.String, "split_spin_status": pl.String,
 }  # fmt: skip
 _CUMULATED: _Types = {
     "instrument": pl.String, "first_session": pl.Date, "last_session": pl.Date, "cum_split": pl.Float64,
@@ -49,10 +49,27 @@ def factors(many: Sequence[Factor], convention: Convention) -> pl.DataFrame:
         (
             factor.instrument, factor.ex_date, factor.split, factor.split_spin, factor.total, factor.shares,
             factor.close, factor.status, list(factor.events), list(factor.problems), convention,
+            *factor.statuses[:2],
         )
         for factor in many
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=_FACTORS, orient="row")
+
+
+def factors_in(table: pl.DataFrame) -> list[Factor]:
+    """The factors of a table of `factors`. One without the statuses of the modes, as bundles had it, has that of all of them."""
+    rows = table.rows(named=True)
+    return [
+        Factor(
+            instrument=row["instrument"], ex_date=row["ex_date"], split=row["split"], split_spin=row["split_spin"],
+            total=row["total"], shares=row["shares"], close=row["close"],
+            statuses=(
+                row.get("split_status", row["status"]), row.get("split_spin_status", row["status"]), row["status"],
+            ),
+            events=tuple(row["events"]), problems=tuple(row["problems"]),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def cumulated(by_instrument: Mapping[str, Sequence[Factor]], anchor: dt.date) -> pl.DataFrame:

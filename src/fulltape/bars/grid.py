@@ -69,6 +69,25 @@ def filled(
     return whole.sort("instrument", "ts", *(["bucket_end"] if every is not None else []))
 
 
+def axis(
+    dataset: Dataset,
+    calendar: Calendar,
+    first: dt.date,
+    last: dt.date,
+    *,
+    every: Every | None,
+    origin: Origin = "open",
+) -> pl.DataFrame:
+    """The starts of all bars that are expected of an instrument in sessions from `first` to `last`, both inclusive: session and ts, in
+    order."""
+    inside = pl.col("session").is_between(first, last)
+    sessions = _sessions(calendar).lazy().filter(inside).with_columns(pl.lit("").alias("instrument"))
+    expected = sessions if dataset.grain == "day" else _minutes(sessions, calendar)
+    if every is not None:
+        expected = buckets.expected(expected, every, calendar, origin=origin)
+    return expected.select("session", "ts").sort("ts").collect()
+
+
 def _sessions(calendar: Calendar) -> pl.DataFrame:
     return frames.sessions(calendar).select(
         "session", pl.col("open").alias("ts"), pl.col("close").alias("available_at"), "length"

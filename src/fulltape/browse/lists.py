@@ -11,7 +11,6 @@ import msgspec
 from fulltape import errors
 from fulltape.browse.questions import (
     Bundle,
-    BundleFile,
     BundlesAnswer,
     BundlesQuestion,
     FindingsAnswer,
@@ -19,6 +18,8 @@ from fulltape.browse.questions import (
     TasksAnswer,
     TasksQuestion,
 )
+from fulltape.bundle import manifest
+from fulltape.bundle.manifest import MANIFEST, Manifest
 from fulltape.context import NodeContext
 from fulltape.coverage.cell import Verdict
 from fulltape.ledger.task_state import STATES
@@ -77,12 +78,6 @@ def tasks(context: NodeContext, question: TasksQuestion) -> TasksAnswer:
     return TasksAnswer(tasks=[msgspec.to_builtins(task) for task in newest])
 
 
-class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    rows: int
-    verdicts: dict[str, int]
-    files: list[BundleFile]
-
-
 def bundles(context: NodeContext, question: BundlesQuestion) -> BundlesAnswer:
     """What lies on disk, the newest first."""
     written = {row["path"]: int(row["at"]) for row in context.ledger.exports()}
@@ -99,8 +94,8 @@ def bundles(context: NodeContext, question: BundlesQuestion) -> BundlesAnswer:
 
 def _bundle(path: Path, at: int, *, files: bool) -> Bundle:
     try:
-        body = (path / "manifest.json").read_bytes()
-        manifest = msgspec.json.decode(body, type=_Manifest)
+        body = (path / MANIFEST).read_bytes()
+        described = manifest.parsed(body)
     except (OSError, msgspec.DecodeError) as error:
         why = f"it cannot be read ({type(error).__name__}: {error})"
         return Bundle(
@@ -109,19 +104,19 @@ def _bundle(path: Path, at: int, *, files: bool) -> Bundle:
     return Bundle(
         day=path.name,
         at=at,
-        rows=manifest.rows,
-        bytes=sum(file.bytes for file in manifest.files),
-        verdicts=manifest.verdicts,
+        rows=described.rows,
+        bytes=sum(file.bytes for file in described.files),
+        verdicts=described.verdicts,
         digest=hashlib.sha256(body).hexdigest(),
-        count=len(manifest.files),
-        files=manifest.files if files else [],
-        problem=_problem(path, manifest),
+        count=len(described.files),
+        files=described.files if files else [],
+        problem=_problem(path, described),
     )
 
 
-def _problem(path: Path, manifest: _Manifest) -> str:
+def _problem(path: Path, described: Manifest) -> str:
     """What is wrong with the files of a bundle, as far as their sizes tell."""
-    wrong = [file.path for file in manifest.files if _size(path / file.path) != file.bytes]
+    wrong = [file.path for file in described.files if _size(path / file.path) != file.bytes]
     more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
     return (
         f"{wrong[0]}{more}: gone, or not of the size that was written; fulltape verify tells more"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fulltape.bundle.manifest import BundleFile
 from fulltape.market.time import Instant
 
 Kind = Literal["bars", "rows"]
@@ -149,14 +150,6 @@ class TasksAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="tasks"):
     """The newest first, with the fields of `fulltape tasks --json`."""
 
     tasks: list[dict[str, Any]]
-
-
-class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a bundle, its digest in hex."""
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,11 @@ def load(name: str, folder: Path | None = None) -> Calendar:
     """The calendar of that name, by rule, from a table in `folder`, or from package data; `UsageError` if there is none."""
     if name in rules.names():
         return rules.build(name)
+    return parse(*texts(name, folder))
+
+
+def texts(name: str, folder: Path | None = None) -> tuple[str, str]:
+    """The texts that a calendar is read from, which is not known by rule: its table and the overrides; `UsageError` as `load`."""
     file = f"{name}.csv"
     table = folder / file if folder and (folder / file).is_file() else _HERE / "tables" / file
     if not _NAME.fullmatch(name) or not table.is_file():
@@ -37,7 +42,7 @@ def load(name: str, folder: Path | None = None) -> Calendar:
             f"there is no calendar {name!r}.",
             hint=f"`fulltape calendars refresh {name}` builds its table, if exchange_calendars knows it.",
         )
-    return parse(table.read_text(), (_HERE / "overrides.toml").read_text())
+    return table.read_text(), (_HERE / "overrides.toml").read_text()
 
 
 def parse(text: str, overrides: str) -> Calendar:

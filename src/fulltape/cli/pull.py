@@ -42,7 +42,9 @@ def pull(
     quiet: QuietOption = False,
 ) -> None:
     """Fetch the newest bundle: only files that are not there yet, each held against its digest; `latest` names it once it is whole. For cron."""
-    from fulltape.pull import run, sources
+    from fulltape.bundle import sources
+    from fulltape.bundle.listing import LATEST
+    from fulltape.pull import run
 
     with options.interruptible():
         done = run.run(sources.of(source, _token(token_file)), to.expanduser(), day=day, keep=keep)
@@ -52,7 +54,7 @@ def pull(
         mended = f", {counted(done.mended, 'damaged copy')} mended" if done.mended else ""
         wrapping.say(
             [
-                f"bundle   {done.path}, named by {to / run.LATEST}",
+                f"bundle   {done.path}, named by {to / LATEST}",
                 f"fetched  {counted(done.fetched, 'file')}, {done.bytes / 1e6:,.1f} MB; {done.kept:,} were there and are whole{mended}",
                 *([f"removed  {', '.join(done.removed)}"] if done.removed else []),
             ]

@@ -226,13 +226,15 @@ def _silent(
     view: PointInTime, votes: Sequence[Vote], kinds: Spoken
 ) -> dict[tuple[str, dt.date, Kind], list[str]]:
     """By instrument, ex-date and kind the sources that have answered about that day and have told of nothing of the kind, though
-    they tell of others."""
+    they tell of others. As of a moment none is silent about a day to come: it may announce nothing before the ex-date."""
     speakers: dict[tuple[str, dt.date, Kind], set[str]] = {}
     for vote in votes:
         speakers.setdefault((vote.instrument, vote.ex_date, vote.kind), set()).add(vote.source)
     answered = {name: _answered(view, name) for name in {vote.instrument for vote in votes}}
     silent: dict[tuple[str, dt.date, Kind], list[str]] = {}
     for (instrument, day, kind), voted in speakers.items():
+        if view.until is not None and open_of(view.calendar, day) > view.until:
+            continue
         text = day.isoformat()
         quiet = {source for source, first, last in answered[instrument] if first <= text <= last} - voted
         silent[instrument, day, kind] = sorted(source for source in quiet if kind in kinds.get(source, ()))

@@ -12,7 +12,8 @@ import polars as pl
 from fulltape.adjustment import factors as rules
 from fulltape.adjustment import tables
 from fulltape.adjustment.factors import Convention, Factor
-from fulltape.context import NodeContext, actions, closes
+from fulltape.bundle import layout
+from fulltape.context import ConfiguredDataset, NodeContext, actions, closes
 from fulltape.context.point_in_time import PointInTime
 from fulltape.context.spool import Pieces
 from fulltape.lake import parquet
@@ -25,7 +26,12 @@ _BLOCK = 200
 
 def is_wanted(context: NodeContext) -> bool:
     """Whether the node holds corporate actions of equities whose prices it holds."""
-    return actions.DATASET in context.wanted and closes.DAYS in context.wanted
+    return actions.DATASET in context.wanted and bool(_priced(context))
+
+
+def _priced(context: NodeContext) -> list[ConfiguredDataset]:
+    """The datasets whose closes amounts are held against, in order of preference."""
+    return [context.wanted[name] for name in (closes.DAYS, closes.MINUTES) if name in context.wanted]
 
 
 def parts(context: NodeContext) -> list[Part]:
@@ -50,14 +56,13 @@ def digest(context: NodeContext) -> str:
 def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, object]:
     """Write `actions.parquet`, `factors.parquet` and `adjustments.parquet` into a bundle's folder; what the manifest says of them.
     Actions after the session `anchor` are in the first two, and applied to nothing."""
-    wanted = context.wanted[actions.DATASET]
-    view = PointInTime(
-        ledger=context.ledger, layout=context.layout, calendar=context.wanted[closes.DAYS].calendar
-    )
-    first = context.wanted[closes.DAYS].first
-    names = sorted({*wanted.instruments, *context.wanted[closes.DAYS].instruments})
+    wanted, priced = context.wanted[actions.DATASET], _priced(context)
+    view = PointInTime(ledger=context.ledger, layout=context.layout, calendar=priced[0].calendar)
+    first = min(each.first for each in priced)
+    names = sorted({*wanted.instruments, *(name for each in priced for name in each.instruments)})
     statuses: Counter[str] = Counter()
     kinds = actions.spoken(view)
+    unknown: list[tuple[str, dt.date]] = []
     with Pieces(folder) as said, Pieces(folder) as made, Pieces(folder) as cumulated:
         for at in range(0, len(names), _BLOCK):
             block = names[at : at + _BLOCK]
@@ -69,13 +74,20 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
             statuses.update(factor.status for factor in factors)
             for name in block:
                 edges = actions.unanswered(view, name, first, anchor)
+                unknown += [(name, day) for day in edges]
                 by_instrument[name] += [rules.unanswered(name, day) for day in edges]
                 by_instrument[name].sort(key=lambda factor: factor.ex_date)
             said.add(tables.actions(events))
             made.add(tables.factors(factors, CONVENTION))
             cumulated.add(tables.cumulated(by_instrument, anchor))
-        for name, pieces in (("actions", said), ("factors", made), ("adjustments", cumulated)):
-            parquet.publish(pl.concat(pieces.scanned()), folder / f"{name}.parquet", {"table": name})
+        for name, pieces in (
+            (layout.ACTIONS, said),
+            (layout.FACTORS, made),
+            (layout.ADJUSTMENTS, cumulated),
+        ):
+            parquet.publish(pl.concat(pieces.scanned()), folder / name, {"table": Path(name).stem})
+    edges_of = pl.DataFrame(unknown, schema={"instrument": pl.String, "day": pl.Date}, orient="row")
+    parquet.publish(edges_of, folder / layout.UNANSWERED, {"table": Path(layout.UNANSWERED).stem})
     return {
         "convention": CONVENTION,
         "anchor": anchor.isoformat(),

@@ -10,18 +10,19 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 import polars as pl
 
+from fulltape.bundle import checksums, manifest
+from fulltape.bundle import layout as bundle_layout
+from fulltape.bundle.manifest import MANIFEST, BundleFile
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
-from fulltape.export import notes, plan, prices, status
+from fulltape.export import manifests, notes, plan, prices, status
 from fulltape.export.plan import CellKnowledge, Included
-from fulltape.export.status import Summary
-from fulltape.lake import checksums, files, layout, parquet
+from fulltape.lake import files, layout, parquet
 from fulltape.market import reference
 from fulltape.market.instruments import Instrument
 from fulltape.market.time import Clock, Instant
@@ -87,16 +88,16 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
                 context.ledger.record_export(
                     day=day.isoformat(), path=context.layout.relative(path), digest=recipe, at=clock.now()
                 )
-        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+        described = manifest.read(path)
         return ExportReport(
             path=str(path),
             written=fresh,
-            files=len(manifest["files"]),
-            rows=manifest["rows"],
-            bytes=sum(entry["bytes"] for entry in manifest["files"]),
-            held_out=manifest["held_out_rows"],
-            cells=manifest["cells"],
-            verdicts=manifest["verdicts"],
+            files=len(described.files),
+            rows=described.rows,
+            bytes=sum(file.bytes for file in described.files),
+            held_out=described.held_out_rows,
+            cells=described.cells,
+            verdicts=described.verdicts,
         )
 
 
@@ -136,29 +137,29 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
     """Whether a bundle was made of just this, and its files have the content that its manifest lists. A file that is a link to
     one of the lake is verified there."""
     try:
-        body = (path / "manifest.json").read_bytes()
+        body = (path / MANIFEST).read_bytes()
         sums = checksums.parsed((path / checksums.SUMS).read_text()) or {}
-        manifest = msgspec.json.decode(body)
+        described = manifest.parsed(body)
         lake = {file.sha256: context.layout.root / file.path for file in included}
         return (
-            manifest["digest"] == recipe
-            and sums.get("manifest.json") == hashlib.sha256(body).hexdigest()
+            described.digest == recipe
+            and sums.get(MANIFEST) == hashlib.sha256(body).hexdigest()
             and all(
-                sums.get(entry["path"]) == entry["sha256"] and _sound(path / entry["path"], entry, lake)
-                for entry in manifest["files"]
+                sums.get(entry.path) == entry.sha256 and _sound(path / entry.path, entry, lake)
+                for entry in described.files
             )
         )
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError, KeyError, TypeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return False
 
 
-def _sound(file: Path, entry: Mapping[str, Any], lake: Mapping[str, Path]) -> bool:
+def _sound(file: Path, entry: BundleFile, lake: Mapping[str, Path]) -> bool:
     """Whether a file has the content of its entry; `lake` are the lake's own files by digest."""
-    if not file.is_file() or file.stat().st_size != entry["bytes"]:
+    if not file.is_file() or file.stat().st_size != entry.bytes:
         return False
-    original = lake.get(entry["sha256"])
+    original = lake.get(entry.sha256)
     linked = original is not None and original.is_file() and file.samefile(original)
-    return linked or files.sha256(file) == entry["sha256"]
+    return linked or files.sha256(file) == entry.sha256
 
 
 def _day(context: NodeContext, now: Instant) -> dt.date | None:
@@ -259,21 +260,23 @@ def _write(
             linked[file.path] = file.sha256
         held_out += dropped or 0
         progress(Event(stage=STAGE, done=done, total=len(included), unit="files"))
-    summary = status.write(context, gathered, work / "qc" / "partition_status.parquet")
+    summary = status.write(context, gathered, work / bundle_layout.STATUS)
     for wanted in context.wanted.values():
         table = plan.sessions(wanted.calendar, wanted.first, summary.last or wanted.first)
         parquet.publish(
-            table, work / "sessions" / f"{wanted.dataset.name}.parquet", {"calendar": wanted.calendar.name}
+            table, work / bundle_layout.sessions(wanted.dataset.name), {"calendar": wanted.calendar.name}
         )
     listed = plan.instruments(_instruments(context), _delistings(context))
-    parquet.publish(listed, work / "instruments.parquet", {"table": "instruments"})
+    parquet.publish(listed, work / bundle_layout.INSTRUMENTS, {"table": "instruments"})
     members = plan.membership(context.ledger.reference.memberships())
-    parquet.publish(members, work / "universe_membership.parquet", {"table": "universe_membership"})
+    parquet.publish(members, work / bundle_layout.MEMBERSHIP, {"table": "universe_membership"})
     notes.write(context, work, summary.last)
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
     )
-    _manifest(context, work, included, linked, summary, recipe, held_out, factors)
+    manifests.write(
+        context, work, included, linked, summary, recipe=recipe, held_out=held_out, factors=factors
+    )
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():
@@ -321,73 +324,3 @@ def _place(context: NodeContext, file: Included, work: Path) -> int | None:
         shutil.copyfile(source, target)
         return 0
     return None
-
-
-def _manifest(
-    context: NodeContext,
-    work: Path,
-    included: list[Included],
-    linked: dict[str, str],
-    summary: Summary,
-    recipe: str,
-    held_out: int,
-    factors: Mapping[str, object] | None,
-) -> None:
-    """`linked`: the digests of files that are those of the lake, which were verified just now."""
-    entries = [
-        {
-            "path": (name := file.relative_to(work).as_posix()),
-            "bytes": file.stat().st_size,
-            "sha256": linked.get(name) or files.sha256(file),
-        }
-        for file in files.tree(work)
-    ]
-    manifest = {
-        "bundle": summary.last.isoformat() if summary.last else "",
-        "digest": recipe,
-        "software": f"fulltape {VERSION}",
-        "policy": context.rules.export_policy,
-        "rows": sum(file.rows for file in included) - held_out,
-        "held_out_rows": held_out,
-        "survivorship": "BIASED",
-        "survivorship_reason": _survivorship(context),
-        "adjustment": "raw: prices and volumes as traded",
-        **({"factors": factors} if factors else {}),
-        "cells": summary.availability,
-        "verdicts": summary.verdicts,
-        "knowledge": {
-            layer: context.ledger.catalogue.last_position(layer) for layer in ("raw", "curated", "qc")
-        },
-        "datasets": [_described(wanted) for _, wanted in sorted(context.wanted.items())],
-        "files": entries,
-    }
-    files.publish_bytes(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    entries.append({"path": "manifest.json", "sha256": files.sha256(work / "manifest.json")})
-    lines = [f"{entry['sha256']}  {entry['path']}\n" for entry in entries]
-    files.publish_bytes(work / checksums.SUMS, "".join(lines).encode())
-
-
-def _survivorship(context: NodeContext) -> str:
-    days = [row["day"] for row in context.ledger.reference.memberships()]
-    if not days:
-        return "no dated universe membership is known, so the universe is today's"
-    return (
-        f"the universe's membership is known from {min(days)} on; before that day it is the one of that day"
-    )
-
-
-def _described(wanted: ConfiguredDataset) -> dict[str, object]:
-    dataset = wanted.dataset
-    return {
-        "name": dataset.name,
-        "summary": dataset.summary,
-        "synthetic": wanted.synthetic,
-        "sources": list(wanted.sources),
-        "calendar": wanted.calendar.name,
-        "calendar_version": wanted.calendar.version,
-        "schema_version": dataset.schema.version,
-        "columns": [
-            {"name": column.name, "type": column.dtype, "nullable": column.nullable, "unit": column.unit}
-            for column in dataset.curated.columns
-        ],
-    }

@@ -185,6 +185,12 @@ def part_name(first: dt.date, last: dt.date, names: tuple[str, ...], digest: str
     return f"{first:%Y%m%d}_{last:%Y%m%d}_{who}_{digest[:8]}.parquet"
 
 
+def sessions_of(name: str) -> tuple[dt.date, dt.date]:
+    """The first and the last session of a part, by its name; `ValueError` for what is no name of a part."""
+    first, last = name.split("_")[:2]
+    return dt.date.fromisoformat(first), dt.date.fromisoformat(last)
+
+
 def _identifier(name: str) -> str:
     """A name of our own (source, writer, fetch) as a path component."""
     if not _IDENTIFIER.fullmatch(name) or ".." in name:

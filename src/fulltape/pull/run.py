@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulltape import errors
+from fulltape.bundle import listing
+from fulltape.bundle.checksums import SUMS
+from fulltape.bundle.listing import LATEST
+from fulltape.bundle.sources import BundleSource
 from fulltape.lake import files
-from fulltape.lake.checksums import SUMS
 from fulltape.pull import plan
-from fulltape.pull.sources import BundleSource
 
-LATEST, OBJECTS, PARTIAL = "latest", ".objects", ".partial"
+OBJECTS, PARTIAL = ".objects", ".partial"
 _TRIES = 3
 
 
@@ -44,9 +46,9 @@ def run(source: BundleSource, target: Path, *, day: str = "", keep: int = 7) -> 
         for name in (OBJECTS, PARTIAL):
             (target / name).mkdir(parents=True, exist_ok=True)
         _clear(target)
-        wanted = plan.chosen(source.days(), day)
+        wanted = listing.chosen(source.days(), day)
         text = b"".join(source.read(wanted, SUMS))
-        listed = plan.content(text.decode("utf-8", "replace"), wanted)
+        listed = listing.content(text.decode("utf-8", "replace"), wanted)
         transfer = _Transfer(source, target, wanted)
         for path, digest in listed.items():
             transfer.bring(path, digest)
@@ -170,8 +172,8 @@ def _forget(target: Path) -> None:
     """Objects that are in no bundle any more; and pieces of files that nothing asks for."""
     used = set()
     for bundle in target.iterdir():
-        if plan.is_day(bundle.name):
-            used |= set(plan.content((bundle / SUMS).read_text(), bundle.name).values())
+        if listing.is_day(bundle.name):
+            used |= set(listing.content((bundle / SUMS).read_text(), bundle.name).values())
     for place in (OBJECTS, PARTIAL):
         for path in (target / place).iterdir():
             if path.name not in used:

@@ -8,7 +8,9 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.bars import indicators
-from fulltape.decoding import versions
+from fulltape.context import repaired
+from fulltape.decoding import frames, versions
+from fulltape.market.sessions import Calendar
 from fulltape.market.time import to_datetime
 from fulltape.reading.request import ScanRequest
 
@@ -23,6 +25,22 @@ def public(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:
         return visible
     newest = pl.col(_VINTAGE) == pl.col(_VINTAGE).max().over("instrument", "ts")
     return visible.filter(newest)
+
+
+def spelled(rows: pl.LazyFrame, request: ScanRequest, calendar: Calendar) -> pl.LazyFrame:
+    """Rows under the symbols that were asked for, with `available_basis` where that was; with indicators under all symbols, since a
+    series goes over a rename."""
+    if request.symbols is not None and not request.indicators:
+        rows = rows.filter(pl.col("symbol").is_in(request.symbols))
+    if not request.columns or versions.BASIS not in request.columns:
+        return rows
+    wide = rows.join(frames.closes(calendar).lazy(), on="session", how="left", maintain_order="left")
+    return wide.with_columns(
+        pl.when(pl.col("flags") & repaired.BIT != 0)
+        .then(pl.lit("repair"))
+        .otherwise(versions.basis(request.dataset))
+        .alias(versions.BASIS)
+    ).drop("session_close")
 
 
 def moments(rows: pl.LazyFrame, request: ScanRequest) -> pl.LazyFrame:

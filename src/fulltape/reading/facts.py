@@ -63,7 +63,8 @@ class FactsReader:
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """What each ex-date multiplies earlier prices by, by instrument and ex-date: instrument, ex_date, split, split_spin, total,
-        shares (multiplies earlier volumes), close (that amounts were held against), status, events, problems, convention."""
+        shares (multiplies earlier volumes), close (that amounts were held against), status (with cash), events, problems, convention,
+        split_status and split_spin_status (what stands behind those factors)."""
         with self._node.opened() as ledger:
             view, chosen = self._actions_view(ledger, symbols, as_of, known)
             reconciled = actions.events(view, self._node.sources(actions.DATASET), chosen)

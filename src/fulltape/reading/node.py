@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,7 @@ from fulltape.bars.conditions import SaleConditions
 from fulltape.checks.findings import Thresholds
 from fulltape.context import LEDGER, members, open_ledger, ownership, sale_conditions
 from fulltape.context import calendar as load_calendar
+from fulltape.export import splits
 from fulltape.lake.layout import Layout
 from fulltape.ledger.ledger import Ledger
 from fulltape.ledger.sqlite import Sqlite
@@ -60,6 +62,18 @@ class OpenedNode:
     def preferences(self) -> dict[str, Sequence[str]]:
         """The sources of every dataset in order of preference."""
         return {name: wanted.sources for name, wanted in self.settings.dataset.items()}
+
+    def split(self, dataset: str, name: str) -> tuple[dt.date, dt.date]:
+        """The first and the last session of a split by the settings, both inclusive, as the next bundle would have it; `UsageError` for
+        one that there is not."""
+        declared, rules = self.declared(dataset), self.settings.export
+        calendar, wanted = self.calendar(declared), self.settings.dataset.get(dataset)
+        with self.opened() as ledger:
+            newest = ledger.catalogue.newest_session("curated", dataset) or calendar.known_from
+        first, until = (wanted.from_, wanted.until) if wanted else (calendar.known_from, None)
+        stretch = (first, min(newest, until or newest))
+        known = splits.of_dataset(calendar, stretch, rules.splits, purge=rules.purge, embargo=rules.embargo)
+        return splits.chosen(known, name, dataset)
 
     def calendar(self, declared: Dataset) -> Calendar:
         """The calendar by which the node keeps a dataset."""

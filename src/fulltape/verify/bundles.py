@@ -9,39 +9,30 @@ from pathlib import Path
 
 import msgspec
 
-from fulltape.lake import checksums, files
+from fulltape.bundle import checksums, manifest
+from fulltape.bundle.checksums import SUMS
+from fulltape.bundle.manifest import MANIFEST, Manifest
+from fulltape.lake import files
 
-NAMES = MANIFEST, SUMS = "manifest.json", checksums.SUMS
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    path: str
-    bytes: int
-    sha256: str
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    files: list[_Entry]
-    digest: str = ""
-    bundle: str = ""
+NAMES = MANIFEST, SUMS
 
 
 def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with a bundle: (path inside of it, what), the path '' where it cannot be told file by file."""
     try:
         sums = checksums.parsed((bundle / SUMS).read_text(encoding="ascii"))
-        manifest = msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+        described = manifest.read(bundle)
     except FileNotFoundError as error:
         yield "", f"{Path(str(error.filename)).name} is gone"
         return
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         yield "", f"{MANIFEST} or {SUMS} cannot be read"
         return
-    listed = {file.path: file.sha256 for file in manifest.files}
+    listed = {file.path: file.sha256 for file in described.files}
     if sums is None or {**listed, MANIFEST: files.sha256(bundle / MANIFEST)} != dict(sums):
         yield "", f"{MANIFEST} and {SUMS} contradict each other"
         return
-    for entry in manifest.files:
+    for entry in described.files:
         path = bundle / entry.path
         if not path.is_file():
             yield entry.path, "it is gone"
@@ -71,11 +62,11 @@ def day(bundle: Path) -> str:
     return _manifest(bundle).bundle
 
 
-def _manifest(bundle: Path) -> _Manifest:
+def _manifest(bundle: Path) -> Manifest:
     try:
-        return msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+        return manifest.read(bundle)
     except (OSError, msgspec.DecodeError):
-        return _Manifest(files=[])
+        return Manifest(files=[])
 
 
 def put_back(path: Path, source: Path) -> None:

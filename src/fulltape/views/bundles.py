@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import polars as pl
 
 from fulltape import errors
+from fulltape.bundle import layout, manifest
 from fulltape.context import NodeContext, contents
 from fulltape.export import prices
 from fulltape.lake import parquet
@@ -61,17 +61,17 @@ def states(context: NodeContext) -> Iterator[BundleState]:
     for path in context.layout.bundles():
         name = context.layout.relative(path)
         try:
-            manifest: dict[str, Any] = msgspec.json.decode((path / "manifest.json").read_bytes())
-            there = [entry["path"] for entry in manifest["files"]]
-            if f"{FACTORS}.parquet" in there and factors is None:
+            described = manifest.read(path)
+            there = [file.path for file in described.files]
+            if layout.FACTORS in there and factors is None:
                 factors = _factors(context, path.name)
             superseded = [*_rows(context, path, there), *_changed_factors(path, there, factors)]
             state = BundleState(
                 day=path.name,
                 path=str(path),
                 at=written.get(name),
-                rows=manifest["rows"],
-                bytes=sum(entry["bytes"] for entry in manifest["files"]),
+                rows=described.rows,
+                bytes=sum(file.bytes for file in described.files),
                 superseded=tuple(superseded),
             )
         except (*_UNREADABLE, errors.UsageError) as error:
@@ -152,15 +152,15 @@ def _factors(context: NodeContext, day: str) -> pl.DataFrame:
         )
     with tempfile.TemporaryDirectory() as folder:
         prices.write(context, Path(folder), dt.date.fromisoformat(day))
-        return pl.read_parquet(Path(folder) / f"{FACTORS}.parquet")
+        return pl.read_parquet(Path(folder) / layout.FACTORS)
 
 
 def _changed_factors(bundle: Path, there: Sequence[str], now: pl.DataFrame | None) -> Iterator[Superseded]:
     """Ex-dates up to a bundle's day whose factors are others now: an action, or a close that it was computed from, was restated."""
-    if now is None or f"{FACTORS}.parquet" not in there:
+    if now is None or layout.FACTORS not in there:
         return
     day = dt.date.fromisoformat(bundle.name)
-    then = pl.read_parquet(bundle / f"{FACTORS}.parquet").filter(pl.col("ex_date") <= day)
+    then = pl.read_parquet(bundle / layout.FACTORS).filter(pl.col("ex_date") <= day)
     both = [frame.select(then.columns).filter(pl.col("ex_date") <= day) for frame in (then, now)]
     key = [name for name, dtype in then.schema.items() if not isinstance(dtype, pl.List)]
     changed = pl.concat(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path, PurePosixPath
 
-from fulltape.lake import checksums
+from fulltape.bundle import checksums
 from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
 

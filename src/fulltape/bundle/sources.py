@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fulltape import errors
+from fulltape.bundle.listing import is_day
 from fulltape.lake.layout import Layout
-from fulltape.pull.plan import is_day
 
 _PIECE = 1 << 20
 _NIGHTLY = Layout(root=Path("lake")).nightly
@@ -120,7 +120,7 @@ class SshSource:
 def of(text: str, token: str) -> BundleSource:
     """A source as it is written: an address of HTTP, a folder, or HOST:PATH; `UsageError` for anything else."""
     if text.startswith(("http://", "https://")):
-        from fulltape.pull.http import HttpSource
+        from fulltape.bundle.http import HttpSource
 
         return HttpSource(text.rstrip("/"), token)
     if Path(text).expanduser().exists():
