@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -13,8 +14,10 @@ import polars as pl
 
 from fulltape.bundle import listing, sources
 from fulltape.bundle.fetched import FetchedBundle, cache_folder
+from fulltape.bundle.layout import HISTORY
 from fulltape.bundle.listing import LATEST
 from fulltape.bundle.manifest import MANIFEST
+from fulltape.bundle.sources import BundleSource
 from fulltape.bundle.store import BundleFolder
 from fulltape.context.point_in_time import PointInTime
 from fulltape.market.dataset import Dataset
@@ -59,7 +62,7 @@ class Reader(RowsReader, FactsReader):
 
     @contextlib.contextmanager
     def _opened(self, asked: ScanRequest, calendar: Calendar) -> Iterator[RowSource]:
-        with self._node.opened() as ledger:
+        with self._node.opened() as ledger, ledger.database.snapshot():
             view = PointInTime(
                 ledger=ledger,
                 layout=self._node.layout,
@@ -126,23 +129,40 @@ class BundleReader(BundleFacts, Reader):
         return self._bundle.split(dataset, name)
 
     def _series(self, symbols: Sequence[str]) -> pl.LazyFrame:
-        return self.scan(macro.DATASET, symbols=symbols)
+        now = self.scan(macro.DATASET, symbols=symbols)
+        return macro.with_history(now, self._bundle.table(HISTORY)) if self._bundle.has(HISTORY) else now
 
 
 def opened(where: str | PathLike[str]) -> Reader:
     """What lies at a place, opened for reading: see `fulltape.open`."""
     text = str(where)
-    if text.startswith(("http://", "https://")):
+    if text.lower().startswith(("http://", "https://")):
         return BundleReader(OpenedBundle(_fetched(text)))
     folder = Path(where).expanduser()
-    for bundle in (folder, folder / LATEST):
-        if (bundle / MANIFEST).is_file() and not (folder / SETTINGS).is_file():
+    if (folder / SETTINGS).is_file():
+        return Reader(where)
+    for bundle in (folder, folder / LATEST, *_newest(folder)):
+        if (bundle / MANIFEST).is_file():
             return BundleReader(OpenedBundle(BundleFolder(bundle)))
     return Reader(where)
 
 
+def _newest(folder: Path) -> list[Path]:
+    """The newest bundle of a folder of bundles, where there is one."""
+    try:
+        days = sorted(path.name for path in folder.iterdir() if listing.is_day(path.name))
+    except OSError:
+        return []
+    return [folder / days[-1]] if days else []
+
+
 def _fetched(address: str) -> FetchedBundle:
-    base, _, day = address.rstrip("/").partition("/bundles/")
-    source = sources.of(base, os.environ.get("FULLTAPE_TOKEN", ""))
-    day = listing.chosen(source.days(), day)
-    return FetchedBundle(source, day, f"{base}/bundles/{day}", cache_folder(), _CACHED)
+    base, _, day = f"{address.rstrip('/')}/".partition("/bundles/")
+    source = functools.partial(_connected, base.rstrip("/"))
+    with contextlib.closing(source()) as connected:
+        day = listing.chosen(connected.days(), day.strip("/").removeprefix(LATEST))
+    return FetchedBundle(source, day, f"{base.rstrip('/')}/bundles/{day}", cache_folder(), _CACHED)
+
+
+def _connected(address: str) -> BundleSource:
+    return sources.of(address, os.environ.get("FULLTAPE_TOKEN", ""))

@@ -73,6 +73,21 @@ class Laid:
         for name in listed:
             self.fact(DAY, name, first, last)
 
+    def lives(self, lives: Mapping[str, tuple[dt.date, dt.date]], price: float) -> None:
+        """Day bars of several instruments, each from its first to its last session, both inclusive."""
+        hours = frames.sessions(XNYS).select(
+            "session", pl.col("open").alias("ts"), pl.col("close").alias("available_at")
+        )
+        rows = pl.concat(
+            hours.filter(pl.col("session").is_between(first, last)).with_columns(
+                pl.lit(name).alias("instrument"), pl.lit(name).alias("symbol"), pl.lit(price).alias("close")
+            )
+            for name, (first, last) in lives.items()
+        )
+        self._bars(DAY, rows, "year")
+        for name, (first, last) in lives.items():
+            self.fact(DAY, name, first, last)
+
     def minutes(
         self,
         name: str,

@@ -141,7 +141,14 @@ def test_splits_are_purged_and_no_window_crosses_them(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "asked", "words"),
     [
-        (DAYS, {"window": 0}, "at least 1"),
+        (DAYS, {"window": 0}, "no whole number from 1"),
+        (DAYS, {"window": 5.5}, "no whole number"),
+        (DAYS, {"window": True}, "no whole number"),
+        (DAYS, {"window": 10**13}, "no whole number"),
+        (DAYS, {"window": 5, "seed": -1}, "no whole number from 0"),
+        (DAYS, {"window": 5, "accept": ["good"]}, "is not known"),
+        (DAYS, {"window": 5, "start": ""}, "is no date"),
+        (DAYS, {"window": 5, "split": "test", "end": "2012-06-01"}, "has no sessions"),
         (DAYS, {"window": 5, "stride": 6}, "would leave out bars"),
         (DAYS, {"window": 5, "dtype": "int8"}, "is not known"),
         (DAYS, {"window": 5, "columns": ["ts", "close"]}, "told beside them"),

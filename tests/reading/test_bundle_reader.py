@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ class CountingSource(FolderSource):
 
 def test_of_a_bundle_elsewhere_only_what_is_read_is_fetched_and_once(bundle: Path, tmp_path: Path) -> None:
     source = CountingSource(bundle.parent)
-    store = FetchedBundle(source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40)
+    store = FetchedBundle(lambda: source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40)
     reader = BundleReader(OpenedBundle(store))
     asked: dict[str, Any] = {"symbols": "AAPL", "start": "2012-11-23", "end": "2012-11-23"}
     first = reader.scan(MINUTES, **asked).collect()
@@ -190,7 +191,7 @@ def test_of_a_bundle_elsewhere_only_what_is_read_is_fetched_and_once(bundle: Pat
     assert len(rows) == 1
     source.asked.clear()
     again = BundleReader(
-        OpenedBundle(FetchedBundle(source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40))
+        OpenedBundle(FetchedBundle(lambda: source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40))
     )
     assert again.scan(MINUTES, **asked).collect().equals(first)
     assert source.asked == ["SHA256SUMS", "manifest.json"]
@@ -198,7 +199,7 @@ def test_of_a_bundle_elsewhere_only_what_is_read_is_fetched_and_once(bundle: Pat
 
 def test_a_source_that_lies_is_found_out(bundle: Path, tmp_path: Path) -> None:
     source = CountingSource(bundle.parent)
-    store = FetchedBundle(source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40)
+    store = FetchedBundle(lambda: source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40)
     path = min((bundle / "curated" / DAYS).rglob("*.parquet")).relative_to(bundle).as_posix()
     source.lies = {path}
     with pytest.raises(errors.BundleError, match="3 times in a row"):
@@ -213,10 +214,76 @@ def test_the_cache_stays_within_its_size_but_keeps_what_is_in_use(bundle: Path, 
     old.write_bytes(b"x" * 1000)
     fresh.write_bytes(b"x" * 1000)
     os.utime(old, (1, 1))
-    store = FetchedBundle(CountingSource(bundle.parent), bundle.name, "elsewhere", cache, 10)
+    store = FetchedBundle(lambda: CountingSource(bundle.parent), bundle.name, "elsewhere", cache, 10)
     BundleReader(OpenedBundle(store)).scan(DAYS).collect()
     assert not old.exists()
     assert fresh.exists()
+
+
+def test_what_lies_wrong_in_the_cache_is_fetched_again(bundle: Path, tmp_path: Path) -> None:
+    source = CountingSource(bundle.parent)
+    cache = tmp_path / "cache"
+
+    def opened_anew() -> BundleReader:
+        return BundleReader(
+            OpenedBundle(FetchedBundle(lambda: source, bundle.name, "elsewhere", cache, 1 << 40))
+        )
+
+    expected = opened_anew().scan(DAYS).collect()
+    for path in cache.iterdir():
+        body = bytearray(path.read_bytes())
+        body[len(body) // 2] ^= 0xFF
+        path.write_bytes(body)
+    assert opened_anew().scan(DAYS).collect().equals(expected)
+
+
+def test_nothing_else_in_the_cache_is_touched(bundle: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "thesis").mkdir(parents=True)
+    kept = [cache / "thesis" / "thesis.tex", cache / "notes.txt", cache / "thesis" / ("c" * 64)]
+    for path in kept:
+        path.write_bytes(b"x" * 1000)
+        os.utime(path, (1, 1))
+    store = FetchedBundle(lambda: CountingSource(bundle.parent), bundle.name, "elsewhere", cache, 10)
+    BundleReader(OpenedBundle(store)).scan(DAYS).collect()
+    assert all(path.exists() for path in kept)
+
+
+def test_many_threads_share_a_cache(bundle: Path, tmp_path: Path) -> None:
+    source = CountingSource(bundle.parent)
+
+    def read(_: int) -> pl.DataFrame:
+        store = FetchedBundle(lambda: source, bundle.name, "elsewhere", tmp_path / "cache", 1 << 40)
+        return BundleReader(OpenedBundle(store)).scan(MINUTES).collect()
+
+    with ThreadPoolExecutor(8) as threads:
+        first, *others = threads.map(read, range(8))
+    assert all(other.equals(first) for other in others)
+
+
+def everything(reader: fulltape.reader.Reader) -> None:
+    """Read what takes every table."""
+    reader.scan(DAYS, symbols="AAPL", adjust="split").collect()
+    reader.verdicts(DAYS)
+
+
+def test_a_damaged_table_is_never_read(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    for name in ("series.parquet", "qc/partition_status.parquet", "calendars/XNYS.csv", "factors.parquet"):
+        path = copy / name
+        whole = path.read_bytes()
+        body = bytearray(whole)
+        body[len(body) // 2] ^= 0xFF
+        path.unlink()
+        path.write_bytes(body)
+        with pytest.raises(errors.BundleError, match=f"{name} is not what was written"):
+            everything(fulltape.open(copy))
+        path.write_bytes(whole)
+
+
+def test_a_folder_of_bundles_is_its_newest(bundle: Path) -> None:
+    assert repr(fulltape.open(bundle.parent)) == f"fulltape.open({str(bundle)!r})"
 
 
 def test_another_calendar_is_not_taken_for_the_bundles_own(bundle: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ CONVENTIONS: tuple[Convention, ...] = ("prev_close", "ex_close")
 Status = Literal["complete", "disputed", "incomplete"]
 """What stands behind an adjusted price: every event since was agreed on and applied; sources contradict each other about one;
 one could not be applied, or only with a close of an older session."""
+_DAY = dt.timedelta(days=1)
 STATUSES: tuple[Status, ...] = ("complete", "disputed", "incomplete")
 
 
@@ -177,6 +178,36 @@ def _statuses(incomplete: Sequence[int], disputed: Sequence[int]) -> tuple[Statu
         return "disputed" if min(disputed, default=len(MODES)) <= mode else "complete"
 
     return of(0), of(1), of(2)
+
+
+def together(stretches: Iterable[tuple[dt.date, dt.date]]) -> list[tuple[dt.date, dt.date]]:
+    """Stretches of days, both ends inclusive, that overlap or follow each other as one; in order."""
+    merged: list[tuple[dt.date, dt.date]] = []
+    for begin, end in sorted(stretches):
+        if merged and begin <= merged[-1][1] + _DAY:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged
+
+
+def unanswered_edges(
+    answered: Iterable[tuple[dt.date, dt.date]], first: dt.date, last: dt.date, anchor: dt.date
+) -> list[dt.date]:
+    """Days between which and the session `anchor` prices may have been changed by an action that is not known of: of every stretch of days from
+    `first` to `last`, both inclusive, that no source has answered about its edges, and where the anchor lies in it, the anchor and the
+    day after. `answered` are stretches, both ends inclusive, in any order."""
+    known = together(
+        (max(begin, first), min(end, last)) for begin, end in answered if begin <= last and end >= first
+    )
+    edges: set[dt.date] = set()
+    known_to = first - _DAY
+    for begin, end in [*known, (last + _DAY, last + _DAY)]:
+        if begin > known_to + _DAY:
+            stretch = (known_to + _DAY, begin - _DAY)
+            edges |= {*stretch, *(day for day in (anchor, anchor + _DAY) if stretch[0] <= day <= stretch[1])}
+        known_to = end
+    return sorted(edges)
 
 
 def unanswered(instrument: str, day: dt.date) -> Factor:

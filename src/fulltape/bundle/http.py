@@ -30,7 +30,7 @@ class HttpSource:
             ) from error
         self._check(answer.status_code, "api/v1/bundles")
         try:
-            return [bundle["day"] for bundle in answer.json()["bundles"]]
+            return [str(bundle["day"]) for bundle in answer.json()["bundles"]]
         except (ValueError, KeyError, TypeError):
             raise errors.TransportError(f"{self._address} is no fulltape node.") from None
 

@@ -119,7 +119,7 @@ class SshSource:
 
 def of(text: str, token: str) -> BundleSource:
     """A source as it is written: an address of HTTP, a folder, or HOST:PATH; `UsageError` for anything else."""
-    if text.startswith(("http://", "https://")):
+    if text.lower().startswith(("http://", "https://")):
         from fulltape.bundle.http import HttpSource
 
         return HttpSource(text.rstrip("/"), token)

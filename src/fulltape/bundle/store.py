@@ -13,6 +13,7 @@ from fulltape import errors
 from fulltape.bundle import checksums, manifest
 from fulltape.bundle.checksums import SUMS
 from fulltape.bundle.manifest import MANIFEST, BundleFile, Manifest
+from fulltape.lake import files
 
 _MEND = "Export or pull it again, or run fulltape verify at the node."
 
@@ -31,6 +32,10 @@ class BundleStore(Protocol):
 
     def local(self, many: Iterable[BundleFile]) -> list[Path]:
         """Files as paths on this machine, in their order; of each at least the length is what the manifest says."""
+        ...
+
+    def verified(self, file: BundleFile) -> Path:
+        """The same of one file, whose content has the digest of the manifest."""
         ...
 
 
@@ -54,6 +59,13 @@ class BundleFolder:
     def local(self, many: Iterable[BundleFile]) -> list[Path]:
         """See `BundleStore`."""
         return [self._path(file) for file in many]
+
+    def verified(self, file: BundleFile) -> Path:
+        """See `BundleStore`."""
+        path = self._path(file)
+        if files.sha256(path) != file.sha256:
+            raise errors.BundleError(f"{path} is not what was written.", hint=_MEND)
+        return path
 
     def _path(self, file: BundleFile) -> Path:
         path = self._folder / file.path

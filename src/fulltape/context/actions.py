@@ -250,24 +250,13 @@ def _answered(view: PointInTime, instrument: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def unanswered(view: PointInTime, instrument: str, first: dt.date, last: dt.date) -> list[dt.date]:
-    """The edges of all stretches of days between two, both inclusive, about which no source has answered whether there was an
-    action: whether prices across them were adjusted for all that happened is not known."""
-    asked = sorted(
-        (max(dt.date.fromisoformat(begin), first), min(dt.date.fromisoformat(end), last))
-        for _, fact, _, begin, end in view.spans_of(DATASET, instrument)
+def answered(view: PointInTime, instrument: str) -> list[tuple[dt.date, dt.date]]:
+    """Stretches of days, both ends inclusive, of each of which a source has answered whether there was an action."""
+    return [
+        (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+        for _, fact, _, first, last in view.spans_of(DATASET, instrument)
         if fact in ("present", "empty")
-    )
-    edges: list[dt.date] = []
-    known_to = first - dt.timedelta(days=1)
-    for begin, end in [*((begin, end) for begin, end in asked if begin <= end), (last + _DAY, last + _DAY)]:
-        if begin > known_to + _DAY:
-            edges += [known_to + _DAY, begin - _DAY]
-        known_to = max(known_to, end)
-    return sorted(set(edges))
-
-
-_DAY = dt.timedelta(days=1)
+    ]
 
 
 def _currencies(view: PointInTime, names: Iterable[str]) -> dict[str, str]:

@@ -10,27 +10,18 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from fulltape.bars import conditions
 from fulltape.bundle import layout
-from fulltape.calendars import rules as known_calendars
-from fulltape.calendars import tables
-from fulltape.context import CALENDARS, NodeContext, damage, noted
+from fulltape.context import NodeContext, damage, noted
 from fulltape.export import splits
 from fulltape.export.splits import Splits
 from fulltape.lake import files, parquet
 from fulltape.ledger.repairs import Repair
 from fulltape.market.time import Instant
 
-_FORMAT = "2"
-"""Which files a bundle has: one of another format is written anew."""
-
 
 def inputs(context: NodeContext, last: dt.date | None) -> Mapping[str, str]:
     """Digests of what is told, by what it is; `last` is the bundle's last session."""
     digests = {
-        "format": _FORMAT,
-        "conditions": hashlib.sha256(_conditions(context)).hexdigest(),
-    } | {
         name: hashlib.sha256(repr(table.rows()).encode()).hexdigest()
         for name, table in (
             (layout.REPAIRS, _repairs(context)),
@@ -45,11 +36,10 @@ def inputs(context: NodeContext, last: dt.date | None) -> Mapping[str, str]:
 
 
 def write(context: NodeContext, folder: Path, last: dt.date | None) -> None:
-    """Write `repairs.parquet`, `intervals.parquet`, `splits.json`, the tables of calendars and `conditions.toml` into a bundle's folder; `last` is its last session."""
+    """Write `repairs.parquet`, `intervals.parquet` and `splits.json` into a bundle's folder; `last` is its last session."""
     for name, table in ((layout.REPAIRS, _repairs(context)), (layout.INTERVALS, _intervals(context, last))):
         if table.height:
             parquet.publish(table, folder / name, {"table": Path(name).stem})
-    _reading(context, folder)
     rules = context.rules
     if not rules.splits or last is None:
         return
@@ -70,23 +60,6 @@ def write(context: NodeContext, folder: Path, last: dt.date | None) -> None:
     files.publish_bytes(
         folder / layout.SPLITS, msgspec.json.format(msgspec.json.encode(split), indent=2) + b"\n"
     )
-
-
-def _reading(context: NodeContext, folder: Path) -> None:
-    """What a reader of the rows needs: the tables of calendars, and what the node says of sale conditions."""
-    for wanted in context.wanted.values():
-        name = wanted.calendar.name
-        if name not in known_calendars.names():
-            table, overrides = tables.texts(name, context.folder / CALENDARS)
-            files.publish_bytes(folder / layout.calendar(name), table.encode())
-            files.publish_bytes(folder / layout.CALENDAR_OVERRIDES, overrides.encode())
-    if said := _conditions(context):
-        files.publish_bytes(folder / conditions.FILE, said)
-
-
-def _conditions(context: NodeContext) -> bytes:
-    path = context.folder / conditions.FILE
-    return path.read_bytes() if path.is_file() else b""
 
 
 def damaged(context: NodeContext, now: Instant) -> tuple[str, ...]:

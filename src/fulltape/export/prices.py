@@ -59,10 +59,13 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
     wanted, priced = context.wanted[actions.DATASET], _priced(context)
     view = PointInTime(ledger=context.ledger, layout=context.layout, calendar=priced[0].calendar)
     first = min(each.first for each in priced)
-    names = sorted({*wanted.instruments, *(name for each in priced for name in each.instruments)})
+    held = {
+        name for each in priced for name, *_ in context.ledger.coverage.held(each.dataset.name)
+    }  # also of those that have left the universe
+    names = sorted({*wanted.instruments, *held, *(name for each in priced for name in each.instruments)})
     statuses: Counter[str] = Counter()
     kinds = actions.spoken(view)
-    unknown: list[tuple[str, dt.date]] = []
+    answered: list[tuple[str, dt.date, dt.date]] = []
     with Pieces(folder) as said, Pieces(folder) as made, Pieces(folder) as cumulated:
         for at in range(0, len(names), _BLOCK):
             block = names[at : at + _BLOCK]
@@ -73,8 +76,9 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
                 by_instrument[factor.instrument].append(factor)
             statuses.update(factor.status for factor in factors)
             for name in block:
-                edges = actions.unanswered(view, name, first, anchor)
-                unknown += [(name, day) for day in edges]
+                stretches = rules.together(actions.answered(view, name))
+                edges = rules.unanswered_edges(stretches, first, anchor, anchor)
+                answered += [(name, *stretch) for stretch in stretches]
                 by_instrument[name] += [rules.unanswered(name, day) for day in edges]
                 by_instrument[name].sort(key=lambda factor: factor.ex_date)
             said.add(tables.actions(events))
@@ -86,8 +90,9 @@ def write(context: NodeContext, folder: Path, anchor: dt.date) -> dict[str, obje
             (layout.ADJUSTMENTS, cumulated),
         ):
             parquet.publish(pl.concat(pieces.scanned()), folder / name, {"table": Path(name).stem})
-    edges_of = pl.DataFrame(unknown, schema={"instrument": pl.String, "day": pl.Date}, orient="row")
-    parquet.publish(edges_of, folder / layout.UNANSWERED, {"table": Path(layout.UNANSWERED).stem})
+    shape = {"instrument": pl.String, "first": pl.Date, "last": pl.Date}
+    table = pl.DataFrame(answered, schema=shape, orient="row")
+    parquet.publish(table, folder / layout.ANSWERED, {"table": Path(layout.ANSWERED).stem})
     return {
         "convention": CONVENTION,
         "anchor": anchor.isoformat(),

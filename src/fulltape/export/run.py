@@ -20,7 +20,7 @@ from fulltape.bundle.manifest import MANIFEST, BundleFile
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
-from fulltape.export import manifests, notes, plan, prices, status
+from fulltape.export import manifests, notes, plan, prices, readable, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.lake import files, layout, parquet
 from fulltape.market import reference
@@ -76,14 +76,14 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         if damaged := _withdrawn(context) or notes.damaged(context, clock.now()):
             return _nothing(path, damaged)
         gathered = status.gather(context, clock.now())
-        recipe = plan.digest(included, _inputs(context, gathered, day))
+        recipe = plan.digest(included, _inputs(context, gathered, day, clock.now()))
         earlier = context.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(context, path, recipe, included)
         if fresh:
             damaged = _unsound(context, clock.now()) or _damaged(context, included, clock.now())
             if damaged:
                 return _nothing(path, damaged)
-            _write(context, path, included, gathered, recipe, progress)
+            _write(context, path, included, gathered, recipe, clock.now(), progress)
             with context.ledger.write():
                 context.ledger.record_export(
                     day=day.isoformat(), path=context.layout.relative(path), digest=recipe, at=clock.now()
@@ -223,13 +223,16 @@ def _provisional(context: NodeContext, wanted: ConfiguredDataset, path: str, now
     return int(rows.select(pl.len()).collect().item())
 
 
-def _inputs(context: NodeContext, gathered: Mapping[str, CellKnowledge], day: dt.date) -> dict[str, str]:
+def _inputs(
+    context: NodeContext, gathered: Mapping[str, CellKnowledge], day: dt.date, now: Instant
+) -> dict[str, str]:
     ended = _delistings(context)
     return {
         "software": VERSION,
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
         **notes.inputs(context, day),
+        **readable.inputs(context, now),
         **({"delistings": repr(sorted(ended.items()))} if ended else {}),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
@@ -243,6 +246,7 @@ def _write(
     included: list[Included],
     gathered: Mapping[str, CellKnowledge],
     recipe: str,
+    now: Instant,
     progress: Progress,
 ) -> None:
     """Build the bundle beside its place, then give it its name; an older bundle of the day goes last."""
@@ -271,6 +275,7 @@ def _write(
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / bundle_layout.MEMBERSHIP, {"table": "universe_membership"})
     notes.write(context, work, summary.last)
+    readable.write(context, work, now)
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
     )
@@ -316,6 +321,8 @@ def _place(context: NodeContext, file: Included, work: Path) -> int | None:
         kept = plan.keep(frame, file.red, context.rules.export_policy)
         if kept.height:
             parquet.publish(kept, target, {"dataset": file.dataset, "software": f"fulltape {VERSION}"})
+            # Its content is not that of the lake's file, nor that of the bundle that may be read just now.
+            target.rename(target.with_name(layout.renamed(target.name, files.sha256(target))))
         return frame.height - kept.height
     try:
         # Parts are immutable, so a second name is as good as a copy and costs nothing.

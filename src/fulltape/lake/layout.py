@@ -185,6 +185,11 @@ def part_name(first: dt.date, last: dt.date, names: tuple[str, ...], digest: str
     return f"{first:%Y%m%d}_{last:%Y%m%d}_{who}_{digest[:8]}.parquet"
 
 
+def renamed(name: str, digest: str) -> str:
+    """The name of a part as that of the same cells with another digest."""
+    return f"{name.rpartition('_')[0]}_{digest[:8]}.parquet"
+
+
 def sessions_of(name: str) -> tuple[dt.date, dt.date]:
     """The first and the last session of a part, by its name; `ValueError` for what is no name of a part."""
     first, last = name.split("_")[:2]

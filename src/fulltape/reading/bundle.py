@@ -21,13 +21,13 @@ from fulltape.bundle.manifest import BundleFile, DescribedDataset
 from fulltape.bundle.store import BundleStore
 from fulltape.calendars import rules as known_calendars
 from fulltape.calendars import tables as calendar_tables
-from fulltape.coverage.cell import Availability
 from fulltape.decoding import frames
 from fulltape.export import splits
 from fulltape.export.splits import Splits
 from fulltape.lake import parquet
 from fulltape.lake.layout import sessions_of
 from fulltape.market import datasets
+from fulltape.market import instruments as instrument_rules
 from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import DatedSymbol, Instrument
 from fulltape.market.sessions import Calendar
@@ -46,7 +46,6 @@ class OpenedBundle:
         self.manifest = store.manifest()
         self._files = {file.path: file for file in self.manifest.files}
         self._described = {each.name: each for each in self.manifest.datasets}
-        self._known_lives: dict[str, dict[str, tuple[dt.date, dt.date] | None]] = {}
 
     @property
     def where(self) -> str:
@@ -56,7 +55,7 @@ class OpenedBundle:
     @property
     def datasets(self) -> tuple[str, ...]:
         """The datasets that it holds, sorted."""
-        return tuple(sorted(self._described))
+        return tuple(sorted(self._described.keys() & datasets.DATASETS.keys()))
 
     def declared(self, dataset: str) -> Dataset:
         """The declaration of one of its datasets; `UsageError` for any other, and for one of another schema than this fulltape knows."""
@@ -81,45 +80,38 @@ class OpenedBundle:
         return calendar
 
     def instruments(self, declared: Dataset) -> list[Instrument]:
-        """Who the bundle tells of in a dataset, sorted by id."""
-        inside = self._lives(declared.name)
+        """Who is in a dataset, sorted by id: its universe, and where that names none what it holds."""
         dated: dict[str, list[DatedSymbol]] = {}
-        for row in self.table(layout.INSTRUMENTS).sort("instrument", "valid_from").iter_rows(named=True):
+        for row in self._series(declared.name).filter("inside").iter_rows(named=True):
             symbol = DatedSymbol(symbol=row["symbol"], first=row["valid_from"], last=row["valid_to"])
             dated.setdefault(row["instrument"], []).append(symbol)
-        return [
-            Instrument(instrument=name, symbols=tuple(symbols))
-            for name, symbols in sorted(dated.items())
-            if name in inside
-        ]
+        if not dated:
+            return list(instrument_rules.of(*self.holders(declared.name)))
+        return [Instrument(instrument=name, symbols=tuple(symbols)) for name, symbols in dated.items()]
 
     def lives(self, dataset: str) -> Lives:
-        """The first and the last session with rows, by instrument, of those that have any."""
-        return {name: life for name, life in self._lives(dataset).items() if life is not None}
+        """The first and the last session of which rows may be read, by instrument; of one without any the last session that may be, twice."""
+        rows = self._series(dataset).select("instrument", "first_session", "last_session").iter_rows()
+        return {name: (first, last) for name, first, last in rows}
 
-    def _lives(self, dataset: str) -> dict[str, tuple[dt.date, dt.date] | None]:
-        if dataset not in self._known_lives:
-            self._known_lives[dataset] = self._read_lives(dataset)
-        return self._known_lives[dataset]
+    def holders(self, dataset: str) -> list[str]:
+        """Who has rows, also of those that are in the dataset no more, sorted."""
+        return self._series(dataset).filter("held")["instrument"].unique().sort().to_list()
 
-    def _read_lives(self, dataset: str) -> dict[str, tuple[dt.date, dt.date] | None]:
-        held = pl.col("availability") == Availability.HELD.value
-        table = (
-            self.cells(dataset)
-            .group_by("instrument")
-            .agg(
-                pl.col("session").filter(held).min().alias("first"),
-                pl.col("session").filter(held).max().alias("last"),
-            )
-            .collect()
-        )
-        return {name: (first, last) if first and last else None for name, first, last in table.iter_rows()}
+    def _series(self, dataset: str) -> pl.DataFrame:
+        self._of(dataset)
+        return self._all_series.filter(pl.col("dataset") == dataset)
+
+    @functools.cached_property
+    def _all_series(self) -> pl.DataFrame:
+        return self.table(layout.SERIES)
 
     def cells(self, dataset: str) -> pl.LazyFrame:
         """One row for each wanted cell of a dataset, by instrument and session."""
         self._of(dataset)
-        (path,) = self._store.local([self._file(layout.STATUS)])
-        return parquet.scan([path]).filter(pl.col("dataset") == dataset)
+        return parquet.scan([self._store.verified(self._file(layout.STATUS))]).filter(
+            pl.col("dataset") == dataset
+        )
 
     def sources(self, dataset: str) -> list[str]:
         """Whose rows the cells of a dataset are, sorted."""
@@ -130,7 +122,7 @@ class OpenedBundle:
         chosen: list[tuple[str, tuple[dt.date, dt.date], BundleFile]] = []
         for path, file in self._files.items():
             if layout.dataset_of(path) == dataset.name:
-                begin, end = sessions_of(PurePosixPath(path).name)
+                begin, end = self._sessions(path)
                 if begin <= last and first <= end:
                     chosen.append((PurePosixPath(path).parent.name, (begin, end), file))
         if not chosen:
@@ -155,17 +147,23 @@ class OpenedBundle:
 
     def table(self, path: str) -> pl.DataFrame:
         """A table of the bundle, whole; `BundleError` where it is not there."""
-        return parquet.read(self._store.local([self._file(path)]))
+        return parquet.read([self._store.verified(self._file(path))])
 
     def text(self, path: str) -> str:
         """A text of the bundle; `BundleError` where it is not there."""
-        (place,) = self._store.local([self._file(path)])
-        return place.read_text()
+        return self._store.verified(self._file(path)).read_text()
+
+    def _sessions(self, path: str) -> tuple[dt.date, dt.date]:
+        try:
+            return sessions_of(PurePosixPath(path).name)
+        except ValueError:
+            raise errors.BundleError(f"{path} of {self.where} is not named like a file of rows.") from None
 
     def _file(self, path: str) -> BundleFile:
         if path not in self._files:
             raise errors.BundleError(
-                f"{self.where} has no {path}: an older fulltape wrote it.", hint="Export the bundle again."
+                f"{self.where} has no {path}: an older fulltape wrote it.",
+                hint="Read its files as they are, or a bundle that is exported now.",
             )
         return self._files[path]
 
@@ -177,12 +175,12 @@ class OpenedBundle:
         return self._described[dataset]
 
     @functools.cached_property
-    def unanswered(self) -> Mapping[str, Sequence[dt.date]]:
-        """By instrument the edges of stretches of days about which no source has answered whether there was an action, in order."""
-        edges: dict[str, list[dt.date]] = {}
-        for name, day in self.table(layout.UNANSWERED).sort("instrument", "day").iter_rows():
-            edges.setdefault(name, []).append(day)
-        return edges
+    def answered(self) -> Mapping[str, Sequence[tuple[dt.date, dt.date]]]:
+        """By instrument stretches of days of each of which a source has answered whether there was an action."""
+        stretches: dict[str, list[tuple[dt.date, dt.date]]] = {}
+        for name, first, last in self.table(layout.ANSWERED).iter_rows():
+            stretches.setdefault(name, []).append((first, last))
+        return stretches
 
     def _calendar(self, name: str) -> Calendar:
         if name in known_calendars.names():
@@ -221,7 +219,7 @@ class BundleRows:
 
     def holders(self) -> set[str]:
         """See `RowSource`."""
-        return set(self.bundle.lives(self.dataset.name))
+        return set(self.bundle.holders(self.dataset.name))
 
     def factors(self, names: Sequence[str], convention: Convention) -> list[Factor]:
         """See `RowSource`."""
@@ -238,9 +236,9 @@ class BundleRows:
             )
         return tables.factors_in(table.filter(pl.col("instrument").is_in(list(names))))
 
-    def unanswered(self, name: str, first: dt.date, last: dt.date) -> list[dt.date]:
+    def answered(self, name: str) -> Sequence[tuple[dt.date, dt.date]]:
         """See `RowSource`."""
-        return [day for day in self.bundle.unanswered.get(name, ()) if first <= day <= last]
+        return self.bundle.answered.get(name, ())
 
     def sale_conditions(self, dataset: Dataset) -> SaleConditions:
         """See `RowSource`."""

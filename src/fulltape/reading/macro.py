@@ -24,10 +24,12 @@ def every_vintage(node: OpenedNode, series: pl.LazyFrame) -> pl.LazyFrame:
         view = PointInTime(ledger=ledger, layout=node.layout, calendar=calendar)
         ever = CellWindow(first=dt.date.min, last=dt.date.max)
         before = earlier.history(view, dataset, series, ever)
-    if before is None:
-        return series
-    texts = pl.col("symbol").cast(pl.String)
-    kept = [texts, *("ts", "realtime_start", "value", "available_at")]
+    return series if before is None else with_history(series, before)
+
+
+def with_history(series: pl.LazyFrame, before: pl.DataFrame) -> pl.LazyFrame:
+    """Rows of `macro_series` and those that were told before, each once."""
+    kept = [pl.col("symbol").cast(pl.String), *("ts", "realtime_start", "value", "available_at")]
     return pl.concat([series.select(kept), before.lazy().select(kept)]).unique()
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from fulltape import errors
 from fulltape.adjustment.factors import Convention, Factor
 from fulltape.bars.conditions import SaleConditions
-from fulltape.context import actions
+from fulltape.context import actions, life
 from fulltape.context.earlier import CellWindow
 from fulltape.context.point_in_time import PointInTime
 from fulltape.decoding import frames
@@ -19,7 +19,7 @@ from fulltape.lake import parquet
 from fulltape.market.dataset import Dataset
 from fulltape.market.instruments import Instrument
 from fulltape.market.sessions import Calendar
-from fulltape.reading import as_of, cut, life, selection
+from fulltape.reading import as_of, cut, selection
 from fulltape.reading.node import OpenedNode
 from fulltape.reading.request import ScanRequest
 from fulltape.reading.source import Lives
@@ -66,7 +66,7 @@ class NodeRows:
 
     def lives(self, asked: ScanRequest, names: Iterable[str]) -> Lives:
         """See `RowSource`."""
-        return life.of(asked, self.view, names)
+        return life.of(asked.dataset, self.view, names)
 
     def holders(self) -> set[str]:
         """See `RowSource`."""
@@ -82,9 +82,9 @@ class NodeRows:
         events = actions.events(self.view, self.node.sources(actions.DATASET), names)
         return actions.factors_of(self.view, events, convention)
 
-    def unanswered(self, name: str, first: dt.date, last: dt.date) -> list[dt.date]:
+    def answered(self, name: str) -> Sequence[tuple[dt.date, dt.date]]:
         """See `RowSource`."""
-        return actions.unanswered(self.view, name, first, last)
+        return actions.answered(self.view, name)
 
     def sale_conditions(self, dataset: Dataset) -> SaleConditions:
         """See `RowSource`."""

@@ -32,7 +32,8 @@ def adjusted(
     for name in names:
         first, last = lives[name]
         anchor = _anchor(request, first, last)
-        edges = source.unanswered(name, min(first, anchor), max(last, anchor))
+        stretch = (min(first, anchor), max(last, anchor))
+        edges = rules.unanswered_edges(source.answered(name), *stretch, anchor)
         mine = [*by_instrument.get(name, []), *(rules.unanswered(name, day) for day in edges)]
         mine.sort(key=lambda factor: factor.ex_date)
         spans += rules.spans(name, mine, request.adjust, anchor)

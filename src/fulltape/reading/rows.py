@@ -16,10 +16,11 @@ from fulltape.clock import SystemClock
 from fulltape.market import datasets
 from fulltape.market.dataset import Dataset
 from fulltape.market.sessions import Calendar
-from fulltape.reading import cut, macro, pipeline, request, windows
+from fulltape.reading import cut, macro, pipeline, request, windowing, windows
 from fulltape.reading import sql as statements
 from fulltape.reading.request import Day, ScanRequest
 from fulltape.reading.source import RowSource
+from fulltape.reading.windowing import WindowedRows
 from fulltape.reading.windows import Windows
 
 if TYPE_CHECKING:
@@ -157,44 +158,37 @@ class RowsReader(abc.ABC):
         every: str | None = None,
         adjust: str = "none",
         anchor: Day = "latest",
+        accept: Sequence[str] = ("complete",),
         dtype: str = "float64",
         scratch: str | PathLike[str] | None = None,
     ) -> Windows:
         """Bars of days or regular minutes as windows of `window` bars of all instruments: arrays (instruments, time, columns) with a mask,
-        see `BarWindow`. The bars that the calendar expects are the steps of time, whether they are there or not.
+        see `BarWindow`. The steps of time are the bars that the calendar expects, there or not; minutes inside of breaks and market-wide halts are none.
 
-        - The result is a sequence: it has a length, and windows by number, so that it is a dataset of PyTorch as it is. A window begins
-          `stride` bars after the one before, by default where that ends. With a `seed` they come in an order that is always the same.
-        - `split`: only sessions of this split of the node's `[export] splits`, as its bundles have them; no window reaches beyond.
+        - The result is a sequence with a length, so that it is a dataset of PyTorch as it is. A window begins `stride` bars after the one before, by
+          default where that ends. With a `seed` they come in an order that is always the same.
+        - `split`: only sessions of this split of the node's `[export] splits`, as its bundles have them; no window reaches beyond, and the
+          anchor "latest" is its last session: a later split of shares changes none of its prices.
+        - `accept`: by `adjust_status` which adjusted prices are valid; "disputed" and "incomplete" ones are not, where they are not named.
         - `columns`, `symbols`, `instruments`, `start`, `end` (sessions, both inclusive), `every`, `adjust` and `anchor` as in `scan`. Instruments
           are sorted by their id: all that were asked for, with and without bars.
         - The bars are laid out once, in a file without a name in the folder `scratch`, by default that for temporary files: instruments x steps x
           columns x 8 bytes, 4 with `dtype="float32"`. It needs numpy (extra `numpy`).
         """
+        names = (columns,) if isinstance(columns, str) else columns
         cutting = windows.checked(
-            columns=[columns] if isinstance(columns, str) else columns,
-            window=window, stride=stride, seed=seed, dtype=dtype, scratch=scratch,
-        )  # fmt: skip
-        declared = self._declared(dataset)
-        calendar = self._calendar(declared)
-        first = request.day(start, "start") if start else dt.date.min
-        last = request.day(end, "end") if end else dt.date.max
-        if split is not None:
-            begin, stop = self._split(dataset, split)
-            first, last = max(first, begin), min(last, stop)
-        more: dict[str, Any] = {"symbols": symbols, "instruments": instruments, "every": every}
-        more |= {"adjust": adjust, "anchor": anchor, "columns": ["instrument", "ts", *cutting.columns]}
-        asked = request.parse(
-            declared, calendar, now=SystemClock().now(), start=first, end=last, grid=True, **more
+            columns=names, window=window, stride=stride, seed=seed, dtype=dtype, scratch=scratch
         )
-        with self._opened(asked, calendar) as source:
-            names, axis = pipeline.axis(source, asked)
-
-        def rows(block: pl.DataFrame) -> pl.DataFrame:
-            sessions = block["session"]
-            return self.scan(dataset, start=sessions[0], end=sessions[-1], **more).collect()
-
-        return Windows(cutting, names, axis, rows)
+        declared = self._declared(dataset)
+        span = windowing.span(start, end, self._split(dataset, split) if split else None)
+        return windowing.laid(
+            self._opened,
+            WindowedRows(
+                declared, self._calendar(declared), span, symbols, instruments, every, adjust,
+                span[1] if split and anchor == "latest" and adjust != "none" else anchor, tuple(accept),
+            ),
+            cutting,
+        )  # fmt: skip
 
     def query(
         self,

@@ -50,8 +50,8 @@ class RowSource(Protocol):
         """The factors of instruments, by instrument and ex-date. `UsageError` where no actions are known."""
         ...
 
-    def unanswered(self, name: str, first: dt.date, last: dt.date) -> list[dt.date]:
-        """The edges of stretches of days between two, both inclusive, about which no source has answered whether there was an action."""
+    def answered(self, name: str) -> Sequence[tuple[dt.date, dt.date]]:
+        """Stretches of days, both ends inclusive, of each of which a source has answered whether there was an action; in no order."""
         ...
 
     def sale_conditions(self, dataset: Dataset) -> SaleConditions:

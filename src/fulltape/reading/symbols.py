@@ -69,7 +69,7 @@ def _stranger(name: str, known: Iterable[str], dataset: str, what: str) -> error
     near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.5)
     has = ", ".join(sorted(names)) if len(names) <= _FEW else f"{len(names)} {what}"
     hint = f"Did you mean {near[0]}?" if near else f"It has {has}."
-    return errors.UsageError(f"this node has no {name!r} in {dataset}.", hint=hint)
+    return errors.UsageError(f"there is no {name!r} in {dataset}.", hint=hint)
 
 
 def _ambiguous(symbol: str, meant: Sequence[tuple[DatedSymbol, Instrument]]) -> errors.UsageError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, overload
@@ -13,13 +14,12 @@ import polars as pl
 from fulltape import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import numpy.typing as npt
 
 _BLOCK = 4_000_000
 """So many values are laid out at a time."""
+_LONGEST = 10_000_000
 _KEY = ("instrument", "ts")
 
 
@@ -58,10 +58,10 @@ class Windows(Sequence[BarWindow]):
         request: WindowRequest,
         instruments: Sequence[str],
         axis: pl.DataFrame,
-        rows: Callable[[pl.DataFrame], pl.DataFrame],
+        rows: Iterable[tuple[pl.DataFrame, pl.LazyFrame]],
     ) -> None:
-        """`axis`: every step of time, session and ts, in order. `rows` gives the bars of some consecutive steps: instrument, ts and the
-        columns."""
+        """`axis`: every step of time, session and ts, in order. `rows`: each of its `blocks`, and the bars of that:
+        instrument, ts and the columns."""
         self._request = request
         self.instruments, self.columns = tuple(instruments), request.columns
         self._ts, self._sessions = axis["ts"].to_numpy(), axis["session"].to_numpy()
@@ -113,9 +113,9 @@ class Windows(Sequence[BarWindow]):
 def checked(
     *,
     columns: Sequence[str],
-    window: int,
-    stride: int | None,
-    seed: int | None,
+    window: object,
+    stride: object,
+    seed: object,
     dtype: str,
     scratch: str | PathLike[str] | None,
 ) -> WindowRequest:
@@ -127,11 +127,13 @@ def checked(
             "batches needs numpy, which is not installed.",
             hint="Install fulltape with its extra numpy (README: extras)",
         ) from error
-    step = window if stride is None else stride
-    if window < 1 or step < 1:
-        raise errors.UsageError("window and stride are numbers of bars, at least 1.")
-    if step > window:
-        raise errors.UsageError(f"a stride of {step} would leave out bars between windows of {window}.")
+    length = _whole(window, "window", 1)
+    step = length if stride is None else _whole(stride, "stride", 1)
+    start = None if seed is None else _whole(seed, "seed", 0)
+    if not all(isinstance(name, str) for name in columns):
+        raise errors.UsageError("columns are names.")
+    if step > length:
+        raise errors.UsageError(f"a stride of {step} would leave out bars between windows of {length}.")
     if dtype not in ("float64", "float32"):
         raise errors.UsageError(f"dtype={dtype!r} is not known.", hint="It is float64, or float32.")
     if not columns or set(_KEY) & set(columns):
@@ -139,8 +141,14 @@ def checked(
             "columns are the numbers of a bar, at least one; ts and instrument are told beside them."
         )
     return WindowRequest(
-        columns=tuple(columns), window=window, stride=step, seed=seed, dtype=dtype, scratch=scratch
+        columns=tuple(columns), window=length, stride=step, seed=start, dtype=dtype, scratch=scratch
     )
+
+
+def _whole(value: object, name: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LONGEST:
+        raise errors.UsageError(f"{name}={value!r} is no whole number from {least} to {_LONGEST:,}.")
+    return value
 
 
 def _order(count: int, seed: int | None) -> npt.NDArray[np.int64]:
@@ -153,7 +161,7 @@ def _laid(
     request: WindowRequest,
     instruments: Sequence[str],
     axis: pl.DataFrame,
-    rows: Callable[[pl.DataFrame], pl.DataFrame],
+    rows: Iterable[tuple[pl.DataFrame, pl.LazyFrame]],
 ) -> npt.NDArray[np.floating[Any]]:
     """All bars as an array (time, instruments, columns), in a file without a name: it is gone once it is not read any more."""
     import numpy as np
@@ -163,21 +171,41 @@ def _laid(
     places = {name: at for at, name in enumerate(instruments)}
     if not axis.height or not width:
         return np.empty(shape, request.dtype)
-    try:
-        with tempfile.TemporaryFile(dir=request.scratch) as file:
-            for block in _blocks(axis, max(1, _BLOCK // width)):
-                file.write(_dense(request, places, block, rows(block)).tobytes())
+    with contextlib.ExitStack() as opened:
+        with _refusing(request, shape):
+            file = opened.enter_context(tempfile.TemporaryFile(dir=request.scratch))
+        for block, bars in rows:
+            dense = _dense(request, places, block, bars.collect())
+            with _refusing(request, shape):
+                file.write(dense.tobytes())
+        with _refusing(request, shape):
             file.flush()
-            return np.memmap(file, request.dtype, "r", shape=shape)
+        return np.memmap(file, request.dtype, "r", shape=shape)
+
+
+@contextlib.contextmanager
+def _refusing(request: WindowRequest, shape: tuple[int, int, int]) -> Iterator[None]:
+    """What the disk refuses is a `StorageError`."""
+    import numpy as np
+
+    try:
+        yield
     except OSError as error:
+        size = np.prod(shape, dtype=np.int64) * np.dtype(request.dtype).itemsize / 1e6
         raise errors.StorageError(
-            f"the bars, {np.prod(shape) * np.dtype(request.dtype).itemsize / 1e6:,.0f} MB, cannot be laid out in {request.scratch or tempfile.gettempdir()}: {error.strerror}.",
+            f"the bars, {size:,.1f} MB, cannot be laid out in {request.scratch or tempfile.gettempdir()}: {error.strerror}.",
             hint="Name a folder with more room by scratch=.",
         ) from error
 
 
+def blocks(request: WindowRequest, instruments: Sequence[str], axis: pl.DataFrame) -> list[pl.DataFrame]:
+    """The axis in pieces of whole sessions that are laid out one after the other."""
+    width = len(instruments) * len(request.columns)
+    return list(_blocks(axis, max(1, _BLOCK // width))) if axis.height and width else []
+
+
 def _blocks(axis: pl.DataFrame, steps: int) -> Iterator[pl.DataFrame]:
-    """The axis in pieces of whole sessions, each of about so many steps."""
+    """Each of about so many steps."""
     sessions = axis["session"].rle().struct.unnest()
     start = size = 0
     for length in sessions["len"]:
