@@ -74,7 +74,7 @@ def test_strangers_are_refused_with_the_nearest_name() -> None:
     with pytest.raises(errors.UsageError) as refused:
         symbols.of_symbols(KNOWN, ["METAA"], DAY.min, DAY.max, dataset="d")
     assert refused.value.hint == "Did you mean META?"
-    with pytest.raises(errors.UsageError, match="has no 'FB'"):
+    with pytest.raises(errors.UsageError, match="there is no 'FB'"):
         symbols.of_names(KNOWN, ["FB"], dataset="d")
     assert symbols.ever(KNOWN, ["FB", "META"], dataset="d") == ["META", "FALCON"]
 

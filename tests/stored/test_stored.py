@@ -28,7 +28,7 @@ from nodes import opened
 STORED = sorted(Path(__file__).parent.glob("*/*.tar.xz"))
 POSITIONS = ("knowledge",)
 """What a manifest says of the ledger's own numbers, and no file depends on."""
-SINCE = ("intervals.parquet",)
+SINCE = ("intervals.parquet", "series.parquet", "calendars/XNYS.csv", "calendars/overrides.toml")
 """Files that bundles have only since these nodes were stored; they are part of what a bundle's digest is made of."""
 
 
@@ -53,12 +53,19 @@ def bundle(node: Path) -> tuple[dict[str, str], dict[str, Any]]:
     (folder,) = {path.parent for path in (node / "lake" / "exports").rglob("manifest.json")}
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest = {name: value for name, value in manifest.items() if name not in POSITIONS}
+    for entry in manifest["files"]:
+        entry["path"] = without_digest(entry["path"])
     found = {
-        path.relative_to(folder).as_posix(): files.sha256(path)
+        without_digest(path.relative_to(folder).as_posix()): files.sha256(path)
         for path in files.tree(folder)
         if path.name not in ("manifest.json", "SHA256SUMS")
     }
     return found, manifest
+
+
+def without_digest(path: str) -> str:
+    """A file of rows by its cells: its name ends with a digest, in older bundles with that of the file that it was cut from."""
+    return f"{path.rpartition('_')[0]}.parquet" if path.startswith("curated/") else path
 
 
 def exported(context: NodeContext, node: Path) -> tuple[dict[str, str], dict[str, Any]]:

@@ -95,8 +95,8 @@ def _told_before(context: NodeContext) -> pl.DataFrame | None:
     before = earlier.history(_view(context, wanted), wanted.dataset, rows, ever)
     if before is None:
         return None
-    told = before.select(pl.col("symbol").cast(pl.String), "ts", "realtime_start", "value", "available_at")
-    return told.sort(pl.all())
+    columns = before.select(pl.col("symbol").cast(pl.String), "ts", "realtime_start", "value", "available_at")
+    return columns.sort(pl.all())
 
 
 def _view(context: NodeContext, wanted: ConfiguredDataset) -> PointInTime:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import msgspec
 
 from fulltape.simulator.minutes import Bar
 from fulltape.simulator.ticks import Tick
@@ -21,9 +23,28 @@ class Talk:
     """What one connection has said so far: its subscriptions as (kind, symbol as the node writes it)."""
 
     subscribed: set[tuple[str, str]] = field(default_factory=set)
+    path: str = "/"
+    """What it connected to, with its query."""
     let_in: bool = False
     requests: dict[str, Any] = field(default_factory=dict)
     number: int = 0
+
+
+ANY = "*"
+"""As a symbol: every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What of a recorded message is about one symbol, exactly as it came. `kinds`: the subscriptions by any of which it is sent."""
+
+    kinds: tuple[str, ...]
+    symbol: str
+    content: bytes
+
+    def wanted(self, talk: Talk) -> bool:
+        """Whether a client has subscribed to it."""
+        return any((kind, symbol) in talk.subscribed for kind in self.kinds for symbol in (self.symbol, ANY))
 
 
 class StreamProtocol(ABC):
@@ -38,6 +59,9 @@ class StreamProtocol(ABC):
     """Whether a tick is a price without a size."""
     grain: ClassVar[int] = 1_000_000
     """Nanoseconds to which moments are told."""
+
+    packs: ClassVar[bool] = False
+    """Whether a client may have messages as MessagePack, by the type of content that it names when it connects."""
 
     def __init__(self, symbols: frozenset[str]) -> None:
         self.symbols = symbols
@@ -62,9 +86,42 @@ class StreamProtocol(ABC):
         """A minute that is complete as a message, None for who has not asked."""
         return None
 
+    def pieces(self, message: bytes) -> list[Piece]:  # noqa: ARG002
+        """What a recorded message of the vendor is about; nothing for what only concerned the connection that it came by."""
+        return []
+
+    def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:
+        """A message with only these pieces, in their order, for a vendor whose messages have several."""
+        del pieces
+        return message
+
+    def addressed(self, talk: Talk, message: bytes) -> bytes | None:  # noqa: ARG002
+        """A message as this client expects it, None where it is none of its answers: as it came, but where it repeats what was asked."""
+        return message
+
+    def packed(self, message: bytes) -> bytes:
+        """A message as MessagePack."""
+        return msgspec.msgpack.encode(msgspec.json.decode(message))
+
     @abstractmethod
     def unknown(self) -> bytes:
         """A message that no document mentions."""
+
+
+def objects(pieces: Sequence[Piece]) -> bytes:
+    """Pieces as an array of JSON."""
+    return b"[" + b",".join(piece.content for piece in pieces) + b"]"
+
+
+def fields(message: bytes) -> dict[str, bytes]:
+    """The fields of an object of JSON, exactly as they came."""
+    parts = msgspec.json.decode(message, type=dict[str, msgspec.Raw])
+    return {name: bytes(body) for name, body in parts.items()}
+
+
+def of_fields(bodies: Mapping[str, bytes]) -> bytes:
+    """An object of JSON out of its fields."""
+    return b"{" + b",".join(encoded(name) + b":" + body for name, body in bodies.items()) + b"}"
 
 
 def encoded(content: object) -> bytes:

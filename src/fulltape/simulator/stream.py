@@ -7,8 +7,9 @@ import json
 import threading
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Protocol, Self
 
+import msgspec
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse
 
@@ -24,11 +25,24 @@ _SLOWEST = 32 * 1024 * 1024
 _DEFLATE = "permessage-deflate; client_no_context_takeover"
 
 
+class ClientHost(Protocol):
+    """What a client talks to. `said` is everything that clients have said."""
+
+    wire: StreamProtocol
+    sessions: list[ClientSession]
+    said: list[object]
+
+    def repeats(self, talk: Talk, symbols: Iterable[str]) -> list[bytes]:
+        """What one is told again that has just subscribed to these symbols."""
+        ...
+
+
 class ClientSession(WSListener):
     """One client."""
 
-    def __init__(self, server: StreamServer, *, compress: bool) -> None:
-        self.talk = Talk()
+    def __init__(self, server: ClientHost, request: WSUpgradeRequest, *, compress: bool) -> None:
+        self.talk = Talk(path=request.path.decode("ascii", "replace"))
+        self._packs = server.wire.packs and request.headers.get("Content-Type") == "application/msgpack"
         self.mute = False
         self.transport: WSTransport | None = None
         self._server = server
@@ -45,9 +59,10 @@ class ClientSession(WSListener):
         """Answer."""
         if frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
-        elif frame.msg_type == WSMsgType.TEXT:
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY):
             before = set(self.talk.subscribed)
-            said = json.loads(frame.get_payload_as_bytes())
+            content = frame.get_payload_as_bytes()
+            said = msgspec.msgpack.decode(content) if self._packs else json.loads(content)
             self._server.said.append(said)
             self.send(self._server.wire.hear(self.talk, said))
             fresh = {symbol for _, symbol in self.talk.subscribed - before}
@@ -63,7 +78,9 @@ class ClientSession(WSListener):
         if self.transport is None or self.transport.is_disconnected:
             return
         for message in messages:
-            if self._deflate is None:
+            if self._packs:
+                self.transport.send(WSMsgType.BINARY, self._server.wire.packed(message))
+            elif self._deflate is None:
                 self.transport.send(WSMsgType.TEXT, message)
             else:
                 packed = self._deflate.compress(message) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
@@ -83,6 +100,17 @@ class ClientSession(WSListener):
             head = bytes([0x81, 126]) + len(message).to_bytes(2, "big")
             self.transport.underlying_transport.write(head + message[: len(message) // 2])
             self.transport.disconnect()
+
+
+def accepted(
+    host: ClientHost, request: WSUpgradeRequest, *, compress: bool
+) -> ClientSession | picows.WSUpgradeResponseWithListener:
+    """A client that is let in, with permessage-deflate where that is on and was offered."""
+    offered = request.headers.get("Sec-WebSocket-Extensions", "")
+    if not (compress and offered.startswith("permessage-deflate")):
+        return ClientSession(host, request, compress=False)
+    answer = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Extensions": _DEFLATE})
+    return picows.WSUpgradeResponseWithListener(answer, ClientSession(host, request, compress=True))
 
 
 class StreamServer:
@@ -191,11 +219,7 @@ class StreamServer:
         if self.scenario.of_stream(self.wire.vendor, connecting=True):
             refusal = WSUpgradeResponse.create_error_response(429, b"Too many requests")
             return picows.WSUpgradeResponseWithListener(refusal, None)
-        offered = request.headers.get("Sec-WebSocket-Extensions", "")
-        if not (self._compress and offered.startswith("permessage-deflate")):
-            return ClientSession(self, compress=False)
-        answer = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Extensions": _DEFLATE})
-        return picows.WSUpgradeResponseWithListener(answer, ClientSession(self, compress=True))
+        return accepted(self, request, compress=self._compress)
 
     async def _pump(self) -> None:
         while True:

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+import msgspec
 
 from fulltape.simulator import books
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.protocol import COINS, STOCKS, StreamProtocol, Talk
+from fulltape.simulator.protocol import COINS, STOCKS, Piece, StreamProtocol, Talk, objects
 from fulltape.simulator.protocol import encoded as _json
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.ticks import iso as _iso
 from fulltape.simulator.vendors import alpaca
+
+_KINDS = {
+    "t": "trades", "c": "trades", "x": "trades", "q": "quotes", "b": "bars", "u": "updatedBars", "d": "dailyBars",
+    "s": "statuses", "l": "lulds", "o": "orderbooks",
+}  # fmt: skip
+
+
+class _Row(msgspec.Struct, frozen=True):
+    T: str = ""
+    S: str = ""
+
+
+def _packed_moment(text: str) -> msgspec.msgpack.Ext:
+    """A moment of RFC 3339 as 30 bits of nanoseconds and 34 of seconds."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = int(dt.datetime.fromisoformat(f"{whole}+00:00").timestamp())
+    return msgspec.msgpack.Ext(-1, (int(f"{fraction:0<9}") << 34 | seconds).to_bytes(8, "big"))
 
 
 class AlpacaProtocol(StreamProtocol):
     """Arrays, after a key."""
 
     vendor = "alpaca"
+    packs = True
     prices: ClassVar = {**STOCKS, **COINS}
 
     def greet(self, talk: Talk) -> list[bytes]:  # noqa: ARG002
@@ -35,13 +57,34 @@ class AlpacaProtocol(StreamProtocol):
             return [_json([reply])]
         if not talk.let_in:
             return [_json([{"T": "error", "code": 401, "msg": "not authenticated"}])]
-        for kind in ("bars", "updatedBars", "trades", "quotes"):
-            talk.subscribed |= {(kind, symbol) for symbol in said.get(kind, [])}
+        named = {(kind, symbol) for kind in _KINDS.values() for symbol in said.get(kind, [])}
+        if said.get("action") == "unsubscribe":
+            talk.subscribed -= named
+        else:
+            talk.subscribed |= named
         kinds: dict[str, list[str]] = {}
         for kind, symbol in sorted(talk.subscribed):
             kinds.setdefault(kind, []).append(symbol)
         with_trades = {name: kinds["trades"] for name in ("corrections", "cancelErrors") if "trades" in kinds}
         return [_json([{"T": "subscription", **kinds, **with_trades}])]
+
+    def pieces(self, message: bytes) -> list[Piece]:
+        """One a row; corrections and cancellations go with trades."""
+        rows = msgspec.json.decode(message, type=list[msgspec.Raw])
+        parsed = [(msgspec.json.decode(row, type=_Row), bytes(row)) for row in rows]
+        return [Piece((_KINDS[row.T],), row.S, content) for row, content in parsed if row.T in _KINDS]
+
+    def packed(self, message: bytes) -> bytes:
+        """Moments of rows are those of MessagePack there."""
+        rows = msgspec.json.decode(message)
+        for row in rows:
+            if isinstance(row.get("t"), str):
+                row["t"] = _packed_moment(row["t"])
+        return msgspec.msgpack.encode(rows)
+
+    def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:  # noqa: ARG002
+        """An array of fewer rows."""
+        return objects(pieces)
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`t` and, where it is taken back, `x` with it; `q`."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from fulltape.market.time import MINUTE
 from fulltape.simulator import books
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.protocol import StreamProtocol, Talk
+from fulltape.simulator.protocol import Piece, StreamProtocol, Talk
 from fulltape.simulator.protocol import encoded as _json
 from fulltape.simulator.ticks import Tick
+
+
+class _Combined(msgspec.Struct, frozen=True):
+    stream: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class BinanceProtocol(StreamProtocol):
@@ -17,16 +25,42 @@ class BinanceProtocol(StreamProtocol):
 
     vendor = "binance"
 
+    def greet(self, talk: Talk) -> list[bytes]:
+        """Nothing; streams that the address names are subscribed to."""
+        path, _, query = talk.path.partition("?")
+        named = query.removeprefix("streams=") if query.startswith("streams=") else path.removeprefix("/ws")
+        talk.subscribed |= self._streams(named.strip("/").split("/"))
+        return []
+
     def hear(self, talk: Talk, said: Any) -> list[bytes]:
-        """SUBSCRIBE and nothing else."""
-        if not isinstance(said, dict) or said.get("method") != "SUBSCRIBE":
+        """SUBSCRIBE, UNSUBSCRIBE, and nothing else."""
+        method = said.get("method") if isinstance(said, dict) else None
+        if method == "SUBSCRIBE":
+            talk.subscribed |= self._streams(said.get("params", []))
+        elif method == "UNSUBSCRIBE":
+            talk.subscribed -= self._streams(said.get("params", []))
+        else:
             return [_json({"code": 2, "msg": "Invalid request: unknown method"})]
-        ours = {symbol.replace("/", "").lower(): symbol for symbol in self.symbols if "/" in symbol}
-        for name in said.get("params", []):
-            wire, _, kind = name.partition("@")
-            if wire in ours:  # an unknown one is accepted in silence
-                talk.subscribed.add((kind, ours[wire]))
         return [_json({"result": None, "id": said.get("id")})]
+
+    def _streams(self, names: Iterable[str]) -> set[tuple[str, str]]:
+        """Streams by kind and symbol; an unknown one is accepted in silence."""
+        ours = {symbol.replace("/", "").lower(): symbol for symbol in self.symbols if "/" in symbol}
+        pairs = (name.partition("@")[::2] for name in names)
+        return {(kind, ours[wire]) for wire, kind in pairs if wire in ours}
+
+    def pieces(self, message: bytes) -> list[Piece]:
+        """One, of the stream that it names."""
+        name = msgspec.json.decode(message, type=_Combined).stream
+        return [Piece((kind,), symbol, message) for kind, symbol in self._streams([name])]
+
+    def addressed(self, talk: Talk, message: bytes) -> bytes:
+        """At /ws without the name of the stream around it."""
+        return (
+            bytes(msgspec.json.decode(message, type=_Combined).data)
+            if talk.path.startswith("/ws")
+            else message
+        )
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`trade`, `aggTrade`."""

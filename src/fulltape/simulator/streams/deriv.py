@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
+
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.protocol import PAIRS, StreamProtocol, Talk
+from fulltape.simulator.protocol import PAIRS, Piece, StreamProtocol, Talk, fields, of_fields
 from fulltape.simulator.protocol import encoded as _json
 from fulltape.simulator.ticks import Tick
+
+
+class _Row(msgspec.Struct, frozen=True):
+    symbol: str = ""
+
+
+class _Message(msgspec.Struct, frozen=True):
+    msg_type: str = ""
+    tick: _Row | None = None
+    ohlc: _Row | None = None
 
 
 class DerivProtocol(StreamProtocol):
@@ -22,6 +34,8 @@ class DerivProtocol(StreamProtocol):
         """A subscription by its first tick."""
         if "ping" in said:
             return [_json({"echo_req": said, "msg_type": "ping", "ping": "pong"})]
+        if "forget_all" in said or "forget" in said:
+            return [self._forget(talk, said)]
         kind = "tick" if "ticks" in said else "ohlc"
         wire = str(said.get("ticks", said.get("ticks_history", "")))
         symbol = wire.removeprefix("frx")
@@ -38,6 +52,51 @@ class DerivProtocol(StreamProtocol):
         if kind == "tick":
             return []
         return [_json({**head, "candles": [], "msg_type": "candles", "pip_size": 2, **number})]
+
+    def _forget(self, talk: Talk, said: Any) -> bytes:
+        """One subscription by its name, or all of a kind."""
+        names = {key: str(request.get("req_id", 0)) for key, request in talk.requests.items()}
+        kinds = {"ticks": "tick", "candles": "ohlc"}.get(str(said.get("forget_all")), "")
+        gone = [
+            key
+            for key, name in names.items()
+            if name == said.get("forget") or (kinds and key.startswith(f"{kinds} "))
+        ]
+        for key in gone:
+            del talk.requests[key]
+            kind, _, symbol = key.partition(" ")
+            talk.subscribed.discard((kind, symbol))
+        what = "forget_all" if "forget_all" in said else "forget"
+        number = {"req_id": said["req_id"]} if "req_id" in said else {}
+        reply = [names[key] for key in gone] if what == "forget_all" else int(bool(gone))
+        return _json({"echo_req": said, "msg_type": what, what: reply, **number})
+
+    def pieces(self, message: bytes) -> list[Piece]:
+        """One, of its symbol."""
+        parsed = msgspec.json.decode(message, type=_Message)
+        row = parsed.tick if parsed.msg_type == "tick" else parsed.ohlc if parsed.msg_type == "ohlc" else None
+        return [Piece((parsed.msg_type,), row.symbol.removeprefix("frx"), message)] if row else []
+
+    def addressed(self, talk: Talk, message: bytes) -> bytes | None:
+        """With the request, its number and the name of the subscription that are this client's, since each message repeats them."""
+        parts = fields(message)
+        kind = msgspec.json.decode(parts["msg_type"], type=str)
+        row = fields(parts[kind])
+        wire = msgspec.json.decode(row["symbol"], type=str)
+        said = talk.requests[f"{kind} {wire.removeprefix('frx')}"]
+        if kind == "ohlc" and msgspec.json.decode(row["granularity"]) != said.get("granularity", 60):
+            return None
+        name = str(said.get("req_id", 0))
+        mine = {
+            "echo_req": _json(said),
+            "subscription": _json({"id": name}),
+            kind: of_fields({**row, "id": _json(name)}),
+        }
+        if "req_id" in said:
+            mine["req_id"] = _json(said["req_id"])
+        else:
+            parts.pop("req_id", None)
+        return of_fields({**parts, **mine})
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`tick`."""

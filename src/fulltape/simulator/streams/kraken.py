@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from fulltape.market.time import MINUTE
 from fulltape.simulator import books
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.protocol import StreamProtocol, Talk
+from fulltape.simulator.protocol import Piece, StreamProtocol, Talk, fields, objects, of_fields
 from fulltape.simulator.protocol import encoded as _json
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.ticks import iso as _iso
+
+
+class _Message(msgspec.Struct, frozen=True):
+    channel: str = ""
+    data: list[msgspec.Raw] = []
+
+
+class _Row(msgspec.Struct, frozen=True):
+    symbol: str = ""
 
 
 class KrakenProtocol(StreamProtocol):
@@ -30,7 +42,12 @@ class KrakenProtocol(StreamProtocol):
         params, number = said.get("params", {}), said.get("req_id", 0)
         answers = []
         for symbol in params.get("symbol", []):
-            base = {"method": "subscribe", "req_id": number}
+            base = {"method": said.get("method"), "req_id": number}
+            if said.get("method") == "unsubscribe":
+                talk.subscribed.discard((params["channel"], symbol))
+                result = {"channel": params["channel"], "symbol": symbol}
+                answers.append(_json({**base, "result": result, "success": True}))
+                continue
             if symbol not in self.symbols:
                 words = f"Currency pair not supported {symbol}"
                 answers.append(_json({**base, "success": False, "error": words, "symbol": symbol}))
@@ -39,6 +56,16 @@ class KrakenProtocol(StreamProtocol):
             result = {"channel": params["channel"], "snapshot": False, "symbol": symbol}
             answers.append(_json({**base, "result": result, "success": True}))
         return answers
+
+    def pieces(self, message: bytes) -> list[Piece]:
+        """One a row of `data`."""
+        parsed = msgspec.json.decode(message, type=_Message)
+        rows = [(msgspec.json.decode(row, type=_Row).symbol, bytes(row)) for row in parsed.data]
+        return [Piece((parsed.channel,), symbol, content) for symbol, content in rows if symbol]
+
+    def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:
+        """The same with fewer rows of `data`."""
+        return of_fields({**fields(message), "data": objects(pieces)})
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`trade`."""

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+import msgspec
 
 from fulltape.market.time import MINUTE
 from fulltape.simulator import books
 from fulltape.simulator.minutes import Bar
-from fulltape.simulator.protocol import COINS, PAIRS, STOCKS, StreamProtocol, Talk
+from fulltape.simulator.protocol import COINS, PAIRS, STOCKS, Piece, StreamProtocol, Talk, objects
 from fulltape.simulator.protocol import encoded as _json
 from fulltape.simulator.ticks import Tick
 from fulltape.simulator.vendors import massive
+
+
+class _Row(msgspec.Struct, frozen=True):
+    ev: str = ""
+    sym: str = ""
+    pair: str = ""
+    p: str | float = ""
+    """The pair of a currency's quote; of others a price."""
+
+    @property
+    def wire(self) -> str:
+        """The symbol as it is written here."""
+        return self.sym or self.pair or str(self.p)
+
+
+def _symbol(kind: str, wire: str) -> str:
+    """A symbol as the node writes it."""
+    return wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/")
 
 
 class MassiveProtocol(StreamProtocol):
@@ -30,14 +51,31 @@ class MassiveProtocol(StreamProtocol):
             status = "auth_success" if talk.let_in else "auth_failed"
             words = "authenticated" if talk.let_in else "authentication failed"
             return [_json([{"ev": "status", "status": status, "message": words}])]
-        statuses = []
+        statuses, leaves = [], said.get("action") == "unsubscribe"
         for name in str(said.get("params", "")).split(","):
             kind, _, wire = name.partition(".")
-            talk.subscribed.add(
-                (kind, wire.replace("/", "") if kind in ("CA", "C") else wire.replace("-", "/"))
-            )
-            statuses.append({"ev": "status", "status": "success", "message": f"subscribed to: {name}"})
+            channel = (kind, _symbol(kind, wire))
+            if leaves:
+                talk.subscribed.discard(channel)
+            else:
+                talk.subscribed.add(channel)
+            words = f"{'unsubscribed from' if leaves else 'subscribed to'}: {name}"
+            statuses.append({"ev": "status", "status": "success", "message": words})
         return [_json(statuses)]
+
+    def pieces(self, message: bytes) -> list[Piece]:
+        """One an event, but for those about the connection."""
+        rows = msgspec.json.decode(message, type=list[msgspec.Raw])
+        parsed = [(msgspec.json.decode(row, type=_Row), bytes(row)) for row in rows]
+        return [
+            Piece((row.ev,), _symbol(row.ev, row.wire), content)
+            for row, content in parsed
+            if row.ev != "status"
+        ]
+
+    def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:  # noqa: ARG002
+        """An array of fewer events."""
+        return objects(pieces)
 
     def tick(self, talk: Talk, symbol: str, tick: Tick) -> bytes | None:
         """`T`, `Q` (in round lots), `C`; milliseconds, where history has more."""

@@ -1,0 +1,101 @@
+"""Recorded messages out of journals, as capture wrote them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fulltape import errors
+from fulltape.lake import files, journal, messages
+from fulltape.lake.journal import JournalDamage, RecordKind
+from fulltape.lake.layout import JOURNAL, MOMENT, SEALED
+from fulltape.replay import plan
+from fulltape.replay.plan import Heard, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSource:
+    """The files of a source, in the order in which they were written, and the symbols that they carry."""
+
+    source: str
+    paths: tuple[Path, ...]
+    symbols: frozenset[str]
+
+
+def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: int) -> list[RecordedSource]:
+    """What was captured of some sources (all: none is named) below a folder, in files WRITER/SOURCE/FILE or SOURCE/FILE, that may hold
+    something between two moments (UTC nanoseconds). `UsageError` where there is nothing, or more than one writer's."""
+    by_place: dict[tuple[str, str], dict[str, Path]] = {}
+    for path in files.tree(root):
+        if path.suffix in (JOURNAL, SEALED) and (not writer or path.parent.parent.name.startswith(writer)):
+            # While a file is sealed it has both names for a moment.
+            by_place.setdefault((path.parent.parent.name, path.parent.name), {})[path.stem] = path
+    there = sorted({source for _, source in by_place})
+    chosen = []
+    for source in wanted or there:
+        places = [place for place in by_place if place[1] == source]
+        if not places:
+            raise errors.UsageError(
+                f"nothing was captured of {source}.",
+                hint=f"There is {', '.join(there) or 'nothing'} in {root}.",
+            )
+        if len(places) > 1:
+            names = ", ".join(sorted(name for name, _ in places))
+            raise errors.UsageError(
+                f"{source} was captured by several writers: {names}.", hint="Name one by --writer."
+            )
+        ordered = [path for _, path in sorted(by_place[places[0]].items())]
+        begins = [_begin(path) for path in ordered]
+        paths = tuple(ordered[at] for at in plan.files_within(begins, first, last))
+        if symbols := frozenset(symbol for path in paths for symbol in _symbols(path)):
+            chosen.append(RecordedSource(source, paths, symbols))
+    if not chosen:
+        raise nothing()
+    return chosen
+
+
+def nothing() -> errors.UsageError:
+    """What is said where there is nothing to play."""
+    return errors.UsageError(
+        "nothing was captured in this time.", hint="fulltape streams shows what is captured, and since when."
+    )
+
+
+def recorded(source: RecordedSource) -> Iterator[Recorded]:
+    """Everything in the files of a source, as it lies there; a block that is there twice comes once."""
+    for path in source.paths:
+        numbers: dict[int, int] = {}
+        for record in journal.read(path):
+            if isinstance(record, JournalDamage):
+                continue
+            if record.kind is RecordKind.MARK:
+                yield messages.decode_event(record.payload)
+            elif record.kind is RecordKind.MESSAGES:
+                block = messages.decode_block(record.payload)
+                if block.number > numbers.get(block.connection, 0):
+                    numbers[block.connection] = block.number
+                    for at, content in zip(block.received, block.messages(), strict=True):
+                        yield Heard(at, block.connection, content)
+
+
+def _begin(path: Path) -> int:
+    """When a file was begun, by its name, in UTC nanoseconds."""
+    try:
+        moment = dt.datetime.strptime(path.stem.partition("-")[0], MOMENT).replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise errors.UsageError(
+            f"{path} is not named like a journal: when it was begun is not known."
+        ) from None
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1) * 1_000
+
+
+def _symbols(path: Path) -> Iterator[str]:
+    """What a file says at its begin that it carries."""
+    for record in journal.read(path):
+        if not isinstance(record, JournalDamage) and record.kind is RecordKind.MARK:
+            event = messages.decode_event(record.payload)
+            if event.what == "opened":
+                yield from (channel.symbol for channel in event.carried)
+                return
