@@ -28,7 +28,14 @@ from nodes import opened
 STORED = sorted(Path(__file__).parent.glob("*/*.tar.xz"))
 POSITIONS = ("knowledge",)
 """What a manifest says of the ledger's own numbers, and no file depends on."""
-SINCE = ("intervals.parquet", "series.parquet", "calendars/XNYS.csv", "calendars/overrides.toml")
+SINCE = (
+    "intervals.parquet",
+    "gaps.html",
+    "gaps.json",
+    "series.parquet",
+    "calendars/XNYS.csv",
+    "calendars/overrides.toml",
+)
 """Files that bundles have only since these nodes were stored; they are part of what a bundle's digest is made of."""
 
 

@@ -316,6 +316,17 @@ def test_a_training_machine_pulls_it(served: tuple[Service, str], tmp_path: Path
     } == {path.relative_to(place): path.read_bytes() for path in files.tree(place)}
 
 
+def test_the_certificate_of_a_bundle_is_a_page_of_its_own(served: tuple[Service, str], tab: Browser) -> None:
+    service, url = served
+    (day,) = sorted(path.name for path in (service.folder / "lake" / "exports" / "nightly").iterdir())
+    assert f'href="/bundles/{day}/gaps.html"' in httpx2.get(f"{url}/bundles").text
+    tab.open(f"{url}/bundles/{day}/gaps.html", width=400, height=800)
+    assert "was wanted" in str(tab.run("document.querySelector('h1').textContent"))
+    assert tab.run("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
+    assert tab.run("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.complaints == []
+
+
 def test_rows_are_read_over_the_pages(
     served: tuple[Service, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

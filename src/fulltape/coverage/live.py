@@ -14,9 +14,11 @@ An interval begins as unverified, or as verified where ids prove that nothing is
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from fulltape.market import ranges
 from fulltape.market.time import Instant
 
 IntervalState = Literal["unverified", "filling", "verified", "unverifiable"]
@@ -80,3 +82,11 @@ class Interval:
     since: Instant = 0
     decided_at: Instant | None = None
     interval_id: int = 0
+
+
+def lost(day: CapturedDay, doubtful: Iterable[Interval]) -> Instant:
+    """How much of a captured session lies in these intervals, which may overlap, in microseconds."""
+    if day.end <= day.start:
+        return 0
+    spans = ranges.normalise((interval.start, interval.end) for interval in doubtful)
+    return ranges.size(ranges.clip(spans, day.start, day.end))

@@ -20,7 +20,7 @@ from fulltape.bundle.manifest import MANIFEST, BundleFile
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
 from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
-from fulltape.export import manifests, notes, plan, prices, readable, status
+from fulltape.export import certificate, manifests, notes, plan, prices, readable, status
 from fulltape.export.plan import CellKnowledge, Included
 from fulltape.lake import files, layout, parquet
 from fulltape.market import reference
@@ -233,6 +233,7 @@ def _inputs(
         "status": status.digest(context, gathered),
         **notes.inputs(context, day),
         **readable.inputs(context, now),
+        **certificate.inputs(context, now),
         **({"delistings": repr(sorted(ended.items()))} if ended else {}),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
@@ -276,6 +277,7 @@ def _write(
     parquet.publish(members, work / bundle_layout.MEMBERSHIP, {"table": "universe_membership"})
     notes.write(context, work, summary.last)
     readable.write(context, work, now)
+    certificate.write(context, work, summary, now)
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None
     )

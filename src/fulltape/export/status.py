@@ -14,7 +14,7 @@ import polars as pl
 from fulltape.checks.findings import FACTS
 from fulltape.context import ConfiguredDataset, NodeContext, bulk_coverage, profiles, scanning
 from fulltape.context.spool import Pieces
-from fulltape.export import plan
+from fulltape.export import gaps, plan
 from fulltape.export.plan import CellKnowledge
 from fulltape.lake import parquet
 from fulltape.market.time import Instant
@@ -28,11 +28,15 @@ _CHECKED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The newest session, None without cells, and how many cells there are by availability and by verdict."""
+    """The newest session, None without cells, how many cells there are by availability and by verdict, and by dataset as `gaps.counts` has them; the
+    longest stretches that lack something, as `gaps.of` has them, and how many shorter ones there are."""
 
     last: dt.date | None
     availability: Mapping[str, int]
     verdicts: Mapping[str, int]
+    counts: pl.DataFrame
+    lacking: pl.DataFrame
+    omitted: int
 
 
 def gather(context: NodeContext, now: Instant) -> dict[str, CellKnowledge]:
@@ -65,18 +69,27 @@ def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Pat
     last: dt.date | None = None
     availability: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    with Pieces(path.parent) as pieces:
+    counts: list[pl.DataFrame] = []
+    with Pieces(path.parent) as pieces, Pieces(path.parent) as stretches:
         for name, knowledge in gathered.items():
             for rows in _blocks(context, context.wanted[name], knowledge):
                 days = [day for day in (last, rows["session"].max()) if isinstance(day, dt.date)]
                 last = max(days, default=None)
                 availability.update(dict(rows.group_by("availability").len().iter_rows()))
                 verdicts.update(dict(rows.group_by("verdict").len().iter_rows()))
+                counts.append(gaps.counts(rows))
+                stretches.add(gaps.of(rows, context.rules.export_policy))
                 pieces.add(rows)
         whole = pl.concat([pl.LazyFrame(schema=plan.STATUS), *pieces.scanned()])
         parquet.publish(whole, path, {"table": "partition_status"})
+        lacking, omitted = gaps.longest(stretches.scanned())
     return Summary(
-        last=last, availability=dict(sorted(availability.items())), verdicts=dict(sorted(verdicts.items()))
+        last=last,
+        availability=dict(sorted(availability.items())),
+        verdicts=dict(sorted(verdicts.items())),
+        counts=pl.concat(counts).group_by("dataset").sum() if counts else pl.DataFrame({"dataset": []}),
+        lacking=lacking,
+        omitted=omitted,
     )
 
 

@@ -50,6 +50,10 @@ class StreamMonths:
         """All streams of a month, by source, dataset and symbol."""
         return [_month(row) for row in self._database.run("stream_months", month=month)]
 
+    def of_dataset(self, dataset: str) -> list[Month]:
+        """All streams of a dataset, by source, symbol and month."""
+        return [_month(row) for row in self._database.run("stream_months_of", dataset=dataset)]
+
     def settled(self, before: dt.date) -> list[tuple[str, str, str]]:
         """(source, dataset, instrument) with sessions before a day that can be kept with their month."""
         rows = self._database.run("settled_streams", before=before.isoformat())

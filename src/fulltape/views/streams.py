@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from fulltape.context import NodeContext
 from fulltape.contract.events import BREAKS
+from fulltape.coverage import live
 from fulltape.coverage.live import CapturedDay, Interval
 from fulltape.ledger.stream_months import Month
-from fulltape.market import ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,7 @@ def _share(day: CapturedDay, doubtful: Sequence[Interval]) -> float:
     whole = day.end - day.start
     if whole <= 0:
         return 100.0 if not doubtful else 0.0
-    spans = ranges.normalise((interval.start, interval.end) for interval in doubtful)
-    lost = ranges.size(ranges.clip(spans, day.start, day.end))
-    return 100.0 * (whole - lost) / whole
+    return 100.0 * (whole - live.lost(day, doubtful)) / whole
 
 
 def months(context: NodeContext, month: str) -> list[Month]:

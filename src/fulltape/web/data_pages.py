@@ -23,6 +23,7 @@ from fulltape.browse.questions import (
     TasksAnswer,
     TasksQuestion,
 )
+from fulltape.bundle import layout
 from fulltape.heatmap import tiles
 from fulltape.heatmap.tiles import HeatmapIndex, HeatmapSummary
 from fulltape.ledger.task_state import STATES
@@ -33,6 +34,7 @@ from fulltape.web.pages import Pages, json_response
 
 _FOREVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+_ALONE = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 class DataPages:
@@ -99,7 +101,10 @@ class DataPages:
         path = bundle_files.find(self._loaded, request.path_params["day"], request.path_params["path"])
         if path is None:
             return PlainTextResponse("No bundle has this file.\n", status_code=404)
-        return FileResponse(path, headers={"Cache-Control": _ASK_AGAIN})
+        headers = {"Cache-Control": _ASK_AGAIN}
+        if request.path_params["path"] == layout.GAPS_PAGE:  # it needs nothing but what it has in itself
+            headers["Content-Security-Policy"] = _ALONE
+        return FileResponse(path, headers=headers)
 
     async def api_coverage(self, _: Request) -> Response:
         """What is drawn of each dataset."""

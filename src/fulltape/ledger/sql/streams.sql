@@ -153,6 +153,9 @@ SELECT month, filled FROM stream_months WHERE dataset = :dataset AND instrument 
 -- name: stream_months
 SELECT * FROM stream_months WHERE month = :month ORDER BY source, dataset, symbol
 
+-- name: stream_months_of
+SELECT * FROM stream_months WHERE dataset = :dataset ORDER BY source, symbol, month
+
 -- name: consumer
 SELECT * FROM consumers WHERE name = :name AND source = :source
 
