@@ -152,7 +152,8 @@ def test_old_ones_go_and_what_only_they_had(root: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in target.iterdir() if listing.is_day(path.name)) == list(DAYS[1:])
     assert len(list((target / OBJECTS).iterdir())) == 6 + 2 * 2
     again = pulled(root, target, day=DAYS[0], keep=2)
-    assert (again.removed, (target / LATEST).resolve().name) == ((), DAYS[0])
+    assert (again.removed, (target / LATEST).resolve().name) == ((), DAYS[2]), "it names the newest"
+    assert same(root, target, DAYS[0])
 
 
 def test_cut_anywhere_it_goes_on_and_ends_whole(root: Path, tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_from_cron_with_a_token(root: Path, tmp_path: Path) -> None:
         about = json.loads(
             command(url, "--to", str(tmp_path / "t"), "--json", FULLTAPE_TOKEN="secret").stdout
         )
-        assert set(about) == {"day", "path", "fetched", "bytes", "kept", "mended", "removed"}
+        assert set(about) == {"day", "path", "fetched", "bytes", "kept", "mended", "removed", "signer"}
         quiet = command(url, "--to", str(tmp_path / "t"), "--token-file", str(tmp_path / "token"), "--quiet")
         assert (quiet.returncode, quiet.stdout) == (0, "")
     gone = command(url, "--to", str(tmp_path / "t"))
@@ -299,7 +300,7 @@ def test_from_cron_with_a_token(root: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no bundle yet" in command(str(empty), "--to", str(tmp_path / "t")).stderr
-    assert "The newest are" in command(str(root), "--to", str(tmp_path / "t"), "--day", "2020-01-01").stderr
+    assert "The newest: " in command(str(root), "--to", str(tmp_path / "t"), "--day", "2020-01-01").stderr
     assert same(root, tmp_path / "t", DAYS[2])
 
 

@@ -62,6 +62,10 @@ def test_windows_hold_the_rows_of_a_scan(
     dataset, more = asked
     stride = max(1, int(window * share))
     reader = fulltape.open(bundle)
+    steps = len(reader.batches(dataset, window=1, **more))
+    window, stride = min(window, steps), min(stride, steps)
+    with pytest.raises(errors.UsageError, match="longer than"):
+        reader.batches(dataset, window=steps + 1, **more)
     windows = reader.batches(dataset, window=window, stride=stride, seed=seed, **more)
     columns = more.get("columns", ["open", "high", "low", "close", "volume"])
     gridded = {**more, "grid": True, "columns": ["instrument", "session", "ts", *columns]}

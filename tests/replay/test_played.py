@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 from fulltape import errors
 from fulltape.lake import files, journal, messages
 from fulltape.lake.journal import Record, RecordKind
-from fulltape.replay import run
-from fulltape.replay.plan import RecordedGap
+from fulltape.replay import reading, run
+from fulltape.replay.plan import Heard, RecordedGap
 from fulltape.replay.run import Replayed, ReplayObserver, ReplaySettings
 from fulltape.replay.server import ReplayServer
 from fulltape.simulator import registry
@@ -189,6 +190,73 @@ def test_a_lost_connection_is_lost_to_its_clients(tmp_path: Path, gaps: Any) -> 
     assert [(gap.symbols, gap.why) for gap in watching.gaps] == [(("BTC/USDT",), "disconnected: reset")]
 
 
+def test_what_no_client_understands_is_passed_over(tmp_path: Path) -> None:
+    said = [trade(TRADES[0], 1), b"Bad Gateway", b'{"stream":"btcusdt@trade","da', b"", trade(TRADES[0], 2)]
+    with tape(tmp_path, "binance.spot", CHANNELS) as made:
+        made.event("confirmed", 1, channels=TRADES)
+        made.heard(*((10 + number, content) for number, content in enumerate(said)))
+    with (
+        playing(ReplaySettings(root=tmp_path)) as (urls, _, done),
+        subscribed(urls["binance.spot"], TRADES[0]) as client,
+    ):
+        assert heard(client) == [said[0], said[-1]]
+        replayed = done()
+    assert (replayed.messages, replayed.unreadable) == (2, 3)
+
+
+def test_a_journal_may_be_sealed_while_it_is_played(tmp_path: Path) -> None:
+    for number in (1, 2):
+        with tape(tmp_path, "binance.spot", CHANNELS) as made:
+            made.event("confirmed", 1, number, channels=TRADES)
+            made.heard((10 + number, trade(TRADES[0], number)), connection=number)
+    *_, last = sorted(path for path in files.tree(tmp_path) if path.suffix == ".journal")
+    chosen = reading.sources(tmp_path, (), "", 0, 1 << 62)
+    journal.pack(last, last.with_suffix(".sealed"))
+    last.unlink()
+    assert [item.content for item in reading.recorded(chosen[0]) if isinstance(item, Heard)] == [
+        trade(TRADES[0], 1),
+        trade(TRADES[0], 2),
+    ]
+
+
+def test_who_reads_nothing_does_not_keep_the_end_away(tmp_path: Path) -> None:
+    big = [b'{"stream":"btcusdt@trade","data":"%b"}' % (b"x" * 200_000) for _ in range(60)]
+    with tape(tmp_path, "binance.spot", CHANNELS) as made:
+        made.event("confirmed", 1, channels=TRADES)
+        for number, content in enumerate(big):
+            made.heard((10 + number, content))
+    with playing(ReplaySettings(root=tmp_path)) as (urls, _, done):
+        port = int(urls["binance.spot"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as deaf:
+            deaf.sendall(
+                b"GET /ws/btcusdt@trade HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            assert done().messages == 60
+
+
+def test_what_is_no_command_ends_that_client_alone(tmp_path: Path) -> None:
+    said = recording(tmp_path, 20)
+    steps: queue.Queue[int] = queue.Queue()
+    settings = ReplaySettings(root=tmp_path, step=lambda: steps.get(timeout=20))
+    with (
+        playing(settings) as (urls, _, done),
+        subscribed(urls["binance.spot"], *TRADES) as client,
+    ):
+        for words in ("hello", '{"method":"SUBSCRIBE","params":null}', b"\x00\xff"):
+            with connect(urls["binance.spot"]) as other:
+                other.send(words)
+                with contextlib.suppress(websockets.ConnectionClosed):
+                    while True:
+                        other.recv()
+        with connect(urls["binance.spot"]) as split:  # a message in pieces is one
+            split.send(iter(['{"method":"SUBSCRIBE",', '"params":[],"id":3}']))
+            assert json.loads(split.recv()) == {"result": None, "id": 3}
+        steps.put(1 << 40)
+        assert heard(client) == said
+        done()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -236,7 +304,11 @@ def data_of(folder: Path, venue: Venue) -> list[bytes]:
         if isinstance(record, Record) and record.kind is RecordKind.MESSAGES
     ]
     stamped = [pair for block in blocks for pair in zip(block.received, block.messages(), strict=True)]
-    return [content for _, content in sorted(stamped, key=lambda pair: pair[0]) if wire.pieces(content)]
+    return [
+        content
+        for _, content in sorted(stamped, key=lambda pair: pair[0])
+        if any(piece.kinds for piece in wire.pieces(content))
+    ]
 
 
 def plain(content: bytes) -> Any:

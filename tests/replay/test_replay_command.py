@@ -40,14 +40,16 @@ def test_it_tells_addresses_gaps_and_what_was_played(journals: Path) -> None:
     assert source.endswith("  BTC/USDT")
     assert ends == "Any key is accepted. Ctrl-C ends."
     assert begins == "2023-11-14 22:13:20.010Z  the recording begins"
-    assert gap == "2023-11-14 22:13:20.015Z  binance.spot  BTC/USDT: disconnected: reset"
-    assert played == "played  5 messages of 2023-11-14 22:13:20.010Z to 2023-11-14 22:13:20.015Z, 1 gap"
+    assert gap == "2023-11-14 22:13:20.020Z  binance.spot  BTC/USDT: disconnected: reset"
+    assert played == "played  5 messages of 2023-11-14 22:13:20.010Z to 2023-11-14 22:13:20.020Z, 1 gap"
     assert sent == "sent    0 to clients, as far as they had subscribed"
     assert late.startswith("late    ")
 
 
 def test_programs_get_the_end_alone(journals: Path) -> None:
-    told = json.loads(fulltape("--journals", str(journals), "--start", "now", "--json").stdout)
+    done = fulltape("--journals", str(journals), "--start", "now", "--json")
+    assert "ws://127.0.0.1:" in done.stderr, "clients must know where"
+    told = json.loads(done.stdout)
     assert {name: told[name] for name in ("messages", "sent", "gaps")} == {
         "messages": 5,
         "sent": 0,
@@ -61,16 +63,19 @@ def test_steps_are_asked_for(journals: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "played  3 messages" in done.stdout
     assert "late" not in done.stdout
-    wrong = fulltape("--journals", str(journals), "--start", "now", "--step", said="all\n")
-    assert wrong.returncode == 2
-    assert "'all' is no number of messages" in wrong.stderr
+    again = fulltape("--journals", str(journals), "--start", "now", "--step", said="all\n2\n")
+    assert again.returncode == 0
+    assert "'all' is no number of messages" in again.stderr
+    assert "played  2 messages" in again.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("kraken.spot",), "nothing was captured of kraken.spot"),
-        (("--from", "2023-11-14T22:13"), "is no moment"),
+        (("--from", "2023-11-14T22:13"), "has no time zone"),
+        (("--from", "tuesday"), "is no moment"),
+        (("--writer", "other"), "by a writer 'other'"),
         (("--from", "2023-11-20"), "nothing was captured in this time"),
         (("--speed", "0"), "0.001"),
     ],

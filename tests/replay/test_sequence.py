@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +12,22 @@ from recorded import channel
 from fulltape import errors
 from fulltape.contract.events import ConnectionEvent
 from fulltape.replay import plan
-from fulltape.replay.plan import Heard, Pace, Played, Recorded, RecordedGap, Sequence
+from fulltape.replay.plan import Heard, Key, Pace, Played, PlayOrder, Recorded, RecordedGap
 
 CARRIED = (channel("a", "A"), channel("b", "B"))
 
 
-def keys(content: bytes) -> list[tuple[tuple[str, ...], str]]:
+class Letters:
     """Messages are `a1`, `b7`, or `ab3` for one about both."""
-    return [((letter,), letter.upper()) for letter in content.decode().rstrip("0123456789")]
+
+    def pieces(self, content: bytes) -> list[tuple[Key, bytes]]:
+        letters = content.decode().rstrip("0123456789")
+        number = content[len(letters) :]
+        return [(((letter,), letter.upper()), letter.encode() + number) for letter in letters]
+
+    def without(self, content: bytes, gone: Any) -> bytes:
+        pieces = [piece for place, (_, piece) in enumerate(self.pieces(content)) if place not in gone]
+        return b"".join(piece[:1] for piece in pieces) + pieces[0][1:]
 
 
 def event(what: str, at: int, connection: int = 1, **more: object) -> ConnectionEvent:
@@ -28,7 +38,7 @@ def played(*recorded: Recorded) -> list[object]:
     """Contents, and gaps as (symbols, cut)."""
     return [
         item.content if isinstance(item, Played) else (item.symbols, item.cut)
-        for item in Sequence(keys).items(recorded)
+        for item in PlayOrder(Letters()).items(recorded)
     ]
 
 
@@ -84,37 +94,67 @@ def test_what_only_concerned_the_connection_is_not_played() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 10), st.sampled_from("ab")), max_size=60),
-    st.lists(st.integers(0, 60), max_size=4),
+    st.lists(st.tuples(st.integers(1, 10), st.sampled_from(["a", "b", "ab"])), min_size=1, max_size=60),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12), st.integers(-30, 30)), max_size=4),
 )
-def test_whatever_is_renewed_every_message_is_played_once(
-    ticks: list[tuple[int, str]], renewals: list[int]
+def test_whatever_is_renewed_every_message_is_played_once_and_in_order(
+    ticks: list[tuple[int, str]], renewals: list[tuple[int, int, int]]
 ) -> None:
-    """A venue that tells each of its connections everything; one connection takes over from the other while both are there."""
-    recorded: list[Recorded] = [OPENED, BOTH]
-    at, connection, overlap, sent = 10, 1, 0, []
-    for number, (pause, letter) in enumerate(ticks):
+    """A venue that tells each of its connections everything, one of them later than the other; a connection takes over while both are there."""
+    moments, at = [], 100
+    for pause, _ in ticks:
         at += pause
-        if number in renewals and not overlap:
-            recorded.append(event("confirmed", at, connection + 1, channels=("a", "b")))
-            overlap = 3
-        content = f"{letter}{number}".encode()
+        moments.append(at)
+    sent = [f"{letters}{number}".encode() for number, (_, letters) in enumerate(ticks)]
+    recorded: list[Recorded] = []
+    connection, begin, skew = 1, 0, 0
+    for start, overlap, after in sorted(renewals):
+        if start <= begin or start + overlap >= len(ticks):
+            continue
+        stop = start + overlap
+        recorded += [Heard(moments[n] + skew, connection, sent[n]) for n in range(begin, stop)]
+        recorded.append(event("confirmed", moments[start] - 1, connection + 1, channels=("a", "b")))
+        # It is noticed late, and says when it was heard last.
+        end = max(moments[stop - 1] + skew, moments[stop - 1] + after) + 40
+        recorded.append(event("disconnected", end, connection, since=moments[stop - 1] + skew))
+        connection, begin, skew = connection + 1, start, after
+    recorded += [Heard(moments[n] + skew, connection, sent[n]) for n in range(begin, len(ticks))]
+    ordered = sorted(recorded, key=lambda each: each.at)
+    assert played(OPENED, BOTH, *ordered) == sent
+
+
+def test_one_connection_may_say_the_same_twice() -> None:
+    assert played(OPENED, BOTH, Heard(5, 1, b"a1"), Heard(6, 1, b"a1")) == [b"a1", b"a1"]
+
+
+@given(
+    st.lists(st.integers(0, 1_000), min_size=2, max_size=40),
+    st.integers(-600, 600),
+    st.integers(0, 39),
+    st.booleans(),
+)
+def test_a_clock_that_is_set_changes_no_order(pauses: list[int], by: int, at: int, marked: bool) -> None:
+    """Seconds forward or back, told or not."""
+    second, moment, recorded, sent = 10**9, 10**15, list[Recorded]([OPENED, BOTH]), []
+    for number, pause in enumerate(pauses):
+        moment += pause * 10**6
+        if number == at:
+            moment += by * second
+            if marked or by > 0:
+                recorded.append(event("clock", moment, 0, by=by * second, since=moment))
+        content = f"a{number}".encode()
         sent.append(content)
-        recorded.append(Heard(at, connection, content))
-        if overlap:
-            recorded.append(Heard(at + 1, connection + 1, content))
-            overlap -= 1
-            if not overlap:
-                recorded.append(event("disconnected", at + 1, connection, since=at + 1))
-                connection += 1
-                at += 1
-    assert played(*recorded) == sent
+        recorded.append(Heard(moment, 1, content))
+    items = list(PlayOrder(Letters()).items(recorded))
+    assert [item.content for item in items if isinstance(item, Played)] == sent
+    whole = items[-1].at - items[0].at
+    assert whole <= sum(pauses[1:]) * 10**6 + 6 * second, "no pause where there was none"
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(1, 3)), max_size=50))
 def test_moments_never_go_back(heard: list[tuple[int, int]]) -> None:
     recorded = [Heard(at, connection, f"{'abc'[connection - 1]}1".encode()) for at, connection in heard]
-    items = list(Sequence(keys).items(recorded))
+    items = list(PlayOrder(Letters()).items(recorded))
     assert len(items) == len(heard)
     assert [item.at for item in items] == sorted(item.at for item in items)
 
@@ -147,20 +187,25 @@ def test_what_is_no_window_is_refused(begin: str, end: str) -> None:
 
 
 def test_files_are_chosen_by_what_they_may_hold() -> None:
-    minute = 60 * 10**9
-    begins = [10 * minute, 20 * minute, 30 * minute]
+    hour = 3_600 * 10**9
+    begins = [10 * hour, 20 * hour, 30 * hour]
     assert plan.files_within(begins, 0, 1 << 62) == [0, 1, 2]
-    assert plan.files_within(begins, 24 * minute, 26 * minute) == [1]
-    assert plan.files_within(begins, 40 * minute, 50 * minute) == [2]
-    assert plan.files_within(begins, 0, 12 * minute) == [0]
+    assert plan.files_within(begins, 24 * hour, 26 * hour) == [1]
+    assert plan.files_within(begins, 40 * hour, 50 * hour) == [2]
+    assert plan.files_within(begins, 0, 12 * hour) == [0]
 
 
 def test_gaps_name_symbols() -> None:
     (gap,) = [
         item
-        for item in Sequence(keys).items(
+        for item in PlayOrder(Letters()).items(
             [OPENED, BOTH, Heard(5, 1, b"a1"), event("closed", 9, 1, reason="stopped")]
         )
         if isinstance(item, RecordedGap)
     ]
-    assert gap == RecordedGap(9, ("A", "B"), "closed: stopped", True)
+    assert gap == RecordedGap(9, ("A", "B"), "closed: stopped", True, ((("a",), "A"),))
+    assert gap.concerns("a", "A", "*")
+    assert gap.concerns("a", "*", "*")
+    assert not gap.concerns("depth", "A", "*")
+    assert gap.concerns("depth", "B", "*"), "of B nothing was heard: any subscription may have been lost"
+    assert not gap.concerns("a", "C", "*")

@@ -76,12 +76,11 @@ def test_every_cell_that_lacks_something_is_in_one_stretch(of: dict[str, list[st
     }
     assert told == expected
     assert stretches["sessions"].sum() == len(expected)
-    (count,) = gaps.counts(table).iter_rows(named=True)
+    (count,) = gaps.counts(table, "drop_cell").iter_rows(named=True)
     everything = [kind for kinds in of.values() for kind in kinds]
     assert count["wanted"] == len(everything)
-    assert count["whole"] + count["empty"] == sum(
-        kind in ("good", "amber", "bad", "empty") for kind in everything
-    )
+    assert count["lacking"] == len(expected)
+    assert count["empty"] == everything.count("empty")
     assert count["GREEN"] == everything.count("good")
 
 
@@ -103,7 +102,7 @@ def test_only_what_is_whole_is_100_percent(share: float | None, words: str) -> N
 
 def dataset(**more: Any) -> DatasetCertificate:
     plain: dict[str, Any] = {
-        "name": "d", "wanted": 5, "held": 5, "whole": 5, "empty": 0, "there": 100.0, "green": 100.0, "verdicts": {"GREEN": 5},
+        "name": "d", "wanted": 5, "held": 5, "empty": 0, "lacking": 0, "there": 100.0, "green": 100.0, "verdicts": {"GREEN": 5},
     }  # fmt: skip
     return DatasetCertificate(**plain | more)
 
@@ -137,9 +136,9 @@ def test_the_page_says_that_all_is_well_only_where_it_is() -> None:
         assert doubtful[0] == ""
     assert headline(dataset(), dataset(name="e", wanted=0, there=None)) == (
         "lacking",
-        "The bundle of 2024-11-27 has nothing of e",
+        'The bundle of <span class="when">2024-11-27</span> has nothing of e',
     )
-    assert headline(dataset(), omitted=3)[0] == "lacking"
+    assert headline(dataset(lacking=3), omitted=3)[0] == "lacking"
 
 
 @needs_data
@@ -152,9 +151,9 @@ def test_a_bundle_has_its_certificate(tmp_path: Path) -> None:
             for each in told["gaps"]
         ] == [(LACKING, "2012-06-01", "2012-06-29", 21, "missing")]
         days = told["datasets"][0]
-        assert (days["wanted"], days["whole"], days["verdicts"]) == (1155, 1134, {"GREEN": 1134})
+        assert (days["wanted"], days["lacking"], days["verdicts"]) == (1155, 21, {"GREEN": 1134})
         page = (bundle / "gaps.html").read_text()
-        assert "1 stretch of sessions lacks something in the bundle of 2012-12-31" in page
+        assert "21 of 1,260 cells lack something in the bundle of" in page
         assert "98.18 %" in page
         assert "http" not in page.replace("<!doctype html>", "")
         with opened(node) as context:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx2
 
 from fulltape import errors
+from fulltape.bundle.signature import SIGNATURE
 
 _TIMEOUT = 60.0
 
@@ -49,6 +50,17 @@ class HttpSource:
                 yield from answer.iter_bytes()
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise errors.TransportError(f"{self._address} broke off ({type(error).__name__}).") from error
+
+    def signature(self, day: str) -> bytes | None:
+        """See `BundleSource`."""
+        try:
+            answer = self._client.get(f"{self._address}/bundles/{day}/{SIGNATURE}")
+        except httpx2.HTTPError as error:
+            raise errors.TransportError(f"{self._address} broke off ({type(error).__name__}).") from error
+        if answer.status_code == 404:
+            return None
+        self._check(answer.status_code, f"bundles/{day}/{SIGNATURE}")
+        return answer.content
 
     def close(self) -> None:
         """See `sources.BundleSource`."""

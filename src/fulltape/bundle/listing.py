@@ -38,6 +38,8 @@ def is_day(name: str) -> bool:
 
 def chosen(days: Iterable[str], wanted: str) -> str:
     """The bundle that is wanted: of a day, or the newest ('')."""
+    if wanted and not is_day(wanted):
+        raise errors.UsageError(f"{wanted!r} is no day.", hint="Days are written 2026-11-27.")
     there = sorted(filter(is_day, days))
     if not there:
         raise errors.BundleError(
@@ -47,6 +49,6 @@ def chosen(days: Iterable[str], wanted: str) -> str:
         return there[-1]
     if wanted not in there:
         raise errors.BundleError(
-            f"there is no bundle of {wanted}.", hint=f"The newest are {', '.join(there[-5:])}."
+            f"there is no bundle of {wanted}.", hint=f"The newest: {', '.join(there[-5:])}."
         )
     return wanted

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from fulltape import errors
 from fulltape.bundle.listing import is_day
+from fulltape.bundle.manifest import MANIFEST
+from fulltape.bundle.signature import SIGNATURE
 from fulltape.lake.layout import Layout
 
 _PIECE = 1 << 20
@@ -28,6 +30,10 @@ class BundleSource(Protocol):
 
     def read(self, day: str, path: str, offset: int = 0) -> Iterator[bytes]:
         """The bytes of a file from an offset on."""
+        ...
+
+    def signature(self, day: str) -> bytes | None:
+        """The signature of a bundle's checksums; None where it has none."""
         ...
 
     def close(self) -> None:
@@ -58,6 +64,11 @@ class FolderSource:
                     yield piece
         except OSError as error:
             raise errors.TransportError(f"{self._root / day / path}: {error.strerror}.") from error
+
+    def signature(self, day: str) -> bytes | None:
+        """See `BundleSource`."""
+        path = self._root / day / SIGNATURE
+        return path.read_bytes() if path.is_file() else None
 
     def close(self) -> None:
         """See `BundleSource`: nothing is held."""
@@ -96,6 +107,13 @@ class SshSource:
             said = process.stderr.read()
         self._check(process.returncode, said)
 
+    def signature(self, day: str) -> bytes | None:
+        """See `BundleSource`."""
+        if not self._root:
+            self.days()
+        text = self._text(f"cat {shlex.quote(f'{self._root}/{day}/{SIGNATURE}')} 2>/dev/null || true")
+        return text.encode() or None
+
     def close(self) -> None:
         """See `BundleSource`: nothing is held."""
 
@@ -119,10 +137,18 @@ class SshSource:
 
 def of(text: str, token: str) -> BundleSource:
     """A source as it is written: an address of HTTP, a folder, or HOST:PATH; `UsageError` for anything else."""
+    if "/bundles/" in text and text.lower().startswith(("http://", "https://")):
+        raise errors.UsageError(
+            f"{text} is one bundle.", hint="Name the node's address, and the day with --day."
+        )
     if text.lower().startswith(("http://", "https://")):
         from fulltape.bundle.http import HttpSource
 
         return HttpSource(text.rstrip("/"), token)
+    if (Path(text).expanduser() / MANIFEST).is_file():
+        raise errors.UsageError(
+            f"{text} is one bundle.", hint="Name the folder that it lies in, and the day with --day."
+        )
     if Path(text).expanduser().exists():
         return FolderSource(Path(text).expanduser())
     match = _SSH.fullmatch(text)

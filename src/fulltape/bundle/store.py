@@ -45,7 +45,7 @@ class BundleFolder:
     def __init__(self, folder: Path) -> None:
         # `latest` may name another bundle in a moment; this one stays what it is.
         self._folder = folder.resolve()
-        self.where = str(folder)
+        self.where = str(self._folder)
 
     def manifest(self) -> Manifest:
         """See `BundleStore`."""

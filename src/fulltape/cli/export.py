@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from fulltape.terminal import options
@@ -17,10 +20,20 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fulltape export --node ~/market")(export)
 
 
-def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
+def export(
+    tar: Annotated[
+        Path | None,
+        typer.Option(help="Write the bundle into this file, too: FILE.tar.zst.", show_default=False),
+    ] = None,
+    node: NodeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Write the bundle of the newest final session, unless an equal one is there."""
 
     from fulltape import errors
+    from fulltape.bundle import archive
+    from fulltape.bundle.layout import GAPS_PAGE
     from fulltape.clock import SystemClock
     from fulltape.export import run
 
@@ -31,6 +44,8 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
             f"{', '.join(report.damaged[:3])}: not what was written, and withdrawn; nothing is exported.",
             hint="fulltape nightly makes it again from the raw parts, and then exports.",
         )
+    if tar is not None and report is not None:
+        archive.write(Path(report.path), tar.expanduser())
     if json:
         options.emit_json(report)
         return
@@ -43,6 +58,8 @@ def export(node: NodeOption = None, json: JsonOption = False, quiet: QuietOption
             f"{counted(report.files, 'file')}, {counted(report.rows, 'row')}, {report.bytes / 1e6:.1f} MB; "
             f"{counted(report.held_out, 'row')} held out"
         )
+        if not report.whole:
+            typer.echo(f"not everything is there or good: {report.path}/{GAPS_PAGE} says what lacks, and why")
         typer.echo(
             "survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)"
         )

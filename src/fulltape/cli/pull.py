@@ -38,6 +38,13 @@ def pull(
         Path | None,
         typer.Option(help="A file with the token of the pages; else FULLTAPE_TOKEN.", show_default=False),
     ] = None,
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take only a bundle that one of these has signed (a file of ssh-keygen's allowed signers).",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -47,15 +54,24 @@ def pull(
     from fulltape.pull import run
 
     with options.interruptible():
-        done = run.run(sources.of(source, _token(token_file)), to.expanduser(), day=day, keep=keep)
+        done = run.run(
+            sources.of(source, _token(token_file)),
+            to.expanduser(),
+            day=day,
+            keep=keep,
+            signers=signers and signers.expanduser(),
+        )
     if json:
         options.emit_json(done)
     elif not quiet:
+        newest = (to.expanduser() / LATEST).resolve().name == done.day
+        named = f", named by {to / LATEST}" if newest else f"; {to / LATEST} names a newer one"
         mended = f", {counted(done.mended, 'damaged copy')} mended" if done.mended else ""
         wrapping.say(
             [
-                f"bundle   {done.path}, named by {to / LATEST}",
+                f"bundle   {done.path}{named}",
                 f"fetched  {counted(done.fetched, 'file')}, {done.bytes / 1e6:,.1f} MB; {done.kept:,} were there and are whole{mended}",
+                *([f"signed   by {done.signer}"] if done.signer else []),
                 *([f"removed  {', '.join(done.removed)}"] if done.removed else []),
             ]
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fulltape import errors
 from fulltape.terminal import options, wrapping
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
 
@@ -40,7 +39,7 @@ class BeginOption(enum.StrEnum):
 
 SourcesArgument = Annotated[
     list[str] | None,
-    typer.Argument(help="Sources, as VENDOR.FEED; all that were captured.", show_default=False),
+    typer.Argument(help="Sources, as VENDOR.FEED (default: all that were captured).", show_default=False),
 ]
 FromOption = Annotated[
     str,
@@ -94,6 +93,7 @@ def replay(
     """Play captured messages as the vendor's own websocket server, on loopback: the same bytes, in the order and at the pace in which they came. A client of the vendor
     runs on it by its address alone."""
     import asyncio
+    import signal
 
     from fulltape.replay import plan, run
 
@@ -110,8 +110,9 @@ def replay(
         gaps=gaps.value,
         step=_asked if step else None,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        done = asyncio.run(run.play(settings, _observer(quiet=quiet or json)))
+        done = asyncio.run(run.play(settings, _observer(quiet=quiet, json=json)))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if json:
@@ -131,37 +132,48 @@ def _journals(node: Path | None) -> Path:
 
 def _asked() -> int:
     """How many messages come next; 0 at the end of what is said."""
-    try:
-        said = input().strip()
-    except EOFError:
-        return 0
-    if not said:
-        return 1
-    if not said.isdecimal() or int(said) == 0:
-        raise errors.UsageError(
-            f"{said!r} is no number of messages.", hint="Press Enter for one, or write a number."
-        )
-    return int(said)
+    while True:
+        try:
+            said = input().strip()
+        except (EOFError, RuntimeError):  # nothing more is said, or nothing can be
+            return 0
+        if not said:
+            return 1
+        if said.isdecimal() and int(said):
+            return int(said)
+        typer.echo(f"{said!r} is no number of messages: press Enter for one, or write a number.", err=True)
 
 
-def _observer(*, quiet: bool) -> ReplayObserver:
+def _observer(*, quiet: bool, json: bool) -> ReplayObserver:
     from fulltape.replay.run import ReplayObserver
+
+    def say(line: str) -> None:
+        if not quiet:
+            typer.echo(line, err=json)  # what programs read is the end alone
 
     class Telling(ReplayObserver):
         def listening(self, servers: Sequence[ReplayServer]) -> None:
             for server in servers:
                 symbols = sorted(server.wire.symbols)
                 named = ", ".join(symbols[:6]) + (f" and {len(symbols) - 6} more" if len(symbols) > 6 else "")
-                typer.echo(f"{server.source}  {server.url}  {named}")
-            typer.echo("Any key is accepted. Ctrl-C ends.")
+                say(f"{server.source}  {server.url}  {named}")
+            say("Any key is accepted. Ctrl-C ends.")
+
+        def left_out(self, source: str, why: str) -> None:
+            say(f"{source}  is not played: {why}")
+
+        def waiting(self, sources: Sequence[str]) -> None:
+            say(
+                f"waiting for a subscription to a recorded symbol of {', '.join(sources)}; --start now does not wait"
+            )
 
         def began(self, at: int) -> None:
-            typer.echo(f"{_clock(at)}  the recording begins")
+            say(f"{_clock(at)}  the recording begins")
 
         def gap(self, source: str, gap: RecordedGap) -> None:
-            typer.echo(f"{_clock(gap.at)}  {source}  {', '.join(gap.symbols)}: {gap.why}")
+            say(f"{_clock(gap.at)}  {source}  {', '.join(gap.symbols)}: {gap.why}")
 
-    return ReplayObserver() if quiet else Telling()
+    return Telling()
 
 
 def _clock(at: int) -> str:
@@ -175,5 +187,9 @@ def _summary(done: Replayed, *, stepped: bool) -> list[str]:
         f"played  {counted(done.messages, 'message')} of {_clock(done.first * 1_000)} to {_clock(done.last * 1_000)}, {counted(done.gaps, 'gap')}",
         f"sent    {done.sent:,} to clients, as far as they had subscribed",
     ]
+    if done.unreadable:
+        lines.append(
+            f"passed over  {counted(done.unreadable, 'message')} that the vendor's clients do not understand"
+        )
     late = f"late    {done.late_p50:.1f} ms at the median, {done.late_p99:.1f} ms at most for 99 %, {done.late_most:.1f} ms the latest"
     return lines if stepped else [*lines, late]

@@ -26,15 +26,14 @@ _SHOWN = 300
 
 
 class DatasetCertificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset in cells: how many are wanted, held (`whole`: without an unexplained hole), rightly empty, and by verdict how many of those that
-    are held. `there`: percent of the wanted ones that are whole or rightly empty; `green`: percent of the held ones that are GREEN; null
+    """A dataset in cells: how many are wanted, held, rightly empty, and `lacking` something; by verdict how many of those that are held. `there`: percent of the wanted ones that lack nothing; `green`: percent of the held ones that are GREEN; null
     of none."""
 
     name: str
     wanted: int
     held: int
-    whole: int
     empty: int
+    lacking: int
     there: float | None
     green: float | None
     verdicts: dict[str, int]
@@ -151,9 +150,9 @@ def _dataset(name: str, known: Mapping[str, int]) -> DatasetCertificate:
         name=name,
         wanted=count["wanted"],
         held=count["held"],
-        whole=count["whole"],
         empty=count["empty"],
-        there=_percent(count["whole"] + count["empty"], count["wanted"]),
+        lacking=count["lacking"],
+        there=_percent(count["wanted"] - count["lacking"], count["wanted"]),
         green=_percent(count["GREEN"], count["held"]),
         verdicts={verdict: count[verdict] for verdict in verdicts if count[verdict]},
     )

@@ -30,11 +30,9 @@ _LACKING = [
 ]
 
 
-def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
-    """Stretches of sessions that lack something for the same reason, of cells in the order (dataset, instrument, session): `SHAPE`. Cells that are
-    rightly empty, and those that are only doubtful (AMBER), lack nothing."""
+def _why(policy: str) -> pl.Expr:
     red = FLAGGED if policy == "keep_flagged" else HELD_OUT
-    why = (
+    return (
         pl.when(pl.col("availability").is_in(_LACKING))
         .then(pl.col("availability"))
         .when(pl.col("verdict") == Verdict.RED.value)
@@ -43,9 +41,14 @@ def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
         .then(pl.lit(PARTIAL))
         .alias("why")
     )
+
+
+def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
+    """Stretches of sessions that lack something for the same reason, of cells in the order (dataset, instrument, session): `SHAPE`. Cells that are
+    rightly empty, and those that are only doubtful (AMBER), lack nothing."""
     key = ["dataset", "instrument", "symbol", "why", "codes"]
     return (
-        cells.with_columns(why)
+        cells.with_columns(_why(policy))
         .with_columns(pl.struct(*key).rle_id().alias("stretch"))
         .filter(pl.col("why").is_not_null())
         .group_by("stretch", *key, maintain_order=True)
@@ -59,14 +62,13 @@ def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
     )
 
 
-def counts(cells: pl.DataFrame) -> pl.DataFrame:
-    """By dataset how many cells are wanted, held, whole, rightly empty, and of those that are held how many are GREEN, AMBER, RED and unchecked."""
+def counts(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
+    """By dataset how many cells are wanted, held, rightly empty, how many lack something, and of those that are held how many are GREEN, AMBER, RED and unchecked."""
     held = pl.col("availability") == Availability.HELD.value
-    holes = pl.col("completeness") == Completeness.HOLES_UNEXPLAINED.value
     return cells.group_by("dataset").agg(
         pl.len().alias("wanted"),
         held.sum().alias("held"),
-        (held & ~holes.fill_null(value=False)).sum().alias("whole"),
+        _why(policy).is_not_null().sum().alias("lacking"),
         (pl.col("availability") == Availability.EMPTY.value).sum().alias("empty"),
         *((held & (pl.col("verdict") == verdict.value)).sum().alias(verdict.value) for verdict in Verdict),
     )

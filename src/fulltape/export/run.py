@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import polars as pl
 
-from fulltape.bundle import checksums, manifest
+from fulltape.bundle import checksums, manifest, signature
 from fulltape.bundle import layout as bundle_layout
 from fulltape.bundle.manifest import MANIFEST, BundleFile
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, known, silent
@@ -143,6 +143,7 @@ def _whole(context: NodeContext, path: Path, recipe: str, included: list[Include
         lake = {file.sha256: context.layout.root / file.path for file in included}
         return (
             described.digest == recipe
+            and (path / signature.SIGNATURE).is_file() == bool(context.rules.export_sign)
             and sums.get(MANIFEST) == hashlib.sha256(body).hexdigest()
             and all(
                 sums.get(entry.path) == entry.sha256 and _sound(path / entry.path, entry, lake)
@@ -234,11 +235,18 @@ def _inputs(
         **notes.inputs(context, day),
         **readable.inputs(context, now),
         **certificate.inputs(context, now),
+        **({"signed": signature.fingerprint(key)} if (key := _key(context)) else {}),
         **({"delistings": repr(sorted(ended.items()))} if ended else {}),
         **({"actions": actions} if (actions := prices.digest(context)) else {}),
         **{f"calendar.{name}": wanted.calendar.version for name, wanted in context.wanted.items()},
         **{f"schema.{name}": str(wanted.dataset.schema.version) for name, wanted in context.wanted.items()},
     }
+
+
+def _key(context: NodeContext) -> Path | None:
+    """The key that signs bundles, where one is set."""
+    chosen = context.rules.export_sign
+    return context.folder / Path(chosen).expanduser() if chosen else None
 
 
 def _write(
@@ -284,6 +292,8 @@ def _write(
     manifests.write(
         context, work, included, linked, summary, recipe=recipe, held_out=held_out, factors=factors
     )
+    if key := _key(context):
+        signature.sign(work, key)
     files.sync_tree(work)
     older = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     if path.exists():

@@ -77,7 +77,7 @@ def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Pat
                 last = max(days, default=None)
                 availability.update(dict(rows.group_by("availability").len().iter_rows()))
                 verdicts.update(dict(rows.group_by("verdict").len().iter_rows()))
-                counts.append(gaps.counts(rows))
+                counts.append(gaps.counts(rows, context.rules.export_policy))
                 stretches.add(gaps.of(rows, context.rules.export_policy))
                 pieces.add(rows)
         whole = pl.concat([pl.LazyFrame(schema=plan.STATUS), *pieces.scanned()])

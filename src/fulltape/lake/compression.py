@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import BinaryIO, cast
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -12,6 +14,11 @@ else:
 _LEVEL = 1
 Broken = zstd.ZstdError
 """Raised for what is no compressed content."""
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file to be written, compressed at level 1."""
+    return cast("BinaryIO", zstd.open(path, "wb", level=_LEVEL))
 
 
 def pack(content: bytes) -> bytes:

@@ -33,6 +33,7 @@ def rules(loaded: Loaded) -> Rules:
         workers=backfill.workers,
         shares={name.upper(): share for name, share in values.budget.model_dump().items()},
         export_policy=values.export.policy,
+        export_sign=values.export.sign,
         splits=values.export.splits,
         purge=values.export.purge,
         embargo=values.export.embargo,

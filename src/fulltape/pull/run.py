@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulltape import errors
-from fulltape.bundle import listing
+from fulltape.bundle import listing, signature
 from fulltape.bundle.checksums import SUMS
 from fulltape.bundle.listing import LATEST
+from fulltape.bundle.signature import SIGNATURE
 from fulltape.bundle.sources import BundleSource
 from fulltape.lake import files
 from fulltape.pull import plan
@@ -37,25 +38,32 @@ class Pulled:
     kept: int
     mended: int
     removed: tuple[str, ...]
+    signer: str = ""
+    """Who has signed it, where that was held against allowed signers."""
 
 
-def run(source: BundleSource, target: Path, *, day: str = "", keep: int = 7) -> Pulled:
+def run(
+    source: BundleSource, target: Path, *, day: str = "", keep: int = 7, signers: Path | None = None
+) -> Pulled:
     """Fetch a bundle of a day, or the newest one. `TransportError` where the source breaks off: what has come is kept, and the next run
-    goes on from there, with a source of its own; `latest` names the bundle of before until the new one is whole."""
+    goes on from there, with a source of its own; `latest` names the bundle of before until the new one is whole. With `signers` only a bundle that one of them
+    has signed is taken, and `BundleError` says so of any other."""
     with contextlib.closing(source), files.alone(target / ".lock", f"a pull into {target}"):
         for name in (OBJECTS, PARTIAL):
             (target / name).mkdir(parents=True, exist_ok=True)
         _clear(target)
         wanted = listing.chosen(source.days(), day)
         text = b"".join(source.read(wanted, SUMS))
+        sealed = source.signature(wanted) if signers else None
+        signer = _signer(text, sealed, signers, wanted) if signers else ""
         listed = listing.content(text.decode("utf-8", "replace"), wanted)
         transfer = _Transfer(source, target, wanted)
         for path, digest in listed.items():
             transfer.bring(path, digest)
-        _lay(target, wanted, listed, text)
-        _switch(target, wanted)
+        _lay(target, wanted, listed, text, sealed)
+        newest = _switch(target, wanted)
         there = [path.name for path in target.iterdir()]
-        removed = plan.superseded(there, keep, wanted)
+        removed = plan.superseded(there, keep, {wanted, newest})
         for name in removed:
             _remove(target, name)
         _forget(target)
@@ -67,6 +75,7 @@ def run(source: BundleSource, target: Path, *, day: str = "", keep: int = 7) -> 
         kept=len(listed) - transfer.fetched,
         mended=transfer.mended,
         removed=tuple(removed),
+        signer=signer,
     )
 
 
@@ -108,9 +117,22 @@ class _Transfer:
                 self.bytes += len(piece)
 
 
-def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes) -> None:
+def _signer(sums: bytes, sealed: bytes | None, signers: Path, day: str) -> str:
+    """Who signed it."""
+    if not signers.is_file():
+        raise errors.UsageError(
+            f"there is no file {signers}.", hint="It is that of ssh-keygen's allowed signers."
+        )
+    if sealed is None:
+        raise errors.BundleError(
+            f"the bundle of {day} is not signed.", hint="The node's [export] sign says by which key it is."
+        )
+    return signature.verify(sums, sealed, signers, day)
+
+
+def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes, sealed: bytes | None) -> None:
     """Make the bundle of its objects, whole, under a name of its own, and give it its name."""
-    if _same(target / day, listed, sums):
+    if _same(target / day, listed, sums, sealed):
         return
     draft = target / f"{files.TEMPORARY}{day}"
     for path, digest in listed.items():
@@ -118,6 +140,8 @@ def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes) -> None
         place.parent.mkdir(parents=True, exist_ok=True)
         _link(target / OBJECTS / digest, place)
     (draft / SUMS).write_bytes(sums)
+    if sealed is not None:
+        (draft / SIGNATURE).write_bytes(sealed)
     files.sync_tree(draft)
     if (target / day).exists():
         (target / day).rename(target / f"{files.TEMPORARY}old-{day}")
@@ -126,11 +150,16 @@ def _lay(target: Path, day: str, listed: Mapping[str, str], sums: bytes) -> None
     shutil.rmtree(target / f"{files.TEMPORARY}old-{day}", ignore_errors=True)
 
 
-def _same(bundle: Path, listed: Mapping[str, str], sums: bytes) -> bool:
+def _same(bundle: Path, listed: Mapping[str, str], sums: bytes, sealed: bytes | None) -> bool:
     """Whether a bundle is made of just these objects already."""
     try:
-        return (bundle / SUMS).read_bytes() == sums and all(
-            (bundle / path).samefile(bundle.parent / OBJECTS / digest) for path, digest in listed.items()
+        known = (bundle / SIGNATURE).read_bytes() if (bundle / SIGNATURE).is_file() else None
+        return (
+            (bundle / SUMS).read_bytes() == sums
+            and sealed in (None, known)
+            and all(
+                (bundle / path).samefile(bundle.parent / OBJECTS / digest) for path, digest in listed.items()
+            )
         )
     except OSError:
         return False
@@ -143,13 +172,18 @@ def _link(whole: Path, place: Path) -> None:
         shutil.copyfile(whole, place)
 
 
-def _switch(target: Path, day: str) -> None:
-    """Let `latest` name a bundle, from one moment to the next."""
+def _switch(target: Path, day: str) -> str:
+    """Let `latest` name a bundle, from one moment to the next, unless it names a newer one; the day that it names."""
+    with contextlib.suppress(OSError):
+        before = (target / LATEST).readlink().name
+        if before > day and listing.is_day(before) and (target / before).is_dir():
+            return before
     link = target / f"{files.TEMPORARY}{LATEST}"
     link.unlink(missing_ok=True)
     link.symlink_to(day)
     link.rename(target / LATEST)
     files.sync_folder(target)
+    return day
 
 
 def _remove(target: Path, day: str) -> None:

@@ -158,7 +158,7 @@ class RowsReader(abc.ABC):
         every: str | None = None,
         adjust: str = "none",
         anchor: Day = "latest",
-        accept: Sequence[str] = ("complete",),
+        accept: str | Sequence[str] = ("complete",),
         dtype: str = "float64",
         scratch: str | PathLike[str] | None = None,
     ) -> Windows:
@@ -185,7 +185,8 @@ class RowsReader(abc.ABC):
             self._opened,
             WindowedRows(
                 declared, self._calendar(declared), span, symbols, instruments, every, adjust,
-                span[1] if split and anchor == "latest" and adjust != "none" else anchor, tuple(accept),
+                span[1] if split and anchor == "latest" and adjust != "none" else anchor,
+                (accept,) if isinstance(accept, str) else tuple(accept),
             ),
             cutting,
         )  # fmt: skip

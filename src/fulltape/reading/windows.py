@@ -65,8 +65,13 @@ class Windows(Sequence[BarWindow]):
         self._request = request
         self.instruments, self.columns = tuple(instruments), request.columns
         self._ts, self._sessions = axis["ts"].to_numpy(), axis["session"].to_numpy()
-        self._table = _laid(request, self.instruments, axis, rows)
         steps = len(self._ts)
+        if 0 < steps < request.window:
+            raise errors.UsageError(
+                f"a window of {request.window:,} bars is longer than the {steps:,} that there are.",
+                hint="Ask for more sessions, or for a shorter window.",
+            )
+        self._table = _laid(request, self.instruments, axis, rows)
         count = 0 if not steps else 1 + max(0, -(-(steps - request.window) // request.stride))
         self._order = _order(count, request.seed)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fulltape import errors
 from fulltape.contract.events import ConnectionEvent
 
 _WINDOW = 5_000_000_000
 """Connections of a source are written together, many times a second: none comes so many nanoseconds late."""
-_FILES = 60_000_000_000
-"""A file begins before its first message, and by so many nanoseconds at most after the last one of the file before."""
+_HELD = 300_000_000_000
+"""For so many nanoseconds a connection may be dead before that is noticed."""
+_FILES = 3_600_000_000_000
+"""By so many nanoseconds at most a file begins after its first message, or after the last one of the file before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +37,43 @@ class Played:
     content: bytes
 
 
+Key = tuple[tuple[str, ...], str]
+"""Subscriptions by any of which something is sent, and its symbol."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedGap:
-    """From a moment on nothing of these symbols was received, and why; `cut`: the connection was lost."""
+    """From a moment on nothing of these symbols was received, and why; `cut`: the connection was lost, and with it these subscriptions as far as
+    anything had been heard of them (`keys`)."""
 
     at: int
     symbols: tuple[str, ...]
     why: str
     cut: bool
+    keys: tuple[Key, ...] = ()
+
+    def concerns(self, kind: str, symbol: str, every: str) -> bool:
+        """Whether a subscription was lost; `every` is a symbol that means all."""
+        heard = {each for _, each in self.keys}
+        return any(kind in kinds and symbol in (each, every) for kinds, each in self.keys) or any(
+            symbol in (each, every) for each in self.symbols if each not in heard
+        )
 
 
 Recorded = Heard | ConnectionEvent
 Item = Played | RecordedGap
-Keys = Callable[[bytes], list[tuple[tuple[str, ...], str]]]
-"""What a message is about: subscriptions by any of which it is sent, and the symbol."""
+
+
+class Wire(Protocol):
+    """What recorded messages of a vendor are about."""
+
+    def pieces(self, content: bytes) -> Sequence[tuple[Key, bytes]]:
+        """Each piece with what it is, whatever connection it came by; nothing for what only concerned a connection."""
+        ...
+
+    def without(self, content: bytes, gone: Collection[int]) -> bytes:
+        """A message without some of its pieces, by their places."""
+        ...
 
 
 def window(begin: str, end: str) -> tuple[int, int]:
@@ -66,7 +93,9 @@ def _moment(text: str, name: str) -> tuple[int, int]:
     except ValueError:
         moment = None
     is_day = moment is not None and len(text) == len("2026-11-24")
-    if moment is None or (moment.tzinfo is None and not is_day):
+    if moment is not None and moment.tzinfo is None and not is_day:
+        raise errors.UsageError(f"{name} {text!r} has no time zone.", hint="2026-11-24T14:30Z is one in UTC.")
+    if moment is None:
         raise errors.UsageError(
             f"{name} {text!r} is no moment.", hint="Write a day of UTC, 2026-11-24, or 2026-11-24T14:30Z."
         )
@@ -88,65 +117,104 @@ def files_within(begins: list[int], first: int, last: int) -> list[int]:
     ]
 
 
-def in_time(recorded: Iterable[Recorded]) -> Iterator[Recorded]:
-    """By moment, whatever connection they came by; a clock that was put back does not bring the past again."""
+def in_time(recorded: Iterable[Recorded]) -> Iterator[tuple[int, Recorded]]:
+    """By moment, whatever connection it came by; what came by one connection keeps its order. A clock that was set is put right: after it time
+    goes on from where it was."""
     heap: list[tuple[int, int, Recorded]] = []
-    newest = 0
+    newest = shift = 0
+    of_connection: dict[int, int] = {}
     for number, item in enumerate(recorded):
         if isinstance(item, ConnectionEvent) and item.what == "opened":
             # What a file begins with may have happened before the file was made, and is written behind this mark.
             yield from _emptied(heap)
-            yield item
+            yield newest, item
             continue
-        heapq.heappush(heap, (moment_of(item), number, item))
-        newest = max(newest, moment_of(item))
+        if isinstance(item, ConnectionEvent) and item.what == "clock":
+            shift -= item.by
+        if newest and item.at + shift < newest - _WINDOW:
+            shift = newest - item.at
+        at = max(item.at + shift, of_connection.get(item.connection, 0))
+        of_connection[item.connection] = at
+        heapq.heappush(heap, (at, number, item))
+        newest = max(newest, at)
         while heap[0][0] <= newest - _WINDOW:
-            yield heapq.heappop(heap)[2]
+            moment, _, earliest = heapq.heappop(heap)
+            yield moment, earliest
     yield from _emptied(heap)
 
 
-def _emptied(heap: list[tuple[int, int, Recorded]]) -> Iterator[Recorded]:
+def _emptied(heap: list[tuple[int, int, Recorded]]) -> Iterator[tuple[int, Recorded]]:
     while heap:
-        yield heapq.heappop(heap)[2]
+        moment, _, earliest = heapq.heappop(heap)
+        yield moment, earliest
 
 
-def moment_of(item: Recorded) -> int:
-    """When something happened: a loss, when it began."""
-    if isinstance(item, Heard):
-        return item.at
-    if item.what in ("disconnected", "stale"):
-        return min(item.since or item.at, item.at)
-    return item.at
+class _Recent:
+    """What was played in the last seconds, as often as it was."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[bytes] = Counter()
+        self._order: deque[tuple[int, bytes]] = deque()
+
+    def add(self, at: int, content: bytes) -> None:
+        """Something was played."""
+        self._counts[content] += 1
+        self._order.append((at, content))
+        while self._order[0][0] < at - 2 * _WINDOW:
+            _, old = self._order.popleft()
+            self._counts[old] -= 1
+            if not self._counts[old]:
+                del self._counts[old]
+
+    def copies(self) -> Counter[bytes]:
+        """How often each was played."""
+        return Counter(self._counts)
 
 
 @dataclass(slots=True)
-class Sequence:
-    """One source's recording, item by item. A subscription that two connections carried for a while is heard from the one that had it
-    first, until that one is lost."""
+class PlayOrder:
+    """One source's recording, item by item. While two connections carry the same, what comes by the newer one is held back, until the older
+    one is lost: then what that had not brought is played, and the newer one goes on."""
 
-    keys: Keys
+    wire: Wire
     symbols: dict[str, str] = field(default_factory=dict)
     """Of channels, by name."""
-    _owners: dict[tuple[tuple[str, ...], str], int] = field(default_factory=dict)
+    _owners: dict[Key, int] = field(default_factory=dict)
     _live: dict[str, set[int]] = field(default_factory=dict)
+    _held: deque[Heard] = field(default_factory=deque)
+    _recent: _Recent = field(default_factory=_Recent)
     _last: int = 0
 
     def items(self, recorded: Iterable[Recorded]) -> Iterator[Item]:
         """What is played, in order; moments never go back."""
-        for each in in_time(recorded):
+        for at, each in in_time(recorded):
+            self._last = max(self._last, at)
             if isinstance(each, ConnectionEvent):
-                if each.what != "opened":
-                    self._last = max(self._last, moment_of(each))
                 yield from self._event(each)
-                continue
-            self._last = max(self._last, each.at)
-            if self._is_owner(each):
-                yield Played(self._last, each.content)
+            else:
+                yield from self._heard(each, Counter())
 
-    def _is_owner(self, heard: Heard) -> bool:
-        """Whether a message counts: it is about something that its connection has, or takes."""
-        owners = [self._owners.setdefault(key, heard.connection) for key in self.keys(heard.content)]
-        return heard.connection in owners
+    def _heard(self, heard: Heard, copies: Counter[bytes]) -> Iterator[Item]:
+        """A message, where its connection has what it is about, without the pieces of which there are `copies`."""
+        pieces = self.wire.pieces(heard.content)
+        owners = [self._owners.setdefault(key, heard.connection) for key, _ in pieces]
+        if heard.connection not in owners:
+            if pieces:
+                self._held.append(heard)
+                while self._held[0].at < heard.at - _HELD:
+                    self._held.popleft()
+            return
+        gone = []
+        for place, (_, content) in enumerate(pieces):
+            if copies[content] > 0:
+                copies[content] -= 1
+                gone.append(place)
+            else:
+                self._recent.add(self._last, content)
+        if not gone:
+            yield Played(self._last, heard.content)
+        elif len(gone) < len(pieces):
+            yield Played(self._last, self.wire.without(heard.content, gone))
 
     def _event(self, event: ConnectionEvent) -> Iterator[Item]:
         if event.what == "opened":
@@ -155,14 +223,15 @@ class Sequence:
             for name in event.channels:
                 self._live.setdefault(name, set()).add(event.connection)
         elif event.what == "dropped":
-            yield self._gap(
-                event.channels or tuple(self.symbols), f"{event.count:,} messages were dropped", cut=False
-            )
+            names = event.channels or tuple(self.symbols)
+            yield self._gap(names, f"{event.count:,} messages were dropped", cut=False)
         elif event.what in ("stale", "disconnected", "closed"):
+            keys = [key for key, owner in self._owners.items() if owner == event.connection]
             lost = self._leave(event.connection, event.channels)
+            yield from self._released(keys)
             if lost:
                 why = f"{event.what}: {event.reason}" if event.reason else event.what
-                yield self._gap(lost, why, cut=event.what != "stale")
+                yield self._gap(lost, why, cut=event.what != "stale", keys=keys)
 
     def _opened(self, event: ConnectionEvent) -> Iterator[Item]:
         """A file begins: what it does not go on with was lost with the one before."""
@@ -174,9 +243,12 @@ class Sequence:
         lost = tuple(name for name, carriers in self._live.items() if carriers and name not in live)
         self._live = live
         kept = {connection for connection, names in event.live.items() if names}
-        self._owners = {key: owner for key, owner in self._owners.items() if owner in kept}
+        keys = [key for key, owner in self._owners.items() if owner not in kept]
+        for key in keys:
+            del self._owners[key]
+        yield from self._released(keys)
         if lost:
-            yield self._gap(lost, "the recording broke off", cut=True)
+            yield self._gap(lost, "the recording broke off", cut=True, keys=keys)
 
     def _leave(self, connection: int, names: Iterable[str]) -> tuple[str, ...]:
         """A connection carries these channels no more (none named: all of them); returns those that no other carries."""
@@ -188,9 +260,17 @@ class Sequence:
             self._live[name].discard(connection)
         return tuple(name for name in left if not self._live[name])
 
-    def _gap(self, names: Iterable[str], why: str, *, cut: bool) -> RecordedGap:
+    def _released(self, freed: Iterable[Key]) -> Iterator[Item]:
+        """What was held back of what no connection has any more, but for copies of what was played."""
+        if not self._held or not any(True for _ in freed):
+            return
+        held, self._held, copies = self._held, deque[Heard](), self._recent.copies()
+        for heard in held:
+            yield from self._heard(heard, copies)
+
+    def _gap(self, names: Iterable[str], why: str, *, cut: bool, keys: Iterable[Key] = ()) -> RecordedGap:
         symbols = sorted({self.symbols.get(name, name) for name in names})
-        return RecordedGap(self._last, tuple(symbols), why, cut)
+        return RecordedGap(self._last, tuple(symbols), why, cut, tuple(keys))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fulltape import errors
 from fulltape.lake import files, journal, messages
-from fulltape.lake.journal import JournalDamage, RecordKind
-from fulltape.lake.layout import JOURNAL, MOMENT, SEALED
+from fulltape.lake.journal import Record, RecordKind
+from fulltape.lake.layout import CAPTURE, JOURNAL, MOMENT, SEALED
 from fulltape.replay import plan
 from fulltape.replay.plan import Heard, Recorded
 
@@ -27,11 +27,17 @@ class RecordedSource:
 def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: int) -> list[RecordedSource]:
     """What was captured of some sources (all: none is named) below a folder, in files WRITER/SOURCE/FILE or SOURCE/FILE, that may hold
     something between two moments (UTC nanoseconds). `UsageError` where there is nothing, or more than one writer's."""
+    if not root.is_dir():
+        raise errors.UsageError(f"there is no folder {root}.")
     by_place: dict[tuple[str, str], dict[str, Path]] = {}
     for path in files.tree(root):
-        if path.suffix in (JOURNAL, SEALED) and (not writer or path.parent.parent.name.startswith(writer)):
+        if path.suffix in (JOURNAL, SEALED) and (
+            not writer or path.parent.parent.name in (writer, f"{writer}{CAPTURE}")
+        ):
             # While a file is sealed it has both names for a moment.
             by_place.setdefault((path.parent.parent.name, path.parent.name), {})[path.stem] = path
+    if writer and not by_place:
+        raise errors.UsageError(f"nothing was captured by a writer {writer!r}.")
     there = sorted({source for _, source in by_place})
     chosen = []
     for source in wanted or there:
@@ -49,8 +55,11 @@ def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: 
         ordered = [path for _, path in sorted(by_place[places[0]].items())]
         begins = [_begin(path) for path in ordered]
         paths = tuple(ordered[at] for at in plan.files_within(begins, first, last))
-        if symbols := frozenset(symbol for path in paths for symbol in _symbols(path)):
-            chosen.append(RecordedSource(source, paths, symbols))
+        symbols = {symbol for path in paths for symbol in _symbols(path)}
+        if paths and not symbols:  # the begin of the file is damaged: others tell what is captured
+            symbols = {symbol for path in ordered for symbol in _symbols(path)}
+        if symbols:
+            chosen.append(RecordedSource(source, paths, frozenset(symbols)))
     if not chosen:
         raise nothing()
     return chosen
@@ -64,12 +73,10 @@ def nothing() -> errors.UsageError:
 
 
 def recorded(source: RecordedSource) -> Iterator[Recorded]:
-    """Everything in the files of a source, as it lies there; a block that is there twice comes once."""
+    """Everything in the files of a source, as it lies there; a block that is there twice, also in two files, comes once."""
+    numbers: dict[int, int] = {}
     for path in source.paths:
-        numbers: dict[int, int] = {}
-        for record in journal.read(path):
-            if isinstance(record, JournalDamage):
-                continue
+        for record in _records(path):
             if record.kind is RecordKind.MARK:
                 yield messages.decode_event(record.payload)
             elif record.kind is RecordKind.MESSAGES:
@@ -78,6 +85,21 @@ def recorded(source: RecordedSource) -> Iterator[Recorded]:
                     numbers[block.connection] = block.number
                     for at, content in zip(block.received, block.messages(), strict=True):
                         yield Heard(at, block.connection, content)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    """The records of a journal that can be read; it may have been sealed since it was listed."""
+    now = path if path.is_file() else path.with_suffix(SEALED)
+    try:
+        for record in journal.read(now):
+            if isinstance(record, Record):
+                yield record
+    except errors.StorageError:
+        sealed = path.with_suffix(SEALED)
+        if now == sealed or path.is_file() or not sealed.is_file():
+            raise
+        # It was opened at the very moment in which it got its other name: nothing of it was read.
+        yield from _records(sealed)
 
 
 def _begin(path: Path) -> int:
@@ -93,8 +115,8 @@ def _begin(path: Path) -> int:
 
 def _symbols(path: Path) -> Iterator[str]:
     """What a file says at its begin that it carries."""
-    for record in journal.read(path):
-        if not isinstance(record, JournalDamage) and record.kind is RecordKind.MARK:
+    for record in _records(path):
+        if record.kind is RecordKind.MARK:
             event = messages.decode_event(record.payload)
             if event.what == "opened":
                 yield from (channel.symbol for channel in event.carried)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,8 +15,8 @@ from typing import Literal
 
 from fulltape import errors
 from fulltape.market.time import Instant
-from fulltape.replay import plan, reading
-from fulltape.replay.plan import Item, Pace, Played, RecordedGap
+from fulltape.replay import reading
+from fulltape.replay.plan import Item, Pace, Played, PlayOrder, RecordedGap
 from fulltape.replay.reading import RecordedSource
 from fulltape.replay.server import ReplayServer
 from fulltape.simulator import registry
@@ -26,6 +28,8 @@ _AHEAD = 500
 _POLL = 0.005
 _SETTLED = 0.5
 """Seconds without another subscription."""
+_SILENT = 5.0
+"""After so many seconds without a subscription it is told what is waited for."""
 _BREATH = 32
 """After so many messages in a row clients are heard."""
 
@@ -51,11 +55,13 @@ class ReplaySettings:
 
 @dataclass(slots=True)
 class Replayed:
-    """What was played: messages, those of them that were sent to a client (once for each), gaps, the recording's first and last moment
+    """What was played: messages, those of them that were sent to a client (once for each), such as are none of the vendor's and were
+    passed over, gaps, the recording's first and last moment
     (UTC microseconds), and by how many milliseconds a message came late: of half of them at most, of 99 %, of all."""
 
     messages: int = 0
     sent: int = 0
+    unreadable: int = 0
     gaps: int = 0
     first: Instant = 0
     last: Instant = 0
@@ -69,6 +75,12 @@ class ReplayObserver:
 
     def listening(self, servers: Sequence[ReplayServer]) -> None:
         """Clients may connect."""
+
+    def left_out(self, source: str, why: str) -> None:
+        """A source is not played."""
+
+    def waiting(self, sources: Sequence[str]) -> None:
+        """For a while these have no subscriber, without which it does not begin."""
 
     def began(self, at: int) -> None:
         """The first moment of the recording is now."""
@@ -102,70 +114,77 @@ async def play(settings: ReplaySettings, observer: ReplayObserver) -> Replayed:
     if settings.speed <= 0:
         raise errors.UsageError("the speed is a number above 0.")
     chosen = reading.sources(settings.root, settings.sources, settings.writer, settings.first, settings.last)
-    servers = _servers(chosen, settings.port)
-    items = _merged(chosen, servers, settings)
-    begin = next(items, None)
-    if begin is None:
-        raise reading.nothing()
-    items = itertools.chain([begin], items)
+    streams = _streams(chosen, settings, observer)
+    servers = [server for server, _ in streams]
+    items = heapq.merge(*(stream for _, stream in streams), key=lambda pair: pair[1].at)
     try:
         for server in servers:
             await server.open()
         observer.listening(servers)
         if settings.begin == "subscribed":
-            await _all_subscribed(servers)
+            await _all_subscribed(servers, observer)
         replayed = await _played(items, settings, observer)
-        replayed.sent = sum(server.sent for server in servers)
-        return replayed
     finally:
         for server in servers:
             await server.close()
+    replayed.sent = sum(server.sent for server in servers)
+    replayed.unreadable = sum(server.unreadable for server in servers)
+    return replayed
 
 
-async def _all_subscribed(servers: Sequence[ReplayServer]) -> None:
+def _streams(
+    chosen: Sequence[RecordedSource], settings: ReplaySettings, observer: ReplayObserver
+) -> list[tuple[ReplayServer, Iterator[tuple[ReplayServer, Item]]]]:
+    """What is played of each source that has anything to play, and its server, each at a port after the one before."""
+    protocols = registry.streams()
+    streams: list[tuple[ReplayServer, Iterator[tuple[ReplayServer, Item]]]] = []
+    for recorded in chosen:
+        vendor = recorded.source.partition(".")[0]
+        if vendor not in protocols:
+            if recorded.source in settings.sources:
+                raise errors.UsageError(
+                    f"{recorded.source} cannot be played: it was captured through the vendor's own library, not from a socket.",
+                    hint=f"Sockets there are of {', '.join(protocols)}.",
+                )
+            observer.left_out(
+                recorded.source, "it was captured through the vendor's own library, not from a socket"
+            )
+            continue
+        port = settings.port + len(streams) if settings.port else 0
+        server = ReplayServer(recorded.source, protocols[vendor](recorded.symbols), port)
+        items = _within(recorded, server, settings)
+        first = next(items, None)
+        if first is None:
+            observer.left_out(recorded.source, "nothing of it was received in this time")
+            continue
+        streams.append((server, itertools.chain([first], items)))
+    if not streams:
+        raise reading.nothing()
+    return streams
+
+
+def _within(
+    recorded: RecordedSource, server: ReplayServer, settings: ReplaySettings
+) -> Iterator[tuple[ReplayServer, Item]]:
+    for item in PlayOrder(server).items(reading.recorded(recorded)):
+        if item.at > settings.last:
+            return
+        if item.at >= settings.first:
+            yield server, item
+
+
+async def _all_subscribed(servers: Sequence[ReplayServer], observer: ReplayObserver) -> None:
     """Wait until every source has a subscription, and for a while no other has come: clients subscribe one by one."""
     loop = asyncio.get_running_loop()
-    before, since = [0], loop.time()
+    before, since, told_at = [0], loop.time(), loop.time() + _SILENT
     while not all(before) or loop.time() < since + _SETTLED:
         now = [server.subscribed for server in servers]
         if now != before:
             before, since = now, loop.time()
+        if not all(now) and loop.time() > told_at:
+            observer.waiting([server.source for server in servers if not server.subscribed])
+            told_at = float("inf")
         await asyncio.sleep(_POLL)
-
-
-def _servers(chosen: Sequence[RecordedSource], port: int) -> list[ReplayServer]:
-    protocols = registry.streams()
-    servers = []
-    for at, recorded in enumerate(chosen):
-        vendor = recorded.source.partition(".")[0]
-        if vendor not in protocols:
-            raise errors.UsageError(
-                f"{recorded.source} cannot be played: it was captured through the vendor's own library, not from a socket.",
-                hint=f"Sockets there are of {', '.join(protocols)}; name the sources that shall be played.",
-            )
-        servers.append(
-            ReplayServer(recorded.source, protocols[vendor](recorded.symbols), port + at if port else 0)
-        )
-    return servers
-
-
-def _merged(
-    chosen: Sequence[RecordedSource], servers: Sequence[ReplayServer], settings: ReplaySettings
-) -> Iterator[tuple[ReplayServer, Item]]:
-    """What is played of all sources, by moment; what came at the same one in the order of the sources."""
-
-    def of(recorded: RecordedSource, server: ReplayServer) -> Iterator[tuple[ReplayServer, Item]]:
-        def keys(content: bytes) -> list[tuple[tuple[str, ...], str]]:
-            return [(piece.kinds, piece.symbol) for piece in server.wire.pieces(content)]
-
-        for item in plan.Sequence(keys).items(reading.recorded(recorded)):
-            if item.at > settings.last:
-                return
-            if item.at >= settings.first:
-                yield server, item
-
-    streams = [of(recorded, server) for recorded, server in zip(chosen, servers, strict=True)]
-    return heapq.merge(*streams, key=lambda pair: pair[1].at)
 
 
 async def _played(
@@ -190,7 +209,7 @@ async def _played(
                 replayed.last = item.at // 1_000
                 if settings.step is not None:
                     if steps == 0 and isinstance(item, Played):
-                        steps = await loop.run_in_executor(None, settings.step)
+                        steps = await _aside(loop, settings.step)
                         if steps == 0:
                             return replayed
                     steps -= isinstance(item, Played)
@@ -210,6 +229,30 @@ async def _played(
                     await asyncio.sleep(0)
     replayed.late_p50, replayed.late_p99, replayed.late_most = (late.share(part) for part in (0.5, 0.99, 1))
     return replayed
+
+
+async def _aside(loop: asyncio.AbstractEventLoop, step: Callable[[], int]) -> int:
+    """What is asked for in a thread that nothing waits for: an end of the program must not need another key."""
+    future: asyncio.Future[int] = loop.create_future()
+
+    def settle(given: int | BaseException) -> None:
+        if future.done():
+            return
+        if isinstance(given, BaseException):
+            future.set_exception(given)
+        else:
+            future.set_result(given)
+
+    def run() -> None:
+        try:
+            given: int | BaseException = step()
+        except Exception as error:  # noqa: BLE001 — it is raised where it is waited for
+            given = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and no one waits
+            loop.call_soon_threadsafe(settle, given)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future
 
 
 async def _until(loop: asyncio.AbstractEventLoop, deadline: float) -> None:

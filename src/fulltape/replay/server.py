@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+import msgspec
 import picows
 from picows import WSUpgradeRequest
 
 from fulltape import errors
-from fulltape.replay.plan import Played, RecordedGap
-from fulltape.simulator.protocol import Piece, StreamProtocol, Talk
+from fulltape.replay.plan import Key, Played, RecordedGap
+from fulltape.simulator.protocol import ANY, StreamProtocol, Talk
 from fulltape.simulator.stream import ClientSession, accepted
+
+_PATIENCE, _POLL = 5.0, 0.01
+"""For so many seconds a client may read nothing of what waits for it."""
 
 
 class ReplayServer:
@@ -22,6 +26,7 @@ class ReplayServer:
         self.sessions: list[ClientSession] = []
         self.said: list[object] = []
         self.sent = 0
+        self.unreadable = 0
         self._server: asyncio.Server | None = None
 
     @property
@@ -46,18 +51,52 @@ class ReplayServer:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """End, as a server that goes down does."""
+        """End, as a server that goes down does, once clients have read what was sent; who reads nothing any more is not waited for."""
+        loop = asyncio.get_running_loop()
+        before, since = -1, loop.time()
+        while (waiting := self._waiting()) and loop.time() < since + _PATIENCE:
+            if waiting != before:
+                before, since = waiting, loop.time()
+            await asyncio.sleep(_POLL)
         for session in list(self.sessions):
-            session.kick("the recording is over")
+            session.kick("the recording is over", picows.WSCloseCode.GOING_AWAY)
         if self._server is not None:
             self._server.close()
+            until = loop.time() + _PATIENCE
+            while self.sessions and loop.time() < until:
+                await asyncio.sleep(_POLL)
+            for session in list(self.sessions):
+                if session.transport is not None:
+                    session.transport.underlying_transport.abort()
             await self._server.wait_closed()
+
+    def _waiting(self) -> int:
+        """So many bytes clients have not read yet."""
+        transports = [session.transport for session in self.sessions if session.transport is not None]
+        return sum(transport.underlying_transport.get_write_buffer_size() for transport in transports)
 
     def repeats(self, talk: Talk, symbols: Iterable[str]) -> list[bytes]:
         """See `ClientHost`: nothing is told again."""
         del talk, symbols
         self.said.clear()
         return []
+
+    def pieces(self, content: bytes) -> list[tuple[Key, bytes]]:
+        """See `plan.Wire`; a message that is none of the vendor's is counted, and passed over."""
+        try:
+            return [
+                ((piece.kinds, piece.symbol), piece.identity)
+                for piece in self.wire.pieces(content)
+                if piece.kinds
+            ]
+        except (ValueError, TypeError, KeyError, AttributeError, msgspec.DecodeError):
+            self.unreadable += 1
+            return []
+
+    def without(self, content: bytes, gone: Collection[int]) -> bytes:
+        """See `plan.Wire`."""
+        counted = enumerate(piece for piece in self.wire.pieces(content) if piece.kinds)
+        return self.wire.joined(content, [piece for place, piece in counted if place not in gone])
 
     def play(self, item: Played) -> None:
         """Send a message to who has subscribed to it: as it came, or of a mixed one what the client wants."""
@@ -66,20 +105,20 @@ class ReplayServer:
         pieces = self.wire.pieces(item.content)
         for session in list(self.sessions):
             wanted = [piece for piece in pieces if piece.wanted(session.talk)]
-            if wanted and (message := self._message(session.talk, item.content, pieces, wanted)) is not None:
+            if not wanted:
+                continue
+            whole = item.content if len(wanted) == len(pieces) else self.wire.joined(item.content, wanted)
+            message = self.wire.addressed(session.talk, whole)
+            if message is not None:
                 session.send([message])
                 self.sent += 1
 
     def cut(self, gap: RecordedGap) -> None:
-        """Let the connections of those go that have subscribed to what was lost."""
+        """Let the connections of those go that have subscribed to what was lost, once they have read what came before."""
         for session in list(self.sessions):
-            lost = any(symbol in gap.symbols for _, symbol in session.talk.subscribed)
+            lost = any(gap.concerns(kind, symbol, ANY) for kind, symbol in session.talk.subscribed)
             if lost and session.transport is not None:
-                session.transport.underlying_transport.abort()
-
-    def _message(self, talk: Talk, content: bytes, pieces: list[Piece], wanted: list[Piece]) -> bytes | None:
-        whole = content if len(wanted) == len(pieces) else self.wire.joined(content, wanted)
-        return self.wire.addressed(talk, whole)
+                session.transport.underlying_transport.close()
 
     def _accept(self, request: WSUpgradeRequest) -> ClientSession | picows.WSUpgradeResponseWithListener:
         return accepted(self, request, compress=False)

@@ -261,6 +261,10 @@ class ExportSettings(Section):
         _RULES.export_policy,
         description="what happens to RED cells: lose their bad rows, stay out whole, or stay in, flagged",
     )
+    sign: str = Field(
+        "",
+        description="a private key of ssh, relative to the node's folder: each bundle's SHA256SUMS is signed by it",
+    )
     splits: dict[str, Day] = Field(
         {},
         description="names and first sessions, in their order, of what a bundle is split into, in `splits.json`",

@@ -46,6 +46,8 @@ class Rules:
     """Parts of a bundle by name, and their first sessions."""
     purge: int = 0
     embargo: int = 0
+    export_sign: str = ""
+    """The private key that signs bundles; '' none."""
     export_policy: Literal["drop_rows", "drop_cell", "keep_flagged"] = "drop_cell"
     keep_messages: int = 7 * 86_400 * SECOND
     clock_tolerance: int = 5 * SECOND

@@ -36,11 +36,19 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What of a recorded message is about one symbol, exactly as it came. `kinds`: the subscriptions by any of which it is sent."""
+    """What of a recorded message is about one symbol, exactly as it came. `kinds`: the subscriptions by any of which it is sent; none:
+    it only concerned the connection that it came by."""
 
     kinds: tuple[str, ...]
     symbol: str
     content: bytes
+    alike: bytes = b""
+    """What is the same of it by whatever connection it comes, where that is not all."""
+
+    @property
+    def identity(self) -> bytes:
+        """What tells whether two connections brought the same."""
+        return self.alike or self.content
 
     def wanted(self, talk: Talk) -> bool:
         """Whether a client has subscribed to it."""

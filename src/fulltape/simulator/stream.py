@@ -44,6 +44,7 @@ class ClientSession(WSListener):
         self.talk = Talk(path=request.path.decode("ascii", "replace"))
         self._packs = server.wire.packs and request.headers.get("Content-Type") == "application/msgpack"
         self.mute = False
+        self._parts = b""
         self.transport: WSTransport | None = None
         self._server = server
         self.compressed = compress
@@ -58,15 +59,27 @@ class ClientSession(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Answer."""
         if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
             transport.disconnect()
-        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            before = set(self.talk.subscribed)
-            content = frame.get_payload_as_bytes()
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._parts += frame.get_payload_as_bytes()
+            if frame.fin:
+                content, self._parts = self._parts, b""
+                self._hear(content)
+
+    def _hear(self, content: bytes) -> None:
+        """Answer a whole message; who says what no client of the vendor says is thrown out."""
+        before = set(self.talk.subscribed)
+        try:
             said = msgspec.msgpack.decode(content) if self._packs else json.loads(content)
             self._server.said.append(said)
-            self.send(self._server.wire.hear(self.talk, said))
-            fresh = {symbol for _, symbol in self.talk.subscribed - before}
-            self.send(self._server.repeats(self.talk, fresh))
+            answers = self._server.wire.hear(self.talk, said)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, msgspec.DecodeError):
+            self.kick("not understood")
+            return
+        self.send(answers)
+        fresh = {symbol for _, symbol in self.talk.subscribed - before}
+        self.send(self._server.repeats(self.talk, fresh))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         """Forget."""
@@ -87,11 +100,12 @@ class ClientSession(WSListener):
                 self.transport.send(WSMsgType.TEXT, packed[:-4], rsv1=True)
         if self.transport.underlying_transport.get_write_buffer_size() > _SLOWEST:
             self.kick("slow consumer")
+            self.transport.underlying_transport.abort()  # what waits would keep it
 
-    def kick(self, why: str) -> None:
+    def kick(self, why: str, code: picows.WSCloseCode = picows.WSCloseCode.POLICY_VIOLATION) -> None:
         """Close, as a server does."""
         if self.transport is not None:
-            self.transport.send_close(picows.WSCloseCode.POLICY_VIOLATION, why.encode())
+            self.transport.send_close(code, why.encode())
             self.transport.disconnect()
 
     def cut(self, message: bytes) -> None:

@@ -12,9 +12,10 @@ import msgspec
 from fulltape.bundle import checksums, manifest
 from fulltape.bundle.checksums import SUMS
 from fulltape.bundle.manifest import MANIFEST, Manifest
+from fulltape.bundle.signature import SIGNATURE
 from fulltape.lake import files
 
-NAMES = MANIFEST, SUMS
+NAMES = MANIFEST, SUMS, SIGNATURE
 
 
 def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
@@ -40,7 +41,7 @@ def wrong(bundle: Path, *, deep: bool) -> Iterator[tuple[str, str]]:
             yield entry.path, f"it has {path.stat().st_size:,} bytes instead of {entry.bytes:,}"
         elif deep and files.sha256(path) != entry.sha256:
             yield entry.path, "its content is not what was written"
-    known = {*listed, MANIFEST, SUMS}
+    known = {*listed, *NAMES}
     for path in files.tree(bundle):
         name = path.relative_to(bundle).as_posix()
         if name not in known:

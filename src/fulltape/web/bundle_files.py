@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path, PurePosixPath
 
 from fulltape.bundle import checksums
+from fulltape.bundle.signature import SIGNATURE
 from fulltape.lake.layout import Layout
 from fulltape.settings.load import Loaded
 
@@ -18,7 +19,7 @@ def find(loaded: Loaded, day: str, path: str) -> Path | None:
         names = checksums.parsed((bundle / checksums.SUMS).read_text()) or {}
     except (ValueError, OSError):
         return None
-    if ".." in PurePosixPath(path).parts or (path != checksums.SUMS and path not in names):
+    if ".." in PurePosixPath(path).parts or (path not in (checksums.SUMS, SIGNATURE) and path not in names):
         return None
     file = bundle / path
     return file if file.is_file() else None

@@ -72,7 +72,7 @@ class AlpacaProtocol(StreamProtocol):
         """One a row; corrections and cancellations go with trades."""
         rows = msgspec.json.decode(message, type=list[msgspec.Raw])
         parsed = [(msgspec.json.decode(row, type=_Row), bytes(row)) for row in rows]
-        return [Piece((_KINDS[row.T],), row.S, content) for row, content in parsed if row.T in _KINDS]
+        return [Piece((_KINDS[row.T],) if row.T in _KINDS else (), row.S, content) for row, content in parsed]
 
     def packed(self, message: bytes) -> bytes:
         """Moments of rows are those of MessagePack there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,9 +28,9 @@ class BinanceProtocol(StreamProtocol):
 
     def greet(self, talk: Talk) -> list[bytes]:
         """Nothing; streams that the address names are subscribed to."""
-        path, _, query = talk.path.partition("?")
-        named = query.removeprefix("streams=") if query.startswith("streams=") else path.removeprefix("/ws")
-        talk.subscribed |= self._streams(named.strip("/").split("/"))
+        address = urllib.parse.urlsplit(talk.path)
+        named = urllib.parse.parse_qs(address.query).get("streams") or [urllib.parse.unquote(address.path)]
+        talk.subscribed |= self._streams(named[0].removeprefix("/ws").strip("/").split("/"))
         return []
 
     def hear(self, talk: Talk, said: Any) -> list[bytes]:

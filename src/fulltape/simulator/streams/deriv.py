@@ -22,6 +22,11 @@ class _Message(msgspec.Struct, frozen=True):
     ohlc: _Row | None = None
 
 
+def _name(key: str, said: Any) -> str:
+    """The name of a subscription."""
+    return str(said["req_id"]) if "req_id" in said else key.replace(" ", "-")
+
+
 class DerivProtocol(StreamProtocol):
     """`ticks` and candles: every answer repeats what was asked."""
 
@@ -55,7 +60,7 @@ class DerivProtocol(StreamProtocol):
 
     def _forget(self, talk: Talk, said: Any) -> bytes:
         """One subscription by its name, or all of a kind."""
-        names = {key: str(request.get("req_id", 0)) for key, request in talk.requests.items()}
+        names = {key: _name(key, request) for key, request in talk.requests.items()}
         kinds = {"ticks": "tick", "candles": "ohlc"}.get(str(said.get("forget_all")), "")
         gone = [
             key
@@ -75,7 +80,11 @@ class DerivProtocol(StreamProtocol):
         """One, of its symbol."""
         parsed = msgspec.json.decode(message, type=_Message)
         row = parsed.tick if parsed.msg_type == "tick" else parsed.ohlc if parsed.msg_type == "ohlc" else None
-        return [Piece((parsed.msg_type,), row.symbol.removeprefix("frx"), message)] if row else []
+        if row is None:
+            return []
+        alike = fields(fields(message)[parsed.msg_type])
+        alike.pop("id", None)
+        return [Piece((parsed.msg_type,), row.symbol.removeprefix("frx"), message, of_fields(alike))]
 
     def addressed(self, talk: Talk, message: bytes) -> bytes | None:
         """With the request, its number and the name of the subscription that are this client's, since each message repeats them."""
@@ -86,7 +95,7 @@ class DerivProtocol(StreamProtocol):
         said = talk.requests[f"{kind} {wire.removeprefix('frx')}"]
         if kind == "ohlc" and msgspec.json.decode(row["granularity"]) != said.get("granularity", 60):
             return None
-        name = str(said.get("req_id", 0))
+        name = _name(f"{kind} {wire.removeprefix('frx')}", said)
         mine = {
             "echo_req": _json(said),
             "subscription": _json({"id": name}),

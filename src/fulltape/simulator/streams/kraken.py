@@ -23,6 +23,7 @@ class _Message(msgspec.Struct, frozen=True):
 
 class _Row(msgspec.Struct, frozen=True):
     symbol: str = ""
+    interval: int = 1
 
 
 class KrakenProtocol(StreamProtocol):
@@ -53,6 +54,7 @@ class KrakenProtocol(StreamProtocol):
                 answers.append(_json({**base, "success": False, "error": words, "symbol": symbol}))
                 continue
             talk.subscribed.add((params["channel"], symbol))
+            talk.requests[f"{params['channel']} {symbol}"] = params
             result = {"channel": params["channel"], "snapshot": False, "symbol": symbol}
             answers.append(_json({**base, "result": result, "success": True}))
         return answers
@@ -62,6 +64,19 @@ class KrakenProtocol(StreamProtocol):
         parsed = msgspec.json.decode(message, type=_Message)
         rows = [(msgspec.json.decode(row, type=_Row).symbol, bytes(row)) for row in parsed.data]
         return [Piece((parsed.channel,), symbol, content) for symbol, content in rows if symbol]
+
+    def addressed(self, talk: Talk, message: bytes) -> bytes | None:
+        """Candles of the length that was asked for."""
+        parsed = msgspec.json.decode(message, type=_Message)
+        if parsed.channel != "ohlc":
+            return message
+        rows = [(msgspec.json.decode(row, type=_Row), bytes(row)) for row in parsed.data]
+        mine = [
+            Piece((), row.symbol, content)
+            for row, content in rows
+            if row.interval == talk.requests.get(f"ohlc {row.symbol}", {}).get("interval", 1)
+        ]
+        return message if len(mine) == len(rows) else self.joined(message, mine) if mine else None
 
     def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:
         """The same with fewer rows of `data`."""

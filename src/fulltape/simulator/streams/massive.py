@@ -68,9 +68,8 @@ class MassiveProtocol(StreamProtocol):
         rows = msgspec.json.decode(message, type=list[msgspec.Raw])
         parsed = [(msgspec.json.decode(row, type=_Row), bytes(row)) for row in rows]
         return [
-            Piece((row.ev,), _symbol(row.ev, row.wire), content)
+            Piece((row.ev,) if row.ev != "status" else (), _symbol(row.ev, row.wire), content)
             for row, content in parsed
-            if row.ev != "status"
         ]
 
     def joined(self, message: bytes, pieces: Sequence[Piece]) -> bytes:  # noqa: ARG002
