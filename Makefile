@@ -9,7 +9,7 @@ TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
 GROWTH_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate bench-soak bench-web bench-download mutants docs format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate bench-soak bench-web bench-download bench-export bench-replay bench-batches mutants docs format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -56,6 +56,15 @@ bench-soak: .venv/.dev
 # The pages of a large node while its ledger is written to.
 bench-web: .venv/.dev
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.web.run
+
+bench-export: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.export.run
+
+bench-replay: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.replay.run
+
+bench-batches: .venv/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.batches.run
 
 bench-download: .venv/.dev .interop/.clients
 	env -u PYTHONDONTWRITEBYTECODE $(RUN)/python -m benchmarks.download.run
