@@ -20,6 +20,7 @@ from recorded import START, channel, tape
 from websockets.sync.client import ClientConnection, connect
 
 from fulltape import errors
+from fulltape.contract.streams import Channel
 from fulltape.lake import files, journal, messages
 from fulltape.lake.journal import Record, RecordKind
 from fulltape.replay import reading, run
@@ -188,6 +189,30 @@ def test_a_lost_connection_is_lost_to_its_clients(tmp_path: Path, gaps: Any) -> 
             assert heard(other) == [trade(TRADES[1], 2), trade(TRADES[1], 4)]
         assert done().gaps == 1
     assert [(gap.symbols, gap.why) for gap in watching.gaps] == [(("BTC/USDT",), "disconnected: reset")]
+
+
+@pytest.mark.parametrize(
+    ("source", "symbol", "wire", "name", "said", "hello"),
+    [
+        ("binance.spot", "XBT/USDT", "BTCUSDT", TRADES[0], trade(TRADES[0], 1), {"method": "SUBSCRIBE", "params": [TRADES[0]], "id": 1}),
+        (
+            "coinbase.exchange", "XBT/USD", "BTC-USD", "matches BTC-USD", b'{"type":"match","trade_id":1,"product_id":"BTC-USD"}',
+            {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["matches"]},
+        ),
+    ],
+)  # fmt: skip
+def test_a_symbol_that_the_node_spells_otherwise_is_played(
+    tmp_path: Path, source: str, symbol: str, wire: str, name: str, said: bytes, hello: Any
+) -> None:
+    spelled = Channel(name=name, dataset="crypto_trades", symbol=symbol, wire=wire, detail="trades")
+    with tape(tmp_path, source, [spelled]) as made:
+        made.event("confirmed", 1, channels=(name,))
+        made.heard((10, said))
+    with playing(ReplaySettings(root=tmp_path)) as (urls, _, done), connect(urls[source]) as client:
+        client.send(json.dumps(hello))
+        client.recv()
+        assert heard(client) == [said]
+        done()
 
 
 def test_what_no_client_understands_is_passed_over(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _observer(*, quiet: bool, json: bool) -> ReplayObserver:
     class Telling(ReplayObserver):
         def listening(self, servers: Sequence[ReplayServer]) -> None:
             for server in servers:
-                symbols = sorted(server.wire.symbols)
+                symbols = server.symbols
                 named = ", ".join(symbols[:6]) + (f" and {len(symbols) - 6} more" if len(symbols) > 6 else "")
                 say(f"{server.source}  {server.url}  {named}")
             say("Any key is accepted. Ctrl-C ends.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulltape import errors
+from fulltape.contract.streams import Channel
 from fulltape.lake import files, journal, messages
 from fulltape.lake.journal import Record, RecordKind
 from fulltape.lake.layout import CAPTURE, JOURNAL, MOMENT, SEALED
@@ -17,11 +18,13 @@ from fulltape.replay.plan import Heard, Recorded
 
 @dataclass(frozen=True, slots=True)
 class RecordedSource:
-    """The files of a source, in the order in which they were written, and the symbols that they carry."""
+    """The files of a source, in the order in which they were written, the symbols that they carry, and `spellings` of the vendor that do not follow
+    from these."""
 
     source: str
     paths: tuple[Path, ...]
     symbols: frozenset[str]
+    spellings: frozenset[str]
 
 
 def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: int) -> list[RecordedSource]:
@@ -55,11 +58,13 @@ def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: 
         ordered = [path for _, path in sorted(by_place[places[0]].items())]
         begins = [_begin(path) for path in ordered]
         paths = tuple(ordered[at] for at in plan.files_within(begins, first, last))
-        symbols = {symbol for path in paths for symbol in _symbols(path)}
-        if paths and not symbols:  # the begin of the file is damaged: others tell what is captured
-            symbols = {symbol for path in ordered for symbol in _symbols(path)}
-        if symbols:
-            chosen.append(RecordedSource(source, paths, frozenset(symbols)))
+        channels = [channel for path in paths for channel in _channels(path)]
+        if paths and not channels:  # the begin of the file is damaged: others tell what is captured
+            channels = [channel for path in ordered for channel in _channels(path)]
+        if channels:
+            symbols = frozenset(channel.symbol for channel in channels)
+            spellings = frozenset(_plain(channel.wire) for channel in channels if not _follows(channel))
+            chosen.append(RecordedSource(source, paths, symbols, spellings))
     if not chosen:
         raise nothing()
     return chosen
@@ -113,11 +118,22 @@ def _begin(path: Path) -> int:
     return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1) * 1_000
 
 
-def _symbols(path: Path) -> Iterator[str]:
+def _plain(wire: str) -> str:
+    """A vendor's spelling as far as simulated vendors take it for a symbol."""
+    return wire.replace("-", "/").removeprefix("frx")
+
+
+def _follows(channel: Channel) -> bool:
+    """Whether the vendor's spelling is the symbol, but for what lies between a pair."""
+    plain = _plain(channel.wire)
+    return plain.upper() in (channel.symbol.upper(), channel.symbol.replace("/", "").upper())
+
+
+def _channels(path: Path) -> Iterator[Channel]:
     """What a file says at its begin that it carries."""
     for record in _records(path):
         if record.kind is RecordKind.MARK:
             event = messages.decode_event(record.payload)
             if event.what == "opened":
-                yield from (channel.symbol for channel in event.carried)
+                yield from event.carried
                 return

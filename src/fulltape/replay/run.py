@@ -151,7 +151,8 @@ def _streams(
             )
             continue
         port = settings.port + len(streams) if settings.port else 0
-        server = ReplayServer(recorded.source, protocols[vendor](recorded.symbols), port)
+        wire = protocols[vendor](recorded.symbols | recorded.spellings)
+        server = ReplayServer(recorded, wire, port)
         items = _within(recorded, server, settings)
         first = next(items, None)
         if first is None:

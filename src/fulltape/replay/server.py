@@ -11,6 +11,7 @@ from picows import WSUpgradeRequest
 
 from fulltape import errors
 from fulltape.replay.plan import Key, Played, RecordedGap
+from fulltape.replay.reading import RecordedSource
 from fulltape.simulator.protocol import ANY, StreamProtocol, Talk
 from fulltape.simulator.stream import ClientSession, accepted
 
@@ -21,8 +22,9 @@ _PATIENCE, _POLL = 5.0, 0.01
 class ReplayServer:
     """Talks to clients as the vendor does, and hands them what was recorded. See `simulator.stream.ClientHost`."""
 
-    def __init__(self, source: str, wire: StreamProtocol, port: int) -> None:
-        self.source, self.wire, self._port = source, wire, port
+    def __init__(self, recorded: RecordedSource, wire: StreamProtocol, port: int) -> None:
+        self.source, self.symbols = recorded.source, sorted(recorded.symbols)
+        self.wire, self._port = wire, port
         self.sessions: list[ClientSession] = []
         self.said: list[object] = []
         self.sent = 0

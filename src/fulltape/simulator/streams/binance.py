@@ -46,7 +46,7 @@ class BinanceProtocol(StreamProtocol):
 
     def _streams(self, names: Iterable[str]) -> set[tuple[str, str]]:
         """Streams by kind and symbol; an unknown one is accepted in silence."""
-        ours = {symbol.replace("/", "").lower(): symbol for symbol in self.symbols if "/" in symbol}
+        ours = {symbol.replace("/", "").lower(): symbol for symbol in sorted(self.symbols)}
         pairs = (name.partition("@")[::2] for name in names)
         return {(kind, ours[wire]) for wire, kind in pairs if wire in ours}
 
