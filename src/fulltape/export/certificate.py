@@ -26,7 +26,7 @@ _SHOWN = 300
 
 
 class DatasetCertificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset in cells: how many are wanted, held, rightly empty, and `lacking` something; by verdict how many of those that are held. `there`: percent of the wanted ones that lack nothing; `green`: percent of the held ones that are GREEN; null
+    """A dataset in cells: how many are wanted, held, confirmed empty, and `lacking` something; by verdict how many of those that are held. `there`: percent of the wanted ones that lack nothing; `green`: percent of the held ones that are GREEN; null
     of none."""
 
     name: str

@@ -45,7 +45,7 @@ def _why(policy: str) -> pl.Expr:
 
 def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
     """Stretches of sessions that lack something for the same reason, of cells in the order (dataset, instrument, session): `SHAPE`. Cells that are
-    rightly empty, and those that are only doubtful (AMBER), lack nothing."""
+    confirmed empty, and those that are only doubtful (AMBER), lack nothing."""
     key = ["dataset", "instrument", "symbol", "why", "codes"]
     return (
         cells.with_columns(_why(policy))
@@ -63,7 +63,7 @@ def of(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
 
 
 def counts(cells: pl.DataFrame, policy: str) -> pl.DataFrame:
-    """By dataset how many cells are wanted, held, rightly empty, how many lack something, and of those that are held how many are GREEN, AMBER, RED and unchecked."""
+    """By dataset how many cells are wanted, held, confirmed empty, how many lack something, and of those that are held how many are GREEN, AMBER, RED and unchecked."""
     held = pl.col("availability") == Availability.HELD.value
     return cells.group_by("dataset").agg(
         pl.len().alias("wanted"),
