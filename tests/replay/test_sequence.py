@@ -34,6 +34,11 @@ def event(what: str, at: int, connection: int = 1, **more: object) -> Connection
     return ConnectionEvent(what=what, at=at, connection=connection, **more)  # type: ignore[arg-type]
 
 
+def items_of(*recorded: Recorded) -> list[Any]:
+    """What is played, with its moments."""
+    return list(PlayOrder(Letters()).items(recorded))
+
+
 def played(*recorded: Recorded) -> list[object]:
     """Contents, and gaps as (symbols, cut)."""
     return [
@@ -121,6 +126,25 @@ def test_whatever_is_renewed_every_message_is_played_once_and_in_order(
     recorded += [Heard(moments[n] + skew, connection, sent[n]) for n in range(begin, len(ticks))]
     ordered = sorted(recorded, key=lambda each: each.at)
     assert played(OPENED, BOTH, *ordered) == sent
+
+
+def test_two_connections_may_carry_the_same_for_minutes() -> None:
+    second = 10**9
+    both = [(number * second, f"a{number}".encode()) for number in range(1, 120)]
+    recorded: list[Recorded] = [OPENED, BOTH, event("confirmed", 2, 2, channels=("a", "b"))]
+    for at, content in both[:-2]:
+        recorded += [Heard(at, 1, content), Heard(at + 7, 2, content)]
+    recorded += [Heard(at, 2, content) for at, content in both[-2:]]
+    recorded.append(event("disconnected", 130 * second, 1))
+    assert played(*recorded) == [content for _, content in both]
+
+
+def test_what_was_dropped_is_told_late_and_is_no_clock() -> None:
+    second = 10**9
+    recorded = [Heard(number * second, 1, f"a{number}".encode()) for number in range(1, 40)]
+    dropped = event("dropped", 20 * second, 1, channels=("a",), since=10 * second, count=3)
+    order = items_of(OPENED, BOTH, *recorded[:30], dropped, *recorded[30:])
+    assert [item.at // second for item in order if isinstance(item, Played)] == list(range(1, 40))
 
 
 def test_one_connection_may_say_the_same_twice() -> None:

@@ -131,15 +131,18 @@ def in_time(recorded: Iterable[Recorded]) -> Iterator[tuple[int, Recorded]]:
             continue
         if isinstance(item, ConnectionEvent) and item.what == "clock":
             shift -= item.by
-        if newest and item.at + shift < newest - _WINDOW:
-            shift = newest - item.at
-        at = max(item.at + shift, of_connection.get(item.connection, 0))
+        moment = item.at
+        if isinstance(item, ConnectionEvent) and item.what == "dropped":
+            moment = newest - shift  # it is told when there is time for it, and its moment is no clock's
+        if newest and moment + shift < newest - _WINDOW:
+            shift = newest - moment
+        at = max(moment + shift, of_connection.get(item.connection, 0))
         of_connection[item.connection] = at
         heapq.heappush(heap, (at, number, item))
         newest = max(newest, at)
         while heap[0][0] <= newest - _WINDOW:
-            moment, _, earliest = heapq.heappop(heap)
-            yield moment, earliest
+            earliest, _, first = heapq.heappop(heap)
+            yield earliest, first
     yield from _emptied(heap)
 
 
@@ -150,17 +153,17 @@ def _emptied(heap: list[tuple[int, int, Recorded]]) -> Iterator[tuple[int, Recor
 
 
 class _Recent:
-    """What was played in the last seconds, as often as it was."""
+    """What was played lately, as often as it was."""
 
     def __init__(self) -> None:
         self._counts: Counter[bytes] = Counter()
         self._order: deque[tuple[int, bytes]] = deque()
 
-    def add(self, at: int, content: bytes) -> None:
-        """Something was played."""
+    def add(self, at: int, content: bytes, since: int) -> None:
+        """Something was played; what was before `since` can be forgotten."""
         self._counts[content] += 1
         self._order.append((at, content))
-        while self._order[0][0] < at - 2 * _WINDOW:
+        while self._order[0][0] < since - 2 * _WINDOW:
             _, old = self._order.popleft()
             self._counts[old] -= 1
             if not self._counts[old]:
@@ -181,7 +184,7 @@ class PlayOrder:
     """Of channels, by name."""
     _owners: dict[Key, int] = field(default_factory=dict)
     _live: dict[str, set[int]] = field(default_factory=dict)
-    _held: deque[Heard] = field(default_factory=deque)
+    _held: deque[tuple[int, Heard]] = field(default_factory=deque)
     _recent: _Recent = field(default_factory=_Recent)
     _last: int = 0
 
@@ -200,8 +203,8 @@ class PlayOrder:
         owners = [self._owners.setdefault(key, heard.connection) for key, _ in pieces]
         if heard.connection not in owners:
             if pieces:
-                self._held.append(heard)
-                while self._held[0].at < heard.at - _HELD:
+                self._held.append((self._last, heard))
+                while self._held[0][0] < self._last - _HELD:
                     self._held.popleft()
             return
         gone = []
@@ -210,7 +213,8 @@ class PlayOrder:
                 copies[content] -= 1
                 gone.append(place)
             else:
-                self._recent.add(self._last, content)
+                # A copy of what is held back may have come before it, however long ago that was.
+                self._recent.add(self._last, content, self._held[0][0] if self._held else self._last)
         if not gone:
             yield Played(self._last, heard.content)
         elif len(gone) < len(pieces):
@@ -264,8 +268,8 @@ class PlayOrder:
         """What was held back of what no connection has any more, but for copies of what was played."""
         if not self._held or not any(True for _ in freed):
             return
-        held, self._held, copies = self._held, deque[Heard](), self._recent.copies()
-        for heard in held:
+        held, self._held, copies = self._held, deque[tuple[int, Heard]](), self._recent.copies()
+        for _, heard in held:
             yield from self._heard(heard, copies)
 
     def _gap(self, names: Iterable[str], why: str, *, cut: bool, keys: Iterable[Key] = ()) -> RecordedGap:
