@@ -99,6 +99,8 @@ class Reader(RowsReader, FactsReader):
 class BundleReader(BundleFacts, Reader):
     """A bundle opened for reading. It is what its node knew on one evening: `as_of` and `known` are questions for the node."""
 
+    _facts = ("actions", "factors", "sessions", "verdicts", "intervals", "repairs")
+
     def __init__(self, bundle: OpenedBundle) -> None:
         self._bundle = bundle
 

@@ -122,6 +122,9 @@ def test_sql_is_the_same(node: Path, bundle: Path) -> None:
     pytest.importorskip("duckdb")
     sql = f"SELECT symbol, count(*) AS n, sum(volume) AS v FROM {MINUTES} GROUP BY symbol ORDER BY symbol"
     assert fulltape.open(bundle).query(sql).equals(fulltape.open(node).query(sql))
+    with pytest.raises(errors.UsageError, match="coverage") as refused:
+        fulltape.open(bundle).query("SELECT * FROM coverage")
+    assert "coverage" not in refused.value.hint
 
 
 @pytest.mark.parametrize(
@@ -131,6 +134,7 @@ def test_sql_is_the_same(node: Path, bundle: Path) -> None:
         ({"known": "2012-11-20"}, "as_of and known cannot be answered"),
         ({"adjust": "total", "convention": "ex_close"}, "are those of convention prev_close, not ex_close"),
         ({"symbols": "ZZZZ"}, "no 'ZZZZ'"),
+        ({"symbols": [1]}, "1 is no name"),
     ],
 )
 def test_what_a_bundle_cannot_answer_it_refuses(bundle: Path, asked: dict[str, Any], words: str) -> None:

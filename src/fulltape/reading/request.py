@@ -242,7 +242,13 @@ def convention_of(value: str) -> Convention:
 
 
 def _several(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+    several = (names,) if isinstance(names, str) else None if names is None else tuple(names)
+    for name in several or ():
+        if not isinstance(name, str):
+            raise errors.UsageError(
+                f"{name!r} is no name.", hint="Symbols, instruments and columns are texts."
+            )
+    return several
 
 
 def _among(value: str, known: Sequence[_T], name: str, *more: str) -> _T:

@@ -26,12 +26,20 @@ from fulltape.reading.windows import Windows
 if TYPE_CHECKING:
     import pandas as pd
 
-_FACTS = ("actions", "factors", "sessions", "coverage", "verdicts", "intervals", "repairs")
-"""Tables of a query beside the datasets."""
-
 
 class RowsReader(abc.ABC):
     """Rows of datasets; every call sees what is there at that moment."""
+
+    _facts: tuple[str, ...] = (
+        "actions",
+        "factors",
+        "sessions",
+        "coverage",
+        "verdicts",
+        "intervals",
+        "repairs",
+    )
+    """Tables of a query beside the datasets."""
 
     @abc.abstractmethod
     def datasets(self) -> tuple[str, ...]:
@@ -207,13 +215,13 @@ class RowsReader(abc.ABC):
         `scan`; `adjust` concerns datasets of equities' prices. `UsageError` for SQL that DuckDB refuses."""
 
         def table(name: str) -> pl.LazyFrame:
-            if name in _FACTS:
+            if name in self._facts:
                 return self._fact_table(name, as_of, known, convention).lazy()
             adjusted = adjust if request.is_adjustable(datasets.get(name)) else "none"
             more: dict[str, Any] = {} if adjusted == "none" else {"anchor": anchor, "convention": convention}
             return self.scan(name, as_of=as_of, as_of_basis=as_of_basis, known=known, adjust=adjusted, **more)
 
-        return statements.run(sql, table, [*self.datasets(), *_FACTS])
+        return statements.run(sql, table, [*self.datasets(), *self._facts])
 
     def with_series(self, rows: pl.LazyFrame, symbols: str | Sequence[str]) -> pl.LazyFrame:
         """Rows with one column more for each series of `macro_series`: the value of its newest period as it was public at the row's
