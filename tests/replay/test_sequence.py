@@ -53,8 +53,26 @@ BOTH = event("confirmed", 1, channels=("a", "b"))
 
 def test_messages_of_several_connections_come_in_time() -> None:
     assert played(
-        OPENED, BOTH, Heard(5, 1, b"a1"), Heard(9, 1, b"a3"), Heard(7, 2, b"b2"), Heard(11, 2, b"b4")
-    ) == [b"a1", b"b2", b"a3", b"b4"]
+        OPENED, event("confirmed", 1, 1, channels=("a",)), event("confirmed", 1, 2, channels=("b",)),
+        Heard(5, 1, b"a1"), Heard(9, 1, b"a3"), Heard(7, 2, b"b2"), Heard(11, 2, b"b4"),
+    ) == [b"a1", b"b2", b"a3", b"b4"]  # fmt: skip
+
+
+def test_what_came_before_its_confirmation_is_played_once_that_is_there() -> None:
+    assert played(
+        OPENED, event("confirmed", 1, 1, channels=("a",)), Heard(5, 2, b"b1"), Heard(6, 1, b"a1"),
+        event("confirmed", 7, 2, channels=("b",)), Heard(8, 2, b"b2"),
+    ) == [b"a1", b"b1", b"b2"]  # fmt: skip
+
+
+def test_nothing_is_lost_of_a_connection_that_was_never_confirmed() -> None:
+    assert played(
+        OPENED,
+        event("confirmed", 1, 1, channels=("a",)),
+        Heard(5, 2, b"b1"),
+        Heard(6, 1, b"a1"),
+        Heard(8, 2, b"b2"),
+    ) == [b"a1", b"b1", b"b2"]
 
 
 def test_what_two_connections_carry_is_heard_once_and_a_renewal_is_no_gap() -> None:

@@ -39,7 +39,6 @@ class RowsReader(abc.ABC):
         "intervals",
         "repairs",
     )
-    """Tables of a query beside the datasets."""
 
     @abc.abstractmethod
     def datasets(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import datetime as dt
 import heapq
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from fulltape import errors
@@ -174,19 +174,21 @@ class _Recent:
         return Counter(self._counts)
 
 
-@dataclass(slots=True)
 class PlayOrder:
-    """One source's recording, item by item. While two connections carry the same, what comes by the newer one is held back, until the older
-    one is lost: then what that had not brought is played, and the newer one goes on."""
+    """One source's recording, item by item. While an older connection carries all that a newer one does, what comes by the newer one is held back;
+    once the older one is lost, what that had not brought is played, and the newer one goes on."""
 
-    wire: Wire
-    symbols: dict[str, str] = field(default_factory=dict)
-    """Of channels, by name."""
-    _owners: dict[Key, int] = field(default_factory=dict)
-    _live: dict[str, set[int]] = field(default_factory=dict)
-    _held: deque[tuple[int, Heard]] = field(default_factory=deque)
-    _recent: _Recent = field(default_factory=_Recent)
-    _last: int = 0
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._symbols: dict[str, str] = {}
+        """Of channels, by name."""
+        self._carried: dict[int, set[str]] = {}
+        """By connection its channels; the older connection first."""
+        self._keys: dict[int, set[Key]] = {}
+        """By connection what was heard by it."""
+        self._held: deque[tuple[int, Heard]] = deque()
+        self._recent = _Recent()
+        self._last = 0
 
     def items(self, recorded: Iterable[Recorded]) -> Iterator[Item]:
         """What is played, in order; moments never go back."""
@@ -194,19 +196,35 @@ class PlayOrder:
             self._last = max(self._last, at)
             if isinstance(each, ConnectionEvent):
                 yield from self._event(each)
+                yield from self._released()
+            elif self._waits(each.connection):
+                yield from self._hold(each)
             else:
-                yield from self._heard(each, Counter())
+                yield from self._play(each, Counter())
+        copies = self._recent.copies()
+        for _, heard in self._held:
+            yield from self._play(heard, copies)
 
-    def _heard(self, heard: Heard, copies: Counter[bytes]) -> Iterator[Item]:
-        """A message, where its connection has what it is about, without the pieces of which there are `copies`."""
-        pieces = self.wire.pieces(heard.content)
-        owners = [self._owners.setdefault(key, heard.connection) for key, _ in pieces]
-        if heard.connection not in owners:
-            if pieces:
-                self._held.append((self._last, heard))
-                while self._held[0][0] < self._last - _HELD:
-                    self._held.popleft()
-            return
+    def _waits(self, connection: int) -> bool:
+        """Whether older connections carry all that this one does; of one of which that is not known yet, whether there are any."""
+        mine, older = self._carried.get(connection), set[str]()
+        for other, names in self._carried.items():
+            if other == connection:
+                break
+            older |= names
+        return bool(older) if not mine else mine <= older
+
+    def _hold(self, heard: Heard) -> Iterator[Item]:
+        self._held.append((self._last, heard))
+        while self._held[0][0] < self._last - _HELD:
+            # It was never told what this one carries, or both are there for ever: it is heard by itself.
+            _, old = self._held.popleft()
+            yield from self._play(old, self._recent.copies())
+
+    def _play(self, heard: Heard, copies: Counter[bytes]) -> Iterator[Item]:
+        """A message without the pieces of which there are `copies`."""
+        pieces = self._wire.pieces(heard.content)
+        self._keys.setdefault(heard.connection, set()).update(key for key, _ in pieces)
         gone = []
         for place, (_, content) in enumerate(pieces):
             if copies[content] > 0:
@@ -215,66 +233,59 @@ class PlayOrder:
             else:
                 # A copy of what is held back may have come before it, however long ago that was.
                 self._recent.add(self._last, content, self._held[0][0] if self._held else self._last)
-        if not gone:
+        if pieces and not gone:
             yield Played(self._last, heard.content)
         elif len(gone) < len(pieces):
-            yield Played(self._last, self.wire.without(heard.content, gone))
+            yield Played(self._last, self._wire.without(heard.content, gone))
+
+    def _released(self) -> Iterator[Item]:
+        """What was held back of connections that wait no more, but for copies of what was played."""
+        ready = {heard.connection for _, heard in self._held if not self._waits(heard.connection)}
+        if not ready:
+            return
+        held, self._held, copies = self._held, deque[tuple[int, Heard]](), self._recent.copies()
+        for at, heard in held:
+            if heard.connection in ready:
+                yield from self._play(heard, copies)
+            else:
+                self._held.append((at, heard))
 
     def _event(self, event: ConnectionEvent) -> Iterator[Item]:
         if event.what == "opened":
             yield from self._opened(event)
         elif event.what == "confirmed":
-            for name in event.channels:
-                self._live.setdefault(name, set()).add(event.connection)
+            self._carried.setdefault(event.connection, set()).update(event.channels)
         elif event.what == "dropped":
-            names = event.channels or tuple(self.symbols)
+            names = event.channels or tuple(self._symbols)
             yield self._gap(names, f"{event.count:,} messages were dropped", cut=False)
         elif event.what in ("stale", "disconnected", "closed"):
-            keys = [key for key, owner in self._owners.items() if owner == event.connection]
-            lost = self._leave(event.connection, event.channels)
-            yield from self._released(keys)
+            mine = self._carried.get(event.connection, set())
+            left = mine & set(event.channels or mine)
+            mine -= left
+            if event.what != "stale":
+                self._carried.pop(event.connection, None)
+            lost = left.difference(*self._carried.values())
             if lost:
                 why = f"{event.what}: {event.reason}" if event.reason else event.what
+                keys = self._keys.get(event.connection, set())
                 yield self._gap(lost, why, cut=event.what != "stale", keys=keys)
 
     def _opened(self, event: ConnectionEvent) -> Iterator[Item]:
         """A file begins: what it does not go on with was lost with the one before."""
-        self.symbols |= {channel.name: channel.symbol for channel in event.carried}
-        live: dict[str, set[int]] = {}
-        for connection, names in event.live.items():
-            for name in names:
-                live.setdefault(name, set()).add(connection)
-        lost = tuple(name for name, carriers in self._live.items() if carriers and name not in live)
-        self._live = live
-        kept = {connection for connection, names in event.live.items() if names}
-        keys = [key for key, owner in self._owners.items() if owner not in kept]
-        for key in keys:
-            del self._owners[key]
-        yield from self._released(keys)
+        self._symbols |= {channel.name: channel.symbol for channel in event.carried}
+        before = set[str]().union(*self._carried.values())
+        known = [connection for connection in self._carried if connection in event.live]
+        gone = [connection for connection in self._carried if connection not in event.live]
+        ordered = [*known, *(connection for connection in event.live if connection not in known)]
+        self._carried = {connection: set(event.live[connection]) for connection in ordered}
+        lost = before.difference(*self._carried.values())
         if lost:
+            keys = set[Key]().union(*(self._keys.get(connection, set()) for connection in gone))
             yield self._gap(lost, "the recording broke off", cut=True, keys=keys)
 
-    def _leave(self, connection: int, names: Iterable[str]) -> tuple[str, ...]:
-        """A connection carries these channels no more (none named: all of them); returns those that no other carries."""
-        self._owners = {key: owner for key, owner in self._owners.items() if owner != connection}
-        left = [
-            name for name in (tuple(names) or tuple(self._live)) if connection in self._live.get(name, ())
-        ]
-        for name in left:
-            self._live[name].discard(connection)
-        return tuple(name for name in left if not self._live[name])
-
-    def _released(self, freed: Iterable[Key]) -> Iterator[Item]:
-        """What was held back of what no connection has any more, but for copies of what was played."""
-        if not self._held or not any(True for _ in freed):
-            return
-        held, self._held, copies = self._held, deque[tuple[int, Heard]](), self._recent.copies()
-        for _, heard in held:
-            yield from self._heard(heard, copies)
-
     def _gap(self, names: Iterable[str], why: str, *, cut: bool, keys: Iterable[Key] = ()) -> RecordedGap:
-        symbols = sorted({self.symbols.get(name, name) for name in names})
-        return RecordedGap(self._last, tuple(symbols), why, cut, tuple(keys))
+        symbols = sorted({self._symbols.get(name, name) for name in names})
+        return RecordedGap(self._last, tuple(symbols), why, cut, tuple(sorted(keys)))
 
 
 @dataclass(frozen=True, slots=True)
