@@ -165,6 +165,13 @@ def test_what_was_dropped_is_told_late_and_is_no_clock() -> None:
     assert [item.at // second for item in order if isinstance(item, Played)] == list(range(1, 40))
 
 
+def test_what_comes_late_by_a_lost_connection_is_played_where_it_is_new() -> None:
+    assert played(
+        OPENED, BOTH, Heard(5, 1, b"a1"), event("confirmed", 6, 2, channels=("a", "b")), Heard(7, 2, b"a2"),
+        event("disconnected", 8, 1), Heard(9, 1, b"a2"), Heard(10, 2, b"a3"), Heard(11, 1, b"b1"),
+    ) == [b"a1", b"a2", b"a3", b"b1"]  # fmt: skip
+
+
 def test_one_connection_may_say_the_same_twice() -> None:
     assert played(OPENED, BOTH, Heard(5, 1, b"a1"), Heard(6, 1, b"a1")) == [b"a1", b"a1"]
 

@@ -177,10 +177,9 @@ class RowsReader(abc.ABC):
         - `split`: only sessions of this split of the node's `[export] splits`, as its bundles have them; no window reaches beyond, and the
           anchor "latest" is its last session: a later split of shares changes none of its prices.
         - `accept`: by `adjust_status` which adjusted prices are valid; "disputed" and "incomplete" ones are not, where they are not named.
-        - `columns`, `symbols`, `instruments`, `start`, `end` (sessions, both inclusive), `every`, `adjust` and `anchor` as in `scan`. Instruments
-          are sorted by their id: all that were asked for, with and without bars.
-        - The bars are laid out once, in a file without a name in the folder `scratch`, by default that for temporary files: instruments x steps x
-          columns x 8 bytes, 4 with `dtype="float32"`. It needs numpy (extra `numpy`).
+        - `columns`, `symbols`, `instruments`, `start`, `end` (sessions, both inclusive), `every`, `adjust`, `anchor` as in `scan`; instruments are sorted by id.
+        - The bars are laid out once, in a file without a name in the folder `scratch`, by default that for temporary files: instruments x steps x columns
+          x 8 bytes, 4 with `dtype="float32"`. It needs numpy (extra `numpy`). `UsageError` for a window that is longer than the data.
         """
         names = (columns,) if isinstance(columns, str) else columns
         cutting = windows.checked(

@@ -186,6 +186,8 @@ class PlayOrder:
         """By connection its channels; the older connection first."""
         self._keys: dict[int, set[Key]] = {}
         """By connection what was heard by it."""
+        self._left: set[int] = set()
+        """Connections that were lost."""
         self._held: deque[tuple[int, Heard]] = deque()
         self._recent = _Recent()
         self._last = 0
@@ -197,6 +199,9 @@ class PlayOrder:
             if isinstance(each, ConnectionEvent):
                 yield from self._event(each)
                 yield from self._released()
+            elif each.connection in self._left:
+                # It may have delivered until the end; what came by another one meanwhile is there already.
+                yield from self._play(each, self._recent.copies())
             elif self._waits(each.connection):
                 yield from self._hold(each)
             else:
@@ -264,6 +269,7 @@ class PlayOrder:
             mine -= left
             if event.what != "stale":
                 self._carried.pop(event.connection, None)
+                self._left.add(event.connection)
             lost = left.difference(*self._carried.values())
             if lost:
                 why = f"{event.what}: {event.reason}" if event.reason else event.what
