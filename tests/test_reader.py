@@ -123,7 +123,7 @@ def test_a_moment_without_a_zone_is_refused(node: Path, moment: str | dt.datetim
     [
         ({"dataset": "equities_bars_dya"}, "Did you mean equities_bars_day"),
         ({"symbols": "aapl"}, "Did you mean AAPL"),
-        ({"symbols": ["AAPL", "XXXX"]}, "has no 'XXXX'"),
+        ({"symbols": ["AAPL", "XXXX"]}, "there is no 'XXXX'"),
         ({"start": "yesterday"}, "is no date"),
         ({"start": 20120103}, "is no date"),
         ({"start": "2012-01-33T10:00"}, "is no date"),
