@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fulltape.context import CALENDARS, ConfiguredDataset, NodeContext, earlier,
 from fulltape.context.earlier import CellWindow
 from fulltape.context.point_in_time import PointInTime
 from fulltape.lake import files, parquet
+from fulltape.ledger.part import Part
 from fulltape.market.time import Instant
 
 _FORMAT = "2"
@@ -30,23 +32,43 @@ _SERIES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def inputs(context: NodeContext, now: Instant) -> Mapping[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """Who is in each dataset, as `_SERIES`, and published values as they were told before; None where there are none."""
+
+    series: pl.DataFrame
+    history: pl.DataFrame | None
+
+
+def gather(context: NodeContext, now: Instant) -> Readable:
+    """What a reader needs, as it is now."""
+    return Readable(series=_series(context, now), history=_told_before(context))
+
+
+def parts(context: NodeContext) -> list[Part]:
+    """The raw files that published values are read from as they were told before."""
+    return context.ledger.catalogue.current("raw", _VINTAGES) if _VINTAGES in context.wanted else []
+
+
+def inputs(context: NodeContext, gathered: Readable) -> Mapping[str, str]:
     """Digests of what a reader needs, by what it is."""
-    history = _told_before(context)
+    written = {"series": gathered.series, "history": gathered.history}
     return {
         "format": _FORMAT,
         "conditions": hashlib.sha256(_conditions(context)).hexdigest(),
-        "series": hashlib.sha256(repr(_series(context, now).rows()).encode()).hexdigest(),
-        **({} if history is None else {"history": hashlib.sha256(repr(history.rows()).encode()).hexdigest()}),
+        **{
+            name: hashlib.sha256(table.write_csv().encode()).hexdigest()
+            for name, table in written.items()
+            if table is not None
+        },
     }
 
 
-def write(context: NodeContext, folder: Path, now: Instant) -> None:
+def write(context: NodeContext, folder: Path, gathered: Readable) -> None:
     """Write these files into a bundle's folder."""
-    parquet.publish(_series(context, now), folder / layout.SERIES, {"table": "series"})
-    history = _told_before(context)
-    if history is not None:
-        parquet.publish(history, folder / layout.HISTORY, {"table": "history"})
+    parquet.publish(gathered.series, folder / layout.SERIES, {"table": "series"})
+    if gathered.history is not None:
+        parquet.publish(gathered.history, folder / layout.HISTORY, {"table": "history"})
     for wanted in context.wanted.values():
         name = wanted.calendar.name
         if name not in known_calendars.names():

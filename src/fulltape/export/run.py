@@ -22,6 +22,7 @@ from fulltape.context.jobs import StageReport
 from fulltape.coverage.cell import Verdict
 from fulltape.export import certificate, manifests, notes, plan, prices, readable, status
 from fulltape.export.plan import CellKnowledge, Included
+from fulltape.export.readable import Readable
 from fulltape.lake import files, layout, parquet
 from fulltape.market import reference
 from fulltape.market.instruments import Instrument
@@ -76,14 +77,15 @@ def run_once(context: NodeContext, clock: Clock, progress: Progress = silent) ->
         if damaged := _withdrawn(context) or notes.damaged(context, clock.now()):
             return _nothing(path, damaged)
         gathered = status.gather(context, clock.now())
-        recipe = plan.digest(included, _inputs(context, gathered, day, clock.now()))
+        needed = readable.gather(context, clock.now())
+        recipe = plan.digest(included, _inputs(context, gathered, needed, day, clock.now()))
         earlier = context.ledger.export_of(day.isoformat())
         fresh = earlier is None or earlier["digest"] != recipe or not _whole(context, path, recipe, included)
         if fresh:
             damaged = _unsound(context, clock.now()) or _damaged(context, included, clock.now())
             if damaged:
                 return _nothing(path, damaged)
-            _write(context, path, included, gathered, recipe, clock.now(), progress)
+            _write(context, path, included, gathered, needed, recipe, clock.now(), progress)
             with context.ledger.write():
                 context.ledger.record_export(
                     day=day.isoformat(), path=context.layout.relative(path), digest=recipe, at=clock.now()
@@ -125,10 +127,10 @@ def _nothing(path: Path, damaged: tuple[str, ...]) -> ExportReport:
 
 
 def _unsound(context: NodeContext, now: Instant) -> tuple[str, ...]:
-    """Which files of what was checked, or of what actions follow from, are not what the ledger recorded; they are withdrawn, to be
+    """Which files of what was checked, or of what actions and published values follow from, are not what the ledger recorded; they are withdrawn, to be
     made again."""
     parts = [part for name in context.wanted for part in context.ledger.catalogue.current("qc", name)]
-    parts += prices.parts(context)
+    parts += [*prices.parts(context), *readable.parts(context)]
     sound = {part.path for part in damage.sound(context, parts, now)}
     return tuple(part.path for part in parts if part.path not in sound)
 
@@ -225,7 +227,11 @@ def _provisional(context: NodeContext, wanted: ConfiguredDataset, path: str, now
 
 
 def _inputs(
-    context: NodeContext, gathered: Mapping[str, CellKnowledge], day: dt.date, now: Instant
+    context: NodeContext,
+    gathered: Mapping[str, CellKnowledge],
+    needed: Readable,
+    day: dt.date,
+    now: Instant,
 ) -> dict[str, str]:
     ended = _delistings(context)
     return {
@@ -233,7 +239,7 @@ def _inputs(
         "policy": context.rules.export_policy,
         "status": status.digest(context, gathered),
         **notes.inputs(context, day),
-        **readable.inputs(context, now),
+        **readable.inputs(context, needed),
         **certificate.inputs(context, now),
         **({"signed": signature.fingerprint(key)} if (key := _key(context)) else {}),
         **({"delistings": repr(sorted(ended.items()))} if ended else {}),
@@ -254,6 +260,7 @@ def _write(
     path: Path,
     included: list[Included],
     gathered: Mapping[str, CellKnowledge],
+    needed: Readable,
     recipe: str,
     now: Instant,
     progress: Progress,
@@ -284,7 +291,7 @@ def _write(
     members = plan.membership(context.ledger.reference.memberships())
     parquet.publish(members, work / bundle_layout.MEMBERSHIP, {"table": "universe_membership"})
     notes.write(context, work, summary.last)
-    readable.write(context, work, now)
+    readable.write(context, work, needed)
     certificate.write(context, work, summary, now)
     factors = (
         prices.write(context, work, summary.last) if prices.is_wanted(context) and summary.last else None

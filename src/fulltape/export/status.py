@@ -78,17 +78,18 @@ def write(context: NodeContext, gathered: Mapping[str, CellKnowledge], path: Pat
                 availability.update(dict(rows.group_by("availability").len().iter_rows()))
                 verdicts.update(dict(rows.group_by("verdict").len().iter_rows()))
                 counts.append(gaps.counts(rows, context.rules.export_policy))
-                stretches.add(gaps.of(rows, context.rules.export_policy))
+                if (lacking := gaps.of(rows, context.rules.export_policy)).height:
+                    stretches.add(lacking)
                 pieces.add(rows)
         whole = pl.concat([pl.LazyFrame(schema=plan.STATUS), *pieces.scanned()])
         parquet.publish(whole, path, {"table": "partition_status"})
-        lacking, omitted = gaps.longest(stretches.scanned())
+        longest, omitted = gaps.longest(stretches.scanned())
     return Summary(
         last=last,
         availability=dict(sorted(availability.items())),
         verdicts=dict(sorted(verdicts.items())),
         counts=pl.concat(counts).group_by("dataset").sum() if counts else pl.DataFrame({"dataset": []}),
-        lacking=lacking,
+        lacking=longest,
         omitted=omitted,
     )
 
