@@ -87,6 +87,12 @@ def test_what_cannot_be_played_is_one_sentence(journals: Path, words: tuple[str,
     assert "Traceback" not in done.stderr
 
 
+def test_where_nothing_was_captured_it_says_so(tmp_path: Path) -> None:
+    done = fulltape("--journals", str(tmp_path))
+    assert done.returncode == 2
+    assert "nothing has been captured in" in done.stderr
+
+
 def test_without_a_node_it_says_so(tmp_path: Path) -> None:
     done = fulltape("--node", str(tmp_path))
     assert done.returncode != 0

@@ -35,7 +35,7 @@ from fulltape.reading import cut
 from fulltape.reading.request import ScanRequest
 from fulltape.reading.source import Lives
 
-_ELSEWHERE = "Ask the node that wrote it: fulltape.open(its folder)."
+ELSEWHERE = "Ask the node that wrote it: fulltape.open(its folder)."
 
 
 class OpenedBundle:
@@ -182,6 +182,28 @@ class OpenedBundle:
             stretches.setdefault(name, []).append((first, last))
         return stretches
 
+    def actions(self) -> pl.DataFrame:
+        """The table of actions; `UsageError` where there is none."""
+        return self._of_actions(layout.ACTIONS)
+
+    def factors(self, convention: Convention) -> pl.DataFrame:
+        """The table of factors; `UsageError` where there is none, or it is one of another convention."""
+        table = self._of_actions(layout.FACTORS)
+        if has := set(table["convention"].unique()) - {convention}:
+            raise errors.UsageError(
+                f"the factors of this bundle are those of convention {', '.join(sorted(has))}, not {convention}.",
+                hint=ELSEWHERE,
+            )
+        return table
+
+    def _of_actions(self, path: str) -> pl.DataFrame:
+        if not self.has(path):
+            raise errors.UsageError(
+                "this bundle has no corporate actions, so prices cannot be adjusted.",
+                hint="Its node had no dataset corporate_actions beside prices of equities.",
+            )
+        return self.table(path)
+
     def _calendar(self, name: str) -> Calendar:
         if name in known_calendars.names():
             return known_calendars.build(name)
@@ -223,17 +245,7 @@ class BundleRows:
 
     def factors(self, names: Sequence[str], convention: Convention) -> list[Factor]:
         """See `RowSource`."""
-        if not self.bundle.has(layout.FACTORS):
-            raise errors.UsageError(
-                "this bundle has no factors, so prices cannot be adjusted.",
-                hint="Its node had no dataset corporate_actions beside prices of equities.",
-            )
-        table = self.bundle.table(layout.FACTORS)
-        if has := set(table["convention"].unique()) - {convention}:
-            raise errors.UsageError(
-                f"the factors of this bundle are those of convention {', '.join(sorted(has))}, not {convention}.",
-                hint=_ELSEWHERE,
-            )
+        table = self.bundle.factors(convention)
         return tables.factors_in(table.filter(pl.col("instrument").is_in(list(names))))
 
     def answered(self, name: str) -> Sequence[tuple[dt.date, dt.date]]:
@@ -256,5 +268,5 @@ class BundleRows:
 def of_the_past() -> errors.UsageError:
     """What a bundle says to questions about another moment than its own."""
     return errors.UsageError(
-        "a bundle is what its node knew on one evening: as_of and known cannot be answered.", hint=_ELSEWHERE
+        "a bundle is what its node knew on one evening: as_of and known cannot be answered.", hint=ELSEWHERE
     )

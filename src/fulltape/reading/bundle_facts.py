@@ -10,15 +10,13 @@ import polars as pl
 from fulltape import errors
 from fulltape.bundle import layout
 from fulltape.context import noted
+from fulltape.context.actions import DATASET
 from fulltape.coverage.cell import Availability, Verdict
 from fulltape.market import datasets
 from fulltape.reading import request
 from fulltape.reading import symbols as resolving
-from fulltape.reading.bundle import OpenedBundle, of_the_past
+from fulltape.reading.bundle import ELSEWHERE, OpenedBundle, of_the_past
 from fulltape.reading.request import Day
-
-_DATASET = "corporate_actions"
-_HINT = "Ask the node that wrote it: fulltape.open(its folder)."
 
 
 class BundleFacts:
@@ -34,7 +32,8 @@ class BundleFacts:
         known: Day | None = None,
     ) -> pl.DataFrame:
         """See `Reader.actions`."""
-        return self._of_actions(layout.ACTIONS, symbols, as_of, known)
+        _refuse_moments(as_of, known)
+        return self._of_symbols(self._bundle.actions(), symbols)
 
     def factors(
         self,
@@ -45,22 +44,15 @@ class BundleFacts:
         convention: str = "prev_close",
     ) -> pl.DataFrame:
         """See `Reader.factors`; of the convention by which the bundle was made."""
-        table = self._of_actions(layout.FACTORS, symbols, as_of, known)
-        by = request.convention_of(convention)
-        if set(table["convention"].unique()) - {by}:
-            raise errors.UsageError(f"this bundle has no factors of the convention {by}.", hint=_HINT)
-        return table
-
-    def _of_actions(
-        self, path: str, symbols: str | Sequence[str] | None, as_of: Day | None, known: Day | None
-    ) -> pl.DataFrame:
         _refuse_moments(as_of, known)
-        declared = self._bundle.declared(_DATASET)
-        table = self._bundle.table(path)
+        return self._of_symbols(self._bundle.factors(request.convention_of(convention)), symbols)
+
+    def _of_symbols(self, table: pl.DataFrame, symbols: str | Sequence[str] | None) -> pl.DataFrame:
         if symbols is None:
             return table
         names = [symbols] if isinstance(symbols, str) else list(symbols)
-        chosen = resolving.ever(self._bundle.instruments(declared), names, dataset=_DATASET)
+        listed = self._bundle.instruments(self._bundle.declared(DATASET))
+        chosen = resolving.ever(listed, names, dataset=DATASET)
         return table.filter(pl.col("instrument").is_in(chosen))
 
     def repairs(self) -> pl.DataFrame:
@@ -131,7 +123,8 @@ class BundleFacts:
         """`UsageError`: what sources told before is in no bundle."""
         del symbols, start, end, since, until
         raise errors.UsageError(
-            f"a bundle does not tell what sources have changed of {datasets.get(dataset).name}.", hint=_HINT
+            f"a bundle does not tell what sources have changed of {datasets.get(dataset).name}.",
+            hint=ELSEWHERE,
         )
 
     def universe(self, name: str, *, as_of: str | dt.date) -> tuple[str, ...]:
@@ -139,7 +132,7 @@ class BundleFacts:
         day = request.day(as_of, "as_of")
         stays = self._bundle.table(layout.MEMBERSHIP).filter(pl.col("universe") == name)
         if stays.is_empty():
-            raise errors.UsageError(f"this bundle does not tell who was in {name!r}.", hint=_HINT)
+            raise errors.UsageError(f"this bundle does not tell who was in {name!r}.", hint=ELSEWHERE)
         begin = min(stays["since"])
         if begin > day:
             raise errors.UsageError(

@@ -41,6 +41,11 @@ def sources(root: Path, wanted: tuple[str, ...], writer: str, first: int, last: 
             by_place.setdefault((path.parent.parent.name, path.parent.name), {})[path.stem] = path
     if writer and not by_place:
         raise errors.UsageError(f"nothing was captured by a writer {writer!r}.")
+    if not by_place:
+        raise errors.UsageError(
+            f"nothing has been captured in {root}.",
+            hint="fulltape capture takes what datasets name as live (docs/live.md).",
+        )
     there = sorted({source for _, source in by_place})
     chosen = []
     for source in wanted or there:
