@@ -1,4 +1,4 @@
-"""Fixtures that several folders of tests share: ledgers on both engines, on real servers."""
+"""Fixtures that several folders of tests share: ledgers on both engines, and object storage, on real servers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import places
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,6 +38,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[str]:
+    """The address of an object storage that lives as long as the tests."""
+    with places.seaweed() as where:
+        yield where
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import places
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,14 +15,25 @@ from hypothesis import strategies as st
 from fulltape import errors
 from fulltape.lake import files
 from fulltape.lake.objects import LocalObjects, Objects, StoredObject
+from fulltape.remote import address
 
-STORES = ["local"]
+STORES = [
+    "local",
+    "ssh",
+    pytest.param("s3", marks=pytest.mark.skipif(places.WEED is None, reason="there is no SeaweedFS")),
+]
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
-    assert request.param == "local"
-    return LocalObjects(tmp_path / "lake")
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
+    if request.param == "s3":
+        for name, value in places.environment(request.getfixturevalue("storage")).items():
+            monkeypatch.setenv(name, value)
+        return address.objects(f"s3://{places.BUCKET}/{tmp_path.name}")
+    if request.param == "ssh":
+        monkeypatch.setenv("PATH", f"{places.ssh(tmp_path)}:{os.environ['PATH']}")
+        return address.objects(f"me@host:{tmp_path / 'lake'}")
+    return address.objects(str(tmp_path / "lake"))
 
 
 def content(store: Objects, key: str) -> bytes:
@@ -40,6 +54,27 @@ def test_what_is_written_is_there_whole(store: Objects, tmp_path: Path) -> None:
     assert content(store, "raw/b") == large.read_bytes()
     assert store.write("empty", b"").size == 0
     assert content(store, "empty") == b""
+
+
+def test_pieces_become_one_object_and_are_read_from_anywhere(store: Objects) -> None:
+    assert store.write("a/b", iter([b"one", b"", b"two"])).size == 6
+    for offset in (0, 2, 6):
+        with store.open("a/b", offset) as file:
+            assert file.read() == b"onetwo"[offset:]
+
+
+def test_pieces_that_fail_write_nothing(store: Objects) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x" * 9_000_000
+        raise RuntimeError
+
+    store.write("a", b"old")
+    for key in ("a", "b"):
+        with pytest.raises(RuntimeError):
+            store.write(key, broken())
+    store.tidy()
+    assert keys(store) == ["a"]
+    assert content(store, "a") == b"old"
 
 
 def test_listing_is_by_key_and_prefix(store: Objects) -> None:
@@ -140,6 +175,7 @@ def test_it_behaves_as_a_dictionary(
         assert {one.key: content(store, one.key) for one in store.list()} == model
 
 
+@pytest.mark.parametrize("store", ["local", "ssh"], indirect=True)  # object storage has no folders
 def test_what_stands_in_the_way_is_an_error_and_changes_nothing(store: Objects, tmp_path: Path) -> None:
     store.write("a/b", b"one")
     for only_new in (False, True):

@@ -1,5 +1,5 @@
-"""The lake as a store of objects: whole or not there, durable, replaced at once. The same contract holds for a local folder
-and for object storage; `tests/lake/test_objects.py` is what an implementation must pass."""
+"""A store of objects: whole or not there, durable, replaced at once. The same contract holds for a local folder, for a folder of
+another machine and for object storage (`remote/`); `tests/lake/test_objects.py` is what an implementation must pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 from fulltape import errors
 from fulltape.lake import files
 
+_PIECE = 1 << 20
 _KEY = re.compile(r"[^/\0]+(/[^/\0]+)*")
 
 
@@ -28,6 +29,10 @@ class StoredObject:
     size: int
 
 
+Content = bytes | Path | Iterable[bytes]
+"""What is written: bytes, a local file, or pieces of bytes."""
+
+
 class Objects(Protocol):
     """Objects by key. A key is a relative path without `.`, `..` and names that begin with `.tmp-`; `UsageError` for others.
     Where the store fails it is a `StorageError`."""
@@ -36,17 +41,22 @@ class Objects(Protocol):
         """All objects whose keys begin with a prefix, by key; nothing that is only being written."""
         ...
 
-    def open(self, key: str) -> BinaryIO:
-        """An object's content, as it is now, whatever is written later; `MissingObjectError` where there is none."""
+    def open(self, key: str, offset: int = 0) -> BinaryIO:
+        """An object's content from an offset on, as it is now, whatever is written later; `MissingObjectError` where there is
+        none."""
         ...
 
-    def write(self, key: str, content: bytes | Path, *, only_new: bool = False) -> StoredObject:
-        """Write an object, whole and durable once this returns, from bytes or from a local file; one of that key is replaced.
-        With `only_new` an existing one is left alone and it is an `ObjectExistsError`: of several writers one succeeds."""
+    def write(self, key: str, content: Content, *, only_new: bool = False) -> StoredObject:
+        """Write an object, whole and durable once this returns; one of that key is replaced. Where an iterable raises, nothing
+        is written. With `only_new` an existing one is left alone and it is an `ObjectExistsError`: of several writers one succeeds."""
         ...
 
     def delete(self, key: str) -> None:
         """Remove an object for good; nothing happens where there is none."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left."""
         ...
 
 
@@ -67,18 +77,20 @@ class LocalObjects:
                     if stat.S_ISREG(state.st_mode):
                         yield StoredObject(key=key, size=state.st_size)
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, offset: int = 0) -> BinaryIO:
         """See `Objects`."""
         path = self._path(key)
         with _failing(path):
             if not path.is_file():
                 raise errors.MissingObjectError(f"there is no {key} in {self._root}.")
             try:
-                return path.open("rb")
+                file = path.open("rb")
             except FileNotFoundError:
                 raise errors.MissingObjectError(f"there is no {key} in {self._root}.") from None
+            file.seek(offset)
+            return file
 
-    def write(self, key: str, content: bytes | Path, *, only_new: bool = False) -> StoredObject:
+    def write(self, key: str, content: Content, *, only_new: bool = False) -> StoredObject:
         """See `Objects`."""
         path = self._path(key)
         with _failing(path):
@@ -95,7 +107,13 @@ class LocalObjects:
             if path.is_file():
                 files.remove(path)
 
-    def _create(self, path: Path, content: bytes | Path) -> None:
+    def tidy(self) -> None:
+        """See `Objects`."""
+        for path in files.tree(self._root):
+            if path.name.startswith(files.TEMPORARY) and files.abandoned(path):
+                path.unlink(missing_ok=True)
+
+    def _create(self, path: Path, content: Content) -> None:
         """As `files.publish`, but never over a file that is there: a link has one winner, a rename the last one."""
         files.make_folder(path.parent)
         temporary = path.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
@@ -112,11 +130,7 @@ class LocalObjects:
             files.sync_folder(path.parent)
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        wrong = not _KEY.fullmatch(key) or {".", ".."} & set(parts) or _is_temporary(key)
-        if wrong or not key.isprintable():
-            raise errors.UsageError(f"{key!r} cannot be the key of an object.")
-        path = self._root.joinpath(*parts)
+        path = self._root.joinpath(*check_key(key).split("/"))
         inside = (
             place
             for place in (path, *path.parents)
@@ -126,6 +140,26 @@ class LocalObjects:
             if any(place.is_symlink() for place in inside):
                 raise errors.UsageError(f"{key!r} leads out of the lake.", hint="A link stands in its way.")
         return path
+
+
+def check_key(key: str) -> str:
+    """The key, where it can be one; else `UsageError`."""
+    wrong = not _KEY.fullmatch(key) or {".", ".."} & set(key.split("/")) or _is_temporary(key)
+    if wrong or not key.isprintable():
+        raise errors.UsageError(f"{key!r} cannot be the key of an object.")
+    return key
+
+
+def pieces(content: Content) -> Iterator[bytes]:
+    """The content, piece by piece; `StorageError` where a file cannot be read."""
+    if isinstance(content, bytes):
+        yield content
+    elif isinstance(content, Path):
+        with _failing(content), content.open("rb") as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    else:
+        yield from content
 
 
 def _is_temporary(key: str) -> bool:
@@ -141,10 +175,7 @@ def _failing(path: Path) -> Iterator[None]:
         raise errors.StorageError(f"{path}: {error.strerror or error}.") from error
 
 
-def _fill(path: Path, content: bytes | Path) -> None:
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-        return
-    with content.open("rb") as source, path.open("wb") as target:
-        while piece := source.read(1 << 20):
+def _fill(path: Path, content: Content) -> None:
+    with path.open("wb") as target:
+        for piece in pieces(content):
             target.write(piece)
