@@ -218,6 +218,25 @@ class Struct(msgspec.Struct):
     count: int
 
 
+def test_a_sync_and_a_restore_are_documented(nodes: dict[str, Path], tmp_path: Path) -> None:
+    target, node = tmp_path / "target", nodes["finished"]
+    target.mkdir()
+    settings = node / "fulltape.toml"
+    text = settings.read_text()
+    for key in ("key", "secret"):
+        text = re.sub(rf"^{key} = .*$", f'{key} = "${{MARKET_KEY:-x}}"', text, flags=re.MULTILINE)
+    settings.write_text(text)
+    for name, args in (
+        ("sync", [str(target), str(tmp_path / "nowhere"), "--node", str(node)]),
+        ("restore-from", [str(target), "--node", str(tmp_path / "back")]),
+    ):
+        done = run(name, *args, "--json")
+        assert done.stdout, done.stderr
+        said = json.loads(done.stdout)
+        assert list(wrong(SAID[name], said)) == []
+        assert said.keys() == {parts(field)[0] for field in SAID[name]}
+
+
 def test_a_download_is_documented(tmp_path: Path) -> None:
     with running(markets.sample(), scenario.parse("", where="test")) as twins:
         wish = [

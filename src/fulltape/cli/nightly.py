@@ -77,6 +77,12 @@ def lines(done: Night) -> list[str]:
         out.append(
             f"compacted {counted(done.compacted.parts, 'raw file')} into {number(done.compacted.folders)}"
         )
+    for place in done.sync.places:
+        whole = "" if place.complete else "; NOT everything is there, fulltape sync tells more"
+        out.append(
+            f"sent      {counted(place.sent, 'file')} to {place.target}, {place.bytes / 1e6:,.1f} MB, read back{whole}"
+        )
+    out += [f"NOT sent  {target}: {reason}" for target, reason in done.sync.failed.items()]
     if filled.full:
         out.append(f"disk      {filled.full}")
     if done.export is None:

@@ -113,7 +113,8 @@ def run(
 def _rules(node: Path | None) -> Mapping[str, ScheduleRule]:
     from fulltape.settings import running
 
-    return running.rules(options.load(node, asking=False).values.schedule)
+    values = options.load(node, asking=False).values
+    return running.rules(values.schedule, syncing=bool(values.sync.targets))
 
 
 def lines(state: ServiceState | None, entries: tuple[ShownEntry, ...], now: Instant) -> list[str]:

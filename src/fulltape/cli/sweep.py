@@ -38,5 +38,11 @@ def sweep(
             f"{removal.count:,} {removal.what} {went} ({removal.bytes / 1e6:,.1f} MB): {removal.why}"
             for removal in report.removals
         )
-        if not report.removals:
+        if report.unproved:
+            wrapping.say(
+                [
+                    f"{report.unproved:,} files stay until every place of [sync] has proved them (fulltape sync)"
+                ]
+            )
+        elif not report.removals:
             typer.echo("nothing is old enough to go.")

@@ -221,7 +221,7 @@ Progress = Callable[["Event"], None]
 EventKind = Literal[
     "progress", "no_symbols", "no_room", "left", "removed", "would_remove", "damaged", "resuming", "backed_up",
     "started", "finished", "stopping", "unreachable", "trouble", "rate_limited", "waiting", "symbol_refused", "refused",
-    "written",
+    "written", "kept_unproved",
 ]  # fmt: skip
 """What may happen in a stage; `terminal/sentences.py` has the words."""
 

@@ -30,6 +30,11 @@ class StageReport:
         return self.complete
 
     @property
+    def failure(self) -> str:
+        """Why it could not do what it is for; '' where it could. A running node takes the job for one that has failed."""
+        return ""
+
+    @property
     def triggers(self) -> tuple[Trigger, ...]:
         """What has happened, for the jobs that are due after it."""
         return ()

@@ -29,3 +29,10 @@ def pack(content: bytes) -> bytes:
 def unpack(content: bytes) -> bytes:
     """What `pack` was given."""
     return zstd.decompress(content)
+
+
+def unpack_file(source: Path, target: Path) -> None:
+    """What was written to `opened`, into another file."""
+    with zstd.open(source, "rb") as packed, target.open("wb") as plain:
+        while piece := packed.read(1 << 20):
+            plain.write(piece)

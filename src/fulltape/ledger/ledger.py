@@ -26,6 +26,7 @@ from fulltape.ledger.queue import Queue
 from fulltape.ledger.reference import Reference
 from fulltape.ledger.repairs import Repairs
 from fulltape.ledger.restatements import Restatements
+from fulltape.ledger.sent import SentFiles
 from fulltape.ledger.streams import Streams
 from fulltape.ledger.tasks import Tasks
 from fulltape.ledger.touched import Touched
@@ -72,6 +73,7 @@ class Ledger:
         self.intervals = Intervals(self.database)
         self.restatements = Restatements(self.database)
         self.repairs = Repairs(self.database)
+        self.sent = SentFiles(self.database)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:

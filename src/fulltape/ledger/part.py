@@ -101,6 +101,14 @@ def insert(database: Database, part: NewPart, log_pos: int, ingested_at: Instant
     return part_id
 
 
+def files(database: Database) -> list[tuple[str, int, str, bool]]:
+    """Of every part: its path, bytes, digest, and whether it counts."""
+    return [
+        (row["path"], row["byte_count"], row["sha256"], row["replaced_at"] is None)
+        for row in database.run("part_files")
+    ]
+
+
 def stored(database: Database, row: Row) -> Part:
     """A part as a row of the ledger describes it."""
     return Part(

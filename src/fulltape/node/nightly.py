@@ -24,6 +24,7 @@ from fulltape.node.filling import ClosedGaps, FilledGaps
 from fulltape.regroup import run as regroup
 from fulltape.seal import run as seal
 from fulltape.sweep import run as sweep
+from fulltape.sync.plan import SyncReport
 from fulltape.verify import knowledge
 from fulltape.verify.plan import VerifyReport
 from fulltape.views import state
@@ -52,17 +53,18 @@ class Night:
     """Files that do not have the content that the ledger recorded, as far as the night looked."""
     lost: tuple[str, ...] = ()
     """Those of them that could not be made again: what they held is not there."""
+    sync: SyncReport = field(default_factory=SyncReport)
     beyond: tuple[str, ...] = ()
     """Datasets whose calendar has ended: what came since is not known."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing and nothing is RED."""
+        """Whether nothing is missing, nothing is RED, and every place of [sync] has everything."""
         red = self.export.verdicts.get("RED", 0) if self.export else 0
         audited = self.audit
         lacking = audited.missing or audited.unobtainable or audited.partial or audited.unknown_listing
         damaged = self.lost or (self.export and self.export.damaged)
-        return not (lacking or red or self.beyond or damaged)
+        return not (lacking or red or self.beyond or damaged) and self.sync.complete
 
 
 def run(
@@ -152,6 +154,7 @@ class _Running:
             export=bundles[-1] if bundles else None,
             regrouped=self._all(regroup.RegroupReport)[-1],
             compacted=self._all(compact.CompactReport)[-1],
+            sync=(self._all(SyncReport) or [SyncReport()])[-1],
             damaged=tuple(dict.fromkeys((*self.damaged, *lost))),
             lost=lost,
             beyond=state.beyond(self._context, self._clock.now()),

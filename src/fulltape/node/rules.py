@@ -12,7 +12,7 @@ from fulltape.schedule import cron
 from fulltape.schedule.rules import SCHEDULE
 from fulltape.settings import running
 from fulltape.settings.load import Loaded
-from fulltape.settings.rules import RetentionRules, Rules
+from fulltape.settings.rules import RetentionRules, Rules, SyncRules
 
 
 def rules(loaded: Loaded) -> Rules:
@@ -51,6 +51,15 @@ def rules(loaded: Loaded) -> Rules:
                 for name, value in values.retention.model_dump(exclude={"bundles"}).items()
             },
             bundles=values.retention.bundles,
+        ),
+        sync=SyncRules(
+            targets=values.sync.targets,
+            include=values.sync.include,
+            exclude=values.sync.exclude,
+            settings=values.sync.settings,
+            bandwidth=values.sync.bandwidth or 0,
+            keep=int(values.sync.keep * SECOND),
+            ledger=int(values.sync.ledger * SECOND),
         ),
     )
 
@@ -104,7 +113,7 @@ def _web(loaded: Loaded) -> Iterator[errors.ConfigError]:
 
 
 def _schedule(loaded: Loaded) -> Iterator[errors.ConfigError]:
-    for name, rule in running.rules(loaded.values.schedule).items():
+    for name, rule in running.rules(loaded.values.schedule, syncing=bool(loaded.values.sync.targets)).items():
         key = f"schedule.{name}"
         default = SCHEDULE.get(name)
         if not rule.job:

@@ -52,5 +52,6 @@ SCHEDULE: Mapping[str, ScheduleRule] = {
     "compact": ScheduleRule(job="compact", cron=NIGHT),
     "backup": ScheduleRule(job="keep", cron=NIGHT),
     "sweep": ScheduleRule(job="sweep", cron=NIGHT),
+    "sync": ScheduleRule(job="sync", every=600, jitter=60),
 }
 """What is due at the same moment runs in this order."""

@@ -84,7 +84,7 @@ def _config(loaded: Loaded, text: str) -> ServiceConfig:
 
 
 def _entries(loaded: Loaded) -> Iterator[ScheduleEntry]:
-    for name, rule in running.rules(loaded.values.schedule).items():
+    for name, rule in running.rules(loaded.values.schedule, syncing=bool(loaded.values.sync.targets)).items():
         try:
             job = jobs.get(rule.job)
         except errors.UsageError as error:

@@ -162,6 +162,10 @@ class JobWorker:
         report = jobs.run(jobs.get(order.job), context, wall, JobEvents(order, self._lines), budget)
         again = report.worth_again if report is not None else None
         out = _out(report)
+        if report is not None and report.failure and not self._stop.is_set():
+            return JobEnd(
+                id=order.id, outcome="failed", error=report.failure, exit_code=errors.StorageError.exit_code
+            )
         return JobEnd(
             id=order.id,
             outcome="stopped" if self._stop.is_set() else "done",

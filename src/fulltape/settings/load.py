@@ -24,6 +24,16 @@ _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
+_SECRETS = (
+    ("cluster", "ledger"),
+    ("web", "token"),
+    ("notify", "webhook"),
+    ("notify", "apprise"),
+    ("notify", "heartbeat_url"),
+)
+"""Settings beside those of vendors that are secrets."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """The settings of a node, its folder, and where each value came from."""
@@ -110,6 +120,24 @@ def secret_files(folder: Path) -> list[Path]:
     )
     named = [table[name] for table in tables for name in ("key_file", "secret_file") if name in table]
     return [folder / name for name in named if isinstance(name, str)]
+
+
+def plain_secrets(folder: Path) -> list[str]:
+    """The keys of secrets that stand in fulltape.toml itself, not in a variable or a file of their own."""
+    raw = tomllib.loads((folder / FILE).read_text(encoding="utf-8-sig"))
+    keys = [
+        *_SECRETS,
+        *(("vendor", name, key) for name in raw.get("vendor", {}) for key in ("key", "secret")),
+    ]
+    plain = []
+    for key in keys:
+        value: Any = raw
+        for name in key:
+            value = value.get(name) if isinstance(value, dict) else None
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and text and not _VARIABLE.search(text) for text in texts):
+            plain.append(".".join(key))
+    return plain
 
 
 def locate(text: str) -> dict[str, int]:

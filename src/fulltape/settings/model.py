@@ -20,7 +20,7 @@ from fulltape.settings.kinds import (
     spell,
 )
 from fulltape.settings.rules import RetentionRules, Rules
-from fulltape.settings.running import NotifySettings, ScheduleSettings, WebSettings
+from fulltape.settings.running import NotifySettings, ScheduleSettings, SyncSettings, WebSettings
 from fulltape.settings.thresholds import QualitySettings
 
 
@@ -343,6 +343,7 @@ class Settings(Section):
     schedule: dict[str, ScheduleSettings] = Field(default_factory=dict)
     web: WebSettings = WebSettings()
     notify: NotifySettings = NotifySettings()
+    sync: SyncSettings = SyncSettings()
     cluster: ClusterSettings = ClusterSettings()
 
 
@@ -361,6 +362,7 @@ SECTIONS: dict[str, type[Section]] = {
     "schedule.NAME": ScheduleSettings,
     "web": WebSettings,
     "notify": NotifySettings,
+    "sync": SyncSettings,
     "cluster": ClusterSettings,
 }
 """The tables of the file in the order of the reference."""

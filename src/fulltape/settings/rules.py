@@ -27,6 +27,21 @@ class RetentionRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRules:
+    """Where the node's files are kept a second time, and which; durations in microseconds."""
+
+    targets: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    """Patterns of paths such as lake/curated/**; none: everything."""
+    exclude: tuple[str, ...] = ()
+    settings: bool = True
+    bandwidth: int = 0
+    """Bytes a second; 0: as many as there is room for."""
+    keep: int = 90 * DAY
+    ledger: int = 24 * 3_600 * SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Numbers from the settings that the stages decide by; durations in microseconds."""
 
@@ -63,3 +78,4 @@ class Rules:
     """Seconds of a night in which files are held against the ledger."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     retention: RetentionRules = field(default_factory=RetentionRules)
+    sync: SyncRules = field(default_factory=SyncRules)

@@ -14,6 +14,7 @@ from fulltape.settings.kinds import (
     Duration,
     Secret,
     Section,
+    Size,
     as_written,
     host_name,
     interval,
@@ -67,10 +68,14 @@ class ScheduleSettings(Section):
         return dataclasses.replace(default, **given)
 
 
-def rules(sections: Mapping[str, ScheduleSettings]) -> dict[str, ScheduleRule]:
-    """Every entry of the schedule, those of the file's own names last."""
+def rules(sections: Mapping[str, ScheduleSettings], *, syncing: bool) -> dict[str, ScheduleRule]:
+    """Every entry of the schedule, those of the file's own names last. Without a place to send files to, they are not sent."""
     given = {name: section.rule(name) for name, section in sections.items()}
-    return {**schedule.SCHEDULE, **given}
+    entries = {**schedule.SCHEDULE, **given}
+    return {
+        name: dataclasses.replace(rule, enabled=False) if rule.job == "sync" and not syncing else rule
+        for name, rule in entries.items()
+    }
 
 
 class WebSettings(Section):
@@ -115,3 +120,37 @@ class NotifySettings(Section):
         description='hours in which nothing is sent, such as "22:00-07:00"; what is still so is sent at their end',
     )
     zone: str = Field("UTC", description="time zone of `quiet`")
+
+
+class SyncSettings(Section):
+    """Where the node's files are kept a second time."""
+
+    targets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="places: s3://bucket/prefix, user@host:/path, or a folder, such as that of a mounted share. With one, a running node sends what is new every ten minutes (`[schedule.sync]`)",
+    )
+    include: tuple[str, ...] = Field(
+        (),
+        description='what is sent: patterns of paths, such as "lake/curated/**"; none: everything. Settings and a copy of the ledger are always sent',
+    )
+    exclude: tuple[str, ...] = Field((), description='what of it is not sent, such as "lake/raw/**"')
+    settings: bool = Field(
+        True,
+        strict=True,
+        description="whether fulltape.toml is sent, with its universes; never with a secret in it",
+    )
+    bandwidth: Size | None = Field(
+        None,
+        ge=10_000,
+        description="bytes a second at most, there and back; absent: as many as there is room for",
+    )
+    keep: Duration = Field(
+        as_written("90d"),
+        ge=0,
+        description="how long a place keeps what the node has no more",
+    )
+    ledger: Duration = Field(
+        as_written("1d"),
+        ge=0,
+        description="how old the copy of the ledger there may become; `fulltape sync` by hand always sends a new one",
+    )

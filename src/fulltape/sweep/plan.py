@@ -27,6 +27,8 @@ class SweepReport(StageReport):
 
     removals: tuple[Removal, ...]
     dry_run: bool
+    unproved: int = 0
+    """Files that would have gone, and that a place of [sync] has not proved yet."""
 
     @property
     def bytes(self) -> int:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, profiles, silent
+from fulltape.context import BACKUPS, Event, NodeContext, Progress, damage, profiles, sent, silent
 from fulltape.contract.events import BREAKS
 from fulltape.lake import files
 from fulltape.ledger.part import Part
@@ -53,7 +53,9 @@ def run_once(
                 "why": removal.why,
             }
             progress(Event(stage=STAGE, kind="would_remove" if dry_run else "removed", fields=about))
-    return SweepReport(removals=removals, dry_run=dry_run)
+        if sweep.unproved:
+            progress(Event(stage=STAGE, kind="kept_unproved", fields={"files": sweep.unproved}))
+    return SweepReport(removals=removals, dry_run=dry_run, unproved=sweep.unproved)
 
 
 class _Sweep:
@@ -63,6 +65,7 @@ class _Sweep:
         self._context, self._now, self._dry = context, now, dry_run
         self._database = context.ledger.database
         self._keep = context.rules.retention
+        self.unproved = 0
 
     def requests(self) -> Removal:
         """Which request an answer came from, as `audit --explain` tells it."""
@@ -91,7 +94,10 @@ class _Sweep:
         before = self._now - self._keep.rejected
         old = {row["path"] for row in self._database.run("old_rejections", before=before)}
         paths = [self._context.layout.root / path for path in sorted(old - {""})]
-        size = self._remove([*paths, *(path.with_suffix(".json") for path in paths)])
+        both = [*paths, *(path.with_suffix(".json") for path in paths)]
+        if self._unproved(not sent.file(self._context, path) for path in both):
+            return Removal(what="rejections", count=0, bytes=0, why="")
+        size = self._remove(both)
         count = self._rows("count_old_rejections", "forget_rejections", before)
         return Removal(what="rejections", count=count, bytes=size, why="older than retention.rejected")
 
@@ -102,12 +108,9 @@ class _Sweep:
         catalogue = self._context.ledger.catalogue
         old = [
             part
-            for part in catalogue.replaced(before)
-            if part.layer in ("curated", "qc") and catalogue.current_in(part.layer, part.dataset, part.folder)
+            for part in _superseded(self._context, before, self._now - DAY)
+            if not self._unproved([not sent.part(self._context, part)])
         ]
-        # What is regrouped is a second copy, which only who had begun to read it still reads.
-        old += [part for part in catalogue.replaced(self._now - DAY) if part.layer == "by_instrument"]
-        old += self._merged(catalogue.replaced(self._now - DAY))
         size = self._remove(self._context.layout.root / part.path for part in old)
         if old and not self._dry:
             with self._context.ledger.write():
@@ -116,21 +119,6 @@ class _Sweep:
         return Removal(
             what="replaced files", count=len(old), bytes=size, why="replaced before retention.replaced"
         )
-
-    def _merged(self, replaced: Iterable[Part]) -> list[Part]:
-        """Raw parts that were merged into one whose file is sound at this moment."""
-        sound: dict[int, bool] = {}
-        merged = []
-        for part in replaced:
-            whole = self._context.ledger.catalogue.stands(part) if part.layer == "raw" else None
-            if whole is None:
-                continue
-            if whole.part_id not in sound:
-                path = self._context.layout.root / whole.path
-                sound[whole.part_id] = not damage.wrong(path, size=whole.bytes, sha256=whole.sha256)
-            if sound[whole.part_id]:
-                merged.append(part)
-        return merged
 
     def profiles(self) -> Removal:
         """What was learned of parts that count no more; that of others is made anew when it is needed."""
@@ -155,7 +143,11 @@ class _Sweep:
         known = {
             row["day"]: self._context.layout.root / row["path"] for row in self._context.ledger.exports()
         }
-        old = plan.older_bundles(known, self._keep.bundles)
+        old = [
+            day
+            for day in plan.older_bundles(known, self._keep.bundles)
+            if not self._unproved(not sent.file(self._context, path) for path in files.tree(known[day]))
+        ]
         size = 0
         for day in old:
             # Files that the lake has, too, give no room back.
@@ -236,6 +228,12 @@ class _Sweep:
             what="free pages of the ledger", count=free, bytes=free * size, why="its file is written anew"
         )
 
+    def _unproved(self, files_without: Iterable[bool]) -> int:
+        """How many of these files a place of [sync] has not proved yet; the run counts them."""
+        count = sum(files_without)
+        self.unproved += count
+        return count
+
     def _rows(self, counted: str, forgotten: str, before: Instant, **more: int) -> int:
         count = int(self._database.value(counted, before=before, **more) or 0)
         if count and not self._dry:
@@ -256,3 +254,32 @@ class _Sweep:
         for folder in sorted(touched):
             files.sync_folder(folder)
         return size
+
+
+def _superseded(context: NodeContext, before: Instant, day_ago: Instant) -> list[Part]:
+    """Parts in whose place others stand."""
+    catalogue = context.ledger.catalogue
+    old = [
+        part
+        for part in catalogue.replaced(before)
+        if part.layer in ("curated", "qc") and catalogue.current_in(part.layer, part.dataset, part.folder)
+    ]
+    # What is regrouped is a second copy, which only who had begun to read it still reads.
+    old += [part for part in catalogue.replaced(day_ago) if part.layer == "by_instrument"]
+    return old + _merged(context, catalogue.replaced(day_ago))
+
+
+def _merged(context: NodeContext, replaced: Iterable[Part]) -> list[Part]:
+    """Raw parts that were merged into one whose file is sound at this moment."""
+    sound: dict[int, bool] = {}
+    merged = []
+    for part in replaced:
+        whole = context.ledger.catalogue.stands(part) if part.layer == "raw" else None
+        if whole is None:
+            continue
+        if whole.part_id not in sound:
+            path = context.layout.root / whole.path
+            sound[whole.part_id] = not damage.wrong(path, size=whole.bytes, sha256=whole.sha256)
+        if sound[whole.part_id]:
+            merged.append(part)
+    return merged

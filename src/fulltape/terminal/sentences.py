@@ -16,6 +16,7 @@ SENTENCES: Mapping[EventKind, str] = {
     "left": "{folders:,} folders are left for the next time",
     "removed": "{count:,} {what} went: {why}",
     "would_remove": "{count:,} {what} would go: {why}",
+    "kept_unproved": "{files:,} files stay until every place of [sync] has proved them",
     "damaged": "{files:,} damaged, because of which a stage stopped: {error}",
     "resuming": "resuming {fetches:,} interrupted requests",
     "backed_up": "the ledger is backed up in {folder}/",

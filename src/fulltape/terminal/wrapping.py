@@ -23,6 +23,12 @@ def say(lines: Iterable[str]) -> None:
         typer.echo("\n".join(wrapped(line, width)))
 
 
+def some(names: Sequence[str], shown: int = 10) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}"
+
+
 def terminal() -> int | None:
     """The columns of the terminal that is written to; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -73,6 +73,9 @@ DELETE FROM part_symbols WHERE part_id = :part_id
 -- name: parts_with_symbol
 SELECT part_id FROM part_symbols WHERE symbol = :symbol
 
+-- name: part_files
+SELECT path, byte_count, sha256, replaced_at FROM parts ORDER BY part_id
+
 -- name: replaced_parts
 SELECT {part_columns} FROM parts WHERE replaced_at < :before ORDER BY part_id
 
@@ -149,3 +152,18 @@ SELECT value FROM counters WHERE name = :name
 
 -- name: raise_counter
 UPDATE counters SET value = :value WHERE name = :name AND value < :value
+
+-- name: sent_files
+SELECT * FROM sent_files WHERE target = :target ORDER BY file_path
+
+-- name: sent_copies
+SELECT target, byte_count, sha256, modified_ns FROM sent_files WHERE file_path = :file_path
+
+-- name: note_sent_file
+INSERT INTO sent_files (target, file_path, object_key, byte_count, sha256, modified_ns, proved_at)
+VALUES (:target, :file_path, :object_key, :byte_count, :sha256, :modified_ns, :proved_at)
+ON CONFLICT (target, file_path) DO UPDATE SET object_key = excluded.object_key, byte_count = excluded.byte_count,
+    sha256 = excluded.sha256, modified_ns = excluded.modified_ns, proved_at = excluded.proved_at
+
+-- name: forget_sent_file
+DELETE FROM sent_files WHERE target = :target AND file_path = :file_path

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from fulltape.context import ConfiguredDataset, NodeContext, consumers, drafts, known
+from fulltape.context import ConfiguredDataset, NodeContext, consumers, drafts, known, sent
 from fulltape.context.drafts import Draft
 from fulltape.coverage.live import Interval, IntervalState
 from fulltape.decoding import captured
@@ -177,7 +177,7 @@ def close_days(context: NodeContext, source: str, now: Instant) -> None:
 
 
 def expire(context: NodeContext, now: Instant) -> None:
-    """Remove sealed journals whose sessions history has confirmed long enough ago; the parts made of them are replaced as
+    """Remove sealed journals whose sessions history has confirmed long enough ago, once every place of [sync] has them; the parts made of them are replaced as
     soon as it has."""
     _forget_gone(context, now)
     for path in context.layout.captured_files(layout.SEALED):
@@ -187,7 +187,8 @@ def expire(context: NodeContext, now: Instant) -> None:
             with context.ledger.write():
                 retire(context, known, now)
         over = confirmed is not None and confirmed + context.rules.keep_messages <= now
-        if known and over and not consumers.wanted(context, path, known.source, now):
+        needed = known is None or consumers.wanted(context, path, known.source, now)
+        if known and over and not needed and sent.file(context, path):
             files.remove(path)
             with context.ledger.write():
                 context.ledger.captures.forget(known.file)
