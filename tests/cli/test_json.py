@@ -237,6 +237,17 @@ def test_a_sync_and_a_restore_are_documented(nodes: dict[str, Path], tmp_path: P
         assert said.keys() == {parts(field)[0] for field in SAID[name]}
 
 
+def test_an_adoption_is_documented(nodes: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "AAPL.csv").write_text(
+        "date,open,high,low,close,volume\n2012-10-26,1,2,1,2,5\n2012-10-29,1,2,1,2,5\n2012-10-30,1,-2,1,2,5\n"
+    )
+    args = ["adopt", str(tmp_path), "-d", "equities_bars_day", "-s", "alpaca.sip", "--json", "--dry-run"]
+    for more in ([], ["--adjustment", "raw"]):
+        said = json.loads(run(*args, *more, "--node", str(nodes["finished"])).stdout)
+        assert list(wrong(SAID["adopt"], said)) == []
+        assert said.keys() == {parts(field)[0] for field in SAID["adopt"]}
+
+
 def test_a_download_is_documented(tmp_path: Path) -> None:
     with running(markets.sample(), scenario.parse("", where="test")) as twins:
         wish = [

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NANOS = 1_000
 """Of a microsecond: polars counts the time of a day in them."""
 
+_PAGE = Column(name="page", dtype="i64")
 _FEW_CELLS = 2_000
 _SESSIONS: dict[tuple[str, str, int], pl.DataFrame] = {}
 """A calendar's frame is asked for with every cell, and there are few calendars."""
@@ -164,8 +165,9 @@ def rows(
     """
     import polars as pl
 
-    declared = (*dataset.schema.columns, Column(name="page", dtype="i64"))
-    names = [column.name for column in declared if column.name not in ("symbol", "page", "ts", "instrument")]
+    names = [
+        column.name for column in dataset.schema.columns if column.name not in ("symbol", "ts", "instrument")
+    ]
     exact = ["timestamp_ns"] if "ts_event" in names else []
     wide, rejected = tables.frame(decoded, [*names, *exact], session_rule(dataset, capability, calendar))
     wide = wide.with_columns(
@@ -177,14 +179,23 @@ def rows(
         wide = wide.with_columns(
             pl.col("timestamp_ns").cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("ts_event")
         )
+    placed_rows, more = placed(wide, dataset, capability, calendar)
+    return placed_rows, (*decoded.rejected, *rejected, *more)
+
+
+def placed(
+    wide: pl.DataFrame, dataset: Dataset, capability: Capability, calendar: Calendar
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Rows with `symbol`, `page`, `ts` (UTC) and `session` (null where only `ts` tells it) in the dataset's schema, beside `page`; and
+    day bars that are not stamped as it is declared."""
+    rejected: list[Rejected] = []
     if dataset.grain == "day":
-        wide, more = _day_bars(wide, capability, calendar)
-        rejected += more
+        wide, rejected = _day_bars(wide, capability, calendar)
     elif dataset.grain != "event":
         wide = _in_sessions(wide, calendar)
     if dataset.grain == "minute":
         wide = _minutes(wide, calendar)
-    return conform(wide, declared), (*decoded.rejected, *rejected)
+    return conform(wide, (*dataset.schema.columns, _PAGE)), rejected
 
 
 def live(wide: pl.DataFrame, dataset: Dataset, calendar: Calendar) -> pl.DataFrame:

@@ -130,7 +130,7 @@ def open_for(loaded: Loaded, vendor: str) -> NodeContext:
 
 
 def _specs(loaded: Loaded, *only: str) -> Mapping[str, Vendor]:
-    known = vendors.names()
+    known = (*vendors.names(), vendors.TAKEN_IN)
     for name in only or loaded.values.vendor:
         if name not in known:
             today = vendors.FORMER.get(name)
@@ -320,7 +320,7 @@ def _delay(loaded: Loaded, specs: Mapping[str, Vendor], key: str, dataset: str, 
     where = loaded.where(f"{key}.sources")
     vendor = source.partition(".")[0]
     if vendor not in specs:
-        known = vendor in vendors.names()
+        known = vendor in (*vendors.names(), vendors.TAKEN_IN)
         hint = f"Add a table [vendor.{vendor}]." if known else f"Vendors: {', '.join(vendors.names())}."
         hint += "" if known else near(vendor, vendors.names())
         raise errors.ConfigError(

@@ -13,6 +13,8 @@ from typing import cast
 
 from fulltape.contract.vendor import Vendor
 
+TAKEN_IN = "files"
+"""Stands for files that were taken in: it has any source (files.NAME), and is never asked."""
 FORMER = {"polygon": "massive"}
 """Vendors that people know by an earlier name."""
 
@@ -26,5 +28,6 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Vendor:
-    """The vendor of that name; it must be one of `names()`."""
-    return cast("Vendor", importlib.import_module(f"{__name__}.{name}"))
+    """The vendor of that name; it must be one of `names()`, or `TAKEN_IN`."""
+    module = f"_{name}" if name == TAKEN_IN else name
+    return cast("Vendor", importlib.import_module(f"{__name__}.{module}"))

@@ -15,6 +15,7 @@ import polars as pl
 
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, damage, drafts
 from fulltape.context.drafts import Draft
+from fulltape.context.quarantine import SetAside
 from fulltape.coverage.facts import CoverageFact
 from fulltape.decoding import frames
 from fulltape.lake import journal, layout
@@ -24,7 +25,6 @@ from fulltape.market.time import Clock, Instant
 from fulltape.seal.messages import decode, gap_repair, packing, plan
 from fulltape.seal.messages.decode import DecodedJournal, SourceContext
 from fulltape.seal.messages.totals import CapturedTotals
-from fulltape.seal.quarantine import SetAside
 from fulltape.version import VERSION
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from fulltape import errors
 from fulltape.context import Event, NodeContext, Progress, drafts
 from fulltape.context.drafts import Draft
+from fulltape.context.quarantine import SetAside
 from fulltape.contract.vendor import Outcome
 from fulltape.coverage.facts import CoverageFact
 from fulltape.lake.fetches import Contents, StoredFetch
@@ -20,7 +21,6 @@ from fulltape.market.ranges import Ranges
 from fulltape.market.time import Instant
 from fulltape.seal.messages import confirm, gap_repair
 from fulltape.seal.pages import restated, result
-from fulltape.seal.quarantine import SetAside
 from fulltape.version import VERSION
 
 STAGE = drafts.RAW_STAGE

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from fulltape.context import ConfiguredDataset, NodeContext
+from fulltape.context.quarantine import SetAside
 from fulltape.contract.vendor import Outcome, Rejected
 from fulltape.coverage.facts import CoverageFact
 from fulltape.lake.fetches import StoredFetch, StoredPage
@@ -19,7 +20,6 @@ from fulltape.seal.messages import gap_repair
 from fulltape.seal.pages import decode, plan
 from fulltape.seal.pages.decode import DecodedFetch
 from fulltape.seal.pages.plan import FactRange
-from fulltape.seal.quarantine import SetAside
 
 _FOLDERS = {"year": "year=%Y", "month": "month=%Y-%m", "date": "date=%Y-%m-%d"}
 _SPANS = {"year": "1y", "month": "1mo", "date": "1d"}

@@ -45,6 +45,16 @@ class SetAside:
             entry = {"reason": reason, "messages": len(messages)}
             self._keep(source, file.lower(), 0, b"\n".join(messages) + b"\n", entry, len(messages))
 
+    def rows(self, source: str, origin: str, number: int, content: bytes, rejected: Rejected) -> None:
+        """Rows of a file that was taken in, as CSV."""
+        entry = {
+            "reason": rejected.reason,
+            "symbol": rejected.symbol,
+            "session": rejected.session.isoformat() if rejected.session else None,
+            "rows": rejected.rows,
+        }
+        self._keep(source, origin, number, content, entry, rejected.rows)
+
     def _keep(
         self, source: str, origin: str, number: int, content: bytes, entry: Mapping[str, object], rows: int
     ) -> None:

@@ -1,0 +1,158 @@
+"""Which cells of the files are taken: sound ones, wanted, final, whole, and not known from the source already."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from fulltape.adopt.adopted import Adoption, FilesSeen
+from fulltape.adopt.plan import FileMapping
+from fulltape.context import NodeContext, valid_rows
+from fulltape.contract.vendor import Capability, Rejected
+from fulltape.decoding import frames
+from fulltape.market.time import Instant
+
+_NEAR = dt.timedelta(minutes=30)
+"""The rows of a symbol's first and last session must reach so near to its open and its close: else it may be cut off."""
+
+
+@dataclass(slots=True)
+class CellCount:
+    """Cells that were taken, and by why not those that were not; rows that break the contract, by reason."""
+
+    taken: int = 0
+    known: int = 0
+    edges: int = 0
+    open: int = 0
+    outside: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    symbols: set[str] = field(default_factory=set)
+    days: list[dt.date] = field(default_factory=list)
+
+
+class CellChoice:
+    """Chooses cells, and counts them."""
+
+    def __init__(
+        self, context: NodeContext, adoption: Adoption, mapping: FileMapping, seen: FilesSeen, now: Instant
+    ) -> None:
+        self._context, self._adoption, self._mapping, self._seen = context, adoption, mapping, seen
+        self._wanted = context.wanted[adoption.dataset]
+        self._now = now
+        self.count = CellCount()
+
+    def of(self, wide: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+        """The rows that are taken, in the dataset's schema beside `page`, and what is rejected."""
+        timeless = wide.filter(pl.col("ts").is_null()).height
+        if timeless:
+            self.count.rejected["no moment that exists"] += timeless
+        wide = self._typed(wide.filter(pl.col("ts").is_not_null()))
+        frame, rejected = frames.placed(wide, self._wanted.dataset, self._capability(), self._wanted.calendar)
+        frame = self._with_instruments(frame)
+        frame, broken = valid_rows.by_schema(frame, self._wanted)
+        frame, wrong = valid_rows.by_sessions_and_keys(frame, self._wanted)
+        lost = [each for each in (*rejected, *broken, *wrong) if each.lost]
+        for each in lost:
+            self.count.rejected[each.reason] += each.rows
+        # As of an answer: of a session of which a row is lost nothing counts.
+        spoiled = pl.DataFrame(
+            {"symbol": [each.symbol for each in lost], "session": [each.session for each in lost]},
+            schema={"symbol": pl.String, "session": pl.Date},
+        ).unique()
+        frame = frame.join(spoiled, on=["symbol", "session"], how="anti", maintain_order="left")
+        cells = self._chosen(frame)
+        return frame.join(cells, on=["instrument", "session"], how="semi", maintain_order="left"), lost
+
+    def _typed(self, wide: pl.DataFrame) -> pl.DataFrame:
+        """Text as the schema declares it; what is no number becomes null, and breaks the schema."""
+        casts = [
+            pl.col(column.name).cast(frames.dtype(column.dtype), strict=False)
+            for column in self._wanted.dataset.schema.columns
+            if column.name in wide.columns and column.name not in ("ts", "ts_event", "session", "symbol")
+        ]
+        if self._wanted.dataset.adjusted:
+            casts.append(pl.lit(self._mapping.adjustment or "raw").alias("adjustment"))
+        return wide.with_columns(casts)
+
+    def _capability(self) -> Capability:
+        dated = self._wanted.dataset.grain == "day" and not self._mapping.zone
+        return Capability(
+            dataset=self._adoption.dataset,
+            history_from=dt.date.min,
+            symbols_per_request=1,
+            rows_per_page=1,
+            timestamp="date" if dated else "start",
+            timestamp_zone=self._mapping.zone or "UTC",
+        )
+
+    def _with_instruments(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Who bears the symbol on that session; rows of sessions on which none of the universe does are left out."""
+        bearers = pl.DataFrame(
+            [
+                (dated.symbol, name, dated.first or dt.date.min, dated.last or dt.date.max)
+                for name, instrument in self._wanted.instruments.items()
+                for dated in instrument.symbols
+            ],
+            schema={"symbol": pl.String, "bearer": pl.String, "since": pl.Date, "until": pl.Date},
+            orient="row",
+        )
+        born = frame.join(bearers, on="symbol", how="left", maintain_order="left").filter(
+            pl.col("session").is_between("since", "until")
+        )
+        cells = pl.struct("symbol", "session")
+        self.count.outside += frame.select(cells.n_unique()).item() - born.select(cells.n_unique()).item()
+        return born.with_columns(pl.col("bearer").alias("instrument")).drop("bearer", "since", "until")
+
+    def _chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Instrument and session of the cells that are taken."""
+        wanted, calendar = self._wanted, self._wanted.calendar
+        last = calendar.label(wanted.final_until(self._now) - 1)
+        until = wanted.until or dt.date.max
+        cells = frame.group_by("instrument", "symbol", "session").agg(
+            pl.col("ts").min().alias("from"), pl.col("ts").max().alias("to")
+        )
+        inside = cells.filter(pl.col("session").is_between(wanted.first, until))
+        final = inside.filter(pl.col("session") <= last)
+        whole = self._whole(final)
+        fresh = whole.join(self._held(whole), on=["instrument", "session"], how="anti")
+        count = self.count
+        count.outside += cells.height - inside.height
+        count.open += inside.height - final.height
+        count.edges += final.height - whole.height
+        count.known += whole.height - fresh.height
+        count.taken += fresh.height
+        count.symbols |= set(fresh["symbol"].unique().to_list())
+        count.days += fresh["session"].unique().sort().to_list()[:: max(1, fresh.height - 1)]
+        return fresh.select("instrument", "session")
+
+    def _whole(self, cells: pl.DataFrame) -> pl.DataFrame:
+        """Without a first or last session of a symbol that its rows do not reach over."""
+        if self._wanted.dataset.grain == "day":
+            return cells
+        ends = pl.DataFrame(
+            [(symbol, *span) for symbol, span in self._seen.spans.items()],
+            schema={"symbol": pl.String, "begin": pl.Int64, "end": pl.Int64},
+            orient="row",
+        ).with_columns(pl.col("begin", "end").cast(pl.Datetime("us", "UTC")))
+        hours = frames.sessions(self._wanted.calendar).select("session", "open", "close")
+        early = (pl.col("from") == pl.col("begin")) & (pl.col("from") > pl.col("open") + _NEAR)
+        late = (pl.col("to") == pl.col("end")) & (pl.col("to") < pl.col("close") - _NEAR)
+        joined = cells.join(ends, on="symbol").join(hours, on="session")
+        return joined.filter(~(early | late)).select(cells.columns)
+
+    def _held(self, cells: pl.DataFrame) -> pl.DataFrame:
+        """Cells of which the source has shown rows already: what it answered itself stands."""
+        held: list[tuple[str, dt.date]] = []
+        for name, days in cells.group_by("instrument").agg("session").iter_rows():
+            spans = [
+                (dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+                for source, fact, _, first, last in self._context.ledger.coverage.spans_of(
+                    self._adoption.dataset, name
+                )
+                if source == self._adoption.source and fact == "present"
+            ]
+            held += [(name, day) for day in days if any(first <= day <= last for first, last in spans)]
+        return pl.DataFrame(held, schema={"instrument": pl.String, "session": pl.Date}, orient="row")

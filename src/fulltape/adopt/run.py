@@ -1,0 +1,247 @@
+"""Takes files in: a look at all of them first, then one batch after the other, each in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from fulltape import errors
+from fulltape.adopt import plan, reading
+from fulltape.adopt.adopted import AdoptedFiles, Adoption, FilesSeen
+from fulltape.adopt.cells import CellChoice
+from fulltape.adopt.plan import Recognised
+from fulltape.adopt.report import AdoptReport
+from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, drafts, silent
+from fulltape.context.quarantine import SetAside
+from fulltape.contract.vendor import Rejected
+from fulltape.coverage.facts import CoverageFact
+from fulltape.decoding import frames
+from fulltape.lake.layout import folder_key
+from fulltape.market.time import Clock, Instant
+from fulltape.version import VERSION
+
+STAGE = "adopt"
+_BATCH = 1_000_000
+"""Rows that are taken at once."""
+
+
+def recognise(context: NodeContext, adoption: Adoption) -> tuple[Recognised, list[Path]]:
+    """How the files are read, and which they are; `UsageError` for what cannot be taken in at all."""
+    wanted = _wanted(context, adoption)
+    paths = reading.data_files(adoption.root, adoption.given.files)
+    if not paths:
+        raise errors.UsageError(
+            f"there are no data files in {adoption.root}.",
+            hint="Parquet, Feather, CSV (also .gz and .zip) and JSON arrays are read.",
+        )
+    sample = reading.sample(paths[0], adoption.name(paths[0]), adoption.given)
+    recognised = plan.recognised(sample, adoption.given, wanted.dataset)
+    if recognised.lacking:
+        raise errors.UsageError(
+            f"{paths[0]} has no {', '.join(recognised.lacking)}, which {adoption.dataset} needs; it has "
+            f"{', '.join(sample.columns)}.",
+            hint="Name the columns in a file for --mapping, or give one value for all rows: --fixed NAME=VALUE.",
+        )
+    adjusted = recognised.mapping.adjustment not in ("", "raw")
+    if adjusted and not wanted.dataset.adjusted:
+        raise errors.UsageError(
+            f"prices are adjusted ({recognised.mapping.adjustment}), and {adoption.dataset} holds raw ones.",
+            hint="--as-evidence takes them into the evidence table, against which raw prices are checked.",
+        )
+    return recognised, paths
+
+
+def run(
+    context: NodeContext,
+    clock: Clock,
+    adoption: Adoption,
+    progress: Progress = silent,
+    *,
+    dry_run: bool = False,
+) -> AdoptReport:
+    """Take in what is new. Interrupted, it goes on where it was: a file that was taken in is not read again as long as it is the
+    same. `UsageError` where something still has to be asked."""
+    recognised, paths = recognise(context, adoption)
+    if recognised.questions and not dry_run:
+        raise errors.UsageError(
+            " ".join(f"{question.about}: {question.text}" for question in recognised.questions),
+            hint="; ".join(_answer(question) for question in recognised.questions),
+        )
+    if recognised.questions:
+        return AdoptReport(recognised=recognised, files=len(paths), dry_run=True)
+    taking = _Taking(context, clock, adoption, recognised, progress)
+    if dry_run:
+        return taking.run(paths, dry_run=True)
+    with context.stage(drafts.RAW_STAGE, clock, layer="raw"):
+        return taking.run(paths, dry_run=False)
+
+
+def _answer(question: plan.Question) -> str:
+    return f"{question.option} {'|'.join(question.choices)}" if question.choices else question.option
+
+
+def _wanted(context: NodeContext, adoption: Adoption) -> ConfiguredDataset:
+    if adoption.dataset not in context.wanted:
+        raise errors.UsageError(
+            f"this node has no dataset {adoption.dataset}.",
+            hint=f"It has {', '.join(context.wanted)}; add [dataset.{adoption.dataset}].",
+        )
+    wanted = context.wanted[adoption.dataset]
+    if wanted.dataset.grain == "event":
+        raise errors.UsageError(f"{adoption.dataset} has no bars and no ticks; only these are taken in.")
+    if adoption.source not in wanted.sources:
+        raise errors.UsageError(
+            f"{adoption.source} is no source of {adoption.dataset}.",
+            hint=f"Its sources are {', '.join(wanted.sources)}. For files of another origin add a name of your own, such as "
+            f"files.mine, to [dataset.{adoption.dataset}] sources, and a table [vendor.files].",
+        )
+    return wanted
+
+
+class _Taking:
+    """One run over the files."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        clock: Clock,
+        adoption: Adoption,
+        recognised: Recognised,
+        progress: Progress,
+    ) -> None:
+        self._context, self._clock, self._adoption = context, clock, adoption
+        self._recognised, self._progress = recognised, progress
+        self._wanted = context.wanted[adoption.dataset]
+        self._files = AdoptedFiles(adoption, recognised.mapping, self._wanted)
+        self._rows = self._parts = 0
+
+    def run(self, paths: Sequence[Path], *, dry_run: bool) -> AdoptReport:
+        """Take what is new, or tell what would be taken."""
+        ledger = self._context.ledger
+        waiting = [path for path in paths if not ledger.bookmark(STAGE, self._files.mark(path))]
+        seen = self._files.look(waiting)
+        choice = CellChoice(self._context, self._adoption, self._recognised.mapping, seen, self._clock.now())
+        done = 0
+        for batch in _batches(waiting, seen):
+            wide = self._files.frame(batch)
+            frame, lost = choice.of(wide)
+            self._rows += frame.height
+            if not dry_run:
+                self._take(batch, wide, frame, lost)
+            done += len(batch)
+            self._progress(Event(stage=STAGE, done=done, total=len(waiting), unit="files"))
+        count = choice.count
+        return AdoptReport(
+            recognised=self._recognised,
+            files=len(paths),
+            done_before=len(paths) - len(waiting),
+            rows=self._rows,
+            sessions=count.taken,
+            parts=self._parts,
+            known=count.known,
+            edges=count.edges,
+            open=count.open,
+            outside=count.outside,
+            symbols=tuple(sorted(count.symbols)),
+            first=min(count.days).isoformat() if count.days else "",
+            last=max(count.days).isoformat() if count.days else "",
+            unknown=dict(seen.unknown),
+            unreadable=dict(seen.unreadable),
+            rejected=dict(count.rejected),
+            dry_run=dry_run,
+        )
+
+    def _take(
+        self, batch: Sequence[Path], wide: pl.DataFrame, frame: pl.DataFrame, lost: Sequence[Rejected]
+    ) -> None:
+        now = self._clock.now()
+        names = [self._adoption.name(path) for path in batch]
+        origin = f"adopt-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}"
+        aside = SetAside(self._context.layout)
+        for number, rejected in enumerate(lost):
+            aside.rows(self._adoption.source, origin, number, self._rejected_rows(wide, rejected), rejected)
+        written = [
+            drafts.write(
+                self._context,
+                self._wanted,
+                rows,
+                layer="raw",
+                folder=folder,
+                source=self._adoption.source,
+                origin="fetched",
+                metadata={
+                    "schema_version": str(self._wanted.dataset.schema.version),
+                    "source": self._adoption.source,
+                    "asks": origin,
+                    "software": f"fulltape {VERSION}",
+                    "known_at": str(now),
+                    "adopted": "\n".join(names[:100]),
+                },
+            )
+            for folder, rows in self._folders(frame)
+        ]
+        registered = drafts.publish(self._context, written, now=now)
+        self._parts += len(registered)
+        ledger = self._context.ledger
+        with ledger.write():
+            for part in registered:
+                ledger.catalogue.register(part, now=now)
+            ledger.coverage.record(list(self._facts(frame, origin, now)), self._wanted.next_session)
+            for rejection in aside.rejections:
+                ledger.reject(rejection, now=now)
+            for path in batch:
+                ledger.set_bookmark(STAGE, self._files.mark(path), 1)
+
+    def _rejected_rows(self, wide: pl.DataFrame, rejected: Rejected) -> bytes:
+        rows = wide.filter((pl.col("page") == rejected.page) & (pl.col("symbol") == (rejected.symbol or "")))
+        if rejected.session:
+            day = pl.col("ts").dt.convert_time_zone(self._wanted.calendar.zone).dt.date()
+            rows = rows.filter(pl.coalesce("session", day) == rejected.session)
+        body = io.BytesIO()
+        rows.write_csv(body)
+        return body.getvalue()
+
+    def _folders(self, frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+        kind = self._wanted.dataset.raw_folder
+        days = {day: folder_key(kind, day) for day in frame["session"].unique().to_list()}
+        key = pl.col("session").replace_strict(list(days), list(days.values()), return_dtype=pl.String)
+        rows = frame.drop("page").sort("instrument", "ts", maintain_order=True)
+        if rows.height:
+            for piece in rows.with_columns(key.alias("folder")).partition_by("folder", maintain_order=True):
+                yield piece["folder"][0], piece.drop("folder")
+
+    def _facts(self, frame: pl.DataFrame, origin: str, now: Instant) -> Iterator[CoverageFact]:
+        for instrument, spans in frames.spans(frame, self._wanted.calendar).items():
+            for first, last in spans:
+                yield CoverageFact(
+                    dataset=self._adoption.dataset,
+                    instrument=instrument,
+                    source=self._adoption.source,
+                    first=first,
+                    last=last,
+                    fact="present",
+                    sound=True,
+                    final=True,
+                    since=now,
+                    evidence=origin,
+                )
+
+
+def _batches(paths: Sequence[Path], seen: FilesSeen) -> Iterator[list[Path]]:
+    """Files that are taken at once."""
+    batch: list[Path] = []
+    rows = 0
+    for path in paths:
+        if path not in seen.rows:
+            continue
+        batch.append(path)
+        rows += seen.rows[path]
+        if rows >= _BATCH:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
