@@ -6,14 +6,13 @@ import json
 import os
 import random
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import places
 import pytest
+from syncing import Node, entry, lake, made, synced, tried, within
 from typer.testing import CliRunner
 
 from clocks import FakeClock, SkippingClock
@@ -22,18 +21,14 @@ from fulltape.audit import run as audit
 from fulltape.cli import app
 from fulltape.lake import files
 from fulltape.lake.objects import LocalObjects
-from fulltape.market.time import DAY, Clock
+from fulltape.market.time import DAY
 from fulltape.node import nightly
 from fulltape.remote import address, index
-from fulltape.simulator import market as markets
 from fulltape.sweep import run as sweep
 from fulltape.sync import restore, run
-from fulltape.sync.plan import SyncedPlace, SyncReport
 from fulltape.sync.run import SyncOptions
-from nodes import CANARY, Wish, opened, simulated
+from nodes import CANARY, opened
 
-WISH = Wish("equities_bars_day", "2012-11-01", "2012-12-14", ("alpaca.sip",))
-UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\n"
 CUTS = int(os.environ.get("FULLTAPE_SYNC_CUTS", "25"))
 KINDS = [
     "local",
@@ -42,32 +37,15 @@ KINDS = [
 ]
 
 
-@dataclass(frozen=True)
-class Node:
-    """A node that has had a night, and whose vendor answers no more requests than it has by now."""
-
-    folder: Path
-    requests: Callable[[], int]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MARKET_KEY", CANARY)
-        place = tmp_path_factory.mktemp("whole")
-        with simulated(place, markets.sample(), [WISH], universe=UNIVERSE) as (folder, twins):
-            settings = folder / "fulltape.toml"
-            settings.write_text(settings.read_text().replace(CANARY, "${MARKET_KEY}"))
-            with opened(folder) as context:
-                assert nightly.run(context, SkippingClock()).complete
-            yield Node(folder, lambda: sum(len(server.log) for server in twins.servers.values()))
+    with made(tmp_path_factory.mktemp("whole")) as node:
+        yield node
 
 
 @pytest.fixture
 def node(whole: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MARKET_KEY", CANARY)
-    subprocess.run(["cp", "-a", whole.folder, tmp_path / "node"], check=True)  # with its hard links
-    return tmp_path / "node"
+    return within(whole, tmp_path, monkeypatch)
 
 
 def target_of(kind: str, request: pytest.FixtureRequest, tmp_path: Path, patch: pytest.MonkeyPatch) -> str:
@@ -88,32 +66,9 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "target"
 
 
-def synced(node: Path, target: str | Path, *, clock: Clock | None = None, **more: Any) -> SyncedPlace:
-    report = tried(node, target, clock=clock, **more)
-    assert not report.failed, report.failed
-    return report.places[0]
-
-
-def tried(node: Path, target: str | Path, *, clock: Clock | None = None, **more: Any) -> SyncReport:
-    with opened(node) as context:
-        options = SyncOptions(targets=(str(target),), **more)
-        report = run.run_once(context, clock or SkippingClock(), options=options)
-    assert report
-    return report
-
-
 def bundles(node: Path) -> dict[str, str]:
     root = node / "lake" / "exports" / "nightly"
     return {path.relative_to(root).as_posix(): files.sha256(path) for path in files.tree(root)}
-
-
-def lake(node: Path) -> dict[str, str]:
-    """Everything that is sent of a lake."""
-    return {
-        path.relative_to(node).as_posix(): files.sha256(path)
-        for path in files.tree(node / "lake")
-        if path.name not in ("lock", "state.json")
-    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -359,12 +314,6 @@ def test_what_the_node_has_no_more_is_kept_for_a_while(node: Path, target: Path)
         entry(target, path)
     assert removed.removed >= 1
     assert len(files.tree(target / "index")) == 2
-
-
-def entry(target: Path, path: str) -> index.IndexedFile:
-    there = index.read(LocalObjects(target), "")
-    assert there
-    return next(file for file in there.files if file.path == path)
 
 
 def test_damage_here_is_not_sent(node: Path, target: Path) -> None:

@@ -42,15 +42,15 @@ def restore_from(
     folder = node.expanduser()
     with options.interruptible(), Watch(quiet=quiet or json) as watch:
         done = restore.run(address.objects(source), source, folder, watch)
-    unopened = _taken_up(folder)
+    unopened = _taken_up(folder, behind=bool(done.beyond))
     if json:
         options.emit_json(done)
     else:
         wrapping.say(_restored(done, folder, source, unopened))
-    raise typer.Exit(0 if done.complete else 1)
+    raise typer.Exit(0 if done.complete and not unopened else 1)
 
 
-def _taken_up(folder: Path) -> str:
+def _taken_up(folder: Path, *, behind: bool) -> str:
     """Let the ledger learn what the lake has beyond its copy; why the settings cannot be used yet, '' where they can."""
     from fulltape import errors
     from fulltape.clock import SystemClock
@@ -61,6 +61,8 @@ def _taken_up(folder: Path) -> str:
         with options.opened(folder, owning=False) as context:
             try:
                 ownership.check(context.ledger, context.layout)
+                if behind:
+                    repair.rebuild(context, SystemClock().now())
             except errors.LedgerBehindError:
                 repair.rebuild(context, SystemClock().now())
     except errors.ConfigError as error:

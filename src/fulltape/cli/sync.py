@@ -81,6 +81,7 @@ def _place(place: SyncedPlace, *, dry_run: bool) -> list[str]:
         ("lost there", place.lost if dry_run else ()),
         ("damaged here, not sent; fulltape verify --repair mends it", place.damaged),
         ("missing here; fulltape verify --repair makes it again", place.missing),
+        ("changed while it was sent; the next run sends it", place.changed),
         ("left out", place.left_out),
     ):
         if paths:

@@ -12,7 +12,8 @@ from fulltape.market.time import Instant
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFile:
     """A file as it was sent: `path` as the index of the place has it, `key` of the object there, and when the file here was changed
-    last (`modified`, nanoseconds UTC), so that it is known without reading it whether it is still the same."""
+    last (`modified`, nanoseconds UTC), so that it is known without reading it whether it is still the same. `indexed`: whether the
+    index of the place has it; until then it is no copy that can be found."""
 
     path: str
     key: str
@@ -20,6 +21,7 @@ class SentFile:
     sha256: str
     modified: int
     proved_at: Instant
+    indexed: bool = False
 
 
 class SentFiles:
@@ -38,12 +40,13 @@ class SentFiles:
                 sha256=row["sha256"],
                 modified=row["modified_ns"],
                 proved_at=row["proved_at"],
+                indexed=bool(row["indexed"]),
             )
             for row in self._database.run("sent_files", target=target)
         }
 
     def places(self, path: str, *, size: int, sha256: str = "", modified: int = 0) -> set[str]:
-        """Where a file lies with this length, and with this digest or as it was changed last."""
+        """At which places an index has a file with this length, and with this digest or as it was changed last."""
         return {
             row["target"]
             for row in self._database.run("sent_copies", file_path=path)
@@ -64,10 +67,15 @@ class SentFiles:
                     "sha256": file.sha256,
                     "modified_ns": file.modified,
                     "proved_at": file.proved_at,
+                    "indexed": int(file.indexed),
                 }
                 for file in many
             ],
         )
+
+    def doubt(self, target: str) -> None:
+        """A place is not what it was: nothing there counts as a copy before an index has it again."""
+        self._database.run("doubt_sent_files", target=target)
 
     def forget(self, target: str, paths: Iterable[str]) -> None:
         """Files lie at a place no more, or the node has them no more."""

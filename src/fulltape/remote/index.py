@@ -6,6 +6,7 @@ digest. `index.json` names the newest index; it is written last, so that all tha
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,10 +19,13 @@ from fulltape.lake.objects import Objects
 from fulltape.market.time import Instant, iso
 
 POINTER = "index.json"
+CLAIM = "node.json"
+"""Written first, by whichever node is first: a place is for one node alone."""
 FOLDERS = ("lake/", "objects/", "index/")
 """What a node writes there, beside the pointer."""
 LAKE = "lake/"
 """Before the paths of files of the lake; others are those of the node's folder."""
+_ALWAYS = ("lake/node.json", "lake/knowledge.zst")
 SETTINGS = "fulltape.toml"
 LEDGER = "ledger.db.zst"
 """A copy of the ledger, compressed."""
@@ -31,13 +35,14 @@ _LONGEST = 1 << 30
 
 class IndexedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a node (`path`), and the object that has its content. `gone`: since which day, in UTC, the node has it no more; ''
-    while it has it."""
+    while it has it. `doubted`: the object was not there, or not whole, when it was looked for last."""
 
     path: str
     key: str
     bytes: int
     sha256: str
     gone: str = ""
+    doubted: bool = False
 
 
 class SyncIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +81,8 @@ def read(store: Objects, where: str) -> SyncIndex | None:
     return _parsed(body, where)
 
 
-def write(store: Objects, index: SyncIndex, where: str, now: Instant) -> tuple[str, ...]:
-    """Write an index, read it back, and name it as the newest one. Returns the keys of indexes that are needed no more."""
+def write(store: Objects, index: SyncIndex, where: str, now: Instant) -> None:
+    """Write an index, read it back, and name it as the newest one; of older ones one is kept."""
     body = compression.pack(msgspec.json.encode(index))
     digest = hashlib.sha256(body).hexdigest()
     moment = iso(now)[:19].replace("-", "").replace(":", "")
@@ -94,7 +99,41 @@ def write(store: Objects, index: SyncIndex, where: str, now: Instant) -> tuple[s
     store.write(POINTER, msgspec.json.encode(pointer) + b"\n")
     if _pointer(store, where) != pointer:
         raise errors.StorageError(f"{where} gives back another {POINTER} than was written.")
-    return older[_KEPT - 1 :]
+
+
+def claim(store: Objects, node: str, where: str) -> None:
+    """Take an empty place for a node; `StorageError` where another one has it."""
+    with contextlib.suppress(errors.ObjectExistsError):
+        store.write(CLAIM, msgspec.json.encode({"node": node}) + b"\n", only_new=True)
+    with store.open(CLAIM) as file:
+        try:
+            owner = msgspec.json.decode(file.read(1 << 20), type=dict[str, str]).get("node", "")
+        except msgspec.DecodeError:
+            owner = ""
+    if owner != node:
+        raise errors.StorageError(
+            f"{where} is the place of another node ({owner[:8]}).", hint="Give each node a place of its own."
+        )
+
+
+def kept(store: Objects, where: str) -> set[str]:
+    """The keys of the indexes that are kept."""
+    pointer = _pointer(store, where)
+    return {pointer.index, *pointer.before} if pointer else set()
+
+
+def older(store: Objects, node: str, listed: Iterable[str], where: str) -> list[SyncIndex]:
+    """Indexes of a node that can be read, the newest first, where none is named any more."""
+    indexes = []
+    for key in sorted((key for key in listed if key.startswith("index/")), reverse=True):
+        try:
+            with store.open(key) as file:
+                there = _parsed(file.read(_LONGEST), where)
+        except (errors.MissingObjectError, errors.BundleError):
+            continue
+        if there.node == node:
+            indexes.append(there)
+    return indexes
 
 
 def previous(store: Objects, where: str) -> Iterator[SyncIndex]:
@@ -114,8 +153,9 @@ def keys(indexes: Iterable[SyncIndex]) -> set[str]:
 
 
 def sends(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a file is sent, by patterns; settings and ledger are not left out by them."""
-    if path in (SETTINGS, LEDGER):
+    """Whether a file is sent, by patterns. They choose among the files of the lake; without what names the node, and what only its ledger
+    knows, none comes back."""
+    if not path.startswith(LAKE) or path in _ALWAYS:
         return True
     chosen = not include or any(fnmatch.fnmatchcase(path, pattern) for pattern in include)
     return chosen and not any(fnmatch.fnmatchcase(path, pattern) for pattern in exclude)
@@ -142,7 +182,8 @@ def _parsed(body: bytes, where: str) -> SyncIndex:
     except (compression.Broken, msgspec.DecodeError) as error:
         raise _damaged(where, f"an index cannot be read: {error}") from None
     for file in index.files:
-        if file.path.startswith("/") or ".." in file.path.split("/"):
+        pieces = file.path.split("/")
+        if {"", ".", ".."} & set(pieces) or not file.path.isprintable() or "\\" in file.path:
             raise _damaged(where, f"it names {file.path!r}")
     return index
 
@@ -150,5 +191,5 @@ def _parsed(body: bytes, where: str) -> SyncIndex:
 def _damaged(where: str, what: str) -> errors.BundleError:
     return errors.BundleError(
         f"the index of {where} is damaged: {what}.",
-        hint="Remove index.json there, and run fulltape sync --anew: what is whole there is not sent again.",
+        hint="fulltape sync --anew reads back what is there, and writes a new one; nothing there is removed.",
     )

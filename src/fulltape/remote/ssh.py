@@ -60,6 +60,10 @@ class SshObjects:
     def __init__(self, machine: SshMachine, root: str) -> None:
         self._machine, self._root = machine, root.rstrip("/") or "/"
 
+    def is_there(self) -> bool:
+        """Whether the folder is there."""
+        return self._said(f"[ -d {shlex.quote(self._root)} ] && echo 1 || true").strip() == b"1"
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See `Objects`."""
         root = shlex.quote(self._root)

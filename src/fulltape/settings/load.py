@@ -24,6 +24,9 @@ _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
+_COMMENTED = re.compile(
+    r"""#.*\b(?:key|secret|token|webhook|password|apprise|heartbeat_url)\s*=\s*\[?\s*["'](?!\$\{)[^"']+["']"""
+)
 _SECRETS = (
     ("cluster", "ledger"),
     ("web", "token"),
@@ -119,12 +122,16 @@ def secret_files(folder: Path) -> list[Path]:
         [table for table in vendors.values() if isinstance(table, dict)] if isinstance(vendors, dict) else []
     )
     named = [table[name] for table in tables for name in ("key_file", "secret_file") if name in table]
+    export = raw.get("export", {})
+    named += [export["sign"]] if isinstance(export, dict) and "sign" in export else []
     return [folder / name for name in named if isinstance(name, str)]
 
 
 def plain_secrets(folder: Path) -> list[str]:
-    """The keys of secrets that stand in fulltape.toml itself, not in a variable or a file of their own."""
-    raw = tomllib.loads((folder / FILE).read_text(encoding="utf-8-sig"))
+    """The keys of secrets that stand in fulltape.toml itself, not in a variable or a file of their own; and lines of comments that
+    look like some."""
+    body = (folder / FILE).read_text(encoding="utf-8-sig")
+    raw = tomllib.loads(body)
     keys = [
         *_SECRETS,
         *(("vendor", name, key) for name in raw.get("vendor", {}) for key in ("key", "secret")),
@@ -135,9 +142,19 @@ def plain_secrets(folder: Path) -> list[str]:
         for name in key:
             value = value.get(name) if isinstance(value, dict) else None
         texts = value if isinstance(value, list) else [value]
-        if any(isinstance(text, str) and text and not _VARIABLE.search(text) for text in texts):
+        if any(isinstance(text, str) and _tells(text, url=key == ("cluster", "ledger")) for text in texts):
             plain.append(".".join(key))
-    return plain
+    return plain + [
+        f"line {number}" for number, line in enumerate(body.splitlines(), start=1) if _COMMENTED.search(line)
+    ]
+
+
+def _tells(text: str, *, url: bool) -> bool:
+    """Whether a text holds more of a secret than names of variables."""
+    if any(match[2] for match in _VARIABLE.finditer(text)):
+        return True
+    rest = _VARIABLE.sub("", text)
+    return bool(re.search(r"://[^/@]*:[^/@]+@", rest) if url else rest)
 
 
 def locate(text: str) -> dict[str, int]:

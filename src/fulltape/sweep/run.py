@@ -213,6 +213,7 @@ class _Sweep:
     def unfinished(self) -> Removal:
         """What a kill has left of files that were being written."""
         old = [path for path in self._context.layout.temporary_files() if files.abandoned(path)]
+        old += _half_copies(self._context.folder / BACKUPS, before=self._now - DAY)
         return Removal(
             what="unfinished files", count=len(old), bytes=self._remove(old), why="a kill left them behind"
         )
@@ -283,3 +284,12 @@ def _merged(context: NodeContext, replaced: Iterable[Part]) -> list[Part]:
         if sound[whole.part_id]:
             merged.append(part)
     return merged
+
+
+def _half_copies(folder: Path, before: Instant) -> list[Path]:
+    """Copies of the ledger that were not finished."""
+    return [
+        path
+        for path in files.tree(folder)
+        if path.name.startswith(".ledger-") and path.stat().st_mtime_ns < before * _NANOSECONDS
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fulltape import errors
@@ -23,8 +23,11 @@ _OTHERS = ("journal", "rejected", "profiles", "exports")
 _STATES = ("lock", "state.json")
 
 
-def of_lake(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
-    """The files of the lake; and the paths of those that count and are not there."""
+def of_lake(context: NodeContext, before: Iterable[str]) -> tuple[list[LocalFile], list[str]]:
+    """The files of the lake; and the paths of those that count and are not there, as far as the catalogue, checksums, or what was sent
+    `before` tell."""
+    # Journals first: one that is sealed meanwhile is there twice then, never not at all.
+    beside = list(_beside(context))
     there, missing = [], []
     for path, size, sha256, current in parts.files(context.ledger.database):
         place = context.layout.root / path
@@ -35,7 +38,7 @@ def of_lake(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
             missing.append(f"{LAKE}{path}")
     known = {file.path for file in there}
     bundles = {bundle: _digests(bundle) for bundle in context.layout.bundles()}
-    for place in _beside(context):
+    for place in beside:
         path = f"{LAKE}{context.layout.relative(place)}"
         state = _state(place)
         if path in known or state is None or place.name in _STATES or files.TEMPORARY in path:
@@ -49,7 +52,27 @@ def of_lake(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
             digest = bundles[bundle].get(place.relative_to(bundle).as_posix(), "")
             folder = f"{LAKE}{context.layout.relative(bundle)}"
             there.append(_local(path, place, state, digest, bundle=folder))
-    return there, missing
+    listed = {file.path for file in there}
+    for bundle, digests in bundles.items():
+        folder = f"{LAKE}{context.layout.relative(bundle)}"
+        missing += [f"{folder}/{name}" for name in digests if f"{folder}/{name}" not in listed]
+    missing += _vanished(context, before, listed)
+    return there, sorted(set(missing))
+
+
+def _vanished(context: NodeContext, before: Iterable[str], listed: set[str]) -> Iterator[str]:
+    """What was sent before, is not here, and was not removed by the node itself: captured journals that the ledger still knows, its
+    bundles, and what names the node and what only its ledger knows."""
+    captures = {capture.file for capture in context.ledger.captures.all()}
+    exports = tuple(f"{LAKE}{row['path']}/" for row in context.ledger.exports())
+    stems = {Path(path).stem for path in listed if path.startswith(f"{LAKE}journal/")}
+    for path in before:
+        if path in listed:
+            continue
+        stem = Path(path).stem
+        captured = path.startswith(f"{LAKE}journal/") and stem in captures and stem not in stems
+        if captured or path.startswith(exports) or path in (f"{LAKE}node.json", f"{LAKE}knowledge.zst"):
+            yield path
 
 
 def of_settings(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
@@ -65,10 +88,21 @@ def of_settings(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
     names = [SETTINGS, *sorted({universe.file for universe in loaded.values.universe.values()} - {""})]
     root = context.folder.resolve()
     places = [context.folder / name for name in names] + files.tree(context.folder / CALENDARS)
+    secrets = {place.resolve() for place in load.secret_files(context.folder)}
     there, outside = [], []
     for place in places:
-        if not place.resolve().is_relative_to(root):
-            outside.append(str(place))
+        strange = place.parent.name == CALENDARS and place.suffix not in (".csv", ".toml")
+        if (
+            not place.resolve().is_relative_to(root)
+            or place.is_symlink()
+            or strange
+            or place.resolve() in secrets
+        ):
+            outside.append(
+                place.relative_to(context.folder).as_posix()
+                if place.is_relative_to(context.folder)
+                else str(place)
+            )
             continue
         state = _state(place)
         if state is not None and files.TEMPORARY not in place.name:
@@ -78,8 +112,11 @@ def of_settings(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
 
 def _beside(context: NodeContext) -> Iterator[Path]:
     """Files that are in no catalogue."""
+    secrets = {place.resolve() for place in load.secret_files(context.folder)}
     for name in _OTHERS:
-        yield from files.tree(context.layout.root / name)
+        for place in files.tree(context.layout.root / name):
+            if not place.is_symlink() and place.resolve() not in secrets:
+                yield place
     yield from (context.layout.mark, context.layout.knowledge)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fulltape.ledger.sent import SentFile
 from fulltape.market.time import Clock, iso
 from fulltape.remote import address, index
 from fulltape.remote.index import IndexedFile, SyncIndex
+from fulltape.remote.ssh import SshObjects
 from fulltape.sync import plan
 from fulltape.sync.transfer import Transfer
 from fulltape.version import VERSION
@@ -19,24 +21,22 @@ from fulltape.version import VERSION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPlace:
-    """What a place has: objects and their bytes, files of its index that are there (`before`) and that are not (`lost`), and what the
-    ledger noted. `made_at`: of which moment its index is, '' without one."""
+    """What a place has: objects and their bytes; files that are there (`before`: of its index, or sent and read back before there was
+    one) and such that are not, or not whole (`lost`); what the ledger noted; content (`spare`) that was sent for a
+    path of which the index has another one. `trusted`: whether its index could be read, so that what
+    it does not name is needed no more."""
 
     listed: dict[str, int]
     before: tuple[IndexedFile, ...] = ()
     lost: tuple[IndexedFile, ...] = ()
     noted: dict[str, SentFile] = field(default_factory=dict)
+    spare: tuple[IndexedFile, ...] = ()
+    trusted: bool = True
 
     @property
     def proved(self) -> dict[str, IndexedFile]:
-        """Files that are there, by path; those of a run too that was cut off before its index."""
-        lost = {file.key for file in self.lost}
-        noted = {
-            file.path: IndexedFile(path=file.path, key=file.key, bytes=file.bytes, sha256=file.sha256)
-            for file in self.noted.values()
-            if self.listed.get(file.key) == file.bytes and file.key not in lost
-        }
-        return noted | {file.path: file for file in self.before if not file.gone}
+        """Files that the node had when they were sent, by path."""
+        return {file.path: file for file in self.before if not file.gone}
 
 
 class RemotePlace:
@@ -47,9 +47,17 @@ class RemotePlace:
         self.store = _opened(context, target)
         self._node = context.ledger.identity("node")
 
-    def known(self, *, anew: bool, transfer: Transfer | None) -> KnownPlace:
-        """What it has; with a `transfer` all of it is read back once more. `StorageError` where it is another node's, is not
-        empty, or lacks everything that was sent there."""
+    def known(self, moving: Transfer, *, anew: bool, verify: bool) -> KnownPlace:
+        """What it has; with `verify` all of it is read back once more, with `anew` what an index should name and none does.
+        `StorageError` where it is another node's, is not empty, or lacks its index; then nothing there counts as a copy."""
+        try:
+            return self._known(moving, anew=anew, verify=verify)
+        except (_LostPlaceError, errors.BundleError):
+            with self._context.ledger.write():
+                self._context.ledger.sent.doubt(self.target)
+            raise
+
+    def _known(self, moving: Transfer, *, anew: bool, verify: bool) -> KnownPlace:
         listed = {entry.key: entry.size for entry in self.store.list()}
         noted = self._context.ledger.sent.at(self.target)
         try:
@@ -58,66 +66,119 @@ class RemotePlace:
             if not anew:
                 raise
             there = None
-        if there is None:
-            self._begun(listed, noted, anew=anew)
-            return KnownPlace(listed=listed, noted=noted)
-        if there.node != self._node:
-            raise errors.StorageError(
+        if there is not None and there.node != self._node:
+            raise _LostPlaceError(
                 f"{self.target} has the files of another node ({there.node[:8]}).",
                 hint="Give each node a place of its own.",
             )
-        before, lost = plan.sound(there.files, listed)
-        if transfer:
-            wrong = {
-                file.key
-                for file in before
-                if not transfer.proved(file.key, size=file.bytes, sha256=file.sha256)
-            }
-            lost += [file for file in before if file.key in wrong]
-            before = [file for file in before if file.key not in wrong]
-        return KnownPlace(listed=listed, before=tuple(before), lost=tuple(lost), noted=noted)
+        if there is None:
+            self._begun(listed, noted, anew=anew)
+        named = {file.path: file for file in self._named(there, listed, noted)}
+        # Of a run that was cut off before its index.
+        unnamed = {
+            path: IndexedFile(path=path, key=file.key, bytes=file.bytes, sha256=file.sha256)
+            for path, file in noted.items()
+            if not file.indexed or there is None
+        }
+        before, lost = plan.sound((unnamed | named).values(), listed)
+        spare = [
+            file for path, file in unnamed.items() if path in named and listed.get(file.key) == file.bytes
+        ]
+        # A second look at what was missing once, or is only said to be there.
+        reread = [file for file in before if verify or there is None or file.doubted]
+        wrong = {file.key for file in reread if not self._whole(moving, file)}
+        lost += [file for file in before if file.key in wrong]
+        before = [plan.sure(file) for file in before if file.key not in wrong]
+        return KnownPlace(
+            listed=listed,
+            before=tuple(before),
+            lost=tuple(lost),
+            noted=noted,
+            spare=tuple(spare),
+            trusted=there is not None,
+        )
 
-    def write(self, files: list[IndexedFile], waiting: int, clock: Clock) -> list[str]:
-        """Let the place say that it has these files; returns what it keeps no longer of older indexes."""
+    def _named(
+        self, there: SyncIndex | None, listed: Iterable[str], noted: dict[str, SentFile]
+    ) -> list[IndexedFile]:
+        """The files of the index; where it is lost those of the newest one that can be read."""
+        if there is not None:
+            return list(there.files)
+        older = index.older(self.store, self._node, listed, self.target)
+        return [file for file in older[0].files if file.path not in noted] if older else []
+
+    def _whole(self, moving: Transfer, file: IndexedFile) -> bool:
+        """Whether an object has its content; one wrong read says nothing."""
+        return any(moving.proved(file.key, size=file.bytes, sha256=file.sha256) for _ in range(2))
+
+    def write(self, files: list[IndexedFile], waiting: int, clock: Clock) -> None:
+        """Let the place say that it has these files."""
         now = clock.now()
         whole = SyncIndex(
             node=self._node,
             made_at=iso(now)[:19] + "Z",
             software=VERSION,
-            files=tuple(sorted(files, key=lambda file: file.path)),
+            files=tuple(sorted(files, key=lambda file: (file.path, file.key))),
             waiting=waiting,
         )
-        return list(index.write(self.store, whole, self.target, now))
+        index.write(self.store, whole, self.target, now)
 
-    def clear(self, known: KnownPlace, files: list[IndexedFile], older: list[str]) -> int:
-        """Remove what neither this index nor the one before it needs; how many objects that were."""
-        kept = [*index.previous(self.store, self.target)]
-        needed = {file.key for file in files} | index.keys(kept)
-        indexes = {key for key in known.listed if key.startswith("index/")} - set(older)
-        doomed = plan.unneeded(known.listed, needed | indexes, index.FOLDERS)
-        for key in (*doomed, *older):
+    def claim(self) -> None:
+        """Take it for this node."""
+        index.claim(self.store, self._node, self.target)
+
+    def clear(self, known: KnownPlace, files: list[IndexedFile]) -> int:
+        """Remove what neither this index nor the one before it needs; how many objects that were. Where there was no index to go by,
+        nothing is removed."""
+        if not known.trusted:
+            return 0
+        previous = index.keys(index.previous(self.store, self.target))
+        needed = {file.key for file in files} | previous | {file.key for file in known.lost}
+        listed = [key for key in known.listed if not key.startswith("index/")]
+        doomed = plan.unneeded(listed, needed, index.FOLDERS)
+        kept = index.kept(self.store, self.target)
+        indexes = [entry.key for entry in self.store.list("index/") if entry.key not in kept]
+        for key in (*doomed, *indexes):
             self.store.delete(key)
         return len(doomed)
 
     def _begun(self, listed: dict[str, int], noted: dict[str, SentFile], *, anew: bool) -> None:
-        strange = [key for key in listed if not key.startswith(index.FOLDERS) and key != index.POINTER]
+        known = (index.POINTER, index.CLAIM)
+        strange = [key for key in listed if not key.startswith(index.FOLDERS) and key not in known]
         if strange:
             raise errors.StorageError(
                 f"{self.target} is not empty: it has {strange[0]}.",
                 hint="Name a folder, or a prefix, that is for this node alone.",
             )
+        if anew:
+            return
         there = any(listed.get(file.key) == file.bytes for file in noted.values())
-        if noted and not there and not anew:
-            raise errors.StorageError(
+        if noted and not there:
+            raise _LostPlaceError(
                 f"{self.target} has nothing of the {len(noted):,} files that were sent there.",
                 hint="Is it mounted? If all of it is lost: fulltape sync --anew sends everything again.",
             )
+        ours = [key for key in listed if key.startswith(index.FOLDERS)]
+        if any(file.indexed for file in noted.values()) or (ours and not noted):
+            raise _LostPlaceError(
+                f"{self.target} has files and no index of them.",
+                hint="fulltape sync --anew reads back what is there, and writes a new one; nothing there is removed.",
+            )
+
+
+class _LostPlaceError(errors.StorageError):
+    """A place is not what the ledger knows of it."""
 
 
 def _opened(context: NodeContext, target: str) -> Objects:
     folder = address.folder(target)
     if folder is None:
-        return address.objects(target)
+        store = address.objects(target)
+        if isinstance(store, SshObjects) and not store.is_there():
+            raise errors.StorageError(
+                f"there is no folder {target}.", hint="Make it first; is its disk mounted there?"
+            )
+        return store
     if not folder.is_dir():
         raise errors.StorageError(f"there is no folder {folder}.", hint="Make it first; is its disk mounted?")
     place = folder.resolve()

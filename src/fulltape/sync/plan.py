@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from fulltape.context.jobs import StageReport
-from fulltape.remote.index import LEDGER, SETTINGS, IndexedFile
+from fulltape.remote.index import LEDGER, SETTINGS, IndexedFile, sends
 
 NODE = (SETTINGS, LEDGER)
 """Paths that patterns do not leave out."""
@@ -33,6 +33,15 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFiles:
+    """The files that are sent; paths of such that count and are not here; what is left out."""
+
+    chosen: tuple[LocalFile, ...]
+    missing: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncedPlace(StageReport):
     """What a run came to at one place: files and bytes that were sent and read back, files that were there already; and by path
     what the place had lost, what is damaged here, and what is missing here though the ledger knows it."""
@@ -45,13 +54,15 @@ class SyncedPlace(StageReport):
     lost: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """What was changed again and again while it was sent; the next run sends it."""
     left_out: tuple[str, ...] = ()
     """Patterns that match nothing, and files of the node's settings that lie elsewhere."""
 
     @property
     def complete(self) -> bool:
         """Whether everything that is wanted there is there."""
-        return not (self.lost or self.damaged or self.missing)
+        return not (self.lost or self.damaged or self.missing or self.changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,17 @@ class SyncReport(StageReport):
     def failure(self) -> str:
         """See `StageReport`."""
         return "; ".join(f"{target}: {reason}" for target, reason in self.failed.items())
+
+
+def sent(files: Iterable[LocalFile], include: Sequence[str], exclude: Sequence[str]) -> list[LocalFile]:
+    """The files that are sent; a bundle whole or not at all."""
+    everything = list(files)
+    broken = {file.bundle for file in everything if file.bundle and not sends(file.path, include, exclude)}
+    return [
+        file
+        for file in everything
+        if sends(file.path, include, exclude) and not (file.bundle and file.bundle in broken)
+    ]
 
 
 def unmatched(paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -100,11 +122,16 @@ def sound(
     return there, lost
 
 
+def sure(file: IndexedFile) -> IndexedFile:
+    """A file that was seen whole."""
+    return replace(file, doubted=False) if file.doubted else file
+
+
 def gone(
     before: Iterable[IndexedFile], here: Iterable[str], missing: Iterable[str], today: dt.date, keep: int
 ) -> list[IndexedFile]:
-    """What a place had before and the node has no more, as far as it is kept for so many days yet. What is `missing` here, though it
-    should be here, is not gone."""
+    """What a place had before and the node does not send now, as far as it is kept for so many days yet. What is `missing` here, though
+    it should be here, is not gone."""
     known, needed = set(here), set(missing)
     kept = []
     for file in before:
@@ -118,11 +145,20 @@ def gone(
 
 
 def whole_bundles(
-    files: Sequence[LocalFile], proved: Mapping[str, IndexedFile], before: Iterable[IndexedFile]
+    files: Iterable[LocalFile],
+    proved: Mapping[str, IndexedFile],
+    unsound: Collection[str],
+    before: Iterable[IndexedFile],
 ) -> dict[str, IndexedFile]:
-    """What is proved, without bundles of which a file is not: of such a one the place keeps what it had before, if anything."""
-    broken = {file.bundle for file in files if file.bundle and file.path not in proved}
-    of_broken = {file.path for file in files if file.bundle in broken}
+    """What is proved, without bundles of which a file is not, or is `unsound`: of such a one the place keeps what it had before, if
+    anything."""
+    everything = list(files)
+    broken = {
+        file.bundle
+        for file in everything
+        if file.bundle and (file.path not in proved or file.path in unsound)
+    }
+    of_broken = {file.path for file in everything if file.bundle in broken}
     kept = {path: file for path, file in proved.items() if path not in of_broken}
     for file in before:
         if any(file.path.startswith(f"{bundle}/") for bundle in broken):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fulltape import context as opening
 from fulltape import errors
+from fulltape.context import CALENDARS, Event, Progress, silent
 from fulltape.context import LEDGER as LEDGER_FILE
-from fulltape.context import Event, Progress, silent
 from fulltape.context.jobs import StageReport
 from fulltape.lake import compression, disk, files
 from fulltape.lake.objects import Objects
@@ -25,12 +25,20 @@ from fulltape.settings import load
 
 _PIECE = 1 << 20
 _TRIES = 3
+_LAYERS = ("raw", "curated", "qc", "by_instrument")
+
+
+_MARK = ".restoring"
+"""In the folder while a node is being brought back into it: from where."""
+_OWN = ("ledger", "backups/", "heatmap/", ".")
+"""Begins of names in a node's folder that are its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored(StageReport):
-    """What was brought back: of which moment it is, files and bytes that were fetched, files that were there already, and files that
-    the ledger knows and the place does not have."""
+    """What was brought back: of which moment it is, files and bytes that were fetched, files that were there already, or have the
+    content of another one; files that the ledger knows and the place does not have, or had lost (`lacking`); files that the node had
+    not sent by then (`waiting`); parts that the ledger's copy is too old to know (`beyond`)."""
 
     node: str
     made_at: str
@@ -39,53 +47,62 @@ class Restored(StageReport):
     kept: int
     lacking: tuple[str, ...]
     waiting: int
-    """Files that the node had not sent yet."""
+    beyond: int
 
     @property
     def complete(self) -> bool:
-        """Whether everything that the ledger knows is there."""
-        return not self.lacking
+        """Whether everything is there that the node had."""
+        return not (self.lacking or self.waiting)
 
 
 def run(store: Objects, where: str, folder: Path, progress: Progress = silent) -> Restored:
-    """Bring the node back into an empty folder, or one in which this was begun before. The ledger comes last: until then no command
-    takes the folder for a node that works."""
+    """Bring the node back into an empty folder, or one in which this was begun before. Ledger and settings come last: until then no
+    command takes the folder for a node that works."""
     there = index.read(store, where)
     if there is None:
         raise errors.StorageError(
             f"nothing of a node was sent to {where}.", hint="It is written as in [sync] targets of the node."
         )
     with files.alone(folder / ".restore.lock", f"a restore into {folder}"):
-        by_path = {file.path: file for file in there.files}
-        _refuse_used(folder, by_path)
+        by_path = {file.path: file for file in there.files if not file.gone}
+        begun = _begun(folder, where, by_path)
         bringing = _Bringing(store, where)
-        if SETTINGS in by_path:
-            bringing.bring(by_path[SETTINGS], folder / SETTINGS)
-        values = load.load(folder, asking=False).values
-        lake = folder / values.node.lake
-        if LEDGER not in by_path:
-            raise errors.BundleError(f"{where} has no copy of the ledger.")
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=folder) as name:
-            copy = Path(name) / LEDGER_FILE
+            own = Path(name)
+            text = _settings(bringing, by_path, folder, own)
+            loaded = load.load(folder, asking=False, text=text)
+            lake = folder / loaded.values.node.lake
+            _refuse_foreign(folder, lake, by_path, begun=begun)
+            files.publish_bytes(folder / _MARK, where.encode() + b"\n")
+            copy = own / LEDGER_FILE
             bringing.bring(by_path[LEDGER], copy.with_suffix(".zst"))
             compression.unpack_file(copy.with_suffix(".zst"), copy)
             registered = _parts(copy)
-            wanted = list(_wanted(there.files, {path for path, _ in registered}))
+            known = {f"{LAKE}{path}" for path, _ in registered}
+            universes = {universe.file for universe in loaded.values.universe.values()}
+            wanted = list(_wanted(there.files, known))
+            _refuse_strange(wanted, universes, where)
             _refuse_full(lake, wanted)
-            bringing.all(wanted, folder, lake, progress)
-            lacking = sorted(
-                path for path, current in registered if current and f"{LAKE}{path}" not in by_path
-            )
-            _place_ledger(folder, load.load(folder, asking=False).ledger_url, copy)
+            lost = bringing.all(wanted, folder, lake, progress)
+            there_now = {file.path for file in wanted} - set(lost)
+            lacking = {
+                f"{LAKE}{path}" for path, counts in registered if counts and f"{LAKE}{path}" not in there_now
+            }
+            _place_ledger(folder, loaded.ledger_url, copy)
+            if SETTINGS in by_path:
+                files.publish_bytes(folder / SETTINGS, text.encode())
+        (folder / _MARK).unlink()
     (folder / ".restore.lock").unlink(missing_ok=True)
+    parts_there = {path for path in by_path if path.startswith(tuple(f"{LAKE}{layer}/" for layer in _LAYERS))}
     return Restored(
         node=there.node,
         made_at=there.made_at,
         fetched=bringing.fetched,
         bytes=bringing.bytes,
         kept=bringing.kept,
-        lacking=tuple(lacking),
+        lacking=tuple(sorted(lacking | set(lost))),
         waiting=there.waiting,
+        beyond=len(parts_there - known),
     )
 
 
@@ -97,12 +114,24 @@ class _Bringing:
         self._whole: dict[str, Path] = {}
         self.fetched = self.bytes = self.kept = 0
 
-    def all(self, many: list[IndexedFile], folder: Path, lake: Path, progress: Progress) -> None:
-        """Every file to its place: below the lake, or in the node's folder."""
+    def all(self, many: list[IndexedFile], folder: Path, lake: Path, progress: Progress) -> list[str]:
+        """Every file to its place: below the lake, or in the node's folder. Returns what the node knew to be lost there, and is."""
+        lost = []
         for done, file in enumerate(many, start=1):
-            inside = file.path.startswith(LAKE)
-            self.bring(file, lake / file.path.removeprefix(LAKE) if inside else folder / file.path)
+            root, name = (
+                (lake, file.path.removeprefix(LAKE)) if file.path.startswith(LAKE) else (folder, file.path)
+            )
+            place = root / name
+            if not place.resolve().is_relative_to(root.resolve()):
+                raise errors.StorageError(f"{file.path} of {self._where} leads out of {root}.")
+            try:
+                self.bring(file, place)
+            except errors.StorageError:
+                if not file.doubted:
+                    raise
+                lost.append(file.path)
             progress(Event(stage="restore", done=done, total=len(many), unit="files"))
+        return lost
 
     def bring(self, file: IndexedFile, place: Path) -> None:
         """Have a file, whole and durable; one of the same content is linked."""
@@ -143,12 +172,26 @@ class _WrongError(Exception):
     """What came has another digest."""
 
 
-def _wanted(many: Iterable[IndexedFile], registered: set[str]) -> Iterator[IndexedFile]:
+def _wanted(many: Iterable[IndexedFile], known: set[str]) -> Iterator[IndexedFile]:
     """What the node had; and of what it had no more what its copy of the ledger still knows."""
     for file in many:
-        known = file.path.startswith(LAKE) and file.path.removeprefix(LAKE) in registered
-        if (not file.gone or known) and file.path not in (SETTINGS, LEDGER):
+        if (not file.gone or file.path in known) and file.path not in (SETTINGS, LEDGER):
             yield file
+
+
+def _settings(bringing: _Bringing, by_path: dict[str, IndexedFile], folder: Path, own: Path) -> str:
+    """What fulltape.toml holds: that which was sent, or the one that lies in the folder."""
+    if LEDGER not in by_path:
+        raise errors.BundleError("there is no copy of the ledger at that place.")
+    if SETTINGS in by_path:
+        bringing.bring(by_path[SETTINGS], own / SETTINGS)
+        return (own / SETTINGS).read_text(encoding="utf-8-sig")
+    if not (folder / SETTINGS).is_file():
+        raise errors.UsageError(
+            f"the settings were not sent ([sync] settings = false), and {folder} has no {SETTINGS}.",
+            hint=f"Put {SETTINGS}, and the files that it names, into {folder} first.",
+        )
+    return (folder / SETTINGS).read_text(encoding="utf-8-sig")
 
 
 def _parts(copy: Path) -> list[tuple[str, bool]]:
@@ -177,19 +220,51 @@ def _place_ledger(folder: Path, url: str, copy: Path) -> None:
         ledger.close()
 
 
-def _refuse_used(folder: Path, known: dict[str, IndexedFile]) -> None:
-    """Only an empty folder, or one of an earlier try, becomes a node."""
-    if (folder / LEDGER_FILE).exists():
+def _begun(folder: Path, where: str, known: dict[str, IndexedFile]) -> bool:
+    """Whether this was begun here before. Only an empty folder, or one of an earlier try, becomes a node."""
+    if (folder / LEDGER_FILE).exists() and not (folder / _MARK).exists():
         raise errors.UsageError(
             f"{folder} is a node already.",
             hint="Name an empty folder; to mend a node: fulltape verify --repair.",
         )
-    lake = folder / "lake"
+    if (folder / _MARK).is_file():
+        if (folder / _MARK).read_text().strip() != where:
+            raise errors.UsageError(
+                f"{folder} is half restored from {(folder / _MARK).read_text().strip()}.",
+                hint="Name another folder, or go on from there.",
+            )
+        return True
     for path in files.tree(folder):
         name = path.relative_to(folder).as_posix()
-        ours = name in known or name in (SETTINGS, ".restore.lock") or files.TEMPORARY in name
-        if not ours and not path.is_relative_to(lake):
+        own = SETTINGS not in known and not name.startswith("lake/")  # settings that were put there for it
+        if not own and name != ".restore.lock" and files.TEMPORARY not in name:
             raise errors.UsageError(f"{folder} is not empty: {name}.", hint="Name an empty folder.")
+    return False
+
+
+def _refuse_foreign(folder: Path, lake: Path, known: dict[str, IndexedFile], *, begun: bool) -> None:
+    """The lake is made here, and takes the place of none."""
+    outside = not lake.resolve().is_relative_to(folder.resolve())
+    there = files.tree(lake)
+    strange = [path for path in there if f"{LAKE}{path.relative_to(lake).as_posix()}" not in known]
+    temporary = [path for path in strange if files.TEMPORARY in path.name]
+    if (there and (outside or not begun)) or len(strange) > len(temporary):
+        raise errors.UsageError(
+            f"the lake {lake.resolve()} ([node] lake) is not empty.",
+            hint="A lake that is still there needs no restore: `fulltape ledger rebuild` makes a ledger out of it. Else name an empty "
+            "folder, and an empty lake.",
+        )
+
+
+def _refuse_strange(wanted: Iterable[IndexedFile], universes: set[str], where: str) -> None:
+    """Beside the lake only what settings name is brought: universes, and session tables."""
+    for file in wanted:
+        inside = file.path.startswith(LAKE)
+        named = file.path in universes or (
+            file.path.startswith(f"{CALENDARS}/") and file.path.endswith((".csv", ".toml"))
+        )
+        if not inside and (not named or file.path.startswith(_OWN)):
+            raise errors.BundleError(f"the index of {where} names {file.path!r}, which is no file of a node.")
 
 
 def _refuse_full(lake: Path, wanted: list[IndexedFile]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fulltape import errors
 from fulltape.context import BACKUPS, Event, NodeContext, Progress, silent
@@ -16,11 +19,13 @@ from fulltape.market.time import DAY, SECOND, Clock, utc_date
 from fulltape.remote.index import LEDGER, IndexedFile, sends
 from fulltape.sync import local, plan, sending
 from fulltape.sync.place import KnownPlace, RemotePlace
-from fulltape.sync.plan import LocalFile, SyncedPlace, SyncReport
+from fulltape.sync.plan import ChosenFiles, LocalFile, SyncedPlace, SyncReport
 from fulltape.sync.sending import Sending
 from fulltape.sync.transfer import HaltedError, Throttle, Transfer
 
 STAGE = "sync"
+_PASSES = 3
+"""So often the node's files are looked at, where some of them are changed while they are sent."""
 _INTERIM = 600 * SECOND
 """So often a long run writes an index of what is there by then."""
 
@@ -87,85 +92,99 @@ class _Run:
 
     def sync(self, copy: Path) -> SyncedPlace:
         """Send what is new, prove it, write the index, and let the place forget what nothing needs."""
-        options, rules = self._options, self._rules
-        known = self._place.known(anew=options.anew, transfer=self._moving if options.verify else None)
-        here, missing, left_out = self._here(known, copy)
-        chosen = [file for file in here if sends(file.path, rules.include, rules.exclude)]
-        missing = [path for path in missing if sends(path, rules.include, rules.exclude)]
-        left_out += plan.unmatched([file.path for file in here], (*rules.include, *rules.exclude))
+        options = self._options
+        known = self._place.known(self._moving, anew=options.anew, verify=options.verify)
         work = Sending(known, self._moving, self._throttle)
-        waiting = plan.in_order(file for file in chosen if not work.has(file))
+        here = self._here(known, copy)
+        waiting = plan.in_order(file for file in here.chosen if not work.has(file))
         if options.dry_run:
-            return SyncedPlace(
-                target=self._place.target,
-                sent=len(waiting),
-                bytes=sum(file.bytes for file in waiting),
-                kept=len(chosen) - len(waiting),
-                lost=tuple(sorted(file.path for file in known.lost)),
-                missing=tuple(missing),
-                left_out=tuple(left_out),
-            )
+            return self._dry(known, here, waiting)
+        self._place.claim()
         self._place.store.tidy()
-        self._send(waiting, work, known, chosen, missing)
-        indexed = self._indexed(work, known, chosen, missing)
-        older = self._place.write(indexed, 0, self._clock)
-        removed = self._place.clear(known, indexed, older)
-        self._note(indexed, chosen, known)
-        there = {file.path for file in indexed}
+        for _ in range(_PASSES):
+            work.changed.clear()
+            self._send(waiting, work, known, here)
+            if not work.changed:
+                break
+            here = self._here(known, copy)
+            waiting = plan.in_order(file for file in here.chosen if not work.has(file))
+        indexed = self._indexed(work, known, here)
+        self._place.write(indexed, len(work.changed), self._clock)
+        self._note(indexed, here.chosen, known)
+        removed = self._place.clear(known, indexed)
+        there = {file.path for file in indexed if not file.doubted}
         return SyncedPlace(
             target=self._place.target,
             sent=work.sent,
             bytes=work.bytes,
-            kept=sum(not file.gone for file in indexed) - work.sent,
+            kept=sum(not (file.gone or file.doubted) for file in indexed) - work.sent,
             removed=removed,
-            lost=tuple(sorted(file.path for file in known.lost if file.path not in there)),
-            damaged=tuple(sorted(work.damaged)),
-            missing=tuple(missing),
-            left_out=tuple(left_out),
+            lost=tuple(sorted({file.path for file in known.lost} - there)),
+            damaged=tuple(sorted(set(work.damaged))),
+            missing=here.missing,
+            changed=tuple(sorted(work.changed)),
+            left_out=here.left_out,
         )
 
-    def _here(self, known: KnownPlace, copy: Path) -> tuple[list[LocalFile], list[str], list[str]]:
-        """The node's files; those that count and are not here; settings that lie elsewhere."""
-        noted = known.noted.get(LEDGER)
-        proved = known.proved.get(LEDGER)
-        due = (
-            self._options.fresh
-            or proved is None
-            or noted is None
-            or noted.proved_at + self._rules.ledger <= self._clock.now()
+    def _dry(self, known: KnownPlace, here: ChosenFiles, waiting: list[LocalFile]) -> SyncedPlace:
+        return SyncedPlace(
+            target=self._place.target,
+            sent=len(waiting),
+            bytes=sum(file.bytes for file in waiting),
+            kept=len(here.chosen) - len(waiting),
+            lost=tuple(sorted(file.path for file in known.lost)),
+            missing=here.missing,
+            left_out=here.left_out,
         )
-        settings, outside = local.of_settings(self._context) if self._rules.settings else ([], [])
+
+    def _here(self, known: KnownPlace, copy: Path) -> ChosenFiles:
+        """The node's files that are sent."""
+        context, rules = self._context, self._rules
+        settings, outside = local.of_settings(context) if rules.settings else ([], [])
         # Before the catalogue is read: every part that the copy knows is in it, unless it has gone since.
-        ledger = [self._copied(copy)] if due and not self._options.dry_run else []
-        lake, missing = local.of_lake(self._context)
-        if not due and noted:
-            ledger = [
+        ledger = self._ledger(known, copy)
+        lake, missing = local.of_lake(context, [file.path for file in known.before])
+        everything = [*settings, *ledger, *lake]
+        chosen = plan.sent(everything, rules.include, rules.exclude)
+        patterns = plan.unmatched([file.path for file in lake], (*rules.include, *rules.exclude))
+        return ChosenFiles(
+            chosen=tuple(chosen),
+            missing=tuple(path for path in missing if sends(path, rules.include, rules.exclude)),
+            left_out=(*outside, *patterns),
+        )
+
+    def _ledger(self, known: KnownPlace, copy: Path) -> list[LocalFile]:
+        """The copy of the ledger: a new one, or that which is there as long as it is young enough."""
+        noted, proved = known.noted.get(LEDGER), known.proved.get(LEDGER)
+        now = self._clock.now()
+        if (
+            not self._options.fresh
+            and noted is not None
+            and proved is not None
+            and noted.sha256 == proved.sha256
+            and noted.proved_at <= now < noted.proved_at + self._rules.ledger
+        ):
+            return [
                 LocalFile(
                     path=LEDGER, place="", bytes=noted.bytes, modified=noted.modified, sha256=noted.sha256
                 )
             ]
-        return [*settings, *ledger, *lake], missing, outside
+        return [] if self._options.dry_run else [self._copied(copy)]
 
     def _copied(self, copy: Path) -> LocalFile:
         """A copy of the ledger of this moment; one for all places of a run."""
         if not copy.exists():
             plain = copy.with_suffix("")
-            self._context.ledger.back_up(plain)
-            with plain.open("rb") as source, compression.opened(copy) as target:
-                while piece := source.read(1 << 20):
-                    target.write(piece)
+            with files.cleared(copy):
+                self._context.ledger.back_up(plain)
+                with plain.open("rb") as source, compression.opened(copy) as target:
+                    while piece := source.read(1 << 20):
+                        target.write(piece)
             plain.unlink()
         state = copy.stat()
         return LocalFile(path=LEDGER, place=str(copy), bytes=state.st_size, modified=state.st_mtime_ns)
 
-    def _send(
-        self,
-        waiting: list[LocalFile],
-        work: Sending,
-        known: KnownPlace,
-        chosen: list[LocalFile],
-        missing: list[str],
-    ) -> None:
+    def _send(self, waiting: list[LocalFile], work: Sending, known: KnownPlace, here: ChosenFiles) -> None:
         done = 0
 
         def note(file: LocalFile, there: IndexedFile) -> None:
@@ -173,50 +192,54 @@ class _Run:
             done += 1
             with self._context.ledger.write():
                 self._context.ledger.sent.note(
-                    self._place.target, [sending.noted(file, there, self._clock.now())]
+                    self._place.target, [sending.noted(file, there, self._clock.now(), indexed=False)]
                 )
             self._progress(Event(stage=STAGE, done=done, total=len(waiting), unit="files"))
             if self._clock.steady() - self._indexed_at >= _INTERIM:
-                self._place.write(
-                    self._indexed(work, known, chosen, missing), len(waiting) - done, self._clock
-                )
+                self._place.write(self._indexed(work, known, here), len(waiting) - done, self._clock)
                 self._indexed_at = self._clock.steady()
 
         work.run(waiting, note)
 
-    def _indexed(
-        self, work: Sending, known: KnownPlace, chosen: list[LocalFile], missing: list[str]
-    ) -> list[IndexedFile]:
+    def _indexed(self, work: Sending, known: KnownPlace, here: ChosenFiles) -> list[IndexedFile]:
         """What the index lists: what is here and there, and what the place keeps of what is here no more."""
-        proved = plan.whole_bundles(chosen, work.proved, known.before)
-        here = {file.path: proved[file.path] for file in chosen if file.path in proved}
-        damaged = {*missing, *work.damaged}
-        gone = plan.gone(
-            [file for file in known.before if file.path not in here],
-            [file.path for file in chosen if file.path not in damaged],
-            damaged,
+        unsound = {*work.damaged, *work.changed}
+        proved = plan.whole_bundles(here.chosen, work.proved, unsound, known.before)
+        both = {file.path: proved[file.path] for file in here.chosen if file.path in proved}
+        lost = [replace(file, doubted=True) for file in known.lost]
+        kept = plan.gone(
+            [file for file in (*known.before, *lost) if file.path not in both],
+            [],
+            {*here.missing, *(file.path for file in here.chosen)},
             utc_date(self._clock.now()),
             self._rules.keep // DAY,
         )
-        return [*here.values(), *gone]
+        return [*both.values(), *kept]
 
-    def _note(self, indexed: list[IndexedFile], chosen: list[LocalFile], known: KnownPlace) -> None:
-        """Let the ledger know what lies there now."""
+    def _note(self, indexed: list[IndexedFile], chosen: Sequence[LocalFile], known: KnownPlace) -> None:
+        """Let the ledger know what the index has now."""
         here = {file.path: file for file in chosen}
-        now, ledger = self._clock.now(), self._context.ledger
-        before = dict(known.noted)
-        there = [file for file in indexed if file.path in here and not file.gone]
+        now, ledger, before = self._clock.now(), self._context.ledger, known.noted
         fresh = [
-            sending.noted(here[file.path], file, _since(before.get(file.path), file, now)) for file in there
+            sending.noted(here[file.path], file, _since(before.get(file.path), file, now), indexed=True)
+            for file in indexed
+            if file.path in here and not (file.gone or file.doubted)
+        ]
+        # What should be here and is not lies there all the same.
+        fresh += [
+            dataclasses.replace(before[file.path], indexed=True)
+            for file in indexed
+            if file.path not in here and not file.gone and file.path in before
         ]
         with ledger.write():
             ledger.sent.note(self._place.target, [file for file in fresh if before.get(file.path) != file])
-            ledger.sent.forget(self._place.target, set(before) - {file.path for file in fresh})
+            now_there = ledger.sent.at(self._place.target)
+            ledger.sent.forget(self._place.target, set(now_there) - {file.path for file in fresh})
 
 
 def _since(before: SentFile | None, file: IndexedFile, now: int) -> int:
     """When a file was proved there."""
-    return before.proved_at if before and before.sha256 == file.sha256 else now
+    return min(before.proved_at, now) if before and before.sha256 == file.sha256 else now
 
 
 @contextlib.contextmanager

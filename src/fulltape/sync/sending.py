@@ -24,9 +24,9 @@ class Sending:
     def __init__(self, known: KnownPlace, moving: Transfer, throttle: Throttle) -> None:
         self._moving, self._throttle, self._noted = moving, throttle, known.noted
         self.proved: dict[str, IndexedFile] = dict(known.proved)
-        everything = (*known.before, *self.proved.values())
-        self._keys = {file.sha256: file.key for file in everything}
+        self._keys = {file.sha256: file.key for file in (*known.spare, *known.before)}
         self.damaged: list[str] = []
+        self.changed: list[str] = []
         self.sent = self.bytes = 0
 
     def has(self, file: LocalFile) -> bool:
@@ -35,7 +35,7 @@ class Sending:
         return there is not None and there.bytes == file.bytes and there.sha256 == self._digest(file)
 
     def run(self, files: Iterable[LocalFile], note: Callable[[LocalFile, IndexedFile], None]) -> None:
-        """Send files, several at once. What was changed meanwhile is left to the next run."""
+        """Send files, several at once. What was changed meanwhile is `changed`."""
         everything = list(files)
         # What has the content of a part is not sent beside it.
         self._run((file for file in everything if file.named), note)
@@ -66,7 +66,7 @@ class Sending:
         try:
             there, sent = future.result()
         except ChangedError:
-            self.proved.pop(file.path, None)
+            self.changed.append(file.path)
             return
         except DamagedError:
             self.damaged.append(file.path)
@@ -96,7 +96,7 @@ class Sending:
         return file.sha256
 
 
-def noted(file: LocalFile, there: IndexedFile, now: int) -> SentFile:
+def noted(file: LocalFile, there: IndexedFile, now: int, *, indexed: bool) -> SentFile:
     """A file as the ledger notes it."""
     return SentFile(
         path=file.path,
@@ -105,4 +105,5 @@ def noted(file: LocalFile, there: IndexedFile, now: int) -> SentFile:
         sha256=there.sha256,
         modified=file.modified,
         proved_at=now,
+        indexed=indexed,
     )

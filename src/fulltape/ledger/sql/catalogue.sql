@@ -157,13 +157,16 @@ UPDATE counters SET value = :value WHERE name = :name AND value < :value
 SELECT * FROM sent_files WHERE target = :target ORDER BY file_path
 
 -- name: sent_copies
-SELECT target, byte_count, sha256, modified_ns FROM sent_files WHERE file_path = :file_path
+SELECT target, byte_count, sha256, modified_ns FROM sent_files WHERE file_path = :file_path AND indexed = 1
 
 -- name: note_sent_file
-INSERT INTO sent_files (target, file_path, object_key, byte_count, sha256, modified_ns, proved_at)
-VALUES (:target, :file_path, :object_key, :byte_count, :sha256, :modified_ns, :proved_at)
+INSERT INTO sent_files (target, file_path, object_key, byte_count, sha256, modified_ns, proved_at, indexed)
+VALUES (:target, :file_path, :object_key, :byte_count, :sha256, :modified_ns, :proved_at, :indexed)
 ON CONFLICT (target, file_path) DO UPDATE SET object_key = excluded.object_key, byte_count = excluded.byte_count,
-    sha256 = excluded.sha256, modified_ns = excluded.modified_ns, proved_at = excluded.proved_at
+    sha256 = excluded.sha256, modified_ns = excluded.modified_ns, proved_at = excluded.proved_at, indexed = excluded.indexed
+
+-- name: doubt_sent_files
+UPDATE sent_files SET indexed = 0 WHERE target = :target AND indexed = 1
 
 -- name: forget_sent_file
 DELETE FROM sent_files WHERE target = :target AND file_path = :file_path

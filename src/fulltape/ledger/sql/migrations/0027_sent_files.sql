@@ -7,5 +7,6 @@ CREATE TABLE sent_files (
     sha256 TEXT NOT NULL,
     modified_ns BIGINT NOT NULL,
     proved_at BIGINT NOT NULL,
+    indexed BIGINT NOT NULL,
     PRIMARY KEY (target, file_path)
 );
