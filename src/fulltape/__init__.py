@@ -20,7 +20,7 @@ __all__ = ["__version__", "open"]
 
 def open(path: str | PathLike[str]) -> Reader:  # noqa: A001
     """Open what lies in folder `path` for reading: a node, a bundle, or bundles that were pulled (the newest); or at an address such as
-    `http://node:8470` the newest bundle of a node, or `http://node:8470/bundles/2026-11-27`. polars is imported now, not with the
+    `http://node:8470` the newest bundle of a node, or `http://node:8470/bundles/2026-11-27`; so `s3://bucket/prefix/latest`. polars is imported now, not with the
     package."""
     from fulltape.reader import opened
 

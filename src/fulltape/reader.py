@@ -30,6 +30,7 @@ from fulltape.reading.node_rows import NodeRows
 from fulltape.reading.request import Day, ScanRequest
 from fulltape.reading.rows import RowsReader
 from fulltape.reading.source import RowSource
+from fulltape.remote.index import POINTER
 from fulltape.settings.load import FILE as SETTINGS
 
 _CACHED = 20 * 1024**3
@@ -140,9 +141,13 @@ def opened(where: str | PathLike[str]) -> Reader:
     text = str(where)
     if text.lower().startswith(("http://", "https://")):
         return BundleReader(OpenedBundle(_fetched(text)))
+    if text.lower().startswith("s3:"):
+        return BundleReader(OpenedBundle(_stored(text)))
     folder = Path(where).expanduser()
     if (folder / SETTINGS).is_file():
         return Reader(where)
+    if (folder / POINTER).is_file():
+        return BundleReader(OpenedBundle(_stored(text)))
     for bundle in (folder, folder / LATEST, *_newest(folder)):
         if (bundle / MANIFEST).is_file():
             return BundleReader(OpenedBundle(BundleFolder(bundle)))
@@ -164,6 +169,18 @@ def _fetched(address: str) -> FetchedBundle:
     with contextlib.closing(source()) as connected:
         day = listing.chosen(connected.days(), day.strip("/").removeprefix(LATEST))
     return FetchedBundle(source, day, f"{base.rstrip('/')}/bundles/{day}", cache_folder(), _CACHED)
+
+
+def _stored(address: str) -> FetchedBundle:
+    """A bundle at a place of objects: the newest one, or that of a day at the end of its address."""
+    base, _, name = address.rstrip("/").rpartition("/")
+    named = name == LATEST or listing.is_day(name)
+    source = functools.partial(_connected, base if named else address.rstrip("/"))
+    with contextlib.closing(source()) as connected:
+        day = listing.chosen(connected.days(), name.removeprefix(LATEST) if named else "")
+    return FetchedBundle(
+        source, day, f"{base if named else address.rstrip('/')}/{day}", cache_folder(), _CACHED
+    )
 
 
 def _connected(address: str) -> BundleSource:

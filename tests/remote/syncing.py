@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import places
 import pytest
 
 from clocks import SkippingClock
@@ -27,6 +29,14 @@ from nodes import CANARY, Wish, opened, simulated
 
 WISH = Wish("equities_bars_day", "2012-11-01", "2012-12-14", ("alpaca.sip",))
 UNIVERSE = "symbol,listed_from,listed_to,instrument\nAAPL,1980-12-12,,\nIBM,1915-11-11,,\n"
+
+
+KINDS = [
+    "local",
+    "ssh",
+    pytest.param("s3", marks=pytest.mark.skipif(places.WEED is None, reason="there is no SeaweedFS")),
+]
+"""Of places."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +121,15 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, begin: str) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(address, "objects", lambda text: _Cut(Path(text), begin))
         yield
+
+
+def target_of(kind: str, request: pytest.FixtureRequest, tmp_path: Path, patch: pytest.MonkeyPatch) -> str:
+    if kind == "s3":
+        for name, value in places.environment(request.getfixturevalue("storage")).items():
+            patch.setenv(name, value)
+        return f"s3://{places.BUCKET}/{tmp_path.name}"
+    (tmp_path / "target").mkdir()
+    if kind == "ssh":
+        patch.setenv("PATH", f"{places.ssh(tmp_path)}:{os.environ['PATH']}")
+        return f"me@host:{tmp_path / 'target'}"
+    return str(tmp_path / "target")

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import places
 import pytest
-from syncing import Node, entry, lake, made, synced, tried, within
+from syncing import KINDS, Node, entry, lake, made, synced, target_of, tried, within
 from typer.testing import CliRunner
 
 from clocks import FakeClock, SkippingClock
@@ -30,11 +29,6 @@ from fulltape.sync.run import SyncOptions
 from nodes import CANARY, opened
 
 CUTS = int(os.environ.get("FULLTAPE_SYNC_CUTS", "25"))
-KINDS = [
-    "local",
-    "ssh",
-    pytest.param("s3", marks=pytest.mark.skipif(places.WEED is None, reason="there is no SeaweedFS")),
-]
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +40,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest.fixture
 def node(whole: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return within(whole, tmp_path, monkeypatch)
-
-
-def target_of(kind: str, request: pytest.FixtureRequest, tmp_path: Path, patch: pytest.MonkeyPatch) -> str:
-    if kind == "s3":
-        for name, value in places.environment(request.getfixturevalue("storage")).items():
-            patch.setenv(name, value)
-        return f"s3://{places.BUCKET}/{tmp_path.name}"
-    (tmp_path / "target").mkdir()
-    if kind == "ssh":
-        patch.setenv("PATH", f"{places.ssh(tmp_path)}:{os.environ['PATH']}")
-        return f"me@host:{tmp_path / 'target'}"
-    return str(tmp_path / "target")
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""Where bundles come from: a node's pages over HTTP, a folder, another machine over the system's OpenSSH."""
+"""Where bundles come from: a node's pages over HTTP, a folder, another machine over the system's OpenSSH, object storage."""
 
 from __future__ import annotations
 
-import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,13 +10,16 @@ from typing import Protocol
 from fulltape import errors
 from fulltape.bundle.listing import is_day
 from fulltape.bundle.manifest import MANIFEST
+from fulltape.bundle.objects import ObjectsSource
 from fulltape.bundle.signature import SIGNATURE
 from fulltape.lake.layout import Layout
+from fulltape.remote import address
+from fulltape.remote.index import POINTER
+from fulltape.remote.ssh import SshMachine, SshObjects
 
 _PIECE = 1 << 20
 _NIGHTLY = Layout(root=Path("lake")).nightly
 """Of a node whose lake lies where it does without a setting; of another one the folder itself is named."""
-_SSH = re.compile(r"(?:ssh://)?(?P<host>[^/:\s]+@[^/:\s]+|[^/:\s]+)(?P<port>:\d+)?(?::|(?=/))(?P<path>.+)")
 
 
 class BundleSource(Protocol):
@@ -77,66 +78,59 @@ class FolderSource:
 class SshSource:
     """A folder, or a node, of another machine; by the settings, keys and agents of the system's ssh."""
 
-    def __init__(self, host: str, port: str, path: str) -> None:
-        self._ssh = ["ssh", "-o", "BatchMode=yes", *(["-p", port] if port else []), "--", host]
-        self._path, self._host = path.rstrip("/"), host
+    def __init__(self, machine: SshMachine, path: str) -> None:
+        self._machine, self._path = machine, path.rstrip("/")
         self._root = ""
+        self._indexed: ObjectsSource | None = None
 
     def days(self) -> list[str]:
         """See `BundleSource`."""
         nightly = f"{self._path}/{_NIGHTLY.as_posix()}"
-        names = self._text(
-            f"if [ -d {shlex.quote(nightly)} ]; then echo 1; ls -1 {shlex.quote(nightly)}; else echo 0; ls -1 {shlex.quote(self._path)}; fi"
+        quoted, path = shlex.quote(nightly), shlex.quote(self._path)
+        pointer = shlex.quote(f"{self._path}/{POINTER}")
+        names = self._machine.said(
+            f"if [ -f {pointer} ]; then echo 2; elif [ -d {quoted} ]; then echo 1; ls -1 {quoted}; else echo 0; ls -1 {path}; fi"
         )
-        first, *rest = names.splitlines()
+        first, *rest = names.decode().splitlines()
+        if first == "2":  # a place that a node was synced to
+            self._indexed = ObjectsSource(SshObjects(self._machine, self._path), self._path)
+            return self._indexed.days()
         self._root = nightly if first == "1" else self._path
         return rest
 
     def read(self, day: str, path: str, offset: int = 0) -> Iterator[bytes]:
         """See `BundleSource`."""
-        if not self._root:
-            self.days()
+        self._looked()
+        if self._indexed:
+            yield from self._indexed.read(day, path, offset)
+            return
         command = f"tail -c +{offset + 1} {shlex.quote(f'{self._root}/{day}/{path}')}"
-        with subprocess.Popen(
-            [*self._ssh, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with self._machine.started(command) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             while piece := process.stdout.read(_PIECE):
                 yield piece
-            said = process.stderr.read()
-        self._check(process.returncode, said)
+            complaint = process.stderr.read()
+        self._machine.check(process.returncode, complaint)
 
     def signature(self, day: str) -> bytes | None:
         """See `BundleSource`."""
-        if not self._root:
-            self.days()
-        text = self._text(f"cat {shlex.quote(f'{self._root}/{day}/{SIGNATURE}')} 2>/dev/null || true")
-        return text.encode() or None
+        self._looked()
+        if self._indexed:
+            return self._indexed.signature(day)
+        place = shlex.quote(f"{self._root}/{day}/{SIGNATURE}")
+        return self._machine.said(f"cat {place} 2>/dev/null || true") or None
 
     def close(self) -> None:
         """See `BundleSource`: nothing is held."""
 
-    def _text(self, command: str) -> str:
-        try:
-            done = subprocess.run(
-                [*self._ssh, command], stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-        except FileNotFoundError:
-            raise errors.TransportError(
-                "there is no ssh on this machine.", hint="Install OpenSSH's client."
-            ) from None
-        self._check(done.returncode, done.stderr)
-        return done.stdout.decode()
-
-    def _check(self, status: int, said: bytes) -> None:
-        if status:
-            words = said.decode(errors="replace").strip().splitlines()
-            raise errors.TransportError(f"ssh {self._host}: {words[-1] if words else f'status {status}'}.")
+    def _looked(self) -> None:
+        if not self._root and self._indexed is None:
+            self.days()
 
 
 def of(text: str, token: str) -> BundleSource:
-    """A source as it is written: an address of HTTP, a folder, or HOST:PATH; `UsageError` for anything else."""
+    """A source as it is written: an address of HTTP or of object storage, a folder, or HOST:PATH; `UsageError` for anything else."""
     if "/bundles/" in text and text.lower().startswith(("http://", "https://")):
         raise errors.UsageError(
             f"{text} is one bundle.", hint="Name the node's address, and the day with --day."
@@ -149,13 +143,15 @@ def of(text: str, token: str) -> BundleSource:
         raise errors.UsageError(
             f"{text} is one bundle.", hint="Name the folder that it lies in, and the day with --day."
         )
+    if text.lower().startswith("s3:"):
+        return ObjectsSource(address.objects(text), text)
+    if (Path(text).expanduser() / POINTER).is_file():
+        return ObjectsSource(address.objects(text), text)
     if Path(text).expanduser().exists():
         return FolderSource(Path(text).expanduser())
-    match = _SSH.fullmatch(text)
-    plain = "://" not in text.removeprefix("ssh://")
-    if match and plain and ":" in text and not match["host"].startswith("-"):
-        return SshSource(match["host"], (match["port"] or "").lstrip(":"), match["path"])
+    if there := address.machine(text):
+        return SshSource(SshMachine(there.host, there.port), there.path)
     raise errors.UsageError(
         f"{text!r} is no source: there is no such folder.",
-        hint="Write http://node:8470, user@host:/path, or a folder.",
+        hint="Write http://node:8470, user@host:/path, s3://bucket/prefix, or a folder.",
     )

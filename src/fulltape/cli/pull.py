@@ -25,7 +25,7 @@ def pull(
     source: Annotated[
         str,
         typer.Argument(
-            help="A node's pages (http://node:8470), user@host:/path/of/node, or a folder.",
+            help="A node's pages (http://node:8470), s3://bucket/prefix, user@host:/path/of/node, or a folder.",
             show_default=False,
         ),
     ],
