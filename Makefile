@@ -9,7 +9,7 @@ TEST_ARGS ?= -n 2
 MUTANTS_ARGS ?=
 GROWTH_ARGS ?=
 
-.PHONY: demo test test-crash test-damage check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate bench-soak bench-web bench-download bench-export bench-replay bench-batches mutants docs format lock sample calendars reference clean
+.PHONY: demo test test-crash test-damage test-formats check bench-truth bench-dispatch bench-ledger bench-decode bench-live bench-growth bench-read bench-adjust bench-curate bench-soak bench-web bench-download bench-export bench-replay bench-batches mutants docs format lock sample calendars reference clean
 
 demo: .venv/.runtime
 	$(RUN)/fulltape demo $(DEMO_ARGS)
@@ -20,6 +20,10 @@ test: .venv/.dev .interop/.clients .interop/.deriv
 # A minute of kill -9 on each engine with sixteen workers, on capture and seal, and two hundred on the processes of the service.
 test-crash: .venv/.dev
 	FULLTAPE_KILL_SECONDS=60 $(RUN)/python -m pytest tests/stages/test_many_workers.py tests/stages/test_kill.py tests/live/test_kill_capture.py tests/service/test_kill_service.py
+
+# Rows in other software's formats, read by that software itself.
+test-formats: .venv/.dev .interop/.formats
+	$(RUN)/python -m pytest $(TEST_ARGS) tests/formats
 
 # Three hundred nodes, each damaged by chance and mended.
 test-damage: .venv/.dev
@@ -102,6 +106,7 @@ lock: $(UV)
 	$(LOCK) --python-version 3.11 requirements/bench-live.in -o requirements/bench-live.txt
 	$(LOCK) --python-version 3.11 requirements/bench-read.in -o requirements/bench-read.txt
 	$(LOCK) --python-version 3.11 requirements/docs.in -o requirements/docs.txt
+	$(LOCK) --python-version 3.11 requirements/formats.in -o requirements/formats.txt
 	$(LOCK) --python-version 3.11 -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
 
 # Rebuild package data from its sources; the results are committed.
@@ -134,6 +139,12 @@ $(UV): requirements/uv.txt
 .interop/.clients: $(UV) requirements/interop.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) .interop/clients
 	$(UV) pip install --quiet --python .interop/clients/bin/python --require-hashes -r requirements/interop.txt
+	@touch $@
+
+# What reads rows in the formats that are written: large, so that the tests of it skip without it.
+.interop/.formats: $(UV) requirements/formats.txt
+	$(UV) venv --quiet --clear --python $(PYTHON) .interop/formats
+	$(UV) pip install --quiet --python .interop/formats/bin/python --require-hashes -r requirements/formats.txt
 	@touch $@
 
 .interop/.docs: $(UV) requirements/docs.txt

@@ -191,6 +191,13 @@ def test_an_export_is_documented(nodes: dict[str, Path]) -> None:
     assert list(wrong(SAID["export"], found)) == []
 
 
+def test_an_export_in_a_format_is_documented(nodes: dict[str, Path], tmp_path: Path) -> None:
+    args = ["export", "--format", "zipline", "--to", str(tmp_path / "out"), "--json"]
+    said = json.loads(run(*args, "--node", str(nodes["finished"])).stdout)
+    assert list(wrong(SAID["export --format"], said)) == []
+    assert said.keys() == {parts(field)[0] for field in SAID["export --format"]}
+
+
 def test_an_import_and_a_test_of_a_vendor_are_documented(nodes: dict[str, Path], tmp_path: Path) -> None:
     listings = tmp_path / "listings.csv"
     listings.write_text("symbol,listed_from,listed_to,instrument\nIBM,1962-01-02,,\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,36 @@ PANEL = "Stages of a night"
 PLACE = 5
 
 
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        metavar="csv|parquet|zipline|lean",
+        help="Rows in this format instead of a bundle (docs/formats.md).",
+        show_default=False,
+    ),
+]
+ToOption = Annotated[Path | None, typer.Option(help="The folder that --format writes.", show_default=False)]
+DatasetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", "-d", help="Datasets of --format; else all that fit.", show_default=False),
+]
+SymbolsOption = Annotated[
+    list[str] | None,
+    typer.Option("--symbol", "-s", help="Symbols of --format; else all.", show_default=False),
+]
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        help="A bundle, or an address of one, that --format reads instead of the node.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command(epilog="Example: fulltape export --node ~/market")(export)
+    app.command(epilog="Example: fulltape export --format zipline --to csvdir -d equities_bars_day")(export)
 
 
 def export(
@@ -25,11 +53,22 @@ def export(
         Path | None,
         typer.Option(help="Write the bundle into this file, too: FILE.tar.zst.", show_default=False),
     ] = None,
+    format: FormatOption = "",  # noqa: A002 — the name of the option
+    to: ToOption = None,
+    dataset: DatasetsOption = None,
+    symbol: SymbolsOption = None,
+    start: Annotated[str, typer.Option("--from", help="First session of --format.", show_default=False)] = "",
+    end: Annotated[str, typer.Option("--until", help="Last session of --format.", show_default=False)] = "",
+    source: SourceOption = "",
     node: NodeOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the bundle of the newest final session, unless an equal one is there."""
+    """Write the bundle of the newest final session, unless an equal one is there; or rows in the format of other software."""
+    if format:
+        wish = (format, to, dataset or [], symbol or [], start, end)
+        _formatted(source or str(node or os.environ.get("FULLTAPE_NODE", ".")), wish, json=json, quiet=quiet)
+        return
 
     from fulltape import errors
     from fulltape.bundle import archive
@@ -63,3 +102,40 @@ def export(
         typer.echo(
             "survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)"
         )
+
+
+def _formatted(
+    where: str,
+    wish: tuple[str, Path | None, list[str], list[str], str, str],
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Rows in the format of other software."""
+    import fulltape
+    from fulltape import errors
+    from fulltape.formats import run
+    from fulltape.formats.plan import FORMATS
+
+    name, to, datasets, symbols, start, end = wish
+    if name not in FORMATS:
+        raise errors.UsageError(
+            f"there is no format {name!r}.", hint=f"There are {', '.join(FORMATS)} (docs/formats.md)."
+        )
+    if to is None:
+        raise errors.UsageError("--format needs a folder to write to.", hint="Add --to FOLDER.")
+    asked = run.FormatRequest(
+        format=name, datasets=tuple(datasets), symbols=tuple(symbols), start=start, end=end
+    )
+    with options.interruptible(), Watch(quiet=quiet or json) as watch:
+        report = run.run(fulltape.open(where), to.expanduser(), asked, watch)
+    if json:
+        options.emit_json(report)
+        return
+    if not quiet:
+        rows = ", ".join(f"{count:,} of {dataset}" for dataset, count in report.rows.items())
+        typer.echo(
+            f"{report.path}: {counted(report.files, 'file')}, {counted(report.symbols, 'symbol')}, rows: {rows}"
+        )
+    for symbol, reason in report.doubtful.items():
+        typer.echo(f"{symbol}: {reason}", err=True)
