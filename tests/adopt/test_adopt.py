@@ -20,7 +20,7 @@ from clocks import SkippingClock
 from fulltape import errors
 from fulltape.adopt import mapping, run
 from fulltape.adopt.adopted import Adoption
-from fulltape.adopt.plan import FileMapping
+from fulltape.adopt.plan import FileMapping, SymbolNames
 from fulltape.adopt.report import AdoptReport
 from fulltape.audit import run as audit
 from fulltape.cli import app
@@ -359,3 +359,86 @@ def test_a_source_that_is_not_of_the_dataset_is_refused(tmp_path: Path) -> None:
     )
     assert isinstance(done.exception, errors.UsageError)
     assert "files.mine" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dataset", "words"),
+    [
+        (bars(["2024-01-02"]).filter(pl.col("timestamp").dt.minute() % 5 == 0), MINUTES, "five minutes"),
+        (bars(["2024-01-02"]).with_columns(pl.col("timestamp").dt.offset_by("7s")), MINUTES, "whole minutes"),
+    ],
+    ids=["longer", "between"],
+)
+def test_bars_of_another_length_are_refused(
+    tmp_path: Path, rows: pl.DataFrame, dataset: str, words: str
+) -> None:
+    node = made(tmp_path, dataset, ["AAPL"], "2024-01-02", "2024-01-04")
+    rows.write_parquet(tmp_path / "AAPL.parquet")
+    report = taken(node, tmp_path / "AAPL.parquet", dataset, timestamp="start", adjustment="raw")
+    assert words in report.unreadable["AAPL.parquet"]
+    assert (report.sessions, report.complete) == (0, False)
+
+
+def test_weeks_are_no_days(tmp_path: Path) -> None:
+    node = made(tmp_path, DAYS, ["AAPL"], "2023-01-03", "2024-12-31")
+    weeks = [dt.date(2024, 1, 5) + dt.timedelta(days=7 * at) for at in range(20)]
+    text = "".join(f"{day},1,2,1,2,5\n" for day in weeks)
+    (tmp_path / "AAPL.csv").write_text(f"date,open,high,low,close,volume\n{text}")
+    report = taken(node, tmp_path / "AAPL.csv", DAYS, adjustment="raw")
+    assert "a week long" in report.unreadable["AAPL.csv"]
+
+
+def test_a_session_that_two_files_share_is_taken_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where one batch ends between them."""
+    node = made(tmp_path, MINUTES, ["AAPL"], "2024-01-02", "2024-01-04")
+    whole = bars(["2024-01-02", "2024-01-03", "2024-01-04"])
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for number, start in enumerate(range(0, whole.height, 300)):
+        whole.slice(start, 300).write_parquet(folder / f"AAPL_{number}.parquet")
+    monkeypatch.setattr(run, "_BATCH", 100)
+    report = taken(node, folder, MINUTES, timestamp="start", adjustment="raw")
+    assert (report.sessions, report.rows) == (3, 3 * 390)
+    night(node)
+    assert rows(node, MINUTES).height == 3 * 390
+    assert taken(node, folder, MINUTES, timestamp="start", adjustment="raw").done_before == report.files
+
+
+def test_what_was_cut_off_is_taken_once_the_rest_has_come(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL"], "2024-01-02", "2024-01-04")
+    whole = bars(["2024-01-02", "2024-01-03"])
+    folder = tmp_path / "growing"
+    folder.mkdir()
+    whole.head(390 + 200).write_parquet(folder / "AAPL_1.parquet")
+    about: dict[str, Any] = {"timestamp": "start", "adjustment": "raw"}
+    assert taken(node, folder, MINUTES, **about).edges == 1
+    whole.tail(190).write_parquet(folder / "AAPL_2.parquet")
+    report = taken(node, folder, MINUTES, **about)
+    assert (report.sessions, report.edges, report.rows) == (1, 0, 390)
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("AAPL.csv", "AAPL"), ("aapl.us.txt", "AAPL"), ("BRK_B-1m.parquet", "BRK.B"), ("A_2024-01.parquet", "A"),
+        ("ALL_STOCKS.csv", ""), ("A_summary.csv", ""), ("AAPL_Candlestick_1_M_BID_01.01.2024-31.01.2024.csv", "AAPL"),
+    ],
+)  # fmt: skip
+def test_names_of_files_are_read_strictly(name: str, symbol: str) -> None:
+    assert SymbolNames(["A", "AAPL", "ALL", "BRK.B"]).in_name(f"some/{name}") == symbol
+
+
+@pytest.mark.parametrize("text", ["day = '\\d+'", "symbol_path = '('"])
+def test_a_pattern_that_cannot_work_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.toml").write_text(text)
+    with pytest.raises(errors.ConfigError):
+        mapping.read(tmp_path / "m.toml")
+
+
+def test_the_nodes_own_lake_is_not_taken_in(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL"], "2024-01-02", "2024-01-04")
+    (node / "lake").mkdir()
+    with pytest.raises(errors.UsageError, match="lie in each other"):
+        taken(node, node / "lake", MINUTES)

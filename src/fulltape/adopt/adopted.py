@@ -16,6 +16,15 @@ from fulltape.adopt import reading
 from fulltape.adopt.plan import FileMapping, SymbolNames
 from fulltape.context import ConfiguredDataset
 
+_SPANS = {
+    "symbol": pl.String(),
+    "file": pl.UInt32(),
+    "first": pl.Datetime("us", "UTC"),
+    "last": pl.Datetime("us", "UTC"),
+}
+_TELLING = 20
+"""So many rows tell how long bars are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
@@ -33,10 +42,12 @@ class Adoption:
 
 @dataclass(slots=True)
 class FilesSeen:
-    """What a look at every file has shown: by symbol its first and last moment (µs, UTC), rows by file, and what cannot be taken."""
+    """What a look at every file has shown: by symbol and file the first and last moment (`spans`: symbol, file, first, last; UTC), rows by
+    file, the symbol of files that are named by it, and what cannot be taken."""
 
-    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    spans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SPANS))
     rows: dict[Path, int] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -52,35 +63,71 @@ class AdoptedFiles:
         )
 
     def look(self, paths: Sequence[Path]) -> FilesSeen:
-        """The span of each symbol over all files."""
+        """The span of each symbol in every file."""
         seen = FilesSeen()
-        for path in paths:
+        spans = []
+        for number, path in enumerate(paths):
+            name = self._adoption.name(path)
             try:
                 frame = self._read(path)
+                self._refuse_other_bars(frame)
             except errors.UsageError as error:
-                seen.unreadable[self._adoption.name(path)] = error.message
+                seen.unreadable[name] = error.message
                 continue
             for text, count in frame.filter(pl.col("symbol") == "").group_by("raw_symbol").len().iter_rows():
-                seen.unknown[text or self._adoption.name(path)] += count
+                seen.unknown[text or name] += count
             frame = frame.filter(pl.col("symbol") != "")
             seen.rows[path] = frame.height
-            moments = frame.group_by("symbol").agg(
-                pl.col("ts").min().cast(pl.Int64).alias("first"),
-                pl.col("ts").max().cast(pl.Int64).alias("last"),
+            if frame.height and frame["raw_symbol"][0] is None:
+                seen.named[name] = frame["symbol"][0]
+            spans.append(
+                frame.drop_nulls("ts")
+                .group_by("symbol")
+                .agg(
+                    pl.lit(number, dtype=pl.UInt32).alias("file"),
+                    pl.col("ts").min().alias("first"),
+                    pl.col("ts").max().alias("last"),
+                )
+                .select(list(_SPANS))
             )
-            for symbol, first, last in moments.drop_nulls().iter_rows():
-                before = seen.spans.get(symbol, (first, last))
-                seen.spans[symbol] = min(first, before[0]), max(last, before[1])
+        if spans:
+            seen.spans = pl.concat(spans)
         return seen
 
-    def frame(self, paths: Sequence[Path]) -> pl.DataFrame:
+    def _refuse_other_bars(self, frame: pl.DataFrame) -> None:
+        """Bars of another length than the dataset's are other bars."""
+        grain = self._wanted.dataset.grain
+        if grain == "minute":
+            of_minute = pl.col("ts").dt.epoch("us") % 60_000_000
+            minute = pl.col("ts").dt.minute()
+            off, fives, count = frame.drop_nulls("ts").select(
+                (of_minute != 0).any().alias("off"), (minute % 5 == 0).all().alias("fives"), pl.len().alias("count")
+            ).row(0)  # fmt: skip
+            if off:
+                raise errors.UsageError("its moments are not those of whole minutes: are these minute bars?")
+            if fives and count >= _TELLING:
+                raise errors.UsageError(
+                    "its bars are five minutes long, or longer: these are no minute bars."
+                )
+        if grain == "day":
+            apart = (
+                frame.drop_nulls("ts")
+                .sort("symbol", "ts")
+                .select((pl.col("ts").diff().over("symbol").dt.total_hours()).alias("hours"))["hours"]
+                .drop_nulls()
+            )
+            middle = apart.median()
+            if apart.len() >= _TELLING // 2 and isinstance(middle, float) and middle >= 5 * 24:
+                raise errors.UsageError("its bars are a week long, or longer: these are no day bars.")
+
+    def frame(self, batch: Sequence[tuple[int, Path]]) -> pl.DataFrame:
         """The rows of files, of symbols that the dataset wants; `page` is the number of the file."""
         frames = [
             self._read(path)
             .filter(pl.col("symbol") != "")
             .drop("raw_symbol")
             .with_columns(pl.lit(number, dtype=pl.Int64).alias("page"))
-            for number, path in enumerate(paths, start=1)
+            for number, path in batch
         ]
         return pl.concat(frames, how="vertical_relaxed")
 

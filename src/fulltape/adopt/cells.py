@@ -19,6 +19,21 @@ _NEAR = dt.timedelta(minutes=30)
 """The rows of a symbol's first and last session must reach so near to its open and its close: else it may be cut off."""
 
 
+_DAY = dt.timedelta(days=1)
+"""No session is longer, nor lies further from its rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenRows:
+    """Of a batch: the rows that are taken, in the dataset's schema beside `page` (the file's number); what is rejected; rows, as they were
+    read, of sessions that a later file may go on with; and files of which something is left for another time."""
+
+    rows: pl.DataFrame
+    rejected: list[Rejected]
+    deferred: pl.DataFrame
+    left: frozenset[int]
+
+
 @dataclass(slots=True)
 class CellCount:
     """Cells that were taken, and by why not those that were not; rows that break the contract, by reason."""
@@ -28,6 +43,8 @@ class CellCount:
     edges: int = 0
     open: int = 0
     outside: int = 0
+    regular: int = 0
+    """Rows of the regular session."""
     rejected: Counter[str] = field(default_factory=Counter)
     symbols: set[str] = field(default_factory=set)
     days: list[dt.date] = field(default_factory=list)
@@ -44,14 +61,17 @@ class CellChoice:
         self._now = now
         self.count = CellCount()
 
-    def of(self, wide: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
-        """The rows that are taken, in the dataset's schema beside `page`, and what is rejected."""
+    def of(self, wide: pl.DataFrame, last: int) -> ChosenRows:
+        """Choose among the rows of a batch whose last file has this number."""
         timeless = wide.filter(pl.col("ts").is_null()).height
         if timeless:
             self.count.rejected["no moment that exists"] += timeless
-        wide = self._typed(wide.filter(pl.col("ts").is_not_null()))
-        frame, rejected = frames.placed(wide, self._wanted.dataset, self._capability(), self._wanted.calendar)
+        wide = wide.filter(pl.col("ts").is_not_null())
+        frame, rejected = frames.placed(
+            self._typed(wide), self._wanted.dataset, self._capability(), self._wanted.calendar
+        )
         frame = self._with_instruments(frame)
+        frame, deferred = self._without_unfinished(frame, wide, last)
         frame, broken = valid_rows.by_schema(frame, self._wanted)
         frame, wrong = valid_rows.by_sessions_and_keys(frame, self._wanted)
         lost = [each for each in (*rejected, *broken, *wrong) if each.lost]
@@ -63,8 +83,36 @@ class CellChoice:
             schema={"symbol": pl.String, "session": pl.Date},
         ).unique()
         frame = frame.join(spoiled, on=["symbol", "session"], how="anti", maintain_order="left")
-        cells = self._chosen(frame)
-        return frame.join(cells, on=["instrument", "session"], how="semi", maintain_order="left"), lost
+        cells, left = self._chosen(frame)
+        pages = frame.join(left, on=["instrument", "session"], how="semi")["page"].unique().to_list()
+        frame = frame.join(cells, on=["instrument", "session"], how="semi", maintain_order="left")
+        if "phase" in frame.columns:
+            self.count.regular += frame.filter(pl.col("phase") == "regular").height
+        return ChosenRows(rows=frame, rejected=lost, deferred=deferred, left=frozenset(pages))
+
+    def _without_unfinished(
+        self, frame: pl.DataFrame, wide: pl.DataFrame, last: int
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Without sessions that a later file may go on with; and their rows as they were read."""
+        later = self._seen.spans.filter(pl.col("file") > last)
+        if self._wanted.dataset.grain == "day" or later.is_empty():
+            return frame, wide.clear()
+        cells = frame.group_by("symbol", "session").agg(
+            pl.col("ts").min().alias("from"), pl.col("ts").max().alias("to")
+        )
+        both = cells.join(later, on="symbol").filter(
+            (pl.col("first") <= pl.col("to") + _DAY) & (pl.col("last") >= pl.col("from") - _DAY)
+        )
+        open_cells = both.select("symbol", "session").unique()
+        on = ["symbol", "session"]
+        unfinished = frame.join(open_cells, on=on, how="semi")
+        deferred = wide.join(
+            unfinished.select("page", "symbol", "ts").unique(),
+            on=["page", "symbol", "ts"],
+            how="semi",
+            maintain_order="left",
+        )
+        return frame.join(open_cells, on=on, how="anti", maintain_order="left"), deferred
 
     def _typed(self, wide: pl.DataFrame) -> pl.DataFrame:
         """Text as the schema declares it; what is no number becomes null, and breaks the schema."""
@@ -106,8 +154,8 @@ class CellChoice:
         self.count.outside += frame.select(cells.n_unique()).item() - born.select(cells.n_unique()).item()
         return born.with_columns(pl.col("bearer").alias("instrument")).drop("bearer", "since", "until")
 
-    def _chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Instrument and session of the cells that are taken."""
+    def _chosen(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Instrument and session of the cells that are taken, and of those that another time may be."""
         wanted, calendar = self._wanted, self._wanted.calendar
         last = calendar.label(wanted.final_until(self._now) - 1)
         until = wanted.until or dt.date.max
@@ -126,17 +174,17 @@ class CellChoice:
         count.taken += fresh.height
         count.symbols |= set(fresh["symbol"].unique().to_list())
         count.days += fresh["session"].unique().sort().to_list()[:: max(1, fresh.height - 1)]
-        return fresh.select("instrument", "session")
+        key = ["instrument", "session"]
+        left = inside.join(whole, on=key, how="anti")
+        return fresh.select(key), left.select(key)
 
     def _whole(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Without a first or last session of a symbol that its rows do not reach over."""
         if self._wanted.dataset.grain == "day":
             return cells
-        ends = pl.DataFrame(
-            [(symbol, *span) for symbol, span in self._seen.spans.items()],
-            schema={"symbol": pl.String, "begin": pl.Int64, "end": pl.Int64},
-            orient="row",
-        ).with_columns(pl.col("begin", "end").cast(pl.Datetime("us", "UTC")))
+        ends = self._seen.spans.group_by("symbol").agg(
+            pl.col("first").min().alias("begin"), pl.col("last").max().alias("end")
+        )
         hours = frames.sessions(self._wanted.calendar).select("session", "open", "close")
         early = (pl.col("from") == pl.col("begin")) & (pl.col("from") > pl.col("open") + _NEAR)
         late = (pl.col("to") == pl.col("end")) & (pl.col("to") < pl.col("close") - _NEAR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def read(path: Path) -> FileMapping:
             raise errors.ConfigError(
                 f'{name} = "{value}" is none of {", ".join(choices[1:])}.', where=str(path)
             )
+    for name, group in (("day", "day"), ("symbol_path", "symbol")):
+        _check_pattern(path, name, getattr(file, name), group)
     about: dict[str, Any] = {name: getattr(file, name) for name in _File.__struct_fields__}
     time = [file.time] if isinstance(file.time, str) else file.time
     columns = {
@@ -64,3 +67,14 @@ def read(path: Path) -> FileMapping:
         for name, given in file.columns.items()
     }
     return FileMapping(**{**about, "time": tuple(filter(None, time)), "columns": columns})
+
+
+def _check_pattern(path: Path, name: str, pattern: str, group: str) -> None:
+    try:
+        groups = re.compile(pattern).groupindex if pattern else {group: 0}
+    except re.error as error:
+        raise errors.ConfigError(f"{name} is no pattern: {error}.", where=str(path)) from None
+    if group not in groups:
+        raise errors.ConfigError(
+            f"{name} has no group (?P<{group}>…).", where=str(path), hint="That is what it looks for."
+        )

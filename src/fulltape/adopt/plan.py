@@ -37,6 +37,12 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 _KEYS = ("symbol", "ticker", "underlier", "underlying", "instrument", "sym")
 """Names of folders such as symbol=AAPL."""
+_ENDING = re.compile(r"(\.(csv|parquet|feather|arrow|txt|json|gz|zip))+$", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"\d+|\d*(s|m|h|d|min|mins|sec)|m\d+|us|bid|ask|mid|raw|data|bars?|ohlcv|trades?|quotes?|ticks?|candles?|candlestick|minutes?|daily|days?|hist|history",
+    re.IGNORECASE,
+)
+"""What may stand in a file's name beside its symbol."""
 _LARGE = {19: "ns", 16: "us", 13: "ms", 10: "s"}
 """Digits of a moment since 1970 by unit, from 2001 to 2286."""
 
@@ -299,11 +305,13 @@ class SymbolNames:
         return self._exact.get(text) or self._folded.get(folded(text), "")
 
     def in_name(self, name: str) -> str:
-        """The symbol at the begin of a file's name, the longest one; '' where there is none."""
-        stem = name.rpartition("/")[2].partition(".csv")[0].partition(".parquet")[0]
+        """The symbol at the begin of a file's name, the longest one, with nothing behind it but dates, lengths of bars and the like; ''
+        where there is none."""
+        stem = _ENDING.sub("", name.rpartition("/")[2])
         pieces = [piece for piece in re.split(r"([_\-. ])", stem) if piece]
         for end in range(len(pieces), 0, -1):
             symbol = self.of("".join(pieces[:end]))
             if symbol:
-                return symbol
+                rest = [piece for piece in pieces[end:] if not re.fullmatch(r"[_\-. ]", piece)]
+                return symbol if all(_BESIDE.fullmatch(piece) for piece in rest) else ""
         return ""

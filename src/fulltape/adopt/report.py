@@ -13,7 +13,7 @@ from fulltape.schedule.rules import Trigger
 class AdoptReport(StageReport):
     """`sessions`: cells that were taken, with `rows`. `known`: cells that the source had already; `edges`: sessions at the begin or
     the end of a symbol's rows that may be cut off; `open`: sessions that are not final yet; `outside`: cells that the dataset does
-    not want. `unknown`: symbols of no universe, and their rows; `unreadable`: files, and why; `rejected`: rows that break the contract, by reason."""
+    not want. `regular`: rows of the regular session; `named`: the symbols of some files that are named by them. `unknown`: symbols of no universe, and their rows; `unreadable`: files, and why; `rejected`: rows that break the contract, by reason."""
 
     recognised: Recognised
     files: int = 0
@@ -25,6 +25,8 @@ class AdoptReport(StageReport):
     edges: int = 0
     open: int = 0
     outside: int = 0
+    regular: int = 0
+    named: dict[str, str] = field(default_factory=dict)
     symbols: tuple[str, ...] = ()
     first: str = ""
     last: str = ""

@@ -12,7 +12,7 @@ import polars as pl
 from fulltape import errors
 from fulltape.adopt import plan, reading
 from fulltape.adopt.adopted import AdoptedFiles, Adoption, FilesSeen
-from fulltape.adopt.cells import CellChoice
+from fulltape.adopt.cells import CellChoice, ChosenRows
 from fulltape.adopt.plan import Recognised
 from fulltape.adopt.report import AdoptReport
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, drafts, silent
@@ -25,6 +25,7 @@ from fulltape.market.time import Clock, Instant
 from fulltape.version import VERSION
 
 STAGE = "adopt"
+_SHOWN = 5
 _BATCH = 1_000_000
 """Rows that are taken at once."""
 
@@ -32,6 +33,12 @@ _BATCH = 1_000_000
 def recognise(context: NodeContext, adoption: Adoption) -> tuple[Recognised, list[Path]]:
     """How the files are read, and which they are; `UsageError` for what cannot be taken in at all."""
     wanted = _wanted(context, adoption)
+    lake = context.layout.root.resolve()
+    if adoption.root.resolve().is_relative_to(lake) or lake.is_relative_to(adoption.root.resolve()):
+        raise errors.UsageError(
+            f"{adoption.root} and the node's own lake lie in each other.",
+            hint="Name the folder of the other tool.",
+        )
     paths = reading.data_files(adoption.root, adoption.given.files)
     if not paths:
         raise errors.UsageError(
@@ -125,15 +132,23 @@ class _Taking:
         waiting = [path for path in paths if not ledger.bookmark(STAGE, self._files.mark(path))]
         seen = self._files.look(waiting)
         choice = CellChoice(self._context, self._adoption, self._recognised.mapping, seen, self._clock.now())
-        done = 0
+        carried: pl.DataFrame | None = None
+        left: set[int] = set()
+        unmarked: dict[int, Path] = {}
         for batch in _batches(waiting, seen):
+            unmarked |= dict(batch)
             wide = self._files.frame(batch)
-            frame, lost = choice.of(wide)
-            self._rows += frame.height
+            wide = wide if carried is None else pl.concat([carried, wide], how="vertical_relaxed")
+            chosen = choice.of(wide, batch[-1][0])
+            carried = chosen.deferred
+            left |= chosen.left
+            going_on = set(carried["page"].unique().to_list())
+            finished = [unmarked[number] for number in unmarked if number not in going_on | left]
+            self._rows += chosen.rows.height
             if not dry_run:
-                self._take(batch, wide, frame, lost)
-            done += len(batch)
-            self._progress(Event(stage=STAGE, done=done, total=len(waiting), unit="files"))
+                self._take(finished, wide, chosen)
+            unmarked = {number: path for number, path in unmarked.items() if number in going_on | left}
+            self._progress(Event(stage=STAGE, done=batch[-1][0] + 1, total=len(waiting), unit="files"))
         count = choice.count
         return AdoptReport(
             recognised=self._recognised,
@@ -149,21 +164,20 @@ class _Taking:
             symbols=tuple(sorted(count.symbols)),
             first=min(count.days).isoformat() if count.days else "",
             last=max(count.days).isoformat() if count.days else "",
+            regular=count.regular,
+            named=dict(list(seen.named.items())[:_SHOWN]),
             unknown=dict(seen.unknown),
             unreadable=dict(seen.unreadable),
             rejected=dict(count.rejected),
             dry_run=dry_run,
         )
 
-    def _take(
-        self, batch: Sequence[Path], wide: pl.DataFrame, frame: pl.DataFrame, lost: Sequence[Rejected]
-    ) -> None:
+    def _take(self, finished: Sequence[Path], wide: pl.DataFrame, chosen: ChosenRows) -> None:
+        """Write what is taken, and note that files are done with."""
         now = self._clock.now()
-        names = [self._adoption.name(path) for path in batch]
-        origin = f"adopt-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}"
-        aside = SetAside(self._context.layout)
-        for number, rejected in enumerate(lost):
-            aside.rows(self._adoption.source, origin, number, self._rejected_rows(wide, rejected), rejected)
+        frame = chosen.rows
+        origin = f"adopt-{hashlib.sha256(f'{self._adoption.root} {now}'.encode()).hexdigest()[:12]}"
+        aside = self._set_aside(wide, chosen.rejected, origin)
         written = [
             drafts.write(
                 self._context,
@@ -179,7 +193,7 @@ class _Taking:
                     "asks": origin,
                     "software": f"fulltape {VERSION}",
                     "known_at": str(now),
-                    "adopted": "\n".join(names[:100]),
+                    "adopted": str(self._adoption.root),
                 },
             )
             for folder, rows in self._folders(frame)
@@ -193,17 +207,27 @@ class _Taking:
             ledger.coverage.record(list(self._facts(frame, origin, now)), self._wanted.next_session)
             for rejection in aside.rejections:
                 ledger.reject(rejection, now=now)
-            for path in batch:
+            for path in finished:
                 ledger.set_bookmark(STAGE, self._files.mark(path), 1)
 
-    def _rejected_rows(self, wide: pl.DataFrame, rejected: Rejected) -> bytes:
-        rows = wide.filter((pl.col("page") == rejected.page) & (pl.col("symbol") == (rejected.symbol or "")))
-        if rejected.session:
-            day = pl.col("ts").dt.convert_time_zone(self._wanted.calendar.zone).dt.date()
-            rows = rows.filter(pl.coalesce("session", day) == rejected.session)
-        body = io.BytesIO()
-        rows.write_csv(body)
-        return body.getvalue()
+    def _set_aside(self, wide: pl.DataFrame, lost: Sequence[Rejected], origin: str) -> SetAside:
+        """Keep the rows of the sessions that are not taken, a file for each reason."""
+        aside = SetAside(self._context.layout)
+        day = pl.col("ts").dt.convert_time_zone(self._wanted.calendar.zone).dt.date()
+        placed = wide.with_columns(pl.coalesce("session", day).alias("session"))
+        for number, reason in enumerate(sorted({each.reason for each in lost})):
+            of_reason = [each for each in lost if each.reason == reason]
+            cells = pl.DataFrame(
+                [(each.page, each.symbol, each.session) for each in of_reason],
+                schema={"page": pl.Int64, "symbol": pl.String, "session": pl.Date},
+                orient="row",
+            )
+            body = io.BytesIO()
+            placed.join(cells.unique(), on=cells.columns, how="semi", maintain_order="left").write_csv(body)
+            rows = sum(each.rows for each in of_reason)
+            whole = Rejected(page=number, symbol=None, session=None, rows=rows, reason=reason)
+            aside.rows(self._adoption.source, origin, number, body.getvalue(), whole)
+        return aside
 
     def _folders(self, frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         kind = self._wanted.dataset.raw_folder
@@ -231,14 +255,14 @@ class _Taking:
                 )
 
 
-def _batches(paths: Sequence[Path], seen: FilesSeen) -> Iterator[list[Path]]:
-    """Files that are taken at once."""
-    batch: list[Path] = []
+def _batches(paths: Sequence[Path], seen: FilesSeen) -> Iterator[list[tuple[int, Path]]]:
+    """Files that are taken at once, with their numbers."""
+    batch: list[tuple[int, Path]] = []
     rows = 0
-    for path in paths:
+    for number, path in enumerate(paths):
         if path not in seen.rows:
             continue
-        batch.append(path)
+        batch.append((number, path))
         rows += seen.rows[path]
         if rows >= _BATCH:
             yield batch

@@ -204,6 +204,13 @@ def _taken(report: AdoptReport, adoption: Adoption) -> list[str]:
     ):
         if count:
             lines.append(f"  {count:,} {words}")
+    if report.regular and report.rows:
+        share = 100 * report.regular / report.rows
+        lines.append(f"  {share:.1f} % of the rows lie in the regular session; with a wrong zone few would")
+    if report.named:
+        lines.append(
+            f"  symbols by name: {', '.join(f'{name} → {symbol}' for name, symbol in report.named.items())}"
+        )
     if report.unknown:
         rows = sum(report.unknown.values())
         lines.append(
