@@ -127,6 +127,9 @@ class _Run:
         )
 
     def _dry(self, known: KnownPlace, here: ChosenFiles, waiting: list[LocalFile]) -> SyncedPlace:
+        """What would be sent: of what has the content of a part only the part."""
+        parts = {file.sha256 for file in here.chosen if file.named}
+        waiting = [file for file in waiting if file.named or file.sha256 not in parts]
         return SyncedPlace(
             target=self._place.target,
             sent=len(waiting),
