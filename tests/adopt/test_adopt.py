@@ -281,7 +281,7 @@ def test_days_of_yahoo_are_evidence_only(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "as Yahoo exports it" in done.output
-    assert "2 sessions of 1 symbol taken" in done.output
+    assert "2 sessions of 1 symbol in all taken" in done.output
     night(node)
     read = rows(node, "equities_adjusted_evidence")
     assert read["close"].to_list() == [185.64, 184.25]
@@ -442,3 +442,30 @@ def test_the_nodes_own_lake_is_not_taken_in(tmp_path: Path) -> None:
     (node / "lake").mkdir()
     with pytest.raises(errors.UsageError, match="lie in each other"):
         taken(node, node / "lake", MINUTES)
+
+
+def test_small_slips_are_told(tmp_path: Path) -> None:
+    node = made(tmp_path, DAYS, ["AAPL", "IBM"], "2024-01-02", "2024-12-31")
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for symbol in ("AAPL", "IBM"):
+        (folder / f"{symbol}.csv").write_text(
+            "date,open,high,low,close,volume\n2024-01-02,1,2,1,2,5\n2024-01-03,1,2,1,2,5\n\n"
+        )
+    with pytest.raises(errors.UsageError, match="has no column foo"):
+        taken(node, folder, DAYS, adjustment="raw", fixed={"foo": "1"})
+    with pytest.raises(errors.UsageError, match="is no time zone"):
+        taken(node, folder, DAYS, adjustment="raw", zone="Foo/Bar")
+    report = taken(node, folder, DAYS, adjustment="raw")
+    assert (report.sessions, report.first, report.last, report.complete) == (
+        4,
+        "2024-01-02",
+        "2024-01-03",
+        True,
+    )
+    with opened(node) as context:
+        adoption = Adoption(
+            root=folder, dataset=DAYS, source="files.mine", given=FileMapping(adjustment="raw")
+        )
+        again = run.run(context, CLOCK, adoption, again=True)
+    assert (again.done_before, again.known) == (0, 4)

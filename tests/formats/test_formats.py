@@ -193,3 +193,12 @@ def test_what_cannot_be_written_is_one_clear_sentence(reader: Reader, tmp_path: 
     assert not (tmp_path / "new").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".tmp-")] == []
     assert fulltape is not None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--to", "x"], ["-s", "SPY"], ["--format", "csv", "--to", "x", "--tar", "y"], ["--format", "xls"]],
+)
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path, args: list[str]) -> None:
+    done = CliRunner().invoke(app, ["export", *args, "--node", str(tmp_path)])
+    assert isinstance(done.exception, errors.UsageError)

@@ -23,6 +23,7 @@ from fulltape.remote import address, index
 from fulltape.settings import load
 from fulltape.sweep import run as sweep
 from fulltape.sync import restore, run
+from fulltape.sync.run import SyncOptions
 from nodes import CANARY, opened
 
 
@@ -338,3 +339,21 @@ def test_sweep_removes_what_a_kill_left_of_copies(node: Path) -> None:
         sweep.run_once(context, clock)
     assert not left.exists()
     assert run.STAGE == "sync"
+
+
+def test_what_is_lost_there_may_be_left_out(node: Path, target: Path, tmp_path: Path) -> None:
+    synced(node, target)
+    chosen = files.tree(target / "lake" / "raw")[0]
+    chosen.unlink()
+    with pytest.raises(errors.StorageError, match="--without-lost"):
+        back(target, tmp_path / "back")
+    done = restore.run(address.objects(str(target)), str(target), tmp_path / "back", without_lost=True)
+    assert done.lacking == (chosen.relative_to(target).as_posix(),)
+    assert not done.complete
+
+
+def test_what_is_no_address_is_said_before_anything_is_sent(node: Path, target: Path) -> None:
+    options = SyncOptions(targets=(str(target), "ftp://x/y"))
+    with opened(node) as context, pytest.raises(errors.UsageError, match="is no place for files"):
+        run.run_once(context, SkippingClock(), options=options)
+    assert files.tree(target) == []

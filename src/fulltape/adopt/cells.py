@@ -173,7 +173,8 @@ class CellChoice:
         count.known += whole.height - fresh.height
         count.taken += fresh.height
         count.symbols |= set(fresh["symbol"].unique().to_list())
-        count.days += fresh["session"].unique().sort().to_list()[:: max(1, fresh.height - 1)]
+        ends = fresh.select(pl.col("session").min().alias("first"), pl.col("session").max().alias("last"))
+        count.days += [day for day in ends.row(0) if day is not None]
         key = ["instrument", "session"]
         left = inside.join(whole, on=key, how="anti")
         return fresh.select(key), left.select(key)

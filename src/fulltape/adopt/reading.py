@@ -231,6 +231,7 @@ def _csv(body: bytes, mapping: FileMapping) -> pl.DataFrame:
         comment_prefix="#",
         null_values=["", "N/A", "NaN", "nan", "null"],
     )
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     return frame if header else frame.rename(dict(zip(frame.columns, _numbered(frame.width), strict=True)))
 
 

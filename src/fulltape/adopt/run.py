@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -45,6 +46,14 @@ def recognise(context: NodeContext, adoption: Adoption) -> tuple[Recognised, lis
             f"there are no data files in {adoption.root}.",
             hint="Parquet, Feather, CSV (also .gz and .zip) and JSON arrays are read.",
         )
+    names = {column.name for column in wanted.dataset.schema.columns}
+    for name in (*adoption.given.fixed, *adoption.given.columns):
+        if name not in names:
+            raise errors.UsageError(
+                f"{adoption.dataset} has no column {name}.", hint=f"It has {', '.join(sorted(names))}."
+            )
+    if adoption.given.zone:
+        _check_zone(adoption.given.zone)
     sample = reading.sample(paths[0], adoption.name(paths[0]), adoption.given)
     recognised = plan.recognised(sample, adoption.given, wanted.dataset)
     if recognised.lacking:
@@ -69,26 +78,38 @@ def run(
     progress: Progress = silent,
     *,
     dry_run: bool = False,
+    again: bool = False,
 ) -> AdoptReport:
-    """Take in what is new. Interrupted, it goes on where it was: a file that was taken in is not read again as long as it is the
+    """Take in what is new, with `again` also what was taken in before and is lost. Interrupted, it goes on where it was: a file that was taken in is not read again as long as it is the
     same. `UsageError` where something still has to be asked."""
     recognised, paths = recognise(context, adoption)
     if recognised.questions and not dry_run:
         raise errors.UsageError(
             " ".join(f"{question.about}: {question.text}" for question in recognised.questions),
-            hint="; ".join(_answer(question) for question in recognised.questions),
+            hint="; ".join(answer(question) for question in recognised.questions),
         )
     if recognised.questions:
         return AdoptReport(recognised=recognised, files=len(paths), dry_run=True)
     taking = _Taking(context, clock, adoption, recognised, progress)
     if dry_run:
-        return taking.run(paths, dry_run=True)
+        return taking.run(paths, dry_run=True, again=again)
     with context.stage(drafts.RAW_STAGE, clock, layer="raw"):
-        return taking.run(paths, dry_run=False)
+        return taking.run(paths, dry_run=False, again=again)
 
 
-def _answer(question: plan.Question) -> str:
-    return f"{question.option} {'|'.join(question.choices)}" if question.choices else question.option
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise errors.UsageError(
+            f"{name!r} is no time zone.", hint="Write a name such as America/New_York, or UTC."
+        ) from None
+
+
+def answer(question: plan.Question) -> str:
+    """How a question is answered on the command line."""
+    quoted = [f"'{choice}'" if " " in choice else choice for choice in question.choices]
+    return f"{question.option} {' or '.join(quoted)}" if quoted else question.option
 
 
 def _wanted(context: NodeContext, adoption: Adoption) -> ConfiguredDataset:
@@ -126,10 +147,10 @@ class _Taking:
         self._files = AdoptedFiles(adoption, recognised.mapping, self._wanted)
         self._rows = self._parts = 0
 
-    def run(self, paths: Sequence[Path], *, dry_run: bool) -> AdoptReport:
+    def run(self, paths: Sequence[Path], *, dry_run: bool, again: bool) -> AdoptReport:
         """Take what is new, or tell what would be taken."""
         ledger = self._context.ledger
-        waiting = [path for path in paths if not ledger.bookmark(STAGE, self._files.mark(path))]
+        waiting = [path for path in paths if again or not ledger.bookmark(STAGE, self._files.mark(path))]
         seen = self._files.look(waiting)
         choice = CellChoice(self._context, self._adoption, self._recognised.mapping, seen, self._clock.now())
         carried: pl.DataFrame | None = None

@@ -25,10 +25,13 @@ ZoneOption = Annotated[
     str, typer.Option(help="Zone of times that bear none, such as America/New_York.", show_default=False)
 ]
 TimestampOption = Annotated[
-    str, typer.Option(help="Bars are stamped at their start, or at their end.", show_default=False)
+    str, typer.Option(help="Where bars are stamped: start or end of the bar.", show_default=False)
 ]
 AdjustmentOption = Annotated[
-    str, typer.Option(help="Prices are raw, or adjusted: split, all.", show_default=False)
+    str,
+    typer.Option(
+        help="What prices are adjusted for: raw, split, all (splits and dividends).", show_default=False
+    ),
 ]
 FormatOption = Annotated[
     str, typer.Option(help="How times are written, such as %d.%m.%Y.", show_default=False)
@@ -48,13 +51,15 @@ def register(app: typer.Typer) -> None:
 
 def adopt(
     path: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", show_default=False)],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="What they become.", show_default=False)],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="The dataset that the rows go into.", show_default=False)
+    ],
     source: Annotated[
         str,
         typer.Option(
             "--source",
             "-s",
-            help="Whose rows they are: a source of the dataset, or files.NAME.",
+            help="The source that the rows are stored under: one of the dataset's, such as files.NAME.",
             show_default=False,
         ),
     ],
@@ -68,6 +73,10 @@ def adopt(
     fixed: FixedOption = None,
     as_evidence: Annotated[
         bool, typer.Option("--as-evidence", help="Adjusted prices: take them into the table of evidence.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Read files again that were taken in before; what the node has stays."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how they are read, and what would be taken.")
@@ -94,12 +103,12 @@ def adopt(
             wrapping.say(_read(recognised, len(paths)))
             adoption = _asked(adoption, recognised)
         with Watch(quiet=quiet or json) as watch:
-            report = run.run(context, SystemClock(), adoption, watch, dry_run=dry_run)
+            report = run.run(context, SystemClock(), adoption, watch, dry_run=dry_run, again=again)
     if json:
         options.emit_json(report)
     else:
         wrapping.say(_taken(report, adoption))
-    raise typer.Exit(0 if report.complete else 1)
+    raise typer.Exit(0 if report.complete and not report.recognised.questions else 1)
 
 
 def _given(
@@ -169,6 +178,8 @@ def _answer(question: Question) -> str:
 
 
 def _read(recognised: Recognised, files: int) -> list[str]:
+    from fulltape.adopt import run
+
     mapping = recognised.mapping
     lines = [f"{counted(files, 'file')}; how they are read:"]
     given = {
@@ -180,7 +191,7 @@ def _read(recognised: Recognised, files: int) -> list[str]:
     about |= {name: f"{value}, as you say" for name, value in mapping.fixed.items()}
     lines += [f"  {name:<16} {text}" for name, text in about.items()]
     lines += [
-        f"  {question.about:<16} ?  {question.text} {question.option} {'|'.join(question.choices)}"
+        f"  {question.about:<16} ?  {question.text} {run.answer(question)}"
         for question in recognised.questions
     ]
     return lines
@@ -188,11 +199,11 @@ def _read(recognised: Recognised, files: int) -> list[str]:
 
 def _taken(report: AdoptReport, adoption: Adoption) -> list[str]:
     if report.recognised.questions:
-        return ["nothing is read before that is told"]
+        return ["answer these first; nothing has been taken"]
     would = "would be taken" if report.dry_run else "taken"
     span = f", {report.first} to {report.last}" if report.first else ""
     lines = [
-        f"{counted(report.sessions, 'session')} of {counted(len(report.symbols), 'symbol')} {would} as {adoption.source}, "
+        f"{counted(report.sessions, 'session')} of {counted(len(report.symbols), 'symbol')} in all {would} as {adoption.source}, "
         f"{counted(report.rows, 'row')}{span}"
     ]
     for count, words in (

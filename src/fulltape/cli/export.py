@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fulltape import errors
 from fulltape.terminal import options
 from fulltape.terminal.options import JsonOption, NodeOption, QuietOption, counted
 from fulltape.terminal.progress import Watch
+
+if TYPE_CHECKING:
+    from fulltape.export.run import ExportReport
 
 PANEL = "Stages of a night"
 PLACE = 5
@@ -65,14 +69,21 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write the bundle of the newest final session, unless an equal one is there; or rows in the format of other software."""
+    given = {
+        "--to": to,
+        "--dataset": dataset,
+        "--symbol": symbol,
+        "--from": start,
+        "--until": end,
+        "--source": source,
+    }
+    _check_together(bool(format), [name for name, value in given.items() if value], tar)
     if format:
         wish = (format, to, dataset or [], symbol or [], start, end)
         _formatted(source or str(node or os.environ.get("FULLTAPE_NODE", ".")), wish, json=json, quiet=quiet)
         return
 
-    from fulltape import errors
     from fulltape.bundle import archive
-    from fulltape.bundle.layout import GAPS_PAGE
     from fulltape.clock import SystemClock
     from fulltape.export import run
 
@@ -92,16 +103,28 @@ def export(
         typer.echo("nothing that is final is curated yet; run fulltape nightly first.", err=True)
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{report.path} ({'written' if report.written else 'unchanged'})")
-        typer.echo(
-            f"{counted(report.files, 'file')}, {counted(report.rows, 'row')}, {report.bytes / 1e6:.1f} MB; "
-            f"{counted(report.held_out, 'row')} held out"
-        )
-        if not report.whole:
-            typer.echo(f"not everything is there or good: {report.path}/{GAPS_PAGE} says what lacks, and why")
-        typer.echo(
-            "survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)"
-        )
+        _say(report)
+
+
+def _say(report: ExportReport) -> None:
+    from fulltape.bundle.layout import GAPS_PAGE
+
+    typer.echo(f"{report.path} ({'written' if report.written else 'unchanged'})")
+    typer.echo(
+        f"{counted(report.files, 'file')}, {counted(report.rows, 'row')}, {report.bytes / 1e6:.1f} MB; "
+        f"{counted(report.held_out, 'row')} held out"
+    )
+    if not report.whole:
+        typer.echo(f"not everything is there or good: {report.path}/{GAPS_PAGE} says what lacks, and why")
+    typer.echo("survivorship: BIASED, since the universe is today's list, not a dated one (docs/symbols.md)")
+
+
+def _check_together(formatted: bool, given: list[str], tar: Path | None) -> None:
+    """Refuse options that do not go together."""
+    if not formatted and given:
+        raise errors.UsageError(f"{', '.join(given)} need --format.", hint="Without it a bundle is written.")
+    if formatted and tar is not None:
+        raise errors.UsageError("--tar writes a bundle; it does not go with --format.")
 
 
 def _formatted(
@@ -113,7 +136,6 @@ def _formatted(
 ) -> None:
     """Rows in the format of other software."""
     import fulltape
-    from fulltape import errors
     from fulltape.formats import run
     from fulltape.formats.plan import FORMATS
 
@@ -125,7 +147,7 @@ def _formatted(
     if to is None:
         raise errors.UsageError("--format needs a folder to write to.", hint="Add --to FOLDER.")
     asked = run.FormatRequest(
-        format=name, datasets=tuple(datasets), symbols=tuple(symbols), start=start, end=end
+        format=name, datasets=tuple(datasets), symbols=_listed(symbols), start=start, end=end
     )
     with options.interruptible(), Watch(quiet=quiet or json) as watch:
         report = run.run(fulltape.open(where), to.expanduser(), asked, watch)
@@ -139,3 +161,8 @@ def _formatted(
         )
     for symbol, reason in report.doubtful.items():
         typer.echo(f"{symbol}: {reason}", err=True)
+
+
+def _listed(symbols: list[str]) -> tuple[str, ...]:
+    """Symbols, also where several are in one text with commas between."""
+    return tuple(symbol for text in symbols for symbol in text.split(",") if symbol)

@@ -26,12 +26,19 @@ def register(app: typer.Typer) -> None:
 def restore_from(
     source: Annotated[str, typer.Argument(help="A place that the node was sent to.", show_default=False)],
     node: Annotated[
-        Path, typer.Option("--node", help="The folder that becomes the node: a new one, or an empty one.")
+        Path,
+        typer.Option("--node", "-n", help="The folder that becomes the node: a new one, or an empty one."),
     ] = Path(),
+    without_lost: Annotated[
+        bool,
+        typer.Option(
+            "--without-lost", help="Leave out files that are lost or damaged there; they are named."
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring a node back: settings, lake, and ledger, each file held against its digest. It takes the place of the one that was lost.
+    """Bring a node back: settings, lake, and ledger, each file held against its digest. Do not run the old node afterwards.
 
     Interrupted, it goes on when it is run again.
     """
@@ -41,7 +48,7 @@ def restore_from(
 
     folder = node.expanduser()
     with options.interruptible(), Watch(quiet=quiet or json) as watch:
-        done = restore.run(address.objects(source), source, folder, watch)
+        done = restore.run(address.objects(source), source, folder, watch, without_lost=without_lost)
     unopened = _taken_up(folder, behind=bool(done.beyond))
     if json:
         options.emit_json(done)

@@ -17,7 +17,7 @@ PANEL = "Keep"
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command(epilog="Example: fulltape sync s3://market/node --dry-run")(sync)
+    app.command(epilog="Example: fulltape sync /mnt/nas/market --dry-run")(sync)
 
 
 def sync(
@@ -25,7 +25,7 @@ def sync(
         list[str] | None,
         typer.Argument(
             metavar="[TARGET]...",
-            help="s3://bucket/prefix, user@host:/path, or a folder; none: those of [sync] targets.",
+            help="s3://bucket/prefix, user@host:/path, or a folder that is there; without one, the targets of the settings under sync.",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +34,11 @@ def sync(
         bool, typer.Option("--verify", help="Read everything back once more, and send again what is damaged.")
     ] = False,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Begin once more where a place has lost everything.")
+        bool,
+        typer.Option(
+            "--anew",
+            help="For a place that has lost its index, or everything: read back what is there, and send the rest.",
+        ),
     ] = False,
     node: NodeOption = None,
     json: JsonOption = False,
@@ -71,7 +75,7 @@ def sync(
 
 def _place(place: SyncedPlace, *, dry_run: bool) -> list[str]:
     verb = "would be sent" if dry_run else "sent and read back"
-    removed = f"; {counted(place.removed, 'object')} removed there" if place.removed else ""
+    removed = f"; {counted(place.removed, 'outdated object')} removed there" if place.removed else ""
     lines = [
         place.target,
         f"  {counted(place.sent, 'file')} {verb}, {place.bytes / 1e6:,.1f} MB; {place.kept:,} were there{removed}",

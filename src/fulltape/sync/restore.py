@@ -55,13 +55,17 @@ class Restored(StageReport):
         return not (self.lacking or self.waiting)
 
 
-def run(store: Objects, where: str, folder: Path, progress: Progress = silent) -> Restored:
+def run(
+    store: Objects, where: str, folder: Path, progress: Progress = silent, *, without_lost: bool = False
+) -> Restored:
     """Bring the node back into an empty folder, or one in which this was begun before. Ledger and settings come last: until then no
-    command takes the folder for a node that works."""
+    command takes the folder for a node that works. `StorageError` for what is lost at the place, unless it may be left out
+    (`without_lost`)."""
     there = index.read(store, where)
     if there is None:
         raise errors.StorageError(
-            f"nothing of a node was sent to {where}.", hint="It is written as in [sync] targets of the node."
+            f"{where} is no copy of a node: it has no {index.POINTER}.",
+            hint="Give the address that was given to fulltape sync.",
         )
     with files.alone(folder / ".restore.lock", f"a restore into {folder}"):
         by_path = {file.path: file for file in there.files if not file.gone}
@@ -83,7 +87,7 @@ def run(store: Objects, where: str, folder: Path, progress: Progress = silent) -
             wanted = list(_wanted(there.files, known))
             _refuse_strange(wanted, universes, where)
             _refuse_full(lake, wanted)
-            lost = bringing.all(wanted, folder, lake, progress)
+            lost = bringing.all(wanted, folder, lake, progress, without_lost=without_lost)
             there_now = {file.path for file in wanted} - set(lost)
             lacking = {
                 f"{LAKE}{path}" for path, counts in registered if counts and f"{LAKE}{path}" not in there_now
@@ -114,8 +118,11 @@ class _Bringing:
         self._whole: dict[str, Path] = {}
         self.fetched = self.bytes = self.kept = 0
 
-    def all(self, many: list[IndexedFile], folder: Path, lake: Path, progress: Progress) -> list[str]:
-        """Every file to its place: below the lake, or in the node's folder. Returns what the node knew to be lost there, and is."""
+    def all(
+        self, many: list[IndexedFile], folder: Path, lake: Path, progress: Progress, *, without_lost: bool
+    ) -> list[str]:
+        """Every file to its place: below the lake, or in the node's folder. Returns what is left out: what the node knew to be lost
+        there, and with `without_lost` everything that is."""
         lost = []
         for done, file in enumerate(many, start=1):
             root, name = (
@@ -126,9 +133,13 @@ class _Bringing:
                 raise errors.StorageError(f"{file.path} of {self._where} leads out of {root}.")
             try:
                 self.bring(file, place)
-            except errors.StorageError:
-                if not file.doubted:
-                    raise
+            except (errors.MissingObjectError, _LostError) as error:
+                if not (file.doubted or without_lost):
+                    raise errors.StorageError(
+                        f"{file.path} is lost at {self._where}: {error.message}",
+                        hint="Go on from another place of the node's [sync] targets in a new folder, or leave out what is lost: "
+                        "--without-lost.",
+                    ) from None
                 lost.append(file.path)
             progress(Event(stage="restore", done=done, total=len(many), unit="files"))
         return lost
@@ -153,10 +164,7 @@ class _Bringing:
             self.fetched += 1
             self.bytes += file.bytes
             return
-        raise errors.StorageError(
-            f"{file.key} of {self._where} is not what was proved there once, {_TRIES} times in a row.",
-            hint="Another place of the node's [sync] targets may have it whole; this one is damaged.",
-        )
+        raise _LostError(f"{file.key} is not what was proved there once, {_TRIES} times in a row.")
 
     def _fetch(self, file: IndexedFile, temporary: Path) -> None:
         digest = hashlib.sha256()
@@ -166,6 +174,10 @@ class _Bringing:
                 target.write(piece)
         if digest.hexdigest() != file.sha256:
             raise _WrongError
+
+
+class _LostError(errors.StorageError):
+    """An object is damaged."""
 
 
 class _WrongError(Exception):

@@ -16,6 +16,7 @@ from fulltape.context import BACKUPS, Event, NodeContext, Progress, silent
 from fulltape.lake import compression, files
 from fulltape.ledger.sent import SentFile
 from fulltape.market.time import DAY, SECOND, Clock, utc_date
+from fulltape.remote import address
 from fulltape.remote.index import LEDGER, IndexedFile, sends
 from fulltape.sync import local, plan, sending
 from fulltape.sync.place import KnownPlace, RemotePlace
@@ -55,6 +56,8 @@ def run_once(
     targets = options.targets or context.rules.sync.targets
     if not targets:
         return None
+    for target in targets:
+        address.objects(target)  # what is no address is said before anything is sent
     stop = stop or threading.Event()
     places: list[SyncedPlace] = []
     failed: dict[str, str] = {}

@@ -210,7 +210,11 @@ def asked(
         return "has no history of it: it exists live only"
     first = context.feeds[source].first_day(name, now)
     if session < first:
-        return f"serves from {first} on"
+        return (
+            f"serves from {first} on"
+            if first.year < dt.MAXYEAR
+            else "has it not in the files that were taken in"
+        )
     for symbol in (known_series.instrument.symbol_on(session), ANY):
         known_of = context.ledger.eligibility.of(source, name, symbol)
         if known_of and known_of.forbids(now):
