@@ -357,3 +357,13 @@ def test_what_is_no_address_is_said_before_anything_is_sent(node: Path, target: 
     with opened(node) as context, pytest.raises(errors.UsageError, match="is no place for files"):
         run.run_once(context, SkippingClock(), options=options)
     assert files.tree(target) == []
+
+
+@pytest.mark.parametrize("where", ["objects/", "lake/", "index/", "index.json"])
+def test_a_first_run_that_is_cut_off_needs_no_person(
+    node: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    with cut_at(monkeypatch, where):
+        assert tried(node, target).failed
+    assert synced(node, target).complete
+    assert back(target, tmp_path / "back").complete

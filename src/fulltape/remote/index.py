@@ -105,15 +105,20 @@ def claim(store: Objects, node: str, where: str) -> None:
     """Take an empty place for a node; `StorageError` where another one has it."""
     with contextlib.suppress(errors.ObjectExistsError):
         store.write(CLAIM, msgspec.json.encode({"node": node}) + b"\n", only_new=True)
-    with store.open(CLAIM) as file:
-        try:
-            owner = msgspec.json.decode(file.read(1 << 20), type=dict[str, str]).get("node", "")
-        except msgspec.DecodeError:
-            owner = ""
-    if owner != node:
+    first = owner(store)
+    if first != node:
         raise errors.StorageError(
-            f"{where} is the place of another node ({owner[:8]}).", hint="Give each node a place of its own."
+            f"{where} is the place of another node ({first[:8]}).", hint="Give each node a place of its own."
         )
+
+
+def owner(store: Objects) -> str:
+    """The node that has taken a place; '' where none has, or where that cannot be read."""
+    try:
+        with store.open(CLAIM) as file:
+            return msgspec.json.decode(file.read(1 << 20), type=dict[str, str]).get("node", "")
+    except (errors.MissingObjectError, msgspec.DecodeError):
+        return ""
 
 
 def kept(store: Objects, where: str) -> set[str]:

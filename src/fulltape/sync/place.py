@@ -158,8 +158,11 @@ class RemotePlace:
                 f"{self.target} has nothing of the {len(noted):,} files that were sent there.",
                 hint="Is it mounted? If all of it is lost: fulltape sync --anew sends everything again.",
             )
-        ours = [key for key in listed if key.startswith(index.FOLDERS)]
-        if any(file.indexed for file in noted.values()) or (ours and not noted):
+        had_index = any(file.indexed for file in noted.values())
+        ours = any(key.startswith(index.FOLDERS) for key in listed)
+        # A first run that was cut off has claimed the place; of an index that it wrote nothing is lost (`_named`).
+        begun = index.CLAIM in listed and index.owner(self.store) == self._node
+        if had_index or (ours and not begun):
             raise _LostPlaceError(
                 f"{self.target} has files and no index of them.",
                 hint="fulltape sync --anew reads back what is there, and writes a new one; nothing there is removed.",
