@@ -469,3 +469,69 @@ def test_small_slips_are_told(tmp_path: Path) -> None:
         )
         again = run.run(context, CLOCK, adoption, again=True)
     assert (again.done_before, again.known) == (0, 4)
+
+
+def test_a_row_without_a_moment_leaves_its_session_out(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL"], "2024-01-02", "2024-01-04")
+    text = bars(["2024-01-02", "2024-01-03", "2024-01-04"]).with_columns(
+        pl.when(pl.int_range(pl.len()).is_between(500, 600))
+        .then(pl.lit("garbage"))
+        .otherwise(pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S"))
+        .alias("timestamp")
+    )
+    text.write_csv(tmp_path / "AAPL.csv")
+    report = taken(
+        node, tmp_path / "AAPL.csv", MINUTES, zone="America/New_York", time_format="%Y-%m-%d %H:%M:%S",
+        timestamp="start", adjustment="raw",
+    )  # fmt: skip
+    assert report.rejected == {"no moment that exists": 101}
+    assert report.sessions == 2
+    night(node)
+    assert set(rows(node, MINUTES)["session"]) == {dt.date(2024, 1, 2), dt.date(2024, 1, 4)}
+
+
+def test_an_hour_that_the_clocks_have_twice_leaves_its_session_out(tmp_path: Path) -> None:
+    node = made(tmp_path, "crypto_bars_minute", ["BTC/USD"], "2023-11-03", "2023-11-07")
+    start = dt.datetime(2023, 11, 3, tzinfo=dt.UTC)
+    frame = pl.DataFrame({"date": [start + dt.timedelta(minutes=minute) for minute in range(5 * 1_440)]})
+    local = pl.col("date").dt.convert_time_zone("America/New_York").dt.strftime("%Y-%m-%d %H:%M:%S")
+    frame.select(
+        local, *(pl.lit(10.0).alias(name) for name in ("open", "high", "low", "close", "volume"))
+    ).write_csv(tmp_path / "BTC_USD.csv")
+    report = taken(
+        node, tmp_path / "BTC_USD.csv", "crypto_bars_minute", zone="America/New_York", timestamp="start"
+    )
+    assert report.sessions == 4
+    assert "no moment that exists" in report.rejected
+
+
+def test_a_file_that_broke_off_in_a_session_does_not_hold_it(tmp_path: Path) -> None:
+    """Although the next file goes on with the next day."""
+    days = ["2024-01-29", "2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
+    node = made(tmp_path, MINUTES, ["AAPL"], days[0], days[-1])
+    folder = tmp_path / "months"
+    folder.mkdir()
+    bars(days[:3]).head(3 * 390 - 200).write_parquet(folder / "AAPL_2024-01.parquet")
+    bars(days[3:]).write_parquet(folder / "AAPL_2024-02.parquet")
+    report = taken(node, folder, MINUTES, timestamp="start", adjustment="raw")
+    assert (report.sessions, report.edges) == (4, 1)
+
+
+def test_files_cut_at_midnight_utc_give_whole_sessions_of_new_york(tmp_path: Path) -> None:
+    """Forex: a session begins at 17:00 the evening before. Files may come one by one."""
+    node = made(tmp_path, "forex_bars_minute", ["EURUSD"], "2024-01-02", "2024-01-12")
+    folder = tmp_path / "days"
+    folder.mkdir()
+    taken_so_far = 0
+    for day in ("2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"):
+        start = dt.datetime.fromisoformat(day)
+        lines = [f"{start + dt.timedelta(minutes=minute)},1.1,1.1,1.1,1.1" for minute in range(1_440)]
+        (folder / f"EURUSD_{day}.csv").write_text("\n".join(["time,open,high,low,close", *lines]))
+        report = taken(
+            node, folder, "forex_bars_minute", zone="UTC", timestamp="start", fixed={"price_kind": "bid"}
+        )
+        taken_so_far += report.sessions
+    assert taken_so_far == 3
+    night(node)
+    counts = rows(node, "forex_bars_minute").group_by("session").len()
+    assert min(counts["len"].to_list()) >= 1_380

@@ -21,6 +21,7 @@ _SPANS = {
     "file": pl.UInt32(),
     "first": pl.Datetime("us", "UTC"),
     "last": pl.Datetime("us", "UTC"),
+    "longer": pl.Boolean(),
 }
 _TELLING = 20
 """So many rows tell how long bars are."""
@@ -42,8 +43,8 @@ class Adoption:
 
 @dataclass(slots=True)
 class FilesSeen:
-    """What a look at every file has shown: by symbol and file the first and last moment (`spans`: symbol, file, first, last; UTC), rows by
-    file, the symbol of files that are named by it, and what cannot be taken."""
+    """What a look at every file has shown: by symbol and file the first and last moment (`spans`: symbol, file, first, last; UTC), and
+    whether the file has more of it than a day (`longer`), rows by file, the symbol of files that are named by it, and what cannot be taken."""
 
     spans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SPANS))
     rows: dict[Path, int] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class AdoptedFiles:
                     pl.lit(number, dtype=pl.UInt32).alias("file"),
                     pl.col("ts").min().alias("first"),
                     pl.col("ts").max().alias("last"),
+                    ((pl.col("ts").max() - pl.col("ts").min()) > pl.duration(days=1)).alias("longer"),
                 )
                 .select(list(_SPANS))
             )

@@ -63,9 +63,9 @@ class CellChoice:
 
     def of(self, wide: pl.DataFrame, last: int) -> ChosenRows:
         """Choose among the rows of a batch whose last file has this number."""
-        timeless = wide.filter(pl.col("ts").is_null()).height
-        if timeless:
-            self.count.rejected["no moment that exists"] += timeless
+        timeless = _beside(wide)
+        if timeless.height:
+            self.count.rejected["no moment that exists"] += timeless.height
         wide = wide.filter(pl.col("ts").is_not_null())
         frame, rejected = frames.placed(
             self._typed(wide), self._wanted.dataset, self._capability(), self._wanted.calendar
@@ -83,6 +83,7 @@ class CellChoice:
             schema={"symbol": pl.String, "session": pl.Date},
         ).unique()
         frame = frame.join(spoiled, on=["symbol", "session"], how="anti", maintain_order="left")
+        frame = _without_sessions_of(frame, timeless)
         cells, left = self._chosen(frame)
         pages = frame.join(left, on=["instrument", "session"], how="semi")["page"].unique().to_list()
         frame = frame.join(cells, on=["instrument", "session"], how="semi", maintain_order="left")
@@ -186,10 +187,25 @@ class CellChoice:
         ends = self._seen.spans.group_by("symbol").agg(
             pl.col("first").min().alias("begin"), pl.col("last").max().alias("end")
         )
+        # The ends of every file of several days, too: a download that broke off goes on with the next day.
+        longer = self._seen.spans.filter("longer")
+        begins = longer.select(
+            "symbol", pl.col("first").alias("from"), pl.lit(value=True).alias("begins")
+        ).unique()
+        stops = longer.select(
+            "symbol", pl.col("last").alias("to"), pl.lit(value=True).alias("stops")
+        ).unique()
         hours = frames.sessions(self._wanted.calendar).select("session", "open", "close")
-        early = (pl.col("from") == pl.col("begin")) & (pl.col("from") > pl.col("open") + _NEAR)
-        late = (pl.col("to") == pl.col("end")) & (pl.col("to") < pl.col("close") - _NEAR)
-        joined = cells.join(ends, on="symbol").join(hours, on="session")
+        joined = (
+            cells.join(ends, on="symbol")
+            .join(hours, on="session")
+            .join(begins, on=["symbol", "from"], how="left")
+            .join(stops, on=["symbol", "to"], how="left")
+        )
+        at_begin = (pl.col("from") == pl.col("begin")) | pl.col("begins").fill_null(value=False)
+        at_end = (pl.col("to") == pl.col("end")) | pl.col("stops").fill_null(value=False)
+        early = at_begin & (pl.col("from") > pl.col("open") + _NEAR)
+        late = at_end & (pl.col("to") < pl.col("close") - _NEAR)
         return joined.filter(~(early | late)).select(cells.columns)
 
     def _held(self, cells: pl.DataFrame) -> pl.DataFrame:
@@ -205,3 +221,35 @@ class CellChoice:
             ]
             held += [(name, day) for day in days if any(first <= day <= last for first, last in spans)]
         return pl.DataFrame(held, schema={"instrument": pl.String, "session": pl.Date}, orient="row")
+
+
+def _beside(wide: pl.DataFrame) -> pl.DataFrame:
+    """Of each row without a moment: its symbol, and the moments of the rows before and after it in its file."""
+    around = pl.col("ts").is_null()
+    return (
+        wide.select(
+            "symbol",
+            pl.col("ts").forward_fill().over("page", "symbol").alias("before"),
+            pl.col("ts").backward_fill().over("page", "symbol").alias("after"),
+            around.alias("timeless"),
+        )
+        .filter("timeless")
+        .with_columns(
+            pl.coalesce("before", pl.col("after") - _DAY).alias("before"),
+            pl.coalesce("after", pl.col("before") + _DAY).alias("after"),
+        )
+        .drop("timeless")
+    )
+
+
+def _without_sessions_of(frame: pl.DataFrame, timeless: pl.DataFrame) -> pl.DataFrame:
+    """Without the sessions that rows without a moment may belong to."""
+    if timeless.is_empty():
+        return frame
+    cells = frame.group_by("symbol", "session").agg(
+        pl.col("ts").min().alias("from"), pl.col("ts").max().alias("to")
+    )
+    doubtful = cells.join(timeless.unique(), on="symbol").filter(
+        (pl.col("from") <= pl.col("after")) & (pl.col("to") >= pl.col("before"))
+    )
+    return frame.join(doubtful, on=["symbol", "session"], how="anti", maintain_order="left")
