@@ -103,5 +103,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
             pass
         else:
             return
-        time.sleep(0.1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
     raise RuntimeError(f"SeaweedFS does not answer: {log.read_text(errors='replace')[-2_000:]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -10,63 +11,39 @@ from typing import Any
 import msgspec
 
 from fulltape import errors
-from fulltape.adopt.plan import FileMapping, SourceColumn
-
-
-class _Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    column: str
-    scale: float = 1.0
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    files: str = ""
-    time: str | list[str] = ""
-    kind: str = ""
-    time_format: str = ""
-    day: str = ""
-    zone: str = ""
-    timestamp: str = ""
-    adjustment: str = ""
-    symbol: str = ""
-    symbol_path: str = ""
-    header: bool | None = None
-    separator: str = ""
-    columns: dict[str, str | _Column] = {}
-    fixed: dict[str, str] = {}
-
-
-_ONE_OF = {
-    "kind": ("", "date", "text", "typed", "s", "ms", "us", "ns"),
-    "timestamp": ("", "start", "end"),
-    "adjustment": ("", "raw", "split", "all"),
-}
+from fulltape.adopt.plan import FileMapping
 
 
 def read(path: Path) -> FileMapping:
     """The mapping in a TOML file; `ConfigError` for what cannot be meant."""
     try:
-        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), _File)
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        given = msgspec.convert(_plain(raw), FileMapping)
     except OSError as error:
         raise errors.ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise errors.ConfigError(f"{error}.", where=str(path)) from None
-    for name, choices in _ONE_OF.items():
-        value = getattr(file, name)
-        if value not in choices:
-            raise errors.ConfigError(
-                f'{name} = "{value}" is none of {", ".join(choices[1:])}.', where=str(path)
-            )
+    known = [field.name for field in dataclasses.fields(FileMapping)]
+    if strange := sorted(set(raw) - set(known)):
+        raise errors.ConfigError(
+            f"there is no {', '.join(strange)}.", where=str(path), hint=f"There are {', '.join(known)}."
+        )
     for name, group in (("day", "day"), ("symbol_path", "symbol")):
-        _check_pattern(path, name, getattr(file, name), group)
-    about: dict[str, Any] = {name: getattr(file, name) for name in _File.__struct_fields__}
-    time = [file.time] if isinstance(file.time, str) else file.time
-    columns = {
-        name: SourceColumn(name=given)
-        if isinstance(given, str)
-        else SourceColumn(name=given.column, scale=given.scale)
-        for name, given in file.columns.items()
-    }
-    return FileMapping(**{**about, "time": tuple(filter(None, time)), "columns": columns})
+        _check_pattern(path, name, getattr(given, name), group)
+    return given
+
+
+def _plain(raw: dict[str, Any]) -> dict[str, Any]:
+    """The file with its short forms written out: a column by its name, one column of time."""
+    columns = raw.get("columns", {})
+    plain = {**raw, "columns": columns}
+    if isinstance(columns, dict):
+        plain["columns"] = {
+            name: {**given, "name": given.get("column")} if isinstance(given, dict) else {"name": given}
+            for name, given in columns.items()
+        }
+    time = raw.get("time", [])
+    return {**plain, "time": [time] if isinstance(time, str) else time}
 
 
 def _check_pattern(path: Path, name: str, pattern: str, group: str) -> None:

@@ -73,7 +73,7 @@ class FileMapping:
     day: str = ""
     zone: str = ""
     timestamp: Stamped = ""
-    adjustment: str = ""
+    adjustment: Literal["", "raw", "split", "all"] = ""
     symbol: str = ""
     symbol_path: str = ""
     header: bool | None = None
