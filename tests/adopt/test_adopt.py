@@ -535,3 +535,84 @@ def test_files_cut_at_midnight_utc_give_whole_sessions_of_new_york(tmp_path: Pat
     night(node)
     counts = rows(node, "forex_bars_minute").group_by("session").len()
     assert min(counts["len"].to_list()) >= 1_380
+
+
+RAW: dict[str, Any] = {"timestamp": "start", "adjustment": "raw"}
+
+
+def test_what_is_told_of_one_file_is_not_put_on_another_kind(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL", "IBM", "MSFT"], "2024-01-02", "2024-01-04")
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = bars(["2024-01-02"])
+    good.write_parquet(folder / "AAPL.parquet")
+    good.with_columns(pl.col("timestamp").dt.replace_time_zone(None)).write_parquet(folder / "IBM.parquet")
+    good.with_columns(pl.lit(1.0).alias("Adj Close")).write_parquet(folder / "MSFT.parquet")
+    report = taken(node, folder, MINUTES, **RAW)
+    assert report.symbols == ("AAPL",)
+    assert set(report.unreadable) == {"IBM.parquet", "MSFT.parquet"}
+
+
+def test_numbers_of_another_unit_are_refused(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL", "MSFT"], "2024-01-02", "2024-01-04")
+    folder = tmp_path / "units"
+    folder.mkdir()
+    for symbol, unit in (("AAPL", "ms"), ("MSFT", "us")):
+        bars(["2024-01-02"]).with_columns(pl.col("timestamp").dt.epoch(unit)).write_parquet(  # type: ignore[arg-type]
+            folder / f"{symbol}.parquet"
+        )
+    report = taken(node, folder, MINUTES, **RAW)
+    assert report.symbols == ("AAPL",)
+    assert "not numbers in ms" in report.unreadable["MSFT.parquet"]
+
+
+def test_the_time_goes_by_its_name_before_its_type(tmp_path: Path) -> None:
+    node = made(tmp_path, DAYS, ["AAPL"], "2024-01-02", "2024-01-12")
+    pl.DataFrame(
+        {
+            "date": ["2024-01-02", "2024-01-03"],
+            **{name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")},
+            "fetched": [dt.datetime(2024, 1, 4), dt.datetime(2024, 1, 5)],
+            "sound": [True, False],
+        }
+    ).write_parquet(tmp_path / "AAPL.parquet")
+    report = taken(node, tmp_path / "AAPL.parquet", DAYS, adjustment="raw")
+    assert (report.first, report.last) == ("2024-01-02", "2024-01-03")
+
+
+def test_days_that_are_stamped_at_their_end_are_not_a_day_late(tmp_path: Path) -> None:
+    node = made(tmp_path, "crypto_bars_day", ["BTC/USD"], "2024-01-01", "2024-01-05")
+    moments = [dt.datetime(2024, 1, day, tzinfo=dt.UTC) for day in (2, 3)]
+    pl.DataFrame(
+        {"timestamp": moments, **{name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}}
+    ).write_parquet(tmp_path / "BTC_USD.parquet")
+    asked = taken(node, tmp_path / "BTC_USD.parquet", "crypto_bars_day", dry_run=True, zone="UTC")
+    assert [question.about for question in asked.recognised.questions] == ["timestamp"]
+    report = taken(node, tmp_path / "BTC_USD.parquet", "crypto_bars_day", zone="UTC", timestamp="end")
+    assert (report.first, report.last) == ("2024-01-01", "2024-01-02")
+
+
+def test_ticks_of_two_files_are_not_counted_twice(tmp_path: Path) -> None:
+    node = made(tmp_path, "forex_ticks", ["EURUSD"], "2024-01-02", "2024-01-12")
+    folder = tmp_path / "ticks"
+    folder.mkdir()
+    start = dt.datetime(2024, 1, 2, 22, tzinfo=dt.UTC)
+    ticks = pl.DataFrame({"ts": [start + dt.timedelta(seconds=30 * at) for at in range(2_880)]}).with_columns(
+        price=pl.lit(1.1)
+    )
+    for number in (1, 2):
+        ticks.write_parquet(folder / f"EURUSD_{number}.parquet")
+    report = taken(node, folder, "forex_ticks", fixed={"price_kind": "mid"})
+    assert report.sessions == 0
+    assert "two files have ticks of the same time" in report.rejected
+
+
+def test_one_bad_file_keeps_no_other_from_it(tmp_path: Path) -> None:
+    node = made(tmp_path, MINUTES, ["AAPL"], "2024-01-02", "2024-01-04")
+    folder = tmp_path / "some"
+    folder.mkdir()
+    (folder / "A.parquet").write_bytes(b"damaged")
+    bars(["2024-01-02"]).write_parquet(folder / "AAPL.parquet")
+    report = taken(node, folder, MINUTES, **RAW)
+    assert report.sessions == 1
+    assert list(report.unreadable) == ["A.parquet"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from fulltape import errors
 from fulltape.adopt import reading
@@ -48,6 +49,7 @@ class FilesSeen:
 
     spans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_SPANS))
     rows: dict[Path, int] = field(default_factory=dict)
+    marks: dict[Path, str] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class AdoptedFiles:
 
     def __init__(self, adoption: Adoption, mapping: FileMapping, wanted: ConfiguredDataset) -> None:
         self._adoption, self._mapping, self._wanted = adoption, mapping, wanted
+        self._kind: tuple[tuple[str, ...], bool] | None = None
         instruments = wanted.instruments.values()
         self._symbols = SymbolNames(
             dated.symbol for instrument in instruments for dated in instrument.symbols
@@ -70,10 +73,14 @@ class AdoptedFiles:
         for number, path in enumerate(paths):
             name = self._adoption.name(path)
             try:
+                seen.marks[path] = self.mark(path)  # of what is read now
                 frame = self._read(path)
                 self._refuse_other_bars(frame)
             except errors.UsageError as error:
                 seen.unreadable[name] = error.message
+                continue
+            except PolarsError as error:
+                seen.unreadable[name] = str(error).partition("\n")[0]
                 continue
             for text, count in frame.filter(pl.col("symbol") == "").group_by("raw_symbol").len().iter_rows():
                 seen.unknown[text or name] += count
@@ -154,6 +161,7 @@ class AdoptedFiles:
         lacking = sorted(needed - set(table.columns))
         if lacking:
             raise errors.UsageError(f"it has no {', '.join(lacking)}.")
+        self._refuse_other_kind(table)
         stamped = reading.stamped(table, self._mapping, name, grain=self._wanted.dataset.grain)
         frame = reading.values(stamped, self._mapping)
         in_path = self._symbol_of(name)
@@ -165,6 +173,18 @@ class AdoptedFiles:
             list(known), list(known.values()), default="", return_dtype=pl.String
         )
         return frame.with_columns(symbol.alias("symbol"))
+
+    def _refuse_other_kind(self, table: pl.DataFrame) -> None:
+        """What was told of the first file holds for one that is alike."""
+        adjusted = any(name.strip().lower() == "adj close" for name in table.columns)
+        kind = (reading.kinds(table, self._mapping.time), adjusted)
+        self._kind = self._kind or kind
+        if kind != self._kind:
+            raise errors.UsageError(
+                "its times, or its prices, are of another kind than those of the first file."
+            )
+        if reading.out_of_range(table, self._mapping):
+            raise errors.UsageError(f"its times are not numbers in {self._mapping.kind}, from 2001 on.")
 
     def _symbol_of(self, name: str) -> str:
         if "symbol" in self._mapping.fixed:

@@ -19,6 +19,7 @@ _NEAR = dt.timedelta(minutes=30)
 """The rows of a symbol's first and last session must reach so near to its open and its close: else it may be cut off."""
 
 
+TIMELESS = "no moment that exists"
 _DAY = dt.timedelta(days=1)
 """No session is longer, nor lies further from its rows."""
 
@@ -65,7 +66,7 @@ class CellChoice:
         """Choose among the rows of a batch whose last file has this number."""
         timeless = _beside(wide)
         if timeless.height:
-            self.count.rejected["no moment that exists"] += timeless.height
+            self.count.rejected[TIMELESS] += timeless.height
         wide = wide.filter(pl.col("ts").is_not_null())
         frame, rejected = frames.placed(
             self._typed(wide), self._wanted.dataset, self._capability(), self._wanted.calendar
@@ -74,7 +75,7 @@ class CellChoice:
         frame, deferred = self._without_unfinished(frame, wide, last)
         frame, broken = valid_rows.by_schema(frame, self._wanted)
         frame, wrong = valid_rows.by_sessions_and_keys(frame, self._wanted)
-        lost = [each for each in (*rejected, *broken, *wrong) if each.lost]
+        lost = [each for each in (*rejected, *broken, *wrong) if each.lost] + self._told_twice(frame)
         for each in lost:
             self.count.rejected[each.reason] += each.rows
         # As of an answer: of a session of which a row is lost nothing counts.
@@ -115,6 +116,31 @@ class CellChoice:
         )
         return frame.join(open_cells, on=on, how="anti", maintain_order="left"), deferred
 
+    def _told_twice(self, frame: pl.DataFrame) -> list[Rejected]:
+        """Sessions of ticks of which two files have the same time: without a key copies are not told from ticks."""
+        if self._wanted.dataset.schema.key:
+            return []
+        pieces = frame.group_by("symbol", "session", "page").agg(
+            pl.col("ts").min().alias("from"), pl.col("ts").max().alias("to"), pl.len().alias("rows")
+        )
+        both = pieces.join(pieces, on=["symbol", "session"], suffix="_other").filter(
+            (pl.col("page") != pl.col("page_other"))
+            & (pl.col("from") <= pl.col("to_other"))
+            & (pl.col("to") >= pl.col("from_other"))
+        )
+        return [
+            Rejected(
+                page=page,
+                symbol=symbol,
+                session=session,
+                rows=rows,
+                reason="two files have ticks of the same time",
+            )
+            for symbol, session, page, rows in both.select("symbol", "session", "page", "rows")
+            .unique()
+            .iter_rows()
+        ]
+
     def _typed(self, wide: pl.DataFrame) -> pl.DataFrame:
         """Text as the schema declares it; what is no number becomes null, and breaks the schema."""
         casts = [
@@ -133,7 +159,7 @@ class CellChoice:
             history_from=dt.date.min,
             symbols_per_request=1,
             rows_per_page=1,
-            timestamp="date" if dated else "start",
+            timestamp="date" if dated else self._mapping.timestamp or "start",
             timestamp_zone=self._mapping.zone or "UTC",
         )
 
@@ -217,7 +243,7 @@ class CellChoice:
                 for source, fact, _, first, last in self._context.ledger.coverage.spans_of(
                     self._adoption.dataset, name
                 )
-                if source == self._adoption.source and fact == "present"
+                if source == self._adoption.source and fact in ("present", "empty")
             ]
             held += [(name, day) for day in days if any(first <= day <= last for first, last in spans)]
         return pl.DataFrame(held, schema={"instrument": pl.String, "session": pl.Date}, orient="row")

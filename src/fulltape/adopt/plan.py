@@ -121,8 +121,9 @@ def recognised(sample: FileSample, given: FileMapping, dataset: Dataset) -> Reco
     mapping = _with_columns(sample, given, dataset, why)
     mapping = _with_time(sample, mapping, dataset, why, questions)
     mapping = _with_symbol(sample, mapping, why)
-    if dataset.grain == "minute" and not mapping.timestamp:
-        text = "are bars stamped at the start or at the end of their minute?"
+    dated = dataset.grain == "day" and why.get("zone", "").startswith("none")
+    if dataset.grain in ("minute", "day") and not dated and not mapping.timestamp:
+        text = f"are bars stamped at the start or at the end of their {dataset.grain}?"
         questions.append(
             Question(about="timestamp", text=text, option="--timestamp", choices=("start", "end"))
         )
@@ -253,12 +254,10 @@ def _with_adjustment(
 
 
 def _time_columns(sample: FileSample, by_name: Mapping[str, str]) -> tuple[str, ...]:
-    typed = [name for name, kind in sample.columns.items() if kind in ("moment", "naive")]
-    if len(typed) == 1:
-        return (typed[0],)
     first = next((by_name[name] for name in _TIMES if name in by_name), None)
     if first is None:
-        return (typed[0],) if typed else ()
+        typed = [name for name, kind in sample.columns.items() if kind in ("moment", "naive")]
+        return (typed[0],) if len(typed) == 1 else ()
     clock = next((by_name[name] for name in _CLOCKS if name in by_name and by_name[name] != first), None)
     if clock and first.strip().lower() in ("date", "<date>"):
         return first, clock

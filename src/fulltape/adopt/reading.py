@@ -6,6 +6,7 @@ import datetime as dt
 import fnmatch
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,8 @@ _FORMATS = (
     "%d.%m.%Y %H:%M:%S%.f", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S",
 )  # fmt: skip
 _SAMPLED = 2_000
+_TEN_DIGITS = {"s": 10**9, "ms": 10**12, "us": 10**15, "ns": 10**18}
+"""The least moment of each unit that has as many digits as today's."""
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _CANDLES = ("timestamp", "open", "high", "low", "close", "volume")
 """Columns of JSON arrays without names, as programs that trade keep them."""
@@ -82,6 +85,20 @@ def sample(path: Path, name: str, mapping: FileMapping) -> FileSample:
     if dates and clocks:
         formats[f"{dates} {clocks}"] = _formats(_joined(frame, (dates, clocks)))
     return FileSample(path=name, columns=columns, formats=formats, values=values)
+
+
+def kinds(frame: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of columns."""
+    return tuple(_kind(frame.schema[name]) for name in names)
+
+
+def out_of_range(frame: pl.DataFrame, mapping: FileMapping) -> bool:
+    """Whether numbers of time are none of the mapping's unit, from 2001 to 2286."""
+    if mapping.kind not in _TEN_DIGITS or mapping.day:
+        return False
+    number = frame[mapping.time[0]].cast(pl.Int64, strict=False).drop_nulls()
+    least = _TEN_DIGITS[mapping.kind]
+    return bool(number.len()) and not bool(number.is_between(least, 10 * least - 1).all())
 
 
 def stamped(frame: pl.DataFrame, mapping: FileMapping, name: str, *, grain: str) -> pl.DataFrame:
@@ -189,7 +206,7 @@ def _joined(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Series:
 
 def _formats(column: pl.Series) -> tuple[str, ...]:
     """The formats that every value has, those of the same meaning once."""
-    text = column.drop_nulls().str.strip_chars().str.replace(r"Z$", "+0000")
+    text = column.drop_nulls().cast(pl.String).str.strip_chars().str.replace(r"Z$", "+0000")
     out: dict[tuple[object, ...], str] = {}
     for form in _FORMATS if text.len() else ():
         if re.search(r"%[HI]", form):
@@ -209,7 +226,9 @@ def _kind(dtype: pl.DataType) -> str:
         return "date"
     if dtype.is_integer():
         return "int"
-    return "float" if dtype.is_float() else "text"
+    if dtype.is_float():
+        return "float"
+    return "text" if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)) else "other"
 
 
 def _csv(body: bytes, mapping: FileMapping) -> pl.DataFrame:

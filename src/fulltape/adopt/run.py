@@ -13,8 +13,8 @@ import polars as pl
 from fulltape import errors
 from fulltape.adopt import plan, reading
 from fulltape.adopt.adopted import AdoptedFiles, Adoption, FilesSeen
-from fulltape.adopt.cells import CellChoice, ChosenRows
-from fulltape.adopt.plan import Recognised
+from fulltape.adopt.cells import TIMELESS, CellChoice, ChosenRows
+from fulltape.adopt.plan import FileSample, Recognised
 from fulltape.adopt.report import AdoptReport
 from fulltape.context import ConfiguredDataset, Event, NodeContext, Progress, drafts, silent
 from fulltape.context.quarantine import SetAside
@@ -54,11 +54,11 @@ def recognise(context: NodeContext, adoption: Adoption) -> tuple[Recognised, lis
             )
     if adoption.given.zone:
         _check_zone(adoption.given.zone)
-    sample = reading.sample(paths[0], adoption.name(paths[0]), adoption.given)
+    sample = _first_readable(paths, adoption)
     recognised = plan.recognised(sample, adoption.given, wanted.dataset)
     if recognised.lacking:
         raise errors.UsageError(
-            f"{paths[0]} has no {', '.join(recognised.lacking)}, which {adoption.dataset} needs; it has "
+            f"{sample.path} has no {', '.join(recognised.lacking)}, which {adoption.dataset} needs; it has "
             f"{', '.join(sample.columns)}.",
             hint="Name the columns in a file for --mapping, or give one value for all rows: --fixed NAME=VALUE.",
         )
@@ -95,6 +95,18 @@ def run(
         return taking.run(paths, dry_run=True, again=again)
     with context.stage(drafts.RAW_STAGE, clock, layer="raw"):
         return taking.run(paths, dry_run=False, again=again)
+
+
+def _first_readable(paths: Sequence[Path], adoption: Adoption) -> FileSample:
+    """The begin of the first file that can be read; the others are told when their turn comes."""
+    failure: errors.UsageError | None = None
+    for path in paths:
+        try:
+            return reading.sample(path, adoption.name(path), adoption.given)
+        except errors.UsageError as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
 
 
 def _check_zone(name: str) -> None:
@@ -167,7 +179,7 @@ class _Taking:
             finished = [unmarked[number] for number in unmarked if number not in going_on | left]
             self._rows += chosen.rows.height
             if not dry_run:
-                self._take(finished, wide, chosen)
+                self._take([seen.marks[path] for path in finished], wide, chosen)
             unmarked = {number: path for number, path in unmarked.items() if number in going_on | left}
             self._progress(Event(stage=STAGE, done=batch[-1][0] + 1, total=len(waiting), unit="files"))
         count = choice.count
@@ -193,7 +205,7 @@ class _Taking:
             dry_run=dry_run,
         )
 
-    def _take(self, finished: Sequence[Path], wide: pl.DataFrame, chosen: ChosenRows) -> None:
+    def _take(self, finished: Sequence[str], wide: pl.DataFrame, chosen: ChosenRows) -> None:
         """Write what is taken, and note that files are done with."""
         now = self._clock.now()
         frame = chosen.rows
@@ -228,8 +240,8 @@ class _Taking:
             ledger.coverage.record(list(self._facts(frame, origin, now)), self._wanted.next_session)
             for rejection in aside.rejections:
                 ledger.reject(rejection, now=now)
-            for path in finished:
-                ledger.set_bookmark(STAGE, self._files.mark(path), 1)
+            for mark in finished:
+                ledger.set_bookmark(STAGE, mark, 1)
 
     def _set_aside(self, wide: pl.DataFrame, lost: Sequence[Rejected], origin: str) -> SetAside:
         """Keep the rows of the sessions that are not taken, a file for each reason."""
@@ -248,6 +260,12 @@ class _Taking:
             rows = sum(each.rows for each in of_reason)
             whole = Rejected(page=number, symbol=None, session=None, rows=rows, reason=reason)
             aside.rows(self._adoption.source, origin, number, body.getvalue(), whole)
+        timeless = wide.filter(pl.col("ts").is_null())
+        if timeless.height:
+            body = io.BytesIO()
+            timeless.write_csv(body)
+            whole = Rejected(page=0, symbol=None, session=None, rows=timeless.height, reason=TIMELESS)
+            aside.rows(self._adoption.source, origin, len(lost), body.getvalue(), whole)
         return aside
 
     def _folders(self, frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
