@@ -24,7 +24,7 @@ def sync(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TARGET]...",
+            metavar="TARGET",
             help="s3://bucket/prefix, user@host:/path, or a folder that is there; without one, the targets of the settings under sync.",
             show_default=False,
         ),
