@@ -70,6 +70,22 @@ def test_csv_and_parquet_hold_the_same_rows(reader: Reader, tmp_path: Path) -> N
     assert set(hive["symbol"]) == {"SPY"}
 
 
+@pytest.mark.parametrize("name", ["zipline", "lean"])
+def test_prices_that_no_source_has_answered_for_are_named(tmp_path: Path, name: Format) -> None:
+    node = laid(tmp_path / "node", "SPY,1993-01-29,,\n", DAY, ACTIONS)
+    node.days("SPY", "2024-01-02", "2024-01-12", lambda _: 400.0)
+    node.asked("SPY", "2024-01-08", "2024-01-12")
+    asked = run.FormatRequest(format=name, datasets=(DAY,))
+    report = run.run(node.read(), tmp_path / "out", asked)
+    assert "incomplete" in report.doubtful["SPY"]
+
+
+@pytest.mark.parametrize("name", ["zipline", "lean"])
+def test_certain_actions_name_no_symbol(reader: Reader, tmp_path: Path, name: Format) -> None:
+    asked = run.FormatRequest(format=name, datasets=(DAY,))
+    assert run.run(reader, tmp_path / "out", asked).doubtful == {}
+
+
 def test_zipline_has_raw_prices_splits_and_dividends(reader: Reader, tmp_path: Path) -> None:
     out = written(reader, tmp_path, "zipline")
     read = pl.read_csv(out / "daily" / "SPY.csv")

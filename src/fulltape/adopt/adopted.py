@@ -15,8 +15,9 @@ from polars.exceptions import PolarsError
 from fulltape import errors
 from fulltape.adopt import reading
 from fulltape.adopt.plan import FileMapping, SymbolNames
-from fulltape.context import ConfiguredDataset
+from fulltape.context import ConfiguredDataset, Event, Progress
 
+STAGE = "adopt"
 _SPANS = {
     "symbol": pl.String(),
     "file": pl.UInt32(),
@@ -66,11 +67,12 @@ class AdoptedFiles:
             dated.symbol for instrument in instruments for dated in instrument.symbols
         )
 
-    def look(self, paths: Sequence[Path]) -> FilesSeen:
+    def look(self, paths: Sequence[Path], progress: Progress) -> FilesSeen:
         """The span of each symbol in every file."""
         seen = FilesSeen()
         spans = []
         for number, path in enumerate(paths):
+            progress(Event(stage=STAGE, done=number, total=len(paths), unit="files looked at"))
             name = self._adoption.name(path)
             try:
                 seen.marks[path] = self.mark(path)  # of what is read now

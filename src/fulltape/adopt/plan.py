@@ -43,7 +43,7 @@ _BESIDE = re.compile(
     re.IGNORECASE,
 )
 """What may stand in a file's name beside its symbol."""
-_LARGE = {19: "ns", 16: "us", 13: "ms", 10: "s"}
+_LARGE: Mapping[int, TimeKind] = {19: "ns", 16: "us", 13: "ms", 10: "s"}
 """Digits of a moment since 1970 by unit, from 2001 to 2286."""
 
 
@@ -274,8 +274,8 @@ def _time_kind(sample: FileSample, time: Sequence[str]) -> TimeKind:
     if len(time) == 1 and values and all(re.fullmatch(r"\d+", value) for value in values):
         units = {_LARGE.get(len(value)) for value in values}
         unit = units.pop() if len(units) == 1 else None
-        if unit in ("s", "ms", "us", "ns"):
-            return unit  # type: ignore[return-value]
+        if unit is not None:
+            return unit
     return "text"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ def raw(path: Path, mapping: FileMapping) -> pl.DataFrame:
             return _candles(path)
         if name.endswith(".zip"):
             return _csv(archives.only_file(path.read_bytes()), mapping)
-        return _csv(path.read_bytes(), mapping)
+        return _csv(_unpacked(path.read_bytes()), mapping)
     except (PolarsError, OSError, ValueError, msgspec.DecodeError) as error:
         raise errors.UsageError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from None
 
@@ -232,10 +233,6 @@ def _kind(dtype: pl.DataType) -> str:
 
 
 def _csv(body: bytes, mapping: FileMapping) -> pl.DataFrame:
-    if body[:2] == b"\x1f\x8b":
-        import gzip
-
-        body = gzip.decompress(body)
     lines = [line for line in body[:20_000].splitlines() if line and not line.startswith(b"#")]
     first = lines[0].decode("utf-8-sig", "replace") if lines else ""
     separator = mapping.separator or max(",;\t|", key=first.count)
@@ -259,13 +256,12 @@ def _numbered(width: int) -> list[str]:
     return [f"column_{number}" for number in range(1, width + 1)]
 
 
-def _candles(path: Path) -> pl.DataFrame:
-    body = path.read_bytes()
-    if body[:2] == b"\x1f\x8b":
-        import gzip
+def _unpacked(body: bytes) -> bytes:
+    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
 
-        body = gzip.decompress(body)
-    rows = msgspec.json.decode(body)
+
+def _candles(path: Path) -> pl.DataFrame:
+    rows = msgspec.json.decode(_unpacked(path.read_bytes()))
     if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
         raise ValueError("it is no array of candles")
     return pl.DataFrame(rows, schema=list(_CANDLES[: len(rows[0])]), orient="row")

@@ -12,7 +12,7 @@ import polars as pl
 
 from fulltape import errors
 from fulltape.adopt import plan, reading
-from fulltape.adopt.adopted import AdoptedFiles, Adoption, FilesSeen
+from fulltape.adopt.adopted import STAGE, AdoptedFiles, Adoption, FilesSeen
 from fulltape.adopt.cells import TIMELESS, CellChoice, ChosenRows
 from fulltape.adopt.plan import FileSample, Recognised
 from fulltape.adopt.report import AdoptReport
@@ -25,7 +25,6 @@ from fulltape.lake.layout import folder_key
 from fulltape.market.time import Clock, Instant
 from fulltape.version import VERSION
 
-STAGE = "adopt"
 _SHOWN = 5
 _BATCH = 1_000_000
 """Rows that are taken at once."""
@@ -163,7 +162,7 @@ class _Taking:
         """Take what is new, or tell what would be taken."""
         ledger = self._context.ledger
         waiting = [path for path in paths if again or not ledger.bookmark(STAGE, self._files.mark(path))]
-        seen = self._files.look(waiting)
+        seen = self._files.look(waiting, self._progress)
         choice = CellChoice(self._context, self._adoption, self._recognised.mapping, seen, self._clock.now())
         carried: pl.DataFrame | None = None
         left: set[int] = set()

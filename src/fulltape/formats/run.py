@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +51,8 @@ def run(reader: Reader, target: Path, asked: FormatRequest, progress: Progress =
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise errors.UsageError(f"{target} is there already.", hint="Name a new folder.")
     files.make_folder(target.parent)
-    draft = target.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    draft = target.parent / f"{files.TEMPORARY}{target.name}"
+    shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
     draft.mkdir()
     try:
         writing = _Writing(reader, draft, asked, progress)
@@ -95,6 +95,7 @@ class _Writing:
                 rows = self._rows(declared.name, symbol)
                 if rows.height:
                     self._write(declared, symbol, rows)
+                    self._doubt(declared, symbol)
                     self.rows[declared.name] = self.rows.get(declared.name, 0) + rows.height
                     self.symbols.add(symbol)
                 self._progress(Event(stage="export", done=done, total=len(wanted), unit="symbols"))
@@ -142,10 +143,30 @@ class _Writing:
             (lean.minute if minutes else lean.daily)(rows, folder, symbol)
             self._about(folder, symbol, rows, declared.name)
 
+    def _doubt(self, declared: Dataset, symbol: str) -> None:
+        """Name a symbol whose splits and dividends do not stand behind all of its prices."""
+        if not FORMATS[self._asked.format].asset_class or symbol in self.doubtful:
+            return
+        if not self._acts:
+            self.doubtful[symbol] = "there are no corporate actions here: prices are raw, splits are not told"
+            return
+        adjusted = self._reader.scan(
+            declared.name,
+            symbols=symbol,
+            start=self._asked.start or None,
+            end=self._asked.end or None,
+            adjust="total",
+            columns=["session", "adjust_status"],
+        )
+        wrong = adjusted.filter(pl.col("adjust_status") != "complete").collect()
+        if wrong.height:
+            days = sorted(wrong["session"].to_list())
+            statuses = ", ".join(sorted(set(wrong["adjust_status"].to_list())))
+            self.doubtful[symbol] = f"splits and dividends from {days[0]} to {days[-1]} are {statuses}"
+
     def _actions(self, symbol: str) -> pl.DataFrame:
         """Splits and dividends of a symbol that are certain; the others are told."""
         if not self._acts:
-            self.doubtful[symbol] = "there are no corporate actions here: prices are raw, splits are not told"
             return pl.DataFrame(schema={"ex_date": pl.Date, "amount": pl.Float64, "ratio": pl.Float64})
         acted = self._reader.actions(symbol)
         wrong = acted.filter(pl.col("problem").is_not_null() & (pl.col("problem") != ""))
@@ -170,8 +191,6 @@ class _Writing:
                 for row in factors.iter_rows(named=True)
                 if row["total"] is not None and row["split"] is not None
             ]
-        else:
-            self._actions(symbol)
         lean.about(folder, symbol, [(first, symbol), (first, symbol)], steps, self._asked.exchange)
 
 

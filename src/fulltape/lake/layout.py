@@ -149,6 +149,13 @@ class Layout:
         """`path` as the ledger stores it."""
         return path.relative_to(self.root).as_posix()
 
+    def beside_parts(self) -> list[Path]:
+        """Files of the lake that are no parts, and cannot be made again or are worth keeping: journals, rejected bytes, what was learned,
+        bundles, the mark and the knowledge; also what is still being written."""
+        folders = ("journal", "rejected", "profiles", "exports")
+        there = [path for name in folders for path in files.tree(self.root / name)]
+        return [*there, self.mark, self.knowledge]
+
     def part_files(self, layer: str) -> Iterator[Path]:
         """Every file below a layer's folder: for finding what no catalogue knows, never for reading data."""
         return (path for path in list((self.root / layer).rglob("*")) if path.is_file())

@@ -18,8 +18,6 @@ from fulltape.remote.index import LAKE, SETTINGS
 from fulltape.settings import load
 from fulltape.sync.plan import LocalFile
 
-_LAYERS = ("raw", "curated", "qc", "by_instrument")
-_OTHERS = ("journal", "rejected", "profiles", "exports")
 _STATES = ("lock", "state.json")
 
 
@@ -113,11 +111,9 @@ def of_settings(context: NodeContext) -> tuple[list[LocalFile], list[str]]:
 def _beside(context: NodeContext) -> Iterator[Path]:
     """Files that are in no catalogue."""
     secrets = {place.resolve() for place in load.secret_files(context.folder)}
-    for name in _OTHERS:
-        for place in files.tree(context.layout.root / name):
-            if not place.is_symlink() and place.resolve() not in secrets:
-                yield place
-    yield from (context.layout.mark, context.layout.knowledge)
+    for place in context.layout.beside_parts():
+        if not place.is_symlink() and place.resolve() not in secrets:
+            yield place
 
 
 def _digests(bundle: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from fulltape import context as opening
 from fulltape import errors
@@ -18,6 +19,7 @@ from fulltape.lake import compression, disk, files
 from fulltape.lake.objects import Objects
 from fulltape.ledger import backup
 from fulltape.ledger import part as parts
+from fulltape.ledger.part import Layer
 from fulltape.ledger.sqlite import Sqlite
 from fulltape.remote import index
 from fulltape.remote.index import LAKE, LEDGER, SETTINGS, IndexedFile
@@ -25,7 +27,6 @@ from fulltape.settings import load
 
 _PIECE = 1 << 20
 _TRIES = 3
-_LAYERS = ("raw", "curated", "qc", "by_instrument")
 
 
 _MARK = ".restoring"
@@ -97,7 +98,9 @@ def run(
                 files.publish_bytes(folder / SETTINGS, text.encode())
         (folder / _MARK).unlink()
     (folder / ".restore.lock").unlink(missing_ok=True)
-    parts_there = {path for path in by_path if path.startswith(tuple(f"{LAKE}{layer}/" for layer in _LAYERS))}
+    parts_there = {
+        path for path in by_path if path.startswith(tuple(f"{LAKE}{layer}/" for layer in get_args(Layer)))
+    }
     return Restored(
         node=there.node,
         made_at=there.made_at,
